@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmshim
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"google.golang.org/grpc/credentials"
+)
+
+// tlsCredentials builds those of the stock server: TLS 1.2 or later, no tickets, client certificates demanded when
+// there are roots to check them against.
+func tlsCredentials(props *shim.TLSProperties) (credentials.TransportCredentials, error) {
+	pair, err := tls.X509KeyPair(props.Cert, props.Key)
+	if err != nil {
+		return nil, fmt.Errorf("gmshim: TLS certificate and key (CHAINCODE_TLS_CERT, CHAINCODE_TLS_KEY): %w", err)
+	}
+	config := &tls.Config{
+		MinVersion:             tls.VersionTLS12,
+		Certificates:           []tls.Certificate{pair},
+		SessionTicketsDisabled: true,
+	}
+	if len(props.ClientCACerts) > 0 {
+		config.ClientCAs = x509.NewCertPool()
+		if !config.ClientCAs.AppendCertsFromPEM(props.ClientCACerts) {
+			return nil, errors.New("gmshim: no certificate that TLS can use among the client roots (CHAINCODE_CLIENT_CA_CERT)")
+		}
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return credentials.NewTLS(config), nil
+}
+
+func tlcpCredentials(props *TLCPProperties) (credentials.TransportCredentials, error) {
+	return nil, errors.New("gmshim: TLCP is not available in this build")
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmshim
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+)
+
+// Variables of the environment. Where there are two names, the first is that of Fabric's sample chaincode servers and
+// the second that of fabric-contract-api-go: either may be set, and both if they agree.
+var (
+	envAddress  = []string{"CHAINCODE_SERVER_ADDRESS"}
+	envID       = []string{"CHAINCODE_ID", "CORE_CHAINCODE_ID_NAME"}
+	envTLSKey   = []string{"CHAINCODE_TLS_KEY", "CORE_TLS_CLIENT_KEY_FILE"}
+	envTLSCert  = []string{"CHAINCODE_TLS_CERT", "CORE_TLS_CLIENT_CERT_FILE"}
+	envClientCA = []string{"CHAINCODE_CLIENT_CA_CERT", "CORE_PEER_TLS_ROOTCERT_FILE"}
+
+	envSignCert = []string{"CHAINCODE_TLCP_SIGN_CERT"}
+	envSignKey  = []string{"CHAINCODE_TLCP_SIGN_KEY"}
+	envEncCert  = []string{"CHAINCODE_TLCP_ENC_CERT"}
+	envEncKey   = []string{"CHAINCODE_TLCP_ENC_KEY"}
+)
+
+const (
+	envMode        = "CHAINCODE_TLS_MODE"
+	envTLSDisabled = "CHAINCODE_TLS_DISABLED"
+	envTLSEnabled  = "CORE_PEER_TLS_ENABLED"
+)
+
+// FromEnv makes the server that the environment describes:
+//
+//	CHAINCODE_SERVER_ADDRESS                              address to listen on, host:port
+//	CHAINCODE_ID or CORE_CHAINCODE_ID_NAME                package id, as the peer printed it on install
+//	CHAINCODE_TLS_MODE                                    tls or gm; absent: as stock, TLS or nothing by the next two
+//	CHAINCODE_TLS_DISABLED or CORE_PEER_TLS_ENABLED       boolean; absent: no TLS
+//	CHAINCODE_TLS_CERT or CORE_TLS_CLIENT_CERT_FILE       TLS certificate, PEM file
+//	CHAINCODE_TLS_KEY or CORE_TLS_CLIENT_KEY_FILE         its key, PEM file
+//	CHAINCODE_TLCP_SIGN_CERT, CHAINCODE_TLCP_SIGN_KEY     TLCP signing pair, PEM files
+//	CHAINCODE_TLCP_ENC_CERT, CHAINCODE_TLCP_ENC_KEY       TLCP encryption pair, PEM files
+//	CHAINCODE_CLIENT_CA_CERT or CORE_PEER_TLS_ROOTCERT_FILE  roots of the peers' client certificates, PEM file; absent:
+//	                                                      no client certificate is asked for
+//
+// A missing file, two names that disagree, a boolean that is none, or TLS disabled together with a mode are errors:
+// the server never starts with less protection than the environment asks for.
+func FromEnv(chaincode shim.Chaincode) (*ChaincodeServer, error) {
+	address, err := required(envAddress)
+	if err != nil {
+		return nil, err
+	}
+	id, err := required(envID)
+	if err != nil {
+		return nil, err
+	}
+	server := &ChaincodeServer{ChaincodeServer: shim.ChaincodeServer{CCID: id, Address: address, CC: chaincode}}
+
+	mode, err := modeFromEnv()
+	if err != nil {
+		return nil, err
+	}
+	switch mode {
+	case "gm":
+		server.TLSProps.Disabled = true
+		server.TLCP, err = tlcpFromEnv()
+	case "tls":
+		server.TLSProps, err = tlsFromEnv()
+	default:
+		server.TLSProps.Disabled = true
+	}
+	if err != nil {
+		return nil, err
+	}
+	return server, nil
+}
+
+// modeFromEnv returns "tls", "gm", or "" for a connection without protection.
+func modeFromEnv() (string, error) {
+	disabled, disabledSet, err := boolean(envTLSDisabled)
+	if err != nil {
+		return "", err
+	}
+	enabled, enabledSet, err := boolean(envTLSEnabled)
+	if err != nil {
+		return "", err
+	}
+	if disabledSet && enabledSet && disabled == enabled {
+		return "", fmt.Errorf("gmshim: %s=%t contradicts %s=%t: unset one of them", envTLSDisabled, disabled, envTLSEnabled, enabled)
+	}
+	off := disabled || enabledSet && !enabled
+	switch mode := os.Getenv(envMode); mode {
+	case "tls", "gm":
+		if off {
+			return "", fmt.Errorf("gmshim: %s=%s while %s or %s turns TLS off: unset one of them", envMode, mode, envTLSDisabled, envTLSEnabled)
+		}
+		return mode, nil
+	case "":
+		if off || !disabledSet && !enabledSet {
+			return "", nil
+		}
+		return "tls", nil
+	default:
+		return "", fmt.Errorf("gmshim: %s=%s: want tls or gm", envMode, mode)
+	}
+}
+
+func tlsFromEnv() (props shim.TLSProperties, err error) {
+	err = readAll(
+		file{envTLSCert, &props.Cert, true},
+		file{envTLSKey, &props.Key, true},
+		file{envClientCA, &props.ClientCACerts, false},
+	)
+	return props, err
+}
+
+func tlcpFromEnv() (*TLCPProperties, error) {
+	props := &TLCPProperties{}
+	err := readAll(
+		file{envSignCert, &props.SignCert, true},
+		file{envSignKey, &props.SignKey, true},
+		file{envEncCert, &props.EncCert, true},
+		file{envEncKey, &props.EncKey, true},
+		file{envClientCA, &props.ClientCACerts, false},
+	)
+	return props, err
+}
+
+// file is a PEM file that a variable names.
+type file struct {
+	names    []string
+	content  *[]byte
+	required bool
+}
+
+func readAll(files ...file) error {
+	for _, f := range files {
+		path, err := lookup(f.names)
+		if err != nil {
+			return err
+		}
+		if path == "" {
+			if f.required {
+				return fmt.Errorf("gmshim: %s is not set: it must name a PEM file", f.names[0])
+			}
+			continue
+		}
+		*f.content, err = os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("gmshim: %s: %w", f.names[0], err)
+		}
+		if len(*f.content) == 0 {
+			return fmt.Errorf("gmshim: %s: %s is empty", f.names[0], path)
+		}
+	}
+	return nil
+}
+
+func required(names []string) (string, error) {
+	value, err := lookup(names)
+	if err == nil && value == "" {
+		err = errors.New("gmshim: " + names[0] + " is not set")
+	}
+	return value, err
+}
+
+// lookup returns the value that the variables agree on, empty when none is set.
+func lookup(names []string) (string, error) {
+	var value, from string
+	for _, name := range names {
+		v := os.Getenv(name)
+		if v == "" {
+			continue
+		}
+		if value != "" && v != value {
+			return "", fmt.Errorf("gmshim: %s and %s are both set and differ: unset one of them", from, name)
+		}
+		value, from = v, name
+	}
+	return value, nil
+}
+
+func boolean(name string) (value, set bool, err error) {
+	text := os.Getenv(name)
+	if text == "" {
+		return false, false, nil
+	}
+	value, err = strconv.ParseBool(text)
+	if err != nil {
+		return false, false, fmt.Errorf("gmshim: %s=%s: want true or false", name, text)
+	}
+	return value, true, nil
+}

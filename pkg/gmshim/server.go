@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package gmshim serves Go chaincode to peers over TLCP (GB/T 38636), as fabric-chaincode-go's shim serves it over TLS.
+//
+// It is for chaincode as a service, where the peer connects to the chaincode. It reads the environment variables that
+// stock chaincode servers read and five more (see FromEnv), so that
+//
+//	gmshim.Start(chaincode)
+//
+// in place of shim.Start or ContractChaincode.Start is the whole change. The conversation with the peer stays the
+// shim's own. A server speaks one protocol, the one it was told to: there is no detection and no fallback.
+//
+// Chaincode that a peer builds and launches itself connects back to the peer over TLS, and goes on using shim.Start.
+package gmshim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+)
+
+// Limits of the connection to the peer. They equal those of the stock chaincode server, so that a peer needs no other
+// settings for one than for the other.
+const (
+	maxMessageSize    = 100 << 20 // bytes, either way
+	handshakeTimeout  = 5 * time.Second
+	keepaliveInterval = time.Minute
+	keepaliveTimeout  = 20 * time.Second
+	keepaliveMinimum  = time.Minute // a peer that pings more often is cut off
+)
+
+// TLCPProperties holds the certificate pair of a chaincode server and the roots of its clients, all in PEM.
+type TLCPProperties struct {
+	// SignCert and SignKey, EncCert and EncKey are the signing and the encryption certificate (SM2, leaf first, chain
+	// after it if there is one) and their private keys.
+	SignCert, SignKey []byte
+	EncCert, EncKey   []byte
+	// ClientCACerts, when not empty, makes the server demand a client certificate that chains to one of these.
+	ClientCACerts []byte
+}
+
+// ChaincodeServer is the shim's chaincode server with TLCP as one more way to protect the connection.
+type ChaincodeServer struct {
+	shim.ChaincodeServer
+	// TLCP, when not nil, makes the server speak TLCP and nothing else. TLSProps must then be empty.
+	TLCP *TLCPProperties
+}
+
+// Start serves on Address until the listener fails. It returns an error at once when a property is missing or invalid.
+func (s *ChaincodeServer) Start() error {
+	return s.ListenAndServe(context.Background())
+}
+
+// ListenAndServe serves on Address until ctx ends, which closes the connections to peers and returns nil.
+func (s *ChaincodeServer) ListenAndServe(ctx context.Context) error {
+	if s.Address == "" {
+		return errors.New("gmshim: no address to listen on: set CHAINCODE_SERVER_ADDRESS or ChaincodeServer.Address")
+	}
+	listener, err := net.Listen("tcp", s.Address)
+	if err != nil {
+		return fmt.Errorf("gmshim: listen on %s: %w", s.Address, err)
+	}
+	return s.Serve(ctx, listener)
+}
+
+// Serve is ListenAndServe on a listener of the caller's, which it closes.
+func (s *ChaincodeServer) Serve(ctx context.Context, listener net.Listener) error {
+	server, err := s.grpcServer()
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
+	stop := context.AfterFunc(ctx, server.Stop)
+	defer stop()
+	err = server.Serve(listener)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("gmshim: serve chaincode %s on %s: %w", s.CCID, listener.Addr(), err)
+	}
+	return nil
+}
+
+func (s *ChaincodeServer) grpcServer() (*grpc.Server, error) {
+	if s.CCID == "" {
+		return nil, errors.New("gmshim: no chaincode id: set CORE_CHAINCODE_ID_NAME (or CHAINCODE_ID) or ChaincodeServer.CCID to the package id that the peer printed on install")
+	}
+	if s.CC == nil {
+		return nil, errors.New("gmshim: no chaincode to serve: set ChaincodeServer.CC")
+	}
+	transport, err := s.credentials()
+	if err != nil {
+		return nil, err
+	}
+	parameters := keepalive.ServerParameters{Time: keepaliveInterval, Timeout: keepaliveTimeout}
+	if s.KaOpts != nil {
+		parameters = *s.KaOpts
+	}
+	server := grpc.NewServer(
+		grpc.Creds(transport),
+		grpc.MaxRecvMsgSize(maxMessageSize),
+		grpc.MaxSendMsgSize(maxMessageSize),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.KeepaliveParams(parameters),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinimum, PermitWithoutStream: true}),
+	)
+	peer.RegisterChaincodeServer(server, s)
+	return server, nil
+}
+
+func (s *ChaincodeServer) credentials() (credentials.TransportCredentials, error) {
+	tlsGiven := len(s.TLSProps.Key) > 0 || len(s.TLSProps.Cert) > 0
+	switch {
+	case s.TLCP != nil && tlsGiven:
+		return nil, errors.New("gmshim: both TLCP and TLSProps hold a key pair: a chaincode server speaks one protocol, remove one of them")
+	case s.TLCP != nil:
+		return tlcpCredentials(s.TLCP)
+	case s.TLSProps.Disabled && (tlsGiven || len(s.TLSProps.ClientCACerts) > 0):
+		return nil, errors.New("gmshim: TLSProps holds key material and is disabled: remove the material or enable TLS")
+	case s.TLSProps.Disabled:
+		return insecure.NewCredentials(), nil
+	default:
+		return tlsCredentials(&s.TLSProps)
+	}
+}
+
+// Start serves chaincode as the environment says (see FromEnv) until the process gets SIGINT or SIGTERM.
+func Start(chaincode shim.Chaincode) error {
+	server, err := FromEnv(chaincode)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return server.ListenAndServe(ctx)
+}
