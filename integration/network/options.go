@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Modes of listeners and dialers.
+const (
+	ModeTLS  = "tls"  // TLS only, as stock Fabric
+	ModeDual = "dual" // TLS and TLCP on the same port; listeners only
+	ModeGM   = "gm"   // TLCP only
+)
+
+// Algorithms of identities.
+const (
+	AlgorithmECDSA = "ecdsa"
+	AlgorithmGM    = "gm"
+	AlgorithmMixed = "mixed" // organisations in turn SM2 and ECDSA, beginning with SM2
+)
+
+// Suites are the TLCP cipher suites (GB/T 38636) that Options.Suite may name.
+var Suites = []string{"ECC_SM4_GCM_SM3", "ECC_SM4_CBC_SM3", "ECDHE_SM4_GCM_SM3", "ECDHE_SM4_CBC_SM3"}
+
+// Limits of a standard topology: its ports are laid out in blocks of ten nodes.
+const (
+	maxOrderers = 9
+	maxOrgs     = 20
+	maxPeers    = 9
+)
+
+// Options choose a standard topology and where it runs. The zero value of each field means its default.
+type Options struct {
+	// Mode is what listeners speak: tls, dual or gm (default gm).
+	Mode string
+	// ClientMode is what the nodes' dialers speak: tls or gm (default tls for mode tls, gm otherwise).
+	ClientMode string
+	// Algorithm of the identities: gm, ecdsa or mixed (default gm).
+	Algorithm string
+	// Suite restricts TLCP to one suite of Suites (default: the nodes' own preference).
+	Suite string
+	// MutualTLS makes every gRPC listener demand a client certificate.
+	MutualTLS bool
+
+	Orderers int // raft consenters, 1 to 9 (default 3)
+	Orgs     int // peer organisations, 1 to 20 (default 2)
+	Peers    int // peers of each organisation, 1 to 9 (default 2)
+	BasePort int // first of the ports in use (default 7050)
+
+	// BatchTimeout is how long the orderer waits for more transactions before it cuts a block (default 500 ms).
+	BatchTimeout time.Duration
+	// MaxMessages is the most transactions in a block (default 500).
+	MaxMessages int
+
+	// Dir is the state directory, created by Up and removed by Down (default build/network).
+	Dir string
+	// Bin is the directory with peer, orderer, cryptogen, configtxgen, osnadmin, asset and ccaas (default build/bin).
+	Bin string
+	// Docker runs the nodes as containers instead of processes.
+	Docker bool
+}
+
+// withDefaults fills in what is not set and checks the rest.
+func (o Options) withDefaults() (Options, error) {
+	setDefault(&o.Mode, ModeGM)
+	setDefault(&o.Algorithm, AlgorithmGM)
+	if o.ClientMode == "" && o.Mode != ModeTLS {
+		o.ClientMode = ModeGM
+	}
+	setDefault(&o.ClientMode, ModeTLS)
+	setDefault(&o.Orderers, 3)
+	setDefault(&o.Orgs, 2)
+	setDefault(&o.Peers, 2)
+	setDefault(&o.BasePort, 7050)
+	setDefault(&o.BatchTimeout, 500*time.Millisecond)
+	setDefault(&o.MaxMessages, 500)
+	setDefault(&o.Dir, filepath.Join("build", "network"))
+	setDefault(&o.Bin, filepath.Join("build", "bin"))
+	o.Suite = strings.ToUpper(o.Suite)
+	if err := o.validate(); err != nil {
+		return Options{}, err
+	}
+	for _, dir := range []*string{&o.Dir, &o.Bin} {
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return Options{}, fmt.Errorf("resolve %s: %w", *dir, err)
+		}
+		*dir = abs
+	}
+	return o, nil
+}
+
+func (o Options) validate() error {
+	choices := []struct {
+		name, value string
+		allowed     []string
+	}{
+		{"MODE", o.Mode, []string{ModeTLS, ModeDual, ModeGM}},
+		{"CLIENT_MODE", o.ClientMode, []string{ModeTLS, ModeGM}},
+		{"ALGORITHM", o.Algorithm, []string{AlgorithmGM, AlgorithmECDSA, AlgorithmMixed}},
+		{"SUITE", o.Suite, append([]string{""}, Suites...)},
+	}
+	for _, c := range choices {
+		if !slices.Contains(c.allowed, c.value) {
+			return fmt.Errorf("%s=%s is not one of %s", c.name, c.value, strings.TrimSpace(strings.Join(c.allowed, " ")))
+		}
+	}
+	switch {
+	case o.Mode == ModeTLS && o.ClientMode == ModeGM, o.Mode == ModeGM && o.ClientMode == ModeTLS:
+		return fmt.Errorf("CLIENT_MODE=%s cannot reach listeners of MODE=%s; use MODE=dual", o.ClientMode, o.Mode)
+	case o.Suite != "" && o.Mode == ModeTLS:
+		return fmt.Errorf("SUITE=%s is a TLCP suite and MODE=tls has no TLCP; use MODE=gm or MODE=dual", o.Suite)
+	}
+	numbers := []struct {
+		name             string
+		value, low, high int
+	}{
+		{"ORDERERS", o.Orderers, 1, maxOrderers},
+		{"ORGS", o.Orgs, 1, maxOrgs},
+		{"PEERS", o.Peers, 1, maxPeers},
+		{"BASE_PORT", o.BasePort, 1024, 65535 - portsPerOrg*(o.Orgs+1)},
+		{"batch size", o.MaxMessages, 1, 1 << 20},
+	}
+	for _, n := range numbers {
+		if n.value < n.low || n.value > n.high {
+			return fmt.Errorf("%s=%d is outside %d to %d", n.name, n.value, n.low, n.high)
+		}
+	}
+	return nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"path"
+	"strings"
+	"text/template"
+)
+
+//go:embed templates/*.tmpl
+var templateFiles embed.FS
+
+// placement says where the files of a network lie for the processes that read them: on this machine for the native
+// runner, inside the container for Docker.
+type placement struct {
+	Root    string // of crypto/ and nodes/
+	Builder string // the ccaas external builder: a folder with bin/detect, bin/build, bin/release
+	Bind    string // address that listeners bind
+	data    func(Node) string
+}
+
+// nodeView is what the templates of one node see.
+type nodeView struct {
+	placement
+	Topology *Topology
+	Org      Org
+	Node     Node
+}
+
+// Data is the folder for everything the node writes.
+func (v nodeView) Data() string { return v.data(v.Node) }
+
+// ServerRoot is the file name, in the node's tls folder, of the TLS CA that its own dialers trust.
+func (v nodeView) ServerRoot() string { return v.Topology.rootFile() }
+
+// ClientRoots lists the TLS CA files of the node's own organisation, those of every protocol it speaks.
+func (v nodeView) ClientRoots() string {
+	tls := path.Join(v.Root, v.Topology.nodeCrypto(v.Node), "tls")
+	var files []string
+	if v.Topology.Mode != ModeGM {
+		files = append(files, path.Join(tls, "ca.crt"))
+	}
+	if v.Topology.gmListeners() {
+		files = append(files, path.Join(tls, "gm-ca.crt"))
+	}
+	return strings.Join(files, ", ")
+}
+
+// Bootstrap is where gossip begins: the organisation's first peer, and for that one the second.
+func (v nodeView) Bootstrap() string {
+	peers := v.Org.PeersOf()
+	if peers[0].Name == v.Node.Name && len(peers) > 1 {
+		return peers[1].Address()
+	}
+	return peers[0].Address()
+}
+
+// rootFile names the TLS CA, beside a node's or user's certificates, that verifies what clients dial.
+func (t *Topology) rootFile() string {
+	if t.gmDialers() {
+		return "gm-ca.crt"
+	}
+	return "ca.crt"
+}
+
+// consenterCert is the certificate by which the raft cluster knows n, at both ends of its connections.
+func (t *Topology) consenterCert(n Node) string {
+	file := "server.crt"
+	if t.gmDialers() {
+		file = "server-sign.crt"
+	}
+	return path.Join(t.nodeCrypto(n), "tls", file)
+}
+
+// orgAlgorithm are cryptogen's keys for one organisation; no Name leaves them out, which stock cryptogen needs.
+type orgAlgorithm struct {
+	Name string
+	TLCP bool
+}
+
+func (t *Topology) orgAlgorithm(org Org) orgAlgorithm {
+	if org.Algorithm == AlgorithmECDSA && !t.gmListeners() {
+		return orgAlgorithm{}
+	}
+	return orgAlgorithm{Name: org.Algorithm, TLCP: t.gmListeners()}
+}
+
+// render fills in one template. The view is a nodeView for node files and {Topology, Root} for the others.
+func (t *Topology) render(name string, view any) ([]byte, error) {
+	tmpl, err := template.New(name).Option("missingkey=error").Funcs(template.FuncMap{
+		"short":         func(name string) string { return strings.SplitN(name, ".", 2)[0] },
+		"algorithm":     t.orgAlgorithm,
+		"orgDir":        t.orgDir,
+		"nodeCrypto":    t.nodeCrypto,
+		"consenterCert": t.consenterCert,
+	}).ParseFS(templateFiles, "templates/"+name)
+	if err != nil {
+		return nil, fmt.Errorf("parse template %s: %w", name, err)
+	}
+	var out bytes.Buffer
+	if err := tmpl.ExecuteTemplate(&out, name, view); err != nil {
+		return nil, fmt.Errorf("render %s: %w", name, err)
+	}
+	return out.Bytes(), nil
+}
+
+// channelView is what the templates of the whole network see.
+type channelView struct {
+	Topology *Topology
+	Root     string
+}
+
+// renderNode writes n's configuration file as that kind of node reads it, and says under which name.
+func (t *Topology) renderNode(n Node, p placement) (file string, data []byte, err error) {
+	file = "core.yaml"
+	if n.Kind == Orderer {
+		file = "orderer.yaml"
+	}
+	data, err = t.render(file+".tmpl", nodeView{placement: p, Topology: t, Org: t.orgOf(n), Node: n})
+	return file, data, err
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+)
+
+func plan(t *testing.T, o Options) *Topology {
+	t.Helper()
+	topology, err := Plan(o)
+	require.NoError(t, err)
+	return topology
+}
+
+func testPlacement() placement {
+	return placement{Root: "/net", Builder: "/builder", Bind: "127.0.0.1", data: func(n Node) string { return "/net/data/" + n.Name }}
+}
+
+// decode parses YAML and looks up a path of keys; a missing key fails the test.
+func decode(t *testing.T, data []byte) func(path string) any {
+	t.Helper()
+	var root map[string]any
+	require.NoError(t, yaml.Unmarshal(data, &root), "%s", data)
+	return func(path string) any {
+		var at any = root
+		for _, key := range strings.Split(path, ".") {
+			m, ok := at.(map[string]any)
+			require.True(t, ok, "%s: %s is not under a mapping", path, key)
+			at, ok = m[key]
+			require.True(t, ok, "%s: no key %s", path, key)
+		}
+		return at
+	}
+}
+
+func TestPlanUsesEveryPortOnce(t *testing.T) {
+	topology := plan(t, Options{Orderers: maxOrderers, Orgs: maxOrgs, Peers: maxPeers, BasePort: 20000})
+	owner := map[int]string{}
+	count := 0
+	for n := range topology.nodes() {
+		count++
+		for port := range n.PortNames() {
+			require.NotContains(t, owner, port, "%s and %s", n.Name, owner[port])
+			require.Greater(t, 65536, port)
+			owner[port] = n.Name
+		}
+	}
+	require.Equal(t, maxOrderers+maxOrgs*(maxPeers+1), count)
+}
+
+func TestOptionsThatCannotWork(t *testing.T) {
+	for _, c := range []struct {
+		o    Options
+		says string
+	}{
+		{Options{Mode: "ssl"}, "MODE=ssl is not one of tls dual gm"},
+		{Options{Algorithm: "rsa"}, "ALGORITHM=rsa"},
+		{Options{Suite: "RC4"}, "SUITE=RC4"},
+		{Options{Mode: ModeTLS, Suite: "ecc_sm4_gcm_sm3"}, "MODE=tls has no TLCP"},
+		{Options{Mode: ModeGM, ClientMode: ModeTLS}, "use MODE=dual"},
+		{Options{Mode: ModeTLS, ClientMode: ModeGM}, "use MODE=dual"},
+		{Options{Orderers: 10}, "ORDERERS=10 is outside 1 to 9"},
+		{Options{Peers: -1}, "PEERS=-1"},
+		{Options{BasePort: 65500}, "BASE_PORT=65500"},
+	} {
+		_, err := Plan(c.o)
+		require.ErrorContains(t, err, c.says)
+	}
+}
+
+func TestAlgorithms(t *testing.T) {
+	for _, c := range []struct {
+		mode, algorithm string
+		want            []string // "algorithm TLCP" of the ordering organisation, Org1, Org2
+	}{
+		{ModeTLS, AlgorithmECDSA, []string{"- -", "- -", "- -"}},
+		{ModeTLS, AlgorithmMixed, []string{"gm false", "gm false", "- -"}},
+		{ModeGM, AlgorithmGM, []string{"gm true", "gm true", "gm true"}},
+		{ModeDual, AlgorithmECDSA, []string{"ecdsa true", "ecdsa true", "ecdsa true"}},
+	} {
+		topology := plan(t, Options{Mode: c.mode, Algorithm: c.algorithm})
+		data, err := topology.render("crypto-config.yaml.tmpl", channelView{topology, "/net"})
+		require.NoError(t, err)
+		type org struct {
+			Algorithm string
+			TLCP      *bool `yaml:"TLCP"`
+		}
+		var file struct {
+			OrdererOrgs, PeerOrgs []struct {
+				Algorithm string `yaml:"Algorithm"`
+				TLCP      *bool  `yaml:"TLCP"`
+				Specs     []struct {
+					Hostname string   `yaml:"Hostname"`
+					SANS     []string `yaml:"SANS"`
+				} `yaml:"Specs"`
+			}
+		}
+		require.NoError(t, yaml.Unmarshal([]byte(strings.NewReplacer("OrdererOrgs:", "ordererorgs:", "PeerOrgs:", "peerorgs:").Replace(string(data))), &file))
+		var got []string
+		for _, o := range append(file.OrdererOrgs, file.PeerOrgs...) {
+			if o.TLCP == nil {
+				got = append(got, "- -")
+				require.Empty(t, o.Algorithm)
+			} else {
+				got = append(got, fmt.Sprintf("%s %t", o.Algorithm, *o.TLCP))
+			}
+		}
+		require.Equal(t, c.want, got, "%s %s", c.mode, c.algorithm)
+		require.Len(t, file.PeerOrgs[0].Specs, 3)
+		require.Equal(t, "chaincode", file.PeerOrgs[0].Specs[2].Hostname)
+		require.Equal(t, []string{"localhost", "127.0.0.1"}, file.PeerOrgs[0].Specs[2].SANS)
+	}
+}
+
+func TestPeerConfiguration(t *testing.T) {
+	topology := plan(t, Options{Mode: ModeDual, MutualTLS: true})
+	n := topology.Peers[1].Nodes[1]
+	file, data, err := topology.renderNode(n, testPlacement())
+	require.NoError(t, err)
+	require.Equal(t, "core.yaml", file)
+	at := decode(t, data)
+	tls := "/net/crypto/peerOrganizations/org2.example.com/peers/peer1.org2.example.com/tls/"
+	require.Equal(t, "peer1.org2.example.com", at("peer.id"))
+	require.Equal(t, "127.0.0.1:7260", at("peer.address"))
+	require.Equal(t, "127.0.0.1:7250", at("peer.gossip.bootstrap"))
+	require.Equal(t, "", at("vm.endpoint"))
+	require.Equal(t, true, at("peer.tls.clientAuthRequired"))
+	require.Equal(t, tls+"gm-ca.crt", at("peer.tls.rootcert.file"))
+	for _, section := range []string{"peer.tls", "operations.tls"} {
+		require.Equal(t, "dual", at(section+".mode"))
+		require.Equal(t, "gm", at(section+".clientMode"))
+		require.Equal(t, []any{tls + "ca.crt", tls + "gm-ca.crt"}, at(section+".clientRootCAs.files"))
+		for leaf, name := range map[string]string{"signCert": "sign.crt", "signKey": "sign.key", "encCert": "enc.crt", "encKey": "enc.key"} {
+			require.Equal(t, tls+"server-"+name, at(section+".gm."+leaf+".file"))
+		}
+	}
+}
+
+func TestStockFilesCarryNoKeyOfOurs(t *testing.T) {
+	topology := plan(t, Options{Mode: ModeTLS, Algorithm: AlgorithmECDSA})
+	for n := range topology.nodes() {
+		if n.Kind == Chaincode {
+			continue
+		}
+		_, data, err := topology.renderNode(*n, testPlacement())
+		require.NoError(t, err)
+		for _, key := range []string{"Mode: ", "mode: tls", "gm", "GM"} {
+			require.NotContains(t, string(data), key)
+		}
+	}
+}
+
+func TestOrdererConfiguration(t *testing.T) {
+	for _, c := range []struct{ mode, clientMode, cluster string }{
+		{ModeGM, "", ModeGM}, {ModeDual, ModeTLS, ModeTLS}, {ModeDual, ModeGM, ModeGM},
+	} {
+		topology := plan(t, Options{Mode: c.mode, ClientMode: c.clientMode})
+		file, data, err := topology.renderNode(topology.Ordering.Nodes[2], testPlacement())
+		require.NoError(t, err)
+		require.Equal(t, "orderer.yaml", file)
+		at := decode(t, data)
+		require.Equal(t, 7070, at("General.ListenPort"))
+		require.Equal(t, c.cluster, at("General.Cluster.Mode"))
+		tls := "/net/crypto/ordererOrganizations/example.com/orderers/orderer2.example.com/tls/"
+		for _, section := range []string{"General.TLS", "Admin.TLS", "Operations.TLS"} {
+			require.Equal(t, c.mode, at(section+".Mode"))
+			require.Equal(t, tls+"server-enc.key", at(section+".GMEncPrivateKey"))
+		}
+		require.Equal(t, true, at("Admin.TLS.ClientAuthRequired"))
+		require.Equal(t, false, at("General.TLS.ClientAuthRequired"))
+	}
+}
+
+func TestChannelConfiguration(t *testing.T) {
+	topology := plan(t, Options{Orgs: 3})
+	data, err := topology.render("configtx.yaml.tmpl", channelView{topology, "/net"})
+	require.NoError(t, err)
+	at := decode(t, data)
+	require.Equal(t, "500ms", at("Profiles.trade.Orderer.BatchTimeout"))
+	consenters := at("Profiles.trade.Orderer.EtcdRaft.Consenters").([]any)
+	require.Len(t, consenters, 3)
+	require.Equal(t, "/net/crypto/ordererOrganizations/example.com/orderers/orderer1.example.com/tls/server-sign.crt",
+		consenters[1].(map[string]any)["ServerTLSCert"])
+	orgs := at("Profiles.trade.Application.Organizations").([]any)
+	require.Len(t, orgs, 3)
+	anchor := orgs[2].(map[string]any)["AnchorPeers"].([]any)
+	require.Equal(t, map[string]any{"Host": "127.0.0.1", "Port": 7350}, anchor[0])
+	require.Equal(t, "ANY Writers", at("Profiles.trade.Orderer.Policies.BlockValidation.Rule"))
+}

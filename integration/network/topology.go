@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"fmt"
+	"net"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Each organisation owns a block of ports, each node ten of them from the start of the block; the orderers' block
+// comes first.
+const (
+	portsPerOrg  = 100
+	portsPerNode = 10
+	// chaincodeSlot is the node slot of the organisation's chaincode server, after the most peers there can be.
+	chaincodeSlot = maxPeers
+)
+
+// Kind tells what a node runs.
+type Kind string
+
+// The kinds of nodes.
+const (
+	Orderer   Kind = "orderer"
+	Peer      Kind = "peer"
+	Chaincode Kind = "chaincode"
+)
+
+// Topology is a network as data: what there is, how it is called and where it listens. It holds no file paths of
+// one machine, so the same value serves the native runner and Docker.
+type Topology struct {
+	Mode       string `json:"mode"`
+	ClientMode string `json:"clientMode"`
+	Algorithm  string `json:"algorithm"`
+	Suite      string `json:"suite,omitempty"`
+	MutualTLS  bool   `json:"mutualTLS"`
+
+	Channel      string        `json:"channel"`
+	BatchTimeout time.Duration `json:"batchTimeout"`
+	MaxMessages  int           `json:"maxMessages"`
+
+	Ordering Org   `json:"ordering"`
+	Peers    []Org `json:"peers"`
+}
+
+// Org is one organisation.
+type Org struct {
+	Name      string `json:"name"`  // Org1
+	MSPID     string `json:"mspID"` // Org1MSP
+	Domain    string `json:"domain"`
+	Algorithm string `json:"algorithm"` // gm or ecdsa
+	Nodes     []Node `json:"nodes"`
+}
+
+// Node is one process or container.
+type Node struct {
+	Name string `json:"name"` // peer0.org1.example.com; unique in the network, the name in its certificates
+	Kind Kind   `json:"kind"`
+	// Host is the address that other nodes use; it stands in the channel configuration and in gossip.
+	Host string `json:"host"`
+	// Ports. The same number is used on Host and, for clients on this machine, on 127.0.0.1.
+	Port       int `json:"port"`
+	Operations int `json:"operations,omitempty"` // orderer and peer
+	Admin      int `json:"admin,omitempty"`      // orderer: channel participation
+	CCPort     int `json:"ccPort,omitempty"`     // peer: listener for chaincode that dials in
+}
+
+// Address is where other nodes reach n.
+func (n Node) Address() string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }
+
+// Local is where a client on this machine reaches n.
+func (n Node) Local() string { return local(n.Port) }
+
+func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// PortNames are n's ports by what listens there.
+func (n Node) PortNames() map[int]string {
+	names := map[int]string{n.Port: "service"}
+	for port, name := range map[int]string{n.Operations: "operations", n.Admin: "admin", n.CCPort: "chaincode listener"} {
+		if port != 0 {
+			names[port] = name
+		}
+	}
+	return names
+}
+
+// Plan makes the standard topology that the options describe: one ordering organisation with a raft cluster, and
+// peer organisations of equal size, each with a chaincode server of its own.
+func Plan(o Options) (*Topology, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	t := &Topology{
+		Mode: o.Mode, ClientMode: o.ClientMode, Algorithm: o.Algorithm, Suite: o.Suite, MutualTLS: o.MutualTLS,
+		Channel: "trade", BatchTimeout: o.BatchTimeout, MaxMessages: o.MaxMessages,
+		Ordering: Org{Name: "Orderer", MSPID: "OrdererMSP", Domain: "example.com", Algorithm: algorithmOf(o.Algorithm, 0)},
+	}
+	for i := range o.Orderers {
+		port := o.BasePort + i*portsPerNode
+		t.Ordering.Nodes = append(t.Ordering.Nodes, Node{
+			Name: fmt.Sprintf("orderer%d.example.com", i), Kind: Orderer,
+			Port: port, Admin: port + 1, Operations: port + 2,
+		})
+	}
+	for i := range o.Orgs {
+		t.Peers = append(t.Peers, planOrg(o, i))
+	}
+	for n := range t.nodes() {
+		n.Host = "127.0.0.1"
+		if o.Docker {
+			n.Host = n.Name
+		}
+	}
+	return t, nil
+}
+
+func planOrg(o Options, index int) Org {
+	name := fmt.Sprintf("Org%d", index+1)
+	org := Org{
+		Name: name, MSPID: name + "MSP", Domain: fmt.Sprintf("org%d.example.com", index+1),
+		Algorithm: algorithmOf(o.Algorithm, index),
+	}
+	first := o.BasePort + (index+1)*portsPerOrg
+	for i := range o.Peers {
+		port := first + i*portsPerNode
+		org.Nodes = append(org.Nodes, Node{
+			Name: fmt.Sprintf("peer%d.%s", i, org.Domain), Kind: Peer,
+			Port: port, Operations: port + 1, CCPort: port + 2,
+		})
+	}
+	org.Nodes = append(org.Nodes, Node{
+		Name: "chaincode." + org.Domain, Kind: Chaincode, Port: first + chaincodeSlot*portsPerNode,
+	})
+	return org
+}
+
+// algorithmOf resolves "mixed" for the organisation at index; the ordering organisation counts as the first.
+func algorithmOf(algorithm string, index int) string {
+	if algorithm != AlgorithmMixed {
+		return algorithm
+	}
+	if index%2 == 0 {
+		return AlgorithmGM
+	}
+	return AlgorithmECDSA
+}
+
+// nodes ranges over all nodes, orderers first, so that callers may change them in place.
+func (t *Topology) nodes() func(yield func(*Node) bool) {
+	return func(yield func(*Node) bool) {
+		for i := range t.Ordering.Nodes {
+			if !yield(&t.Ordering.Nodes[i]) {
+				return
+			}
+		}
+		for o := range t.Peers {
+			for i := range t.Peers[o].Nodes {
+				if !yield(&t.Peers[o].Nodes[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Nodes lists the nodes of one kind, in order.
+func (t *Topology) Nodes(kind Kind) []Node {
+	var out []Node
+	for n := range t.nodes() {
+		if n.Kind == kind {
+			out = append(out, *n)
+		}
+	}
+	return out
+}
+
+// Node finds a node by name.
+func (t *Topology) Node(name string) (Node, error) {
+	for n := range t.nodes() {
+		if n.Name == name {
+			return *n, nil
+		}
+	}
+	return Node{}, fmt.Errorf("no node %s in this network", name)
+}
+
+// Org finds a peer organisation by name, in any case, or the ordering organisation by "orderer".
+func (t *Topology) Org(name string) (Org, error) {
+	for _, org := range append([]Org{t.Ordering}, t.Peers...) {
+		if strings.EqualFold(org.Name, name) {
+			return org, nil
+		}
+	}
+	return Org{}, fmt.Errorf("no organisation %s in this network; it has %s", name, orgNames(t.Peers))
+}
+
+// orgOf is the organisation that n belongs to.
+func (t *Topology) orgOf(n Node) Org {
+	for _, org := range append([]Org{t.Ordering}, t.Peers...) {
+		for _, m := range org.Nodes {
+			if m.Name == n.Name {
+				return org
+			}
+		}
+	}
+	panic("network: node " + n.Name + " is not of this topology")
+}
+
+// PeersOf lists the peers of org.
+func (org Org) PeersOf() []Node { return org.ofKind(Peer) }
+
+// ChaincodeServer is the node that runs org's chaincode.
+func (org Org) ChaincodeServer() Node { return org.ofKind(Chaincode)[0] }
+
+func (org Org) ofKind(kind Kind) []Node {
+	var out []Node
+	for _, n := range org.Nodes {
+		if n.Kind == kind {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// gmListeners tells whether listeners speak TLCP; gmDialers whether nodes dial with it.
+func (t *Topology) gmListeners() bool { return t.Mode != ModeTLS }
+func (t *Topology) gmDialers() bool   { return t.ClientMode == ModeGM }
+
+// Material paths, relative to the root of the state directory and with forward slashes: cryptogen's layout.
+
+func (t *Topology) orgDir(org Org) string {
+	if org.Name == t.Ordering.Name {
+		return path.Join("crypto", "ordererOrganizations", org.Domain)
+	}
+	return path.Join("crypto", "peerOrganizations", org.Domain)
+}
+
+func (t *Topology) nodeCrypto(n Node) string {
+	role := "peers"
+	if n.Kind == Orderer {
+		role = "orderers"
+	}
+	return path.Join(t.orgDir(t.orgOf(n)), role, n.Name)
+}
+
+// userCrypto is the folder of an organisation's user: Admin or User1.
+func (t *Topology) userCrypto(org Org, user string) string {
+	return path.Join(t.orgDir(org), "users", user+"@"+org.Domain)
+}

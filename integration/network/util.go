@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// pollInterval is how often a condition is looked at while something is awaited.
+const pollInterval = 20 * time.Millisecond
+
+// poll calls check until it returns nil, and fails with check's last error when ctx ends or after limit. An error
+// that wraps errFinal ends it at once.
+func poll(ctx context.Context, limit time.Duration, what string, check func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		err := check(ctx)
+		if err == nil || errors.Is(err, errFinal) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited %v for %s: %w", limit, what, err)
+		case <-tick.C:
+		}
+	}
+}
+
+// errFinal marks an error that waiting cannot cure.
+var errFinal = errors.New("")
+
+// parallel runs f for every item at once and joins the errors.
+func parallel[T any](items []T, f func(T) error) error {
+	errs := make([]error, len(items))
+	var wg sync.WaitGroup
+	for i, item := range items {
+		wg.Go(func() { errs[i] = f(item) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// together runs different functions at once and joins their errors.
+func together(fs ...func() error) error {
+	return parallel(fs, func(f func() error) error { return f() })
+}
+
+// tail returns the last lines of a file, at most 64 KiB from its end, or why they cannot be read.
+func tail(file string, lines int) string {
+	const window = 64 << 10
+	f, err := os.Open(file)
+	if err != nil {
+		return err.Error()
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err.Error()
+	}
+	buf := make([]byte, min(info.Size(), window))
+	if _, err := f.ReadAt(buf, info.Size()-int64(len(buf))); err != nil {
+		return err.Error()
+	}
+	return lastLines(string(buf), lines)
+}
+
+func lastLines(text string, lines int) string {
+	all := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+func orgNames(orgs []Org) string {
+	names := make([]string, len(orgs))
+	for i, org := range orgs {
+		names[i] = org.Name
+	}
+	return strings.Join(names, ", ")
+}
