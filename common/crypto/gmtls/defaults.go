@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmtls
+
+import "time"
+
+// What a Config means where it says nothing, and the limits on what strangers
+// may make this end do.
+const (
+	defaultSessionLifetime  = time.Hour
+	maxSessionLifetime      = 24 * time.Hour
+	defaultHandshakeTimeout = 30 * time.Second
+	defaultHandshakeSize    = 64 << 10
+	defaultChainCacheSize   = 1024
+	defaultSessionCacheSize = 64
+
+	// closeTimeout bounds the writing of the alert that ends a connection.
+	closeTimeout = 5 * time.Second
+
+	// maxUselessRecords bounds the records in a row that carry no data:
+	// warnings and empty application data.
+	maxUselessRecords = 16
+
+	// maxPeerCertificates bounds the certificates in one message.
+	maxPeerCertificates = 16
+)
+
+// defaultSuites has GCM before CBC, and for equal protection the suite that any
+// client can use first.
+var defaultSuites = []uint16{
+	ECC_SM4_GCM_SM3,
+	ECDHE_SM4_GCM_SM3,
+	ECC_SM4_CBC_SM3,
+	ECDHE_SM4_CBC_SM3,
+}
+
+// sharedChainCache serves every Config that names no other.
+var sharedChainCache = NewChainCache(defaultChainCacheSize)
