@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package gmx509 stands in for crypto/x509 wherever Fabric handles certificates that may hold SM2 keys
+// (GB/T 32918, certificates per GB/T 20518). It is imported under the name x509:
+//
+//	import x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+//
+// Certificate, CertificateRequest, RevocationList and all plain constants are those of crypto/x509, so values pass freely
+// between code that imports either package. What the standard library cannot do for SM2 is done by
+// github.com/emmansun/gmsm/smx509; everything else goes to the standard library unchanged, so a network
+// without SM2 behaves exactly as before. The family is decided by the key alone, never by a global setting.
+//
+// SM2 public keys are *ecdsa.PublicKey on sm2.P256(); private ones are *sm2.PrivateKey. crypto/ecdsa refuses keys on that
+// curve, so an SM2 key that reaches ECDSA code by mistake fails instead of producing a wrong signature.
+//
+// Methods of the standard types know nothing of SM2 and fail for it. Use the functions here: Verify, CheckSignature,
+// CheckSignatureFrom, CheckCRLSignature, CheckRequestSignature, CheckRevocationListFrom.
+//
+// The package refuses what it cannot check: chains that mix SM2 and other families, curve parameters
+// written out instead of named, SM2 private keys outside [1, n-2] or with a foreign public half, non-canonical DER
+// in SM2 signatures, and unbounded work in password-based encryption.
+package gmx509

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmx509
+
+import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+
+	"github.com/emmansun/gmsm/smx509"
+)
+
+// maxPEM bounds the PEM and DER that ParseCertificatePEM, ParsePrivateKeyPEM and the password-based functions read, in
+// bytes. A certificate or key is a few kilobytes.
+const maxPEM = 1 << 20
+
+const pemTypeCertificate = "CERTIFICATE"
+
+// ParseCertificate parses one DER certificate of either family (RFC 5280, GB/T 20518). For SM2 the result has
+// SignatureAlgorithm SM2WithSM3, PublicKeyAlgorithm ECDSA and PublicKey *ecdsa.PublicKey on sm2.P256().
+// A key on a curve given by explicit parameters is refused.
+func ParseCertificate(der []byte) (*Certificate, error) {
+	if !namesGM(der) {
+		return x509.ParseCertificate(der)
+	}
+	cert, err := smx509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	if IsSM2(cert.PublicKey) && !namesGM(cert.RawSubjectPublicKeyInfo) {
+		return nil, errExplicitCurve
+	}
+	return certToStd(cert)
+}
+
+// ParseCertificates parses DER certificates that follow each other without padding.
+func ParseCertificates(der []byte) ([]*Certificate, error) {
+	if !namesGM(der) {
+		return x509.ParseCertificates(der)
+	}
+	sms, err := smx509.ParseCertificates(der)
+	if err != nil {
+		return nil, err
+	}
+	return convertEach(sms, func(c *smx509.Certificate) (*Certificate, error) { return ParseCertificate(c.Raw) })
+}
+
+// ParseCertificatePEM parses the first PEM block of text, which must be a CERTIFICATE.
+func ParseCertificatePEM(text []byte) (*Certificate, error) {
+	if len(text) > maxPEM {
+		return nil, fmt.Errorf("x509: certificate of %d bytes, more than the %d allowed", len(text), maxPEM)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("x509: no PEM block in certificate")
+	}
+	if block.Type != pemTypeCertificate {
+		return nil, fmt.Errorf("x509: PEM block is %q, not %s", block.Type, pemTypeCertificate)
+	}
+	return ParseCertificate(block.Bytes)
+}
+
+// ParseCertificateRequest parses a DER certificate request (PKCS #10, RFC 2986). It does not check the signature:
+// call CheckRequestSignature.
+func ParseCertificateRequest(der []byte) (*CertificateRequest, error) {
+	if !namesGM(der) {
+		return x509.ParseCertificateRequest(der)
+	}
+	req, err := smx509.ParseCertificateRequest(der)
+	if err != nil {
+		return nil, err
+	}
+	if IsSM2(req.PublicKey) && !namesGM(req.RawSubjectPublicKeyInfo) {
+		return nil, errExplicitCurve
+	}
+	return requestToStd(req), nil
+}
+
+// ParseCRL parses a revocation list, DER or PEM, into the old type that the MSP keeps. Its signature is checked with
+// CheckCRLSignature.
+func ParseCRL(crl []byte) (*pkix.CertificateList, error) {
+	return x509.ParseCRL(crl) //nolint:staticcheck // the MSP is built on this type; parsing depends on no key family
+}
+
+// ParseRevocationList parses a DER revocation list (RFC 5280, section 5). Its signature is checked with
+// CheckRevocationListFrom.
+func ParseRevocationList(der []byte) (*RevocationList, error) {
+	if !namesGM(der) {
+		return x509.ParseRevocationList(der)
+	}
+	list, err := smx509.ParseRevocationList(der)
+	if err != nil {
+		return nil, err
+	}
+	return revocationListToStd(list), nil
+}
