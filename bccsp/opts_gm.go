@@ -143,7 +143,7 @@ func GetHashOpt(hashFunction string) (HashOpts, error) {
 	if hashFunction == SM3 {
 		return &SM3Opts{}, nil
 	}
-	opt, err := UpstreamGetHashOpt(hashFunction)
+	opt, err := upstreamGetHashOpt(hashFunction)
 	if err != nil {
 		return nil, fmt.Errorf("%w; supported are %s, %s, %s, %s and %s", err, SHA256, SHA384, SHA3_256, SHA3_384, SM3)
 	}

@@ -43,13 +43,13 @@ const (
 	ECDSAWithSHA512           = x509.ECDSAWithSHA512
 	PureEd25519               = x509.PureEd25519
 
-	KeyUsageDigitalSignature  = x509.KeyUsageDigitalSignature
-	KeyUsageContentCommitment = x509.KeyUsageContentCommitment
-	KeyUsageKeyEncipherment   = x509.KeyUsageKeyEncipherment
-	KeyUsageDataEncipherment  = x509.KeyUsageDataEncipherment
-	KeyUsageKeyAgreement      = x509.KeyUsageKeyAgreement
-	KeyUsageCertSign          = x509.KeyUsageCertSign
 	KeyUsageCRLSign           = x509.KeyUsageCRLSign
+	KeyUsageCertSign          = x509.KeyUsageCertSign
+	KeyUsageContentCommitment = x509.KeyUsageContentCommitment
+	KeyUsageDataEncipherment  = x509.KeyUsageDataEncipherment
+	KeyUsageDigitalSignature  = x509.KeyUsageDigitalSignature
+	KeyUsageKeyAgreement      = x509.KeyUsageKeyAgreement
+	KeyUsageKeyEncipherment   = x509.KeyUsageKeyEncipherment
 
 	ExtKeyUsageAny        = x509.ExtKeyUsageAny
 	ExtKeyUsageServerAuth = x509.ExtKeyUsageServerAuth
