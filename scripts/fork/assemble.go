@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+)
+
+// outFile is one file of the assembled tree.
+type outFile struct {
+	data   []byte // nil: the content of source, as it is
+	source string // path on disk
+	ours   bool   // laid over; otherwise upstream's, changed when data is set
+}
+
+// assembly is the outcome of laying the delta over upstream, in memory.
+type assembly struct {
+	root     string
+	up       *upstream
+	files    map[string]*outFile // by slash path
+	touched  *touches            // what of upstream the delta depends on
+	ourPaths []string
+}
+
+// assemble lays the delta in root over up. Everything wrong is reported in one error.
+func assemble(root string, up *upstream) (*assembly, error) {
+	a := &assembly{root: root, up: up, files: map[string]*outFile{}, touched: newTouches()}
+	upPaths, err := up.files()
+	if err != nil {
+		return nil, err
+	}
+	if a.ourPaths, err = ourFiles(root); err != nil {
+		return nil, err
+	}
+	folders := map[string]*folder{}
+	at := func(name string) *folder {
+		dir := path.Dir(name)
+		if folders[dir] == nil {
+			folders[dir] = &folder{a: a, dir: dir}
+		}
+		return folders[dir]
+	}
+	for _, name := range upPaths {
+		f := at(name)
+		f.upstream = append(f.upstream, path.Base(name))
+	}
+	for _, name := range a.ourPaths {
+		f := at(name)
+		f.ours = append(f.ours, path.Base(name))
+	}
+	var report problems
+	for _, dir := range sortedKeys(folders) {
+		if err := folders[dir].assemble(&report); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.moduleFiles(); err != nil {
+		return nil, err
+	}
+	return a, report.err()
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// moduleFiles adds our go.mod, without the ignore directives that only mean something at the root, and our go.sum.
+func (a *assembly) moduleFiles() error {
+	name := filepath.Join(a.root, "go.mod")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("reading our module file: %w", err)
+	}
+	file, err := modfile.Parse("go.mod", data, nil)
+	if err != nil {
+		return fmt.Errorf("reading our module file: %w", err)
+	}
+	for _, r := range file.Replace {
+		if r.New.Version == "" {
+			return fmt.Errorf("go.mod:%d: a replacement by a folder cannot work in the assembled tree", r.Syntax.Start.Line)
+		}
+	}
+	for _, ignored := range append([]*modfile.Ignore(nil), file.Ignore...) {
+		if err := file.DropIgnore(ignored.Path); err != nil {
+			return err
+		}
+	}
+	file.Cleanup()
+	out, err := file.Format()
+	if err != nil {
+		return err
+	}
+	a.files["go.mod"] = &outFile{data: out, source: name, ours: true}
+	a.files["go.sum"] = &outFile{source: filepath.Join(a.root, "go.sum"), ours: true}
+	return nil
+}
+
+// folder is one directory of the tree with the files that upstream and we have in it.
+type folder struct {
+	a              *assembly
+	dir            string
+	upstream, ours []string // base names
+	spec           *forkSpec
+	report         *problems
+
+	own, theirs []*goFile          // parsed Go files
+	edits       map[string][]edit  // by base name of an upstream file
+	strip       map[string][]edit  // by base name of a file of ours: declarations that move into upstream's
+	cause       map[string]string  // base name: the first of ours that changed it
+	byName      map[string]*goFile // upstream's Go files by base name
+}
+
+func (f *folder) path(base string) string { return path.Join(f.dir, base) }
+
+func (f *folder) upSource(base string) string {
+	return filepath.Join(f.a.up.dir, filepath.FromSlash(f.path(base)))
+}
+
+func (f *folder) ourSource(base string) string {
+	return filepath.Join(f.a.root, filepath.FromSlash(f.path(base)))
+}
+
+// assemble puts the folder's files into the assembly.
+func (f *folder) assemble(report *problems) error {
+	f.report = report
+	f.edits, f.strip, f.cause, f.byName = map[string][]edit{}, map[string][]edit{}, map[string]string{}, map[string]*goFile{}
+	if err := f.readSpec(); err != nil {
+		return err
+	}
+	if err := f.layUpstream(); err != nil {
+		return err
+	}
+	if err := f.layOurs(); err != nil {
+		return err
+	}
+	if len(f.own) == 0 && f.spec == nil {
+		return nil
+	}
+	if err := f.parseUpstream(); err != nil {
+		return err
+	}
+	f.applyDirectives()
+	f.applySubstitutions()
+	f.writeChanged()
+	return nil
+}
+
+func (f *folder) readSpec() error {
+	for _, base := range f.ours {
+		if base != forkFile {
+			continue
+		}
+		data, err := os.ReadFile(f.ourSource(base))
+		if err != nil {
+			return err
+		}
+		f.spec = parseForkSpec(f.path(base), data, f.report)
+	}
+	return nil
+}
+
+// layUpstream enters upstream's files, without those that a replaced package drops.
+func (f *folder) layUpstream() error {
+	var kept []string
+	for _, base := range f.upstream {
+		if f.spec.keeps(base) {
+			f.a.files[f.path(base)] = &outFile{source: f.upSource(base)}
+			kept = append(kept, base)
+			continue
+		}
+		data, err := os.ReadFile(f.upSource(base))
+		if err != nil {
+			return err
+		}
+		f.a.touched.add(touch{kind: touchDropped, file: f.path(base), where: f.spec.path, text: data})
+	}
+	if f.spec != nil && f.spec.ReplacePackage && len(kept) == len(f.upstream) {
+		f.report.add(f.spec.path, "replace_package drops no file of upstream's")
+	}
+	f.upstream = kept
+	return nil
+}
+
+// layOurs enters our files and parses the Go ones.
+func (f *folder) layOurs() error {
+	for _, base := range f.ours {
+		name := f.path(base)
+		taken := f.a.files[name] != nil
+		switch {
+		case base == forkFile:
+			continue
+		case taken && path.Dir(name) == "sampleconfig" && path.Ext(name) == ".yaml":
+			if err := f.mergeSample(base); err != nil {
+				return err
+			}
+			continue
+		case taken:
+			f.report.add(name+":1", "upstream has a file of this name; give ours another one, or replace single declarations "+
+				"with //fork:replace")
+			continue
+		}
+		out := &outFile{source: f.ourSource(base), ours: true}
+		f.a.files[name] = out
+		if path.Ext(base) != ".go" {
+			continue
+		}
+		data, err := os.ReadFile(out.source)
+		if err != nil {
+			return err
+		}
+		file, err := parseGo(name, data)
+		if err != nil {
+			f.report.add(name, "%v", err)
+			continue
+		}
+		f.own = append(f.own, file)
+	}
+	return nil
+}
+
+func (f *folder) mergeSample(base string) error {
+	name := f.path(base)
+	upText, err := os.ReadFile(f.upSource(base))
+	if err != nil {
+		return err
+	}
+	ourText, err := os.ReadFile(f.ourSource(base))
+	if err != nil {
+		return err
+	}
+	merged, touched, err := mergeYAML(upText, ourText)
+	if err != nil {
+		f.report.add(name, "merging into upstream's file: %v", err)
+		return nil
+	}
+	for _, t := range touched {
+		f.a.touched.add(touch{kind: touchYAML, file: name, name: t.path, where: fmt.Sprintf("%s:%d", name, t.line), text: []byte(t.text)})
+	}
+	f.a.files[name] = &outFile{data: merged, source: f.upSource(base)}
+	return nil
+}
+
+func (f *folder) parseUpstream() error {
+	for _, base := range f.upstream {
+		if path.Ext(base) != ".go" {
+			continue
+		}
+		data, err := os.ReadFile(f.upSource(base))
+		if err != nil {
+			return err
+		}
+		file, err := parseGo(f.path(base), data)
+		if err != nil {
+			return fmt.Errorf("upstream's %w", err)
+		}
+		f.theirs = append(f.theirs, file)
+		f.byName[base] = file
+	}
+	return nil
+}
+
+// change notes an edit of one of upstream's files.
+func (f *folder) change(file *goFile, e edit) {
+	base := path.Base(file.path)
+	f.edits[base] = append(f.edits[base], e)
+	if f.cause[base] == "" {
+		f.cause[base] = e.cause
+	}
+}
+
+// writeChanged makes the collected edits.
+func (f *folder) writeChanged() {
+	for _, base := range sortedKeys(f.edits) {
+		file := f.byName[base]
+		data, err := f.edited(file, f.edits[base], f.cause[base])
+		if err != nil {
+			f.report.add(f.cause[base], "changing upstream's %s: %v", file.path, err)
+			continue
+		}
+		f.a.files[file.path].data = append([]byte(changeNotice(f.edits[base])), data...)
+	}
+	for _, file := range f.own {
+		base := path.Base(file.path)
+		if len(f.strip[base]) == 0 {
+			continue
+		}
+		data, err := f.edited(file, f.strip[base], file.path)
+		if err != nil {
+			f.report.add(file.path, "%v", err)
+			continue
+		}
+		f.a.files[file.path].data = data
+	}
+}
+
+func (f *folder) edited(file *goFile, edits []edit, cause string) ([]byte, error) {
+	data, err := applyEdits(file.src, edits)
+	if err != nil {
+		return nil, err
+	}
+	return dropUnusedImports(file, data, cause)
+}
+
+// changeNotice is the line at the head of a changed upstream file: the licence asks for a prominent notice.
+func changeNotice(edits []edit) string {
+	names := map[string]bool{}
+	for _, e := range edits {
+		name, _, _ := strings.Cut(e.cause, ":")
+		names[path.Base(name)] = true
+	}
+	return "// Changed by the fork at assembly; see " + strings.Join(sortedKeys(names), ", ") + ".\n\n"
+}

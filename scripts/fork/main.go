@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command fork lays this repository's files over a pinned upstream Fabric and writes the tree that is compiled.
+//
+// The repository holds only what differs from upstream. Whole files of ours are added; single declarations of upstream's
+// are replaced, wrapped or extended by declarations of ours that carry a //fork: line; imports and expressions are
+// substituted as fork.yaml files say; sample configuration is merged. A lock file guards every upstream text that the
+// delta depends on. See docs/architecture.md.
+//
+// It never edits upstream's module cache, never goes around the go command's checksums, and writes nothing but the
+// tree, the editor overlay beside it and, when asked to accept, the lock.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+const usage = `usage: fork [-root folder] [-upstream folder|version] command
+commands:
+  assemble   write build/fabric
+  accept     write build/fabric and record upstream's present texts in the lock
+  version    print upstream's version
+`
+
+func main() {
+	root := flag.String("root", ".", "root of the repository")
+	which := flag.String("upstream", "", "a checkout of upstream, or a module version, in place of the pin")
+	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	flag.Parse()
+	if err := run(*root, *which, flag.Args()); err != nil {
+		fmt.Fprintf(os.Stderr, "fork: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(root, which string, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("one command is needed\n%s", usage)
+	}
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return err
+	}
+	up, err := openUpstream(filepath.Join(root, "scripts", "fork"), which)
+	if err != nil {
+		return err
+	}
+	switch args[0] {
+	case "assemble":
+		return runAssemble(root, up, false)
+	case "accept":
+		return runAssemble(root, up, true)
+	case "version":
+		fmt.Println(up.version())
+		return nil
+	}
+	return fmt.Errorf("unknown command %q\n%s", args[0], usage)
+}
+
+func lockPath(root string) string { return filepath.Join(root, "scripts", "fork", "lock.txt") }
+
+func treePath(root string) string { return filepath.Join(root, "build", "fabric") }
+
+// runAssemble assembles and, once nothing is wrong, writes the tree. With accept it records the lock first.
+func runAssemble(root string, up *upstream, accept bool) error {
+	a, err := assemble(root, up)
+	if err != nil {
+		return err
+	}
+	if accept {
+		now, err := a.touched.current()
+		if err != nil {
+			return err
+		}
+		if err := now.write(lockPath(root)); err != nil {
+			return fmt.Errorf("writing the lock: %w", err)
+		}
+	}
+	l, err := readLock(lockPath(root))
+	if err != nil {
+		return err
+	}
+	var report problems
+	if err := a.touched.check(l, up.name, &report); err != nil {
+		return err
+	}
+	if err := report.err(); err != nil {
+		return err
+	}
+	c, err := a.sync(treePath(root))
+	if err != nil {
+		return err
+	}
+	if !c.empty() {
+		fmt.Printf("fork: %d files written, %d removed in build/fabric (upstream %s)\n", len(c.write), len(c.stale), up.name)
+	}
+	return nil
+}
