@@ -9,6 +9,9 @@ import (
 	"fmt"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
+	"github.com/hyperledger/fabric/pkg/internal/roots"
 	"google.golang.org/grpc/credentials"
 )
 
@@ -34,6 +37,22 @@ func tlsCredentials(props *shim.TLSProperties) (credentials.TransportCredentials
 	return credentials.NewTLS(config), nil
 }
 
+// tlcpCredentials builds the same for TLCP: no resumption, client certificates demanded when there are roots.
 func tlcpCredentials(props *TLCPProperties) (credentials.TransportCredentials, error) {
-	return nil, errors.New("gmshim: TLCP is not available in this build")
+	pair, err := gmtls.X509KeyPair(props.SignCert, props.SignKey, props.EncCert, props.EncKey)
+	if err != nil {
+		return nil, fmt.Errorf("gmshim: TLCP pair (CHAINCODE_TLCP_SIGN_CERT, _SIGN_KEY, _ENC_CERT, _ENC_KEY): %w", err)
+	}
+	config := &gmtls.Config{
+		Certificates:           []gmtls.Certificate{pair},
+		SessionTicketsDisabled: true,
+		HandshakeTimeout:       handshakeTimeout,
+	}
+	if len(props.ClientCACerts) > 0 {
+		if config.ClientCAs, err = roots.SM2(props.ClientCACerts); err != nil {
+			return nil, fmt.Errorf("gmshim: client roots (CHAINCODE_CLIENT_CA_CERT): %w", err)
+		}
+		config.ClientAuth = gmtls.RequireAndVerifyClientCert
+	}
+	return gmcredentials.New(config), nil
 }

@@ -8,7 +8,6 @@
 package cid
 
 import (
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
@@ -18,6 +17,7 @@ import (
 	"github.com/hyperledger/fabric-chaincode-go/v2/pkg/attrmgr"
 	upstream "github.com/hyperledger/fabric-chaincode-go/v2/pkg/cid"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -31,7 +31,7 @@ type ClientIdentity = upstream.ClientIdentity
 // ClientID is the identity of one transaction's submitter.
 type ClientID struct {
 	mspID string
-	cert  *x509.Certificate // nil for an idemix creator
+	cert  *gmx509.Certificate // nil for an idemix creator
 	attrs *attrmgr.Attributes
 }
 
@@ -61,7 +61,7 @@ func New(stub ChaincodeStubInterface) (*ClientID, error) {
 		}
 		return id, nil
 	}
-	id.cert, err = x509.ParseCertificate(block.Bytes)
+	id.cert, err = gmx509.ParseCertificate(block.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("cid: parse the creator's certificate of MSP %s: %w", id.mspID, err)
 	}
@@ -119,7 +119,7 @@ func (c *ClientID) HasOUValue(ou string) (bool, error) {
 
 // GetX509Certificate returns the creator's certificate, or nil for an idemix creator. The public key of an SM2
 // certificate is an *ecdsa.PublicKey on gmsm's SM2 curve.
-func (c *ClientID) GetX509Certificate() (*x509.Certificate, error) {
+func (c *ClientID) GetX509Certificate() (*gmx509.Certificate, error) {
 	return c.cert, nil
 }
 
@@ -169,7 +169,7 @@ func HasOUValue(stub ChaincodeStubInterface, ou string) (bool, error) {
 }
 
 // GetX509Certificate is New followed by the method of the same name.
-func GetX509Certificate(stub ChaincodeStubInterface) (*x509.Certificate, error) {
+func GetX509Certificate(stub ChaincodeStubInterface) (*gmx509.Certificate, error) {
 	c, err := New(stub)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package gmgateway connects Go client applications to a Fabric gateway peer with the national algorithms: SM2
+// identities, signatures over SM3(Z || message), and TLCP (GB/T 38636) in place of TLS. ECDSA identities and TLS work
+// too, in any combination: the signature follows the key, the protocol follows the mode that the profile states.
+//
+//	connection, err := gmgateway.Connect("profile.yaml")
+//	...
+//	defer connection.Close()
+//	contract := connection.GetNetwork("mychannel").GetContract("asset")
+//
+// The API beyond Connect is fabric-gateway's own. A client whose profile says gm talks TLCP or not at all.
+package gmgateway
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hyperledger/fabric-gateway/pkg/client"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+)
+
+// maxMessageSize is that of Fabric's own clients; gRPC's 4 MiB would break block events. In bytes.
+const maxMessageSize = 100 << 20
+
+// Connection is a gateway together with the gRPC connection under it.
+type Connection struct {
+	*client.Gateway
+	// Peer is the name, in the profile, of the peer connected to.
+	Peer string
+
+	conn *grpc.ClientConn
+}
+
+// Close ends the gateway and its connection.
+func (c *Connection) Close() error {
+	return errors.Join(c.Gateway.Close(), c.conn.Close())
+}
+
+// Connect opens the gateway that the profile in file describes, at the first peer of the client's organisation.
+func Connect(file string, options ...client.ConnectOption) (*Connection, error) {
+	profile, err := LoadProfile(file)
+	if err != nil {
+		return nil, err
+	}
+	return profile.Connect("", options...)
+}
+
+// Connect opens a gateway at a peer of the profile; an empty name means the first of the client's organisation. It
+// does not wait for the connection: the first call does. options come after those that the profile implies and may
+// override them, say client.WithEvaluateTimeout.
+func (p *Profile) Connect(peer string, options ...client.ConnectOption) (*Connection, error) {
+	id, signer, err := p.identity()
+	if err != nil {
+		return nil, err
+	}
+	name, target, err := p.peer(peer)
+	if err != nil {
+		return nil, err
+	}
+	transport, leaf, err := p.transport(name, target)
+	if err != nil {
+		return nil, err
+	}
+	address, err := target.address()
+	if err != nil {
+		return nil, fmt.Errorf("gmgateway: peers.%s.%w", name, err)
+	}
+	conn, err := grpc.NewClient("dns:///"+address,
+		grpc.WithTransportCredentials(transport),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageSize), grpc.MaxCallSendMsgSize(maxMessageSize)),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("gmgateway: connect to peer %s at %s: %w", name, address, err)
+	}
+	implied := []client.ConnectOption{
+		client.WithClientConnection(conn),
+		client.WithHash(signer.Hash),
+		client.WithSign(signer.Sign),
+	}
+	if leaf != nil {
+		// With mutual TLS peers bind a request for blocks to the certificate of the connection it comes over.
+		sum := sha256.Sum256(leaf)
+		implied = append(implied, client.WithTLSClientCertificateHash(sum[:]))
+	}
+	gateway, err := client.Connect(id, append(implied, options...)...)
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("gmgateway: connect to peer %s at %s: %w", name, address, err)
+	}
+	return &Connection{Gateway: gateway, Peer: name, conn: conn}, nil
+}

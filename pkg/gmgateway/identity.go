@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmgateway
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"fmt"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/hyperledger/fabric-gateway/pkg/hash"
+	"github.com/hyperledger/fabric-gateway/pkg/identity"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// Signer signs for one identity. Hash and Sign are what client.WithHash and client.WithSign take, and belong together:
+// with an SM2 key Hash returns the message as it is and Sign hashes it, since SM3(Z || message) needs the public key;
+// with an ECDSA key they are SHA-256 and the low-S signature that stock Fabric expects.
+//
+// So with an SM2 key the Digest methods of the client API (for signing elsewhere) return whole messages: an offline
+// signer applies SM3 with Z itself.
+type Signer struct {
+	Hash hash.Hash
+	Sign identity.Sign
+}
+
+// NewIdentity makes the client identity of an X.509 certificate in PEM, whose key is on the SM2 curve or of any kind
+// that Fabric knows.
+func NewIdentity(mspID string, certificate []byte) (*identity.X509Identity, error) {
+	if mspID == "" {
+		return nil, errors.New("gmgateway: the MSP id is empty")
+	}
+	cert, err := gmx509.ParseCertificatePEM(certificate)
+	if err != nil {
+		return nil, fmt.Errorf("gmgateway: certificate: %w", err)
+	}
+	return identity.NewX509Identity(mspID, cert)
+}
+
+// NewSigner makes the signer of a private key in PEM (PKCS #8 or SEC 1, not encrypted): SM2, ECDSA or Ed25519.
+func NewSigner(privateKey []byte) (*Signer, error) {
+	key, err := parsePrivateKey(privateKey)
+	if err != nil {
+		return nil, err
+	}
+	return newSigner(key)
+}
+
+func newSigner(key crypto.PrivateKey) (*Signer, error) {
+	switch k := key.(type) {
+	case *sm2.PrivateKey:
+		return &Signer{Hash: hash.NONE, Sign: func(message []byte) ([]byte, error) {
+			// With these options gmsm prepends Z of the default user id, 1234567812345678, and hashes with SM3.
+			return k.Sign(rand.Reader, message, sm2.DefaultSM2SignerOpts)
+		}}, nil
+	case ed25519.PrivateKey:
+		sign, err := identity.NewPrivateKeySign(k)
+		return &Signer{Hash: hash.NONE, Sign: sign}, err
+	case *ecdsa.PrivateKey:
+		sign, err := identity.NewPrivateKeySign(k)
+		return &Signer{Hash: hash.SHA256, Sign: sign}, err
+	default:
+		return nil, fmt.Errorf("gmgateway: a key of type %T cannot sign transactions: want SM2, ECDSA or Ed25519", key)
+	}
+}
+
+func parsePrivateKey(text []byte) (crypto.PrivateKey, error) {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "EC PARAMETERS" { // openssl writes this block in front of a SEC 1 key
+			continue
+		}
+		if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
+			return nil, errors.New("gmgateway: the private key is encrypted: decrypt it first, say with openssl pkcs8 -in FILE -out FILE2")
+		}
+		if block.Type != "PRIVATE KEY" && block.Type != "EC PRIVATE KEY" {
+			return nil, fmt.Errorf("gmgateway: PEM of type %s is not a private key", block.Type)
+		}
+		key, err := gmx509.ParsePrivateKey(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("gmgateway: private key: %w", err)
+		}
+		return key, nil
+	}
+	return nil, errors.New("gmgateway: the private key is not PEM")
+}
+
+// identity reads the certificate and the key of the profile's client and checks that they belong together.
+func (p *Profile) identity() (*identity.X509Identity, *Signer, error) {
+	certPEM, err := p.read("client.identity.cert", p.Client.Identity.Cert)
+	if err != nil {
+		return nil, nil, err
+	}
+	keyPEM, err := p.read("client.identity.key", p.Client.Identity.Key)
+	if err != nil {
+		return nil, nil, err
+	}
+	cert, err := gmx509.ParseCertificatePEM(certPEM)
+	if err != nil {
+		return nil, nil, fmt.Errorf("gmgateway: client.identity.cert: %w", err)
+	}
+	key, err := parsePrivateKey(keyPEM)
+	if err != nil {
+		return nil, nil, fmt.Errorf("client.identity.key: %w", err)
+	}
+	if err := gmx509.CheckKeyPair(cert, key); err != nil {
+		return nil, nil, fmt.Errorf("gmgateway: client.identity.key and client.identity.cert do not belong together: %w", err)
+	}
+	id, err := identity.NewX509Identity(p.Organizations[p.Client.Organization].MSPID, cert)
+	if err != nil {
+		return nil, nil, fmt.Errorf("gmgateway: client.identity.cert: %w", err)
+	}
+	signer, err := newSigner(key)
+	return id, signer, err
+}

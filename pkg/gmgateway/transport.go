@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmgateway
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
+	"github.com/hyperledger/fabric/pkg/internal/roots"
+	"google.golang.org/grpc/credentials"
+)
+
+// transport returns the credentials for connections to a peer, and the DER of the client certificate in them (in mode gm
+// the signing one), nil when there is none.
+func (p *Profile) transport(name string, peer Peer) (credentials.TransportCredentials, []byte, error) {
+	field := fmt.Sprintf("peers.%s.tlsCACerts", name)
+	bundle, err := p.read(field, peer.TLSCACerts)
+	if err != nil {
+		return nil, nil, err
+	}
+	serverName := peer.GRPCOptions.TargetNameOverride
+	if p.Client.TLS.Mode == ModeTLS {
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(bundle) {
+			return nil, nil, fmt.Errorf("gmgateway: %s: no certificate that TLS can use", field)
+		}
+		return p.tls(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool, ServerName: serverName})
+	}
+	pool, err := roots.SM2(bundle)
+	if err != nil {
+		return nil, nil, fmt.Errorf("gmgateway: %s: %w", field, err)
+	}
+	return p.tlcp(&gmtls.Config{RootCAs: pool, ServerName: serverName})
+}
+
+// tls adds the client certificate of the profile.
+func (p *Profile) tls(config *tls.Config) (credentials.TransportCredentials, []byte, error) {
+	settings := p.Client.TLS
+	if settings.Cert.empty() {
+		return credentials.NewTLS(config), nil, nil
+	}
+	cert, err := p.read("client.tls.cert", settings.Cert)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := p.read("client.tls.key", settings.Key)
+	if err != nil {
+		return nil, nil, err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("gmgateway: client.tls.cert and client.tls.key: %w", err)
+	}
+	config.Certificates = []tls.Certificate{pair}
+	return credentials.NewTLS(config), pair.Certificate[0], nil
+}
+
+// tlcp adds the cipher suites and the client certificate pair of the profile.
+func (p *Profile) tlcp(config *gmtls.Config) (credentials.TransportCredentials, []byte, error) {
+	settings := p.Client.TLS
+	var err error
+	if config.CipherSuites, err = suites(settings.CipherSuites); err != nil {
+		return nil, nil, err
+	}
+	if settings.Cert.empty() {
+		return gmcredentials.New(config), nil, nil
+	}
+	var content [4][]byte
+	for i, source := range []struct {
+		field string
+		pem   PEM
+	}{
+		{"client.tls.cert", settings.Cert},
+		{"client.tls.key", settings.Key},
+		{"client.tls.encCert", settings.EncCert},
+		{"client.tls.encKey", settings.EncKey},
+	} {
+		if content[i], err = p.read(source.field, source.pem); err != nil {
+			return nil, nil, err
+		}
+	}
+	pair, err := gmtls.X509KeyPair(content[0], content[1], content[2], content[3])
+	if err != nil {
+		return nil, nil, fmt.Errorf("gmgateway: client.tls: %w", err)
+	}
+	config.Certificates = []gmtls.Certificate{pair}
+	return gmcredentials.New(config), pair.Certificate[0], nil
+}
+
+// suites turns names of cipher suites into their numbers; no names mean the defaults of gmtls.
+func suites(names []string) ([]uint16, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	numbers, known := map[string]uint16{}, []string{}
+	for _, suite := range gmtls.CipherSuites() {
+		numbers[suite.Name] = suite.ID
+		known = append(known, suite.Name)
+	}
+	var ids []uint16
+	for _, name := range names {
+		id, ok := numbers[name]
+		if !ok {
+			return nil, errors.New("gmgateway: client.tls.cipherSuites: " + name + " is unknown: want " + strings.Join(known, ", "))
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
