@@ -57,6 +57,9 @@ type Options struct {
 	// MaxMessages is the most transactions in a block (default 500).
 	MaxMessages int
 
+	// LogSpec is the logging specification of orderers and peers (default info).
+	LogSpec string
+
 	// Dir is the state directory, created by Up and removed by Down (default build/network).
 	Dir string
 	// Bin is the directory with peer, orderer, cryptogen, configtxgen, osnadmin, asset and ccaas (default build/bin).
@@ -79,6 +82,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.BasePort, 7050)
 	setDefault(&o.BatchTimeout, 500*time.Millisecond)
 	setDefault(&o.MaxMessages, 500)
+	setDefault(&o.LogSpec, "info")
 	setDefault(&o.Dir, filepath.Join("build", "network"))
 	setDefault(&o.Bin, filepath.Join("build", "bin"))
 	o.Suite = strings.ToUpper(o.Suite)

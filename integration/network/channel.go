@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// commitLimit is how long blocks may take to reach every peer.
+const commitLimit = 30 * time.Second
+
+// joinOrderers creates the channel on every orderer, from its first block, by channel participation.
+func (n *Network) joinOrderers(ctx context.Context) error {
+	return parallel(n.Nodes(Orderer), func(orderer Node) error {
+		_, err := n.osnadmin(ctx, orderer, "join", "--channelID", n.Channel, "--config-block", n.genesis())
+		return n.explain(err, orderer)
+	})
+}
+
+// joinPeers lets every peer join the channel. Anchor peers are in its first block.
+func (n *Network) joinPeers(ctx context.Context) error {
+	return parallel(n.Nodes(Peer), func(peer Node) error {
+		_, err := n.PeerCommand(ctx, peer, "channel", "join", "--blockpath", n.genesis())
+		return n.explain(err, peer)
+	})
+}
+
+// explain adds to a failed command the end of the log of a node that it spoke to, if that has ended.
+func (n *Network) explain(err error, nodes ...Node) error {
+	if err == nil {
+		return nil
+	}
+	for _, node := range nodes {
+		err = errors.Join(err, n.ended(node.Name))
+	}
+	return err
+}
+
+// packageChaincode makes the packages of all organisations and learns their ids, to which the chaincode servers
+// answer.
+func (n *Network) packageChaincode(ctx context.Context, version string) (map[string]string, error) {
+	files := map[string]string{}
+	for _, org := range n.Peers {
+		file, label, err := n.makePackage(org, version)
+		if err != nil {
+			return nil, err
+		}
+		out, err := n.PeerCommand(ctx, org.PeersOf()[0], "lifecycle", "chaincode", "calculatepackageid", file)
+		if err != nil {
+			return nil, err
+		}
+		id := strings.TrimSpace(out)
+		if !strings.HasPrefix(id, label+":") {
+			return nil, fmt.Errorf("unexpected package id %q of %s", id, file)
+		}
+		n.packages[org.Name] = id
+		files[org.Name] = file
+	}
+	return files, n.save()
+}
+
+func (n *Network) installChaincode(ctx context.Context, files map[string]string) error {
+	return parallel(n.Nodes(Peer), func(peer Node) error {
+		_, err := n.PeerCommand(ctx, peer, "lifecycle", "chaincode", "install", files[n.orgOf(peer).Name])
+		return n.explain(err, peer)
+	})
+}
+
+// approveChaincode records every organisation's approval on the channel. All ask at once, through different orderers.
+func (n *Network) approveChaincode(ctx context.Context, version string, sequence int) error {
+	orderers := n.Nodes(Orderer)
+	indexes := make([]int, len(n.Peers))
+	for i := range indexes {
+		indexes[i] = i
+	}
+	return parallel(indexes, func(i int) error {
+		org := n.Peers[i]
+		orderer, peer := orderers[i%len(orderers)], org.PeersOf()[0]
+		args := append(n.definition("approveformyorg", version, sequence), "--package-id", n.packages[org.Name])
+		_, err := n.PeerCommand(ctx, peer, append(args, n.OrdererFlags(orderer, org, "Admin")...)...)
+		return n.explain(err, peer, orderer)
+	})
+}
+
+// commitChaincode makes the approved definition that of the channel, endorsed by a peer of every organisation, and waits
+// until these have it.
+func (n *Network) commitChaincode(ctx context.Context, version string, sequence int) error {
+	org, orderer := n.Peers[0], n.Nodes(Orderer)[0]
+	args := append(n.definition("commit", version, sequence), n.endorserFlags()...)
+	_, err := n.PeerCommand(ctx, org.PeersOf()[0], append(args, n.OrdererFlags(orderer, org, "Admin")...)...)
+	return n.explain(err, append(n.Nodes(Peer), orderer)...)
+}
+
+// endorserFlags name one peer of every organisation.
+func (n *Network) endorserFlags() []string {
+	var flags []string
+	for _, org := range n.Peers {
+		peer := org.PeersOf()[0]
+		flags = append(flags, "--peerAddresses", peer.Local(), "--tlsRootCertFiles", n.path(n.nodeCrypto(peer), "tls", n.rootFile()))
+	}
+	return flags
+}
+
+func (n *Network) definition(verb, version string, sequence int) []string {
+	return []string{
+		"lifecycle", "chaincode", verb, "--channelID", n.Channel, "--name", ChaincodeName, "--version", version,
+		"--sequence", strconv.Itoa(sequence), "--collections-config", n.collectionsFile(),
+	}
+}
+
+// BlockchainInfo is the state of the channel on one peer.
+type BlockchainInfo struct {
+	Height       uint64 `json:"height"`
+	CurrentHash  string `json:"currentBlockHash"`
+	PreviousHash string `json:"previousBlockHash"`
+}
+
+// Info asks a peer for the height and the last block hash of its copy of the channel.
+func (n *Network) Info(ctx context.Context, peer Node) (BlockchainInfo, error) {
+	var info BlockchainInfo
+	out, err := n.PeerCommand(ctx, peer, "channel", "getinfo", "--channelID", n.Channel)
+	if err != nil {
+		return info, n.explain(err, peer)
+	}
+	start := strings.IndexByte(out, '{')
+	if start < 0 {
+		return info, fmt.Errorf("peer channel getinfo at %s printed no information: %q", peer.Name, out)
+	}
+	if err := json.Unmarshal([]byte(out[start:]), &info); err != nil {
+		return info, fmt.Errorf("peer channel getinfo at %s: %w", peer.Name, err)
+	}
+	return info, nil
+}
+
+// AwaitSameHeight waits until all peers have the same number of blocks, at least the given one, and returns it.
+func (n *Network) AwaitSameHeight(ctx context.Context, atLeast uint64) (uint64, error) {
+	peers := n.Nodes(Peer)
+	var height uint64
+	err := poll(ctx, commitLimit, "all peers to be at one height", func(ctx context.Context) error {
+		heights := make([]uint64, len(peers))
+		index := make([]int, len(peers))
+		for i := range index {
+			index[i] = i
+		}
+		err := parallel(index, func(i int) (err error) {
+			if err = n.ended(peers[i].Name); err == nil {
+				heights[i], err = n.Height(ctx, peers[i])
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, h := range heights {
+			if h != heights[0] || h < atLeast {
+				return fmt.Errorf("heights are %v, wanted %d or more", heights, atLeast)
+			}
+		}
+		height = heights[0]
+		return nil
+	})
+	return height, err
+}
+
+// AwaitSameBlocks waits until all peers are at one height and checks that the last block is the same everywhere: since
+// each block holds the hash of the one before, so is the whole chain.
+func (n *Network) AwaitSameBlocks(ctx context.Context) (BlockchainInfo, error) {
+	if _, err := n.AwaitSameHeight(ctx, 1); err != nil {
+		return BlockchainInfo{}, err
+	}
+	var first BlockchainInfo
+	for i, peer := range n.Nodes(Peer) {
+		info, err := n.Info(ctx, peer)
+		if err != nil {
+			return BlockchainInfo{}, err
+		}
+		if i == 0 {
+			first = info
+		}
+		if info != first {
+			return BlockchainInfo{}, fmt.Errorf("the chains differ: %s is at %+v and %s at %+v", n.Nodes(Peer)[0].Name, first, peer.Name, info)
+		}
+	}
+	return first, nil
+}

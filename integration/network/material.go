@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// sharedCollection is a private data collection that all organisations belong to; each also has its implicit one.
+const sharedCollection = "shared"
+
+// placement for processes of this machine.
+func (n *Network) placement() placement {
+	return placement{
+		Root: filepath.ToSlash(n.Dir), Builder: n.builder(), Bind: "127.0.0.1",
+		data: func(node Node) string { return path.Join(filepath.ToSlash(n.Dir), "data", node.Name) },
+	}
+}
+
+// makeCrypto writes keys and certificates for all organisations, nodes and users.
+func (n *Network) makeCrypto(ctx context.Context) error {
+	config, err := n.render("crypto-config.yaml.tmpl", channelView{n.Topology, n.Dir})
+	if err != nil {
+		return err
+	}
+	if err := n.write("config/crypto-config.yaml", config); err != nil {
+		return err
+	}
+	_, err = n.command(ctx, nil, "cryptogen", "generate", "--config", n.path("config", "crypto-config.yaml"), "--output", n.path("crypto"))
+	if err != nil {
+		return err
+	}
+	if !n.gmDialers() {
+		return nil
+	}
+	for _, org := range append([]Org{n.Ordering}, n.Peers...) {
+		if err := n.publishGMRoot(org); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publishGMRoot puts the organisation's TLCP root into its MSP, from where the channel configuration takes it, if cryptogen
+// has not: it leaves it out for ECDSA organisations, whose channels stock nodes may want to read.
+func (n *Network) publishGMRoot(org Org) error {
+	root, err := os.ReadFile(n.path(n.nodeCrypto(org.Nodes[0]), "tls", "gm-ca.crt"))
+	if err != nil {
+		return fmt.Errorf("TLCP root of %s: %w", org.Name, err)
+	}
+	folder := path.Join(n.orgDir(org), "msp", "tlscacerts")
+	present, err := filepath.Glob(n.path(folder, "*"))
+	if err != nil {
+		return fmt.Errorf("TLS roots of %s: %w", org.Name, err)
+	}
+	for _, file := range present {
+		if data, err := os.ReadFile(file); err == nil && bytes.Equal(data, root) {
+			return nil
+		}
+	}
+	return n.write(path.Join(folder, "gm-tlsca.pem"), root)
+}
+
+// makeGenesis writes the channel's first block to channel/NAME.block.
+func (n *Network) makeGenesis(ctx context.Context) error {
+	config, err := n.render("configtx.yaml.tmpl", channelView{n.Topology, filepath.ToSlash(n.Dir)})
+	if err != nil {
+		return err
+	}
+	if err := n.write("config/configtx.yaml", config); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(n.genesis()), 0o755); err != nil {
+		return fmt.Errorf("create directory: %w", err)
+	}
+	_, err = n.command(ctx, nil, "configtxgen", "-configPath", n.path("config"), "-profile", n.Channel,
+		"-channelID", n.Channel, "-outputBlock", n.genesis())
+	return err
+}
+
+func (n *Network) genesis() string { return n.path("channel", n.Channel+".block") }
+
+// makeNodeFiles writes the configuration of every orderer and peer, and of the peer command.
+func (n *Network) makeNodeFiles(p placement) error {
+	for node := range n.nodes() {
+		if node.Kind == Chaincode {
+			continue
+		}
+		file, data, err := n.renderNode(*node, p)
+		if err != nil {
+			return err
+		}
+		if err := n.write(path.Join("nodes", node.Name, file), data); err != nil {
+			return err
+		}
+	}
+	cli, err := n.render("cli-core.yaml.tmpl", nil)
+	if err != nil {
+		return err
+	}
+	return n.write("cli/core.yaml", cli)
+}
+
+// collection is one entry of a collections file, as "peer lifecycle chaincode" reads it.
+type collection struct {
+	Name              string `json:"name"`
+	Policy            string `json:"policy"`
+	RequiredPeerCount int    `json:"requiredPeerCount"`
+	MaxPeerCount      int    `json:"maxPeerCount"`
+	BlockToLive       int    `json:"blockToLive"`
+	MemberOnlyRead    bool   `json:"memberOnlyRead"`
+	MemberOnlyWrite   bool   `json:"memberOnlyWrite"`
+}
+
+func (n *Network) collectionsFile() string { return n.path("config", "collections.json") }
+
+func (n *Network) makeCollections() error {
+	members := make([]string, len(n.Peers))
+	for i, org := range n.Peers {
+		members[i] = fmt.Sprintf("'%s.member'", org.MSPID)
+	}
+	data, err := json.MarshalIndent([]collection{{
+		Name: sharedCollection, Policy: "OR(" + strings.Join(members, ", ") + ")",
+		MaxPeerCount: len(n.Nodes(Peer)), MemberOnlyRead: true, MemberOnlyWrite: true,
+	}}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode collections: %w", err)
+	}
+	return n.write("config/collections.json", data)
+}
+
+// connection is connection.json of a package for chaincode as a service.
+type connection struct {
+	Address     string `json:"address"`
+	DialTimeout string `json:"dial_timeout"`
+	TLSRequired bool   `json:"tls_required"`
+	RootCert    string `json:"root_cert"`
+}
+
+// makePackage writes org's chaincode package, which holds no code but where the organisation's server listens, and
+// returns its file. The label carries the version, so that an upgrade makes another package id.
+func (n *Network) makePackage(org Org, version string) (file, label string, err error) {
+	server := org.ChaincodeServer()
+	root, err := os.ReadFile(n.path(n.nodeCrypto(server), "tls", n.rootFile()))
+	if err != nil {
+		return "", "", fmt.Errorf("TLS root of %s: %w", server.Name, err)
+	}
+	where, err := json.Marshal(connection{Address: server.Address(), DialTimeout: "10s", TLSRequired: true, RootCert: string(root)})
+	if err != nil {
+		return "", "", fmt.Errorf("encode connection.json: %w", err)
+	}
+	code, err := tarball(entry{"connection.json", where})
+	if err != nil {
+		return "", "", err
+	}
+	label = ChaincodeName + "_" + version
+	metadata, err := json.Marshal(map[string]string{"type": "ccaas", "label": label})
+	if err != nil {
+		return "", "", fmt.Errorf("encode metadata.json: %w", err)
+	}
+	pkg, err := tarball(entry{"metadata.json", metadata}, entry{"code.tar.gz", code})
+	if err != nil {
+		return "", "", err
+	}
+	rel := path.Join("chaincode", strings.ToLower(org.Name), label+".tar.gz")
+	return n.path(rel), label, n.write(rel, pkg)
+}
+
+type entry struct {
+	name string
+	data []byte
+}
+
+// tarball packs files the same way at every call: no times, no owners.
+func tarball(entries ...entry) ([]byte, error) {
+	var out bytes.Buffer
+	zipped := gzip.NewWriter(&out)
+	archive := tar.NewWriter(zipped)
+	for _, e := range entries {
+		header := &tar.Header{Name: e.name, Mode: 0o644, Size: int64(len(e.data)), ModTime: time.Unix(0, 0)}
+		if err := archive.WriteHeader(header); err != nil {
+			return nil, fmt.Errorf("pack %s: %w", e.name, err)
+		}
+		if _, err := archive.Write(e.data); err != nil {
+			return nil, fmt.Errorf("pack %s: %w", e.name, err)
+		}
+	}
+	if err := archive.Close(); err != nil {
+		return nil, fmt.Errorf("pack: %w", err)
+	}
+	if err := zipped.Close(); err != nil {
+		return nil, fmt.Errorf("pack: %w", err)
+	}
+	return out.Bytes(), nil
+}

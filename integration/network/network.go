@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// stateFile marks a state directory and says what runs from it.
+const stateFile = "network.json"
+
+// ChaincodeName is the name of the asset chaincode on the channel.
+const ChaincodeName = "asset"
+
+// Network is a topology that runs, or is being brought up, from one state directory.
+type Network struct {
+	*Topology
+	Dir string // state directory, absolute
+	Bin string // binaries, absolute
+
+	docker   bool
+	logSpec  string
+	packages map[string]string // organisation name to chaincode package id
+	report   io.Writer
+	began    time.Time
+
+	mu    sync.Mutex
+	procs map[string]*process // by node name; guarded by mu
+}
+
+// state is what stateFile holds.
+type state struct {
+	Topology *Topology         `json:"topology"`
+	Bin      string            `json:"bin"`
+	Docker   bool              `json:"docker,omitempty"`
+	LogSpec  string            `json:"logSpec"`
+	Packages map[string]string `json:"packages,omitempty"`
+	Started  time.Time         `json:"started"`
+}
+
+func newNetwork(o Options, report io.Writer) (*Network, error) {
+	t, err := Plan(o)
+	if err != nil {
+		return nil, err
+	}
+	o, err = o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if report == nil {
+		report = io.Discard
+	}
+	return &Network{
+		Topology: t, Dir: o.Dir, Bin: o.Bin, docker: o.Docker, logSpec: o.LogSpec,
+		packages: map[string]string{}, report: report, began: time.Now(), procs: map[string]*process{},
+	}, nil
+}
+
+// Open finds the network that runs from dir. The error says so when there is none.
+func Open(dir string) (*Network, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("resolve %s: %w", dir, err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, stateFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("no network in %s: start one with make network", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the state of the network: %w", err)
+	}
+	var s state
+	if err := json.Unmarshal(data, &s); err != nil || s.Topology == nil {
+		return nil, fmt.Errorf("%s is damaged (%v); stop what it started with make network-down", filepath.Join(dir, stateFile), err)
+	}
+	n := &Network{
+		Topology: s.Topology, Dir: dir, Bin: s.Bin, docker: s.Docker, logSpec: s.LogSpec, packages: s.Packages,
+		report: io.Discard, began: s.Started, procs: map[string]*process{},
+	}
+	return n, n.loadProcesses()
+}
+
+func (n *Network) loadProcesses() error {
+	records, err := filepath.Glob(filepath.Join(n.Dir, "run", "*.json"))
+	if err != nil {
+		return fmt.Errorf("list processes: %w", err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, record := range records {
+		p, err := loadProcess(record)
+		if err != nil {
+			return err
+		}
+		n.procs[p.Name] = p
+	}
+	return nil
+}
+
+func (n *Network) save() error {
+	data, err := json.MarshalIndent(state{
+		Topology: n.Topology, Bin: n.Bin, Docker: n.docker, LogSpec: n.logSpec, Packages: n.packages, Started: n.began,
+	}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the state of the network: %w", err)
+	}
+	return n.write(stateFile, data)
+}
+
+// path is a file of the state directory, given with forward slashes.
+func (n *Network) path(rel ...string) string {
+	return filepath.Join(append([]string{n.Dir}, rel...)...)
+}
+
+// write creates a file of the state directory, readable by its owner alone.
+func (n *Network) write(rel string, data []byte) error {
+	file := n.path(filepath.FromSlash(rel))
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return fmt.Errorf("create directory: %w", err)
+	}
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		return fmt.Errorf("write file: %w", err)
+	}
+	return nil
+}
+
+// LogFile is where a node's output goes.
+func (n *Network) LogFile(node string) string { return n.path("logs", node+".log") }
+
+// say reports progress with the time since the beginning.
+func (n *Network) say(format string, args ...any) {
+	fmt.Fprintf(n.report, "%6.2f s  %s\n", time.Since(n.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func (n *Network) process(name string) *process {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.procs[name]
+}
+
+// ended returns an error with the end of the right log when a node that should run does not.
+func (n *Network) ended(names ...string) error {
+	for _, name := range names {
+		if p := n.process(name); p != nil && !p.alive() {
+			return fmt.Errorf("%s has ended; the end of %s:\n%s%w", name, p.Log, indent(tail(p.Log, 15)), errFinal)
+		}
+	}
+	return nil
+}
+
+func indent(text string) string {
+	return "    " + strings.ReplaceAll(text, "\n", "\n    ")
+}
+
+// Down stops every process that the state directory dir records, and no other, and removes the directory. It works
+// on whatever an interrupted Up left behind. It reports what it did to report.
+func Down(ctx context.Context, dir string, report io.Writer) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("resolve %s: %w", dir, err)
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(report, "no network in %s\n", dir)
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, stateFile)); err != nil {
+		return fmt.Errorf("%s does not look like the state of a network (no %s): not removing it", dir, stateFile)
+	}
+	n := &Network{Dir: dir, procs: map[string]*process{}}
+	if err := n.loadProcesses(); err != nil {
+		return fmt.Errorf("%w: end that process by hand and remove %s", err, dir)
+	}
+	stopped, err := n.stopAll(ctx)
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("remove the state of the network: %w", err)
+	}
+	fmt.Fprintf(report, "stopped %d processes, removed %s\n", stopped, dir)
+	return nil
+}
+
+// stopAll ends all recorded processes at once and counts those that were running.
+func (n *Network) stopAll(ctx context.Context) (int, error) {
+	n.mu.Lock()
+	procs := make([]*process, 0, len(n.procs))
+	for _, p := range n.procs {
+		if p.alive() {
+			procs = append(procs, p)
+		}
+	}
+	n.mu.Unlock()
+	slices.SortFunc(procs, func(a, b *process) int { return strings.Compare(a.Name, b.Name) })
+	return len(procs), parallel(procs, func(p *process) error { return p.stop(ctx, stopGrace) })
+}

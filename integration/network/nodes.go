@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// healthLimit is how long a node may take to report healthy after its start. Replaying a long log is slower than this, but
+// the networks here are young.
+const healthLimit = 30 * time.Second
+
+// Start starts a node of the network, or starts it again after Stop or Kill. It does not wait until the node is ready:
+// see AwaitHealthy.
+func (n *Network) Start(name string) error {
+	node, err := n.Node(name)
+	if err != nil {
+		return err
+	}
+	if p := n.process(name); p != nil && p.alive() {
+		return fmt.Errorf("%s already runs as process %d", name, p.PID)
+	}
+	p, err := n.prepare(node)
+	if err != nil {
+		return err
+	}
+	if err := p.start(n.path("run", name+".json")); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.procs[name] = p
+	n.mu.Unlock()
+	return nil
+}
+
+// prepare describes the process that runs node.
+func (n *Network) prepare(node Node) (*process, error) {
+	p := &process{Name: node.Name, Dir: n.path("data", node.Name), Log: n.LogFile(node.Name), Env: bareEnv()}
+	switch node.Kind {
+	case Orderer:
+		p.Command = []string{filepath.Join(n.Bin, "orderer")}
+	case Peer:
+		p.Command = []string{filepath.Join(n.Bin, "peer"), "node", "start"}
+	case Chaincode:
+		p.Command = []string{filepath.Join(n.Bin, "asset")}
+		env, err := n.chaincodeEnv(node)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range env {
+			p.Env = append(p.Env, v.Name+"="+v.Value)
+		}
+	}
+	if node.Kind != Chaincode {
+		p.Env = append(p.Env, "FABRIC_CFG_PATH="+n.path("nodes", node.Name), "FABRIC_LOGGING_SPEC="+n.logSpec)
+	}
+	if err := os.MkdirAll(p.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create data directory of %s: %w", node.Name, err)
+	}
+	return p, nil
+}
+
+// chaincodeEnv is the environment of an organisation's chaincode server, see pkg/gmshim. The chaincode's package must have
+// been made: the server answers to its id.
+func (n *Network) chaincodeEnv(node Node) ([]Variable, error) {
+	org := n.orgOf(node)
+	id := n.packages[org.Name]
+	if id == "" {
+		return nil, fmt.Errorf("the chaincode package of %s has no id yet", org.Name)
+	}
+	tls := n.path(filepath.FromSlash(n.nodeCrypto(node)), "tls")
+	env := []Variable{{"CHAINCODE_SERVER_ADDRESS", n.placement().Bind + ":" + fmt.Sprint(node.Port)}, {"CHAINCODE_ID", id}}
+	if n.gmDialers() {
+		return append(env,
+			Variable{"CHAINCODE_TLS_MODE", ModeGM},
+			Variable{"CHAINCODE_TLCP_SIGN_CERT", filepath.Join(tls, "server-sign.crt")},
+			Variable{"CHAINCODE_TLCP_SIGN_KEY", filepath.Join(tls, "server-sign.key")},
+			Variable{"CHAINCODE_TLCP_ENC_CERT", filepath.Join(tls, "server-enc.crt")},
+			Variable{"CHAINCODE_TLCP_ENC_KEY", filepath.Join(tls, "server-enc.key")}), nil
+	}
+	return append(env,
+		Variable{"CHAINCODE_TLS_MODE", ModeTLS},
+		Variable{"CHAINCODE_TLS_CERT", filepath.Join(tls, "server.crt")},
+		Variable{"CHAINCODE_TLS_KEY", filepath.Join(tls, "server.key")}), nil
+}
+
+// Stop ends a node politely, and by force if it does not follow.
+func (n *Network) Stop(ctx context.Context, name string) error {
+	p := n.process(name)
+	if p == nil {
+		return fmt.Errorf("%s was never started", name)
+	}
+	return p.stop(ctx, stopGrace)
+}
+
+// Kill ends a node as a crash would, and waits until it is gone.
+func (n *Network) Kill(ctx context.Context, name string) error {
+	return n.signalAndWait(ctx, name, syscall.SIGKILL)
+}
+
+func (n *Network) signalAndWait(ctx context.Context, name string, sig syscall.Signal) error {
+	p := n.process(name)
+	if p == nil {
+		return fmt.Errorf("%s was never started", name)
+	}
+	if err := p.signal(sig); err != nil {
+		return err
+	}
+	return p.awaitEnd(ctx, stopGrace)
+}
+
+// Freeze stops a node from running without ending it, as a partition from everybody would look; Thaw lets it go on.
+func (n *Network) Freeze(name string) error { return n.signalOnly(name, syscall.SIGSTOP) }
+
+// Thaw undoes Freeze.
+func (n *Network) Thaw(name string) error { return n.signalOnly(name, syscall.SIGCONT) }
+
+func (n *Network) signalOnly(name string, sig syscall.Signal) error {
+	p := n.process(name)
+	if p == nil || !p.alive() {
+		return fmt.Errorf("%s does not run", name)
+	}
+	return p.signal(sig)
+}
+
+// AwaitHealthy waits until the nodes' operations services call them healthy. It fails at once when one of them ends.
+func (n *Network) AwaitHealthy(ctx context.Context, nodes ...Node) error {
+	return parallel(nodes, func(node Node) error {
+		return poll(ctx, healthLimit, node.Name+" to be healthy", func(ctx context.Context) error {
+			if err := n.ended(node.Name); err != nil {
+				return err
+			}
+			_, err := n.operations(ctx, node, "/healthz")
+			return err
+		})
+	})
+}
+
+// awaitListening waits until a chaincode server accepts connections.
+func (n *Network) awaitListening(ctx context.Context, nodes ...Node) error {
+	return parallel(nodes, func(node Node) error {
+		return poll(ctx, healthLimit, node.Name+" to listen", func(ctx context.Context) error {
+			if err := n.ended(node.Name); err != nil {
+				return err
+			}
+			return dialable(ctx, node.Local())
+		})
+	})
+}
+
+func nodeNames(nodes []Node) string {
+	all := make([]string, len(nodes))
+	for i, n := range nodes {
+		all[i] = n.Name
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// operationsLimit ends one request to an operations service.
+const operationsLimit = 5 * time.Second
+
+// operations fetches a page of a node's operations service as the Admin of the node's organisation. Any answer but 200 is an
+// error.
+func (n *Network) operations(ctx context.Context, node Node, page string) ([]byte, error) {
+	client, err := n.operationsClient(node)
+	if err != nil {
+		return nil, err
+	}
+	defer client.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+local(node.Operations)+page, nil)
+	if err != nil {
+		return nil, fmt.Errorf("operations service of %s: %w", node.Name, err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("operations service of %s: %w", node.Name, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	if err != nil {
+		return nil, fmt.Errorf("operations service of %s: %w", node.Name, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("operations service of %s: %s: %s", node.Name, resp.Status, strings.TrimSpace(string(body)))
+	}
+	return body, nil
+}
+
+func (n *Network) operationsClient(node Node) (*http.Client, error) {
+	dial, err := n.dialer(node, n.orgOf(node), "Admin")
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Timeout: operationsLimit, Transport: &http.Transport{DialTLSContext: dial}}, nil
+}
+
+// secureDial opens a connection and completes the handshake.
+type secureDial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dialer connects to node as a user of org, by the protocol that the network's own dialers use.
+func (n *Network) dialer(node Node, org Org, user string) (secureDial, error) {
+	server := n.path(filepath.FromSlash(n.nodeCrypto(node)), "tls")
+	client := n.path(filepath.FromSlash(n.userCrypto(org, user)), "tls")
+	if n.gmDialers() {
+		return tlcpDialer(server, client)
+	}
+	return tlsDialer(server, client)
+}
+
+func tlsDialer(server, client string) (secureDial, error) {
+	root, err := os.ReadFile(filepath.Join(server, "ca.crt"))
+	if err != nil {
+		return nil, fmt.Errorf("TLS root: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(root) {
+		return nil, fmt.Errorf("no certificate in %s", filepath.Join(server, "ca.crt"))
+	}
+	pair, err := tls.LoadX509KeyPair(filepath.Join(client, "client.crt"), filepath.Join(client, "client.key"))
+	if err != nil {
+		return nil, fmt.Errorf("TLS client certificate: %w", err)
+	}
+	d := &tls.Dialer{Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{pair}}}
+	return d.DialContext, nil
+}
+
+func tlcpDialer(server, client string) (secureDial, error) {
+	return nil, errors.New("TLCP is not available in this build")
+}
+
+func dialable(ctx context.Context, address string) error {
+	conn, err := (&net.Dialer{Timeout: operationsLimit}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// Metric reads one sample of a node's Prometheus page: the value of the series of that name whose labels include all of
+// labels (each written name="value"). found is false when there is none.
+func (n *Network) Metric(ctx context.Context, node Node, name string, labels ...string) (value float64, found bool, err error) {
+	page, err := n.operations(ctx, node, "/metrics")
+	if err != nil {
+		return 0, false, err
+	}
+	return findMetric(string(page), name, labels...)
+}
+
+func findMetric(page, name string, labels ...string) (value float64, found bool, err error) {
+	lines := bufio.NewScanner(strings.NewReader(page))
+lines:
+	for lines.Scan() {
+		series, number, ok := cutLast(lines.Text(), " ")
+		if !ok || series != name && !strings.HasPrefix(series, name+"{") {
+			continue
+		}
+		for _, label := range labels {
+			if !strings.Contains(series, label) {
+				continue lines
+			}
+		}
+		value, err = strconv.ParseFloat(number, 64)
+		if err != nil {
+			return 0, false, fmt.Errorf("metric %s: %w", series, err)
+		}
+		return value, true, nil
+	}
+	return 0, false, lines.Err()
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// Leader is the orderer that leads raft on the channel; found is false while there is none. Orderers that do not answer are
+// taken not to lead.
+func (n *Network) Leader(ctx context.Context) (leader Node, found bool) {
+	for _, node := range n.Nodes(Orderer) {
+		value, ok, err := n.Metric(ctx, node, "consensus_etcdraft_is_leader", n.channelLabel())
+		if err == nil && ok && value == 1 {
+			return node, true
+		}
+	}
+	return Node{}, false
+}
+
+func (n *Network) channelLabel() string { return `channel="` + n.Channel + `"` }
+
+// AwaitLeader waits until raft has a leader on the channel.
+func (n *Network) AwaitLeader(ctx context.Context) (Node, error) {
+	var leader Node
+	err := poll(ctx, healthLimit, "a raft leader", func(ctx context.Context) error {
+		var found bool
+		if leader, found = n.Leader(ctx); !found {
+			return errors.New("no orderer says that it leads")
+		}
+		return nil
+	})
+	return leader, err
+}
+
+// Height is the number of blocks of the channel on a peer, as its metrics tell.
+func (n *Network) Height(ctx context.Context, peer Node) (uint64, error) {
+	value, found, err := n.Metric(ctx, peer, "ledger_blockchain_height", n.channelLabel())
+	if err != nil {
+		return 0, err
+	}
+	if !found {
+		return 0, fmt.Errorf("%s has not joined channel %s", peer.Name, n.Channel)
+	}
+	return uint64(value), nil
+}

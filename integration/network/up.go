@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// firstVersion is the chaincode version that a new network runs.
+const firstVersion = "1.0"
+
+// Up makes and starts the network that the options describe, from certificates to a transaction read back, and reports
+// each step to report with the time since the beginning. When it fails or ctx ends, the nodes that it started are
+// stopped again; the state directory stays for its logs, until Down.
+func Up(ctx context.Context, o Options, report io.Writer) (*Network, error) {
+	n, err := newNetwork(o, report)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.preflight(); err != nil {
+		return nil, err
+	}
+	if err := n.save(); err != nil {
+		return nil, err
+	}
+	if err := n.bringUp(ctx); err != nil {
+		// ctx may be what ended: stopping has its own time.
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*stopGrace)
+		defer cancel()
+		_, stopErr := n.stopAll(clean)
+		return nil, errors.Join(fmt.Errorf("the network did not come up (logs in %s): %w", n.path("logs"), err), stopErr)
+	}
+	return n, nil
+}
+
+func (n *Network) bringUp(ctx context.Context) error {
+	if err := n.makeCrypto(ctx); err != nil {
+		return err
+	}
+	n.say("certificates for %d organisations (%s)", len(n.Peers)+1, n.Algorithm)
+	if err := n.makeNodeFiles(n.placement()); err != nil {
+		return err
+	}
+	if err := n.makeCollections(); err != nil {
+		return err
+	}
+	orderers, peers := n.Nodes(Orderer), n.Nodes(Peer)
+	if err := n.startNodes(append(orderers, peers...)); err != nil {
+		return err
+	}
+	n.say("started %d orderers and %d peers", len(orderers), len(peers))
+	files, err := n.prepareChannel(ctx)
+	if err != nil {
+		return err
+	}
+	err = together(
+		func() error { return n.channelOnOrderers(ctx, orderers) },
+		func() error { return n.channelOnPeers(ctx, peers, files) })
+	if err != nil {
+		return err
+	}
+	return n.defineChaincode(ctx)
+}
+
+func (n *Network) startNodes(nodes []Node) error {
+	for _, node := range nodes {
+		if err := n.Start(node.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepareChannel makes, while the nodes start, the channel's first block and the chaincode packages, and starts the
+// chaincode servers.
+func (n *Network) prepareChannel(ctx context.Context) (packages map[string]string, err error) {
+	err = together(
+		func() error { return n.makeGenesis(ctx) },
+		func() error {
+			var err error
+			if packages, err = n.packageChaincode(ctx, firstVersion); err != nil {
+				return err
+			}
+			return n.startNodes(n.Nodes(Chaincode))
+		})
+	if err != nil {
+		return nil, err
+	}
+	n.say("first block of channel %s, chaincode packages, chaincode servers", n.Channel)
+	return packages, nil
+}
+
+func (n *Network) channelOnOrderers(ctx context.Context, orderers []Node) error {
+	if err := n.AwaitHealthy(ctx, orderers...); err != nil {
+		return err
+	}
+	if err := n.joinOrderers(ctx); err != nil {
+		return err
+	}
+	n.say("orderers joined the channel")
+	leader, err := n.AwaitLeader(ctx)
+	if err != nil {
+		return err
+	}
+	n.say("raft leader is %s", leader.Name)
+	return nil
+}
+
+func (n *Network) channelOnPeers(ctx context.Context, peers []Node, packages map[string]string) error {
+	if err := n.AwaitHealthy(ctx, peers...); err != nil {
+		return err
+	}
+	if err := n.joinPeers(ctx); err != nil {
+		return err
+	}
+	n.say("peers joined the channel, anchor peers set")
+	if err := n.awaitListening(ctx, n.Nodes(Chaincode)...); err != nil {
+		return err
+	}
+	if err := n.installChaincode(ctx, packages); err != nil {
+		return err
+	}
+	n.say("chaincode installed on %d peers", len(peers))
+	return nil
+}
+
+// defineChaincode agrees on the chaincode over the channel and uses it once.
+func (n *Network) defineChaincode(ctx context.Context) error {
+	if err := n.approveChaincode(ctx, firstVersion, 1); err != nil {
+		return err
+	}
+	n.say("chaincode approved by %s", orgNames(n.Peers))
+	if err := n.commitChaincode(ctx, firstVersion, 1); err != nil {
+		return err
+	}
+	n.say("chaincode committed")
+	height, err := n.firstTransaction(ctx)
+	if err != nil {
+		return err
+	}
+	n.say("first transaction committed and read on every peer, height %d", height)
+	return nil
+}
+
+// firstTransaction creates an asset as a client of the first organisation and reads it back from every peer.
+func (n *Network) firstTransaction(ctx context.Context) (height uint64, err error) {
+	id := "first-" + time.Now().UTC().Format("20060102T150405.000")
+	org, orderer := n.Peers[0], n.Nodes(Orderer)[0]
+	args := append([]string{
+		"chaincode", "invoke", "--channelID", n.Channel, "--name", ChaincodeName, "--waitForEvent",
+		"--ctor", `{"Args":["CreateAsset","` + id + `","blue","5","amelia","300"]}`,
+	}, n.endorserFlags()...)
+	if _, err := n.PeerCommand(ctx, org.PeersOf()[0], append(args, n.OrdererFlags(orderer, org, "Admin")...)...); err != nil {
+		return 0, n.explain(err, orderer)
+	}
+	return n.AwaitSameHeight(ctx, 2)
+}
