@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command network starts, shows and stops a Fabric network on this machine.
+//
+//	network [-dir DIR] up [flags]   make certificates, start all nodes, create the channel, commit the chaincode
+//	network [-dir DIR] status       nodes, ports, modes and block heights
+//	network [-dir DIR] env ORG      the environment of the peer command for an organisation, for a shell's eval
+//	network [-dir DIR] down         stop what was started and remove it
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/hyperledger/fabric/integration/network"
+)
+
+// upLimit ends a bring-up that hangs in spite of the deadlines of its steps.
+const upLimit = 5 * time.Minute
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout)
+	if err == nil {
+		return
+	}
+	if !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "network:", err)
+	}
+	stop()
+	os.Exit(1)
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("network", flag.ContinueOnError)
+	dir := flags.String("dir", filepath.Join("build", "network"), "state directory")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	rest := flags.Args()
+	if len(rest) == 0 {
+		return errors.New("say what to do: up, status, env ORG or down")
+	}
+	verb, rest := rest[0], rest[1:]
+	switch {
+	case verb == "up":
+		return up(ctx, *dir, rest, out)
+	case verb == "status" && len(rest) == 0:
+		return status(ctx, *dir, out)
+	case verb == "env" && len(rest) == 1:
+		return env(*dir, rest[0], out)
+	case verb == "down" && len(rest) == 0:
+		return network.Down(ctx, *dir, out)
+	}
+	return fmt.Errorf("cannot %s with %q: use up, status, env ORG or down", verb, rest)
+}
+
+func up(ctx context.Context, dir string, args []string, out io.Writer) error {
+	o := network.Options{Dir: dir}
+	flags := flag.NewFlagSet("network up", flag.ContinueOnError)
+	flags.StringVar(&o.Mode, "mode", "", "what nodes listen for: tls, dual or gm (default gm)")
+	flags.StringVar(&o.ClientMode, "client-mode", "", "what nodes dial with: tls or gm (default tls for mode tls, gm otherwise)")
+	flags.StringVar(&o.Algorithm, "algorithm", "", "identities: gm, ecdsa or mixed (default gm)")
+	flags.StringVar(&o.Suite, "suite", "", "the only TLCP suite, for example ECC_SM4_GCM_SM3 (default: any)")
+	flags.BoolVar(&o.MutualTLS, "mutual-tls", false, "demand client certificates everywhere")
+	flags.IntVar(&o.Orderers, "orderers", 0, "raft orderers (default 3)")
+	flags.IntVar(&o.Orgs, "orgs", 0, "peer organisations (default 2)")
+	flags.IntVar(&o.Peers, "peers", 0, "peers of each organisation (default 2)")
+	flags.IntVar(&o.BasePort, "base-port", 0, "first port (default 7050)")
+	flags.DurationVar(&o.BatchTimeout, "batch-timeout", 0, "longest wait for a block to fill (default 500ms)")
+	flags.IntVar(&o.MaxMessages, "max-messages", 0, "most transactions in a block (default 500)")
+	flags.StringVar(&o.LogSpec, "log", "", "logging specification of orderers and peers (default info)")
+	flags.StringVar(&o.Bin, "bin", "", "directory of the binaries (default build/bin)")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("up takes no argument %q", flags.Arg(0))
+	}
+	ctx, cancel := context.WithTimeout(ctx, upLimit)
+	defer cancel()
+	if _, err := network.Up(ctx, o, out); err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	return status(ctx, dir, out)
+}
+
+func status(ctx context.Context, dir string, out io.Writer) error {
+	n, err := network.Open(dir)
+	if err != nil {
+		return err
+	}
+	return n.WriteStatus(ctx, out)
+}
+
+func env(dir, org string, out io.Writer) error {
+	n, err := network.Open(dir)
+	if err != nil {
+		return err
+	}
+	return n.WriteEnv(org, out)
+}

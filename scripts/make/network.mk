@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The network on this machine. Variables, all optional:
+#   MODE=tls|dual|gm  CLIENT_MODE=tls|gm  ALGORITHM=gm|ecdsa|mixed  SUITE=ECC_SM4_GCM_SM3|...  MUTUAL_TLS=true
+#   ORDERERS=3  ORGS=2  PEERS=2  BASE_PORT=7050  BATCH_TIMEOUT=500ms  DIR=build/network
+
+DIR ?= build/network
+NETWORK := build/bin/network -dir '$(DIR)'
+NETWORK_FLAGS = $(foreach v,mode=MODE client-mode=CLIENT_MODE algorithm=ALGORITHM suite=SUITE mutual-tls=MUTUAL_TLS \
+	orderers=ORDERERS orgs=ORGS peers=PEERS base-port=BASE_PORT batch-timeout=BATCH_TIMEOUT,\
+	$(if $($(lastword $(subst =, ,$(v)))),'-$(firstword $(subst =, ,$(v)))=$($(lastword $(subst =, ,$(v))))'))
+
+.PHONY: network
+network: build network-tools ## start a network: 3 orderers, 2 organisations with 2 peers each (MODE=, ALGORITHM=, ORGS= ...)
+	@$(NETWORK) up $(NETWORK_FLAGS)
+
+.PHONY: network-status
+network-status: network-tools ## nodes, ports, protocol and block heights of the running network
+	@$(NETWORK) status
+
+.PHONY: network-down
+network-down: network-tools ## stop the network and remove its state
+	@$(NETWORK) down
+
+# What a network needs besides Fabric's binaries: the harness and the chaincode.
+.PHONY: network-tools
+network-tools:
+	@mkdir -p build/bin
+	@CGO_ENABLED=0 go build -trimpath -o build/bin/ ./integration/cmd/network ./integration/chaincode/asset
