@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/internal/cryptogen/ca"
+	"github.com/hyperledger/fabric/internal/cryptogen/csp"
+	"github.com/hyperledger/fabric/internal/cryptogen/msp"
+)
+
+// The algorithms of an organisation's identities.
+const (
+	algorithmGM    = "gm"
+	algorithmECDSA = "ecdsa"
+)
+
+const gmTLSCAFolder = "gmtlsca"
+
+// algorithm serves every organisation that names none itself.
+var algorithm = app.Flag("algorithm",
+	"Algorithm of the identities of organizations that set no Algorithm: gm (SM2) or ecdsa. Default: ecdsa; with extend, that of the existing CA").
+	Enum(algorithmGM, algorithmECDSA)
+
+// OrgSpec gains the choice of algorithm.
+//
+//fork:fields algorithm and TLCP pairs per organisation
+type OrgSpec struct {
+	// Algorithm is gm or ecdsa; empty when neither file nor flag says one.
+	Algorithm string `yaml:"Algorithm"`
+	// TLCP asks for TLCP pairs beside the standard TLS certificates; nil means
+	// yes for gm and no for ecdsa.
+	TLCP *bool `yaml:"TLCP"`
+}
+
+// newCAFunc is the form that ca.NewCA and ca.NewGMCA share.
+type newCAFunc = func(baseDir, org, name, country, province, locality, orgUnit, streetAddress, postalCode string) (*ca.CA, error)
+
+// renderOrgSpec fills in what the configuration leaves open.
+//
+//fork:wrap settles the algorithm of the organisation
+func renderOrgSpec(orgSpec *OrgSpec, prefix string) error {
+	switch orgSpec.Algorithm {
+	case "":
+		orgSpec.Algorithm = *algorithm
+	case algorithmGM, algorithmECDSA:
+	default:
+		return fmt.Errorf("organization %s: Algorithm is %q, must be %s or %s",
+			orgSpec.Name, orgSpec.Algorithm, algorithmGM, algorithmECDSA)
+	}
+	return upstreamRenderOrgSpec(orgSpec, prefix)
+}
+
+// newSignCA returns the constructor for the CA of a new organisation's identities.
+func (o OrgSpec) newSignCA() newCAFunc {
+	if o.Algorithm == algorithmGM {
+		return ca.NewGMCA
+	}
+	return ca.NewCA
+}
+
+// newTLSCA returns the constructor for a new organisation's TLS CA, which makes
+// the SM2 TLS CA beside it if the organisation is to have TLCP pairs.
+func (o OrgSpec) newTLSCA() newCAFunc {
+	wantTLCP := o.Algorithm == algorithmGM
+	if o.TLCP != nil {
+		wantTLCP = *o.TLCP
+	}
+	if !wantTLCP {
+		return ca.NewCA
+	}
+	return func(baseDir, org, name, country, province, locality, orgUnit, streetAddress, postalCode string) (*ca.CA, error) {
+		tlsCA, err := ca.NewCA(baseDir, org, name, country, province, locality, orgUnit, streetAddress, postalCode)
+		if err != nil {
+			return nil, err
+		}
+		tlsCA.GMTLS, err = ca.NewGMCA(gmTLSCADir(baseDir), org, "gm"+name, country, province, locality, orgUnit, streetAddress, postalCode)
+		return tlsCA, err
+	}
+}
+
+// gmTLSCADir is the folder of the SM2 TLS CA, a sibling of the TLS CA's.
+func gmTLSCADir(tlsCADir string) string {
+	return filepath.Join(filepath.Dir(tlsCADir), gmTLSCAFolder)
+}
+
+// getCA loads the CA of an existing organisation's identities; the process ends
+// if it cannot be used.
+//
+//fork:replace SM2 keys load too, and a CA that cannot be loaded is an error
+func getCA(caDir string, spec OrgSpec, name string) *ca.CA {
+	loaded := mustCA(loadCA(caDir, spec, name))
+	if spec.Algorithm != "" && (spec.Algorithm == algorithmGM) != loaded.IsGM() {
+		mustCA(nil, fmt.Errorf("organization %s asks for Algorithm %s, but its CA in %s is of the other kind; an existing organization keeps its algorithm",
+			spec.Name, spec.Algorithm, caDir))
+	}
+	return loaded
+}
+
+// getTLSCA loads the TLS CA of an existing organisation, and loads or makes the
+// SM2 TLS CA beside it. With TLCP unset the organisation stays as it is.
+func getTLSCA(tlsCADir string, spec OrgSpec, name string) *ca.CA {
+	tlsCA := mustCA(loadCA(tlsCADir, spec, name))
+	gmDir := gmTLSCADir(tlsCADir)
+	_, err := os.Stat(gmDir)
+	exists := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		mustCA(nil, err)
+	}
+
+	wantTLCP := exists
+	if spec.TLCP != nil {
+		wantTLCP = *spec.TLCP
+	}
+	switch {
+	case !wantTLCP:
+	case exists:
+		tlsCA.GMTLS = mustCA(loadCA(gmDir, spec, "gm"+name))
+	default:
+		tlsCA.GMTLS = mustCA(ca.NewGMCA(gmDir, spec.Domain, "gm"+name, spec.CA.Country, spec.CA.Province, spec.CA.Locality,
+			spec.CA.OrganizationalUnit, spec.CA.StreetAddress, spec.CA.PostalCode))
+		signCA := mustCA(loadCA(filepath.Join(filepath.Dir(tlsCADir), "ca"), spec, spec.CA.CommonName))
+		if err := msp.AddGMTLSRoot(filepath.Join(filepath.Dir(tlsCADir), "msp"), signCA, tlsCA); err != nil {
+			mustCA(nil, err)
+		}
+	}
+	return tlsCA
+}
+
+// loadCA reads key and certificate of a CA that cryptogen wrote to dir.
+func loadCA(dir string, spec OrgSpec, name string) (*ca.CA, error) {
+	signer, err := csp.LoadSigner(dir)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := ca.LoadCertificateECDSA(dir)
+	if err != nil {
+		return nil, err
+	}
+	if cert == nil {
+		return nil, fmt.Errorf("%s: no CA certificate (*.pem)", dir)
+	}
+	if err := x509.CheckKeyPair(cert, signer); err != nil {
+		return nil, fmt.Errorf("%s: CA certificate of %s: %w", dir, cert.Subject.CommonName, err)
+	}
+	loaded := &ca.CA{Name: name, Signer: signer, SignCert: cert}
+	loaded.Country, loaded.Province, loaded.Locality = spec.CA.Country, spec.CA.Province, spec.CA.Locality
+	loaded.OrganizationalUnit, loaded.StreetAddress, loaded.PostalCode = spec.CA.OrganizationalUnit, spec.CA.StreetAddress, spec.CA.PostalCode
+	return loaded, nil
+}
+
+// mustCA ends the process on an error, as the rest of this command does.
+func mustCA(loaded *ca.CA, err error) *ca.CA {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "Error loading CA: %v\n", err)
+		os.Exit(1)
+	}
+	return loaded
+}
+
+// generateNodes writes the material of nodes or users that have none.
+//
+//fork:wrap adds TLCP pairs, also to nodes that existed before their organisation had them
+func generateNodes(baseDir string, nodes []NodeSpec, signCA *ca.CA, tlsCA *ca.CA, nodeType int, nodeOUs bool) {
+	upstreamGenerateNodes(baseDir, nodes, signCA, tlsCA, nodeType, nodeOUs)
+	for _, node := range nodes {
+		err := msp.AddTLCP(filepath.Join(baseDir, node.CommonName), node.CommonName, node.SANS, signCA, tlsCA, nodeType)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "Error generating TLCP material for %s: %v\n", node.CommonName, err)
+			os.Exit(1)
+		}
+	}
+}
+
+// algorithmHelp explains our keys in the template that showtemplate prints.
+const algorithmHelp = `
+    # ---------------------------------------------------------------------------
+    # "Algorithm", "TLCP"
+    # ---------------------------------------------------------------------------
+    # Algorithm: gm makes SM2 identities, ecdsa makes P-256 ones. If absent, the
+    #            flag --algorithm decides, and without it the value is ecdsa.
+    # TLCP:      true adds an SM2 TLS CA (gmtlsca) and, to each tls folder, a
+    #            signing and an encryption certificate for TLCP (GB/T 38636)
+    #            beside the standard TLS files. Default: true for gm, else false.
+    # ---------------------------------------------------------------------------
+`
+
+// annotateTemplate adds the keys Algorithm and TLCP to each organisation of the
+// default template, with an explanation at the first. They stand as comments
+// unless --algorithm chose one.
+func annotateTemplate(template string) string {
+	setting := "    # Algorithm: gm\n    # TLCP: true\n"
+	if *algorithm != "" {
+		setting = "    Algorithm: " + *algorithm + "\n    # TLCP: true\n"
+	}
+	var out strings.Builder
+	explained := false
+	for line := range strings.Lines(template) {
+		out.WriteString(line)
+		if !strings.HasPrefix(line, "    Domain:") {
+			continue
+		}
+		if !explained {
+			out.WriteString(algorithmHelp)
+			explained = true
+		}
+		out.WriteString(setting)
+	}
+	return out.String()
+}

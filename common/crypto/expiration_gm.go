@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package crypto
+
+import (
+	"encoding/pem"
+	"time"
+
+	"github.com/golang/protobuf/proto"
+	"github.com/hyperledger/fabric-protos-go/msp"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// TrackExpiration tells when the certificates of a node expire and schedules a
+// warning a week before. serverCert is PEM and may be a bundle; the members of
+// clientCertChain are PEM or DER, the first one the client's own. Both may hold
+// the two halves of a TLCP pair and CA certificates. Without tls the
+// certificates of TLS are not looked at.
+//
+//fork:replace every certificate is tracked, encryption certificates and DER included
+func TrackExpiration(tls bool, serverCert []byte, clientCertChain [][]byte, sIDBytes []byte, info MessageFunc, warn MessageFunc, now time.Time, s Scheduler) {
+	sID := &msp.SerializedIdentity{}
+	if err := proto.Unmarshal(sIDBytes, sID); err != nil {
+		return
+	}
+	trackCertExpiration(sID.IdBytes, "enrollment", info, warn, now, s)
+	if !tls {
+		return
+	}
+	trackCertExpiration(serverCert, "server TLS", info, warn, now, s)
+	for _, cert := range clientCertChain {
+		trackCertExpiration(cert, "client TLS", info, warn, now, s)
+	}
+}
+
+// trackCertExpiration tracks each certificate in raw, which is a PEM bundle or
+// one DER certificate. An X.509 certificate that cannot be parsed is warned of;
+// identities of other kinds have no expiration that this package knows.
+//
+//fork:replace the whole bundle is tracked, and what cannot be parsed is not passed over in silence
+func trackCertExpiration(rawCert []byte, certRole string, info MessageFunc, warn MessageFunc, now time.Time, sched Scheduler) {
+	for _, der := range certificatesIn(rawCert) {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			warn("The expiration of a %s certificate cannot be tracked: %s", certRole, err)
+			continue
+		}
+		trackOne(cert, roleOf(cert, certRole), info, warn, now, sched)
+	}
+}
+
+// certificatesIn returns the DER of the certificates in raw.
+func certificatesIn(raw []byte) [][]byte {
+	const derSequence = 0x30
+	if len(raw) > 0 && raw[0] == derSequence {
+		return [][]byte{raw}
+	}
+	var ders [][]byte
+	for block, rest := pem.Decode(raw); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			ders = append(ders, block.Bytes)
+		}
+	}
+	return ders
+}
+
+// roleOf tells apart the certificates that one node has in one role.
+func roleOf(cert *x509.Certificate, role string) string {
+	signs := cert.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) != 0
+	switch {
+	case cert.IsCA:
+		return role + " CA"
+	case !x509.IsSM2(cert.PublicKey) || cert.KeyUsage == 0:
+		return role
+	case signs:
+		return role + " SM2 signing"
+	default:
+		return role + " SM2 encryption"
+	}
+}
+
+func trackOne(cert *x509.Certificate, role string, info MessageFunc, warn MessageFunc, now time.Time, sched Scheduler) {
+	const day = 24 * time.Hour
+	const notice = 7 * day
+
+	left := cert.NotAfter.Sub(now)
+	if left < 0 {
+		warn("The %s certificate has expired", role)
+		return
+	}
+	info("The %s certificate will expire on %s", role, cert.NotAfter)
+	if left < notice {
+		warn("The %s certificate expires within %d days and %d hours", role, left/day, left%day/time.Hour)
+		return
+	}
+	sched(left-notice, func() {
+		warn("The %s certificate will expire within one week", role)
+	})
+}

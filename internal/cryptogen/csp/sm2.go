@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package csp
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/emmansun/gmsm/sm2"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// keyFileSuffix marks the private key file in a folder written by cryptogen.
+const keyFileSuffix = "_sk"
+
+// GenerateSM2PrivateKey makes an SM2 key and writes it to file as PKCS#8 in
+// PEM, unencrypted, readable by its owner alone. It refuses to overwrite.
+func GenerateSM2PrivateKey(file string) (*sm2.PrivateKey, error) {
+	key, err := sm2.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("generating SM2 key for %s: %w", file, err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, fmt.Errorf("encoding SM2 key for %s: %w", file, err)
+	}
+
+	out, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("saving SM2 key: %w", err)
+	}
+	if err := pem.Encode(out, &pem.Block{Type: "PRIVATE KEY", Bytes: der}); err != nil {
+		out.Close()
+		return nil, fmt.Errorf("saving SM2 key to %s: %w", file, err)
+	}
+	if err := out.Close(); err != nil {
+		return nil, fmt.Errorf("saving SM2 key to %s: %w", file, err)
+	}
+	return key, nil
+}
+
+// LoadSigner reads the one private key, SM2 or ECDSA, of a CA folder: the PEM
+// file with PKCS#8 content whose name ends in "_sk". ECDSA keys come back as
+// an ECDSASigner, which gives low-S signatures.
+func LoadSigner(dir string) (crypto.Signer, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("reading key folder: %w", err)
+	}
+	var files []string
+	for _, entry := range entries {
+		if !entry.IsDir() && strings.HasSuffix(entry.Name(), keyFileSuffix) {
+			files = append(files, filepath.Join(dir, entry.Name()))
+		}
+	}
+	if len(files) != 1 {
+		return nil, fmt.Errorf("%s: need exactly one private key file *%s, found %d", dir, keyFileSuffix, len(files))
+	}
+	return readSigner(files[0])
+}
+
+func readSigner(file string) (crypto.Signer, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading private key: %w", err)
+	}
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		return nil, fmt.Errorf("%s: not PEM encoded", file)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: not an unencrypted PKCS#8 private key: %w", file, err)
+	}
+	switch key := key.(type) {
+	case *sm2.PrivateKey:
+		return key, nil
+	case *ecdsa.PrivateKey:
+		return &ECDSASigner{PrivateKey: key}, nil
+	default:
+		return nil, fmt.Errorf("%s: %T is neither an SM2 nor an ECDSA private key", file, key)
+	}
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package msp
+
+import (
+	"crypto/ecdsa"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/internal/cryptogen/ca"
+	"github.com/hyperledger/fabric/internal/cryptogen/csp"
+)
+
+const (
+	// gmCAFile is the SM2 TLS CA certificate in a node's tls folder.
+	gmCAFile = "gm-ca.crt"
+
+	tlcpSignUsage = x509.KeyUsageDigitalSignature
+	tlcpEncUsage  = x509.KeyUsageKeyEncipherment | x509.KeyUsageDataEncipherment | x509.KeyUsageKeyAgreement
+)
+
+// newIdentityKey makes the private key of an identity that signCA will certify,
+// in the CA's algorithm, and stores it as priv_sk in dir. Of the SM2 key only
+// the embedded public half is meant for use by the caller.
+func newIdentityKey(dir string, signCA *ca.CA) (*ecdsa.PrivateKey, error) {
+	if !signCA.IsGM() {
+		return csp.GeneratePrivateKey(dir)
+	}
+	key, err := csp.GenerateSM2PrivateKey(filepath.Join(dir, "priv_sk"))
+	if err != nil {
+		return nil, err
+	}
+	return &key.PrivateKey, nil
+}
+
+// GenerateVerifyingMSP writes an organisation's MSP folder.
+//
+//fork:wrap an SM2 organisation announces its SM2 TLS CA beside the standard one
+func GenerateVerifyingMSP(baseDir string, signCA, tlsCA *ca.CA, nodeOUs bool) error {
+	if err := upstreamGenerateVerifyingMSP(baseDir, signCA, tlsCA, nodeOUs); err != nil {
+		return err
+	}
+	return AddGMTLSRoot(baseDir, signCA, tlsCA)
+}
+
+// AddGMTLSRoot puts the SM2 TLS CA into an MSP's tlscacerts if the organisation's
+// identities are SM2. The MSP of an ECDSA organisation stays without it, since
+// stock nodes refuse an MSP with a certificate that they cannot parse.
+func AddGMTLSRoot(mspDir string, signCA, tlsCA *ca.CA) error {
+	if tlsCA.GMTLS == nil || !signCA.IsGM() {
+		return nil
+	}
+	return x509Export(filepath.Join(mspDir, "tlscacerts", x509Filename(tlsCA.GMTLS.Name)), tlsCA.GMTLS.SignCert)
+}
+
+// AddTLCP gives the node or user in nodeDir its TLCP material, unless it has it
+// or the organisation has no SM2 TLS CA. Beside the standard files of the tls
+// folder it writes gm-ca.crt and, with the prefix server for nodes and client
+// for users, PREFIX-sign.crt, PREFIX-sign.key, PREFIX-enc.crt and PREFIX-enc.key.
+func AddTLCP(nodeDir, name string, sans []string, signCA, tlsCA *ca.CA, nodeType int) error {
+	if tlsCA.GMTLS == nil {
+		return nil
+	}
+	prefix := "server"
+	if nodeType == CLIENT || nodeType == ADMIN {
+		prefix = "client"
+	}
+	tlsDir := filepath.Join(nodeDir, "tls")
+	// The signing certificate is written last: where it stands, all stands.
+	_, err := os.Stat(filepath.Join(tlsDir, prefix+"-sign.crt"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+
+	if err := AddGMTLSRoot(filepath.Join(nodeDir, "msp"), signCA, tlsCA); err != nil {
+		return err
+	}
+	if err := x509Export(filepath.Join(tlsDir, gmCAFile), tlsCA.GMTLS.SignCert); err != nil {
+		return err
+	}
+	if err := issueTLCPHalf(tlsDir, prefix+"-enc", name, sans, tlsCA.GMTLS, tlcpEncUsage); err != nil {
+		return err
+	}
+	return issueTLCPHalf(tlsDir, prefix+"-sign", name, sans, tlsCA.GMTLS, tlcpSignUsage)
+}
+
+// issueTLCPHalf writes tlsDir/half.key and tlsDir/half.crt. A key that an
+// interrupted run left without its certificate is replaced.
+func issueTLCPHalf(tlsDir, half, name string, sans []string, gmTLSCA *ca.CA, usage x509.KeyUsage) error {
+	keyFile := filepath.Join(tlsDir, half+".key")
+	if err := os.Remove(keyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	key, err := csp.GenerateSM2PrivateKey(keyFile)
+	if err != nil {
+		return err
+	}
+	if _, err := gmTLSCA.IssueTLCP(tlsDir, half, name, sans, &key.PublicKey, usage); err != nil {
+		return err
+	}
+	return os.Rename(filepath.Join(tlsDir, x509Filename(half)), filepath.Join(tlsDir, half+".crt"))
+}

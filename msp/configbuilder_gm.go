@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package msp
+
+import (
+	"encoding/pem"
+	"os"
+	"path/filepath"
+
+	"github.com/golang/protobuf/proto"
+	m "github.com/hyperledger/fabric-protos-go/msp"
+	"github.com/hyperledger/fabric/bccsp"
+	"github.com/hyperledger/fabric/bccsp/factory"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/pkg/errors"
+)
+
+// maxKeyFile bounds what is read of one file of a keystore, in bytes.
+const maxKeyFile = 64 << 10
+
+// getMspConfig reads an MSP folder.
+//
+//fork:wrap names the file that is wrong, and gives SM2 organisations hash family SM3
+func getMspConfig(dir string, ID string, sigid *m.SigningIdentityInfo) (*m.MSPConfig, error) {
+	for _, folder := range []string{cacerts, intermediatecerts, admincerts, signcerts, tlscacerts, tlsintermediatecerts} {
+		if err := checkCertificates(dir, folder); err != nil {
+			return nil, err
+		}
+	}
+	config, err := upstreamGetMspConfig(dir, ID, sigid)
+	if err != nil {
+		return nil, err
+	}
+	return nameSM3(config)
+}
+
+// checkCertificates looks at each certificate in a folder of an MSP that this
+// process can parse nowhere else by name. What is not PEM is left to the loader,
+// which skips it with a warning.
+func checkCertificates(dir, folder string) error {
+	files, err := regularFiles(filepath.Join(dir, folder))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			continue // the loader warns and skips it
+		}
+		block, _ := pem.Decode(raw)
+		if block == nil || block.Type != "CERTIFICATE" {
+			continue
+		}
+		if err := checkCertificate(folder, block.Bytes); err != nil {
+			return errors.WithMessage(err, file)
+		}
+	}
+	return nil
+}
+
+func checkCertificate(folder string, der []byte) error {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return errors.Wrap(err, "not a usable certificate")
+	}
+	if err := checkFamily(cert); err != nil {
+		return err
+	}
+	isIdentity := folder == signcerts || folder == admincerts
+	if isIdentity && x509.IsSM2(cert.PublicKey) && !canSign(cert) {
+		return errors.Errorf("encryption certificate of %s in %s: its KeyUsage has no digitalSignature; "+
+			"put the signing certificate here and the encryption certificate into the tls folder", cert.Subject, folder)
+	}
+	return nil
+}
+
+// checkFamily refuses a certificate that joins the two families: an SM2 key
+// certified by another algorithm, or another key certified with SM2. An MSP may
+// hold roots of both families, but each chain must stay within one.
+func checkFamily(cert *x509.Certificate) error {
+	sm2Key, sm2Signed := x509.IsSM2(cert.PublicKey), cert.SignatureAlgorithm == x509.SM2WithSM3
+	switch {
+	case sm2Key && !sm2Signed:
+		return errors.Errorf("certificate of %s mixes families: its key is SM2 but %s signed it with %s; let an SM2 CA issue it",
+			cert.Subject, cert.Issuer, cert.SignatureAlgorithm)
+	case !sm2Key && sm2Signed:
+		return errors.Errorf("certificate of %s mixes families: %s signed it with SM2 but its key is %s on another curve; use an SM2 key",
+			cert.Subject, cert.Issuer, cert.PublicKeyAlgorithm)
+	}
+	return nil
+}
+
+// canSign tells whether the KeyUsage of cert, if it has one, allows signatures.
+func canSign(cert *x509.Certificate) bool {
+	return cert.KeyUsage == 0 || cert.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) != 0
+}
+
+// nameSM3 sets signature hash family and identity hash to SM3 if every root of
+// the MSP is SM2. Otherwise the configuration stays as upstream makes it: SM2
+// identities then still sign with SM3, since the algorithm follows the key.
+func nameSM3(config *m.MSPConfig) (*m.MSPConfig, error) {
+	fabric := &m.FabricMSPConfig{}
+	if err := proto.Unmarshal(config.Config, fabric); err != nil {
+		return nil, errors.Wrap(err, "reading MSP configuration")
+	}
+	for _, root := range append(append([][]byte{}, fabric.RootCerts...), fabric.IntermediateCerts...) {
+		block, _ := pem.Decode(root)
+		if block == nil {
+			return config, nil
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil || !x509.IsSM2(cert.PublicKey) {
+			return config, nil
+		}
+	}
+	fabric.CryptoConfig = &m.FabricCryptoConfig{
+		SignatureHashFamily:            bccsp.SM3,
+		IdentityIdentifierHashFunction: bccsp.SM3,
+	}
+	raw, err := proto.Marshal(fabric)
+	if err != nil {
+		return nil, errors.Wrap(err, "encoding MSP configuration")
+	}
+	return &m.MSPConfig{Config: raw, Type: config.Type}, nil
+}
+
+// GetLocalMspConfig reads the MSP folder of a node or client, whose signing key
+// stands in the provider's keystore.
+//
+//fork:wrap an SM2 certificate without its private key is refused with both places named
+func GetLocalMspConfig(dir string, bccspConfig *factory.FactoryOpts, ID string) (*m.MSPConfig, error) {
+	bccspConfig = SetupBCCSPKeystoreConfig(bccspConfig, filepath.Join(dir, keystore))
+	if bccspConfig.SW != nil && bccspConfig.SW.FileKeystore != nil {
+		if err := checkSigningKey(filepath.Join(dir, signcerts), bccspConfig.SW.FileKeystore.KeyStorePath); err != nil {
+			return nil, err
+		}
+	}
+	return upstreamGetLocalMspConfig(dir, bccspConfig, ID)
+}
+
+// checkSigningKey finds, for an SM2 certificate in signcertDir, the private key
+// in keystoreDir. A key file that cannot be read here, encrypted for example,
+// leaves the decision to the provider.
+func checkSigningKey(signcertDir, keystoreDir string) error {
+	certFiles, err := regularFiles(signcertDir)
+	if err != nil || len(certFiles) == 0 {
+		return err
+	}
+	raw, err := os.ReadFile(certFiles[0])
+	if err != nil {
+		return nil
+	}
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		return nil
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil || !x509.IsSM2(cert.PublicKey) {
+		return nil
+	}
+
+	keyFiles, err := regularFiles(keystoreDir)
+	if err != nil {
+		return err
+	}
+	for _, file := range keyFiles {
+		key, err := readPrivateKey(file)
+		if err != nil || x509.CheckKeyPair(cert, key) == nil {
+			return nil
+		}
+	}
+	return errors.Errorf("%s: none of the %d private keys in %s belongs to this certificate (subject %s); "+
+		"put the key that was generated with it there", certFiles[0], len(keyFiles), keystoreDir, cert.Subject)
+}
+
+// readPrivateKey reads the unencrypted private key in a PEM file.
+func readPrivateKey(file string) (any, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxKeyFile {
+		return nil, errors.Errorf("%s: %d bytes are no private key", file, info.Size())
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(raw)
+	if block == nil {
+		return nil, errors.Errorf("%s: not PEM encoded", file)
+	}
+	return x509.ParsePrivateKey(block.Bytes)
+}
+
+// regularFiles lists the files of a folder, links followed, by name; a folder
+// that does not exist has none.
+func regularFiles(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, errors.Wrapf(err, "could not read directory %s", dir)
+	}
+	var files []string
+	for _, entry := range entries {
+		file := filepath.Join(dir, entry.Name())
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+			files = append(files, file)
+		}
+	}
+	return files, nil
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package msp
+
+import (
+	"crypto/rand"
+	"encoding/pem"
+
+	m "github.com/hyperledger/fabric-protos-go/msp"
+	"github.com/hyperledger/fabric/bccsp"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/pkg/errors"
+)
+
+// Verify checks sig, an ASN.1 DER signature by this identity over msg.
+//
+// An SM2 key verifies e = SM3(Z || msg) with the default id (GB/T 32918.2, 7)
+// whatever hash family the MSP names; any other key follows that family.
+//
+//fork:wrap the algorithm of a signature follows the key, not the MSP's hash family
+func (id *identity) Verify(msg []byte, sig []byte) error {
+	if !x509.IsSM2(id.cert.PublicKey) {
+		return id.upstreamVerify(msg, sig)
+	}
+	valid, err := id.msp.bccsp.Verify(id.pk, sig, msg, &bccsp.SM2SignerOpts{})
+	if err != nil {
+		return errors.WithMessage(err, "could not determine the validity of the SM2 signature")
+	}
+	if !valid {
+		mspIdentityLogger.Warnf("The SM2 signature is invalid for (certificate subject=%s issuer=%s serialnumber=%d)",
+			id.cert.Subject, id.cert.Issuer, id.cert.SerialNumber)
+		return errors.New("The signature is invalid")
+	}
+	return nil
+}
+
+// Sign returns the ASN.1 DER signature of this identity over msg, SM2 with SM3
+// if its key is an SM2 key.
+//
+//fork:wrap the algorithm of a signature follows the key, not the MSP's hash family
+func (id *signingidentity) Sign(msg []byte) ([]byte, error) {
+	if !x509.IsSM2(id.cert.PublicKey) {
+		return id.upstreamSign(msg)
+	}
+	return id.signer.Sign(rand.Reader, msg, &bccsp.SM2SignerOpts{})
+}
+
+// getSigningIdentityFromConf builds the identity that this node signs with.
+//
+//fork:wrap a private key that does not belong to its certificate is refused at start
+func (msp *bccspmsp) getSigningIdentityFromConf(sidInfo *m.SigningIdentityInfo) (SigningIdentity, error) {
+	sid, err := msp.upstreamGetSigningIdentityFromConf(sidInfo)
+	if err != nil {
+		return nil, err
+	}
+	signer := sid.(*signingidentity)
+	if !x509.IsSM2(signer.cert.PublicKey) {
+		return sid, nil
+	}
+	if err := x509.CheckKeyPair(signer.cert, signer.signer); err != nil {
+		return nil, errors.Wrapf(err, "signing identity of MSP %s (subject %s)", msp.name, signer.cert.Subject)
+	}
+	return sid, nil
+}
+
+// IsWellFormed checks the form of a serialized identity without trusting it.
+//
+//fork:wrap an SM2 certificate must carry its signature in canonical DER, so that it has one encoding only
+func (msp *bccspmsp) IsWellFormed(identity *m.SerializedIdentity) error {
+	if err := msp.upstreamIsWellFormed(identity); err != nil {
+		return err
+	}
+	block, _ := pem.Decode(identity.IdBytes)
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return err
+	}
+	if cert.SignatureAlgorithm != x509.SM2WithSM3 {
+		return nil
+	}
+	if err := x509.CheckSM2SignatureDER(cert.Signature); err != nil {
+		return errors.Wrapf(err, "identity %s for MSP %s has a non canonical signature", identity.IdBytes, identity.Mspid)
+	}
+	return nil
+}
