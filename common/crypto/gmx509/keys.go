@@ -47,7 +47,7 @@ type pkcs8Key struct {
 // ParsePKIXPublicKey parses a DER SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7) of any family. SM2 keys
 // come as *ecdsa.PublicKey on sm2.P256() and must be uncompressed points on the named curve.
 func ParsePKIXPublicKey(der []byte) (any, error) {
-	if !namesGM(der) {
+	if !NamesGM(der) {
 		return x509.ParsePKIXPublicKey(der)
 	}
 	pub, err := smx509.ParsePKIXPublicKey(der)
@@ -68,7 +68,7 @@ func MarshalPKIXPublicKey(pub any) ([]byte, error) {
 		if !ok {
 			return nil, fmt.Errorf("x509: %T is not a public key", pub)
 		}
-		if _, err := sm2Point(key); err != nil {
+		if _, err := SM2Point(key); err != nil {
 			return nil, err
 		}
 		return smx509.MarshalPKIXPublicKey(key)
@@ -76,8 +76,8 @@ func MarshalPKIXPublicKey(pub any) ([]byte, error) {
 	return x509.MarshalPKIXPublicKey(pub)
 }
 
-// sm2Point returns the 65 bytes of the uncompressed point, checking that it lies on the curve.
-func sm2Point(pub *ecdsa.PublicKey) ([]byte, error) {
+// SM2Point returns the 65 bytes of the uncompressed point, checking that it lies on the curve.
+func SM2Point(pub *ecdsa.PublicKey) ([]byte, error) {
 	if pub.X == nil || pub.Y == nil || pub.X.Sign() < 0 || pub.Y.Sign() < 0 || pub.X.BitLen() > 256 || pub.Y.BitLen() > 256 {
 		return nil, errPublicKeySizing
 	}
@@ -94,7 +94,7 @@ func sm2Point(pub *ecdsa.PublicKey) ([]byte, error) {
 // ParsePKCS8PrivateKey parses an unencrypted DER PrivateKeyInfo (RFC 5208) of any family. SM2 keys come as
 // *sm2.PrivateKey; their scalar must be in [1, n-2] (GB/T 32918.1) and an embedded public key must belong to it.
 func ParsePKCS8PrivateKey(der []byte) (any, error) {
-	if !namesGM(der) {
+	if !NamesGM(der) {
 		return x509.ParsePKCS8PrivateKey(der)
 	}
 	var info pkcs8Key
@@ -120,7 +120,7 @@ func ParsePKCS8PrivateKey(der []byte) (any, error) {
 // ParseECPrivateKey parses a DER ECPrivateKey (SEC 1, RFC 5915). For an SM2 key the result is the embedded
 // ecdsa.PrivateKey, whose own Sign method fails; ParsePrivateKey gives the usable *sm2.PrivateKey.
 func ParseECPrivateKey(der []byte) (*ecdsa.PrivateKey, error) {
-	if !namesGM(der) {
+	if !NamesGM(der) {
 		return x509.ParseECPrivateKey(der)
 	}
 	key, err := parseSM2SEC1(der)
@@ -144,7 +144,7 @@ func parseSM2SEC1(der []byte) (*sm2.PrivateKey, error) {
 		return nil, err
 	}
 	if len(raw.Point.Bytes) != 0 {
-		point, err := sm2Point(&key.PublicKey)
+		point, err := SM2Point(&key.PublicKey)
 		if err != nil {
 			return nil, err
 		}
@@ -173,7 +173,7 @@ func NewSM2PrivateKey(scalar []byte) (*sm2.PrivateKey, error) {
 // ParsePrivateKey parses an unencrypted DER private key in PKCS#8, SEC1 or PKCS#1 form. SM2 keys come as
 // *sm2.PrivateKey, others as crypto/x509 gives them.
 func ParsePrivateKey(der []byte) (any, error) {
-	if namesGM(der) {
+	if NamesGM(der) {
 		var info pkcs8Key
 		if _, err := asn1.Unmarshal(der, &info); err == nil {
 			return ParsePKCS8PrivateKey(der)
@@ -212,7 +212,7 @@ func AsSM2(key any) (priv *sm2.PrivateKey, ok bool) {
 // *ecdsa.PrivateKey on the SM2 curve, and writes the public half too.
 func MarshalPKCS8PrivateKey(key any) ([]byte, error) {
 	if priv, ok := AsSM2(key); ok {
-		if err := checkSM2Key(priv); err != nil {
+		if err := CheckSM2PrivateKey(priv); err != nil {
 			return nil, err
 		}
 		return smx509.MarshalPKCS8PrivateKey(priv)
@@ -223,7 +223,7 @@ func MarshalPKCS8PrivateKey(key any) ([]byte, error) {
 // MarshalECPrivateKey is the inverse of ParseECPrivateKey.
 func MarshalECPrivateKey(key *ecdsa.PrivateKey) ([]byte, error) {
 	if priv, ok := AsSM2(key); ok {
-		if err := checkSM2Key(priv); err != nil {
+		if err := CheckSM2PrivateKey(priv); err != nil {
 			return nil, err
 		}
 		return smx509.MarshalSM2PrivateKey(priv)
@@ -231,8 +231,8 @@ func MarshalECPrivateKey(key *ecdsa.PrivateKey) ([]byte, error) {
 	return x509.MarshalECPrivateKey(key)
 }
 
-// checkSM2Key refuses to write a key that could not be read back: scalar out of range, or a foreign public half.
-func checkSM2Key(key *sm2.PrivateKey) error {
+// CheckSM2PrivateKey refuses a key that no file could hold: scalar out of range, or a foreign public half.
+func CheckSM2PrivateKey(key *sm2.PrivateKey) error {
 	if key.D == nil || key.D.Sign() <= 0 || key.D.BitLen() > 256 {
 		return errSM2KeyRange
 	}

@@ -22,14 +22,14 @@ const pemTypeCertificate = "CERTIFICATE"
 // SignatureAlgorithm SM2WithSM3, PublicKeyAlgorithm ECDSA and PublicKey *ecdsa.PublicKey on sm2.P256().
 // A key on a curve given by explicit parameters is refused.
 func ParseCertificate(der []byte) (*Certificate, error) {
-	if !namesGM(der) {
+	if !NamesGM(der) {
 		return x509.ParseCertificate(der)
 	}
 	cert, err := smx509.ParseCertificate(der)
 	if err != nil {
 		return nil, err
 	}
-	if IsSM2(cert.PublicKey) && !namesGM(cert.RawSubjectPublicKeyInfo) {
+	if IsSM2(cert.PublicKey) && !NamesGM(cert.RawSubjectPublicKeyInfo) {
 		return nil, errExplicitCurve
 	}
 	return certToStd(cert)
@@ -37,7 +37,7 @@ func ParseCertificate(der []byte) (*Certificate, error) {
 
 // ParseCertificates parses DER certificates that follow each other without padding.
 func ParseCertificates(der []byte) ([]*Certificate, error) {
-	if !namesGM(der) {
+	if !NamesGM(der) {
 		return x509.ParseCertificates(der)
 	}
 	sms, err := smx509.ParseCertificates(der)
@@ -65,14 +65,14 @@ func ParseCertificatePEM(text []byte) (*Certificate, error) {
 // ParseCertificateRequest parses a DER certificate request (PKCS #10, RFC 2986). It does not check the signature:
 // call CheckRequestSignature.
 func ParseCertificateRequest(der []byte) (*CertificateRequest, error) {
-	if !namesGM(der) {
+	if !NamesGM(der) {
 		return x509.ParseCertificateRequest(der)
 	}
 	req, err := smx509.ParseCertificateRequest(der)
 	if err != nil {
 		return nil, err
 	}
-	if IsSM2(req.PublicKey) && !namesGM(req.RawSubjectPublicKeyInfo) {
+	if IsSM2(req.PublicKey) && !NamesGM(req.RawSubjectPublicKeyInfo) {
 		return nil, errExplicitCurve
 	}
 	return requestToStd(req), nil
@@ -87,7 +87,7 @@ func ParseCRL(crl []byte) (*pkix.CertificateList, error) {
 // ParseRevocationList parses a DER revocation list (RFC 5280, section 5). Its signature is checked with
 // CheckRevocationListFrom.
 func ParseRevocationList(der []byte) (*RevocationList, error) {
-	if !namesGM(der) {
+	if !NamesGM(der) {
 		return x509.ParseRevocationList(der)
 	}
 	list, err := smx509.ParseRevocationList(der)
