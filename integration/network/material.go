@@ -90,7 +90,7 @@ func (n *Network) makeGenesis(ctx context.Context) error {
 
 func (n *Network) genesis() string { return n.path("channel", n.Channel+".block") }
 
-// makeNodeFiles writes the configuration of every orderer and peer, and of the peer command.
+// makeNodeFiles writes the configuration of every orderer and peer, of the peer command, and of client applications.
 func (n *Network) makeNodeFiles(p placement) error {
 	for node := range n.nodes() {
 		if node.Kind == Chaincode {
@@ -101,6 +101,15 @@ func (n *Network) makeNodeFiles(p placement) error {
 			return err
 		}
 		if err := n.write(path.Join("nodes", node.Name, file), data); err != nil {
+			return err
+		}
+	}
+	for _, org := range n.Peers {
+		profile, err := n.render("profile.yaml.tmpl", profileView{n.Topology, filepath.ToSlash(n.Dir), org})
+		if err != nil {
+			return err
+		}
+		if err := n.write(path.Join("profiles", strings.ToLower(org.Name)+".yaml"), profile); err != nil {
 			return err
 		}
 	}

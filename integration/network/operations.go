@@ -5,15 +5,10 @@ package network
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -50,53 +45,11 @@ func (n *Network) operations(ctx context.Context, node Node, page string) ([]byt
 }
 
 func (n *Network) operationsClient(node Node) (*http.Client, error) {
-	dial, err := n.dialer(node, n.orgOf(node), "Admin")
+	dial, err := n.dialer(n.ClientMode, node, n.orgOf(node), "Admin")
 	if err != nil {
 		return nil, err
 	}
 	return &http.Client{Timeout: operationsLimit, Transport: &http.Transport{DialTLSContext: dial}}, nil
-}
-
-// secureDial opens a connection and completes the handshake.
-type secureDial func(ctx context.Context, network, address string) (net.Conn, error)
-
-// dialer connects to node as a user of org, by the protocol that the network's own dialers use.
-func (n *Network) dialer(node Node, org Org, user string) (secureDial, error) {
-	server := n.path(filepath.FromSlash(n.nodeCrypto(node)), "tls")
-	client := n.path(filepath.FromSlash(n.userCrypto(org, user)), "tls")
-	if n.gmDialers() {
-		return tlcpDialer(server, client)
-	}
-	return tlsDialer(server, client)
-}
-
-func tlsDialer(server, client string) (secureDial, error) {
-	root, err := os.ReadFile(filepath.Join(server, "ca.crt"))
-	if err != nil {
-		return nil, fmt.Errorf("TLS root: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(root) {
-		return nil, fmt.Errorf("no certificate in %s", filepath.Join(server, "ca.crt"))
-	}
-	pair, err := tls.LoadX509KeyPair(filepath.Join(client, "client.crt"), filepath.Join(client, "client.key"))
-	if err != nil {
-		return nil, fmt.Errorf("TLS client certificate: %w", err)
-	}
-	d := &tls.Dialer{Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{pair}}}
-	return d.DialContext, nil
-}
-
-func tlcpDialer(server, client string) (secureDial, error) {
-	return nil, errors.New("TLCP is not available in this build")
-}
-
-func dialable(ctx context.Context, address string) error {
-	conn, err := (&net.Dialer{Timeout: operationsLimit}).DialContext(ctx, "tcp", address)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
 }
 
 // Metric reads one sample of a node's Prometheus page: the value of the series of that name whose labels include all of

@@ -97,6 +97,8 @@ func (t *Topology) render(name string, view any) ([]byte, error) {
 		"orgDir":        t.orgDir,
 		"nodeCrypto":    t.nodeCrypto,
 		"consenterCert": t.consenterCert,
+		"userCrypto":    t.userCrypto,
+		"rootFile":      t.rootFile,
 	}).ParseFS(templateFiles, "templates/"+name)
 	if err != nil {
 		return nil, fmt.Errorf("parse template %s: %w", name, err)
@@ -112,6 +114,13 @@ func (t *Topology) render(name string, view any) ([]byte, error) {
 type channelView struct {
 	Topology *Topology
 	Root     string
+}
+
+// profileView is what the template of one organisation's connection profile sees.
+type profileView struct {
+	Topology *Topology
+	Root     string
+	Org      Org
 }
 
 // renderNode writes n's configuration file as that kind of node reads it, and says under which name.

@@ -79,11 +79,6 @@ func (n *Network) heightText(ctx context.Context, node Node) string {
 	return fmt.Sprint(height)
 }
 
-// inUse opens a connection to the node's service and says by which protocol and suite it speaks.
-func (n *Network) inUse(ctx context.Context, node Node) string {
-	return n.ClientMode
-}
-
 // WriteEnv prints, for a shell's eval, the environment in which the peer command acts as the Admin of org towards its first
 // peer, and ORDERER_FLAGS for commands that send to an orderer.
 func (n *Network) WriteEnv(name string, out io.Writer) error {

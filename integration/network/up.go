@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 )
 
 // firstVersion is the chaincode version that a new network runs.
@@ -144,18 +143,4 @@ func (n *Network) defineChaincode(ctx context.Context) error {
 	}
 	n.say("first transaction committed and read on every peer, height %d", height)
 	return nil
-}
-
-// firstTransaction creates an asset as a client of the first organisation and reads it back from every peer.
-func (n *Network) firstTransaction(ctx context.Context) (height uint64, err error) {
-	id := "first-" + time.Now().UTC().Format("20060102T150405.000")
-	org, orderer := n.Peers[0], n.Nodes(Orderer)[0]
-	args := append([]string{
-		"chaincode", "invoke", "--channelID", n.Channel, "--name", ChaincodeName, "--waitForEvent",
-		"--ctor", `{"Args":["CreateAsset","` + id + `","blue","5","amelia","300"]}`,
-	}, n.endorserFlags()...)
-	if _, err := n.PeerCommand(ctx, org.PeersOf()[0], append(args, n.OrdererFlags(orderer, org, "Admin")...)...); err != nil {
-		return 0, n.explain(err, orderer)
-	}
-	return n.AwaitSameHeight(ctx, 2)
 }

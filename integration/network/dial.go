@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/emmansun/gmsm/smx509"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+)
+
+// secureDial opens a connection and completes the handshake.
+type secureDial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dialer connects to node as a user of org, by TLS or TLCP (ModeTLS or ModeGM).
+func (n *Network) dialer(mode string, node Node, org Org, user string) (secureDial, error) {
+	server := n.path(filepath.FromSlash(n.nodeCrypto(node)), "tls")
+	client := n.path(filepath.FromSlash(n.userCrypto(org, user)), "tls")
+	if mode == ModeGM {
+		return tlcpDialer(server, client, n.Suite)
+	}
+	return tlsDialer(server, client)
+}
+
+// tlsDialer trusts the root in the folder server and presents the pair in the folder client.
+func tlsDialer(server, client string) (secureDial, error) {
+	file := filepath.Join(server, "ca.crt")
+	root, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("TLS root: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(root) {
+		return nil, fmt.Errorf("no certificate that TLS can use in %s", file)
+	}
+	pair, err := tls.LoadX509KeyPair(filepath.Join(client, "client.crt"), filepath.Join(client, "client.key"))
+	if err != nil {
+		return nil, fmt.Errorf("TLS client certificate: %w", err)
+	}
+	// gRPC servers insist on its protocol name; servers of plain HTTP/1.1 find theirs too.
+	d := &tls.Dialer{Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{pair}}}
+	return d.DialContext, nil
+}
+
+// tlcpDialer is tlsDialer's counterpart; suite may be empty.
+func tlcpDialer(server, client, suite string) (secureDial, error) {
+	file := filepath.Join(server, "gm-ca.crt")
+	root, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("TLCP root: %w", err)
+	}
+	roots := smx509.NewCertPool()
+	if !roots.AppendCertsFromPEM(root) {
+		return nil, fmt.Errorf("no certificate in %s", file)
+	}
+	pair, err := gmtls.LoadX509KeyPair(filepath.Join(client, "client-sign.crt"), filepath.Join(client, "client-sign.key"),
+		filepath.Join(client, "client-enc.crt"), filepath.Join(client, "client-enc.key"))
+	if err != nil {
+		return nil, fmt.Errorf("TLCP client certificates: %w", err)
+	}
+	config := &gmtls.Config{RootCAs: roots, Certificates: []gmtls.Certificate{pair}}
+	for _, s := range gmtls.CipherSuites() {
+		if s.Name == suite {
+			config.CipherSuites = []uint16{s.ID}
+		}
+	}
+	d := &gmtls.Dialer{Config: config}
+	return d.DialContext, nil
+}
+
+// inUse says which protocols and suites the node's service grants a client of its organisation, from handshakes made for
+// the purpose.
+func (n *Network) inUse(ctx context.Context, node Node) string {
+	modes := []string{n.Mode}
+	switch {
+	case node.Kind == Chaincode:
+		modes = []string{n.ClientMode} // it is only ever dialed
+	case n.Mode == ModeDual:
+		modes = []string{ModeGM, ModeTLS}
+	}
+	var found []string
+	for _, mode := range modes {
+		text, err := n.probe(ctx, mode, node)
+		if err != nil {
+			text = mode + " handshake fails"
+		}
+		found = append(found, text)
+	}
+	return strings.Join(found, " + ")
+}
+
+// probe makes one handshake with the node's service and returns the version and suite it ended with.
+func (n *Network) probe(ctx context.Context, mode string, node Node) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, operationsLimit)
+	defer cancel()
+	dial, err := n.dialer(mode, node, n.orgOf(node), "Admin")
+	if err != nil {
+		return "", err
+	}
+	conn, err := dial(ctx, "tcp", node.Local())
+	if err != nil {
+		return "", fmt.Errorf("%s handshake with %s: %w", mode, node.Name, err)
+	}
+	defer conn.Close()
+	switch c := conn.(type) {
+	case *tls.Conn:
+		state := c.ConnectionState()
+		return tls.VersionName(state.Version) + " " + tls.CipherSuiteName(state.CipherSuite), nil
+	case *gmtls.Conn:
+		return "TLCP " + gmtls.CipherSuiteName(c.ConnectionState().CipherSuite), nil
+	}
+	return "", fmt.Errorf("unknown kind of connection %T", conn)
+}
+
+// dialable tells whether something accepts connections at address.
+func dialable(ctx context.Context, address string) error {
+	conn, err := (&net.Dialer{Timeout: operationsLimit}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}

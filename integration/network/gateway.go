@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/hyperledger/fabric-protos-go-apiv2/gateway"
+	"github.com/hyperledger/fabric/pkg/gmgateway"
+	"google.golang.org/grpc/status"
+)
+
+// Profile is the connection profile of an organisation's User1, as a file.
+func (n *Network) Profile(org Org) string {
+	return n.path("profiles", strings.ToLower(org.Name)+".yaml")
+}
+
+// Gateway connects to a peer of the network as User1 of the peer's organisation. The caller closes it.
+func (n *Network) Gateway(peer Node, options ...client.ConnectOption) (*gmgateway.Connection, error) {
+	profile, err := gmgateway.LoadProfile(n.Profile(n.orgOf(peer)))
+	if err != nil {
+		return nil, err
+	}
+	return profile.Connect(peer.Name, options...)
+}
+
+// Contract is the asset chaincode on the network's channel, through a gateway.
+func (n *Network) Contract(connection *gmgateway.Connection) *client.Contract {
+	return connection.GetNetwork(n.Channel).GetContract(ChaincodeName)
+}
+
+// firstTransaction creates an asset through a gateway of the first organisation, waits until all peers have its block, and
+// reads it through every peer.
+func (n *Network) firstTransaction(ctx context.Context) (height uint64, err error) {
+	id := "first-" + time.Now().UTC().Format("20060102T150405.000")
+	first := n.Nodes(Peer)[0]
+	connection, err := n.Gateway(first)
+	if err != nil {
+		return 0, err
+	}
+	defer connection.Close()
+	_, err = n.Contract(connection).SubmitWithContext(ctx, "CreateAsset", client.WithArguments(id, "blue", "5", "amelia", "300"))
+	if err != nil {
+		return 0, n.explain(fmt.Errorf("submit CreateAsset through %s: %w", first.Name, describe(err)), append(n.Nodes(Peer), n.Nodes(Orderer)...)...)
+	}
+	if height, err = n.AwaitSameHeight(ctx, 2); err != nil {
+		return 0, err
+	}
+	return height, parallel(n.Nodes(Peer), func(peer Node) error { return n.readAsset(ctx, peer, id) })
+}
+
+// readAsset evaluates ReadAsset at one peer and checks the answer.
+func (n *Network) readAsset(ctx context.Context, peer Node, id string) error {
+	connection, err := n.Gateway(peer)
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	answer, err := n.Contract(connection).EvaluateWithContext(ctx, "ReadAsset", client.WithArguments(id))
+	if err != nil {
+		return n.explain(fmt.Errorf("evaluate ReadAsset through %s: %w", peer.Name, describe(err)), peer)
+	}
+	var asset struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(answer, &asset); err != nil || asset.ID != id {
+		return fmt.Errorf("ReadAsset through %s answered %q, not asset %s", peer.Name, answer, id)
+	}
+	return nil
+}
+
+// describe adds to an error of the gateway what the nodes behind it answered, which the error's own text leaves out.
+func describe(err error) error {
+	s, ok := status.FromError(err)
+	if !ok || len(s.Details()) == 0 {
+		return err
+	}
+	var parts []string
+	for _, detail := range s.Details() {
+		if d, ok := detail.(*gateway.ErrorDetail); ok {
+			parts = append(parts, fmt.Sprintf("%s (%s): %s", d.GetAddress(), d.GetMspId(), d.GetMessage()))
+		}
+	}
+	return fmt.Errorf("%w: %s", err, strings.Join(parts, "; "))
+}
