@@ -209,7 +209,7 @@ func load(ctx contractapi.TransactionContextInterface, id string) (*Asset, error
 	if err != nil {
 		return nil, fmt.Errorf("read asset %s: %w", id, err)
 	}
-	if value == nil {
+	if len(value) == 0 {
 		return nil, nil
 	}
 	return decode(id, value)

@@ -61,7 +61,7 @@ func (c *Contract) ReadPrivateDetails(ctx contractapi.TransactionContextInterfac
 	if err != nil {
 		return nil, fmt.Errorf("read the private details of asset %s in %s: %w", id, collection, err)
 	}
-	if value == nil {
+	if len(value) == 0 {
 		return nil, fmt.Errorf("asset %s has no private details in %s", id, collection)
 	}
 	details := &PrivateDetails{}
@@ -77,7 +77,7 @@ func (c *Contract) GetPrivateDetailsHash(ctx contractapi.TransactionContextInter
 	if err != nil {
 		return "", fmt.Errorf("hash of the private details of asset %s in %s: %w", id, collection, err)
 	}
-	if sum == nil {
+	if len(sum) == 0 {
 		return "", fmt.Errorf("asset %s has no private details in %s", id, collection)
 	}
 	return hex.EncodeToString(sum), nil

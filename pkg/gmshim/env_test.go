@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmshim
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// setenv sets exactly these variables of the ones that the package reads. Values of the form @name stand for a file of
+// that name, which holds its name.
+func setenv(t *testing.T, env map[string]string) {
+	t.Helper()
+	names := []string{envMode, envTLSDisabled, envTLSEnabled}
+	for _, group := range [][]string{envAddress, envID, envTLSKey, envTLSCert, envClientCA, envSignCert, envSignKey, envEncCert, envEncKey} {
+		names = append(names, group...)
+	}
+	dir := t.TempDir()
+	for _, name := range names {
+		t.Setenv(name, "")
+		value, ok := env[name]
+		if !ok {
+			require.NoError(t, os.Unsetenv(name))
+			continue
+		}
+		if file, ok := strings.CutPrefix(value, "@"); ok {
+			value = filepath.Join(dir, file)
+			require.NoError(t, os.WriteFile(value, []byte(file), 0o600))
+		}
+		require.NoError(t, os.Setenv(name, value))
+	}
+	for name := range env {
+		require.Contains(t, names, name, "the test sets a variable that the package does not read")
+	}
+}
+
+func with(more map[string]string) map[string]string {
+	env := map[string]string{"CHAINCODE_SERVER_ADDRESS": "0.0.0.0:9999", "CORE_CHAINCODE_ID_NAME": "asset:1"}
+	maps.Copy(env, more)
+	return env
+}
+
+var tlcpFiles = map[string]string{
+	"CHAINCODE_TLCP_SIGN_CERT": "@sc", "CHAINCODE_TLCP_SIGN_KEY": "@sk",
+	"CHAINCODE_TLCP_ENC_CERT": "@ec", "CHAINCODE_TLCP_ENC_KEY": "@ek",
+}
+
+func merge(parts ...map[string]string) map[string]string {
+	out := map[string]string{}
+	for _, part := range parts {
+		maps.Copy(out, part)
+	}
+	return out
+}
+
+func TestFromEnv(t *testing.T) {
+	sampleTLS := map[string]string{"CHAINCODE_TLS_CERT": "@cert", "CHAINCODE_TLS_KEY": "@key"}
+	contractTLS := map[string]string{"CORE_TLS_CLIENT_CERT_FILE": "@cert", "CORE_TLS_CLIENT_KEY_FILE": "@key", "CORE_PEER_TLS_ROOTCERT_FILE": "@ca"}
+	for name, tc := range map[string]struct {
+		env     map[string]string
+		mode    string // of the server that comes out: none, tls, gm
+		roots   string
+		wantErr string
+	}{
+		"stock without TLS":            {env: with(nil), mode: "none"},
+		"sample server disabled":       {env: with(map[string]string{"CHAINCODE_TLS_DISABLED": "true"}), mode: "none"},
+		"contract API disabled":        {env: with(map[string]string{"CORE_PEER_TLS_ENABLED": "false"}), mode: "none"},
+		"sample server with TLS":       {env: merge(with(sampleTLS), map[string]string{"CHAINCODE_TLS_DISABLED": "false"}), mode: "tls"},
+		"sample server mutual":         {env: merge(with(sampleTLS), map[string]string{"CHAINCODE_TLS_DISABLED": "false", "CHAINCODE_CLIENT_CA_CERT": "@ca"}), mode: "tls", roots: "ca"},
+		"contract API with TLS":        {env: merge(with(contractTLS), map[string]string{"CORE_PEER_TLS_ENABLED": "true"}), mode: "tls", roots: "ca"},
+		"both families agree":          {env: merge(with(contractTLS), map[string]string{"CORE_PEER_TLS_ENABLED": "true", "CHAINCODE_TLS_DISABLED": "false", "CHAINCODE_ID": "asset:1"}), mode: "tls", roots: "ca"},
+		"mode tls":                     {env: merge(with(sampleTLS), map[string]string{"CHAINCODE_TLS_MODE": "tls"}), mode: "tls"},
+		"mode gm":                      {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm"}), mode: "gm"},
+		"mode gm mutual":               {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CHAINCODE_CLIENT_CA_CERT": "@ca"}), mode: "gm", roots: "ca"},
+		"mode gm with TLS enabled":     {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CORE_PEER_TLS_ENABLED": "true"}), mode: "gm"},
+		"gm files do not turn gm on":   {env: with(tlcpFiles), mode: "none"},
+		"no address":                   {env: map[string]string{"CHAINCODE_ID": "asset:1"}, wantErr: "CHAINCODE_SERVER_ADDRESS"},
+		"no id":                        {env: map[string]string{"CHAINCODE_SERVER_ADDRESS": ":9999"}, wantErr: "CHAINCODE_ID"},
+		"two ids":                      {env: with(map[string]string{"CHAINCODE_ID": "asset:2"}), wantErr: "differ"},
+		"mode gm while disabled":       {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CHAINCODE_TLS_DISABLED": "true"}), wantErr: "CHAINCODE_TLS_DISABLED"},
+		"mode tls while not enabled":   {env: merge(with(sampleTLS), map[string]string{"CHAINCODE_TLS_MODE": "tls", "CORE_PEER_TLS_ENABLED": "false"}), wantErr: "turns TLS off"},
+		"enabled and disabled":         {env: merge(with(sampleTLS), map[string]string{"CORE_PEER_TLS_ENABLED": "true", "CHAINCODE_TLS_DISABLED": "true"}), wantErr: "contradicts"},
+		"neither enabled nor disabled": {env: merge(with(sampleTLS), map[string]string{"CORE_PEER_TLS_ENABLED": "false", "CHAINCODE_TLS_DISABLED": "false"}), wantErr: "contradicts"},
+		"boolean that is none":         {env: with(map[string]string{"CORE_PEER_TLS_ENABLED": "yes"}), wantErr: "CORE_PEER_TLS_ENABLED=yes"},
+		"other boolean that is none":   {env: with(map[string]string{"CHAINCODE_TLS_DISABLED": "no"}), wantErr: "CHAINCODE_TLS_DISABLED=no"},
+		"unknown mode":                 {env: with(map[string]string{"CHAINCODE_TLS_MODE": "GM"}), wantErr: "want tls or gm"},
+		"mode tls without files":       {env: with(map[string]string{"CHAINCODE_TLS_MODE": "tls"}), wantErr: "CHAINCODE_TLS_CERT"},
+		"mode gm with the TLS files":   {env: merge(with(sampleTLS), map[string]string{"CHAINCODE_TLS_MODE": "gm"}), wantErr: "CHAINCODE_TLCP_SIGN_CERT"},
+		"mode gm without one key":      {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CHAINCODE_TLCP_ENC_KEY": ""}), wantErr: "CHAINCODE_TLCP_ENC_KEY"},
+		"file that is not there":       {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CHAINCODE_TLCP_SIGN_KEY": "/nonexistent/key"}), wantErr: "/nonexistent/key"},
+		"empty file":                   {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CHAINCODE_TLCP_SIGN_KEY": "/dev/null"}), wantErr: "CHAINCODE_TLCP_SIGN_KEY"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			setenv(t, tc.env)
+			server, err := FromEnv(nil)
+			if tc.wantErr != "" {
+				require.ErrorContains(t, err, tc.wantErr)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, "asset:1", server.CCID)
+			require.Equal(t, "0.0.0.0:9999", server.Address)
+			switch tc.mode {
+			case "none":
+				require.True(t, server.TLSProps.Disabled)
+				require.Nil(t, server.TLCP)
+			case "tls":
+				require.False(t, server.TLSProps.Disabled)
+				require.Nil(t, server.TLCP)
+				require.Equal(t, "cert", string(server.TLSProps.Cert))
+				require.Equal(t, "key", string(server.TLSProps.Key))
+				require.Equal(t, tc.roots, string(server.TLSProps.ClientCACerts))
+			case "gm":
+				require.True(t, server.TLSProps.Disabled)
+				require.Equal(t, "sc sk ec ek", strings.Join([]string{
+					string(server.TLCP.SignCert), string(server.TLCP.SignKey), string(server.TLCP.EncCert), string(server.TLCP.EncKey),
+				}, " "))
+				require.Equal(t, tc.roots, string(server.TLCP.ClientCACerts))
+			default:
+				t.Fatal("mode ", tc.mode)
+			}
+		})
+	}
+}

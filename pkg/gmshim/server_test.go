@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmshim_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
+	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
+	"github.com/hyperledger/fabric/internal/kittest/testpki"
+	"github.com/hyperledger/fabric/pkg/gmshim"
+	"github.com/hyperledger/fabric/pkg/gmshim/cid"
+	"github.com/hyperledger/fabric/pkg/internal/roots"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
+)
+
+const packageID = "asset_1:0123456789abcdef"
+
+// notary writes down who put what.
+type notary struct{}
+
+func (notary) Init(shim.ChaincodeStubInterface) *peer.Response { return shim.Success(nil) }
+
+func (notary) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
+	function, args := stub.GetFunctionAndParameters()
+	switch {
+	case function == "put" && len(args) == 2:
+		id, err := cid.GetID(stub)
+		if err != nil {
+			return shim.Error(err.Error())
+		}
+		if err := stub.PutState(args[0], []byte(args[1]+" by "+id)); err != nil {
+			return shim.Error(err.Error())
+		}
+		return shim.Success(nil)
+	case function == "get" && len(args) == 1:
+		value, err := stub.GetState(args[0])
+		if err != nil {
+			return shim.Error(err.Error())
+		}
+		return shim.Success(value)
+	}
+	return shim.Error("unknown function " + function)
+}
+
+// start serves until the test ends and returns the address.
+func start(t *testing.T, server *gmshim.ChaincodeServer) string {
+	t.Helper()
+	server.CCID, server.CC = packageID, notary{}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ctx, listener) }()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case err := <-ended:
+			require.NoError(t, err)
+		case <-time.After(10 * time.Second):
+			t.Error("the server does not stop")
+		}
+	})
+	return listener.Addr().String()
+}
+
+func dial(t *testing.T, address string, transport credentials.TransportCredentials) (*fakepeer.Peer, error) {
+	t.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(transport))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	t.Cleanup(cancel)
+	return fakepeer.Connect(ctx, conn)
+}
+
+// material is all that the ends of the connections of these tests need.
+type material struct {
+	tlsCA, gmCA       *testpki.CA
+	tlsLeaf           *testpki.Leaf
+	signLeaf          *testpki.Leaf
+	encLeaf           *testpki.Leaf
+	strangerTLS       *testpki.Leaf
+	strangerSign      *testpki.Leaf
+	strangerEnc       *testpki.Leaf
+	creator, creator2 []byte
+}
+
+func newMaterial(t *testing.T) *material {
+	t.Helper()
+	m := &material{tlsCA: testpki.NewCA(t, testpki.ECDSA, "tls root"), gmCA: testpki.NewCA(t, testpki.SM2, "gm root")}
+	m.tlsLeaf = m.tlsCA.Issue(t, pkix.Name{CommonName: "node"})
+	m.signLeaf, m.encLeaf = m.gmCA.Pair(t, "node")
+	m.strangerTLS = testpki.NewCA(t, testpki.ECDSA, "tls root").Issue(t, pkix.Name{CommonName: "node"})
+	m.strangerSign, m.strangerEnc = testpki.NewCA(t, testpki.SM2, "gm root").Pair(t, "node")
+	for family, creator := range map[testpki.Family]*[]byte{testpki.ECDSA: &m.creator, testpki.SM2: &m.creator2} {
+		user := testpki.NewCA(t, family, "ca").Issue(t, pkix.Name{CommonName: "user"})
+		b, err := proto.Marshal(&msp.SerializedIdentity{Mspid: "Org1MSP", IdBytes: user.CertPEM})
+		require.NoError(t, err)
+		*creator = b
+	}
+	return m
+}
+
+func (m *material) tlsServer(mutual bool) *gmshim.ChaincodeServer {
+	s := &gmshim.ChaincodeServer{}
+	s.TLSProps = shim.TLSProperties{Cert: m.tlsLeaf.CertPEM, Key: m.tlsLeaf.KeyPEM}
+	if mutual {
+		s.TLSProps.ClientCACerts = m.tlsCA.PEM()
+	}
+	return s
+}
+
+func (m *material) gmServer(mutual bool) *gmshim.ChaincodeServer {
+	s := &gmshim.ChaincodeServer{TLCP: &gmshim.TLCPProperties{
+		SignCert: m.signLeaf.CertPEM, SignKey: m.signLeaf.KeyPEM, EncCert: m.encLeaf.CertPEM, EncKey: m.encLeaf.KeyPEM,
+	}}
+	s.TLSProps.Disabled = true
+	if mutual {
+		s.TLCP.ClientCACerts = m.gmCA.PEM()
+	}
+	return s
+}
+
+func (m *material) tlsClient(t *testing.T, own *testpki.Leaf) credentials.TransportCredentials {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
+	require.True(t, config.RootCAs.AppendCertsFromPEM(m.tlsCA.PEM()))
+	if own != nil {
+		pair, err := tls.X509KeyPair(own.CertPEM, own.KeyPEM)
+		require.NoError(t, err)
+		// As a callback, so that the pair is sent even to a server that names other authorities.
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	}
+	return credentials.NewTLS(config)
+}
+
+func (m *material) gmClient(t *testing.T, sign, enc *testpki.Leaf, suites ...uint16) credentials.TransportCredentials {
+	pool, err := roots.SM2(m.gmCA.PEM())
+	require.NoError(t, err)
+	config := &gmtls.Config{RootCAs: pool, CipherSuites: suites}
+	if sign != nil {
+		pair, err := gmtls.X509KeyPair(sign.CertPEM, sign.KeyPEM, enc.CertPEM, enc.KeyPEM)
+		require.NoError(t, err)
+		config.GetClientCertificate = func(*gmtls.CertificateRequestInfo) (*gmtls.Certificate, error) { return &pair, nil }
+	}
+	return gmcredentials.New(config)
+}
+
+func exercise(t *testing.T, p *fakepeer.Peer, creators ...[]byte) {
+	t.Helper()
+	require.Equal(t, packageID, p.ChaincodeID)
+	for _, creator := range creators {
+		put, err := p.Submit(fakepeer.Request{Creator: creator, Args: []string{"put", "k", "v"}})
+		require.NoError(t, err)
+		require.EqualValues(t, shim.OK, put.Response.GetStatus(), put.Response.GetMessage())
+		get, err := p.Evaluate(fakepeer.Request{Creator: creator, Args: []string{"get", "k"}})
+		require.NoError(t, err)
+		require.Contains(t, string(get.Response.GetPayload()), "v by ")
+	}
+	bad, err := p.Evaluate(fakepeer.Request{Creator: creators[0], Args: []string{"nonsense"}})
+	require.NoError(t, err)
+	require.EqualValues(t, shim.ERROR, bad.Response.GetStatus())
+}
+
+func TestServeOverTLS(t *testing.T) {
+	m := newMaterial(t)
+	t.Run("server certificate", func(t *testing.T) {
+		p, err := dial(t, start(t, m.tlsServer(false)), m.tlsClient(t, nil))
+		require.NoError(t, err)
+		exercise(t, p, m.creator, m.creator2)
+	})
+	t.Run("mutual", func(t *testing.T) {
+		address := start(t, m.tlsServer(true))
+		p, err := dial(t, address, m.tlsClient(t, m.tlsLeaf))
+		require.NoError(t, err)
+		exercise(t, p, m.creator, m.creator2)
+		_, err = dial(t, address, m.tlsClient(t, nil))
+		require.Error(t, err, "a client without certificate")
+		_, err = dial(t, address, m.tlsClient(t, m.strangerTLS))
+		require.Error(t, err, "a client of a foreign authority")
+	})
+	t.Run("other protocols are refused", func(t *testing.T) {
+		address := start(t, m.tlsServer(false))
+		_, err := dial(t, address, m.gmClient(t, nil, nil))
+		require.Error(t, err, "TLCP")
+		_, err = dial(t, address, insecure.NewCredentials())
+		require.Error(t, err, "no protection")
+	})
+}
+
+func TestServeOverTLCP(t *testing.T) {
+	m := newMaterial(t)
+	for _, suite := range gmtls.CipherSuites() {
+		t.Run(suite.Name, func(t *testing.T) {
+			p, err := dial(t, start(t, m.gmServer(true)), m.gmClient(t, m.signLeaf, m.encLeaf, suite.ID))
+			require.NoError(t, err)
+			exercise(t, p, m.creator, m.creator2)
+		})
+	}
+	t.Run("server certificate alone", func(t *testing.T) {
+		p, err := dial(t, start(t, m.gmServer(false)), m.gmClient(t, nil, nil))
+		require.NoError(t, err)
+		exercise(t, p, m.creator, m.creator2)
+	})
+	t.Run("clients without a valid pair are refused", func(t *testing.T) {
+		address := start(t, m.gmServer(true))
+		_, err := dial(t, address, m.gmClient(t, nil, nil))
+		require.Error(t, err, "a client without certificate")
+		_, err = dial(t, address, m.gmClient(t, m.strangerSign, m.strangerEnc))
+		require.Error(t, err, "a client of a foreign authority")
+		p, err := dial(t, address, m.gmClient(t, m.signLeaf, m.encLeaf))
+		require.NoError(t, err, "the server goes on after refusals")
+		exercise(t, p, m.creator)
+	})
+	t.Run("other protocols are refused", func(t *testing.T) {
+		address := start(t, m.gmServer(false))
+		_, err := dial(t, address, m.tlsClient(t, nil))
+		require.Error(t, err, "TLS")
+		_, err = dial(t, address, insecure.NewCredentials())
+		require.Error(t, err, "no protection")
+	})
+}
+
+func TestServeWithoutProtection(t *testing.T) {
+	m := newMaterial(t)
+	server := &gmshim.ChaincodeServer{}
+	server.TLSProps.Disabled = true
+	p, err := dial(t, start(t, server), insecure.NewCredentials())
+	require.NoError(t, err)
+	exercise(t, p, m.creator)
+}
+
+func TestTwoPeersAtOnce(t *testing.T) {
+	m := newMaterial(t)
+	address := start(t, m.tlsServer(false))
+	first, err := dial(t, address, m.tlsClient(t, nil))
+	require.NoError(t, err)
+	second, err := dial(t, address, m.tlsClient(t, nil))
+	require.NoError(t, err)
+	exercise(t, first, m.creator)
+	exercise(t, second, m.creator2)
+}
+
+func TestInvalidServers(t *testing.T) {
+	m := newMaterial(t)
+	for name, tc := range map[string]struct {
+		spoil func(*gmshim.ChaincodeServer)
+		want  string
+	}{
+		"no id":                {func(s *gmshim.ChaincodeServer) { s.CCID = "" }, "CORE_CHAINCODE_ID_NAME"},
+		"no chaincode":         {func(s *gmshim.ChaincodeServer) { s.CC = nil }, "no chaincode"},
+		"two protocols":        {func(s *gmshim.ChaincodeServer) { s.TLSProps = m.tlsServer(false).TLSProps }, "one protocol"},
+		"TLS without material": {func(s *gmshim.ChaincodeServer) { s.TLCP, s.TLSProps.Disabled = nil, false }, "CHAINCODE_TLS_CERT"},
+		"disabled with material": {func(s *gmshim.ChaincodeServer) {
+			s.TLCP, s.TLSProps = nil, m.tlsServer(false).TLSProps
+			s.TLSProps.Disabled = true
+		}, "disabled"},
+		"no signing certificate":  {func(s *gmshim.ChaincodeServer) { s.TLCP.SignCert = nil }, "CHAINCODE_TLCP_SIGN_CERT"},
+		"swapped keys":            {func(s *gmshim.ChaincodeServer) { s.TLCP.SignKey = s.TLCP.EncKey }, "signing"},
+		"ECDSA signing pair":      {func(s *gmshim.ChaincodeServer) { s.TLCP.SignCert, s.TLCP.SignKey = m.tlsLeaf.CertPEM, m.tlsLeaf.KeyPEM }, "SM2"},
+		"ECDSA client roots":      {func(s *gmshim.ChaincodeServer) { s.TLCP.ClientCACerts = m.tlsCA.PEM() }, "CHAINCODE_CLIENT_CA_CERT"},
+		"client roots not in PEM": {func(s *gmshim.ChaincodeServer) { s.TLCP.ClientCACerts = []byte("x") }, "CHAINCODE_CLIENT_CA_CERT"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := m.gmServer(true)
+			server.CCID, server.CC = packageID, notary{}
+			tc.spoil(server)
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			err = server.Serve(context.Background(), listener)
+			require.ErrorContains(t, err, tc.want)
+			_, err = listener.Accept()
+			require.ErrorIs(t, err, net.ErrClosed)
+		})
+	}
+	t.Run("address in use", func(t *testing.T) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer listener.Close()
+		server := m.tlsServer(false)
+		server.CCID, server.CC, server.Address = packageID, notary{}, listener.Addr().String()
+		require.ErrorContains(t, server.Start(), server.Address)
+	})
+	t.Run("no address", func(t *testing.T) {
+		server := m.tlsServer(false)
+		server.CCID, server.CC = packageID, notary{}
+		require.ErrorContains(t, server.Start(), "CHAINCODE_SERVER_ADDRESS")
+	})
+}
