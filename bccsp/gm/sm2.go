@@ -26,8 +26,13 @@ func (sm2KeyGenerator) KeyGen(bccsp.KeyGenOpts) (bccsp.Key, error) {
 
 type sm2PrivateKeyImporter struct{}
 
-// KeyImport takes what SM2PrivateKeyImportOpts lists.
+// KeyImport is ImportPrivateKey.
 func (sm2PrivateKeyImporter) KeyImport(raw any, _ bccsp.KeyImportOpts) (bccsp.Key, error) {
+	return ImportPrivateKey(raw)
+}
+
+// ImportPrivateKey makes a key of what bccsp.SM2PrivateKeyImportOpts lists. It fails for keys on other curves.
+func ImportPrivateKey(raw any) (bccsp.Key, error) {
 	switch raw := raw.(type) {
 	case *sm2.PrivateKey:
 		return NewPrivateKey(raw)
@@ -54,8 +59,13 @@ func (sm2PrivateKeyImporter) KeyImport(raw any, _ bccsp.KeyImportOpts) (bccsp.Ke
 
 type sm2PublicKeyImporter struct{}
 
-// KeyImport takes what SM2PublicKeyImportOpts lists.
+// KeyImport is ImportPublicKey.
 func (sm2PublicKeyImporter) KeyImport(raw any, _ bccsp.KeyImportOpts) (bccsp.Key, error) {
+	return ImportPublicKey(raw)
+}
+
+// ImportPublicKey makes a key of what bccsp.SM2PublicKeyImportOpts lists. It fails for keys on other curves.
+func ImportPublicKey(raw any) (bccsp.Key, error) {
 	switch raw := raw.(type) {
 	case *ecdsa.PublicKey:
 		return NewPublicKey(raw)

@@ -5,6 +5,7 @@ package main
 import (
 	"go/ast"
 
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -186,7 +187,10 @@ func (f *folder) addFields(d *directive, target *decl) {
 	f.change(target.file, edit{closing, closing, body + "\n", d.where})
 	f.importFor(d, target, ours)
 	base := own.path[strings.LastIndex(own.path, "/")+1:]
-	f.strip[base] = append(f.strip[base], d.decl.blanked(d.where))
+	// Upstream may declare the struct under several build tags; ours goes once.
+	if blank := d.decl.blanked(d.where); !slices.Contains(f.strip[base], blank) {
+		f.strip[base] = append(f.strip[base], blank)
+	}
 }
 
 func structOf(d *decl) *ast.StructType {

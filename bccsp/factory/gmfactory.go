@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package factory
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+
+	"github.com/hyperledger/fabric/bccsp"
+	"github.com/hyperledger/fabric/bccsp/gm"
+	"github.com/hyperledger/fabric/bccsp/sw"
+)
+
+// GMBasedFactoryName is what BCCSP.Default names to make SM2 and SM3 the defaults.
+const GMBasedFactoryName = "GM"
+
+// GMFactory makes software providers with the national algorithms as defaults. They serve the same algorithms as those of
+// SWFactory: only what options without a named algorithm mean is different.
+type GMFactory struct{}
+
+// GmOpts is the section BCCSP.GM.
+type GmOpts struct {
+	// Security is the security level in bits: 256, also when 0.
+	Security int `json:"security" yaml:"Security"`
+	// Hash is the default hash family: SM3, also when empty, SHA2 or SHA3.
+	Hash string `json:"hash" yaml:"Hash"`
+	// FileKeystore says where keys are kept. Nil means BCCSP.SW.FileKeyStore, which Fabric points to the keystore folder
+	// of the local MSP, or if there is none either, that keys are not kept.
+	FileKeystore *GmFileKeystoreOpts `json:"filekeystore,omitempty" yaml:"FileKeyStore,omitempty"`
+}
+
+// GmFileKeystoreOpts is the section BCCSP.GM.FileKeyStore.
+type GmFileKeystoreOpts struct {
+	// KeyStorePath is a folder, created if it does not exist. Empty means as in GmOpts.FileKeystore.
+	KeyStorePath string `mapstructure:"KeyStore" json:"keystore" yaml:"KeyStore"`
+	// PasswordFile names a file whose first line is the password of encrypted key files; keys that are stored are
+	// encrypted with it. Empty means no password.
+	PasswordFile string `json:"passwordfile" yaml:"PasswordFile"`
+}
+
+// Name returns GM.
+func (f *GMFactory) Name() string { return GMBasedFactoryName }
+
+// Get returns a provider for config.GM; nil there means all defaults.
+func (f *GMFactory) Get(config *FactoryOpts) (bccsp.BCCSP, error) {
+	if config == nil {
+		return nil, fmt.Errorf("no configuration of BCCSP given")
+	}
+	opts := GmOpts{}
+	if config.GM != nil {
+		opts = *config.GM
+	}
+	if opts.Security == 0 {
+		opts.Security = 256
+	}
+	if opts.Hash == "" {
+		opts.Hash = bccsp.SM3
+	}
+	keyStore, err := gmKeyStore(opts.FileKeystore, config.SW)
+	if err != nil {
+		return nil, err
+	}
+	provider, err := sw.NewWithParams(opts.Security, opts.Hash, keyStore)
+	if err != nil {
+		return nil, fmt.Errorf("BCCSP.GM: %w", err)
+	}
+	csp, ok := provider.(*sw.CSP)
+	if !ok {
+		return nil, fmt.Errorf("BCCSP.GM: provider is %T, want *sw.CSP", provider)
+	}
+	if err := gm.RegisterDefaults(csp.AddWrapper); err != nil {
+		return nil, fmt.Errorf("BCCSP.GM: %w", err)
+	}
+	return csp, nil
+}
+
+func gmKeyStore(opts *GmFileKeystoreOpts, swOpts *SwOpts) (bccsp.KeyStore, error) {
+	if opts == nil {
+		opts = &GmFileKeystoreOpts{}
+	}
+	path := opts.KeyStorePath
+	if path == "" && swOpts != nil && swOpts.FileKeystore != nil {
+		path = swOpts.FileKeystore.KeyStorePath
+	}
+	if path == "" {
+		if opts.PasswordFile != "" {
+			return nil, fmt.Errorf("BCCSP.GM.FileKeyStore: PasswordFile is set, but there is no key store")
+		}
+		return sw.NewDummyKeyStore(), nil
+	}
+	password, err := readPassword(opts.PasswordFile)
+	if err != nil {
+		return nil, fmt.Errorf("BCCSP.GM.FileKeyStore.PasswordFile: %w", err)
+	}
+	keyStore, err := sw.NewFileBasedKeyStore(password, path, false)
+	if err != nil {
+		return nil, fmt.Errorf("BCCSP.GM.FileKeyStore.KeyStore: %w", err)
+	}
+	return keyStore, nil
+}
+
+// readPassword returns the first line of a file without its end, nil if no file is named.
+func readPassword(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	if len(line) == 0 {
+		return nil, fmt.Errorf("the first line of %s is empty", path)
+	}
+	return line, nil
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sw
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/hyperledger/fabric/bccsp"
+	"github.com/hyperledger/fabric/bccsp/gm"
+)
+
+// maxKeyFile bounds the key files that are read, in bytes; upstream has the same limit where it searches.
+const maxKeyFile = 1 << 16
+
+// StoreKey writes an SM2 or SM4 key to its file, other keys as upstream does.
+//
+//fork:wrap store SM2 and SM4 keys
+func (ks *fileBasedKeyStore) StoreKey(k bccsp.Key) error {
+	if !gm.IsKey(k) {
+		return ks.upstreamStoreKey(k)
+	}
+	if ks.readOnly {
+		return errors.New("read only KeyStore")
+	}
+	suffix, text, err := gm.EncodeKey(k, ks.pwd)
+	if err != nil {
+		return fmt.Errorf("failed storing key [%x]: %w", k.SKI(), err)
+	}
+	if err := replaceFile(ks.getPathForAlias(hex.EncodeToString(k.SKI()), suffix), text); err != nil {
+		return fmt.Errorf("failed storing key [%x]: %w", k.SKI(), err)
+	}
+	return nil
+}
+
+// GetKey returns the key with this SKI, of any family. A file that is named after the SKI and holds an SM2 or SM4 key
+// which cannot be read, or another than it is named after, is an error.
+//
+//fork:wrap read SM2 and SM4 keys
+func (ks *fileBasedKeyStore) GetKey(ski []byte) (bccsp.Key, error) {
+	if len(ski) == 0 {
+		return ks.upstreamGetKey(ski)
+	}
+	alias := hex.EncodeToString(ski)
+	for _, suffix := range []string{gm.SuffixPrivate, gm.SuffixPublic, gm.SuffixSymmetric} {
+		path := ks.getPathForAlias(alias, suffix)
+		k, err := ks.readGM(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case errors.Is(err, gm.ErrOtherKey):
+			return ks.upstreamGetKey(ski)
+		case err != nil:
+			return nil, fmt.Errorf("failed loading key [%x] from %s: %w", ski, path, err)
+		case !bytes.Equal(k.SKI(), ski):
+			return nil, fmt.Errorf("failed loading key: %s holds the key [%x], not the one it is named after", path, k.SKI())
+		}
+		return k, nil
+	}
+	return ks.upstreamGetKey(ski)
+}
+
+// searchKeystoreForSKI looks into every file, whatever its name, for a private key with this SKI. Files that cannot
+// be read are passed over, as upstream does, but named if the key is not found.
+//
+//fork:wrap find SM2 keys in files of any name
+func (ks *fileBasedKeyStore) searchKeystoreForSKI(ski []byte) (bccsp.Key, error) {
+	entries, err := os.ReadDir(ks.path)
+	if err != nil {
+		return nil, fmt.Errorf("reading key store: %w", err)
+	}
+	var unreadable error
+	for _, entry := range entries {
+		if entry.IsDir() {
+			continue
+		}
+		path := filepath.Join(ks.path, entry.Name())
+		k, err := ks.readGM(path)
+		switch {
+		case errors.Is(err, gm.ErrOtherKey):
+		case err != nil:
+			unreadable = errors.Join(unreadable, fmt.Errorf("%s: %w", path, err))
+		case k.Private() && !k.Symmetric() && bytes.Equal(k.SKI(), ski):
+			return k, nil
+		}
+	}
+	k, err := ks.upstreamSearchKeystoreForSKI(ski)
+	if err != nil && unreadable != nil {
+		err = fmt.Errorf("%w; files that could not be read: %w", err, unreadable)
+	}
+	return k, err
+}
+
+// readGM reads a key file of the national algorithms; gm.ErrOtherKey says that it holds something else.
+func (ks *fileBasedKeyStore) readGM(path string) (bccsp.Key, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxKeyFile {
+		return nil, gm.ErrOtherKey
+	}
+	return gm.DecodeKey(text, ks.pwd)
+}
+
+// replaceFile writes a file that only its owner can read, so that after a crash either the old or the new content stands
+// under its name.
+func replaceFile(path string, content []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
