@@ -10,8 +10,8 @@
 // github.com/emmansun/gmsm/smx509; everything else goes to the standard library unchanged, so a network
 // without SM2 behaves exactly as before. The family is decided by the key alone, never by a global setting.
 //
-// SM2 public keys are *ecdsa.PublicKey on sm2.P256(); private ones are *sm2.PrivateKey. crypto/ecdsa refuses keys on that
-// curve, so an SM2 key that reaches ECDSA code by mistake fails instead of producing a wrong signature.
+// SM2 public keys are *ecdsa.PublicKey on sm2.P256(); private ones are *sm2.PrivateKey. Beware: crypto/ecdsa computes with
+// any curve, so an SM2 key that reaches it by mistake makes and accepts ECDSA signatures. The functions here never let it.
 //
 // Methods of the standard types know nothing of SM2 and fail for it. Use the functions here: Verify, CheckSignature,
 // CheckSignatureFrom, CheckCRLSignature, CheckRequestSignature, CheckRevocationListFrom.

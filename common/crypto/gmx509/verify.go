@@ -10,6 +10,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/emmansun/gmsm/sm2"
@@ -49,7 +50,7 @@ func Verify(cert *Certificate, opts VerifyOptions) ([][]*Certificate, error) {
 	if cert.SignatureAlgorithm == SM2WithSM3 {
 		return nil, errMixedFamilies
 	}
-	return cert.Verify(x509.VerifyOptions{
+	chains, err := cert.Verify(x509.VerifyOptions{
 		DNSName:                   opts.DNSName,
 		Intermediates:             opts.Intermediates.Std(),
 		Roots:                     opts.Roots.Std(),
@@ -57,6 +58,17 @@ func Verify(cert *Certificate, opts VerifyOptions) ([][]*Certificate, error) {
 		KeyUsages:                 opts.KeyUsages,
 		MaxConstraintComparisions: opts.MaxConstraintComparisions,
 	})
+	if err != nil {
+		return nil, err
+	}
+	// crypto/ecdsa would check an ECDSA signature by an issuer with an SM2 key.
+	chains = slices.DeleteFunc(chains, func(chain []*Certificate) bool {
+		return slices.ContainsFunc(chain, func(c *Certificate) bool { return IsSM2(c.PublicKey) })
+	})
+	if len(chains) == 0 {
+		return nil, errMixedFamilies
+	}
+	return chains, nil
 }
 
 func verifySM2(cert *Certificate, opts VerifyOptions) ([][]*Certificate, error) {

@@ -6,8 +6,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"math/big"
 	"testing"
@@ -17,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// testCA makes a certificate; a nil parent makes it self-signed.
+// testCert is a certificate with its private key.
 type testCert struct {
 	cert *Certificate
 	key  any
@@ -158,6 +160,42 @@ func TestMixedChainsAreRefused(t *testing.T) {
 		_, err = Verify(leaf.cert, VerifyOptions{Roots: both})
 		require.NoError(t, err)
 	}
+}
+
+// crypto/ecdsa computes with any curve, so an SM2 key can make an ECDSA signature. No check may take it.
+func TestECDSASignatureByAnSM2Key(t *testing.T) {
+	root := issue(t, template("root", true), sm2Key(t), nil)
+	rootKey := &root.key.(*sm2.PrivateKey).PrivateKey
+	// crypto/x509 refuses to make the certificate, so put the signature into one that another key signed.
+	other := issue(t, template("root", true), p256Key(t), nil)
+	leaf := issue(t, template("leaf", false), p256Key(t), other)
+	digest := sha256.Sum256(leaf.cert.RawTBSCertificate)
+	sig, err := ecdsa.SignASN1(rand.Reader, rootKey, digest[:])
+	require.NoError(t, err)
+	require.True(t, ecdsa.VerifyASN1(&rootKey.PublicKey, digest[:], sig), "crypto/ecdsa takes SM2 keys; if not, simplify Verify")
+	forged, err := ParseCertificate(withSignature(t, leaf.cert.Raw, sig))
+	require.NoError(t, err)
+
+	_, err = Verify(forged, VerifyOptions{Roots: pool(root)})
+	require.ErrorIs(t, err, errMixedFamilies)
+	require.ErrorIs(t, CheckSignatureFrom(forged, root.cert), ErrUnsupportedAlgorithm)
+	require.ErrorIs(t, CheckSignature(root.cert, ECDSAWithSHA256, forged.RawTBSCertificate, sig), ErrUnsupportedAlgorithm)
+}
+
+// withSignature replaces the signature of a DER certificate.
+func withSignature(t *testing.T, der, sig []byte) []byte {
+	t.Helper()
+	var parts struct {
+		TBS, Algorithm asn1.RawValue
+		Signature      asn1.BitString
+	}
+	rest, err := asn1.Unmarshal(der, &parts)
+	require.NoError(t, err)
+	require.Empty(t, rest)
+	parts.Signature = asn1.BitString{Bytes: sig, BitLength: 8 * len(sig)}
+	out, err := asn1.Marshal(parts)
+	require.NoError(t, err)
+	return out
 }
 
 func TestStandardLibraryStillFailsOnSM2(t *testing.T) {
