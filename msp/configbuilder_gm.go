@@ -124,14 +124,45 @@ func nameSM3(config *m.MSPConfig) (*m.MSPConfig, error) {
 	return &m.MSPConfig{Config: raw, Type: config.Type}, nil
 }
 
+// SetupBCCSPKeystoreConfig points the provider's key store to keystoreDir unless
+// the configuration names another folder.
+//
+//fork:wrap the key store of BCCSP.Default GM
+func SetupBCCSPKeystoreConfig(bccspConfig *factory.FactoryOpts, keystoreDir string) *factory.FactoryOpts {
+	bccspConfig = upstreamSetupBCCSPKeystoreConfig(bccspConfig, keystoreDir)
+	if bccspConfig.Default != factory.GMBasedFactoryName || keystorePath(bccspConfig) != "" {
+		return bccspConfig
+	}
+	if bccspConfig.GM == nil {
+		bccspConfig.GM = &factory.GmOpts{}
+	}
+	if bccspConfig.GM.FileKeystore == nil {
+		bccspConfig.GM.FileKeystore = &factory.GmFileKeystoreOpts{}
+	}
+	bccspConfig.GM.FileKeystore.KeyStorePath = keystoreDir
+	return bccspConfig
+}
+
+// keystorePath returns the folder in which the provider keeps its keys, or "".
+func keystorePath(bccspConfig *factory.FactoryOpts) string {
+	if bccspConfig.Default == factory.GMBasedFactoryName && bccspConfig.GM != nil &&
+		bccspConfig.GM.FileKeystore != nil && bccspConfig.GM.FileKeystore.KeyStorePath != "" {
+		return bccspConfig.GM.FileKeystore.KeyStorePath
+	}
+	if bccspConfig.SW != nil && bccspConfig.SW.FileKeystore != nil {
+		return bccspConfig.SW.FileKeystore.KeyStorePath
+	}
+	return ""
+}
+
 // GetLocalMspConfig reads the MSP folder of a node or client, whose signing key
 // stands in the provider's keystore.
 //
 //fork:wrap an SM2 certificate without its private key is refused with both places named
 func GetLocalMspConfig(dir string, bccspConfig *factory.FactoryOpts, ID string) (*m.MSPConfig, error) {
 	bccspConfig = SetupBCCSPKeystoreConfig(bccspConfig, filepath.Join(dir, keystore))
-	if bccspConfig.SW != nil && bccspConfig.SW.FileKeystore != nil {
-		if err := checkSigningKey(filepath.Join(dir, signcerts), bccspConfig.SW.FileKeystore.KeyStorePath); err != nil {
+	if path := keystorePath(bccspConfig); path != "" {
+		if err := checkSigningKey(filepath.Join(dir, signcerts), path); err != nil {
 			return nil, err
 		}
 	}
