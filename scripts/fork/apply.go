@@ -4,7 +4,7 @@ package main
 
 import (
 	"go/ast"
-
+	"path"
 	"slices"
 	"sort"
 	"strconv"
@@ -14,17 +14,17 @@ import (
 // applyDirectives works through the //fork: lines of the folder and reports declarations of ours that would clash
 // with upstream's without saying so.
 func (f *folder) applyDirectives() {
-	claimed := map[*decl]*directive{}
+	claimed := map[*ast.Ident]*directive{}
 	said := map[*ast.Ident]bool{}
 	for _, own := range f.own {
 		for _, d := range directives(own, f.report) {
 			said[d.decl.id] = true
 			for _, target := range f.targets(d) {
-				if other := claimed[target]; other != nil {
+				if other := claimed[target.id]; other != nil {
 					f.report.add(d.where, "claims upstream's %s (%s), which %s claims too; keep one of them", target.name, target.at(), other.where)
 					continue
 				}
-				claimed[target] = d
+				claimed[target.id] = d
 				f.apply(d, target)
 			}
 		}
@@ -186,10 +186,10 @@ func (f *folder) addFields(d *directive, target *decl) {
 	closing := target.file.offset(theirs.Fields.Closing)
 	f.change(target.file, edit{closing, closing, body + "\n", d.where})
 	f.importFor(d, target, ours)
-	base := own.path[strings.LastIndex(own.path, "/")+1:]
-	// Upstream may declare the struct under several build tags; ours goes once.
-	if blank := d.decl.blanked(d.where); !slices.Contains(f.strip[base], blank) {
-		f.strip[base] = append(f.strip[base], blank)
+	base := path.Base(own.path)
+	// Upstream may declare the struct under several build constraints; ours goes once.
+	if gone := d.decl.removal(d.where); !slices.Contains(f.strip[base], gone) {
+		f.strip[base] = append(f.strip[base], gone)
 	}
 }
 
@@ -199,13 +199,6 @@ func structOf(d *decl) *ast.StructType {
 		return st
 	}
 	return nil
-}
-
-// blanked takes the declaration out but keeps its line ends, so that what follows keeps its line numbers.
-func (d *decl) blanked(cause string) edit {
-	e := d.removal(cause)
-	e.text = strings.Repeat("\n", strings.Count(string(d.file.src[e.start:e.end]), "\n"))
-	return e
 }
 
 // importFor gives upstream's file the imports that our fields' types need.
@@ -234,7 +227,7 @@ func (f *folder) importFor(d *directive, target *decl, fields *ast.StructType) {
 
 // inserted tells whether the very same insertion was made before, by another field.
 func (f *folder) inserted(file *goFile, at int, text string) bool {
-	for _, e := range f.edits[file.path[strings.LastIndex(file.path, "/")+1:]] {
+	for _, e := range f.edits[path.Base(file.path)] {
 		if e.start == at && e.end == at && e.text == text {
 			return true
 		}
@@ -242,9 +235,9 @@ func (f *folder) inserted(file *goFile, at int, text string) bool {
 	return false
 }
 
-func hasImport(f *goFile, path, local string) bool {
+func hasImport(f *goFile, wanted, local string) bool {
 	for _, spec := range f.ast.Imports {
-		if importPath(spec) == path && anyIn(localNames(spec), map[string]bool{local: true}) {
+		if importPath(spec) == wanted && anyIn(localNames(spec), map[string]bool{local: true}) {
 			return true
 		}
 	}
@@ -283,7 +276,7 @@ func (f *folder) substitute(sub *substitution, file *goFile) {
 		}
 	}
 	var removed []edit
-	for _, e := range f.edits[file.path[strings.LastIndex(file.path, "/")+1:]] {
+	for _, e := range f.edits[path.Base(file.path)] {
 		if e.text == "" {
 			removed = append(removed, e)
 		}

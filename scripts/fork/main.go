@@ -14,6 +14,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -50,9 +51,9 @@ func run(root, which string, args []string) error {
 	}
 	switch args[0] {
 	case "assemble":
-		return runAssemble(root, up, false)
+		return runAssemble(os.Stdout, root, up, false)
 	case "accept":
-		return runAssemble(root, up, true)
+		return runAssemble(os.Stdout, root, up, true)
 	case "version":
 		fmt.Println(up.version())
 		return nil
@@ -65,7 +66,7 @@ func lockPath(root string) string { return filepath.Join(root, "scripts", "fork"
 func treePath(root string) string { return filepath.Join(root, "build", "fabric") }
 
 // runAssemble assembles and, once nothing is wrong, writes the tree. With accept it records the lock first.
-func runAssemble(root string, up *upstream, accept bool) error {
+func runAssemble(out io.Writer, root string, up *upstream, accept bool) error {
 	a, err := assemble(root, up)
 	if err != nil {
 		return err
@@ -95,7 +96,7 @@ func runAssemble(root string, up *upstream, accept bool) error {
 		return err
 	}
 	if !c.empty() {
-		fmt.Printf("fork: %d files written, %d removed in build/fabric (upstream %s)\n", len(c.write), len(c.stale), up.name)
+		fmt.Fprintf(out, "fork: %d files written, %d removed in build/fabric (upstream %s)\n", len(c.write), len(c.stale), up.name)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // unfinished stands in the tree's go.mod while files are being written: the go command refuses it and shows this line.
-const unfinished = "this-tree-is-half-written: run 'make fork' again\n"
+const unfinished = "this-tree-is-half-written-so-run-make-fork-again x\n"
 
 // changes is what bringing a tree on disk up to date means.
 type changes struct {
