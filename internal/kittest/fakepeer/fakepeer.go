@@ -26,6 +26,9 @@ import (
 // Channel is the only channel of the peer.
 const Channel = "mychannel"
 
+// shimErrorThreshold is the lowest status with which a peer does not endorse.
+const shimErrorThreshold = 400
+
 // maxMessages bounds what one transaction may ask of the peer.
 const maxMessages = 10000
 
@@ -43,6 +46,7 @@ type Peer struct {
 
 // Request is one proposal.
 type Request struct {
+	TxID      string // made up when empty
 	Creator   []byte
 	Args      []string
 	Transient map[string][]byte
@@ -94,20 +98,27 @@ func Connect(ctx context.Context, conn grpc.ClientConnInterface) (*Peer, error) 
 
 // Submit runs a transaction and commits its writes if it succeeds.
 func (p *Peer) Submit(request Request) (*Result, error) {
-	result, writes, err := p.run(request)
-	if err != nil || result.Response.GetStatus() >= 400 {
-		return result, err
+	result, commit, err := p.Simulate(request)
+	if err == nil && result.Response.GetStatus() < shimErrorThreshold {
+		commit()
 	}
-	for _, w := range writes {
-		p.commit(result.TxID, w)
-	}
-	return result, nil
+	return result, err
 }
 
 // Evaluate runs a transaction and drops its writes.
 func (p *Peer) Evaluate(request Request) (*Result, error) {
-	result, _, err := p.run(request)
+	result, _, err := p.Simulate(request)
 	return result, err
+}
+
+// Simulate runs a transaction; commit applies its writes.
+func (p *Peer) Simulate(request Request) (result *Result, commit func(), err error) {
+	result, writes, err := p.run(request)
+	return result, func() {
+		for _, w := range writes {
+			p.commit(result.TxID, w)
+		}
+	}, err
 }
 
 func (p *Peer) commit(txID string, w write) {
@@ -312,8 +323,11 @@ func transaction(request Request) (*peer.ChaincodeMessage, error) {
 	if _, err := rand.Read(nonce); err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(append(slices.Clone(nonce), request.Creator...))
-	txID := hex.EncodeToString(sum[:])
+	txID := request.TxID
+	if txID == "" {
+		sum := sha256.Sum256(append(slices.Clone(nonce), request.Creator...))
+		txID = hex.EncodeToString(sum[:])
+	}
 
 	input := &peer.ChaincodeInput{}
 	for _, arg := range request.Args {

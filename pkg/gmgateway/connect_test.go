@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmgateway_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
+	"github.com/hyperledger/fabric/internal/kittest/fakegateway"
+	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
+	"github.com/hyperledger/fabric/internal/kittest/testpki"
+	"github.com/hyperledger/fabric/pkg/gmgateway"
+	"github.com/hyperledger/fabric/pkg/gmshim"
+	"github.com/hyperledger/fabric/pkg/gmshim/cid"
+	"github.com/hyperledger/fabric/pkg/internal/roots"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+)
+
+// register keeps values and tells who put them.
+type register struct{}
+
+func (register) Init(shim.ChaincodeStubInterface) *peer.Response { return shim.Success(nil) }
+
+func (register) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
+	function, args := stub.GetFunctionAndParameters()
+	var err error
+	var payload []byte
+	switch function {
+	case "put":
+		err = errors.Join(stub.PutState(args[0], []byte(args[1])), stub.SetEvent("put", []byte(args[0])))
+	case "get":
+		payload, err = stub.GetState(args[0])
+	case "whoami":
+		var mspID string
+		mspID, err = cid.GetMSPID(stub)
+		payload = []byte(mspID)
+	default:
+		err = errors.New("unknown function " + function)
+	}
+	if err != nil {
+		return shim.Error(err.Error())
+	}
+	return shim.Success(payload)
+}
+
+// ledger runs the chaincode behind a fake peer.
+func ledger(t *testing.T, ctx context.Context) *fakepeer.Peer {
+	t.Helper()
+	server := &gmshim.ChaincodeServer{}
+	server.CCID, server.CC, server.TLSProps.Disabled = "register:1", register{}, true
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() { _ = server.Serve(ctx, listener) }()
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	p, err := fakepeer.Connect(ctx, conn)
+	require.NoError(t, err)
+	return p
+}
+
+// network is a gateway on a port, with the authorities that clients of it need.
+type network struct {
+	*fakegateway.Gateway
+	address     string
+	tlsCA, gmCA *testpki.CA
+}
+
+// newNetwork serves a gateway over TLS or TLCP until the test ends.
+func newNetwork(t *testing.T, mode gmgateway.Mode, mutual bool, suites ...uint16) *network {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	n := &network{tlsCA: testpki.NewCA(t, testpki.ECDSA, "tls"), gmCA: testpki.NewCA(t, testpki.SM2, "gmtls")}
+	n.Gateway = fakegateway.New("register", ledger(t, ctx))
+	n.Mutual = mutual
+	server := grpc.NewServer(grpc.Creds(n.serverCredentials(t, mode, mutual, suites)))
+	n.Register(server)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	n.address = listener.Addr().String()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = server.Serve(listener) }()
+	t.Cleanup(func() { server.Stop(); cancel(); <-ended })
+	return n
+}
+
+func (n *network) serverCredentials(t *testing.T, mode gmgateway.Mode, mutual bool, suites []uint16) credentials.TransportCredentials {
+	t.Helper()
+	if mode == gmgateway.ModeTLS {
+		leaf := n.tlsCA.Issue(t, pkix.Name{CommonName: "peer0"})
+		pair, err := tls.X509KeyPair(leaf.CertPEM, leaf.KeyPEM)
+		require.NoError(t, err)
+		config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+		if mutual {
+			config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
+			config.ClientCAs.AddCert(n.tlsCA.Cert)
+		}
+		return credentials.NewTLS(config)
+	}
+	sign, enc := n.gmCA.Pair(t, "peer0")
+	pair, err := gmtls.X509KeyPair(sign.CertPEM, sign.KeyPEM, enc.CertPEM, enc.KeyPEM)
+	require.NoError(t, err)
+	config := &gmtls.Config{Certificates: []gmtls.Certificate{pair}, CipherSuites: suites}
+	if mutual {
+		config.ClientAuth = gmtls.RequireAndVerifyClientCert
+		config.ClientCAs, err = roots.SM2(n.gmCA.PEM())
+		require.NoError(t, err)
+	}
+	return gmcredentials.New(config)
+}
+
+// values is a YAML or JSON mapping.
+type values = map[string]any
+
+// profile returns the content of a profile for this network.
+func (n *network) profile(t *testing.T, mode gmgateway.Mode, identity testpki.Family, mutual bool) values {
+	t.Helper()
+	user := testpki.NewCA(t, identity, "ca").Issue(t, pkix.Name{CommonName: "user"})
+	text := func(b []byte) values { return values{"pem": string(b)} }
+	settings := values{"mode": string(mode)}
+	ca := n.tlsCA.PEM()
+	if mode == gmgateway.ModeGM {
+		ca = n.gmCA.PEM()
+	}
+	if mutual && mode == gmgateway.ModeTLS {
+		leaf := n.tlsCA.Issue(t, pkix.Name{CommonName: "user"})
+		settings["cert"], settings["key"] = text(leaf.CertPEM), text(leaf.KeyPEM)
+	}
+	if mutual && mode == gmgateway.ModeGM {
+		sign, enc := n.gmCA.Pair(t, "user")
+		settings["cert"], settings["key"] = text(sign.CertPEM), text(sign.KeyPEM)
+		settings["encCert"], settings["encKey"] = text(enc.CertPEM), text(enc.KeyPEM)
+	}
+	return values{
+		"name": "test", "version": "1.0.0",
+		"client": values{
+			"organization": "Org1",
+			"identity":     values{"cert": text(user.CertPEM), "key": text(user.KeyPEM)},
+			"tls":          settings,
+			"connection":   values{"timeout": values{"peer": values{"endorser": "300"}}},
+		},
+		"organizations":          values{"Org1": values{"mspid": "Org1MSP", "peers": []string{"peer0"}, "certificateAuthorities": []string{"ca"}}},
+		"peers":                  values{"peer0": values{"url": "grpcs://" + n.address, "tlsCACerts": text(ca)}},
+		"certificateAuthorities": values{"ca": values{"url": "https://localhost:7054"}},
+	}
+}
+
+func write(t *testing.T, profile values) string {
+	t.Helper()
+	content, err := json.Marshal(profile) // JSON is YAML too
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "profile.json")
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+	return file
+}
+
+func connect(t *testing.T, profile values) *gmgateway.Connection {
+	t.Helper()
+	connection, err := gmgateway.Connect(write(t, profile),
+		client.WithEvaluateTimeout(10*time.Second), client.WithEndorseTimeout(10*time.Second))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, connection.Close()) })
+	return connection
+}
+
+// exercise goes through every kind of call, each of which carries a signature that the gateway checks.
+func exercise(t *testing.T, connection *gmgateway.Connection) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	channel := connection.GetNetwork(fakepeer.Channel)
+	contract := channel.GetContract("register")
+
+	events, err := channel.ChaincodeEvents(ctx, "register", client.WithStartBlock(0))
+	require.NoError(t, err)
+	blocks, err := channel.BlockEvents(ctx, client.WithStartBlock(0))
+	require.NoError(t, err)
+	filtered, err := channel.FilteredBlockEvents(ctx, client.WithStartBlock(1))
+	require.NoError(t, err)
+
+	_, commit, err := contract.SubmitAsync("put", client.WithArguments("k", "v"))
+	require.NoError(t, err)
+	result, err := commit.Status()
+	require.NoError(t, err)
+	require.True(t, result.Successful)
+	value, err := contract.EvaluateTransaction("get", "k")
+	require.NoError(t, err)
+	require.Equal(t, "v", string(value))
+	mspID, err := contract.EvaluateTransaction("whoami")
+	require.NoError(t, err)
+	require.Equal(t, "Org1MSP", string(mspID))
+	_, err = contract.EvaluateTransaction("nonsense")
+	require.Equal(t, codes.Aborted, status.Code(err), "%v", err)
+
+	event := <-events
+	require.NotNil(t, event, "the chaincode event")
+	require.Equal(t, commit.TransactionID(), event.TransactionID)
+	require.Equal(t, "k", string(event.Payload))
+	for number := range uint64(2) {
+		block := <-blocks
+		require.NotNil(t, block, "block %d", number)
+		require.Equal(t, number, block.GetHeader().GetNumber())
+	}
+	short := <-filtered
+	require.NotNil(t, short, "the filtered block")
+	require.Equal(t, commit.TransactionID(), short.GetFilteredTransactions()[0].GetTxid())
+}
+
+func TestConnect(t *testing.T) {
+	for _, mode := range []gmgateway.Mode{gmgateway.ModeTLS, gmgateway.ModeGM} {
+		for _, identity := range []testpki.Family{testpki.ECDSA, testpki.SM2} {
+			for name, mutual := range map[string]bool{"server certificate": false, "mutual": true} {
+				t.Run(string(mode)+" "+identity.String()+" "+name, func(t *testing.T) {
+					n := newNetwork(t, mode, mutual)
+					exercise(t, connect(t, n.profile(t, mode, identity, mutual)))
+				})
+			}
+		}
+	}
+}
+
+func TestCipherSuites(t *testing.T) {
+	for _, suite := range gmtls.CipherSuites() {
+		t.Run(suite.Name, func(t *testing.T) {
+			n := newNetwork(t, gmgateway.ModeGM, true, suite.ID)
+			profile := n.profile(t, gmgateway.ModeGM, testpki.SM2, true)
+			profile["client"].(values)["tls"].(values)["cipherSuites"] = []string{suite.Name}
+			exercise(t, connect(t, profile))
+		})
+	}
+	t.Run("none in common", func(t *testing.T) {
+		n := newNetwork(t, gmgateway.ModeGM, true, gmtls.ECC_SM4_GCM_SM3)
+		profile := n.profile(t, gmgateway.ModeGM, testpki.SM2, true)
+		profile["client"].(values)["tls"].(values)["cipherSuites"] = []string{"ECC_SM4_CBC_SM3"}
+		refused(t, connect(t, profile))
+	})
+}
+
+func refused(t *testing.T, connection *gmgateway.Connection) {
+	t.Helper()
+	_, err := connection.GetNetwork(fakepeer.Channel).GetContract("register").EvaluateTransaction("get", "k")
+	require.Equal(t, codes.Unavailable, status.Code(err), "%v", err)
+}
+
+func TestNoFallback(t *testing.T) {
+	t.Run("gm client, TLS peer", func(t *testing.T) {
+		n := newNetwork(t, gmgateway.ModeTLS, false)
+		refused(t, connect(t, n.profile(t, gmgateway.ModeGM, testpki.SM2, false)))
+	})
+	t.Run("tls client, TLCP peer", func(t *testing.T) {
+		n := newNetwork(t, gmgateway.ModeGM, false)
+		refused(t, connect(t, n.profile(t, gmgateway.ModeTLS, testpki.SM2, false)))
+	})
+}
+
+func TestRefusedConnections(t *testing.T) {
+	for _, mode := range []gmgateway.Mode{gmgateway.ModeTLS, gmgateway.ModeGM} {
+		n := newNetwork(t, mode, true)
+		t.Run(string(mode)+" without client certificate", func(t *testing.T) {
+			refused(t, connect(t, n.profile(t, mode, testpki.SM2, false)))
+		})
+		t.Run(string(mode)+" other root", func(t *testing.T) {
+			stranger := &network{address: n.address, tlsCA: testpki.NewCA(t, testpki.ECDSA, "tls"), gmCA: testpki.NewCA(t, testpki.SM2, "gmtls")}
+			refused(t, connect(t, stranger.profile(t, mode, testpki.SM2, true)))
+		})
+		t.Run(string(mode)+" other name", func(t *testing.T) {
+			profile := n.profile(t, mode, testpki.SM2, true)
+			peer0 := profile["peers"].(values)["peer0"].(values)
+			peer0["grpcOptions"] = values{"ssl-target-name-override": "peer1.example.com"}
+			refused(t, connect(t, profile))
+			peer0["grpcOptions"] = values{"ssl-target-name-override": "localhost"}
+			exercise(t, connect(t, profile))
+		})
+	}
+}
+
+func TestPeerByName(t *testing.T) {
+	n := newNetwork(t, gmgateway.ModeTLS, false)
+	content := n.profile(t, gmgateway.ModeTLS, testpki.SM2, false)
+	peers := content["peers"].(values)
+	peers["peer1"] = peers["peer0"]
+	peers["peer0"] = values{"url": "grpcs://127.0.0.1:1", "tlsCACerts": values{"pem": string(n.tlsCA.PEM())}}
+	profile, err := gmgateway.LoadProfile(write(t, content))
+	require.NoError(t, err)
+	connection, err := profile.Connect("peer1")
+	require.NoError(t, err)
+	defer connection.Close()
+	require.Equal(t, "peer1", connection.Peer)
+	exercise(t, connection)
+	_, err = profile.Connect("peer2")
+	require.ErrorContains(t, err, "peer0, peer1")
+}
+
+func TestFilesRelativeToTheProfile(t *testing.T) {
+	n := newNetwork(t, gmgateway.ModeTLS, false)
+	profile := n.profile(t, gmgateway.ModeTLS, testpki.SM2, false)
+	file := write(t, profile)
+	identity := profile["client"].(values)["identity"].(values)
+	for _, field := range []string{"cert", "key"} {
+		content := identity[field].(values)["pem"].(string)
+		require.NoError(t, os.MkdirAll(filepath.Join(filepath.Dir(file), "msp"), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(file), "msp", field+".pem"), []byte(content), 0o600))
+		identity[field] = values{"path": "msp/" + field + ".pem"}
+	}
+	content, err := json.Marshal(profile)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+	connection, err := gmgateway.Connect(file)
+	require.NoError(t, err)
+	defer connection.Close()
+	exercise(t, connection)
+}
+
+func TestInvalidProfiles(t *testing.T) {
+	n := &network{address: "127.0.0.1:1", tlsCA: testpki.NewCA(t, testpki.ECDSA, "tls"), gmCA: testpki.NewCA(t, testpki.SM2, "gmtls")}
+	at := func(profile values, path string) (values, string) {
+		parts := strings.Split(path, ".")
+		for _, part := range parts[:len(parts)-1] {
+			profile = profile[part].(values)
+		}
+		return profile, parts[len(parts)-1]
+	}
+	for name, tc := range map[string]struct {
+		mode  gmgateway.Mode // gm when empty
+		path  string
+		value any // nil removes
+		want  string
+	}{
+		"no mode":               {path: "client.tls.mode", want: "want tls or gm"},
+		"unknown mode":          {path: "client.tls.mode", value: "dual", want: "want tls or gm"},
+		"no tls":                {path: "client.tls", want: "want tls or gm"},
+		"misspelt field":        {path: "client.tls.encCrt", value: values{"pem": "x"}, want: "encCrt"},
+		"misspelt source":       {path: "client.identity.key", value: values{"file": "x"}, want: "file"},
+		"no organization":       {path: "client.organization", want: "client.organization"},
+		"unknown organization":  {path: "client.organization", value: "Org9", want: "Org9"},
+		"no MSP id":             {path: "organizations.Org1.mspid", want: "mspid"},
+		"no certificate":        {path: "client.identity.cert", want: "client.identity.cert"},
+		"no key":                {path: "client.identity.key", want: "client.identity.key"},
+		"key and no pair":       {path: "client.tls.cert", want: "cert and key"},
+		"half a pair":           {path: "client.tls.encKey", want: "a pair"},
+		"pair in mode tls":      {mode: gmgateway.ModeTLS, path: "client.tls.encCert", value: values{"pem": "x"}, want: "belong to mode gm"},
+		"suites in mode tls":    {mode: gmgateway.ModeTLS, path: "client.tls.cipherSuites", value: []string{"ECC_SM4_GCM_SM3"}, want: "belong to mode gm"},
+		"unknown suite":         {path: "client.tls.cipherSuites", value: []string{"TLS_AES_128_GCM_SHA256"}, want: "ECC_SM4_GCM_SM3"},
+		"no peers":              {path: "organizations.Org1.peers", want: "organizations.Org1.peers"},
+		"unknown peer":          {path: "organizations.Org1.peers", value: []string{"peer9"}, want: "peer9"},
+		"no protection":         {path: "peers.peer0.url", value: "grpc://127.0.0.1:7051", want: "grpcs://"},
+		"no port":               {path: "peers.peer0.url", value: "grpcs://localhost", want: "host:port"},
+		"no URL":                {path: "peers.peer0.url", want: "grpcs://"},
+		"no roots":              {path: "peers.peer0.tlsCACerts", want: "peers.peer0.tlsCACerts"},
+		"roots are not there":   {path: "peers.peer0.tlsCACerts", value: values{"path": "no/such/file"}, want: "no/such/file"},
+		"two sources":           {path: "peers.peer0.tlsCACerts", value: values{"path": "x", "pem": "y"}, want: "both path and pem"},
+		"ECDSA roots":           {path: "peers.peer0.tlsCACerts", value: values{"pem": string(n.tlsCA.PEM())}, want: "SM2"},
+		"SM2 roots in mode tls": {mode: gmgateway.ModeTLS, path: "peers.peer0.tlsCACerts", value: values{"pem": string(n.gmCA.PEM())}, want: "TLS can use"},
+		"foreign identity key":  {path: "client.identity.key", value: values{"pem": string(n.gmCA.Issue(t, pkix.Name{}).KeyPEM)}, want: "do not belong together"},
+		"foreign pair key":      {path: "client.tls.key", value: values{"pem": string(n.gmCA.Issue(t, pkix.Name{}).KeyPEM)}, want: "client.tls"},
+		"not a mapping":         {path: "client", value: "x", want: "profile.json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mode := tc.mode
+			if mode == "" {
+				mode = gmgateway.ModeGM
+			}
+			profile := n.profile(t, mode, testpki.SM2, true)
+			parent, field := at(profile, tc.path)
+			delete(parent, field)
+			if tc.value != nil {
+				parent[field] = tc.value
+			}
+			_, err := gmgateway.Connect(write(t, profile))
+			require.ErrorContains(t, err, tc.want)
+			require.ErrorContains(t, err, "gmgateway: ")
+			require.NotContains(t, err.Error(), "PRIVATE KEY")
+		})
+	}
+	t.Run("no file", func(t *testing.T) {
+		_, err := gmgateway.Connect(filepath.Join(t.TempDir(), "absent.yaml"))
+		require.ErrorIs(t, err, os.ErrNotExist)
+	})
+	t.Run("too large", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "large.yaml")
+		require.NoError(t, os.WriteFile(file, make([]byte, 1<<20+1), 0o600))
+		_, err := gmgateway.Connect(file)
+		require.ErrorContains(t, err, "is over")
+	})
+}
