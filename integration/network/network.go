@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/hyperledger/fabric/integration/relay"
 )
 
 // stateFile marks a state directory and says what runs from it.
@@ -34,6 +36,9 @@ type Network struct {
 	packages map[string]string // organisation name to chaincode package id
 	report   io.Writer
 	began    time.Time
+
+	// Relays stand in front of the services, by node name, when Options.Relayed asked for them.
+	Relays map[string]*relay.Relay
 
 	mu    sync.Mutex
 	procs map[string]*process // by node name; guarded by mu
@@ -189,6 +194,31 @@ func Down(ctx context.Context, dir string, report io.Writer) error {
 		return fmt.Errorf("remove the state of the network: %w", err)
 	}
 	fmt.Fprintf(report, "stopped %d processes, removed %s\n", stopped, dir)
+	return nil
+}
+
+// Close stops all nodes and relays and keeps the state directory with its logs.
+func (n *Network) Close(ctx context.Context) error {
+	for _, r := range n.Relays {
+		_ = r.Close()
+	}
+	_, err := n.stopAll(ctx)
+	return err
+}
+
+// startRelays puts relays in front of all nodes that are planned to stand behind one.
+func (n *Network) startRelays() error {
+	n.Relays = map[string]*relay.Relay{}
+	for node := range n.nodes() {
+		if node.Behind == 0 {
+			continue
+		}
+		r, err := relay.Start(local(node.Port), local(node.Behind))
+		if err != nil {
+			return err
+		}
+		n.Relays[node.Name] = r
+	}
 	return nil
 }
 

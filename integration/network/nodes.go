@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -15,6 +14,9 @@ import (
 // healthLimit is how long a node may take to report healthy after its start. Replaying a long log is slower than this, but
 // the networks here are young.
 const healthLimit = 30 * time.Second
+
+// logFormat is Fabric's usual one without the colours, which make a file hard to read.
+const logFormat = "%{time:2006-01-02 15:04:05.000 MST} %{id:04x} %{level:.4s} [%{module}] %{shortfunc} -> %{message}"
 
 // Start starts a node of the network, or starts it again after Stop or Kill. It does not wait until the node is ready:
 // see AwaitHealthy.
@@ -58,7 +60,7 @@ func (n *Network) prepare(node Node) (*process, error) {
 		}
 	}
 	if node.Kind != Chaincode {
-		p.Env = append(p.Env, "FABRIC_CFG_PATH="+n.path("nodes", node.Name), "FABRIC_LOGGING_SPEC="+n.logSpec)
+		p.Env = append(p.Env, "FABRIC_CFG_PATH="+n.path("nodes", node.Name), "FABRIC_LOGGING_SPEC="+n.logSpec, "FABRIC_LOGGING_FORMAT="+logFormat)
 	}
 	if err := os.MkdirAll(p.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create data directory of %s: %w", node.Name, err)
@@ -75,7 +77,7 @@ func (n *Network) chaincodeEnv(node Node) ([]Variable, error) {
 		return nil, fmt.Errorf("the chaincode package of %s has no id yet", org.Name)
 	}
 	tls := n.path(filepath.FromSlash(n.nodeCrypto(node)), "tls")
-	env := []Variable{{"CHAINCODE_SERVER_ADDRESS", n.placement().Bind + ":" + fmt.Sprint(node.Port)}, {"CHAINCODE_ID", id}}
+	env := []Variable{{"CHAINCODE_SERVER_ADDRESS", n.placement().Bind + ":" + fmt.Sprint(node.ListenPort())}, {"CHAINCODE_ID", id}}
 	if n.gmDialers() {
 		return append(env,
 			Variable{"CHAINCODE_TLS_MODE", ModeGM},
@@ -131,33 +133,35 @@ func (n *Network) signalOnly(name string, sig syscall.Signal) error {
 
 // AwaitHealthy waits until the nodes' operations services call them healthy. It fails at once when one of them ends.
 func (n *Network) AwaitHealthy(ctx context.Context, nodes ...Node) error {
-	return parallel(nodes, func(node Node) error {
-		return poll(ctx, healthLimit, node.Name+" to be healthy", func(ctx context.Context) error {
-			if err := n.ended(node.Name); err != nil {
-				return err
-			}
-			_, err := n.operations(ctx, node, "/healthz")
-			return err
-		})
+	return n.awaitAll(ctx, "healthy", nodes, func(ctx context.Context, node Node) error {
+		_, err := n.operations(ctx, node, "/healthz")
+		return err
 	})
 }
 
-// awaitListening waits until a chaincode server accepts connections.
+// awaitListening waits until chaincode servers accept connections.
 func (n *Network) awaitListening(ctx context.Context, nodes ...Node) error {
-	return parallel(nodes, func(node Node) error {
-		return poll(ctx, healthLimit, node.Name+" to listen", func(ctx context.Context) error {
-			if err := n.ended(node.Name); err != nil {
-				return err
-			}
-			return dialable(ctx, node.Local())
-		})
+	return n.awaitAll(ctx, "listening", nodes, func(ctx context.Context, node Node) error {
+		return dialable(ctx, node.Local())
 	})
 }
 
-func nodeNames(nodes []Node) string {
-	all := make([]string, len(nodes))
-	for i, n := range nodes {
-		all[i] = n.Name
-	}
-	return strings.Join(all, ", ")
+// awaitAll waits until ready returns nil for every node. What fails one node often fails others too, so that only the first
+// failure is told in full.
+func (n *Network) awaitAll(ctx context.Context, state string, nodes []Node, ready func(context.Context, Node) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	_ = parallel(nodes, func(node Node) error {
+		err := poll(ctx, healthLimit, node.Name+" to be "+state, func(ctx context.Context) error {
+			if err := n.ended(node.Name); err != nil {
+				return err
+			}
+			return ready(ctx, node)
+		})
+		if err != nil {
+			cancel(err) // the first one counts
+		}
+		return err
+	})
+	return context.Cause(ctx)
 }

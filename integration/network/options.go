@@ -64,6 +64,9 @@ type Options struct {
 	Dir string
 	// Bin is the directory with peer, orderer, cryptogen, configtxgen, osnadmin, asset and ccaas (default build/bin).
 	Bin string
+	// Relayed puts a relay in front of every service, see Network.Relays. It lives in the process that calls Up, so it is for
+	// tests.
+	Relayed bool
 	// Docker runs the nodes as containers instead of processes.
 	Docker bool
 }

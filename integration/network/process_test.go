@@ -4,6 +4,7 @@ package network
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,25 +28,30 @@ func sleeper(t *testing.T, script string) (*process, string) {
 	return p, record
 }
 
+func awaitLog(t *testing.T, p *process, line string) {
+	t.Helper()
+	require.NoError(t, poll(context.Background(), 5*time.Second, line, func(context.Context) error {
+		if last := tail(p.Log, 1); last != line {
+			return fmt.Errorf("the log ends with %q", last)
+		}
+		return nil
+	}))
+}
+
 func TestProcessIsFoundByItsRecordAndStopped(t *testing.T) {
 	p, record := sleeper(t, "echo up; exec sleep 600")
 	found, err := loadProcess(record)
 	require.NoError(t, err)
 	require.True(t, found.alive())
+	awaitLog(t, p, "up")
 	require.NoError(t, found.stop(context.Background(), time.Second))
 	require.False(t, found.alive())
 	require.False(t, p.alive())
-	require.Equal(t, "up", tail(p.Log, 5))
 }
 
 func TestProcessThatIgnoresTermIsKilled(t *testing.T) {
 	p, _ := sleeper(t, "trap '' TERM; echo ready; while :; do sleep 0.05; done")
-	require.NoError(t, poll(context.Background(), 5*time.Second, "the trap", func(context.Context) error {
-		if tail(p.Log, 1) != "ready" {
-			return os.ErrNotExist
-		}
-		return nil
-	}))
+	awaitLog(t, p, "ready")
 	require.NoError(t, p.signal(syscall.SIGTERM))
 	require.True(t, p.alive())
 	require.NoError(t, p.stop(context.Background(), time.Second))
@@ -101,4 +107,8 @@ func TestTailReadsOnlyTheEnd(t *testing.T) {
 	require.Equal(t, "two\nthree", tail(file, 2))
 	require.Equal(t, "one\ntwo\nthree", tail(file, 9))
 	require.Contains(t, tail(file+"x", 2), "no such file")
+
+	panicked := "reading msp\npanic: no keystore\n\ngoroutine 1 [running]:\nmain.main()\n\t/x/main.go:5 +0x1\ncreated by main.run in goroutine 1\n"
+	require.NoError(t, os.WriteFile(file, []byte(panicked), 0o600))
+	require.Equal(t, "reading msp\npanic: no keystore", tail(file, 5))
 }

@@ -16,6 +16,8 @@ import (
 const (
 	portsPerOrg  = 100
 	portsPerNode = 10
+	// relayOffset is from the port of a relay to the node's own, within the node's block.
+	relayOffset = 5
 	// chaincodeSlot is the node slot of the organisation's chaincode server, after the most peers there can be.
 	chaincodeSlot = maxPeers
 )
@@ -64,6 +66,7 @@ type Node struct {
 	Host string `json:"host"`
 	// Ports. The same number is used on Host and, for clients on this machine, on 127.0.0.1.
 	Port       int `json:"port"`
+	Behind     int `json:"behind,omitempty"`     // where the node really listens, when a relay stands at Port
 	Operations int `json:"operations,omitempty"` // orderer and peer
 	Admin      int `json:"admin,omitempty"`      // orderer: channel participation
 	CCPort     int `json:"ccPort,omitempty"`     // peer: listener for chaincode that dials in
@@ -77,10 +80,18 @@ func (n Node) Local() string { return local(n.Port) }
 
 func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
+// ListenPort is the port that the node's service binds.
+func (n Node) ListenPort() int {
+	if n.Behind != 0 {
+		return n.Behind
+	}
+	return n.Port
+}
+
 // PortNames are n's ports by what listens there.
 func (n Node) PortNames() map[int]string {
 	names := map[int]string{n.Port: "service"}
-	for port, name := range map[int]string{n.Operations: "operations", n.Admin: "admin", n.CCPort: "chaincode listener"} {
+	for port, name := range map[int]string{n.Behind: "service behind a relay", n.Operations: "operations", n.Admin: "admin", n.CCPort: "chaincode listener"} {
 		if port != 0 {
 			names[port] = name
 		}
@@ -114,6 +125,9 @@ func Plan(o Options) (*Topology, error) {
 		n.Host = "127.0.0.1"
 		if o.Docker {
 			n.Host = n.Name
+		}
+		if o.Relayed {
+			n.Behind = n.Port + relayOffset
 		}
 	}
 	return t, nil

@@ -26,12 +26,15 @@ func Up(ctx context.Context, o Options, report io.Writer) (*Network, error) {
 	if err := n.save(); err != nil {
 		return nil, err
 	}
-	if err := n.bringUp(ctx); err != nil {
+	err = n.startRelays()
+	if err == nil {
+		err = n.bringUp(ctx)
+	}
+	if err != nil {
 		// ctx may be what ended: stopping has its own time.
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*stopGrace)
 		defer cancel()
-		_, stopErr := n.stopAll(clean)
-		return nil, errors.Join(fmt.Errorf("the network did not come up (logs in %s): %w", n.path("logs"), err), stopErr)
+		return nil, errors.Join(fmt.Errorf("the network did not come up (logs in %s): %w", n.path("logs"), err), n.Close(clean))
 	}
 	return n, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -54,7 +55,8 @@ func together(fs ...func() error) error {
 	return parallel(fs, func(f func() error) error { return f() })
 }
 
-// tail returns the last lines of a file, at most 64 KiB from its end, or why they cannot be read.
+// tail returns the last lines of a log, at most 64 KiB from its end, or why they cannot be read. The frames of Go stack
+// traces are left out: they would hide the message above them.
 func tail(file string, lines int) string {
 	const window = 64 << 10
 	f, err := os.Open(file)
@@ -73,9 +75,20 @@ func tail(file string, lines int) string {
 	return lastLines(string(buf), lines)
 }
 
+// colour matches the escape sequences of terminals.
+var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// frame matches lines of a Go stack trace.
+var frame = regexp.MustCompile(`^(\t.*|goroutine \d+ .*|created by .*|\S+\(.*\))$`)
+
 func lastLines(text string, lines int) string {
-	all := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
+	var kept []string
+	for _, line := range strings.Split(colour.ReplaceAllString(text, ""), "\n") {
+		if line != "" && !frame.MatchString(line) {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept[max(0, len(kept)-lines):], "\n")
 }
 
 func orgNames(orgs []Org) string {
