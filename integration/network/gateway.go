@@ -46,7 +46,7 @@ func (n *Network) firstTransaction(ctx context.Context) (height uint64, err erro
 	defer connection.Close()
 	_, err = n.Contract(connection).SubmitWithContext(ctx, "CreateAsset", client.WithArguments(id, "blue", "5", "amelia", "300"))
 	if err != nil {
-		return 0, n.explain(fmt.Errorf("submit CreateAsset through %s: %w", first.Name, describe(err)), append(n.Nodes(Peer), n.Nodes(Orderer)...)...)
+		return 0, n.explain(fmt.Errorf("submit CreateAsset through %s: %w", first.Name, Describe(err)), append(n.Nodes(Peer), n.Nodes(Orderer)...)...)
 	}
 	if height, err = n.AwaitSameHeight(ctx, 2); err != nil {
 		return 0, err
@@ -63,7 +63,7 @@ func (n *Network) readAsset(ctx context.Context, peer Node, id string) error {
 	defer connection.Close()
 	answer, err := n.Contract(connection).EvaluateWithContext(ctx, "ReadAsset", client.WithArguments(id))
 	if err != nil {
-		return n.explain(fmt.Errorf("evaluate ReadAsset through %s: %w", peer.Name, describe(err)), peer)
+		return n.explain(fmt.Errorf("evaluate ReadAsset through %s: %w", peer.Name, Describe(err)), peer)
 	}
 	var asset struct {
 		ID string `json:"id"`
@@ -74,8 +74,11 @@ func (n *Network) readAsset(ctx context.Context, peer Node, id string) error {
 	return nil
 }
 
-// describe adds to an error of the gateway what the nodes behind it answered, which the error's own text leaves out.
-func describe(err error) error {
+// Describe adds to an error of the gateway what the nodes behind it answered, which the error's own text leaves out.
+func Describe(err error) error {
+	if err == nil {
+		return nil
+	}
 	s, ok := status.FromError(err)
 	if !ok || len(s.Details()) == 0 {
 		return err

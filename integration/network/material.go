@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// sharedCollection is a private data collection that all organisations belong to; each also has its implicit one.
-const sharedCollection = "shared"
+// SharedCollection is a private data collection that all organisations belong to; each also has its implicit one.
+const SharedCollection = "shared"
 
 // placement for processes of this machine.
 func (n *Network) placement() placement {
@@ -139,7 +139,7 @@ func (n *Network) makeCollections() error {
 		members[i] = fmt.Sprintf("'%s.member'", org.MSPID)
 	}
 	data, err := json.MarshalIndent([]collection{{
-		Name: sharedCollection, Policy: "OR(" + strings.Join(members, ", ") + ")",
+		Name: SharedCollection, Policy: "OR(" + strings.Join(members, ", ") + ")",
 		MaxPeerCount: len(n.Nodes(Peer)), MemberOnlyRead: true, MemberOnlyWrite: true,
 	}}, "", "  ")
 	if err != nil {

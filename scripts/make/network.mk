@@ -27,3 +27,11 @@ network-down: network-tools ## stop the network and remove its state
 network-tools:
 	@mkdir -p build/bin
 	@CGO_ENABLED=0 go build -trimpath -o build/bin/ ./integration/cmd/network ./integration/chaincode/asset
+
+.PHONY: test-network
+test-network: build network-tools ## one network end to end in mode gm (part of make test)
+	go test -count=1 ./integration/e2e
+
+.PHONY: test-integration
+test-integration: build network-tools ## networks over modes, identities and suites, and with faults; takes minutes
+	go test -count=1 -timeout 60m -tags integration ./integration/e2e

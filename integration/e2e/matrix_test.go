@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package e2e
+
+import (
+	"testing"
+
+	"github.com/hyperledger/fabric/integration/network"
+)
+
+// TestMatrix runs the same checks over protocols, identities, client authentication and suites.
+func TestMatrix(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		o    network.Options
+	}{
+		{"tls-ecdsa", network.Options{Mode: network.ModeTLS, Algorithm: network.AlgorithmECDSA}},
+		{"tls-ecdsa-mutual", network.Options{Mode: network.ModeTLS, Algorithm: network.AlgorithmECDSA, MutualTLS: true}},
+		{"tls-gm", network.Options{Mode: network.ModeTLS, Algorithm: network.AlgorithmGM}},
+		{"tls-mixed", network.Options{Mode: network.ModeTLS, Algorithm: network.AlgorithmMixed}},
+		{"dual-ecdsa-dialing-tls", network.Options{Mode: network.ModeDual, ClientMode: network.ModeTLS, Algorithm: network.AlgorithmECDSA}},
+		{"dual-mixed-mutual", network.Options{Mode: network.ModeDual, Algorithm: network.AlgorithmMixed, MutualTLS: true}},
+		{"gm-ecdsa", network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmECDSA}},
+		{"gm-mixed", network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmMixed}},
+		{"gm-gm-mutual", network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmGM, MutualTLS: true}},
+		{"gm-ecc-gcm", network.Options{Suite: "ECC_SM4_GCM_SM3"}},
+		{"gm-ecc-cbc", network.Options{Suite: "ECC_SM4_CBC_SM3"}},
+		{"gm-ecdhe-gcm", network.Options{Suite: "ECDHE_SM4_GCM_SM3"}},
+		{"gm-ecdhe-cbc", network.Options{Suite: "ECDHE_SM4_CBC_SM3"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			// One orderer and one peer an organisation: the standard size is TestGMNetwork's.
+			c.o.Orderers, c.o.Peers, c.o.Relayed = 1, 1, true
+			n, ctx := start(t, c.o)
+			checkTransactions(ctx, t, n)
+			checkPrivateData(ctx, t, n)
+			checkEvents(ctx, t, n)
+			requireSameChain(ctx, t, n)
+			requireOnly(t, n, n.ClientMode)
+			if n.Mode == network.ModeGM {
+				requireTLSRefused(t, n)
+			}
+		})
+	}
+}
