@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/common/metrics"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+)
+
+// Greatest sizes of a gRPC message in bytes where a configuration names none.
+const (
+	DefaultMaxRecvMsgSize = 100 << 20
+	DefaultMaxSendMsgSize = 100 << 20
+)
+
+// DefaultKeepaliveOptions suit connections between nodes. The server permits
+// pings as often as the client sends them.
+var DefaultKeepaliveOptions = KeepaliveOptions{
+	ClientInterval:    time.Minute,
+	ClientTimeout:     20 * time.Second,
+	ServerInterval:    2 * time.Hour,
+	ServerTimeout:     20 * time.Second,
+	ServerMinInterval: time.Minute,
+}
+
+// DefaultTLSCipherSuites are the suites of TLS 1.2 that servers accept where a
+// configuration names none. Those of TLS 1.3 and of TLCP have their own lists.
+var DefaultTLSCipherSuites = []uint16{
+	// Forward secrecy, either kind of certificate; then RSA key transport,
+	// which upstream accepts.
+	tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_GCM_SHA384,
+}
+
+// DefaultConnectionTimeout bounds the time from accepting a connection to the
+// end of its handshakes where a configuration names no bound.
+var DefaultConnectionTimeout = 5 * time.Second
+
+// ServerConfig configures a GRPCServer.
+type ServerConfig struct {
+	// ConnectionTimeout bounds the time from accepting a connection to the end
+	// of its handshakes; zero means DefaultConnectionTimeout.
+	ConnectionTimeout time.Duration
+	SecOpts           SecureOptions
+	KaOpts            KeepaliveOptions
+	// StreamInterceptors and UnaryInterceptors run in order, the first
+	// outermost.
+	StreamInterceptors []grpc.StreamServerInterceptor
+	UnaryInterceptors  []grpc.UnaryServerInterceptor
+	// Logger gets the outcome of handshakes; nil means the logger comm.tls.
+	Logger *flogging.FabricLogger
+	// HealthCheckEnabled registers the gRPC health service.
+	HealthCheckEnabled bool
+	// ServerStatsHandler counts connections; nil means no count.
+	ServerStatsHandler *ServerStatsHandler
+	// MaxRecvMsgSize and MaxSendMsgSize are in bytes; zero means the defaults.
+	MaxRecvMsgSize int
+	MaxSendMsgSize int
+}
+
+// ClientConfig configures gRPC connections to servers.
+type ClientConfig struct {
+	SecOpts SecureOptions
+	KaOpts  KeepaliveOptions
+	// DialTimeout bounds Dial.
+	DialTimeout time.Duration
+	// AsyncConnect lets Dial return before a connection is up.
+	AsyncConnect bool
+	// MaxRecvMsgSize and MaxSendMsgSize are in bytes; zero means the defaults.
+	MaxRecvMsgSize int
+	MaxSendMsgSize int
+}
+
+func sizeOr(size, standard int) int {
+	if size == 0 {
+		return standard
+	}
+	return size
+}
+
+// DialOptions returns the configuration in gRPC's form. It fails where the
+// security options cannot serve in their present mode.
+func (cc ClientConfig) DialOptions() ([]grpc.DialOption, error) {
+	creds := insecure.NewCredentials()
+	if cc.SecOpts.UseTLS {
+		d := newOptionsDialer(cc.SecOpts, alpnProtocols)
+		st, err := d.current()
+		if err != nil {
+			return nil, err
+		}
+		creds = &DynamicClientCredentials{
+			TLSConfig: st.std,
+			dialer:    d,
+			// The name of the options also makes the :authority of calls.
+			serverName: cc.SecOpts.ServerNameOverride,
+		}
+	}
+	opts := append(cc.KaOpts.ClientKeepaliveOptions(),
+		grpc.WithDefaultCallOptions(
+			grpc.MaxCallRecvMsgSize(sizeOr(cc.MaxRecvMsgSize, DefaultMaxRecvMsgSize)),
+			grpc.MaxCallSendMsgSize(sizeOr(cc.MaxSendMsgSize, DefaultMaxSendMsgSize)),
+		),
+		grpc.WithTransportCredentials(creds),
+	)
+	if !cc.AsyncConnect {
+		opts = append(opts, grpc.WithBlock(), grpc.FailOnNonTempDialError(true))
+	}
+	return opts, nil
+}
+
+// Dial connects to the address.
+func (cc ClientConfig) Dial(address string) (*grpc.ClientConn, error) {
+	opts, err := cc.DialOptions()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), cc.DialTimeout)
+	defer cancel()
+	conn, err := grpc.DialContext(ctx, address, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("failed to create new connection: %w", err)
+	}
+	return conn, nil
+}
+
+// SecureOptions are the security parameters of a server or of a client.
+type SecureOptions struct {
+	// VerifyCertificate, if not nil, is called after the normal verification
+	// with the DER certificates of the peer (TLCP: signing, encryption, chain)
+	// and the verified chains of the first. Its error aborts the handshake.
+	VerifyCertificate func(rawCerts [][]byte, verifiedChains [][]*x509.Certificate) error
+	// Certificate and Key are PEM bundles: the chain for TLS, then the SM2
+	// signing and encryption certificates. Either family may be absent.
+	Certificate []byte
+	Key         []byte
+	// ServerRootCAs are the authorities, in PEM, by which a client verifies
+	// servers; ClientRootCAs those by which a server verifies clients. Both
+	// families may be mixed.
+	ServerRootCAs [][]byte
+	ClientRootCAs [][]byte
+	// UseTLS turns security on, TLS or TLCP as the mode says.
+	UseTLS bool
+	// RequireClientCert makes a server demand and verify a certificate, and a
+	// client present one.
+	RequireClientCert bool
+	// CipherSuites are the suites of TLS 1.2 and of TLCP that a server
+	// accepts and the suites of TLCP that a client offers. A family without
+	// any has its defaults.
+	CipherSuites []uint16
+	// TimeShift sets the clock of certificate verification back.
+	TimeShift time.Duration
+	// ServerNameOverride is the name that the server's certificate must carry
+	// and that is sent to it, in place of the host that is dialed.
+	ServerNameOverride string
+
+	// Source is the live material and mode. If it is set, Certificate and Key
+	// are not used, ServerMode neither, and its roots are added to those
+	// above. If it is nil, a client looks for the source that presents
+	// Certificate, so that options that were rebuilt from bytes stay live.
+	Source *Source
+	// ServerMode is the mode of a listener without Source; empty means tls.
+	ServerMode ServerMode
+	// ClientMode is the mode of this client and goes before that of the
+	// source; empty means the source's, and tls without a source.
+	ClientMode ClientMode
+}
+
+// source returns the source of a client with these options, or nil.
+func (so SecureOptions) source() *Source {
+	if so.Source != nil {
+		return so.Source
+	}
+	return sourceOf(so.Certificate)
+}
+
+func roleOf(s *Source) string {
+	if s == nil {
+		return ""
+	}
+	return s.role
+}
+
+// clientMode returns the mode of a client whose source, if any, is in state of.
+func (so SecureOptions) clientMode(of *sourceState) ClientMode {
+	switch {
+	case so.ClientMode != "":
+		return so.ClientMode
+	case of != nil && of.clientMode != "":
+		return of.clientMode
+	}
+	return ClientTLS
+}
+
+// present returns the role, state and mode that the next client handshake takes.
+func (so SecureOptions) present() (role string, of *sourceState, mode ClientMode) {
+	if source := so.source(); source != nil {
+		role, of = source.role, source.state.Load()
+	}
+	return role, of, so.clientMode(of)
+}
+
+// TLSConfig returns the configuration of a client in mode tls, nil without
+// UseTLS. It is an error in mode gm.
+func (so SecureOptions) TLSConfig() (*tls.Config, error) {
+	if !so.UseTLS {
+		return nil, nil
+	}
+	role, of, mode := so.present()
+	if mode == ClientGM {
+		return nil, fmt.Errorf("comm: dialer %s is in mode gm: there is no TLS configuration", roleName(role))
+	}
+	st, err := so.clientState(role, of)
+	if err != nil {
+		return nil, err
+	}
+	return st.std, nil
+}
+
+// ClientCertificate returns the certificate that a client with these options
+// presents at its next handshake. In mode gm it carries the TLCP pair:
+// Certificate is signing, encryption, chain.
+func (so SecureOptions) ClientCertificate() (tls.Certificate, error) {
+	role, of, mode := so.present()
+	pairs, err := so.pairs(of)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return pairs.clientCertificate(role, mode)
+}
+
+// BindingHash returns the SHA-256, in DER, of the certificate that a client
+// with these options presents at its next handshake: what servers compare with
+// the TLS certificate hash of an envelope. It is nil if none is presented.
+func (so SecureOptions) BindingHash() []byte {
+	if !so.UseTLS || !so.RequireClientCert {
+		return nil
+	}
+	cert, err := so.ClientCertificate()
+	if err != nil {
+		return nil
+	}
+	return leafHash(cert.Certificate)
+}
+
+// pairs returns the certificates of a client whose source, if any, is in state of.
+func (so SecureOptions) pairs(of *sourceState) (keyPairs, error) {
+	if of != nil {
+		return of.pairs, nil
+	}
+	if so.Key == nil || so.Certificate == nil {
+		return keyPairs{}, errors.New("both Key and Certificate are required when using mutual TLS")
+	}
+	pairs, err := splitBundle(so.Certificate, so.Key)
+	if err != nil {
+		return keyPairs{}, fmt.Errorf("failed to create key pair: %w", err)
+	}
+	return pairs, nil
+}
+
+// clientState makes the state of a client whose source, if any, has the role
+// and is in state of.
+func (so SecureOptions) clientState(role string, of *sourceState) (*clientState, error) {
+	mode := so.clientMode(of)
+	roots, err := so.serverRoots(of)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRoots(role, mode, roots); err != nil {
+		return nil, err
+	}
+	var pairs keyPairs
+	if so.RequireClientCert {
+		if pairs, err = so.pairs(of); err == nil {
+			_, err = pairs.clientCertificate(role, mode)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("failed to load client certificate: %w", err)
+		}
+	}
+	st := &clientState{mode: mode, hash: pairs.hash(mode.protocol())}
+	if mode == ClientGM {
+		_, suites := splitSuites(so.CipherSuites)
+		st.gm = &gmtls.Config{
+			ServerName:            so.ServerNameOverride,
+			Certificates:          pairs.gmCertificates(),
+			RootCAs:               roots.gmPool(),
+			VerifyPeerCertificate: so.VerifyCertificate,
+			CipherSuites:          suites,
+			Time:                  shiftedClock(so.TimeShift),
+		}
+		return st, nil
+	}
+	st.std = &tls.Config{
+		MinVersion:            tls.VersionTLS12,
+		ServerName:            so.ServerNameOverride,
+		VerifyPeerCertificate: so.VerifyCertificate,
+		Time:                  shiftedClock(so.TimeShift),
+	}
+	if roots.any() {
+		st.std.RootCAs = roots.stdPool()
+	}
+	if pairs.std != nil {
+		st.std.Certificates = []tls.Certificate{*pairs.std}
+	}
+	return st, nil
+}
+
+func (so SecureOptions) serverRoots(of *sourceState) (rootSet, error) {
+	roots, bad := parseRootBlobs(so.ServerRootCAs)
+	if len(bad) != 0 {
+		return rootSet{}, fmt.Errorf("error adding root certificate: no certificate can be parsed in server root CA %d of %d", bad[0]+1, len(so.ServerRootCAs))
+	}
+	if of != nil {
+		roots.add(of.serverRoots)
+	}
+	return roots, nil
+}
+
+// checkRoots refuses a client that could not verify any server. No roots at all
+// mean the system's in mode tls, as upstream has it.
+func checkRoots(role string, mode ClientMode, roots rootSet) error {
+	if mode == ClientGM && len(roots.gm) == 0 {
+		return fmt.Errorf("comm: dialer %s is in mode gm, but none of its %d server root CAs is SM2; add the SM2 root of the server's organisation, or set the client mode to tls", roleName(role), len(roots.std))
+	}
+	if mode != ClientGM && len(roots.std) == 0 && len(roots.gm) != 0 {
+		return fmt.Errorf("comm: dialer %s is in mode tls, but all of its %d server root CAs are SM2; add a root for TLS, or set the client mode to gm", roleName(role), len(roots.gm))
+	}
+	return nil
+}
+
+// KeepaliveOptions are the intervals of gRPC keepalive pings.
+type KeepaliveOptions struct {
+	ClientInterval    time.Duration // of silence after which a client pings
+	ClientTimeout     time.Duration // for the answer
+	ServerInterval    time.Duration // of silence after which a server pings
+	ServerTimeout     time.Duration // for the answer
+	ServerMinInterval time.Duration // between a client's pings; a faster one is disconnected
+}
+
+// ServerKeepaliveOptions returns the server's options in gRPC's form.
+func (ka KeepaliveOptions) ServerKeepaliveOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time:    ka.ServerInterval,
+			Timeout: ka.ServerTimeout,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+			MinTime:             ka.ServerMinInterval,
+			PermitWithoutStream: true,
+		}),
+	}
+}
+
+// ClientKeepaliveOptions returns the client's options in gRPC's form.
+func (ka KeepaliveOptions) ClientKeepaliveOptions() []grpc.DialOption {
+	return []grpc.DialOption{grpc.WithKeepaliveParams(keepalive.ClientParameters{
+		Time:                ka.ClientInterval,
+		Timeout:             ka.ClientTimeout,
+		PermitWithoutStream: true,
+	})}
+}
+
+// Metrics counts connections. It is kept for users of upstream's API.
+type Metrics struct {
+	OpenConnCounter   metrics.Counter
+	ClosedConnCounter metrics.Counter
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/peer"
+)
+
+// connGroup holds the live connections of one listener, or of the dialers of
+// one role.
+type connGroup struct {
+	role     string
+	listener string // address; empty for dialers
+
+	mu    sync.Mutex
+	conns map[*tracked]struct{} // protected by mu
+}
+
+// tracked is a connection whose handshake is done.
+type tracked struct {
+	group     *connGroup
+	protocol  protocol
+	suite     string
+	localHash []byte      // SHA-256 of the certificate this end presented, nil if none
+	addresses string      // key in localHashes
+	permitted func() bool // whether the present mode still has the protocol
+	finish    func()      // asks the connection to end once its streams have
+	close     func() error
+	gone      sync.Once
+}
+
+// localHashes finds the hash of the certificate that this end presented by the
+// local and remote addresses of a live connection.
+var localHashes sync.Map // string to *tracked
+
+func addressKey(local, remote net.Addr) string {
+	if local == nil || remote == nil {
+		return ""
+	}
+	return local.String() + "|" + remote.String()
+}
+
+// LocalCertificateHash returns the SHA-256 of the certificate, in DER, that
+// this end presented on the gRPC connection behind ctx, or would have presented
+// had it been asked for one. It is nil for a connection without TLS, without a
+// certificate, or not made by this package. A node that shows a TLS certificate
+// to one peer and a TLCP pair to another must use it wherever a message is
+// bound to the connection that carries it.
+func LocalCertificateHash(ctx context.Context) []byte {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	found, ok := localHashes.Load(addressKey(p.LocalAddr, p.Addr))
+	if !ok {
+		return nil
+	}
+	return found.(*tracked).localHash
+}
+
+// add registers the connection, and reports false if the mode changed during
+// its handshake so that it must not be used.
+func (g *connGroup) add(t *tracked) bool {
+	t.group = g
+	g.mu.Lock()
+	if g.conns == nil {
+		g.conns = make(map[*tracked]struct{})
+	}
+	g.conns[t] = struct{}{}
+	g.mu.Unlock()
+	localHashes.Store(t.addresses, t)
+	observeConnection(t, 1)
+	// A switch of mode stores the new mode first and then looks through the
+	// group, so that a connection is seen either there or here.
+	if !t.permitted() {
+		t.remove()
+		return false
+	}
+	return true
+}
+
+// remove takes the connection out of its group; it may be called repeatedly.
+func (t *tracked) remove() {
+	t.gone.Do(func() {
+		t.group.mu.Lock()
+		delete(t.group.conns, t)
+		t.group.mu.Unlock()
+		localHashes.CompareAndDelete(t.addresses, t)
+		observeConnection(t, -1)
+	})
+}
+
+// drain ends the connections whose protocol the present mode does not have:
+// first by request, after the grace by closing.
+func (g *connGroup) drain(grace time.Duration) {
+	old := g.notPermitted()
+	if len(old) == 0 {
+		return
+	}
+	commLogger.Infof("Draining %d connections of %s %s for a change of mode; those left after %s will be closed", len(old), roleName(g.role), g.listener, grace)
+	for _, t := range old {
+		go t.finish() // may wait for a write that is under way
+	}
+	time.AfterFunc(grace, func() {
+		left := g.notPermitted()
+		if len(left) != 0 {
+			commLogger.Infof("Closing %d connections of %s %s that outlived the grace after a change of mode", len(left), roleName(g.role), g.listener)
+		}
+		for _, t := range left {
+			go t.close() // may wait to send close_notify
+		}
+	})
+}
+
+func (g *connGroup) notPermitted() []*tracked {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var found []*tracked
+	for t := range g.conns {
+		if !t.permitted() {
+			found = append(found, t)
+		}
+	}
+	return found
+}
+
+// count returns the number of live connections by protocol and suite.
+func (g *connGroup) count() []ConnectionCount {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	counts := []ConnectionCount{}
+next:
+	for t := range g.conns {
+		for i := range counts {
+			if counts[i].Protocol == string(t.protocol) && counts[i].Suite == t.suite {
+				counts[i].Count++
+				continue next
+			}
+		}
+		counts = append(counts, ConnectionCount{Protocol: string(t.protocol), Suite: t.suite, Count: 1})
+	}
+	slices.SortFunc(counts, func(a, b ConnectionCount) int {
+		return strings.Compare(a.Protocol+" "+a.Suite, b.Protocol+" "+b.Suite)
+	})
+	return counts
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// goAway is an HTTP/2 GOAWAY frame with the greatest stream identifier and
+// NO_ERROR (RFC 9113, 6.8): the client ends its streams, starts no new one here
+// and connects anew. gRPC itself sends this frame to drain a connection, but
+// has no call for draining a single one.
+var goAway = []byte{
+	0, 0, 8, // length
+	7,          // type GOAWAY
+	0,          // flags
+	0, 0, 0, 0, // stream 0
+	0x7f, 0xff, 0xff, 0xff, // last stream
+	0, 0, 0, 0, // NO_ERROR
+}
+
+// frames follows the boundaries of HTTP/2 frames in the direction from server
+// to client, which starts with a frame and not with a preface.
+type frames struct {
+	header  [9]byte
+	have    int  // bytes of the present header
+	payload int  // bytes of the present payload still to come
+	any     bool // whether one whole frame has passed
+}
+
+func (f *frames) advance(p []byte) {
+	for len(p) > 0 {
+		if f.payload > 0 {
+			n := min(f.payload, len(p))
+			f.payload -= n
+			p = p[n:]
+			continue
+		}
+		n := copy(f.header[f.have:], p)
+		f.have += n
+		p = p[n:]
+		if f.have == len(f.header) {
+			f.have = 0
+			f.payload = int(f.header[0])<<16 | int(f.header[1])<<8 | int(f.header[2])
+			f.any = true
+		}
+	}
+}
+
+func (f *frames) atBoundary() bool { return f.any && f.have == 0 && f.payload == 0 }
+
+// serverConn is the server's end of a gRPC connection. It can put a GOAWAY
+// frame between the frames that gRPC writes.
+type serverConn struct {
+	net.Conn
+	entry *tracked
+
+	mu      sync.Mutex
+	written frames // protected by mu
+	pending bool   // a GOAWAY waits for a boundary; protected by mu
+}
+
+func (c *serverConn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, err := c.Conn.Write(p)
+	c.written.advance(p[:n])
+	if err == nil {
+		err = c.sendPendingLocked()
+	}
+	return n, err
+}
+
+func (c *serverConn) sendPendingLocked() error {
+	if !c.pending || !c.written.atBoundary() {
+		return nil
+	}
+	c.pending = false
+	_, err := c.Conn.Write(goAway)
+	return err
+}
+
+// finish sends the GOAWAY at the next frame boundary. It waits for a write that
+// is under way.
+func (c *serverConn) finish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending = true
+	if err := c.sendPendingLocked(); err != nil {
+		commLogger.Debugf("Could not send GOAWAY to %s: %s", c.RemoteAddr(), err)
+	}
+}
+
+func (c *serverConn) Close() error {
+	c.entry.remove()
+	return c.Conn.Close()
+}
+
+// clientConn is the client's end of a gRPC connection. It can let gRPC read a
+// GOAWAY frame that the server did not send, so that a drain of outgoing
+// connections loses no call either.
+type clientConn struct {
+	net.Conn
+	entry *tracked
+
+	read   frames // used by the reading goroutine only
+	inject []byte // likewise: rest of the frame to hand out
+
+	mu      sync.Mutex
+	pending bool // protected by mu; while set, the read deadline is in the past
+}
+
+func (c *clientConn) Read(p []byte) (int, error) {
+	for {
+		if len(c.inject) > 0 {
+			n := copy(p, c.inject)
+			c.inject = c.inject[n:]
+			return n, nil
+		}
+		if c.read.atBoundary() && c.takePending() {
+			c.inject = goAway
+			continue
+		}
+		n, err := c.Conn.Read(p)
+		c.read.advance(p[:n])
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.retryAfterWake() {
+			continue
+		}
+		return n, err
+	}
+}
+
+// takePending reports whether a GOAWAY is to be handed out, and lifts the
+// deadline that finish set to wake the reader.
+func (c *clientConn) takePending() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.pending {
+		return false
+	}
+	c.pending = false
+	return c.Conn.SetReadDeadline(time.Time{}) == nil
+}
+
+// retryAfterWake reports whether a timeout came from finish, not from gRPC, in
+// the middle of a frame, whose rest is then read without deadline.
+func (c *clientConn) retryAfterWake() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pending && (c.read.atBoundary() || c.Conn.SetReadDeadline(time.Time{}) == nil)
+}
+
+func (c *clientConn) finish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending = true
+	if err := c.Conn.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		commLogger.Debugf("Could not wake the reader of the connection to %s: %s", c.RemoteAddr(), err)
+	}
+}
+
+func (c *clientConn) Close() error {
+	c.entry.remove()
+	return c.Conn.Close()
+}

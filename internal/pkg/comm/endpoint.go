@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
+	"github.com/hyperledger/fabric/common/flogging"
+	"google.golang.org/grpc/credentials"
+)
+
+// serverPolicy is what a listener demands whatever its material is.
+type serverPolicy struct {
+	requireClientCert bool
+	// optional is the policy when no client certificate is required. gRPC
+	// servers ask for one and do not verify it, because discovery and gossip
+	// bind messages to it; HTTP servers verify one that is given.
+	optional     tls.ClientAuthType
+	verify       func(rawCerts [][]byte, verifiedChains [][]*x509.Certificate) error
+	cipherSuites []uint16 // of both families; nil: the defaults
+	timeShift    time.Duration
+	nextProtos   []string
+}
+
+func (p serverPolicy) clientAuth() tls.ClientAuthType {
+	if p.requireClientCert {
+		return tls.RequireAndVerifyClientCert
+	}
+	return p.optional
+}
+
+func (p serverPolicy) clock() func() time.Time { return shiftedClock(p.timeShift) }
+
+// shiftedClock returns a clock that is behind by shift, or nil for none.
+func shiftedClock(shift time.Duration) func() time.Time {
+	if shift <= 0 {
+		return nil
+	}
+	return func() time.Time { return time.Now().Add(-shift) }
+}
+
+// splitSuites separates the TLCP suites of a list. A nil result means the
+// defaults of that family.
+func splitSuites(ids []uint16) (std, gm []uint16) {
+	known := make(map[uint16]bool)
+	for _, suite := range gmtls.CipherSuites() {
+		known[suite.ID] = true
+	}
+	for _, id := range ids {
+		if known[id] {
+			gm = append(gm, id)
+		} else {
+			std = append(std, id)
+		}
+	}
+	return std, gm
+}
+
+// gmClientAuth gives the policies of crypto/tls their names in gmtls.
+var gmClientAuth = map[tls.ClientAuthType]gmtls.ClientAuthType{
+	tls.NoClientCert:               gmtls.NoClientCert,
+	tls.RequestClientCert:          gmtls.RequestClientCert,
+	tls.RequireAnyClientCert:       gmtls.RequireAnyClientCert,
+	tls.VerifyClientCertIfGiven:    gmtls.VerifyClientCertIfGiven,
+	tls.RequireAndVerifyClientCert: gmtls.RequireAndVerifyClientCert,
+}
+
+// serverState is everything that a handshake of a listener needs. It is not
+// changed once stored.
+type serverState struct {
+	mode  ServerMode
+	pairs keyPairs
+	std   *tls.Config   // nil if the mode has no TLS
+	gm    *gmtls.Config // nil if the mode has no TLCP
+	roots rootSet       // for clients
+}
+
+// endpoint is one listener: what it demands, presents and has open.
+type endpoint struct {
+	source  *Source // nil for credentials made from a bare TLSConfig
+	policy  serverPolicy
+	live    *TLSConfig
+	conns   connGroup
+	guard   *guard
+	timeout time.Duration // for a handshake
+	logger  *flogging.FabricLogger
+	limit   logLimit
+
+	clientRoots rootSet          // set by the owner of the listener; protected by registry.mu
+	override    *tls.Certificate // set by SetServerCertificate; protected by registry.mu
+	overridden  keyPairs         // of the source, in whose place override stands; protected by registry.mu
+}
+
+// build makes the state of the listener for a state of its source.
+func (e *endpoint) build(s *sourceState) (*serverState, error) {
+	st := &serverState{mode: s.serverMode, pairs: s.pairs}
+	if e.override != nil && s.pairs == e.overridden {
+		if o := pairsOf(*e.override); o.gm != nil {
+			st.pairs.gm = o.gm
+		} else {
+			st.pairs.std = o.std
+		}
+	}
+	if err := checkServerPairs(e.source.role, st.mode, st.pairs); err != nil {
+		return nil, err
+	}
+	st.roots.add(e.clientRoots)
+	st.roots.add(s.clientRoots)
+	stdSuites, gmSuites := splitSuites(e.policy.cipherSuites)
+	if len(stdSuites) == 0 {
+		stdSuites = DefaultTLSCipherSuites
+	}
+	if st.mode.speaks(protocolTLS) {
+		st.std = &tls.Config{
+			MinVersion:             tls.VersionTLS12,
+			Certificates:           []tls.Certificate{*st.pairs.std},
+			ClientAuth:             e.policy.clientAuth(),
+			ClientCAs:              st.roots.stdPool(),
+			VerifyPeerCertificate:  e.policy.verify,
+			CipherSuites:           stdSuites,
+			SessionTicketsDisabled: true,
+			Time:                   e.policy.clock(),
+			NextProtos:             e.policy.nextProtos,
+		}
+	}
+	if st.mode.speaks(protocolTLCP) {
+		st.gm = &gmtls.Config{
+			Certificates:           st.pairs.gmCertificates(),
+			ClientAuth:             gmClientAuth[e.policy.clientAuth()],
+			ClientCAs:              st.roots.gmPool(),
+			VerifyPeerCertificate:  e.policy.verify,
+			CipherSuites:           gmSuites,
+			SessionTicketsDisabled: true,
+			Time:                   e.policy.clock(),
+			NextProtos:             e.policy.nextProtos,
+			HandshakeTimeout:       e.timeout,
+		}
+	}
+	return st, nil
+}
+
+// checkSwitch refuses a live change that would lock every client out.
+func (e *endpoint) checkSwitch(st *serverState) error {
+	if !e.policy.requireClientCert {
+		return nil
+	}
+	if st.mode == ModeGM && len(st.roots.gm) == 0 && len(st.roots.std) != 0 {
+		return errors.New("mode gm would refuse every client: client certificates are required and no client root CA is SM2; add one to the client root CAs")
+	}
+	return nil
+}
+
+// session is the outcome of a handshake.
+type session struct {
+	conn     net.Conn // *tls.Conn or *gmtls.Conn
+	protocol protocol
+	suite    string
+	state    tls.ConnectionState
+}
+
+// handshake runs the server's side of the protocol that the client speaks, if
+// the present mode has it.
+func (e *endpoint) handshake(raw net.Conn) (*session, *serverState, error) {
+	start := time.Now()
+	host := sourceHost(raw.RemoteAddr())
+	if !e.guard.admit(host) {
+		observeHandshake(e.conns.role, e.conns.listener, "server", nil, "throttled", start)
+		return nil, nil, errThrottled
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), e.timeout)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
+	s, st, err := e.handshakeContext(ctx, raw)
+	if !stop() && err == nil {
+		err = context.Cause(ctx) // the connection was closed under a handshake that just ended
+	}
+	if ctx.Err() != nil && err != nil {
+		err = fmt.Errorf("comm: handshake not done within %s: %w", e.timeout, err)
+	}
+	if err != nil && !errors.Is(err, errSilent) && !errors.Is(err, errDisplaced) {
+		e.guard.failed(host)
+	}
+	observeHandshake(e.conns.role, e.conns.listener, "server", s, resultOf(err), start)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, st, nil
+}
+
+func (e *endpoint) handshakeContext(ctx context.Context, raw net.Conn) (*session, *serverState, error) {
+	spoken, conn, err := e.guard.awaitFirst(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	release, err := e.guard.slot(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("comm: %d handshakes are under way: %w", maxHandshakes, err)
+	}
+	defer release()
+
+	st := e.live.state.Load()
+	proto := protocolTLS
+	if spoken == gmtls.ProtocolTLCP || spoken == gmtls.ProtocolUnknown && !st.mode.speaks(protocolTLS) {
+		proto = protocolTLCP
+	}
+	s := &session{protocol: proto}
+	if !st.mode.speaks(proto) {
+		sendProtocolVersion(conn, proto)
+		return s, nil, serverModeError(e.conns.role, raw.RemoteAddr().String(), st.mode, proto)
+	}
+	return s, st, s.serve(ctx, conn, st)
+}
+
+func (s *session) serve(ctx context.Context, conn net.Conn, st *serverState) error {
+	if s.protocol == protocolTLCP {
+		return s.finishGM(ctx, gmtls.Server(conn, traced(st.gm, conn)))
+	}
+	return s.finishStd(ctx, tls.Server(conn, st.std))
+}
+
+func (s *session) finishStd(ctx context.Context, conn *tls.Conn) error {
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	s.conn, s.state = conn, conn.ConnectionState()
+	s.suite = tls.CipherSuiteName(s.state.CipherSuite)
+	return nil
+}
+
+func (s *session) finishGM(ctx context.Context, conn *gmtls.Conn) error {
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	s.conn, s.state = conn, gmcredentials.TLSState(conn.ConnectionState())
+	s.suite = gmtls.CipherSuiteName(s.state.CipherSuite)
+	return nil
+}
+
+func (s *session) authInfo() credentials.AuthInfo {
+	return credentials.TLSInfo{
+		State:          s.state,
+		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
+	}
+}
+
+func (s *session) tracked(localHash []byte, permitted func() bool) *tracked {
+	return &tracked{
+		protocol:  s.protocol,
+		suite:     s.suite,
+		localHash: localHash,
+		addresses: addressKey(s.conn.LocalAddr(), s.conn.RemoteAddr()),
+		permitted: permitted,
+	}
+}
+
+// track registers a connection of the listener. finish and close of the entry
+// must be set before.
+func (e *endpoint) track(t *tracked) error {
+	if !e.conns.add(t) {
+		t.close()
+		return serverModeError(e.conns.role, t.addresses, e.live.state.Load().mode, t.protocol)
+	}
+	return nil
+}
+
+func (e *endpoint) permits(p protocol) func() bool {
+	return func() bool { return e.live.state.Load().mode.speaks(p) }
+}
+
+// lingerLimit and lingerTime bound how long a refused client is listened to so
+// that it can read the alert before the connection is reset.
+const (
+	lingerLimit = 64 << 10
+	lingerTime  = 250 * time.Millisecond
+)
+
+// sendProtocolVersion tells a client of the wrong protocol so in its own
+// record format: a fatal protocol_version alert.
+func sendProtocolVersion(conn net.Conn, p protocol) {
+	alert := []byte{21, 3, 1, 0, 2, 2, 70}
+	if p == protocolTLCP {
+		alert[1], alert[2] = 1, 1
+	}
+	if _, err := conn.Write(alert); err != nil {
+		return
+	}
+	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		conn.SetReadDeadline(time.Now().Add(lingerTime))
+		io.CopyN(io.Discard, conn, lingerLimit)
+	}
+}
+
+// TLSConfig is the live security configuration of a server. Handshakes take a
+// whole state with one atomic load.
+type TLSConfig struct {
+	state atomic.Pointer[serverState]
+}
+
+// NewTLSConfig returns the configuration of a server in mode tls.
+func NewTLSConfig(config *tls.Config) *TLSConfig {
+	t := new(TLSConfig)
+	t.state.Store(&serverState{mode: ModeTLS, std: config})
+	return t
+}
+
+// Config returns a copy of the part for TLS; its zero value if there is none.
+func (t *TLSConfig) Config() tls.Config {
+	if st := t.state.Load(); st != nil && st.std != nil {
+		return *st.std.Clone()
+	}
+	return tls.Config{}
+}
+
+// AddClientRootCA adds an authority to the pool of the part for TLS, in place.
+// It must not be called while handshakes run; a GRPCServer has SetClientRootCAs.
+func (t *TLSConfig) AddClientRootCA(cert *x509.Certificate) {
+	t.state.Load().std.ClientCAs.AddCert(cert)
+}
+
+// SetClientCAs replaces the authorities of the part for TLS.
+func (t *TLSConfig) SetClientCAs(pool *x509.CertPool) {
+	t.update(func(st *serverState) { st.std.ClientCAs = pool })
+}
+
+// update swaps in a changed copy of the state.
+func (t *TLSConfig) update(change func(*serverState)) {
+	for {
+		old := t.state.Load()
+		next := *old
+		next.std = old.std.Clone()
+		change(&next)
+		if t.state.CompareAndSwap(old, &next) {
+			return
+		}
+	}
+}

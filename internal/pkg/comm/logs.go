@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/flogging"
+	"go.uber.org/zap/zapcore"
+)
+
+// tlsLogger reports client handshakes and, at level debug, traces the messages
+// of every TLCP handshake.
+var tlsLogger = flogging.MustGetLogger("comm.tls")
+
+// logBurst and logRate bound the lines about failed handshakes, which strangers
+// can cause at will: so many at once, so many a second in the long run.
+const (
+	logBurst = 50
+	logRate  = 10
+)
+
+// logLimit limits log lines. The zero value is ready.
+type logLimit struct {
+	mu         sync.Mutex
+	bucket     bucket // protected by mu
+	suppressed int    // protected by mu
+}
+
+// clientLogLimit is that of the process's dialers.
+var clientLogLimit logLimit
+
+// allow reports whether a line may be written, and what to add to it about
+// lines that were not.
+func (l *logLimit) allow() (ok bool, note string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if l.bucket.last.IsZero() {
+		l.bucket = bucket{tokens: logBurst, last: now}
+	}
+	l.bucket.fill(now, logRate, logBurst)
+	if l.bucket.tokens < 1 {
+		l.suppressed++
+		return false, ""
+	}
+	l.bucket.tokens--
+	if l.suppressed > 0 {
+		note = fmt.Sprintf(" (%d similar lines suppressed)", l.suppressed)
+		l.suppressed = 0
+	}
+	return true, note
+}
+
+// logFailure reports a failed handshake. Clients that leave without a byte,
+// health probes above all, are no news.
+func (e *endpoint) logFailure(raw net.Conn, took time.Duration, err error) {
+	l := e.logger.With("remote address", raw.RemoteAddr().String())
+	if errors.Is(err, errSilent) {
+		l.Debugf("Server TLS handshake failed in %s with error %s", took, err)
+		return
+	}
+	ok, note := e.limit.allow()
+	if !ok {
+		return
+	}
+	l.Errorf("Server TLS handshake failed in %s with error %s%s", took, err, note)
+}
+
+// traced returns a copy of the configuration that reports each record's
+// message to the debug log, if that is on. There are no secrets in it.
+func traced(config *gmtls.Config, conn net.Conn) *gmtls.Config {
+	config = config.Clone()
+	if !tlsLogger.IsEnabledFor(zapcore.DebugLevel) {
+		return config
+	}
+	l := tlsLogger.With("remote address", conn.RemoteAddr().String())
+	config.Trace = func(ev gmtls.TraceEvent) {
+		direction := "received"
+		if ev.Sent {
+			direction = "sent"
+		}
+		switch ev.Kind {
+		case gmtls.TraceHandshake:
+			l.Debugf("TLCP %s %s, %d bytes, encrypted %t", direction, ev.Name, ev.Length, ev.Encrypted)
+		case gmtls.TraceAlert:
+			l.Debugf("TLCP %s alert %s, level %d, encrypted %t", direction, ev.Name, ev.Type, ev.Encrypted)
+		}
+	}
+	return config
+}
+
+// resultOf names the outcome of a handshake for metrics.
+func resultOf(err error) string {
+	var mode *ModeError
+	var verification *gmtls.CertificateVerificationError
+	var timeout net.Error
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &mode):
+		return "mode"
+	case errors.Is(err, errSilent), errors.Is(err, errDisplaced):
+		return "silent"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "timeout"
+	case errors.As(err, &verification):
+		return "certificate"
+	}
+	return "failed"
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Outcome tells how a reload or a switch of mode ended.
+type Outcome struct {
+	Time   time.Time `json:"time"`
+	Action string    `json:"action"`          // "reload" or "mode"
+	Error  string    `json:"error,omitempty"` // empty: done
+}
+
+// CertificateStatus describes a certificate that a role presents.
+type CertificateStatus struct {
+	Use      string    `json:"use"` // "tls", "gm-signing", "gm-encryption"
+	Subject  string    `json:"subject"`
+	Serial   string    `json:"serial"`
+	NotAfter time.Time `json:"notAfter"`
+	Expired  bool      `json:"expired,omitempty"`
+}
+
+// ConnectionCount counts live connections of one protocol and cipher suite.
+type ConnectionCount struct {
+	Protocol string `json:"protocol"`
+	Suite    string `json:"suite"`
+	Count    int    `json:"count"`
+}
+
+// ListenerStatus describes a listener.
+type ListenerStatus struct {
+	Address     string            `json:"address"`
+	MutualTLS   bool              `json:"clientCertificateRequired"`
+	Connections []ConnectionCount `json:"connections"`
+}
+
+// SourceStatus describes a source, its listeners and what its dialers have open.
+type SourceStatus struct {
+	Role         string              `json:"role"`
+	ServerMode   ServerMode          `json:"serverMode,omitempty"`
+	ClientMode   ClientMode          `json:"clientMode,omitempty"`
+	Certificates []CertificateStatus `json:"certificates"`
+	Listeners    []ListenerStatus    `json:"listeners,omitempty"`
+	Dialed       []ConnectionCount   `json:"dialed,omitempty"`
+	Last         *Outcome            `json:"lastChange,omitempty"`
+}
+
+// Status describes every registered source, ordered by role.
+func Status() []SourceStatus {
+	registry.mu.RLock()
+	defer registry.mu.RUnlock()
+	all := make([]SourceStatus, 0, len(registry.byRole))
+	for _, s := range registry.byRole {
+		all = append(all, s.statusLocked())
+	}
+	slices.SortFunc(all, func(a, b SourceStatus) int { return strings.Compare(a.Role, b.Role) })
+	return all
+}
+
+func (s *Source) statusLocked() SourceStatus {
+	state := s.state.Load()
+	status := SourceStatus{
+		Role:         s.role,
+		ServerMode:   state.serverMode,
+		ClientMode:   state.clientMode,
+		Certificates: state.pairs.status(time.Now()),
+		Dialed:       s.dialed.count(),
+	}
+	if s.last != nil {
+		last := *s.last
+		status.Last = &last
+	}
+	for e := range s.endpoints {
+		status.Listeners = append(status.Listeners, ListenerStatus{
+			Address:     e.conns.listener,
+			MutualTLS:   e.policy.requireClientCert,
+			Connections: e.conns.count(),
+		})
+	}
+	slices.SortFunc(status.Listeners, func(a, b ListenerStatus) int { return strings.Compare(a.Address, b.Address) })
+	return status
+}
+
+func (p keyPairs) status(now time.Time) []CertificateStatus {
+	uses := []string{"gm-signing", "gm-encryption"}
+	if p.std != nil {
+		uses = append([]string{"tls"}, uses...)
+	}
+	all := make([]CertificateStatus, 0, len(uses))
+	for i, cert := range p.certificates() {
+		all = append(all, CertificateStatus{
+			Use:      uses[i],
+			Subject:  cert.Subject.String(),
+			Serial:   cert.SerialNumber.Text(16),
+			NotAfter: cert.NotAfter,
+			Expired:  now.After(cert.NotAfter),
+		})
+	}
+	return all
+}
+
+// Reload loads the material of a role anew, or of all roles if role is empty.
+// Everything is loaded and checked before anything is swapped: on an error
+// nothing has changed. Roots that are no longer in the files stay trusted until
+// a restart, because upstream keeps copies of them.
+func Reload(role string) error {
+	return change(role, "reload", func(s *Source) (*sourceState, error) {
+		material, err := s.load()
+		if err != nil {
+			return nil, fmt.Errorf("comm: load material of %s: %w", s.role, err)
+		}
+		old := s.state.Load()
+		state, err := s.prepare(material, old.serverMode, old.clientMode)
+		if err != nil {
+			return nil, err
+		}
+		return state, state.pairs.checkValidity(s.role, time.Now())
+	})
+}
+
+// SetMode switches the modes of a role, or of all roles that have such a mode
+// if role is empty. An empty mode leaves that side as it is. On an error
+// nothing has changed. Connections of a protocol that the new mode does not
+// have are asked to end and closed after the grace.
+func SetMode(role string, server ServerMode, client ClientMode) error {
+	if server == "" && client == "" {
+		return errors.New("comm: no mode given")
+	}
+	if _, err := ParseServerMode(string(server)); err != nil {
+		return err
+	}
+	if _, err := ParseClientMode(string(client)); err != nil {
+		return err
+	}
+	return change(role, "mode", func(s *Source) (*sourceState, error) {
+		state := *s.state.Load()
+		if role != "" && (server != "" && state.serverMode == "" || client != "" && state.clientMode == "") {
+			return nil, fmt.Errorf("comm: %s has server mode %q and client mode %q: a role that does not listen or dial cannot be given a mode for it", s.role, state.serverMode, state.clientMode)
+		}
+		if server != "" && state.serverMode != "" {
+			state.serverMode = server
+		}
+		if client != "" && state.clientMode != "" {
+			state.clientMode = client
+		}
+		return &state, s.checkModes(&state)
+	})
+}
+
+// Reload is the function Reload for this source's role.
+func (s *Source) Reload() error { return Reload(s.role) }
+
+// SetMode is the function SetMode for this source's role.
+func (s *Source) SetMode(server ServerMode, client ClientMode) error {
+	return SetMode(s.role, server, client)
+}
+
+// swap is a new state of a source with the states that its listeners get.
+type swap struct {
+	source    *Source
+	state     *sourceState
+	endpoints map[*endpoint]*serverState
+}
+
+// change prepares a new state for each chosen source and all of its listeners,
+// and swaps only if all succeeded.
+func change(role, action string, next func(*Source) (*sourceState, error)) error {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	chosen, err := chooseLocked(role)
+	if err != nil {
+		return err
+	}
+	var swaps []swap
+	var failed []error
+	for _, s := range chosen {
+		prepared, err := s.prepareSwapLocked(next)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		swaps = append(swaps, prepared)
+	}
+	err = errors.Join(failed...)
+	outcome := Outcome{Time: time.Now(), Action: action}
+	if err != nil {
+		outcome.Error = err.Error()
+	}
+	for _, s := range chosen {
+		last := outcome
+		s.last = &last
+	}
+	if err != nil {
+		return err
+	}
+	for _, w := range swaps {
+		w.commitLocked()
+	}
+	return nil
+}
+
+func chooseLocked(role string) ([]*Source, error) {
+	if role != "" {
+		s := registry.byRole[role]
+		if s == nil {
+			return nil, fmt.Errorf("comm: there is no role %q in this process", role)
+		}
+		return []*Source{s}, nil
+	}
+	all := make([]*Source, 0, len(registry.byRole))
+	for _, s := range registry.byRole {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b *Source) int { return strings.Compare(a.role, b.role) })
+	return all, nil
+}
+
+func (s *Source) prepareSwapLocked(next func(*Source) (*sourceState, error)) (swap, error) {
+	state, err := next(s)
+	if err != nil {
+		return swap{}, err
+	}
+	w := swap{source: s, state: state, endpoints: make(map[*endpoint]*serverState)}
+	for e := range s.endpoints {
+		built, err := e.build(state)
+		if err == nil {
+			err = e.checkSwitch(built)
+		}
+		if err != nil {
+			return swap{}, fmt.Errorf("comm: listener %s at %s: %w", s.role, e.conns.listener, err)
+		}
+		w.endpoints[e] = built
+	}
+	return w, nil
+}
+
+func (w swap) commitLocked() {
+	s := w.source
+	s.state.Store(w.state)
+	s.rememberLocked(w.state)
+	for e, built := range w.endpoints {
+		e.live.state.Store(built)
+		e.conns.drain(s.grace)
+	}
+	s.dialed.drain(s.grace)
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/hyperledger/fabric/common/metrics"
+)
+
+var (
+	openConnCounterOpts = metrics.CounterOpts{
+		Namespace: "grpc", Subsystem: "comm", Name: "conn_opened",
+		Help: "gRPC connections opened. Open minus closed is the active number of connections.",
+	}
+	closedConnCounterOpts = metrics.CounterOpts{
+		Namespace: "grpc", Subsystem: "comm", Name: "conn_closed",
+		Help: "gRPC connections closed. Open minus closed is the active number of connections.",
+	}
+	handshakesCounterOpts = metrics.CounterOpts{
+		Namespace:    "comm",
+		Subsystem:    "tls",
+		Name:         "handshakes",
+		Help:         "Handshakes by role, listener (empty for dialers), side, protocol (TLS or TLCP), cipher suite and result.",
+		LabelNames:   []string{"role", "listener", "side", "protocol", "suite", "result"},
+		StatsdFormat: "%{#fqname}.%{role}.%{listener}.%{side}.%{protocol}.%{suite}.%{result}",
+	}
+	handshakeDurationOpts = metrics.HistogramOpts{
+		Namespace:    "comm",
+		Subsystem:    "tls",
+		Name:         "handshake_duration",
+		Help:         "Time from the first byte waited for to the end of the handshake, in seconds.",
+		LabelNames:   []string{"role", "listener", "side", "protocol", "suite", "result"},
+		StatsdFormat: "%{#fqname}.%{role}.%{listener}.%{side}.%{protocol}.%{suite}.%{result}",
+	}
+	connectionsGaugeOpts = metrics.GaugeOpts{
+		Namespace:    "comm",
+		Subsystem:    "tls",
+		Name:         "connections",
+		Help:         "Live connections by role, listener (empty for dialers), protocol (TLS or TLCP) and cipher suite.",
+		LabelNames:   []string{"role", "listener", "protocol", "suite"},
+		StatsdFormat: "%{#fqname}.%{role}.%{listener}.%{protocol}.%{suite}",
+	}
+)
+
+// NewServerStatsHandler returns a handler that counts the connections of gRPC
+// servers with the provider.
+func NewServerStatsHandler(p metrics.Provider) *ServerStatsHandler {
+	return &ServerStatsHandler{
+		OpenConnCounter:   p.NewCounter(openConnCounterOpts),
+		ClosedConnCounter: p.NewCounter(closedConnCounterOpts),
+	}
+}
+
+// tlsMetrics are the metrics of all listeners and dialers.
+type tlsMetrics struct {
+	handshakes  metrics.Counter
+	durations   metrics.Histogram
+	connections metrics.Gauge
+}
+
+var metricsInUse atomic.Pointer[tlsMetrics]
+
+// UseMetrics makes the provider get the metrics of all listeners and dialers
+// of the process from now on. A process calls it once, before it listens.
+func UseMetrics(p metrics.Provider) {
+	metricsInUse.Store(&tlsMetrics{
+		handshakes:  p.NewCounter(handshakesCounterOpts),
+		durations:   p.NewHistogram(handshakeDurationOpts),
+		connections: p.NewGauge(connectionsGaugeOpts),
+	})
+}
+
+func observeHandshake(role, listener, side string, s *session, result string, start time.Time) {
+	m := metricsInUse.Load()
+	if m == nil {
+		return
+	}
+	var proto protocol
+	var suite string
+	if s != nil {
+		proto, suite = s.protocol, s.suite
+	}
+	labels := []string{
+		"role", role, "listener", listener, "side", side,
+		"protocol", string(proto), "suite", suite, "result", result,
+	}
+	m.handshakes.With(labels...).Add(1)
+	m.durations.With(labels...).Observe(time.Since(start).Seconds())
+}
+
+func observeConnection(t *tracked, change float64) {
+	if m := metricsInUse.Load(); m != nil {
+		m.connections.With("role", t.group.role, "listener", t.group.listener,
+			"protocol", string(t.protocol), "suite", t.suite).Add(change)
+	}
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package comm holds the gRPC servers, clients and transport credentials of
+// peer and orderer. It stands instead of upstream's package of the same path
+// and keeps its exported API; what it adds is TLCP (GB/T 38636) beside TLS.
+//
+// A listener is in one of the modes tls, dual and gm, a dialer in tls or gm.
+// Modes and certificates come from a [Source], which can be reloaded and
+// switched while connections live. The package never falls back from one
+// protocol to the other: two ends that share none get a [ModeError].
+package comm
+
+import (
+	"fmt"
+	"time"
+)
+
+// ServerMode says which protocols a listener speaks.
+type ServerMode string
+
+// Modes of a listener.
+const (
+	ModeTLS  ServerMode = "tls"  // TLS only, as stock Fabric; also the meaning of ""
+	ModeDual ServerMode = "dual" // TLS and TLCP on one port, told apart by the first record
+	ModeGM   ServerMode = "gm"   // TLCP only
+)
+
+// ClientMode says which protocol a dialer speaks.
+type ClientMode string
+
+// Modes of a dialer.
+const (
+	ClientTLS ClientMode = "tls"
+	ClientGM  ClientMode = "gm"
+)
+
+// ParseServerMode returns the mode that a configuration value names; the empty
+// value means tls. The caller adds the configuration key to the error.
+func ParseServerMode(value string) (ServerMode, error) {
+	switch mode := ServerMode(value); mode {
+	case "":
+		return ModeTLS, nil
+	case ModeTLS, ModeDual, ModeGM:
+		return mode, nil
+	}
+	return "", fmt.Errorf("comm: %q is no server mode: use tls, dual or gm", value)
+}
+
+// ParseClientMode returns the mode that a configuration value names; the empty
+// value means tls. The caller adds the configuration key to the error.
+func ParseClientMode(value string) (ClientMode, error) {
+	switch mode := ClientMode(value); mode {
+	case "":
+		return ClientTLS, nil
+	case ClientTLS, ClientGM:
+		return mode, nil
+	}
+	return "", fmt.Errorf("comm: %q is no client mode: use tls or gm", value)
+}
+
+// protocol is a protocol of the TLS family, named as in logs and metrics.
+type protocol string
+
+const (
+	protocolTLS  protocol = "TLS"
+	protocolTLCP protocol = "TLCP"
+)
+
+func (m ServerMode) speaks(p protocol) bool {
+	switch m {
+	case ModeDual:
+		return true
+	case ModeGM:
+		return p == protocolTLCP
+	}
+	return p == protocolTLS
+}
+
+func (m ClientMode) protocol() protocol {
+	if m == ClientGM {
+		return protocolTLCP
+	}
+	return protocolTLS
+}
+
+// ModeError says that the two ends of a connection share no protocol. It names
+// the modes of both and what to change.
+type ModeError struct {
+	Peer   string // address of the other end
+	Local  string // this end, with its role and mode
+	Remote string // what the other end showed of its mode
+	Remedy string
+	Err    error // what the handshake ended with; may be nil
+}
+
+// Error describes both modes and the remedy.
+func (e *ModeError) Error() string {
+	return fmt.Sprintf("comm: no common protocol with %s: %s, but %s; %s", e.Peer, e.Local, e.Remote, e.Remedy)
+}
+
+// Unwrap returns what the handshake ended with.
+func (e *ModeError) Unwrap() error { return e.Err }
+
+// Temporary tells gRPC that to try again cannot help, so that a blocking dial
+// fails at once with this error instead of running into its deadline.
+func (e *ModeError) Temporary() bool { return false }
+
+func serverModeError(role, peer string, mode ServerMode, spoken protocol) *ModeError {
+	remedy := "set the server mode to dual to serve both"
+	if mode == ModeGM {
+		remedy = "set the dialing side's client mode to gm, or this listener's mode to dual"
+	}
+	return &ModeError{
+		Peer:   peer,
+		Local:  fmt.Sprintf("listener %s is in mode %s", roleName(role), mode),
+		Remote: fmt.Sprintf("the client speaks %s", spoken),
+		Remedy: remedy,
+	}
+}
+
+func clientModeError(role, peer string, mode ClientMode, err error) *ModeError {
+	e := &ModeError{Peer: peer, Err: err, Local: fmt.Sprintf("dialer %s is in mode %s", roleName(role), mode)}
+	if mode == ClientGM {
+		e.Remote = "the server answered in TLS, so its mode is tls"
+		e.Remedy = "set the server's mode to dual or gm, or this dialer's client mode to tls"
+	} else {
+		e.Remote = "the server refused TLS 1.2 and 1.3 with protocol_version, as a node in mode gm does"
+		e.Remedy = "set this dialer's client mode to gm, or the server's mode to dual"
+	}
+	return e
+}
+
+func roleName(role string) string {
+	if role == "" {
+		return "(unnamed)"
+	}
+	return role
+}
+
+// DefaultDrainGrace is the time that connections get to end on their own after
+// a switch to a mode that does not have their protocol.
+const DefaultDrainGrace = 60 * time.Second

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+)
+
+// SourceConfig describes a source.
+type SourceConfig struct {
+	// Role names the source, for example "peer.server". A process has one
+	// source of each role.
+	Role string
+	// Load reads the material. It is called by NewSource and at every reload.
+	Load func() (Material, error)
+	// ServerMode is the mode of the role's listeners at start; empty if the
+	// role does not listen.
+	ServerMode ServerMode
+	// ClientMode is the mode of the role's dialers at start; empty if the role
+	// does not dial.
+	ClientMode ClientMode
+	// DrainGrace is the time that connections have to end on their own when a
+	// new mode does not have their protocol; zero means DefaultDrainGrace.
+	DrainGrace time.Duration
+}
+
+// Source is the live security material and the mode of one role. Listeners and
+// dialers that were made with it read it at every handshake, so that a reload
+// or a switch of mode needs no restart. A connection that stands is not
+// touched, unless a new mode does not have its protocol.
+type Source struct {
+	role   string
+	load   func() (Material, error)
+	grace  time.Duration
+	state  atomic.Pointer[sourceState]
+	dialed connGroup // connections of the role's dialers
+
+	endpoints map[*endpoint]struct{} // listeners of the role; protected by registry.mu
+	digests   map[[32]byte]struct{}  // see registry.byDigest; protected by registry.mu
+	last      *Outcome               // of the last reload or switch; protected by registry.mu
+}
+
+// sourceState is what a Source holds at one time. It is not changed once stored.
+type sourceState struct {
+	material    Material
+	pairs       keyPairs
+	serverRoots rootSet
+	clientRoots rootSet
+	serverMode  ServerMode
+	clientMode  ClientMode
+}
+
+// registry holds the sources of the process.
+var registry = struct {
+	mu       sync.RWMutex
+	byRole   map[string]*Source
+	byDigest map[[32]byte][]*Source // by SHA-256 of a certificate bundle in PEM or of a leaf in DER
+}{
+	byRole:   make(map[string]*Source),
+	byDigest: make(map[[32]byte][]*Source),
+}
+
+// maxDigests bounds how many earlier certificates of a source are remembered
+// for options that were built from their bytes.
+const maxDigests = 256
+
+// NewSource loads and checks the material and registers the source under its
+// role. An earlier source of that role is no longer found, but what was made
+// with it goes on using it.
+func NewSource(config SourceConfig) (*Source, error) {
+	if config.Role == "" || config.Load == nil {
+		return nil, errors.New("comm: a source needs a role and a way to load its material")
+	}
+	s := newSource(config)
+	material, err := s.load()
+	if err != nil {
+		return nil, fmt.Errorf("comm: load material of %s: %w", s.role, err)
+	}
+	state, err := s.prepare(material, config.ServerMode, config.ClientMode)
+	if err != nil {
+		return nil, err
+	}
+	s.state.Store(state)
+
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	if old := registry.byRole[s.role]; old != nil {
+		old.forgetLocked()
+	}
+	registry.byRole[s.role] = s
+	s.rememberLocked(state)
+	return s, nil
+}
+
+func newSource(config SourceConfig) *Source {
+	grace := config.DrainGrace
+	if grace <= 0 {
+		grace = DefaultDrainGrace
+	}
+	return &Source{
+		role:      config.Role,
+		load:      config.Load,
+		grace:     grace,
+		dialed:    connGroup{role: config.Role},
+		endpoints: make(map[*endpoint]struct{}),
+		digests:   make(map[[32]byte]struct{}),
+	}
+}
+
+// LookupSource returns the source of the role, or nil if there is none.
+func LookupSource(role string) *Source {
+	registry.mu.RLock()
+	defer registry.mu.RUnlock()
+	return registry.byRole[role]
+}
+
+// sourceOf returns the source that has presented this certificate bundle (PEM)
+// or leaf (DER), or nil. Of several, one whose role dials is preferred.
+func sourceOf(certificate []byte) *Source {
+	if len(certificate) == 0 {
+		return nil
+	}
+	registry.mu.RLock()
+	defer registry.mu.RUnlock()
+	found := registry.byDigest[sha256.Sum256(certificate)]
+	for _, s := range found {
+		if s.state.Load().clientMode != "" {
+			return s
+		}
+	}
+	if len(found) > 0 {
+		return found[0]
+	}
+	return nil
+}
+
+func (s *Source) rememberLocked(state *sourceState) {
+	known := [][]byte{state.material.Certificate}
+	if state.pairs.std != nil {
+		known = append(known, state.pairs.std.Certificate[0])
+	}
+	if state.pairs.gm != nil {
+		known = append(known, state.pairs.gm.Certificate[0])
+	}
+	for _, certificate := range known {
+		if len(certificate) == 0 {
+			continue
+		}
+		digest := sha256.Sum256(certificate)
+		if _, ok := s.digests[digest]; ok || len(s.digests) >= maxDigests {
+			continue
+		}
+		s.digests[digest] = struct{}{}
+		registry.byDigest[digest] = append(registry.byDigest[digest], s)
+	}
+}
+
+func (s *Source) forgetLocked() {
+	for digest := range s.digests {
+		var others []*Source
+		for _, other := range registry.byDigest[digest] {
+			if other != s {
+				others = append(others, other)
+			}
+		}
+		if len(others) == 0 {
+			delete(registry.byDigest, digest)
+		} else {
+			registry.byDigest[digest] = others
+		}
+	}
+}
+
+// prepare parses and checks material for the given modes.
+func (s *Source) prepare(m Material, server ServerMode, client ClientMode) (*sourceState, error) {
+	state := &sourceState{material: m, serverMode: server, clientMode: client}
+	if len(m.Certificate) != 0 || len(m.Key) != 0 {
+		var err error
+		if state.pairs, err = splitBundle(m.Certificate, m.Key); err != nil {
+			return nil, fmt.Errorf("comm: certificate of %s: %w", s.role, err)
+		}
+	}
+	var bad []int
+	if state.serverRoots, bad = parseRootBlobs(m.ServerRootCAs); len(bad) != 0 {
+		return nil, fmt.Errorf("comm: server root CAs of %s: no certificate can be parsed in element %d", s.role, bad[0])
+	}
+	if state.clientRoots, bad = parseRootBlobs(m.ClientRootCAs); len(bad) != 0 {
+		return nil, fmt.Errorf("comm: client root CAs of %s: no certificate can be parsed in element %d", s.role, bad[0])
+	}
+	return state, s.checkModes(state)
+}
+
+// checkModes refuses a mode for which a certificate is missing. A role that
+// only dials may have no certificate at all; if it has one for TLS, mode gm
+// demands the pair for TLCP, or client authentication would vanish unnoticed.
+func (s *Source) checkModes(state *sourceState) error {
+	if state.serverMode != "" {
+		if err := checkServerPairs(s.role, state.serverMode, state.pairs); err != nil {
+			return err
+		}
+	}
+	if state.clientMode == ClientGM && state.pairs.std != nil && state.pairs.gm == nil {
+		return fmt.Errorf("comm: %s cannot dial in mode gm: it has no SM2 signing and encryption pair; configure one", s.role)
+	}
+	if state.clientMode == ClientTLS && state.pairs.gm != nil && state.pairs.std == nil && state.serverMode != ModeGM {
+		return fmt.Errorf("comm: %s cannot dial in mode tls: it has no certificate for TLS; configure one or set the client mode to gm", s.role)
+	}
+	return nil
+}
+
+func checkServerPairs(role string, mode ServerMode, pairs keyPairs) error {
+	if pairs.std == nil && mode.speaks(protocolTLS) {
+		return fmt.Errorf("comm: listener %s cannot be in mode %s: it has no certificate for TLS; configure one or set the mode to gm", roleName(role), mode)
+	}
+	if pairs.gm == nil && mode.speaks(protocolTLCP) {
+		return fmt.Errorf("comm: listener %s cannot be in mode %s: it has no SM2 signing and encryption pair; configure one or set the mode to tls", roleName(role), mode)
+	}
+	return nil
+}
+
+// Role returns the name of the source.
+func (s *Source) Role() string { return s.role }
+
+// Modes returns the present modes; empty where the role does not listen or
+// does not dial.
+func (s *Source) Modes() (ServerMode, ClientMode) {
+	state := s.state.Load()
+	return state.serverMode, state.clientMode
+}
+
+// Material returns the present material.
+func (s *Source) Material() Material { return s.state.Load().material }
+
+// Certificates returns every certificate that the role presents, without
+// chains: for TLS, SM2 signing, SM2 encryption.
+func (s *Source) Certificates() []*x509.Certificate { return s.state.Load().pairs.certificates() }
+
+// ClientCertificate returns the certificate of the family that the present
+// client mode needs. In mode gm the result carries the TLCP pair: Certificate
+// is signing, encryption, chain, and it is no certificate for crypto/tls.
+func (s *Source) ClientCertificate() (tls.Certificate, error) {
+	state := s.state.Load()
+	return state.pairs.clientCertificate(s.role, state.clientMode)
+}
+
+func (p keyPairs) clientCertificate(role string, mode ClientMode) (tls.Certificate, error) {
+	if mode == ClientGM {
+		if p.gm == nil {
+			return tls.Certificate{}, fmt.Errorf("comm: dialer %s is in mode gm and must present a certificate, but has no SM2 signing and encryption pair", roleName(role))
+		}
+		return carryGM(p.gm), nil
+	}
+	if p.std == nil {
+		return tls.Certificate{}, fmt.Errorf("comm: dialer %s is in mode tls and must present a certificate, but has none for TLS", roleName(role))
+	}
+	return *p.std, nil
+}
+
+// ServerCertificate returns the certificate that listeners of the role present
+// in their first protocol: TLS in modes tls and dual, the TLCP pair in mode gm.
+func (s *Source) ServerCertificate() (tls.Certificate, error) {
+	state := s.state.Load()
+	if state.serverMode == "" {
+		return tls.Certificate{}, fmt.Errorf("comm: %s does not listen", s.role)
+	}
+	return state.pairs.serverCertificate(state.serverMode), nil
+}
+
+func (p keyPairs) serverCertificate(mode ServerMode) tls.Certificate {
+	switch {
+	case mode == ModeGM && p.gm != nil:
+		return carryGM(p.gm)
+	case p.std != nil:
+		return *p.std
+	}
+	return tls.Certificate{}
+}
+
+// checkValidity refuses certificates outside their validity period. It guards
+// swaps only: at start upstream accepts them and warns.
+func (p keyPairs) checkValidity(role string, now time.Time) error {
+	for _, cert := range p.certificates() {
+		if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
+			return fmt.Errorf("comm: certificate %q (serial %s) of %s is valid from %s to %s only", cert.Subject, cert.SerialNumber, role,
+				cert.NotBefore.UTC().Format(time.RFC3339), cert.NotAfter.UTC().Format(time.RFC3339))
+		}
+	}
+	return nil
+}
+
+// gmCertificates wraps the pair for a gmtls.Config.
+func (p keyPairs) gmCertificates() []gmtls.Certificate {
+	if p.gm == nil {
+		return nil
+	}
+	return []gmtls.Certificate{*p.gm}
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package tlsadmin lets an operator see and change the security of a node's
+// channels while it runs: over the operations server and by signal.
+package tlsadmin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+)
+
+// URL is the path of the handler on the operations server.
+const URL = "/tls"
+
+// maxBody bounds a request's body in bytes.
+const maxBody = 4 << 10
+
+var logger = flogging.MustGetLogger("comm.tlsadmin")
+
+// change is the body of a PUT or POST. An empty role means all roles.
+type change struct {
+	Role       string          `json:"role"`
+	ServerMode comm.ServerMode `json:"serverMode,omitempty"`
+	ClientMode comm.ClientMode `json:"clientMode,omitempty"`
+}
+
+type failure struct {
+	Error string `json:"error"`
+}
+
+// NewHandler returns the handler of URL. GET answers with the state of every
+// role. PUT switches modes: {"role", "serverMode", "clientMode"}. POST loads
+// the files anew: {"role"} or no body. Both answer with the state after the
+// change, or with an error and nothing changed. They need a client certificate
+// that was verified.
+func NewHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodGet:
+			answer(w, http.StatusOK, comm.Status())
+		case http.MethodPut:
+			apply(w, r, func(c change) error { return comm.SetMode(c.Role, c.ServerMode, c.ClientMode) })
+		case http.MethodPost:
+			apply(w, r, func(c change) error {
+				if c.ServerMode != "" || c.ClientMode != "" {
+					return errors.New("POST reloads files; use PUT to switch a mode")
+				}
+				return comm.Reload(c.Role)
+			})
+		default:
+			w.Header().Set("Allow", "GET, PUT, POST")
+			answer(w, http.StatusMethodNotAllowed, failure{fmt.Sprintf("method %s is not allowed: use GET, PUT or POST", r.Method)})
+		}
+	})
+}
+
+func apply(w http.ResponseWriter, r *http.Request, do func(change) error) {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		answer(w, http.StatusForbidden, failure{"a change needs a verified client certificate: enable TLS on the operations server and configure its client root CAs"})
+		return
+	}
+	var c change
+	if err := decode(w, r, &c); err != nil {
+		answer(w, http.StatusBadRequest, failure{fmt.Sprintf("request body: %s", err)})
+		return
+	}
+	by := r.TLS.VerifiedChains[0][0].Subject
+	if err := do(c); err != nil {
+		logger.Errorf("%s %s for role %q by %s failed, nothing has changed: %s", r.Method, r.URL.Path, c.Role, by, err)
+		answer(w, http.StatusConflict, failure{err.Error()})
+		return
+	}
+	logger.Infof("%s %s for role %q, server mode %q, client mode %q by %s done", r.Method, r.URL.Path, c.Role, c.ServerMode, c.ClientMode, by)
+	answer(w, http.StatusOK, comm.Status())
+}
+
+func decode(w http.ResponseWriter, r *http.Request, c *change) error {
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if decoder.More() {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}
+
+func answer(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	if err := json.NewEncoder(w).Encode(body); err != nil {
+		logger.Debugf("Could not write the answer: %s", err)
+	}
+}

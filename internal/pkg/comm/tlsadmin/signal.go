@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tlsadmin
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+)
+
+// ReloadOnHangup loads the files of all roles anew at every SIGHUP, until stop
+// is called. The outcome is logged and part of the handler's state.
+func ReloadOnHangup() (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-signals:
+				if err := comm.Reload(""); err != nil {
+					logger.Errorf("SIGHUP: certificates were not reloaded, nothing has changed: %s", err)
+					continue
+				}
+				logger.Info("SIGHUP: certificates reloaded")
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+	}
+}
