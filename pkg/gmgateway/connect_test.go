@@ -4,12 +4,9 @@ package gmgateway_test
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,19 +17,13 @@ import (
 	"github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
-	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
-	"github.com/hyperledger/fabric/internal/kittest/fakegateway"
+	"github.com/hyperledger/fabric/internal/kittest/fakenet"
 	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
 	"github.com/hyperledger/fabric/internal/kittest/testpki"
 	"github.com/hyperledger/fabric/pkg/gmgateway"
-	"github.com/hyperledger/fabric/pkg/gmshim"
 	"github.com/hyperledger/fabric/pkg/gmshim/cid"
-	"github.com/hyperledger/fabric/pkg/internal/roots"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 )
 
@@ -63,120 +54,17 @@ func (register) Invoke(stub shim.ChaincodeStubInterface) *peer.Response {
 	return shim.Success(payload)
 }
 
-// ledger runs the chaincode behind a fake peer.
-func ledger(t *testing.T, ctx context.Context) *fakepeer.Peer {
-	t.Helper()
-	server := &gmshim.ChaincodeServer{}
-	server.CCID, server.CC, server.TLSProps.Disabled = "register:1", register{}, true
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	go func() { _ = server.Serve(ctx, listener) }()
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	p, err := fakepeer.Connect(ctx, conn)
-	require.NoError(t, err)
-	return p
-}
-
-// network is a gateway on a port, with the authorities that clients of it need.
-type network struct {
-	*fakegateway.Gateway
-	address     string
-	tlsCA, gmCA *testpki.CA
-}
-
-// newNetwork serves a gateway over TLS or TLCP until the test ends.
-func newNetwork(t *testing.T, mode gmgateway.Mode, mutual bool, suites ...uint16) *network {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	n := &network{tlsCA: testpki.NewCA(t, testpki.ECDSA, "tls"), gmCA: testpki.NewCA(t, testpki.SM2, "gmtls")}
-	n.Gateway = fakegateway.New("register", ledger(t, ctx))
-	n.Mutual = mutual
-	server := grpc.NewServer(grpc.Creds(n.serverCredentials(t, mode, mutual, suites)))
-	n.Register(server)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	n.address = listener.Addr().String()
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = server.Serve(listener) }()
-	t.Cleanup(func() { server.Stop(); cancel(); <-ended })
-	return n
-}
-
-func (n *network) serverCredentials(t *testing.T, mode gmgateway.Mode, mutual bool, suites []uint16) credentials.TransportCredentials {
-	t.Helper()
-	if mode == gmgateway.ModeTLS {
-		leaf := n.tlsCA.Issue(t, pkix.Name{CommonName: "peer0"})
-		pair, err := tls.X509KeyPair(leaf.CertPEM, leaf.KeyPEM)
-		require.NoError(t, err)
-		config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
-		if mutual {
-			config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
-			config.ClientCAs.AddCert(n.tlsCA.Cert)
-		}
-		return credentials.NewTLS(config)
-	}
-	sign, enc := n.gmCA.Pair(t, "peer0")
-	pair, err := gmtls.X509KeyPair(sign.CertPEM, sign.KeyPEM, enc.CertPEM, enc.KeyPEM)
-	require.NoError(t, err)
-	config := &gmtls.Config{Certificates: []gmtls.Certificate{pair}, CipherSuites: suites}
-	if mutual {
-		config.ClientAuth = gmtls.RequireAndVerifyClientCert
-		config.ClientCAs, err = roots.SM2(n.gmCA.PEM())
-		require.NoError(t, err)
-	}
-	return gmcredentials.New(config)
-}
-
 // values is a YAML or JSON mapping.
 type values = map[string]any
 
-// profile returns the content of a profile for this network.
-func (n *network) profile(t *testing.T, mode gmgateway.Mode, identity testpki.Family, mutual bool) values {
+func newNetwork(t *testing.T, mode gmgateway.Mode, mutual bool, suites ...uint16) *fakenet.Network {
 	t.Helper()
-	user := testpki.NewCA(t, identity, "ca").Issue(t, pkix.Name{CommonName: "user"})
-	text := func(b []byte) values { return values{"pem": string(b)} }
-	settings := values{"mode": string(mode)}
-	ca := n.tlsCA.PEM()
-	if mode == gmgateway.ModeGM {
-		ca = n.gmCA.PEM()
-	}
-	if mutual && mode == gmgateway.ModeTLS {
-		leaf := n.tlsCA.Issue(t, pkix.Name{CommonName: "user"})
-		settings["cert"], settings["key"] = text(leaf.CertPEM), text(leaf.KeyPEM)
-	}
-	if mutual && mode == gmgateway.ModeGM {
-		sign, enc := n.gmCA.Pair(t, "user")
-		settings["cert"], settings["key"] = text(sign.CertPEM), text(sign.KeyPEM)
-		settings["encCert"], settings["encKey"] = text(enc.CertPEM), text(enc.KeyPEM)
-	}
-	return values{
-		"name": "test", "version": "1.0.0",
-		"client": values{
-			"organization": "Org1",
-			"identity":     values{"cert": text(user.CertPEM), "key": text(user.KeyPEM)},
-			"tls":          settings,
-			"connection":   values{"timeout": values{"peer": values{"endorser": "300"}}},
-		},
-		"organizations":          values{"Org1": values{"mspid": "Org1MSP", "peers": []string{"peer0"}, "certificateAuthorities": []string{"ca"}}},
-		"peers":                  values{"peer0": values{"url": "grpcs://" + n.address, "tlsCACerts": text(ca)}},
-		"certificateAuthorities": values{"ca": values{"url": "https://localhost:7054"}},
-	}
-}
-
-func write(t *testing.T, profile values) string {
-	t.Helper()
-	content, err := json.Marshal(profile) // JSON is YAML too
-	require.NoError(t, err)
-	file := filepath.Join(t.TempDir(), "profile.json")
-	require.NoError(t, os.WriteFile(file, content, 0o600))
-	return file
+	return fakenet.New(t, register{}, fakenet.Options{Chaincode: "register", Mode: mode, Mutual: mutual, Suites: suites})
 }
 
 func connect(t *testing.T, profile values) *gmgateway.Connection {
 	t.Helper()
-	connection, err := gmgateway.Connect(write(t, profile),
+	connection, err := gmgateway.Connect(fakenet.Write(t, profile),
 		client.WithEvaluateTimeout(10*time.Second), client.WithEndorseTimeout(10*time.Second))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, connection.Close()) })
@@ -232,7 +120,7 @@ func TestConnect(t *testing.T) {
 			for name, mutual := range map[string]bool{"server certificate": false, "mutual": true} {
 				t.Run(string(mode)+" "+identity.String()+" "+name, func(t *testing.T) {
 					n := newNetwork(t, mode, mutual)
-					exercise(t, connect(t, n.profile(t, mode, identity, mutual)))
+					exercise(t, connect(t, n.Profile(t, mode, identity, mutual)))
 				})
 			}
 		}
@@ -243,14 +131,14 @@ func TestCipherSuites(t *testing.T) {
 	for _, suite := range gmtls.CipherSuites() {
 		t.Run(suite.Name, func(t *testing.T) {
 			n := newNetwork(t, gmgateway.ModeGM, true, suite.ID)
-			profile := n.profile(t, gmgateway.ModeGM, testpki.SM2, true)
+			profile := n.Profile(t, gmgateway.ModeGM, testpki.SM2, true)
 			profile["client"].(values)["tls"].(values)["cipherSuites"] = []string{suite.Name}
 			exercise(t, connect(t, profile))
 		})
 	}
 	t.Run("none in common", func(t *testing.T) {
 		n := newNetwork(t, gmgateway.ModeGM, true, gmtls.ECC_SM4_GCM_SM3)
-		profile := n.profile(t, gmgateway.ModeGM, testpki.SM2, true)
+		profile := n.Profile(t, gmgateway.ModeGM, testpki.SM2, true)
 		profile["client"].(values)["tls"].(values)["cipherSuites"] = []string{"ECC_SM4_CBC_SM3"}
 		refused(t, connect(t, profile))
 	})
@@ -265,11 +153,11 @@ func refused(t *testing.T, connection *gmgateway.Connection) {
 func TestNoFallback(t *testing.T) {
 	t.Run("gm client, TLS peer", func(t *testing.T) {
 		n := newNetwork(t, gmgateway.ModeTLS, false)
-		refused(t, connect(t, n.profile(t, gmgateway.ModeGM, testpki.SM2, false)))
+		refused(t, connect(t, n.Profile(t, gmgateway.ModeGM, testpki.SM2, false)))
 	})
 	t.Run("tls client, TLCP peer", func(t *testing.T) {
 		n := newNetwork(t, gmgateway.ModeGM, false)
-		refused(t, connect(t, n.profile(t, gmgateway.ModeTLS, testpki.SM2, false)))
+		refused(t, connect(t, n.Profile(t, gmgateway.ModeTLS, testpki.SM2, false)))
 	})
 }
 
@@ -277,14 +165,14 @@ func TestRefusedConnections(t *testing.T) {
 	for _, mode := range []gmgateway.Mode{gmgateway.ModeTLS, gmgateway.ModeGM} {
 		n := newNetwork(t, mode, true)
 		t.Run(string(mode)+" without client certificate", func(t *testing.T) {
-			refused(t, connect(t, n.profile(t, mode, testpki.SM2, false)))
+			refused(t, connect(t, n.Profile(t, mode, testpki.SM2, false)))
 		})
 		t.Run(string(mode)+" other root", func(t *testing.T) {
-			stranger := &network{address: n.address, tlsCA: testpki.NewCA(t, testpki.ECDSA, "tls"), gmCA: testpki.NewCA(t, testpki.SM2, "gmtls")}
-			refused(t, connect(t, stranger.profile(t, mode, testpki.SM2, true)))
+			stranger := fakenet.Strange(t, n.Address)
+			refused(t, connect(t, stranger.Profile(t, mode, testpki.SM2, true)))
 		})
 		t.Run(string(mode)+" other name", func(t *testing.T) {
-			profile := n.profile(t, mode, testpki.SM2, true)
+			profile := n.Profile(t, mode, testpki.SM2, true)
 			peer0 := profile["peers"].(values)["peer0"].(values)
 			peer0["grpcOptions"] = values{"ssl-target-name-override": "peer1.example.com"}
 			refused(t, connect(t, profile))
@@ -296,11 +184,11 @@ func TestRefusedConnections(t *testing.T) {
 
 func TestPeerByName(t *testing.T) {
 	n := newNetwork(t, gmgateway.ModeTLS, false)
-	content := n.profile(t, gmgateway.ModeTLS, testpki.SM2, false)
+	content := n.Profile(t, gmgateway.ModeTLS, testpki.SM2, false)
 	peers := content["peers"].(values)
 	peers["peer1"] = peers["peer0"]
-	peers["peer0"] = values{"url": "grpcs://127.0.0.1:1", "tlsCACerts": values{"pem": string(n.tlsCA.PEM())}}
-	profile, err := gmgateway.LoadProfile(write(t, content))
+	peers["peer0"] = values{"url": "grpcs://127.0.0.1:1", "tlsCACerts": values{"pem": string(n.TLSCA.PEM())}}
+	profile, err := gmgateway.LoadProfile(fakenet.Write(t, content))
 	require.NoError(t, err)
 	connection, err := profile.Connect("peer1")
 	require.NoError(t, err)
@@ -313,8 +201,8 @@ func TestPeerByName(t *testing.T) {
 
 func TestFilesRelativeToTheProfile(t *testing.T) {
 	n := newNetwork(t, gmgateway.ModeTLS, false)
-	profile := n.profile(t, gmgateway.ModeTLS, testpki.SM2, false)
-	file := write(t, profile)
+	profile := n.Profile(t, gmgateway.ModeTLS, testpki.SM2, false)
+	file := fakenet.Write(t, profile)
 	identity := profile["client"].(values)["identity"].(values)
 	for _, field := range []string{"cert", "key"} {
 		content := identity[field].(values)["pem"].(string)
@@ -332,7 +220,7 @@ func TestFilesRelativeToTheProfile(t *testing.T) {
 }
 
 func TestInvalidProfiles(t *testing.T) {
-	n := &network{address: "127.0.0.1:1", tlsCA: testpki.NewCA(t, testpki.ECDSA, "tls"), gmCA: testpki.NewCA(t, testpki.SM2, "gmtls")}
+	n := fakenet.Strange(t, "127.0.0.1:1")
 	at := func(profile values, path string) (values, string) {
 		parts := strings.Split(path, ".")
 		for _, part := range parts[:len(parts)-1] {
@@ -369,10 +257,10 @@ func TestInvalidProfiles(t *testing.T) {
 		"no roots":              {path: "peers.peer0.tlsCACerts", want: "peers.peer0.tlsCACerts"},
 		"roots are not there":   {path: "peers.peer0.tlsCACerts", value: values{"path": "no/such/file"}, want: "no/such/file"},
 		"two sources":           {path: "peers.peer0.tlsCACerts", value: values{"path": "x", "pem": "y"}, want: "both path and pem"},
-		"ECDSA roots":           {path: "peers.peer0.tlsCACerts", value: values{"pem": string(n.tlsCA.PEM())}, want: "SM2"},
-		"SM2 roots in mode tls": {mode: gmgateway.ModeTLS, path: "peers.peer0.tlsCACerts", value: values{"pem": string(n.gmCA.PEM())}, want: "TLS can use"},
-		"foreign identity key":  {path: "client.identity.key", value: values{"pem": string(n.gmCA.Issue(t, pkix.Name{}).KeyPEM)}, want: "do not belong together"},
-		"foreign pair key":      {path: "client.tls.key", value: values{"pem": string(n.gmCA.Issue(t, pkix.Name{}).KeyPEM)}, want: "client.tls"},
+		"ECDSA roots":           {path: "peers.peer0.tlsCACerts", value: values{"pem": string(n.TLSCA.PEM())}, want: "SM2"},
+		"SM2 roots in mode tls": {mode: gmgateway.ModeTLS, path: "peers.peer0.tlsCACerts", value: values{"pem": string(n.GMCA.PEM())}, want: "TLS can use"},
+		"foreign identity key":  {path: "client.identity.key", value: values{"pem": string(n.GMCA.Issue(t, pkix.Name{}).KeyPEM)}, want: "do not belong together"},
+		"foreign pair key":      {path: "client.tls.key", value: values{"pem": string(n.GMCA.Issue(t, pkix.Name{}).KeyPEM)}, want: "client.tls"},
 		"not a mapping":         {path: "client", value: "x", want: "profile.json"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -380,13 +268,13 @@ func TestInvalidProfiles(t *testing.T) {
 			if mode == "" {
 				mode = gmgateway.ModeGM
 			}
-			profile := n.profile(t, mode, testpki.SM2, true)
+			profile := n.Profile(t, mode, testpki.SM2, true)
 			parent, field := at(profile, tc.path)
 			delete(parent, field)
 			if tc.value != nil {
 				parent[field] = tc.value
 			}
-			_, err := gmgateway.Connect(write(t, profile))
+			_, err := gmgateway.Connect(fakenet.Write(t, profile))
 			require.ErrorContains(t, err, tc.want)
 			require.ErrorContains(t, err, "gmgateway: ")
 			require.NotContains(t, err.Error(), "PRIVATE KEY")

@@ -12,7 +12,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/hyperledger/fabric-contract-api-go/v2/contractapi"
+	"github.com/hyperledger/fabric/integration/chaincode/asset/contract"
 	"github.com/hyperledger/fabric/pkg/gmshim"
 )
 
@@ -30,22 +30,12 @@ func main() {
 }
 
 func serve() error {
-	chaincode, err := newChaincode()
+	chaincode, err := contract.NewChaincode()
 	if err != nil {
 		return err
 	}
 	log.Printf("serving on %s", os.Getenv("CHAINCODE_SERVER_ADDRESS"))
 	return gmshim.Start(chaincode)
-}
-
-func newChaincode() (*contractapi.ContractChaincode, error) {
-	chaincode, err := contractapi.NewChaincode(newContract())
-	if err != nil {
-		return nil, fmt.Errorf("describe the contract: %w", err)
-	}
-	chaincode.Info.Title = "asset"
-	chaincode.Info.Version = "1.0.0"
-	return chaincode, nil
 }
 
 // checkHealth opens a connection and closes it before the handshake, which needs no certificate of ours.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+// Package contract is the contract of the asset chaincode, apart from the program that serves it so that tests of clients
+// can run it in process.
+package contract
 
 import (
 	"encoding/json"
@@ -53,11 +55,18 @@ type Caller struct {
 	KeyAlgorithm string `json:"keyAlgorithm"`
 }
 
-func newContract() *Contract {
+// NewChaincode returns the chaincode that consists of the contract.
+func NewChaincode() (*contractapi.ContractChaincode, error) {
 	contract := &Contract{}
 	contract.Name = "asset"
 	contract.TransactionContextHandler = new(gmcontract.TransactionContext)
-	return contract
+	chaincode, err := contractapi.NewChaincode(contract)
+	if err != nil {
+		return nil, fmt.Errorf("describe the contract: %w", err)
+	}
+	chaincode.Info.Title = "asset"
+	chaincode.Info.Version = "1.0.0"
+	return chaincode, nil
 }
 
 // GetEvaluateTransactions names the functions that change nothing; the contract's metadata marks them so.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package contract
 
 import (
 	"context"
@@ -32,7 +32,7 @@ type ledger struct {
 
 func newLedger(t *testing.T) *ledger {
 	t.Helper()
-	chaincode, err := newChaincode()
+	chaincode, err := NewChaincode()
 	require.NoError(t, err)
 	server := &gmshim.ChaincodeServer{}
 	server.CCID, server.CC, server.TLSProps.Disabled = "asset:1", chaincode, true
