@@ -3,8 +3,14 @@
 package gmtls
 
 import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/x509"
 	"errors"
+	"fmt"
+	"time"
 
+	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
 )
 
@@ -13,14 +19,245 @@ const (
 	encUsage  = smx509.KeyUsageKeyEncipherment | smx509.KeyUsageDataEncipherment | smx509.KeyUsageKeyAgreement
 )
 
+var (
+	errSignUsage = errors.New("the signing certificate (the first of the pair) has no KeyUsage digitalSignature or contentCommitment")
+	errEncUsage  = errors.New("the encryption certificate (the second of the pair) has no KeyUsage keyEncipherment, dataEncipherment or keyAgreement")
+	errUnpaired  = errors.New("the two certificates of the pair differ in subject or issuer (Config.AllowUnpairedCertificates accepts that)")
+)
+
 // checkPairUsage checks that each certificate of a pair has a KeyUsage for its
-// slot.
+// slot (GB/T 38636-2020, 6.4.5.3). enc may be nil.
 func checkPairUsage(sign, enc *smx509.Certificate) error {
 	if sign.KeyUsage&signUsage == 0 {
-		return errors.New("the signing certificate (the first of the pair) has no KeyUsage digitalSignature or contentCommitment")
+		return errSignUsage
 	}
-	if enc.KeyUsage&encUsage == 0 {
-		return errors.New("the encryption certificate (the second of the pair) has no KeyUsage keyEncipherment, dataEncipherment or keyAgreement")
+	if enc != nil && enc.KeyUsage&encUsage == 0 {
+		return errEncUsage
 	}
 	return nil
+}
+
+// peer is the other end as it authenticated itself. It is immutable, for
+// caches and sessions share it.
+type peer struct {
+	raw   [][]byte // DER as sent: signing, encryption, intermediates
+	certs []*smx509.Certificate
+	std   []*x509.Certificate // the same
+	sign  *ecdsa.PublicKey
+	enc   *ecdsa.PublicKey // nil: no encryption certificate came
+
+	// Set by verification, nil and zero without it.
+	signChains [][]*x509.Certificate
+	encChains  [][]*x509.Certificate
+	roots      *smx509.CertPool // copy of the pool under which it was verified
+	notBefore  time.Time        // of all certificates in all chains together
+	notAfter   time.Time
+}
+
+// leaves returns the certificates that are the peer's own.
+func (p *peer) leaves() []*smx509.Certificate {
+	if p.enc == nil {
+		return p.certs[:1]
+	}
+	return p.certs[:2]
+}
+
+// validAt tells whether every certificate in the verified chains is valid then.
+func (p *peer) validAt(t time.Time) bool {
+	return !t.Before(p.notBefore) && !t.After(p.notAfter)
+}
+
+func (p *peer) verifyHostname(host string) error {
+	for _, cert := range p.leaves() {
+		if err := cert.VerifyHostname(host); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parsePeer parses what a Certificate message carried and checks what does not
+// depend on trust: keys on the SM2 curve, KeyUsage. The result owns its bytes.
+func parsePeer(ders [][]byte) (*peer, error) {
+	if len(ders) > maxPeerCertificates {
+		return nil, failf(AlertBadCertificate, "the peer sent %d certificates, more than %d", len(ders), maxPeerCertificates)
+	}
+	p := &peer{
+		raw:   make([][]byte, len(ders)),
+		certs: make([]*smx509.Certificate, len(ders)),
+		std:   make([]*x509.Certificate, len(ders)),
+	}
+	for i, der := range ders {
+		cert, err := smx509.ParseCertificate(bytes.Clone(der))
+		if err != nil {
+			return nil, failf(AlertBadCertificate, "parsing certificate %d of the peer: %w", i, err)
+		}
+		p.raw[i], p.certs[i], p.std[i] = cert.Raw, cert, stdCertificate(cert)
+	}
+	var encCert *smx509.Certificate
+	var err error
+	if p.sign, err = sm2Key("signing", p.certs[0]); err != nil {
+		return nil, err
+	}
+	if len(ders) > 1 && !p.certs[1].IsCA {
+		encCert = p.certs[1]
+		if p.enc, err = sm2Key("encryption", encCert); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkPairUsage(p.certs[0], encCert); err != nil {
+		return nil, fail(AlertUnsupportedCertificate, err)
+	}
+	return p, nil
+}
+
+func sm2Key(role string, cert *smx509.Certificate) (*ecdsa.PublicKey, error) {
+	pub, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	if !ok || pub.Curve != sm2.P256() {
+		return nil, failf(AlertUnsupportedCertificate, "the key of the peer's %s certificate is not on the SM2 curve", role)
+	}
+	return pub, nil
+}
+
+// trust is what verification of a peer depends on, apart from the time.
+type trust struct {
+	roots    *smx509.CertPool
+	usage    smx509.ExtKeyUsage
+	unpaired bool // Config.AllowUnpairedCertificates
+}
+
+// verify builds the chains of the peer's certificates and records them in p.
+func (p *peer) verify(t trust, now time.Time) error {
+	roots := t.roots
+	if roots == nil {
+		roots = smx509.NewCertPool() // nil would mean the system's
+	}
+	opts := smx509.VerifyOptions{
+		Roots:       roots,
+		CurrentTime: now,
+		KeyUsages:   []smx509.ExtKeyUsage{t.usage},
+	}
+	leaves := p.leaves()
+	if len(leaves) == 2 && !t.unpaired && !isPair(leaves[0], leaves[1]) {
+		return errUnpaired
+	}
+	if len(p.certs) > len(leaves) {
+		opts.Intermediates = smx509.NewCertPool()
+		for _, cert := range p.certs[len(leaves):] {
+			opts.Intermediates.AddCert(cert)
+		}
+	}
+	chains, err := leaves[0].Verify(opts)
+	if err != nil {
+		return fmt.Errorf("signing certificate: %w", err)
+	}
+	p.narrowValidity(chains)
+	p.signChains = stdChains(chains)
+	if len(leaves) == 2 {
+		if chains, err = leaves[1].Verify(opts); err != nil {
+			return fmt.Errorf("encryption certificate: %w", err)
+		}
+		p.narrowValidity(chains)
+		p.encChains = stdChains(chains)
+	}
+	return nil
+}
+
+func isPair(sign, enc *smx509.Certificate) bool {
+	return bytes.Equal(sign.RawSubject, enc.RawSubject) && bytes.Equal(sign.RawIssuer, enc.RawIssuer)
+}
+
+func (p *peer) narrowValidity(chains [][]*smx509.Certificate) {
+	for _, chain := range chains {
+		for _, cert := range chain {
+			if p.notBefore.IsZero() || cert.NotBefore.After(p.notBefore) {
+				p.notBefore = cert.NotBefore
+			}
+			if p.notAfter.IsZero() || cert.NotAfter.Before(p.notAfter) {
+				p.notAfter = cert.NotAfter
+			}
+		}
+	}
+}
+
+// authenticate turns what a Certificate message carried into a peer, verified
+// under t unless t is nil, and puts both callbacks to work.
+func (c *Conn) authenticate(ders [][]byte, t *trust) error {
+	p, err := c.identify(ders, t)
+	if err != nil {
+		return err
+	}
+	if t != nil && c.isClient {
+		if err := p.verifyHostname(c.config.ServerName); err != nil {
+			return c.verificationError(p, err)
+		}
+	}
+	c.peer = p
+	return c.consultCallbacks()
+}
+
+// identify returns the peer, from the chain cache if it is known there.
+func (c *Conn) identify(ders [][]byte, t *trust) (*peer, error) {
+	if t == nil {
+		return parsePeer(ders)
+	}
+	cache := c.config.ChainCache
+	if cache == nil {
+		cache = sharedChainCache
+	}
+	now := c.config.now()
+	pool := cache.pool(t.roots)
+	if p := cache.get(ders, pool, t, now); p != nil {
+		return p, nil
+	}
+	p, err := parsePeer(ders)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.verify(*t, now); err != nil {
+		return nil, c.verificationError(p, err)
+	}
+	if pool != nil {
+		p.roots = pool.copy
+		cache.put(p, pool, t)
+	} else if t.roots != nil {
+		p.roots = t.roots.Clone()
+	}
+	return p, nil
+}
+
+func (c *Conn) verificationError(p *peer, err error) error {
+	return fail(alertForVerification(err), &CertificateVerificationError{UnverifiedCertificates: p.std, Err: err})
+}
+
+// consultCallbacks calls VerifyPeerCertificate and VerifyConnection.
+func (c *Conn) consultCallbacks() error {
+	if verify := c.config.VerifyPeerCertificate; verify != nil && c.peer != nil {
+		if err := verify(c.peer.raw, c.peer.signChains); err != nil {
+			return fail(AlertBadCertificate, err)
+		}
+	}
+	if verify := c.config.VerifyConnection; verify != nil {
+		if err := verify(c.stateLocked()); err != nil {
+			return fail(AlertBadCertificate, err)
+		}
+	}
+	return nil
+}
+
+// alertForVerification returns the alert that tells the reason (6.4.2.3).
+func alertForVerification(err error) AlertError {
+	var invalid smx509.CertificateInvalidError
+	var unknown smx509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &unknown):
+		return AlertUnknownCA
+	case !errors.As(err, &invalid):
+		return AlertBadCertificate
+	case invalid.Reason == smx509.Expired:
+		return AlertCertificateExpired
+	case invalid.Reason == smx509.IncompatibleUsage:
+		return AlertUnsupportedCertificate
+	}
+	return AlertBadCertificate
 }

@@ -4,20 +4,52 @@ package gmtls
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
+	"io"
 	"net"
+	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 )
-
-var errNotReady = errors.New("gmtls: the handshake is not in place yet")
 
 // Conn is a TLCP connection. It implements net.Conn; Read and Write may be
 // called at the same time by different goroutines.
 type Conn struct {
 	conn     net.Conn
-	config   *Config
 	isClient bool
+
+	// config is replaced by what GetConfigForClient returns, during the
+	// handshake, and is fixed from then on.
+	config *Config
+
+	handshakeMu   sync.Mutex
+	handshakeErr  error // protected by handshakeMu
+	handshakeDone atomic.Bool
+
+	// Set by the handshake, protected by handshakeMu.
+	suite      *suite
+	didResume  bool
+	protocol   string
+	serverName string
+	peer       *peer // nil: not authenticated
+	dropper    func()
+
+	in     inHalf
+	out    outHalf
+	closed atomic.Bool
 }
+
+var (
+	errShutdown     = errors.New("gmtls: the connection was closed for writing")
+	errEarlyClose   = errors.New("gmtls: CloseWrite was called before the handshake was complete")
+	errNoHandshake  = errors.New("gmtls: the handshake is not complete")
+	errNotOnServer  = errors.New("gmtls: VerifyHostname was called on a server's connection")
+	errNotVerified  = errors.New("gmtls: the peer's certificates were not verified")
+	errRenegotiates = errors.New("the peer asked for a renegotiation, which is refused")
+)
 
 func newConn(conn net.Conn, config *Config, isClient bool) *Conn {
 	if config == nil {
@@ -26,17 +58,120 @@ func newConn(conn net.Conn, config *Config, isClient bool) *Conn {
 	return &Conn{conn: conn, config: config, isClient: isClient}
 }
 
-// Read reads application data, after the handshake if need be.
-func (c *Conn) Read(b []byte) (int, error) { return 0, errNotReady }
+func (c *Config) rand() io.Reader {
+	if c.Rand != nil {
+		return c.Rand
+	}
+	return rand.Reader
+}
 
-// Write writes application data, after the handshake if need be.
-func (c *Conn) Write(b []byte) (int, error) { return 0, errNotReady }
+func (c *Config) now() time.Time {
+	if c.Time != nil {
+		return c.Time()
+	}
+	return time.Now()
+}
 
-// Close sends close_notify and closes the connection.
-func (c *Conn) Close() error { return c.conn.Close() }
+// Read reads application data, after the handshake if need be. It returns
+// io.EOF after the peer's close_notify and io.ErrUnexpectedEOF if the
+// connection ended without one.
+func (c *Conn) Read(b []byte) (int, error) {
+	if err := c.Handshake(); err != nil {
+		return 0, err
+	}
+	if len(b) == 0 {
+		return 0, nil
+	}
+	c.in.Lock()
+	defer c.in.Unlock()
+	for len(c.in.payload) == 0 {
+		typ, payload, err := c.nextRecordLocked()
+		if err == nil {
+			err = c.checkDataRecord(typ, payload)
+		}
+		if err != nil {
+			return 0, c.endLocked(err)
+		}
+		c.in.payload = payload
+	}
+	n := copy(b, c.in.payload)
+	c.in.payload = c.in.payload[n:]
+	return n, nil
+}
+
+func (c *Conn) checkDataRecord(typ uint8, payload []byte) error {
+	switch {
+	case typ == recordApplicationData:
+		return nil
+	case typ == recordHandshake && c.isClient && payload[0] == typeHelloRequest,
+		typ == recordHandshake && !c.isClient && payload[0] == typeClientHello:
+		return fail(AlertNoRenegotiation, errRenegotiates)
+	}
+	return failf(AlertUnexpectedMessage, "a record of type %s came after the handshake", recordTypeName(typ))
+}
+
+// Write writes application data, after the handshake if need be. After an
+// error, a timeout included, nothing more can be written.
+func (c *Conn) Write(b []byte) (int, error) {
+	if err := c.Handshake(); err != nil {
+		return 0, err
+	}
+	c.out.Lock()
+	defer c.out.Unlock()
+	if c.out.err != nil {
+		return 0, c.out.err
+	}
+	written := 0
+	for written < len(b) {
+		n := min(len(b)-written, writeBatch*maxPlaintext)
+		if err := c.appendRecordsLocked(recordApplicationData, b[written:written+n]); err != nil {
+			return written, err
+		}
+		if err := c.flushLocked(); err != nil {
+			return written, err
+		}
+		written += n
+	}
+	return written, nil
+}
+
+// Close sends close_notify, unless a Write is under way, and closes the
+// connection.
+func (c *Conn) Close() error {
+	if c.closed.Swap(true) {
+		return net.ErrClosed
+	}
+	var alertErr error
+	if c.handshakeDone.Load() && c.out.TryLock() {
+		if c.out.err == nil {
+			c.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+			if err := c.sendAlertLocked(alertLevelWarning, AlertCloseNotify); err != nil {
+				alertErr = fmt.Errorf("gmtls: sending close_notify: %w", err)
+			}
+			c.out.err = errShutdown
+		}
+		c.out.Unlock()
+	}
+	if err := c.conn.Close(); err != nil {
+		return err
+	}
+	return alertErr
+}
 
 // CloseWrite sends close_notify; reading goes on.
-func (c *Conn) CloseWrite() error { return errNotReady }
+func (c *Conn) CloseWrite() error {
+	if !c.handshakeDone.Load() {
+		return errEarlyClose
+	}
+	c.out.Lock()
+	defer c.out.Unlock()
+	if c.out.err != nil {
+		return c.out.err
+	}
+	err := c.sendAlertLocked(alertLevelWarning, AlertCloseNotify)
+	c.out.err = errShutdown
+	return err
+}
 
 // LocalAddr returns the local address.
 func (c *Conn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
@@ -44,7 +179,8 @@ func (c *Conn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
 // RemoteAddr returns the address of the peer.
 func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
-// SetDeadline sets both deadlines of the underlying connection.
+// SetDeadline sets both deadlines of the underlying connection. After a write
+// has timed out nothing more can be written.
 func (c *Conn) SetDeadline(t time.Time) error { return c.conn.SetDeadline(t) }
 
 // SetReadDeadline sets the read deadline of the underlying connection.
@@ -53,19 +189,125 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadlin
 // SetWriteDeadline sets the write deadline of the underlying connection.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.conn.SetWriteDeadline(t) }
 
-// NetConn returns the underlying connection.
+// NetConn returns the underlying connection. Reading from it or writing to it
+// breaks this one.
 func (c *Conn) NetConn() net.Conn { return c.conn }
 
 // Handshake is HandshakeContext with a background context.
-func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background()) }
+func (c *Conn) Handshake() error {
+	if c.handshakeDone.Load() {
+		return nil
+	}
+	return c.HandshakeContext(context.Background())
+}
 
 // HandshakeContext runs the handshake unless it has run already. If ctx ends
-// first, the connection is closed and the context's error is returned.
-func (c *Conn) HandshakeContext(ctx context.Context) error { return errNotReady }
+// first, or Config.HandshakeTimeout passes, the underlying connection is closed
+// and the error says so. A failed handshake cannot be repeated.
+func (c *Conn) HandshakeContext(ctx context.Context) error {
+	if c.handshakeDone.Load() {
+		return nil
+	}
+	c.handshakeMu.Lock()
+	defer c.handshakeMu.Unlock()
+	if c.handshakeErr != nil || c.handshakeDone.Load() {
+		return c.handshakeErr
+	}
+	c.in.Lock()
+	defer c.in.Unlock()
+	c.handshakeErr = c.runHandshake(ctx)
+	if c.handshakeErr == nil {
+		c.handshakeDone.Store(true)
+	}
+	return c.handshakeErr
+}
 
-// ConnectionState tells what was negotiated.
-func (c *Conn) ConnectionState() ConnectionState { return ConnectionState{} }
+// errHandshakeTimeout is the cause of a handshake's context ending by
+// HandshakeTimeout.
+var errHandshakeTimeout = fmt.Errorf("gmtls: the handshake took too long: %w", os.ErrDeadlineExceeded)
 
-// VerifyHostname checks that the peer's verified certificates are valid for the
-// host. It is for clients that set InsecureSkipVerify or a different ServerName.
-func (c *Conn) VerifyHostname(host string) error { return errNotReady }
+// runHandshake runs the handshake under ctx and the configured timeout.
+func (c *Conn) runHandshake(ctx context.Context) error {
+	timeout := c.config.HandshakeTimeout
+	if timeout == 0 {
+		timeout = defaultHandshakeTimeout
+	}
+	var cancel context.CancelFunc
+	if timeout > 0 {
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, errHandshakeTimeout)
+	} else {
+		ctx, cancel = context.WithCancel(ctx)
+	}
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
+
+	var err error
+	if c.isClient {
+		err = c.clientHandshake(ctx)
+	} else {
+		err = c.serverHandshake(ctx)
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = fmt.Errorf("gmtls: the peer closed the connection during the handshake: %w", err)
+	} else if err != nil {
+		err = c.endLocked(err)
+	}
+	if !stop() {
+		// The context ended and the connection was or is about to be closed,
+		// whatever the handshake came to.
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// ConnectionState tells what was negotiated. It waits for a handshake that is
+// under way.
+func (c *Conn) ConnectionState() ConnectionState {
+	c.handshakeMu.Lock()
+	defer c.handshakeMu.Unlock()
+	return c.stateLocked()
+}
+
+func (c *Conn) stateLocked() ConnectionState {
+	state := ConnectionState{
+		HandshakeComplete:  c.handshakeDone.Load(),
+		DidResume:          c.didResume,
+		NegotiatedProtocol: c.protocol,
+		ServerName:         c.serverName,
+	}
+	if c.suite != nil {
+		state.Version = VersionTLCP
+		state.CipherSuite = c.suite.id
+	}
+	if c.peer != nil {
+		state.PeerCertificates = c.peer.std
+		state.VerifiedChains = c.peer.signChains
+		state.EncVerifiedChains = c.peer.encChains
+	}
+	return state
+}
+
+// VerifyHostname checks that both certificates of the server are valid for the
+// host. It is for clients that verified the chains under another name or, by
+// VerifyConnection, in their own way.
+func (c *Conn) VerifyHostname(host string) error {
+	c.handshakeMu.Lock()
+	defer c.handshakeMu.Unlock()
+	switch {
+	case !c.isClient:
+		return errNotOnServer
+	case !c.handshakeDone.Load():
+		return errNoHandshake
+	case c.peer == nil || len(c.peer.signChains) == 0:
+		return errNotVerified
+	}
+	return c.peer.verifyHostname(host)
+}
+
+// forgetSession makes the session that this connection stands for
+// unresumable: it ended by a fatal alert.
+func (c *Conn) forgetSession() {
+	if c.dropper != nil {
+		c.dropper()
+	}
+}

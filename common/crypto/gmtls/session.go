@@ -3,8 +3,14 @@
 package gmtls
 
 import (
+	"bytes"
 	"container/list"
+	"net"
+	"slices"
 	"sync"
+	"time"
+
+	"github.com/emmansun/gmsm/smx509"
 )
 
 // ClientSessionCache keeps the sessions of a client for resumption. Put with a
@@ -24,14 +30,30 @@ type ServerSessionCache interface {
 
 // ClientSessionState is a session as a client keeps it. It holds a secret and
 // stays in memory.
-// session is what both ends keep of a session.
-type session struct{}
+// session is what an end keeps of a connection in order to resume it. It is
+// immutable.
+type session struct {
+	id      []byte
+	suite   uint16
+	master  [masterLen]byte
+	created time.Time
 
-type ClientSessionState struct{ session }
+	// What the session is bound to.
+	serverName string
+	clientAuth ClientAuthType // on a server
+	verified   bool           // the peer's certificates were verified
+	local      [][]byte       // on a client: the certificates that it sent
+
+	peer *peer // nil if the client did not authenticate itself
+}
+
+// ClientSessionState is a session as a client keeps it. It holds a secret and
+// stays in memory.
+type ClientSessionState struct{ session *session }
 
 // ServerSessionState is a session as a server keeps it. It holds a secret and
 // stays in memory.
-type ServerSessionState struct{ session }
+type ServerSessionState struct{ session *session }
 
 // NewLRUClientSessionCache returns a cache of the given capacity that drops the
 // session that was not used for longest; capacity below 1 means 64.
@@ -104,4 +126,64 @@ func (l *lruSessions[S]) Put(key string, s *S) {
 func (l *lruSessions[S]) removeLocked(el *list.Element) {
 	l.order.Remove(el)
 	delete(l.byKey, el.Value.(*lruEntry[S]).key)
+}
+
+func (c *Config) sessionLifetime() time.Duration {
+	if c.SessionLifetime <= 0 {
+		return defaultSessionLifetime
+	}
+	return min(c.SessionLifetime, maxSessionLifetime)
+}
+
+// resumableNow checks what a session of either kind needs: its age, the pool
+// under which the peer was verified, and the validity of the peer's chains.
+// What may have changed otherwise is checked by verifying the peer again.
+func (s *session) resumableNow(c *Config, roots *smx509.CertPool) bool {
+	now := c.now()
+	age := now.Sub(s.created)
+	if age < 0 || age > c.sessionLifetime() || !c.suiteListed(s.suite) {
+		return false
+	}
+	if s.verified && s.peer != nil {
+		return roots != nil && s.peer.roots.Equal(roots) && s.peer.validAt(now)
+	}
+	return true
+}
+
+// clientSessionKey is the key of a client's session for a server: the name
+// that was verified, and the address, since several servers may share a name.
+func clientSessionKey(serverName string, addr net.Addr) string {
+	if addr == nil {
+		return serverName
+	}
+	return serverName + "|" + addr.String()
+}
+
+// resumableByClient tells whether a client may offer the session under its
+// present configuration.
+func (s *session) resumableByClient(c *Config) bool {
+	if s.serverName != c.ServerName || s.verified == c.InsecureSkipVerify ||
+		!s.resumableNow(c, c.RootCAs) {
+		return false
+	}
+	if c.GetClientCertificate != nil || s.local == nil {
+		// Whom the callback would present now is not known without the
+		// server's request; a session without a certificate has nobody.
+		return true
+	}
+	return slices.ContainsFunc(c.Certificates, func(cert Certificate) bool {
+		return len(cert.Certificate) > 0 && bytes.Equal(cert.Certificate[0], s.local[0])
+	})
+}
+
+// resumableByServer tells whether a server may resume the session for a client
+// that asks for serverName.
+func (s *session) resumableByServer(c *Config, serverName string) bool {
+	switch {
+	case s.serverName != serverName || s.clientAuth != c.ClientAuth:
+		return false
+	case c.ClientAuth.demanded() && s.peer == nil:
+		return false
+	}
+	return s.resumableNow(c, c.ClientCAs)
 }
