@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+)
+
+// retryDelay is the pause before a stream that broke is opened again.
+const retryDelay = 500 * time.Millisecond
+
+// followers read two streams: the events of a chaincode, and blocks. What they handled they put down in a file each, so
+// that after a restart they go on with the first event that was not handled.
+type followers struct {
+	chaincode, blocks *client.FileCheckpointer
+
+	transactions chan string // of chaincode events that were handled
+	numbers      chan uint64 // of blocks that were handled
+	failed       chan error
+	running      int // followers that have not reported to failed
+}
+
+// follow starts both streams: at the checkpoints in folder, or at block 0 where there are none yet.
+func follow(ctx context.Context, network *client.Network, chaincode, folder string, out io.Writer) (*followers, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("folder for checkpoints: %w", err)
+	}
+	f := &followers{transactions: make(chan string), numbers: make(chan uint64), failed: make(chan error, 2), running: 2}
+	var err error
+	if f.chaincode, err = open(folder, "chaincode-events.json"); err != nil {
+		return nil, err
+	}
+	if f.blocks, err = open(folder, "blocks.json"); err != nil {
+		return nil, errors.Join(err, f.chaincode.Close())
+	}
+	go func() {
+		f.failed <- stream(ctx, func() (<-chan *client.ChaincodeEvent, error) {
+			return network.ChaincodeEvents(ctx, chaincode, client.WithStartBlock(0), client.WithCheckpoint(f.chaincode))
+		}, func(event *client.ChaincodeEvent) error {
+			fmt.Fprintf(out, "event %s in block %d: %s\n", event.EventName, event.BlockNumber, event.Payload)
+			if err := f.chaincode.CheckpointChaincodeEvent(event); err != nil {
+				return fmt.Errorf("checkpoint: %w", err)
+			}
+			return report(ctx, f.transactions, event.TransactionID)
+		})
+	}()
+	go func() {
+		f.failed <- stream(ctx, func() (<-chan *common.Block, error) {
+			return network.BlockEvents(ctx, client.WithStartBlock(0), client.WithCheckpoint(f.blocks))
+		}, func(block *common.Block) error {
+			number := block.GetHeader().GetNumber()
+			fmt.Fprintf(out, "block %d with %d transactions, data hash %x\n", number, len(block.GetData().GetData()), block.GetHeader().GetDataHash())
+			if err := f.blocks.CheckpointBlock(number); err != nil {
+				return fmt.Errorf("checkpoint: %w", err)
+			}
+			return report(ctx, f.numbers, number)
+		})
+	}()
+	return f, nil
+}
+
+func open(folder, name string) (*client.FileCheckpointer, error) {
+	checkpointer, err := client.NewFileCheckpointer(filepath.Join(folder, name))
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint file %s: %w", name, err)
+	}
+	return checkpointer, nil
+}
+
+func report[T any](ctx context.Context, to chan<- T, value T) error {
+	select {
+	case to <- value:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// stream hands events to handle until ctx ends or handle fails. A channel of events is closed without a reason when its
+// stream breaks, say because the peer restarts; it is then opened again, at the checkpoint.
+func stream[T any](ctx context.Context, open func() (<-chan T, error), handle func(T) error) error {
+	for ctx.Err() == nil {
+		events, err := open()
+		if err != nil {
+			return err
+		}
+		for event := range events {
+			if err := handle(event); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-time.After(retryDelay):
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err()
+}
+
+// wait returns when the event and the block of a transaction were handled. For nil it waits until ctx ends, which is
+// then no error.
+func (f *followers) wait(ctx context.Context, last *client.Status) error {
+	var event, block bool
+	for last == nil || !event || !block {
+		select {
+		case id := <-f.transactions:
+			event = event || last != nil && id == last.TransactionID
+		case number := <-f.numbers:
+			block = block || last != nil && number >= last.BlockNumber
+		case err := <-f.failed:
+			f.running--
+			if last == nil && ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("follow events: %w", err)
+		}
+	}
+	return nil
+}
+
+// close waits for both streams, whose context must have ended, and closes their files.
+func (f *followers) close() {
+	for ; f.running > 0; f.running-- {
+		<-f.failed
+	}
+	_ = f.chaincode.Close()
+	_ = f.blocks.Close()
+}

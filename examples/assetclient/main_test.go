@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"github.com/hyperledger/fabric/integration/chaincode/asset/contract"
+	"github.com/hyperledger/fabric/internal/kittest/fakenet"
+	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
+	"github.com/hyperledger/fabric/internal/kittest/testpki"
+	"github.com/hyperledger/fabric/pkg/gmgateway"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// output is a buffer for several writers.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// matches returns what a pattern finds, in order.
+func (o *output) matches(pattern string) []string {
+	return regexp.MustCompile(pattern).FindAllString(o.String(), -1)
+}
+
+func newNetwork(t *testing.T, mode gmgateway.Mode) *fakenet.Network {
+	t.Helper()
+	chaincode, err := contract.NewChaincode()
+	require.NoError(t, err)
+	return fakenet.New(t, chaincode, fakenet.Options{Chaincode: "asset", Mode: mode, Mutual: true})
+}
+
+func configFor(t *testing.T, n *fakenet.Network, identity testpki.Family) config {
+	t.Helper()
+	return config{
+		profile: n.ProfileFile(t, identity), channel: fakepeer.Channel, chaincode: "asset",
+		checkpoints: filepath.Join(t.TempDir(), "checkpoints"), timeout: 30 * time.Second,
+	}
+}
+
+var eventNames = []string{"event CreateAsset", "event UpdateAsset", "event TransferAsset", "event DeleteAsset"}
+
+func TestTransactionsAndEvents(t *testing.T) {
+	for _, mode := range []gmgateway.Mode{gmgateway.ModeTLS, gmgateway.ModeGM} {
+		for identity, key := range map[testpki.Family]string{testpki.SM2: "EC sm2p256v1", testpki.ECDSA: "EC P-256"} {
+			t.Run(string(mode)+" "+identity.String(), func(t *testing.T) {
+				c := configFor(t, newNetwork(t, mode), identity)
+				var out output
+				require.NoError(t, run(context.Background(), c, &out))
+				require.Contains(t, out.String(), "acting for Org1MSP with a key of type "+key)
+				require.Contains(t, out.String(), "is red and belongs to 李四")
+				require.Equal(t, eventNames, out.matches(`event \w+`))
+				require.Equal(t, []string{"block 0", "block 1", "block 2", "block 3", "block 4"}, out.matches(`(?m)^block \d`))
+
+				// A second run goes on where the first stopped: no event comes twice, none is left out.
+				out = output{}
+				require.NoError(t, run(context.Background(), c, &out))
+				require.Equal(t, eventNames, out.matches(`event \w+`))
+				require.Equal(t, []string{"block 5", "block 6", "block 7", "block 8"}, out.matches(`(?m)^block \d`))
+			})
+		}
+	}
+}
+
+// TestListenAfterCrash stops a listener between two events, lets transactions pass, and starts it again.
+func TestListenAfterCrash(t *testing.T) {
+	n := newNetwork(t, gmgateway.ModeTLS)
+	c := configFor(t, n, testpki.SM2)
+	c.listen = true
+	connection, err := gmgateway.Connect(c.profile)
+	require.NoError(t, err)
+	defer connection.Close()
+	submit := func(id string) {
+		_, err := connection.GetNetwork(c.channel).GetContract("asset").SubmitTransaction("CreateAsset", id, "blue", "1", "x", "1")
+		require.NoError(t, err)
+	}
+	listenUntil := func(events, blocks int) *output {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		out := &output{}
+		ended := make(chan error, 1)
+		go func() { ended <- run(ctx, c, out) }()
+		require.Eventually(t, func() bool {
+			return len(out.matches(`"id":"\w+"`)) >= events && len(out.matches(`(?m)^block \d`)) >= blocks
+		}, 15*time.Second, 5*time.Millisecond, "%s", out)
+		cancel()
+		require.NoError(t, <-ended)
+		return out
+	}
+	submit("a")
+	submit("b")
+	require.Equal(t, []string{`"id":"a"`, `"id":"b"`}, listenUntil(2, 3).matches(`"id":"\w+"`))
+	submit("c")
+	submit("d")
+	out := listenUntil(2, 2)
+	require.Equal(t, []string{`"id":"c"`, `"id":"d"`}, out.matches(`"id":"\w+"`))
+	require.Equal(t, []string{"block 3", "block 4"}, out.matches(`(?m)^block \d`))
+}
+
+func TestStreamsThatBreakAreOpenedAgain(t *testing.T) {
+	n := newNetwork(t, gmgateway.ModeTLS)
+	var mu sync.Mutex
+	broken := map[string]int{}
+	n.Fail = func(method string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.HasSuffix(method, "Events") || method == "Deliver" {
+			if broken[method]++; broken[method] <= 2 {
+				return status.Error(codes.Unavailable, "the peer restarts")
+			}
+		}
+		return nil
+	}
+	var out output
+	require.NoError(t, run(context.Background(), configFor(t, n, testpki.SM2), &out))
+	require.Equal(t, eventNames, out.matches(`event \w+`))
+	mu.Lock()
+	defer mu.Unlock()
+	require.Equal(t, map[string]int{"ChaincodeEvents": 3, "Deliver": 3}, broken)
+}
+
+func TestErrorsTellTheStep(t *testing.T) {
+	for method, want := range map[string]string{
+		"Evaluate":     "evaluate WhoAmI",
+		"Endorse":      "submit CreateAsset: endorse error",
+		"Submit":       "submit CreateAsset: submit error",
+		"CommitStatus": "its commit is unknown",
+	} {
+		t.Run(method, func(t *testing.T) {
+			n := newNetwork(t, gmgateway.ModeTLS)
+			n.Fail = func(m string) error {
+				if m == method {
+					return status.Error(codes.Unavailable, "no luck today")
+				}
+				return nil
+			}
+			err := run(context.Background(), configFor(t, n, testpki.SM2), &output{})
+			require.ErrorContains(t, err, want)
+			require.ErrorContains(t, err, "no luck today")
+		})
+	}
+	t.Run("invalid transaction", func(t *testing.T) {
+		n := newNetwork(t, gmgateway.ModeTLS)
+		n.Validate = func(string) peer.TxValidationCode { return peer.TxValidationCode_MVCC_READ_CONFLICT }
+		err := run(context.Background(), configFor(t, n, testpki.SM2), &output{})
+		require.ErrorContains(t, err, "MVCC_READ_CONFLICT")
+	})
+	t.Run("refusal of the chaincode", func(t *testing.T) {
+		n := newNetwork(t, gmgateway.ModeTLS)
+		connection, err := gmgateway.Connect(n.ProfileFile(t, testpki.SM2))
+		require.NoError(t, err)
+		defer connection.Close()
+		contract := connection.GetNetwork(fakepeer.Channel).GetContract("asset")
+		_, err = contract.EvaluateTransaction("ReadAsset", "absent")
+		require.Contains(t, explain(fmt.Errorf("evaluate: %w", err)), "asset absent does not exist")
+		_, err = contract.SubmitTransaction("DeleteAsset", "absent")
+		var flow *client.EndorseError
+		require.True(t, errors.As(err, &flow))
+		require.Equal(t, 1, strings.Count(explain(err), "asset absent does not exist"))
+	})
+}
+
+func TestTimeout(t *testing.T) {
+	n := newNetwork(t, gmgateway.ModeTLS)
+	n.Fail = func(method string) error {
+		if method == "ChaincodeEvents" {
+			return status.Error(codes.Unavailable, "never")
+		}
+		return nil
+	}
+	c := configFor(t, n, testpki.SM2)
+	c.timeout = time.Second
+	require.ErrorIs(t, run(context.Background(), c, &output{}), context.DeadlineExceeded)
+}
