@@ -34,14 +34,15 @@ func getMspConfig(dir string, ID string, sigid *m.SigningIdentityInfo) (*m.MSPCo
 	return nameSM3(config)
 }
 
-// checkCertificates looks at each certificate in a folder of an MSP that this
-// process can parse nowhere else by name. What is not PEM is left to the loader,
-// which skips it with a warning.
+// checkCertificates looks at each certificate in a folder of an MSP, where its
+// file name is still known. What is not PEM is left to the loader, which skips
+// it with a warning.
 func checkCertificates(dir, folder string) error {
 	files, err := regularFiles(filepath.Join(dir, folder))
 	if err != nil {
 		return err
 	}
+	used := false
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		if err != nil {
@@ -51,18 +52,22 @@ func checkCertificates(dir, folder string) error {
 		if block == nil || block.Type != "CERTIFICATE" {
 			continue
 		}
-		if err := checkCertificate(folder, block.Bytes); err != nil {
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			if folder == signcerts && used {
+				continue // only the first signing certificate is ever used
+			}
+			return errors.Wrapf(err, "%s: not a usable certificate", file)
+		}
+		used = true
+		if err := checkCertificate(folder, cert); err != nil {
 			return errors.WithMessage(err, file)
 		}
 	}
 	return nil
 }
 
-func checkCertificate(folder string, der []byte) error {
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return errors.Wrap(err, "not a usable certificate")
-	}
+func checkCertificate(folder string, cert *x509.Certificate) error {
 	if err := checkFamily(cert); err != nil {
 		return err
 	}

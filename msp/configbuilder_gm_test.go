@@ -147,6 +147,16 @@ func replaceOnce(raw, what []byte, last byte) bool {
 	return false
 }
 
+// Files that stock nodes never look at do not stop ours.
+func TestUnusedFilesInSigncerts(t *testing.T) {
+	root := newRoot(t, familyECDSA, "root")
+	dir := folder(t, root, root.issue(t, familyECDSA, template(t, "peer")))
+	put(t, dir, "signcerts/z-broken.pem", []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
+	put(t, dir, "signcerts/.gitkeep", nil)
+	_, err := GetLocalMspConfig(dir, softwareProvider(""), "TestMSP")
+	require.NoError(t, err)
+}
+
 // A key that cannot be read here may still be readable for the provider.
 func TestKeystoreThatOnlyTheProviderReads(t *testing.T) {
 	root := newRoot(t, familySM2, "root")
