@@ -77,7 +77,7 @@ func DecodeKey(text, password []byte) (bccsp.Key, error) {
 	}
 	key, err := gmx509.ParsePrivateKeyPEM(text, password)
 	if err != nil {
-		if block.Type == "ENCRYPTED PRIVATE KEY" || gmx509.NamesGM(block.Bytes) {
+		if block.Type == "ENCRYPTED PRIVATE KEY" || block.Type == "SM2 PRIVATE KEY" || gmx509.NamesGM(block.Bytes) {
 			return nil, err
 		}
 		return nil, fmt.Errorf("%w: %w", ErrOtherKey, err)

@@ -57,8 +57,6 @@ var prfs = []prf{
 	{asn1.ObjectIdentifier{1, 2, 840, 113549, 2, 10}, sha512.New384},
 	{asn1.ObjectIdentifier{1, 2, 840, 113549, 2, 11}, sha512.New},
 	{oidHMACSM3, sm3.New},
-	// GmSSL 3 and older openssl builds name plain HMAC-SM3 by the arc above the one with a key.
-	{asn1.ObjectIdentifier{1, 2, 156, 10197, 1, 401}, sm3.New},
 }
 
 // blockScheme is an encryption scheme of PBES2: a block cipher in CBC mode with PKCS#7 padding (RFC 8018, appendix B.2).
@@ -141,8 +139,9 @@ func DecryptPBES2(der, password []byte) ([]byte, error) {
 	return plain[:len(plain)-pad], nil
 }
 
-// EncryptPBES2 is the inverse of DecryptPBES2 with HMAC-SM3 and SM4-CBC, a fresh salt and IV, and the DER that openssl and
-// GmSSL read. An empty password is an error.
+// EncryptPBES2 is the inverse of DecryptPBES2 with HMAC-SM3 and SM4-CBC, a fresh salt and IV. The DER is that of GmSSL 3,
+// which refuses a NULL after HMAC-SM3; OpenSSL 3.0 knows no HMAC-SM3 here and cannot read it. An empty password
+// is an error.
 func EncryptPBES2(plain, password []byte) ([]byte, error) {
 	if len(password) == 0 {
 		return nil, errors.New("x509: empty password for an encrypted key")
@@ -171,7 +170,7 @@ func EncryptPBES2(plain, password []byte) ([]byte, error) {
 	var params pbes2Params
 	params.KDF.Algorithm = oidPBKDF2
 	params.Scheme.Algorithm = oidSM4CBC
-	kdf := pbkdf2Params{Salt: salt, Iterations: writeIterations, PRF: pkix.AlgorithmIdentifier{Algorithm: oidHMACSM3, Parameters: asn1.NullRawValue}}
+	kdf := pbkdf2Params{Salt: salt, Iterations: writeIterations, PRF: pkix.AlgorithmIdentifier{Algorithm: oidHMACSM3}}
 	if params.KDF.Parameters.FullBytes, err = asn1.Marshal(kdf); err != nil {
 		return nil, fmt.Errorf("x509: %w", err)
 	}

@@ -19,6 +19,7 @@ const (
 	pemTypePKCS8     = "PRIVATE KEY"
 	pemTypeEncrypted = "ENCRYPTED PRIVATE KEY"
 	pemTypeEC        = "EC PRIVATE KEY"
+	pemTypeSM2       = "SM2 PRIVATE KEY" // SEC1, as openssl 3 names it for SM2
 	pemTypeRSA       = "RSA PRIVATE KEY"
 )
 
@@ -51,8 +52,8 @@ func EncryptPEMBlock(rand io.Reader, blockType string, data, password []byte, al
 	return x509.EncryptPEMBlock(rand, blockType, data, password, alg) //nolint:staticcheck // see above
 }
 
-// ParsePrivateKeyPEM parses the first private key in text. Blocks before it, such as the EC PARAMETERS that openssl
-// writes, are skipped. It takes PKCS#8, SEC1 and PKCS#1, plain or encrypted with PBES2 or RFC 1423; password may be nil.
+// ParsePrivateKeyPEM parses the first private key in text. Blocks before it, such as the EC PARAMETERS or
+// SM2 PARAMETERS that openssl writes, are skipped. It takes PKCS#8, SEC1 and PKCS#1, plain or encrypted with PBES2 or RFC 1423; password may be nil.
 // SM2 keys come as *sm2.PrivateKey, others as crypto/x509 gives them. Errors: ErrNoPassword, ErrWrongPassword,
 // or what is wrong with the encoding.
 func ParsePrivateKeyPEM(text, password []byte) (any, error) {
@@ -66,7 +67,7 @@ func ParsePrivateKeyPEM(text, password []byte) (any, error) {
 			return nil, errors.New("x509: no private key in PEM form")
 		}
 		switch block.Type {
-		case pemTypePKCS8, pemTypeEncrypted, pemTypeEC, pemTypeRSA:
+		case pemTypePKCS8, pemTypeEncrypted, pemTypeEC, pemTypeSM2, pemTypeRSA:
 			return parsePrivateKeyBlock(block, password)
 		}
 	}

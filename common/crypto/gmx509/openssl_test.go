@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmx509
+
+import (
+	"crypto/rand"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/stretchr/testify/require"
+)
+
+// openssl runs the command in dir and fails the test if it does. Without the command the test is skipped.
+func openssl(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	path, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("openssl is not installed")
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "openssl %v\n%s", args, out)
+}
+
+// What this package writes is accepted by openssl, which shares no code with it.
+func TestOpenSSLReadsOurs(t *testing.T) {
+	const distID = "distid:1234567812345678"
+	dir := t.TempDir()
+	write := func(name, blockType string, der []byte) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(&pem.Block{Type: blockType, Bytes: der}), 0o600))
+	}
+	root := issue(t, template("root", true), sm2Key(t), nil)
+	inter := issue(t, template("inter", true), sm2Key(t), root)
+	leaf := issue(t, template("leaf", false), sm2Key(t), inter)
+	write("root.crt", "CERTIFICATE", root.cert.Raw)
+	write("inter.crt", "CERTIFICATE", inter.cert.Raw)
+	write("leaf.crt", "CERTIFICATE", leaf.cert.Raw)
+	// OpenSSL 3.0 gives the signer id to the last certificate alone, so the chain is checked link by link.
+	openssl(t, dir, "verify", "-x509_strict", "-vfyopt", distID, "-CAfile", "root.crt", "inter.crt")
+	openssl(t, dir, "verify", "-x509_strict", "-vfyopt", distID, "-partial_chain", "-CAfile", "inter.crt", "leaf.crt")
+
+	key := leaf.key.(*sm2.PrivateKey)
+	text, err := MarshalPrivateKeyPEM(key, nil)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "leaf.key"), text, 0o600))
+	openssl(t, dir, "pkey", "-in", "leaf.key", "-check", "-noout")
+	openssl(t, dir, "pkey", "-in", "leaf.key", "-pubout", "-out", "leaf.key.pub")
+	pub, err := MarshalPublicKeyPEM(leaf.cert.PublicKey)
+	require.NoError(t, err)
+	theirs, err := os.ReadFile(filepath.Join(dir, "leaf.key.pub"))
+	require.NoError(t, err)
+	require.Equal(t, string(pub), string(theirs))
+
+	der, err := CreateCertificateRequest(rand.Reader, &CertificateRequest{Subject: leaf.cert.Subject}, key)
+	require.NoError(t, err)
+	write("leaf.csr", "CERTIFICATE REQUEST", der)
+	openssl(t, dir, "req", "-in", "leaf.csr", "-verify", "-vfyopt", distID, "-noout")
+
+	now := time.Now()
+	der, err = CreateRevocationList(rand.Reader, &RevocationList{Number: big.NewInt(1), ThisUpdate: now, NextUpdate: now.Add(time.Hour)},
+		root.cert, root.key.(*sm2.PrivateKey))
+	require.NoError(t, err)
+	write("root.crl", "X509 CRL", der)
+	openssl(t, dir, "crl", "-in", "root.crl", "-noout", "-text")
+
+	msg := []byte("signed by us")
+	sig, err := key.Sign(rand.Reader, msg, sm2.DefaultSM2SignerOpts)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "msg"), msg, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "sig"), sig, 0o600))
+	openssl(t, dir, "dgst", "-sm3", "-verify", "leaf.key.pub", "-sigopt", distID, "-signature", "sig", "msg")
+}
