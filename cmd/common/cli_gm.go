@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package common
+
+import (
+	"os"
+
+	"gopkg.in/alecthomas/kingpin.v2"
+)
+
+var (
+	tlsMode               *string
+	tlsEncCert, tlsEncKey **os.File
+)
+
+// configureFlags adds the flags of TLCP.
+//
+//fork:wrap TLCP towards the peer
+func configureFlags(app *kingpin.Application) {
+	upstreamConfigureFlags(app)
+	tlsMode = app.Flag("tlsMode", "Protocol towards the peer: tls, or gm for TLCP; with gm, --tlsCert and --tlsKey name the signing pair").
+		Default("tls").Enum("tls", "gm")
+	tlsEncCert = app.Flag("tlsEncCert", "(Optional) TLCP encryption certificate that goes with --tlsCert").File()
+	tlsEncKey = app.Flag("tlsEncKey", "(Optional) Private key of --tlsEncCert").File()
+}
+
+// parseFlagsToConfig adds what the TLCP flags say. A mode of tls is left empty, so that saved files stay as upstream writes them.
+//
+//fork:wrap TLCP towards the peer
+func parseFlagsToConfig() Config {
+	conf := upstreamParseFlagsToConfig()
+	if *tlsMode != "tls" {
+		conf.TLSConfig.TLSMode = *tlsMode
+	}
+	conf.TLSConfig.EncCertPath = evaluateFileFlag(tlsEncCert)
+	conf.TLSConfig.EncKeyPath = evaluateFileFlag(tlsEncKey)
+	return conf
+}

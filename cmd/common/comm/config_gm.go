@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+)
+
+// Config takes what a client needs for TLCP. With TLSMode gm, CertPath and KeyPath name the signing pair.
+//
+//fork:fields TLCP towards the peer
+type Config struct {
+	TLSMode     string `yaml:",omitempty"` // tls (also when empty) or gm
+	EncCertPath string `yaml:",omitempty"`
+	EncKeyPath  string `yaml:",omitempty"`
+}
+
+// ToSecureOptions returns upstream's options for TLS, and for TLCP the pair that is configured or, when none is, one made for
+// this process: the peer asks for a certificate to bind requests to, but without mutual TLS it does not verify it.
+//
+//fork:wrap TLCP towards the peer
+func (conf Config) ToSecureOptions(newSelfSignedTLSCert genTLSCertFunc) (comm.SecureOptions, error) {
+	mode, err := comm.ParseClientMode(conf.TLSMode)
+	if err != nil {
+		return comm.SecureOptions{}, fmt.Errorf("TLS mode: %w", err)
+	}
+	if mode == comm.ClientGM && conf.PeerCACertPath == "" {
+		return comm.SecureOptions{}, errors.New("TLS mode gm needs the root certificate of the peer (--peerTLSCA)")
+	}
+	if mode != comm.ClientGM {
+		if conf.EncCertPath != "" || conf.EncKeyPath != "" {
+			return comm.SecureOptions{}, errors.New("an encryption certificate is given, but the TLS mode is not gm")
+		}
+		options, err := conf.upstreamToSecureOptions(newSelfSignedTLSCert)
+		options.ClientMode = mode
+		return options, err
+	}
+	return conf.tlcpOptions()
+}
+
+func (conf Config) tlcpOptions() (comm.SecureOptions, error) {
+	roots, err := os.ReadFile(conf.PeerCACertPath)
+	if err != nil {
+		return comm.SecureOptions{}, err
+	}
+	material, err := conf.tlcpMaterial()
+	if err != nil {
+		return comm.SecureOptions{}, err
+	}
+	return comm.SecureOptions{
+		UseTLS:            true,
+		RequireClientCert: true,
+		ServerRootCAs:     [][]byte{roots},
+		Certificate:       material.Certificate,
+		Key:               material.Key,
+		ClientMode:        comm.ClientGM,
+	}, nil
+}
+
+func (conf Config) tlcpMaterial() (comm.Material, error) {
+	if conf.CertPath == "" && conf.KeyPath == "" && conf.EncCertPath == "" && conf.EncKeyPath == "" {
+		return selfSignedPair()
+	}
+	return comm.Files{
+		SignCert: conf.CertPath, SignKey: conf.KeyPath,
+		EncCert: conf.EncCertPath, EncKey: conf.EncKeyPath,
+	}.Load()
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tlsconfig
+
+import (
+	"fmt"
+	"reflect"
+	"sync"
+
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+	"github.com/spf13/viper"
+)
+
+// settings is what a source was made from. Upstream asks for its TLS options more than once while a peer starts; as long as
+// the answer would be the same, the source that earlier callers hold must stay the registered one.
+type settings struct {
+	files  comm.Files
+	config comm.SourceConfig
+}
+
+var (
+	mu   sync.Mutex
+	made = map[string]settings{} // by role; protected by mu
+)
+
+// PeerServerSource returns the live material of the peer's listeners. Where the gateway would present another certificate
+// than the rest of the peer when it dials, it becomes a source of its own, so that its mode can be seen and switched.
+func PeerServerSource() (*comm.Source, error) {
+	mode, err := ServerMode("peer")
+	if err != nil {
+		return nil, err
+	}
+	files := ServerFiles("peer")
+	source, err := register(files, comm.SourceConfig{
+		Role:       RolePeerServer,
+		ServerMode: mode,
+		DrainGrace: viper.GetDuration("peer.tls.drainGrace"),
+	})
+	if err != nil || samePairs(files, ClientFiles("peer")) {
+		return source, err
+	}
+	clientMode, err := ClientMode("peer")
+	if err != nil {
+		return nil, err
+	}
+	files.ClientRootCAs = nil
+	_, err = register(files, comm.SourceConfig{Role: RolePeerGateway, ClientMode: clientMode})
+	return source, err
+}
+
+// PeerClientSource returns the live material with which the peer dials other nodes.
+func PeerClientSource() (*comm.Source, error) {
+	mode, err := ClientMode("peer")
+	if err != nil {
+		return nil, err
+	}
+	return register(ClientFiles("peer"), comm.SourceConfig{Role: RolePeerClient, ClientMode: mode})
+}
+
+func samePairs(a, b comm.Files) bool {
+	return a.Cert == b.Cert && a.Key == b.Key && a.SignCert == b.SignCert && a.SignKey == b.SignKey &&
+		a.EncCert == b.EncCert && a.EncKey == b.EncKey
+}
+
+func register(files comm.Files, cfg comm.SourceConfig) (*comm.Source, error) {
+	mu.Lock()
+	defer mu.Unlock()
+	wanted := settings{files: files, config: cfg}
+	if source := comm.LookupSource(cfg.Role); source != nil && reflect.DeepEqual(made[cfg.Role], wanted) {
+		return source, nil
+	}
+	cfg.Load = files.Load
+	source, err := comm.NewSource(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("TLS material of %s: %w", cfg.Role, err)
+	}
+	made[cfg.Role] = wanted
+	return source, nil
+}

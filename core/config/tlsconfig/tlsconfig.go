@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package tlsconfig reads the TLS keys of core.yaml, stock and GM, and turns them into the material that the comm layer
+// uses. The node and the peer command both read them, so the rules stand here once:
+//
+//   - PREFIX.tls.cert, key, clientCert and clientKey name the crypto/tls pairs, as in stock Fabric;
+//   - PREFIX.tls.gm.signCert, signKey, encCert and encKey name the TLCP pair of a listener;
+//   - PREFIX.tls.gm.clientSignCert, clientSignKey, clientEncCert and clientEncKey name the TLCP pair used for dialing,
+//     by default the listener's;
+//   - PREFIX.tls.mode is what a listener speaks (tls, dual or gm), PREFIX.tls.clientMode what is spoken when dialing (tls or gm).
+//
+// PREFIX is "peer" or, in the peer command, "orderer".
+package tlsconfig
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/hyperledger/fabric/core/config"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+	"github.com/spf13/viper"
+)
+
+// The roles under which a peer's live TLS material is known to the comm layer and to the operations endpoint.
+const (
+	RolePeerServer  = "peer.server"
+	RolePeerClient  = "peer.client"
+	RolePeerGateway = "peer.gateway"
+)
+
+// ServerMode returns PREFIX.tls.mode; absent means tls.
+func ServerMode(prefix string) (comm.ServerMode, error) {
+	key := prefix + ".tls.mode"
+	mode, err := comm.ParseServerMode(viper.GetString(key))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", key, err)
+	}
+	return mode, nil
+}
+
+// ClientMode returns PREFIX.tls.clientMode; absent means tls.
+func ClientMode(prefix string) (comm.ClientMode, error) {
+	key := prefix + ".tls.clientMode"
+	mode, err := comm.ParseClientMode(viper.GetString(key))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", key, err)
+	}
+	return mode, nil
+}
+
+// ReadStandardPEM reads a certificate or key of crypto/tls. A process that speaks nothing but TLCP need not have one: with
+// gmOnly a file that does not exist reads as empty. Any other fault is an error in every mode.
+func ReadStandardPEM(path string, gmOnly bool) ([]byte, error) {
+	content, err := os.ReadFile(path)
+	if gmOnly && (path == "" || errors.Is(err, fs.ErrNotExist)) {
+		return nil, nil
+	}
+	return content, err
+}
+
+// ServerIsGMOnly tells whether the listeners of PREFIX speak TLCP alone. A mode that cannot be parsed is not gm; where it is
+// used it is reported.
+func ServerIsGMOnly(prefix string) bool {
+	mode, err := ServerMode(prefix)
+	return err == nil && mode == comm.ModeGM
+}
+
+// ClientIsGMOnly tells whether PREFIX dials with TLCP.
+func ClientIsGMOnly(prefix string) bool {
+	mode, err := ClientMode(prefix)
+	return err == nil && mode == comm.ClientGM
+}
+
+// ServerFiles returns the files of the listeners of PREFIX.
+func ServerFiles(prefix string) comm.Files {
+	files := comm.Files{
+		Cert:     config.GetPath(prefix + ".tls.cert.file"),
+		Key:      config.GetPath(prefix + ".tls.key.file"),
+		SignCert: config.GetPath(prefix + ".tls.gm.signCert.file"),
+		SignKey:  config.GetPath(prefix + ".tls.gm.signKey.file"),
+		EncCert:  config.GetPath(prefix + ".tls.gm.encCert.file"),
+		EncKey:   config.GetPath(prefix + ".tls.gm.encKey.file"),
+	}
+	if root := config.GetPath(prefix + ".tls.rootcert.file"); root != "" {
+		files.ServerRootCAs = []string{root}
+	}
+	if viper.GetBool(prefix + ".tls.clientAuthRequired") {
+		files.ClientRootCAs = clientRootFiles(prefix)
+	}
+	if ServerIsGMOnly(prefix) {
+		dropAbsentStandardPair(&files)
+	}
+	return files
+}
+
+// ClientFiles returns the files used for dialing; each pair that is not named falls back to that of the listener.
+func ClientFiles(prefix string) comm.Files {
+	files := ServerFiles(prefix)
+	files.ClientRootCAs = nil
+	if anySet(prefix, "clientCert", "clientKey") {
+		files.Cert = config.GetPath(prefix + ".tls.clientCert.file")
+		files.Key = config.GetPath(prefix + ".tls.clientKey.file")
+	}
+	if anySet(prefix, "gm.clientSignCert", "gm.clientSignKey", "gm.clientEncCert", "gm.clientEncKey") {
+		files.SignCert = config.GetPath(prefix + ".tls.gm.clientSignCert.file")
+		files.SignKey = config.GetPath(prefix + ".tls.gm.clientSignKey.file")
+		files.EncCert = config.GetPath(prefix + ".tls.gm.clientEncCert.file")
+		files.EncKey = config.GetPath(prefix + ".tls.gm.clientEncKey.file")
+	}
+	if ClientIsGMOnly(prefix) {
+		dropAbsentStandardPair(&files)
+	}
+	return files
+}
+
+func anySet(prefix string, names ...string) bool {
+	for _, name := range names {
+		if viper.GetString(prefix+".tls."+name+".file") != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// clientRootFiles resolves the list relative to the configuration file, as the other paths are.
+func clientRootFiles(prefix string) []string {
+	var files []string
+	for _, file := range viper.GetStringSlice(prefix + ".tls.clientRootCAs.files") {
+		files = append(files, config.TranslatePath(filepath.Dir(viper.ConfigFileUsed()), file))
+	}
+	return files
+}
+
+// dropAbsentStandardPair forgets the crypto/tls pair when neither file is there: sampleconfig names both by default.
+func dropAbsentStandardPair(files *comm.Files) {
+	if absent(files.Cert) && absent(files.Key) {
+		files.Cert, files.Key = "", ""
+	}
+}
+
+func absent(path string) bool {
+	if path == "" {
+		return true
+	}
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package deliverservice
+
+import (
+	"fmt"
+
+	"github.com/hyperledger/fabric/core/config/tlsconfig"
+)
+
+// loadDeliverServiceConfig adds the peer's live client source to what upstream read, so that the deliver client dials in the
+// peer's client mode. Like upstream it panics on a configuration that cannot be used.
+//
+//fork:wrap the deliver client follows peer.tls.clientMode and live certificates
+func (c *DeliverServiceConfig) loadDeliverServiceConfig() {
+	c.upstreamLoadDeliverServiceConfig()
+	if !c.SecOpts.UseTLS {
+		return
+	}
+	source, err := tlsconfig.PeerClientSource()
+	if err != nil {
+		panic(fmt.Errorf("deliver client: %w", err))
+	}
+	c.SecOpts.Source = source
+	if c.SecOpts.RequireClientCert {
+		material := source.Material()
+		c.SecOpts.Certificate, c.SecOpts.Key = material.Certificate, material.Key
+	}
+}
+
+func readClientPEM(path string) ([]byte, error) {
+	return tlsconfig.ReadStandardPEM(path, tlsconfig.ClientIsGMOnly("peer"))
+}
+
+// BindingHash returns the hash of the certificate that the next connection of this dialer presents, nil when it presents none.
+func (d DialerAdapter) BindingHash() []byte {
+	return d.ClientConfig.SecOpts.BindingHash()
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package peer
+
+import (
+	"crypto/tls"
+
+	"github.com/hyperledger/fabric/core/config"
+	"github.com/hyperledger/fabric/core/config/tlsconfig"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+)
+
+// GetServerConfig returns upstream's options with the live TLS source of the peer's listeners. Certificate and Key become
+// PEM bundles of every pair the peer has, for code that rebuilds options from these bytes.
+//
+//fork:wrap the peer's listeners take mode and certificates from a source that can be switched while running
+func GetServerConfig() (comm.ServerConfig, error) {
+	serverConfig, err := upstreamGetServerConfig()
+	if err != nil || !serverConfig.SecOpts.UseTLS {
+		return serverConfig, err
+	}
+	source, err := tlsconfig.PeerServerSource()
+	if err != nil {
+		return serverConfig, err
+	}
+	material := source.Material()
+	serverConfig.SecOpts.Source = source
+	serverConfig.SecOpts.Certificate = material.Certificate
+	serverConfig.SecOpts.Key = material.Key
+	return serverConfig, nil
+}
+
+// GetClientCertificate returns the certificate that the peer presents when it dials now, of the family that its client mode
+// asks for. For TLCP, Certificate holds the signing and the encryption certificate, in this order.
+//
+//fork:wrap the certificate follows peer.tls.clientMode
+func GetClientCertificate() (tls.Certificate, error) {
+	if !tlsconfig.ClientIsGMOnly("peer") {
+		if cert, err := upstreamGetClientCertificate(); err != nil {
+			return cert, err
+		}
+	}
+	source, err := tlsconfig.PeerClientSource()
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return source.ClientCertificate()
+}
+
+// readServerPEM reads the file that a key of the listeners' crypto/tls pair names.
+func readServerPEM(key string) ([]byte, error) {
+	return tlsconfig.ReadStandardPEM(config.GetPath(key), tlsconfig.ServerIsGMOnly("peer"))
+}

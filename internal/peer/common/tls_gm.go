@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package common
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"os"
+
+	"github.com/hyperledger/fabric/core/config"
+	"github.com/hyperledger/fabric/core/config/tlsconfig"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+	"github.com/spf13/cobra"
+	"github.com/spf13/viper"
+)
+
+var (
+	tlsMode     string
+	encCertFile string
+	encKeyFile  string
+)
+
+// AddOrdererFlags adds the flags that TLCP needs to those of upstream. With --tlsmode gm, --certfile and --keyfile name the
+// signing pair.
+//
+//fork:wrap flags for TLCP towards the orderer
+func AddOrdererFlags(cmd *cobra.Command) {
+	upstreamAddOrdererFlags(cmd)
+	flags := cmd.PersistentFlags()
+	flags.StringVarP(&tlsMode, "tlsmode", "", "",
+		"Protocol towards the orderer endpoint: tls, or gm for TLCP (default: peer.tls.clientMode, then tls)")
+	flags.StringVarP(&encCertFile, "encCertfile", "", "",
+		"Path to file containing the PEM-encoded TLCP encryption certificate that goes with --certfile, the signing certificate")
+	flags.StringVarP(&encKeyFile, "encKeyfile", "", "",
+		"Path to file containing the PEM-encoded private key of --encCertfile")
+}
+
+// SetOrdererEnv also sets what the TLCP flags say. The orderer is dialed in the mode of --tlsmode, else as the peer is.
+//
+//fork:wrap flags for TLCP towards the orderer
+func SetOrdererEnv(cmd *cobra.Command, args []string) {
+	upstreamSetOrdererEnv(cmd, args)
+	mode := tlsMode
+	if mode == "" {
+		mode = viper.GetString("orderer.tls.clientMode")
+	}
+	if mode == "" {
+		mode = viper.GetString("peer.tls.clientMode")
+	}
+	viper.Set("orderer.tls.clientMode", mode)
+	if encCertFile != "" || encKeyFile != "" {
+		viper.Set("orderer.tls.gm.clientEncCert.file", encCertFile)
+		viper.Set("orderer.tls.gm.clientEncKey.file", encKeyFile)
+	}
+}
+
+// configFromEnv adds the protocol that PREFIX.tls.clientMode names.
+//
+//fork:wrap commands dial in the mode that is configured for the node they address
+func configFromEnv(prefix string) (address string, clientConfig comm.ClientConfig, err error) {
+	address, clientConfig, err = upstreamConfigFromEnv(prefix)
+	if err != nil || !clientConfig.SecOpts.UseTLS {
+		return address, clientConfig, err
+	}
+	clientConfig.SecOpts.ClientMode, err = tlsconfig.ClientMode(prefix)
+	return address, clientConfig, err
+}
+
+// newPeerClientForClientConfig adds the mode of peer.tls.clientMode to options that say none.
+//
+//fork:wrap commands dial in the mode that is configured for the node they address
+func newPeerClientForClientConfig(address string, clientConfig comm.ClientConfig) (*PeerClient, error) {
+	if clientConfig.SecOpts.UseTLS && clientConfig.SecOpts.ClientMode == "" {
+		mode, err := tlsconfig.ClientMode("peer")
+		if err != nil {
+			return nil, err
+		}
+		clientConfig.SecOpts.ClientMode = mode
+	}
+	return upstreamNewPeerClientForClientConfig(address, clientConfig)
+}
+
+// GetClientCertificate returns the client certificate of the mode in use, an empty one when no client authentication is
+// configured.
+//
+//fork:replace crypto/tls cannot make a pair of an SM2 certificate
+func GetClientCertificate() (tls.Certificate, error) {
+	if !viper.GetBool("peer.tls.clientAuthRequired") {
+		return tls.Certificate{}, nil
+	}
+	mode, err := tlsconfig.ClientMode("peer")
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	options := comm.SecureOptions{UseTLS: true, RequireClientCert: true, ClientMode: mode}
+	if options.Key, options.Certificate, err = getClientAuthInfoFromEnv("peer"); err != nil {
+		return tls.Certificate{}, err
+	}
+	cert, err := options.ClientCertificate()
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("failed to load client certificate: %w", err)
+	}
+	return cert, nil
+}
+
+// getClientAuthInfoFromEnv returns the client's keys and certificates as PEM bundles: the pair of PREFIX.tls.clientKey and
+// clientCert, which may itself be the signing pair, and the TLCP files that are named beside it.
+//
+//fork:wrap client authentication with a TLCP pair
+func getClientAuthInfoFromEnv(prefix string) ([]byte, []byte, error) {
+	gm := ".tls.gm.client"
+	if !anyFileSet(prefix+gm, "SignCert", "SignKey", "EncCert", "EncKey") {
+		return upstreamGetClientAuthInfoFromEnv(prefix)
+	}
+	var keys, certs bytes.Buffer
+	for _, file := range []struct {
+		key string
+		to  *bytes.Buffer
+	}{
+		{prefix + ".tls.clientKey.file", &keys},
+		{prefix + ".tls.clientCert.file", &certs},
+		{prefix + gm + "SignKey.file", &keys},
+		{prefix + gm + "SignCert.file", &certs},
+		{prefix + gm + "EncKey.file", &keys},
+		{prefix + gm + "EncCert.file", &certs},
+	} {
+		if err := appendFile(file.to, file.key); err != nil {
+			return nil, nil, err
+		}
+	}
+	return keys.Bytes(), certs.Bytes(), nil
+}
+
+func anyFileSet(prefix string, names ...string) bool {
+	for _, name := range names {
+		if viper.GetString(prefix+name+".file") != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// appendFile adds the content of the file that key names, if it names one.
+func appendFile(to *bytes.Buffer, key string) error {
+	if viper.GetString(key) == "" {
+		return nil
+	}
+	content, err := os.ReadFile(config.GetPath(key))
+	if err != nil {
+		return fmt.Errorf("unable to load %s: %w", key, err)
+	}
+	to.Write(content)
+	to.WriteByte('\n')
+	return nil
+}
