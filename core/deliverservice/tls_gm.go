@@ -3,23 +3,19 @@
 package deliverservice
 
 import (
-	"fmt"
-
 	"github.com/hyperledger/fabric/core/config/tlsconfig"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
 
-// loadDeliverServiceConfig adds the peer's live client source to what upstream read, so that the deliver client dials in the
-// peer's client mode. Like upstream it panics on a configuration that cannot be used.
+// loadDeliverServiceConfig adds the peer's live client source, which the node registers before it asks for this configuration,
+// to what upstream read, so that the deliver client dials in the peer's client mode.
 //
 //fork:wrap the deliver client follows peer.tls.clientMode and live certificates
 func (c *DeliverServiceConfig) loadDeliverServiceConfig() {
 	c.upstreamLoadDeliverServiceConfig()
-	if !c.SecOpts.UseTLS {
+	source := comm.LookupSource(tlsconfig.RolePeerClient)
+	if source == nil || !c.SecOpts.UseTLS {
 		return
-	}
-	source, err := tlsconfig.PeerClientSource()
-	if err != nil {
-		panic(fmt.Errorf("deliver client: %w", err))
 	}
 	c.SecOpts.Source = source
 	if c.SecOpts.RequireClientCert {

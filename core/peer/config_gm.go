@@ -8,6 +8,7 @@ import (
 	"github.com/hyperledger/fabric/core/config"
 	"github.com/hyperledger/fabric/core/config/tlsconfig"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
+	"github.com/spf13/viper"
 )
 
 // GetServerConfig returns upstream's options with the live TLS source of the peer's listeners. Certificate and Key become
@@ -35,8 +36,9 @@ func GetServerConfig() (comm.ServerConfig, error) {
 //
 //fork:wrap the certificate follows peer.tls.clientMode
 func GetClientCertificate() (tls.Certificate, error) {
-	if !tlsconfig.ClientIsGMOnly("peer") {
-		if cert, err := upstreamGetClientCertificate(); err != nil {
+	enabled := viper.GetBool("peer.tls.enabled")
+	if !enabled || !tlsconfig.ClientIsGMOnly("peer") {
+		if cert, err := upstreamGetClientCertificate(); err != nil || !enabled {
 			return cert, err
 		}
 	}

@@ -40,7 +40,9 @@ func (c *ChaincodeServerUserData) ChaincodeServerInfo(cryptoDir string) (*ccintf
 		return info, err
 	}
 	options := &info.ClientConfig.SecOpts
-	options.ClientMode = mode
+	if c.TLSMode != "" {
+		options.ClientMode = mode
+	}
 	if options.RequireClientCert && mode == comm.ClientGM {
 		options.Certificate = []byte(c.ClientCert + "\n" + c.ClientEncCert)
 		options.Key = []byte(c.ClientKey + "\n" + c.ClientEncKey)

@@ -84,16 +84,13 @@ func newPeerClientForClientConfig(address string, clientConfig comm.ClientConfig
 // GetClientCertificate returns the client certificate of the mode in use, an empty one when no client authentication is
 // configured.
 //
-//fork:replace crypto/tls cannot make a pair of an SM2 certificate
+//fork:wrap crypto/tls cannot make a pair of an SM2 certificate
 func GetClientCertificate() (tls.Certificate, error) {
-	if !viper.GetBool("peer.tls.clientAuthRequired") {
-		return tls.Certificate{}, nil
+	if !viper.GetBool("peer.tls.clientAuthRequired") || !tlsconfig.ClientIsGMOnly("peer") {
+		return upstreamGetClientCertificate()
 	}
-	mode, err := tlsconfig.ClientMode("peer")
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	options := comm.SecureOptions{UseTLS: true, RequireClientCert: true, ClientMode: mode}
+	options := comm.SecureOptions{UseTLS: true, RequireClientCert: true, ClientMode: comm.ClientGM}
+	var err error
 	if options.Key, options.Certificate, err = getClientAuthInfoFromEnv("peer"); err != nil {
 		return tls.Certificate{}, err
 	}
