@@ -145,3 +145,47 @@ require (
 	gopkg.in/ini.v1 v1.51.0 // indirect
 	rsc.io/tmplfunc v0.0.3 // indirect
 )
+
+// Folders that stand at upstream's paths and build in build/fabric alone: they are no part of ./... here.
+ignore (
+	./bccsp
+	./cmd/common
+	./cmd/configtxgen
+	./cmd/configtxlator
+	./cmd/cryptogen
+	./cmd/discover
+	./cmd/ledgerutil
+	./cmd/orderer
+	./cmd/osnadmin
+	./cmd/peer
+	./common/capabilities
+	./common/cauthdsl
+	./common/chaincode
+	./common/channelconfig
+	./common/configtx
+	./common/crypto/tlsgen
+	./common/deliver
+	./common/diag
+	./common/errors
+	./common/fabhttp
+	./common/flogging
+	./common/genesis
+	./common/graph
+	./common/grpclogging
+	./common/grpcmetrics
+	./common/ledger
+	./common/metadata
+	./common/metrics
+	./common/policies
+	./common/policydsl
+	./common/semaphore
+	./common/util
+	./common/viperutil
+	./core
+	./discovery
+	./gossip
+	./internal
+	./msp
+	./orderer
+	./protoutil
+)

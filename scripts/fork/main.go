@@ -21,9 +21,16 @@ import (
 
 const usage = `usage: fork [-root folder] [-upstream folder|version] command
 commands:
-  assemble   write build/fabric
-  accept     write build/fabric and record upstream's present texts in the lock
-  version    print upstream's version
+  assemble       write build/fabric and build/overlay.json
+  accept         the same, and record upstream's present texts in the lock
+  check          check the lock for left-overs, go.mod's ignore directives, and the length of our files
+  drift          compare the lock with upstream, per declaration: same, changed, moved, gone
+  stat           print the size of the delta
+  version        print upstream's version
+  lint command   run a linter on our packages in build/fabric; only its words about our files count
+  test           run our own tests in build/fabric
+  test-upstream  run the upstream tests that the delta concerns in build/fabric
+  record-tests   write the must-pass list that test-upstream compares with
 `
 
 func main() {
@@ -38,8 +45,8 @@ func main() {
 }
 
 func run(root, which string, args []string) error {
-	if len(args) != 1 {
-		return fmt.Errorf("one command is needed\n%s", usage)
+	if len(args) == 0 {
+		return fmt.Errorf("a command is needed\n%s", usage)
 	}
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -49,16 +56,31 @@ func run(root, which string, args []string) error {
 	if err != nil {
 		return err
 	}
-	switch args[0] {
+	command, rest := args[0], args[1:]
+	switch command {
 	case "assemble":
 		return runAssemble(os.Stdout, root, up, false)
 	case "accept":
 		return runAssemble(os.Stdout, root, up, true)
+	case "check":
+		return runCheck(root, up)
+	case "drift":
+		return runDrift(os.Stdout, root, up)
+	case "stat":
+		return runStat(os.Stdout, root, up)
 	case "version":
 		fmt.Println(up.version())
 		return nil
+	case "lint":
+		return runLint(os.Stdout, root, up, rest)
+	case "test":
+		return runOurTests(root, up, rest)
+	case "test-upstream":
+		return runUpstreamTests(os.Stdout, root, up, rest, false)
+	case "record-tests":
+		return runUpstreamTests(os.Stdout, root, up, rest, true)
 	}
-	return fmt.Errorf("unknown command %q\n%s", args[0], usage)
+	return fmt.Errorf("unknown command %q\n%s", command, usage)
 }
 
 func lockPath(root string) string { return filepath.Join(root, "scripts", "fork", "lock.txt") }
@@ -94,6 +116,9 @@ func runAssemble(out io.Writer, root string, up *upstream, accept bool) error {
 	c, err := a.sync(treePath(root))
 	if err != nil {
 		return err
+	}
+	if err := a.writeOverlay(treePath(root)); err != nil {
+		return fmt.Errorf("writing the editor overlay: %w", err)
 	}
 	if !c.empty() {
 		fmt.Fprintf(out, "fork: %d files written, %d removed in build/fabric (upstream %s)\n", len(c.write), len(c.stale), up.name)

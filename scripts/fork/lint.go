@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// ourPackages lists the folders that hold Go files of ours, as package patterns, without test fixtures.
+func (a *assembly) ourPackages() []string {
+	dirs := map[string]bool{}
+	for _, name := range a.ourPaths {
+		if path.Ext(name) == ".go" && !strings.Contains(name, "/testdata/") {
+			dirs["./"+path.Dir(name)] = true
+		}
+	}
+	return sortedKeys(dirs)
+}
+
+var findingPath = regexp.MustCompile(`^(?:vet: )?(?:\./)?([^\s:]+\.go):[0-9]+`)
+
+// runLint runs a linter over our packages in the assembled tree. What it says about upstream's files is upstream's
+// business and dropped; anything else is printed and is an error.
+func runLint(out io.Writer, root string, up *upstream, command []string) error {
+	if len(command) == 0 {
+		return fmt.Errorf("lint needs the linter's command")
+	}
+	a, err := assemble(root, up)
+	if err != nil {
+		return err
+	}
+	ours := map[string]bool{}
+	for _, name := range a.ourPaths {
+		ours[name] = true
+	}
+	cmd := exec.Command(command[0], append(command[1:], a.ourPackages()...)...)
+	cmd.Dir = treePath(root)
+	text, runErr := cmd.CombinedOutput()
+	findings, about := 0, 0
+	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+		m := findingPath.FindStringSubmatch(line)
+		switch {
+		case m != nil && !ours[m[1]]:
+			about++
+		case line == "" || strings.HasPrefix(line, "#") || strings.HasPrefix(line, "\t") || strings.HasPrefix(line, "exit status"):
+		default:
+			findings++
+			fmt.Fprintln(out, line)
+		}
+	}
+	if findings > 0 {
+		return fmt.Errorf("%s has %d findings in our files", command[0], findings)
+	}
+	if runErr != nil && about == 0 {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(command, " "), runErr, text)
+	}
+	return nil
+}
+
+// runOurTests runs the tests that our own _test.go files declare, in the assembled tree.
+func runOurTests(root string, up *upstream, flags []string) error {
+	a, err := assemble(root, up)
+	if err != nil {
+		return err
+	}
+	needs, err := a.needUpstream()
+	if err != nil {
+		return err
+	}
+	var pkgs []string
+	names := map[string]bool{}
+	for _, dir := range sortedKeys(needs) {
+		if needs[dir] == "" {
+			continue // tested at the root
+		}
+		found, err := a.testNames(dir)
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 {
+			pkgs = append(pkgs, "./"+dir)
+		}
+		for _, n := range found {
+			names[n] = true
+		}
+	}
+	if len(pkgs) == 0 {
+		return nil
+	}
+	// vet looks at upstream's files too, and fails on some that predate its newer checks; 'make verify' vets ours.
+	args := append([]string{"test", "-vet=off", "-run", "^(" + strings.Join(sortedKeys(names), "|") + ")$"}, flags...)
+	cmd := exec.Command("go", append(args, pkgs...)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = treePath(root), os.Stdout, os.Stderr
+	return cmd.Run()
+}
+
+// testNames lists the tests, fuzz tests and examples that our files in a folder declare.
+func (a *assembly) testNames(dir string) ([]string, error) {
+	var names []string
+	for _, name := range a.ourPaths {
+		if path.Dir(name) != dir || !strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		data, err := a.files[name].content()
+		if err != nil {
+			return nil, err
+		}
+		file, err := parseGo(name, data)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range file.ast.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || fn.Recv != nil || fn.Name.Name == "TestMain" {
+				continue
+			}
+			for _, prefix := range []string{"Test", "Fuzz", "Example"} {
+				if strings.HasPrefix(fn.Name.Name, prefix) {
+					names = append(names, fn.Name.Name)
+				}
+			}
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"sort"
+	"strings"
+)
+
+// commPackage is the package whose dependants' tests always run: it is replaced as a whole.
+const commPackage = upstreamModule + "/internal/pkg/comm"
+
+func testList(root string, name string) string {
+	return filepath.Join(root, "scripts", "fork", "upstream-tests", name)
+}
+
+// testPackages lists the upstream packages that the delta concerns: those it touches, and those that depend on comm,
+// directly or not, or whose tests import it.
+func (a *assembly) testPackages() ([]string, error) {
+	touched := map[string]bool{}
+	for _, t := range a.touched.byKey {
+		if path.Ext(t.file) == ".go" {
+			touched[upstreamModule+"/"+path.Dir(t.file)] = true
+		}
+	}
+	cmd := exec.Command("go", "list", "-json=ImportPath,Deps,TestImports,XTestImports,TestGoFiles,XTestGoFiles", "./...")
+	cmd.Dir, cmd.Stderr = treePath(a.root), os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("listing the packages of build/fabric: %w", err)
+	}
+	type listed struct {
+		ImportPath                                                 string
+		Deps, TestImports, XTestImports, TestGoFiles, XTestGoFiles []string
+	}
+	var all []listed
+	usesComm := map[string]bool{commPackage: true}
+	for dec := json.NewDecoder(strings.NewReader(string(text))); dec.More(); {
+		var p listed
+		if err := dec.Decode(&p); err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+		for _, dep := range p.Deps {
+			usesComm[p.ImportPath] = usesComm[p.ImportPath] || dep == commPackage
+		}
+	}
+	var list []string
+	for _, p := range all {
+		concerned := touched[p.ImportPath] || usesComm[p.ImportPath]
+		for _, imported := range append(p.TestImports, p.XTestImports...) {
+			concerned = concerned || usesComm[imported]
+		}
+		inTree := strings.TrimPrefix(p.ImportPath, upstreamModule+"/")
+		if concerned && len(p.TestGoFiles)+len(p.XTestGoFiles) > 0 && a.upstreamTests(inTree) && !strings.HasPrefix(inTree, "integration/") {
+			list = append(list, "./"+inTree)
+		}
+	}
+	return list, nil
+}
+
+// upstreamTests tells whether a folder has test files of upstream's.
+func (a *assembly) upstreamTests(dir string) bool {
+	for name, f := range a.files {
+		if path.Dir(name) == dir && !f.ours && strings.HasSuffix(name, "_test.go") {
+			return true
+		}
+	}
+	return false
+}
+
+// outcome collects what 'go test -json' reports.
+type outcome struct {
+	result map[string]string   // "package Test/Sub": pass, fail, skip; "package" alone for the package
+	output map[string][]string // the same keys
+}
+
+// runUpstreamTests runs upstream's tests and compares the outcome with two committed lists: skip.txt names tests that
+// cannot pass, each with its cause; must-pass.txt names all that passed when the list was recorded. Arguments are
+// package patterns to run in place of all.
+func runUpstreamTests(out io.Writer, root string, up *upstream, only []string, record bool) error {
+	a, err := assemble(root, up)
+	if err != nil {
+		return err
+	}
+	pkgs := only
+	if len(pkgs) == 0 {
+		if pkgs, err = a.testPackages(); err != nil {
+			return err
+		}
+	}
+	got, err := goTest(out, treePath(root), pkgs)
+	if err != nil {
+		return err
+	}
+	skip, err := readTestList(testList(root, "skip.txt"))
+	if err != nil {
+		return err
+	}
+	if record {
+		return got.record(testList(root, "must-pass.txt"), skip)
+	}
+	must, err := readTestList(testList(root, "must-pass.txt"))
+	if err != nil {
+		return err
+	}
+	return got.compare(out, skip, must, len(only) > 0)
+}
+
+// goTest runs the tests without vet, which fails on upstream files that predate its newer checks, and with the
+// one GODEBUG setting that upstream's fixtures need: short RSA keys.
+func goTest(out io.Writer, tree string, pkgs []string) (*outcome, error) {
+	fmt.Fprintf(out, "testing %d packages\n", len(pkgs))
+	cmd := exec.Command("go", append([]string{"test", "-json", "-vet=off", "-timeout=20m"}, pkgs...)...)
+	cmd.Dir, cmd.Stderr = tree, os.Stderr
+	cmd.Env = append(os.Environ(), "GODEBUG=rsa1024min=0")
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	got := &outcome{result: map[string]string{}, output: map[string][]string{}}
+	lines := bufio.NewReader(pipe)
+	for {
+		line, err := lines.ReadString('\n')
+		if line != "" {
+			got.event(out, line)
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	// A failing test makes the command fail; the comparison decides what that means. A build failure has its own event.
+	if err := cmd.Wait(); err != nil && len(got.result) == 0 {
+		return nil, fmt.Errorf("go test: %w", err)
+	}
+	return got, nil
+}
+
+func (o *outcome) event(out io.Writer, line string) {
+	var e struct{ Action, Package, ImportPath, Test, Output string }
+	if err := json.Unmarshal([]byte(line), &e); err != nil {
+		fmt.Fprint(out, line)
+		return
+	}
+	pkg := e.Package
+	if pkg == "" {
+		pkg, _, _ = strings.Cut(e.ImportPath, " ")
+	}
+	key := strings.TrimSpace(strings.TrimPrefix(pkg, upstreamModule+"/") + " " + e.Test)
+	switch e.Action {
+	case "output", "build-output":
+		o.output[key] = append(o.output[key], e.Output)
+	case "pass", "fail", "skip":
+		o.result[key] = e.Action
+		if e.Test == "" {
+			fmt.Fprintf(out, "%s\t%s\n", e.Action, key)
+		}
+		if e.Action != "fail" {
+			delete(o.output, key)
+		}
+	}
+}
+
+// readTestList reads "package Test" lines; what follows a # is a comment. A missing file is an empty list.
+func readTestList(name string) (map[string]bool, error) {
+	data, err := os.ReadFile(name)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	list := map[string]bool{}
+	for _, line := range strings.Split(string(data), "\n") {
+		text, _, _ := strings.Cut(line, "#")
+		if text = strings.TrimSpace(text); text != "" {
+			list[text] = true
+		}
+	}
+	return list, nil
+}
+
+// excused tells whether a failure is in the skip list: the test itself, one of its parents, or, for a parent, every
+// failed test below it.
+func (o *outcome) excused(key string, skip map[string]bool) bool {
+	for k := key; ; k = k[:strings.LastIndex(k, "/")] {
+		if skip[k] {
+			return true
+		}
+		if !strings.Contains(strings.TrimPrefix(k, packageOf(k)+" "), "/") {
+			break
+		}
+	}
+	below, all := 0, true
+	separator := "/"
+	if key == packageOf(key) {
+		separator = " "
+	}
+	for k, r := range o.result {
+		if r == "fail" && strings.HasPrefix(k, key+separator) {
+			below++
+			all = all && o.excused(k, skip)
+		}
+	}
+	return below > 0 && all
+}
+
+func packageOf(key string) string {
+	pkg, _, _ := strings.Cut(key, " ")
+	return pkg
+}
+
+// compare reports failures that no list excuses and required tests that did not pass.
+func (o *outcome) compare(out io.Writer, skip, must map[string]bool, partial bool) error {
+	var report problems
+	excused := 0
+	for _, key := range sortedKeys(o.result) {
+		if o.result[key] != "fail" {
+			continue
+		}
+		if o.excused(key, skip) {
+			excused++
+			continue
+		}
+		report.add(key, "failed")
+		fmt.Fprintf(out, "--- %s\n%s\n", key, strings.Join(o.output[key], ""))
+	}
+	for key := range must {
+		_, ran := o.result[packageOf(key)]
+		if o.result[key] == "" && (ran || !partial) {
+			report.add(key, "is in the must-pass list but did not run; if upstream dropped it on purpose, run 'make test-upstream-record'")
+		}
+	}
+	passed := 0
+	for _, r := range o.result {
+		if r == "pass" {
+			passed++
+		}
+	}
+	fmt.Fprintf(out, "%d passed, %d failures excused by skip.txt\n", passed, excused)
+	return report.err()
+}
+
+// record writes the list of top-level tests that passed.
+func (o *outcome) record(name string, skip map[string]bool) error {
+	var report problems
+	var list []string
+	for key, r := range o.result {
+		_, test, top := strings.Cut(key, " ")
+		if r == "fail" && !o.excused(key, skip) {
+			report.add(key, "failed")
+		}
+		if r == "pass" && top && !strings.Contains(test, "/") {
+			list = append(list, key)
+		}
+	}
+	sort.Strings(list)
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	text := "# Upstream tests that pass on the assembled tree. Written by 'make test-upstream-record'.\n" + strings.Join(list, "\n") + "\n"
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		return err
+	}
+	return report.err()
+}
