@@ -184,7 +184,15 @@ ignore (
 	./core
 	./discovery
 	./gossip
-	./internal
+	./internal/ccmetadata
+	./internal/configtxgen
+	./internal/configtxlator
+	./internal/cryptogen
+	./internal/fileutil
+	./internal/ledgerutil
+	./internal/osnadmin
+	./internal/peer
+	./internal/pkg
 	./msp
 	./orderer
 	./protoutil

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"go/build/constraint"
 	"os"
 	"path"
 	"path/filepath"
@@ -18,6 +19,8 @@ type outFile struct {
 	data   []byte // nil: the content of source, as it is
 	source string // path on disk
 	ours   bool   // laid over; otherwise upstream's, changed when data is set
+	// treeOnly marks a file of ours under the treeTag constraint, which the copy in the tree lacks.
+	treeOnly bool
 }
 
 // assembly is the outcome of laying the delta over upstream, in memory.
@@ -225,9 +228,33 @@ func (f *folder) layOurs() error {
 			f.report.add(name, "%v", err)
 			continue
 		}
+		if file.constraint == treeTag {
+			out.treeOnly = true
+			out.data = file.unconstrained()
+			if file, err = parseGo(name, out.data); err != nil {
+				return err
+			}
+		}
 		f.own = append(f.own, file)
 	}
 	return nil
+}
+
+// treeTag is the build constraint of files of ours that compile in the assembled tree alone although their folder takes
+// part in './...' at the root. It is taken out at assembly.
+const treeTag = "fork"
+
+// unconstrained returns the source with its //go:build line emptied.
+func (f *goFile) unconstrained() []byte {
+	for _, group := range f.ast.Comments {
+		for _, c := range group.List {
+			if constraint.IsGoBuild(c.Text) {
+				start, end := f.offset(c.Pos()), f.offset(c.End())
+				return append(append([]byte(nil), f.src[:start]...), f.src[end:]...)
+			}
+		}
+	}
+	return f.src
 }
 
 func (f *folder) mergeSample(base string) error {

@@ -82,9 +82,11 @@ func (toy *toy) read(name string) string {
 }
 
 // goCommand runs the go command in the assembled toy, without network.
-func (toy *toy) goCommand(args ...string) (string, error) {
+func (toy *toy) goCommand(args ...string) (string, error) { return goIn(toy.tree(), args...) }
+
+func goIn(dir string, args ...string) (string, error) {
 	cmd := exec.Command("go", args...)
-	cmd.Dir = toy.tree()
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false", "GOWORK=off", "GOPROXY=off")
 	out, err := cmd.CombinedOutput()
 	return string(out), err

@@ -67,8 +67,8 @@ func (a *assembly) checkIgnored(report *problems) error {
 		}
 		switch {
 		case reason != "" && !covered && above(dir, needs):
-			// An ignore directive would hide the folders below as well. 'make verify' builds ./... at the root, so this
-			// one has to compile there without upstream's part of it.
+			// An ignore directive would hide the folders below as well.
+			a.checkMarked(dir, report)
 		case reason != "" && !covered:
 			report.add("go.mod", "%s builds in the assembled tree alone (%s); add: ignore ./%s", dir, reason, dir)
 		case reason == "" && covered:
@@ -76,6 +76,16 @@ func (a *assembly) checkIgnored(report *problems) error {
 		}
 	}
 	return nil
+}
+
+// checkMarked reports files of ours in dir that the root would compile.
+func (a *assembly) checkMarked(dir string, report *problems) {
+	for _, name := range a.ourPaths {
+		if path.Dir(name) == dir && path.Ext(name) == ".go" && !a.files[name].treeOnly {
+			report.add(name+":1", "builds in the assembled tree alone, in a folder that cannot be ignored at the root; "+
+				"write //go:build %s above its package clause", treeTag)
+		}
+	}
 }
 
 // above tells whether a folder that needs no upstream stands below dir.

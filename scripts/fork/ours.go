@@ -13,9 +13,11 @@ import (
 	"strings"
 )
 
-// notLaidOver are the folders of ours that stay out of the assembled tree: they are about the repository, or are
-// built apart from Fabric.
-var notLaidOver = map[string]bool{"docs": true, "docker": true, "scripts": true, ".ci": true, ".github": true, "build": true}
+// notLaidOver are the folders of ours that stay out of the assembled tree: they are about the repository, or need nothing
+// of upstream (integration drives built binaries).
+var notLaidOver = map[string]bool{
+	"docs": true, "docker": true, "scripts": true, "integration": true, ".ci": true, ".github": true, "build": true,
+}
 
 // forkFile is the name of the file that holds a folder's substitutions.
 const forkFile = "fork.yaml"

@@ -11,11 +11,12 @@ import (
 )
 
 // writeOverlay writes build/overlay.json for the go command's -overlay flag and for gopls: with it, the repository's
-// root looks as if upstream's Go files stood in it, changed as the delta asks, and ours stay open to editing.
+// root looks, under the build tag fork, as if upstream's Go files stood in it, changed as the delta asks, and ours stay
+// open to editing.
 func (a *assembly) writeOverlay(tree string) error {
 	replace := map[string]string{}
 	for name, file := range a.files {
-		if path.Ext(name) != ".go" || file.ours && file.data == nil {
+		if path.Ext(name) != ".go" || file.ours && (file.data == nil || file.treeOnly) {
 			continue
 		}
 		replace[filepath.Join(a.root, filepath.FromSlash(name))] = filepath.Join(tree, filepath.FromSlash(name))

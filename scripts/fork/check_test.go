@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const spdx = "// SPDX-License-Identifier: Apache-2.0\n\n"
+
+// TestCheck checks that left-over lock entries, wrong ignore directives and long files are found.
+func TestCheck(t *testing.T) {
+	ours := map[string]string{
+		"shapes/o.go":    spdx + "package shapes\n\n//fork:wrap r\nfunc scale(n int) int { return upstreamScale(n) }\n",
+		"free/f.go":      spdx + "package free\n",
+		"bound/b.go":     spdx + "package bound\n\nimport \"github.com/hyperledger/fabric/shapes\"\n\nvar _ = shapes.Name\n",
+		"hashes/h.go":    spdx + "package hashes\n",
+		"hashes/in/i.go": spdx + "package in\n",
+	}
+	mod := "module github.com/hyperledger/fabric\n\ngo 1.26\n\nignore ./shapes\n"
+	toy := newToy(t, ours)
+	toy.write("go.mod", mod)
+	toy.accept()
+	toy.write("long/l.go", spdx+"package long\n"+strings.Repeat("\n", maxLines))
+	toy.write("bare/l.go", "package bare\n")
+	toy.write("go.mod", mod+"ignore ./free\n")
+	data, err := os.ReadFile(lockPath(toy.root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	toy.write("scripts/fork/lock.txt", string(data)+"wrap shapes/shapes.go Gone 00\n")
+	err = runCheck(toy.root, toy.up)
+	if err == nil {
+		t.Fatal("nothing found")
+	}
+	for _, w := range []string{
+		`scripts/fork/lock.txt: nothing of ours depends on "wrap shapes/shapes.go Gone"`,
+		"go.mod: bound builds in the assembled tree alone (it imports shapes); add: ignore ./bound",
+		"go.mod: free needs no upstream",
+		"hashes/h.go:1: builds in the assembled tree alone, in a folder that cannot be ignored",
+		"long/l.go:1003: has 1003 lines", "bare/l.go:1: begin the file with",
+	} {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("%q lacks %q", err, w)
+		}
+	}
+	if n := strings.Count(err.Error(), "\n"); n != 5 {
+		t.Errorf("%d further findings in %q", n-5, err)
+	}
+}
+
+// TestOverlay checks that the overlay lets the go command build the root as if upstream stood in it.
+func TestOverlay(t *testing.T) {
+	toy := newToy(t, map[string]string{
+		"shapes/o.go": "package shapes\n\n//fork:wrap r\nfunc scale(n int) int { return upstreamScale(n) }\n",
+		"shapes/p.go": "package shapes\n\n//fork:fields r\ntype Shape struct {\n\tAge int\n}\n",
+		"hashes/h.go": "//go:build fork\n\npackage hashes\n\n//fork:wrap r\nfunc Digest(b []byte) string { return upstreamDigest(b) }\n",
+	})
+	toy.accept()
+	name := filepath.Join(toy.root, "build", "overlay.json")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var overlay struct{ Replace map[string]string }
+	if err := json.Unmarshal(data, &overlay); err != nil || overlay.Replace[filepath.Join(toy.root, "shapes", "o.go")] != "" {
+		t.Error("a file of ours is hidden by the overlay", err)
+	}
+	tree := toy.tree()
+	out, err := goIn(toy.root, "build", "-tags=fork", "-overlay="+name, "./shapes", "./hashes")
+	if err != nil {
+		t.Errorf("%s: %v\n%s", tree, err, out)
+	}
+	if out, err := goIn(toy.root, "build", "./shapes"); err == nil {
+		t.Error("the root builds without the overlay, so this test shows nothing", out)
+	}
+}
+
+// TestDrift checks each verdict, the list of what would stop the assembly, and the closing advice.
+func TestDrift(t *testing.T) {
+	toy := newToy(t, map[string]string{
+		"shapes/o.go": `package shapes
+
+//fork:wrap r
+func scale(n int) int { return upstreamScale(n) }
+
+//fork:wrap r
+func Scaled(n int) int { return upstreamScaled(n) }
+
+//fork:wrap r
+func Sum(a, b int) int { return upstreamSum(a, b) }
+
+//fork:wrap r
+func (s *Shape) Area() (int, error) { return s.upstreamArea() }
+
+//fork:wrap r
+func Twin() string { return upstreamTwin() }
+`,
+		"hashes/fork.yaml":       "substitutions:\n  - files: [hashes.go]\n    reason: r\n    imports: {crypto/md5: crypto/sha1}\n",
+		"sampleconfig/core.yaml": "peer:\n  id: ours\noperations:\n  listen: x\n",
+	})
+	toy.accept()
+	var same strings.Builder
+	if err := runDrift(&same, toy.root, toy.up); err != nil || strings.Contains(same.String(), "To accept") {
+		t.Fatal(err, same.String())
+	}
+	name := filepath.Join(toy.up.dir, "shapes", "shapes.go")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer(
+		"return scale(n) + Sum(n, left+right)", "return scale(n)", // changed
+		"func Sum(a, b int) int { return a + b }\n", "", // moved
+		"func (s *Shape) Area() ", "func (s *Shape) Surface() ", // gone
+	).Replace(string(data))
+	writeFile(t, toy.up.dir, "shapes/shapes.go", text)
+	writeFile(t, toy.up.dir, "shapes/sum.go", "package shapes\n\n// Sum moved.\nfunc Sum(a, b int) int { return a + b }\n")
+	if err := os.Rename(filepath.Join(toy.up.dir, "hashes/hashes.go"), filepath.Join(toy.up.dir, "hashes/digest.go")); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, toy.up.dir, "sampleconfig/core.yaml", "peer:\n    id: other\noperations: {}\n")
+	var out strings.Builder
+	if err := runDrift(&out, toy.root, toy.up); err == nil {
+		t.Error("drift is no error")
+	}
+	for _, w := range []string{
+		"same     wrap shapes/shapes.go scale\n", "changed  wrap shapes/shapes.go Scaled\n",
+		"moved    wrap shapes/shapes.go Sum -> shapes/sum.go\n", "gone     wrap shapes/shapes.go (Shape).Area\n",
+		"same     wrap shapes/twin_a.go Twin\n", "same     wrap shapes/twin_b.go Twin\n",
+		"moved    file hashes/hashes.go -> hashes/digest.go\n",
+		"changed  yaml sampleconfig/core.yaml peer.id\n", "gone     yaml sampleconfig/core.yaml operations.listen\n",
+		"would stop with", "shapes/o.go:12: //fork:wrap names (Shape).Area", "hashes/fork.yaml:2: upstream has no Go file hashes/hashes.go",
+		"3 same, 2 changed, 2 moved, 2 gone in v0-toy", "make fork-accept",
+	} {
+		if !strings.Contains(out.String(), w) {
+			t.Errorf("%s\nlacks %q", out.String(), w)
+		}
+	}
+}
+
+// TestStat checks the counts.
+func TestStat(t *testing.T) {
+	toy := newToy(t, wrapping())
+	toy.accept()
+	var out strings.Builder
+	if err := runStat(&out, toy.root, toy.up); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(strings.Fields(out.String()), " ")
+	for _, w := range []string{"ours, Go 2 files 5 lines", "upstream declarations wrapped 1", "upstream files substituted in 2"} {
+		if !strings.Contains(got, w) {
+			t.Errorf("%q lacks %q", got, w)
+		}
+	}
+}
+
+// TestLint checks that words about upstream's files are dropped, and that those about ours, and failures, are errors.
+func TestLint(t *testing.T) {
+	toy := newToy(t, map[string]string{"extra/e.go": "package extra\n"})
+	toy.accept()
+	lint := func(script string) (string, error) {
+		writeFile(t, toy.root, "lint.sh", "#!/bin/sh\n"+script)
+		var out strings.Builder
+		err := runLint(&out, toy.root, toy.up, []string{"sh", filepath.Join(toy.root, "lint.sh")})
+		return out.String(), err
+	}
+	for script, want := range map[string]struct {
+		text   string
+		passes bool
+	}{
+		"exit 0":                          {"", true},
+		"test \"$1\" = ./extra || exit 3": {"", true},
+		"echo '# pkg'; echo shapes/shapes.go:3:1: x; exit 1": {"", true},
+		"echo ./extra/e.go:3:1: x; exit 1":                   {"./extra/e.go:3:1: x\n", false},
+		"echo vet: extra/e.go:3:1: x; exit 1":                {"vet: extra/e.go:3:1: x\n", false},
+		"echo cannot load packages; exit 1":                  {"cannot load packages\n", false},
+		"exit 1":                                             {"", false},
+	} {
+		if out, err := lint(script); out != want.text || (err == nil) != want.passes {
+			t.Errorf("%s: %q, %v", script, out, err)
+		}
+	}
+}
+
+// TestOutcome checks how upstream's test results are compared with the two lists.
+func TestOutcome(t *testing.T) {
+	skip := map[string]bool{"a TestX/case_one": true, "b TestWhole": true}
+	o := &outcome{result: map[string]string{
+		"a TestX/case_one": "fail", "a TestX": "fail", "a": "fail", "a TestGood": "pass",
+		"b TestWhole/any": "fail", "b TestWhole": "fail", "b": "fail",
+	}, output: map[string][]string{}}
+	compare := func(must map[string]bool, partial bool) string {
+		if err := o.compare(&strings.Builder{}, skip, must, partial); err != nil {
+			return err.Error()
+		}
+		return ""
+	}
+	if got := compare(map[string]bool{"a TestGood": true}, false); got != "" {
+		t.Error(got)
+	}
+	if got := compare(map[string]bool{"a TestVanished": true}, true); !strings.Contains(got, "a TestVanished: is in the must-pass list") {
+		t.Error(got)
+	}
+	if got := compare(map[string]bool{"c TestElsewhere": true}, true); got != "" {
+		t.Error(got)
+	}
+	if got := compare(map[string]bool{"c TestElsewhere": true}, false); !strings.Contains(got, "c TestElsewhere") {
+		t.Error(got)
+	}
+	o.result["a TestX/case_two"] = "fail"
+	got := compare(nil, false)
+	for _, w := range []string{"a TestX/case_two: failed", "a TestX: failed", "a: failed"} {
+		if !strings.Contains(got, w) {
+			t.Errorf("%q lacks %q", got, w)
+		}
+	}
+	if strings.Contains(got, "case_one") {
+		t.Error(got)
+	}
+	o = &outcome{result: map[string]string{"a": "fail"}, output: map[string][]string{}}
+	if got := compare(nil, false); !strings.Contains(got, "a: failed") {
+		t.Error("a package that fails without a failing test passes:", got)
+	}
+}
