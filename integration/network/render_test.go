@@ -132,9 +132,9 @@ func TestPeerConfiguration(t *testing.T) {
 	require.Equal(t, "", at("vm.endpoint"))
 	require.Equal(t, true, at("peer.tls.clientAuthRequired"))
 	require.Equal(t, tls+"gm-ca.crt", at("peer.tls.rootcert.file"))
+	require.Equal(t, "gm", at("peer.tls.clientMode"))
 	for _, section := range []string{"peer.tls", "operations.tls"} {
 		require.Equal(t, "dual", at(section+".mode"))
-		require.Equal(t, "gm", at(section+".clientMode"))
 		require.Equal(t, []any{tls + "ca.crt", tls + "gm-ca.crt"}, at(section+".clientRootCAs.files"))
 		for leaf, name := range map[string]string{"signCert": "sign.crt", "signKey": "sign.key", "encCert": "enc.crt", "encKey": "enc.key"} {
 			require.Equal(t, tls+"server-"+name, at(section+".gm."+leaf+".file"))
@@ -157,7 +157,7 @@ func TestStockFilesCarryNoKeyOfOurs(t *testing.T) {
 }
 
 func TestOrdererConfiguration(t *testing.T) {
-	for _, c := range []struct{ mode, clientMode, cluster string }{
+	for _, c := range []struct{ mode, clientMode, dials string }{
 		{ModeGM, "", ModeGM}, {ModeDual, ModeTLS, ModeTLS}, {ModeDual, ModeGM, ModeGM},
 	} {
 		topology := plan(t, Options{Mode: c.mode, ClientMode: c.clientMode})
@@ -166,7 +166,7 @@ func TestOrdererConfiguration(t *testing.T) {
 		require.Equal(t, "orderer.yaml", file)
 		at := decode(t, data)
 		require.Equal(t, 7070, at("General.ListenPort"))
-		require.Equal(t, c.cluster, at("General.Cluster.Mode"))
+		require.Equal(t, c.dials, at("General.TLS.ClientMode"))
 		tls := "/net/crypto/ordererOrganizations/example.com/orderers/orderer2.example.com/tls/"
 		for _, section := range []string{"General.TLS", "Admin.TLS", "Operations.TLS"} {
 			require.Equal(t, c.mode, at(section+".Mode"))
