@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package health asks a node on this machine, through its operations service, whether it is well. It is what
+// "peer --health" and "orderer --health" do, for containers that hold nothing but the node's binary.
+//
+// The server must present exactly the certificate that the node's own configuration names: no certificate
+// authority is asked, so a health check works with any, and another program on the port does not pass for the node.
+package health
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+)
+
+// Flag is the only argument with which a node's binary checks health instead of doing its work.
+const Flag = "--health"
+
+const (
+	limit   = 5 * time.Second
+	maxBody = 64 << 10
+)
+
+// Service is a node's operations service as its configuration describes it. Files are PEM.
+type Service struct {
+	Address string // host:port it listens on; an unspecified host means any address of this machine
+	TLS     bool
+	Mode    string // tls (also when empty), dual or gm
+
+	Certificate, PrivateKey         string
+	SignCertificate, SignPrivateKey string
+	EncCertificate, EncPrivateKey   string
+}
+
+// Requested tells whether the command line asks for a health check.
+func Requested(args []string) bool { return len(args) == 2 && args[1] == Flag }
+
+// Exit checks the service that load finds and ends the process: with 0 if it is well, otherwise with 1 and the
+// reason on standard error.
+func Exit(load func() (Service, error)) {
+	service, err := load()
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		err = service.Check(ctx)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "not healthy:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// Check returns nil if the service answers that the node is well.
+func (s Service) Check(ctx context.Context) error {
+	address, err := s.dialAddress()
+	if err != nil {
+		return err
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	url := "http://" + address + "/healthz"
+	if s.TLS {
+		url = "https://" + address + "/healthz"
+		if transport.DialTLSContext, err = s.dialer(); err != nil {
+			return err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("operations service at %s: %w", address, err)
+	}
+	resp, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		return fmt.Errorf("operations service: %w", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return fmt.Errorf("operations service at %s: %w", address, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("operations service at %s: %s: %s", address, resp.Status, strings.TrimSpace(string(body)))
+	}
+	return nil
+}
+
+func (s Service) dialAddress() (string, error) {
+	host, port, err := net.SplitHostPort(s.Address)
+	if err != nil {
+		return "", fmt.Errorf("operations listen address %q: %w", s.Address, err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+		if ip != nil && ip.To4() == nil {
+			host = "::1"
+		}
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dialer makes connections by a protocol that the service speaks. The node's own pair serves as client certificate, for a
+// service that demands one.
+func (s Service) dialer() (dialFunc, error) {
+	if s.Mode == "gm" {
+		return s.dialTLCP()
+	}
+	return s.dialTLS()
+}
+
+var errStranger = errors.New("what answers on the port is not this node: it has another certificate than the configuration names")
+
+func (s Service) dialTLS() (dialFunc, error) {
+	own, err := leaf(s.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, // VerifyConnection compares the certificate itself
+		VerifyConnection: func(state tls.ConnectionState) error {
+			if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, own) {
+				return errStranger
+			}
+			return nil
+		},
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(s.Certificate, s.PrivateKey)
+			return &pair, err
+		},
+	}
+	return (&tls.Dialer{Config: config}).DialContext, nil
+}
+
+func (s Service) dialTLCP() (dialFunc, error) {
+	own, err := leaf(s.SignCertificate)
+	if err != nil {
+		return nil, err
+	}
+	config := &gmtls.Config{
+		InsecureSkipVerify: true, // VerifyConnection compares the certificate itself
+		VerifyConnection: func(state gmtls.ConnectionState) error {
+			if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, own) {
+				return errStranger
+			}
+			return nil
+		},
+		GetClientCertificate: func(*gmtls.CertificateRequestInfo) (*gmtls.Certificate, error) {
+			pair, err := gmtls.LoadX509KeyPair(s.SignCertificate, s.SignPrivateKey, s.EncCertificate, s.EncPrivateKey)
+			return &pair, err
+		},
+	}
+	return (&gmtls.Dialer{Config: config}).DialContext, nil
+}
+
+// leaf reads the first certificate of a PEM file, in DER.
+func leaf(file string) ([]byte, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("certificate of the operations service: %w", err)
+	}
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			return block.Bytes, nil
+		}
+	}
+	return nil, fmt.Errorf("certificate of the operations service: no certificate in %s", file)
+}
