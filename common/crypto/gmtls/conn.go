@@ -103,8 +103,8 @@ func (c *Conn) checkDataRecord(typ uint8, payload []byte) error {
 	switch {
 	case typ == recordApplicationData:
 		return nil
-	case typ == recordHandshake && c.isClient && payload[0] == typeHelloRequest,
-		typ == recordHandshake && !c.isClient && payload[0] == typeClientHello:
+	case typ == recordHandshake && c.isClient && payload[0] == msgHelloRequest,
+		typ == recordHandshake && !c.isClient && payload[0] == msgClientHello:
 		return fail(AlertNoRenegotiation, errRenegotiates)
 	}
 	return failf(AlertUnexpectedMessage, "a record of type %s came after the handshake", recordTypeName(typ))

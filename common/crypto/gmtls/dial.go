@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 )
 
 // Server returns a TLCP server over conn. config must hold a certificate pair
@@ -92,14 +93,9 @@ func DialWithDialer(dialer *net.Dialer, network, addr string, config *Config) (*
 }
 
 func dial(ctx context.Context, netDialer *net.Dialer, network, addr string, config *Config) (*Conn, error) {
-	if netDialer.Timeout > 0 {
+	if deadline := dialDeadline(netDialer, time.Now()); !deadline.IsZero() {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, netDialer.Timeout)
-		defer cancel()
-	}
-	if !netDialer.Deadline.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, netDialer.Deadline)
+		ctx, cancel = context.WithDeadline(ctx, deadline)
 		defer cancel()
 	}
 	if config == nil {
@@ -123,4 +119,16 @@ func dial(ctx context.Context, netDialer *net.Dialer, network, addr string, conf
 		return nil, err
 	}
 	return conn, nil
+}
+
+// dialDeadline returns the earlier of what the dialer's two limits say, zero if
+// it has none.
+func dialDeadline(d *net.Dialer, now time.Time) time.Time {
+	deadline := d.Deadline
+	if d.Timeout > 0 {
+		if end := now.Add(d.Timeout); deadline.IsZero() || end.Before(deadline) {
+			deadline = end
+		}
+	}
+	return deadline
 }

@@ -88,7 +88,7 @@ func (h *handshake) sendFinished(label string, protection recordCipher) error {
 		return err
 	}
 	verifyData := h.keys.finished(label, h.transcriptHash())
-	return h.send(append(append(h.msg[:0], typeFinished, 0, 0, finishedLen), verifyData[:]...))
+	return h.send(append(append(h.msg[:0], msgFinished, 0, 0, finishedLen), verifyData[:]...))
 }
 
 func (h *handshake) changeCipherSpec(protection recordCipher) error {
@@ -146,7 +146,7 @@ func (h *handshake) read(types ...uint8) ([]byte, error) {
 		if slices.Contains(types, msg[0]) {
 			return msg, nil
 		}
-		if msg[0] != typeHelloRequest || !h.c.isClient || len(msg) > handshakeHdrLen {
+		if msg[0] != msgHelloRequest || !h.c.isClient || len(msg) > handshakeHdrLen {
 			names := make([]string, len(types))
 			for i, typ := range types {
 				names[i] = handshakeTypeName(typ)
@@ -167,7 +167,7 @@ func (h *handshake) readFinished(label string, protection recordCipher) error {
 	if err := h.readChangeCipherSpec(protection); err != nil {
 		return err
 	}
-	msg, err := h.read(typeFinished)
+	msg, err := h.read(msgFinished)
 	if err != nil {
 		return err
 	}

@@ -150,13 +150,13 @@ func (hs *clientHandshakeState) trust() *trust {
 }
 
 func (hs *clientHandshakeState) readServerHello() (resumed bool, err error) {
-	msg, err := hs.read(typeServerHello)
+	msg, err := hs.read(msgServerHello)
 	if err != nil {
 		return false, err
 	}
 	hello, unsolicited, ok := parseServerHello(msg[handshakeHdrLen:])
 	if !ok {
-		return false, decodeError(typeServerHello)
+		return false, decodeError(msgServerHello)
 	}
 	switch {
 	case hello.version != VersionTLCP:
@@ -244,13 +244,13 @@ func (hs *clientHandshakeState) full() error {
 
 // readServerFlight reads from Certificate to ServerHelloDone.
 func (hs *clientHandshakeState) readServerFlight() error {
-	msg, err := hs.read(typeCertificate)
+	msg, err := hs.read(msgCertificate)
 	if err != nil {
 		return err
 	}
 	certs, ok := parseCertificate(msg[handshakeHdrLen:])
 	if !ok {
-		return decodeError(typeCertificate)
+		return decodeError(msgCertificate)
 	}
 	hs.add(msg)
 	if len(certs) < 2 {
@@ -263,7 +263,7 @@ func (hs *clientHandshakeState) readServerFlight() error {
 		return failf(AlertBadCertificate, "the server sent no encryption certificate in the second place")
 	}
 
-	if msg, err = hs.read(typeServerKeyExchange); err != nil {
+	if msg, err = hs.read(msgServerKeyExchange); err != nil {
 		return err
 	}
 	hs.add(msg)
@@ -271,19 +271,19 @@ func (hs *clientHandshakeState) readServerFlight() error {
 		return err
 	}
 
-	if msg, err = hs.read(typeCertificateRequest, typeServerHelloDone); err != nil {
+	if msg, err = hs.read(msgCertificateRequest, msgServerHelloDone); err != nil {
 		return err
 	}
 	hs.add(msg)
-	if msg[0] == typeCertificateRequest {
+	if msg[0] == msgCertificateRequest {
 		names, ok := parseCertificateRequest(msg[handshakeHdrLen:])
 		if !ok {
-			return decodeError(typeCertificateRequest)
+			return decodeError(msgCertificateRequest)
 		}
 		if err := hs.chooseCertificate(names); err != nil {
 			return err
 		}
-		if msg, err = hs.read(typeServerHelloDone); err != nil {
+		if msg, err = hs.read(msgServerHelloDone); err != nil {
 			return err
 		}
 		hs.add(msg)
@@ -291,7 +291,7 @@ func (hs *clientHandshakeState) readServerFlight() error {
 		return failf(AlertUnexpectedMessage, "the server chose an ECDHE suite and sent no CertificateRequest")
 	}
 	if len(msg) != handshakeHdrLen {
-		return decodeError(typeServerHelloDone)
+		return decodeError(msgServerHelloDone)
 	}
 	return nil
 }
@@ -312,7 +312,7 @@ func (hs *clientHandshakeState) processServerKeys(body []byte) error {
 	} else {
 		var ok bool
 		if sig, ok = parseVectorMessage(body); !ok {
-			return decodeError(typeServerKeyExchange)
+			return decodeError(msgServerKeyExchange)
 		}
 	}
 	msg := exchangeMessage(hs.suite, hs.clientRandom[:], hs.serverRandom[:], signed)
@@ -405,7 +405,7 @@ func (hs *clientHandshakeState) sendKeys() error {
 	if err != nil {
 		return internal(err)
 	}
-	return hs.send(appendVectorMessage(hs.msg[:0], typeCertificateVerify, sig))
+	return hs.send(appendVectorMessage(hs.msg[:0], msgCertificateVerify, sig))
 }
 
 // sendClientKeys sends ClientKeyExchange (6.4.5.7).
@@ -424,7 +424,7 @@ func (hs *clientHandshakeState) sendClientKeys() error {
 		if preMaster, err = agreement.Agree(hs.c.peer.enc, hs.ecdhPoint, preMasterLen); err != nil {
 			return failf(AlertIllegalParameter, "SM2 key exchange: %w", err)
 		}
-		start := beginMessage(hs.msg[:0], typeClientKeyExchange)
+		start := beginMessage(hs.msg[:0], msgClientKeyExchange)
 		if err := hs.send(endMessage(appendECDHParams(start, agreement.EphemeralPublic()), 0)); err != nil {
 			return err
 		}
@@ -437,7 +437,7 @@ func (hs *clientHandshakeState) sendClientKeys() error {
 		if err != nil {
 			return internal(fmt.Errorf("encrypting the pre-master secret: %w", err))
 		}
-		if err := hs.send(appendVectorMessage(hs.msg[:0], typeClientKeyExchange, ciphertext)); err != nil {
+		if err := hs.send(appendVectorMessage(hs.msg[:0], msgClientKeyExchange, ciphertext)); err != nil {
 			return err
 		}
 	}

@@ -12,16 +12,16 @@ import (
 
 // Types of handshake messages (GB/T 38636-2020, 6.4.5.1).
 const (
-	typeHelloRequest       uint8 = 0
-	typeClientHello        uint8 = 1
-	typeServerHello        uint8 = 2
-	typeCertificate        uint8 = 11
-	typeServerKeyExchange  uint8 = 12
-	typeCertificateRequest uint8 = 13
-	typeServerHelloDone    uint8 = 14
-	typeCertificateVerify  uint8 = 15
-	typeClientKeyExchange  uint8 = 16
-	typeFinished           uint8 = 20
+	msgHelloRequest       uint8 = 0
+	msgClientHello        uint8 = 1
+	msgServerHello        uint8 = 2
+	msgCertificate        uint8 = 11
+	msgServerKeyExchange  uint8 = 12
+	msgCertificateRequest uint8 = 13
+	msgServerHelloDone    uint8 = 14
+	msgCertificateVerify  uint8 = 15
+	msgClientKeyExchange  uint8 = 16
+	msgFinished           uint8 = 20
 )
 
 // Extensions that this package understands; others are ignored in a
@@ -87,7 +87,7 @@ type clientHello struct {
 
 func appendClientHello(b []byte, h *clientHello) []byte {
 	start := len(b)
-	b = beginMessage(b, typeClientHello)
+	b = beginMessage(b, msgClientHello)
 	b = binary.BigEndian.AppendUint16(b, h.version)
 	b = append(b, h.random...)
 	b = appendVector8(b, h.sessionID)
@@ -247,7 +247,7 @@ type serverHello struct {
 
 func appendServerHello(b []byte, h *serverHello) []byte {
 	start := len(b)
-	b = beginMessage(b, typeServerHello)
+	b = beginMessage(b, msgServerHello)
 	b = binary.BigEndian.AppendUint16(b, h.version)
 	b = append(b, h.random...)
 	b = appendVector8(b, h.sessionID)
@@ -318,7 +318,7 @@ func parseServerHello(body []byte) (h *serverHello, unsolicited, ok bool) {
 // appendCertificate appends a Certificate message (6.4.5.3).
 func appendCertificate(b []byte, certs [][]byte) []byte {
 	start := len(b)
-	b = beginMessage(b, typeCertificate)
+	b = beginMessage(b, msgCertificate)
 	n := 0
 	for _, der := range certs {
 		n += 3 + len(der)
@@ -354,7 +354,7 @@ func parseCertificate(body []byte) (certs [][]byte, ok bool) {
 // leaves the client a shorter list to choose by.
 func appendCertificateRequest(b []byte, names [][]byte) []byte {
 	start := len(b)
-	b = beginMessage(b, typeCertificateRequest)
+	b = beginMessage(b, msgCertificateRequest)
 	b = append(b, 2, certTypeECDSA, certTypeRSA)
 	at := len(b)
 	b = append(b, 0, 0)

@@ -40,13 +40,13 @@ func (c *Conn) serverHandshake(ctx context.Context) error {
 
 func (hs *serverHandshakeState) readClientHello() error {
 	c := hs.c
-	msg, err := hs.read(typeClientHello)
+	msg, err := hs.read(msgClientHello)
 	if err != nil {
 		return err
 	}
 	hello, ok := parseClientHello(msg[handshakeHdrLen:])
 	if !ok {
-		return decodeError(typeClientHello)
+		return decodeError(msgClientHello)
 	}
 	hs.hello = hello
 	switch {
@@ -337,7 +337,7 @@ func (hs *serverHandshakeState) sendFlight() error {
 			return err
 		}
 	}
-	if err := hs.send(beginMessage(hs.msg[:0], typeServerHelloDone)); err != nil {
+	if err := hs.send(beginMessage(hs.msg[:0], msgServerHelloDone)); err != nil {
 		return err
 	}
 	return hs.flush()
@@ -362,7 +362,7 @@ func (hs *serverHandshakeState) sendServerKeys() error {
 	if err != nil {
 		return internal(err)
 	}
-	b := beginMessage(hs.msg[:0], typeServerKeyExchange)
+	b := beginMessage(hs.msg[:0], msgServerKeyExchange)
 	if hs.suite.ecdhe {
 		b = append(b, signed...)
 	}
@@ -382,7 +382,7 @@ func (hs *serverHandshakeState) readClientFlight() error {
 			return err
 		}
 	}
-	msg, err := hs.read(typeClientKeyExchange)
+	msg, err := hs.read(msgClientKeyExchange)
 	if err != nil {
 		return err
 	}
@@ -393,12 +393,12 @@ func (hs *serverHandshakeState) readClientFlight() error {
 	if hs.c.peer == nil {
 		return nil
 	}
-	if msg, err = hs.read(typeCertificateVerify); err != nil {
+	if msg, err = hs.read(msgCertificateVerify); err != nil {
 		return err
 	}
 	sig, ok := parseVectorMessage(msg[handshakeHdrLen:])
 	if !ok {
-		return decodeError(typeCertificateVerify)
+		return decodeError(msgCertificateVerify)
 	}
 	if err := hs.verifySignature("CertificateVerify", hs.signedTranscript(), sig); err != nil {
 		return err
@@ -408,13 +408,13 @@ func (hs *serverHandshakeState) readClientFlight() error {
 }
 
 func (hs *serverHandshakeState) readCertificate() error {
-	msg, err := hs.read(typeCertificate)
+	msg, err := hs.read(msgCertificate)
 	if err != nil {
 		return err
 	}
 	certs, ok := parseCertificate(msg[handshakeHdrLen:])
 	if !ok {
-		return decodeError(typeCertificate)
+		return decodeError(msgCertificate)
 	}
 	hs.add(msg)
 	if len(certs) == 0 {
@@ -448,7 +448,7 @@ func (hs *serverHandshakeState) processClientKeys(body []byte) error {
 	} else {
 		ciphertext, ok := parseVectorMessage(body)
 		if !ok {
-			return decodeError(typeClientKeyExchange)
+			return decodeError(msgClientKeyExchange)
 		}
 		var err error
 		if preMaster, err = decryptPreMaster(hs.c.config.rand(), hs.cert.EncPrivateKey, ciphertext); err != nil {

@@ -51,25 +51,25 @@ func recordTypeName(typ uint8) string {
 
 func handshakeTypeName(typ uint8) string {
 	switch typ {
-	case typeHelloRequest:
+	case msgHelloRequest:
 		return "HelloRequest"
-	case typeClientHello:
+	case msgClientHello:
 		return "ClientHello"
-	case typeServerHello:
+	case msgServerHello:
 		return "ServerHello"
-	case typeCertificate:
+	case msgCertificate:
 		return "Certificate"
-	case typeServerKeyExchange:
+	case msgServerKeyExchange:
 		return "ServerKeyExchange"
-	case typeCertificateRequest:
+	case msgCertificateRequest:
 		return "CertificateRequest"
-	case typeServerHelloDone:
+	case msgServerHelloDone:
 		return "ServerHelloDone"
-	case typeCertificateVerify:
+	case msgCertificateVerify:
 		return "CertificateVerify"
-	case typeClientKeyExchange:
+	case msgClientKeyExchange:
 		return "ClientKeyExchange"
-	case typeFinished:
+	case msgFinished:
 		return "Finished"
 	}
 	return "unknown"
