@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/golang/protobuf/proto"
 	m "github.com/hyperledger/fabric-protos-go/msp"
@@ -163,50 +164,92 @@ func keystorePath(bccspConfig *factory.FactoryOpts) string {
 // GetLocalMspConfig reads the MSP folder of a node or client, whose signing key
 // stands in the provider's keystore.
 //
-//fork:wrap an SM2 certificate without its private key is refused with both places named
+//fork:wrap an SM2 certificate without its private key or its CA is refused with the places named
 func GetLocalMspConfig(dir string, bccspConfig *factory.FactoryOpts, ID string) (*m.MSPConfig, error) {
 	bccspConfig = SetupBCCSPKeystoreConfig(bccspConfig, filepath.Join(dir, keystore))
-	if path := keystorePath(bccspConfig); path != "" {
-		if err := checkSigningKey(filepath.Join(dir, signcerts), path); err != nil {
-			return nil, err
+	if file, cert := firstCertificate(filepath.Join(dir, signcerts)); cert != nil {
+		if path := keystorePath(bccspConfig); path != "" && x509.IsSM2(cert.PublicKey) {
+			if err := checkSigningKey(cert, path); err != nil {
+				return nil, errors.WithMessage(err, file)
+			}
+		}
+		if err := checkSigningChain(cert, dir); err != nil {
+			return nil, errors.WithMessage(err, file)
 		}
 	}
 	return upstreamGetLocalMspConfig(dir, bccspConfig, ID)
 }
 
-// checkSigningKey finds, for an SM2 certificate in signcertDir, the private key
-// in keystoreDir. A key file that cannot be read here, encrypted for example,
-// leaves the decision to the provider.
-func checkSigningKey(signcertDir, keystoreDir string) error {
-	certFiles, err := regularFiles(signcertDir)
-	if err != nil || len(certFiles) == 0 {
-		return err
+// firstCertificate returns the first certificate in a folder, and its file; nil
+// if there is none that can be read.
+func firstCertificate(dir string) (string, *x509.Certificate) {
+	files, certs := certificatesOf(dir)
+	if len(certs) == 0 {
+		return "", nil
 	}
-	raw, err := os.ReadFile(certFiles[0])
-	if err != nil {
-		return nil
-	}
-	block, _ := pem.Decode(raw)
-	if block == nil {
-		return nil
-	}
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil || !x509.IsSM2(cert.PublicKey) {
-		return nil
-	}
+	return files[0], certs[0]
+}
 
-	keyFiles, err := regularFiles(keystoreDir)
+// certificatesOf returns the certificates in a folder that can be read, and
+// their files. What cannot be read is refused or skipped elsewhere.
+func certificatesOf(dir string) (names []string, certs []*x509.Certificate) {
+	files, err := regularFiles(dir)
+	if err != nil {
+		return nil, nil
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		if cert, err := x509.ParseCertificatePEM(raw); err == nil {
+			names, certs = append(names, file), append(certs, cert)
+		}
+	}
+	return names, certs
+}
+
+// checkSigningKey finds the private key of the SM2 certificate cert in
+// keystoreDir. A key file that cannot be read here, encrypted for example,
+// leaves the decision to the provider.
+func checkSigningKey(cert *x509.Certificate, keystoreDir string) error {
+	files, err := regularFiles(keystoreDir)
 	if err != nil {
 		return err
 	}
-	for _, file := range keyFiles {
+	for _, file := range files {
 		key, err := readPrivateKey(file)
 		if err != nil || x509.CheckKeyPair(cert, key) == nil {
 			return nil
 		}
 	}
-	return errors.Errorf("%s: none of the %d private keys in %s belongs to this certificate (subject %s); "+
-		"put the key that was generated with it there", certFiles[0], len(keyFiles), keystoreDir, cert.Subject)
+	return errors.Errorf("none of the %d private keys in %s belongs to this certificate (subject %s); "+
+		"put the key that was generated with it there", len(files), keystoreDir, cert.Subject)
+}
+
+// checkSigningChain verifies that a CA in the MSP folder dir issued cert, if
+// cert or a CA is SM2. Like the MSP itself it does not look at the clock.
+func checkSigningChain(cert *x509.Certificate, dir string) error {
+	opts := x509.VerifyOptions{
+		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(),
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}, CurrentTime: cert.NotBefore.Add(time.Second),
+	}
+	concernsSM2 := x509.IsSM2(cert.PublicKey)
+	for folder, pool := range map[string]*x509.CertPool{cacerts: opts.Roots, intermediatecerts: opts.Intermediates} {
+		_, cas := certificatesOf(filepath.Join(dir, folder))
+		for _, ca := range cas {
+			pool.AddCert(ca)
+			concernsSM2 = concernsSM2 || x509.IsSM2(ca.PublicKey)
+		}
+	}
+	if !concernsSM2 {
+		return nil
+	}
+	if _, err := x509.Verify(cert, opts); err != nil {
+		return errors.Wrapf(err, "the certificate of %s, issued by %s, has no chain to a CA in %s and %s of %s",
+			cert.Subject, cert.Issuer, cacerts, intermediatecerts, dir)
+	}
+	return nil
 }
 
 // readPrivateKey reads the unencrypted private key in a PEM file.

@@ -53,6 +53,12 @@ func TestLocalMSPFolder(t *testing.T) {
 		dir := folder(t, root, root.issue(t, f, template(t, "peer")))
 		_, err := GetLocalMspConfig(dir, softwareProvider(""), "TestMSP")
 		require.NoError(t, err)
+
+		middle := root.issue(t, f, asCA(template(t, "middle")))
+		dir = folder(t, root, middle.issue(t, f, template(t, "peer")))
+		put(t, dir, "intermediatecerts/middle.pem", middle.pem())
+		_, err = GetLocalMspConfig(dir, softwareProvider(""), "TestMSP")
+		require.NoError(t, err)
 	})
 }
 
@@ -106,7 +112,7 @@ func TestWrongLocalMSPFolderNamesTheFile(t *testing.T) {
 			func(t *testing.T, dir string) string {
 				put(t, dir, "signcerts/identity.pem", root.issue(t, familyECDSA, template(t, "peer")).pem())
 				return "signcerts/identity.pem"
-			}, "mixes families",
+			}, "mixes SM2 and other keys",
 		},
 		"SM2 key certified with ECDSA": {
 			func(t *testing.T, dir string) string {
@@ -114,6 +120,26 @@ func TestWrongLocalMSPFolderNamesTheFile(t *testing.T) {
 					newRoot(t, familyECDSA, "old root").issue(t, familySM2, asCA(template(t, "middle"))).pem())
 				return "intermediatecerts/middle.pem"
 			}, "mixes families",
+		},
+		"CA of the other family": {
+			func(t *testing.T, dir string) string {
+				put(t, dir, "cacerts/root.pem", newRoot(t, familyECDSA, "root").pem())
+				return "signcerts/identity.pem"
+			}, "has no chain to a CA in cacerts and intermediatecerts",
+		},
+		"CA with the right name and another key": {
+			func(t *testing.T, dir string) string {
+				put(t, dir, "cacerts/root.pem", newRoot(t, familySM2, "root").pem())
+				return "signcerts/identity.pem"
+			}, "has no chain to a CA in cacerts and intermediatecerts",
+		},
+		"ECDSA identity below SM2 CAs": {
+			func(t *testing.T, dir string) string {
+				identity := newRoot(t, familyECDSA, "old").issue(t, familyECDSA, template(t, "peer"))
+				put(t, dir, "signcerts/identity.pem", identity.pem())
+				put(t, dir, "keystore/priv_sk", identity.keyPEM(t))
+				return "signcerts/identity.pem"
+			}, "has no chain to a CA in cacerts and intermediatecerts",
 		},
 		"unknown curve": {
 			func(t *testing.T, dir string) string {

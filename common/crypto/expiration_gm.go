@@ -75,7 +75,7 @@ func roleOf(cert *x509.Certificate, role string) string {
 	case !x509.IsSM2(cert.PublicKey) || cert.KeyUsage == 0:
 		return role
 	case signs:
-		return role + " SM2 signing"
+		return role + " SM2"
 	default:
 		return role + " SM2 encryption"
 	}

@@ -83,7 +83,7 @@ func TestEveryCertificateOfABundleIsTracked(t *testing.T) {
 			server: asPEM(std, sign, enc), now: expiry.Add(15 * hour),
 			want: []string{
 				"The server TLS SM2 encryption certificate has expired",
-				"The server TLS SM2 signing certificate expires within 0 days and 5 hours",
+				"The server TLS SM2 certificate expires within 0 days and 5 hours",
 				"The server TLS certificate expires within 0 days and 15 hours",
 			},
 		},
@@ -91,7 +91,7 @@ func TestEveryCertificateOfABundleIsTracked(t *testing.T) {
 			client: [][]byte{sign, enc}, now: expiry.Add(-14 * hour),
 			want: []string{
 				"The client TLS SM2 encryption certificate expires within 1 days and 0 hours",
-				"The client TLS SM2 signing certificate expires within 1 days and 10 hours",
+				"The client TLS SM2 certificate expires within 1 days and 10 hours",
 			},
 		},
 		"a week and a day before": {
