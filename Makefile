@@ -9,25 +9,37 @@ FORK_VERSION := 0.1.0
 UPSTREAM ?=
 TREE := build/fabric
 BIN := $(CURDIR)/build/bin
-FORK := build/tools/fork -upstream '$(UPSTREAM)'
+FORK := $(CURDIR)/build/tools/fork -upstream '$(UPSTREAM)'
 MODULE := github.com/hyperledger/fabric
 
 FABRIC_TOOLS := peer orderer cryptogen configtxgen configtxlator osnadmin discover ledgerutil
+# Our own tools, which build at the root; those that others add join by ROOT_TOOLS += in scripts/make.
+ROOT_TOOLS := $(patsubst cmd/%/main.go,%,$(wildcard cmd/gmtls/main.go))
+CCAAS_STEPS := detect build release
 
+# The image tags that core.yaml derives from the version must be valid, so the suffix has no plus sign.
 VERSION = $(shell $(FORK) version)-gm.$(FORK_VERSION)
 COMMIT = $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null || echo unknown)
 LDFLAGS = -X $(MODULE)/common/metadata.Version=$(VERSION) -X $(MODULE)/common/metadata.CommitSHA=$(COMMIT)
+GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 
 include $(sort $(wildcard scripts/make/*.mk))
 
 .PHONY: help
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | sort | awk -F'|' '{printf "%-16s %s\n", $$1, $$2 ($$3 ? "|" $$3 : "")}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | sort | awk -F'|' '{printf "%-20s %s\n", $$1, $$2 ($$3 ? "|" $$3 : "")}'
 
 .PHONY: build
 build: fork ## build every binary into build/bin: static, with upstream's version and ours inside
-	@mkdir -p $(BIN)
-	cd $(TREE) && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ $(FABRIC_TOOLS:%=./cmd/%)
+	@mkdir -p $(BIN)/ccaas/bin
+	cd $(TREE) && $(GO_BUILD) -o $(BIN)/ $(FABRIC_TOOLS:%=./cmd/%)
+	$(GO_BUILD) -o $(BIN)/ccaas/bin/ $(CCAAS_STEPS:%=./cmd/ccaas/%)
+	$(if $(ROOT_TOOLS),$(GO_BUILD) -o $(BIN)/ $(ROOT_TOOLS:%=./cmd/%))
+
+.PHONY: stock
+stock: ## build unmodified upstream binaries into build/stock, to compare with
+	@mkdir -p build/stock
+	cd scripts/fork && CGO_ENABLED=0 go build -trimpath -o ../../build/stock/ $(FABRIC_TOOLS:%=$(MODULE)/cmd/%)
 
 .PHONY: fork
 fork: fork-tool ## assemble build/fabric from pinned upstream and ours (UPSTREAM=folder|version for another)
@@ -37,9 +49,31 @@ fork: fork-tool ## assemble build/fabric from pinned upstream and ours (UPSTREAM
 fork-accept: fork-tool ## like fork, and record upstream's present texts in the lock after a review
 	@$(FORK) accept
 
+.PHONY: fork-stat
+fork-stat: fork-tool ## print the size of the delta
+	@$(FORK) stat
+
+.PHONY: fork-drift
+fork-drift: fork-tool ## compare what the delta depends on with another upstream (UPSTREAM=folder|version)
+	@$(FORK) drift
+
 .PHONY: fork-tool
 fork-tool:
 	@cd scripts/fork && go build -o ../../build/tools/fork .
+
+.PHONY: test
+test: build network-tools ## test the root's own packages, the assembler, and our packages in the assembled tree
+	go test $(TEST_FLAGS) ./...
+	cd scripts/fork && go test $(TEST_FLAGS) ./...
+	$(FORK) test $(TEST_FLAGS)
+
+.PHONY: test-upstream
+test-upstream: fork ## run the upstream tests that the delta concerns (PACKAGES='./msp ./bccsp/...' for some); long
+	$(FORK) test-upstream $(PACKAGES)
+
+.PHONY: test-upstream-record
+test-upstream-record: fork ## run them and write the list of tests that must pass from now on
+	$(FORK) record-tests
 
 .PHONY: clean
 clean: ## remove everything that was built

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ccaas holds the three steps of the external builder for chaincode that runs as a server of its own. The peer
+// calls them as detect, build and release when a package of type ccaas is installed; the package then holds no code, but
+// connection.json with the server's address, and optionally indexes for CouchDB.
+//
+// It starts nothing: whoever runs the chaincode server starts it.
+package ccaas
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+// Type is the package type in metadata.json that this builder claims.
+const Type = "ccaas"
+
+// ConfigVariable names the environment variable with a JSON object whose members the templates in connection.json
+// use: with {"peername":"peer0"}, the address "{{.peername}}-asset:9999" becomes "peer0-asset:9999". The peer passes
+// it on when core.yaml lists it under the builder's propagateEnvironment.
+const ConfigVariable = "CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG"
+
+const (
+	connectionFile = "connection.json"
+	metaFolder     = "META-INF"
+	indexFolder    = "statedb"
+
+	// maxFile bounds the JSON files and indexes that a package brings.
+	maxFile = 1 << 20
+)
+
+// ErrNotOurs tells that a package is of another type.
+var ErrNotOurs = errors.New("not a package of type " + Type)
+
+// Detect returns nil when the package described in metadataDir is of type ccaas, ErrNotOurs when it is of another.
+func Detect(metadataDir string) error {
+	data, err := readFrom(metadataDir, "metadata.json")
+	if err != nil {
+		return err
+	}
+	var metadata struct {
+		Type string `json:"type"`
+	}
+	if err := json.Unmarshal(data, &metadata); err != nil {
+		return fmt.Errorf("metadata.json is no valid JSON: %w", err)
+	}
+	if !strings.EqualFold(metadata.Type, Type) {
+		return fmt.Errorf("%w, but %q", ErrNotOurs, metadata.Type)
+	}
+	return nil
+}
+
+// Build checks connection.json in sourceDir, fills its templates from config (the text of ConfigVariable, which may be
+// empty), and writes it to outputDir together with the package's index definitions.
+func Build(sourceDir, outputDir, config string) error {
+	data, err := readFrom(sourceDir, connectionFile)
+	if err != nil {
+		return fmt.Errorf("the chaincode package's code.tar.gz must hold %s: %w", connectionFile, err)
+	}
+	data, err = connection(data, config)
+	if err != nil {
+		return fmt.Errorf("%s: %w", connectionFile, err)
+	}
+	// The file may hold the key with which the peer authenticates to the chaincode server.
+	if err := os.WriteFile(filepath.Join(outputDir, connectionFile), data, 0o600); err != nil {
+		return err
+	}
+	return copyTree(sourceDir, filepath.Join(outputDir, metaFolder, indexFolder))
+}
+
+// Release hands the results of Build in buildDir to the peer: the connection below chaincode/server and the indexes
+// below statedb.
+func Release(buildDir, releaseDir string) error {
+	data, err := readFrom(buildDir, connectionFile)
+	if err != nil {
+		return err
+	}
+	server := filepath.Join(releaseDir, "chaincode", "server")
+	if err := os.MkdirAll(server, 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(server, connectionFile), data, 0o600); err != nil {
+		return err
+	}
+	return copyTree(buildDir, filepath.Join(releaseDir, indexFolder))
+}
+
+// connection fills the templates in the string members of a connection and checks what the peer will ask for. Members
+// that it does not know pass through.
+func connection(data []byte, config string) ([]byte, error) {
+	var members map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if err := decoder.Decode(&members); err != nil {
+		return nil, fmt.Errorf("no valid JSON object: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON object")
+	}
+	values := map[string]any{}
+	if config != "" {
+		if err := json.Unmarshal([]byte(config), &values); err != nil {
+			return nil, fmt.Errorf("the environment variable %s holds no valid JSON object: %w", ConfigVariable, err)
+		}
+	}
+	for name, value := range members {
+		text, ok := value.(string)
+		if !ok || !strings.Contains(text, "{{") {
+			continue
+		}
+		filled, err := fill(text, values)
+		if err != nil {
+			return nil, fmt.Errorf("the template in %q cannot be filled from the environment variable %s: %w", name, ConfigVariable, err)
+		}
+		members[name] = filled
+	}
+	if err := checkConnection(members); err != nil {
+		return nil, err
+	}
+	return json.Marshal(members)
+}
+
+func fill(text string, values map[string]any) (string, error) {
+	t, err := template.New("value").Option("missingkey=error").Parse(text)
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	err = t.Execute(&out, values)
+	return out.String(), err
+}
+
+func checkConnection(members map[string]any) error {
+	need := []string{"address"}
+	for flag, fields := range map[string][]string{
+		"tls_required": {"root_cert"}, "client_auth_required": {"client_key", "client_cert"},
+	} {
+		on, ok := members[flag].(bool)
+		if members[flag] != nil && !ok {
+			return fmt.Errorf("%q must be true or false", flag)
+		}
+		if on {
+			need = append(need, fields...)
+		}
+	}
+	if members["client_auth_required"] == true && members["tls_required"] != true {
+		return errors.New(`"client_auth_required" needs "tls_required"`)
+	}
+	for _, field := range need {
+		if text, ok := members[field].(string); !ok || text == "" {
+			return fmt.Errorf("%q is missing or empty", field)
+		}
+	}
+	return nil
+}
+
+// copyTree copies the index definitions of a package, if it has any. Links and devices are refused: they could bring
+// files of the peer's host into what it serves.
+func copyTree(from, to string) error {
+	root, err := os.OpenRoot(from)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	top := metaFolder + "/" + indexFolder
+	if _, err := root.Stat(top); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fs.WalkDir(root.FS(), top, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, filepath.FromSlash(strings.TrimPrefix(name, top)))
+		switch {
+		case entry.IsDir():
+			return os.MkdirAll(target, 0o755)
+		case !entry.Type().IsRegular():
+			return fmt.Errorf("%s is neither a file nor a folder", name)
+		}
+		data, err := readBounded(root, name)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(target, data, 0o644)
+	})
+}
+
+func readFrom(dir, name string) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return readBounded(root, name)
+}
+
+// readBounded reads a regular file that lies below root, whatever links the package brings.
+func readBounded(root *os.Root, name string) ([]byte, error) {
+	info, err := root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", name)
+	}
+	file, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s is longer than %d bytes", name, maxFile)
+	}
+	return data, err
+}
