@@ -64,9 +64,11 @@ func (ca *CA) NewPair(t testing.TB, hosts ...string) Pair {
 // NewPairUntil is NewPair with an end of validity, which may lie in the past.
 func (ca *CA) NewPairUntil(t testing.TB, notAfter time.Time, hosts ...string) Pair {
 	t.Helper()
+	const encipher = x509.KeyUsageKeyEncipherment | x509.KeyUsageDataEncipherment | x509.KeyUsageKeyAgreement
+	subject := newTemplate(t, "node", notAfter).Subject // one for both, as peers demand
 	var p Pair
-	p.SignCert, p.SignKey = ca.leaf(t, x509.KeyUsageDigitalSignature, notAfter, hosts)
-	p.EncCert, p.EncKey = ca.leaf(t, x509.KeyUsageKeyEncipherment|x509.KeyUsageDataEncipherment|x509.KeyUsageKeyAgreement, notAfter, hosts)
+	p.SignCert, p.SignKey = ca.leaf(t, subject, x509.KeyUsageDigitalSignature, notAfter, hosts)
+	p.EncCert, p.EncKey = ca.leaf(t, subject, encipher, notAfter, hosts)
 	return p
 }
 
@@ -99,9 +101,10 @@ func WriteFile(t testing.TB, dir, name string, content []byte) string {
 	return path
 }
 
-func (ca *CA) leaf(t testing.TB, usage x509.KeyUsage, notAfter time.Time, hosts []string) (certPEM, keyPEM []byte) {
+func (ca *CA) leaf(t testing.TB, subject pkix.Name, usage x509.KeyUsage, notAfter time.Time, hosts []string) (certPEM, keyPEM []byte) {
 	t.Helper()
 	template := newTemplate(t, "node", notAfter)
+	template.Subject = subject
 	template.KeyUsage = usage
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	for _, host := range hosts {

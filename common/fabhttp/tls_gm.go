@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fabhttp
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+)
+
+// TLS holds what the server needs for TLCP (GB/T 38636) beside TLS. All fields may be absent: the server then speaks TLS
+// alone, as in stock Fabric.
+//
+//fork:fields TLCP settings
+type TLS struct {
+	// Role names the server in the registry of live TLS material, such as "peer.operations". Files of a server with
+	// a role are reloaded and its mode is switched while it runs; one without a role keeps what it was started with.
+	Role string
+	// Mode is "tls" (also when empty), "dual" or "gm".
+	Mode string
+	// GMSignCertFile and the next three name the PEM files of the SM2 signing and encryption pairs. All four or none.
+	GMSignCertFile string
+	GMSignKeyFile  string
+	GMEncCertFile  string
+	GMEncKeyFile   string
+	// DrainGrace is how long connections of an abolished protocol may go on after a live switch; 0 means 60 s.
+	DrainGrace time.Duration
+}
+
+// Config refuses a client CA file that holds no certificate: upstream passes over it, and trust that the operator meant
+// to give is missing without a word.
+//
+//fork:wrap do not pass over CA files without certificates
+func (t TLS) Config() (*tls.Config, error) {
+	config, err := t.upstreamConfig()
+	if err != nil || config == nil {
+		return config, err
+	}
+	for _, file := range t.ClientCACertFiles {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("client CA file %s holds no certificate that can be read", file)
+		}
+	}
+	return config, nil
+}
+
+// Listen opens the port with the protocols of the server's mode.
+//
+//fork:replace serve TLS, TLCP or both
+func (s *Server) Listen() (net.Listener, error) {
+	listener, err := net.Listen("tcp", s.options.ListenAddress)
+	if err != nil || !s.options.TLS.Enabled {
+		return listener, err
+	}
+	secure, err := s.options.TLS.listen(listener)
+	if err != nil {
+		listener.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
+// initializeServer lets handlers find the client's verified chains in the request's TLS field under TLCP as under TLS.
+// net/http fills the field for connections of crypto/tls alone.
+//
+//fork:wrap hand the TLS state of every connection to the handlers
+func (s *Server) initializeServer() {
+	s.upstreamInitializeServer()
+	s.httpServer.Handler = comm.HTTPHandler(s.mux)
+	s.httpServer.ConnContext = comm.HTTPConnContext
+}
+
+func (t TLS) listen(inner net.Listener) (net.Listener, error) {
+	mode, err := comm.ParseServerMode(t.Mode)
+	if err != nil {
+		return nil, err
+	}
+	if t.CertFile != "" || mode != comm.ModeGM {
+		if _, err := t.Config(); err != nil {
+			return nil, err
+		}
+	}
+	files := comm.Files{
+		Cert: t.CertFile, Key: t.KeyFile,
+		SignCert: t.GMSignCertFile, SignKey: t.GMSignKeyFile,
+		EncCert: t.GMEncCertFile, EncKey: t.GMEncKeyFile,
+		ClientRootCAs: t.ClientCACertFiles,
+	}
+	opts := comm.SecureOptions{UseTLS: true, RequireClientCert: t.ClientCertRequired, CipherSuites: comm.DefaultTLSCipherSuites}
+	if t.Role != "" {
+		opts.Source, err = comm.NewSource(comm.SourceConfig{Role: t.Role, Load: files.Load, ServerMode: mode, DrainGrace: t.DrainGrace})
+	} else {
+		var m comm.Material
+		m, err = files.Load()
+		opts.ServerMode, opts.Certificate, opts.Key, opts.ClientRootCAs = mode, m.Certificate, m.Key, m.ClientRootCAs
+	}
+	if err != nil {
+		return nil, err
+	}
+	return comm.NewHTTPListener(inner, opts)
+}

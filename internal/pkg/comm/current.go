@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+// CurrentCertificate returns the certificate bundle in PEM that stands now in
+// place of the given one, which some source has presented since the start of the
+// process. A bundle of no source is returned as it is. Code that has kept the
+// bytes of its own certificate uses it to follow reloads.
+func CurrentCertificate(bundle []byte) []byte {
+	if s := sourceOf(bundle); s != nil {
+		return s.Material().Certificate
+	}
+	return bundle
+}

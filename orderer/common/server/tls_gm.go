@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"github.com/hyperledger/fabric/common/fabhttp"
+	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/common/metrics"
+	"github.com/hyperledger/fabric/core/operations"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+	"github.com/hyperledger/fabric/internal/pkg/comm/tlsadmin"
+	"github.com/hyperledger/fabric/orderer/common/localconfig"
+	"github.com/hyperledger/fabric/orderer/common/metadata"
+)
+
+// The orderer's roles in the registry of live TLS material.
+const (
+	roleGeneral       = "orderer.general"
+	roleClusterServer = "orderer.cluster.server"
+	roleClusterClient = "orderer.cluster.client"
+	roleOperations    = "orderer.operations"
+	roleAdmin         = "orderer.admin"
+)
+
+// initializeServerConfig gives the general listener live material: standard and SM2 pairs and a mode, all of which can change
+// while it serves.
+//
+//fork:wrap serve TLCP beside or instead of TLS
+func initializeServerConfig(conf *localconfig.TopLevel, metricsProvider metrics.Provider) comm.ServerConfig {
+	config := upstreamInitializeServerConfig(upstreamView(conf), metricsProvider)
+	if !config.SecOpts.UseTLS {
+		return config
+	}
+	t := conf.General.TLS
+	files := generalFiles(t)
+	if t.ClientAuthRequired {
+		files.ClientRootCAs = t.ClientRootCAs
+	}
+	attachSource(&config.SecOpts, comm.SourceConfig{
+		Role:       roleGeneral,
+		Load:       files.Load,
+		ServerMode: listenerMode(t.Mode),
+		DrainGrace: t.DrainGrace,
+	}, t.HasGMPair())
+	return config
+}
+
+// configureClusterListener lets upstream create the listener; newClusterServer adds the live material.
+//
+//fork:wrap read a certificate that exists when only SM2 pairs are given
+func configureClusterListener(conf *localconfig.TopLevel, generalConf comm.ServerConfig, loadPEM loadPEMFunc) (comm.ServerConfig, *comm.GRPCServer) {
+	return upstreamConfigureClusterListener(upstreamView(conf), generalConf, loadPEM)
+}
+
+// newClusterServer creates the cluster's own listener from what upstream has configured, with live material.
+func newClusterServer(address string, config *comm.ServerConfig, conf *localconfig.TopLevel) (*comm.GRPCServer, error) {
+	c := conf.General.Cluster
+	attachSource(&config.SecOpts, comm.SourceConfig{
+		Role: roleClusterServer,
+		Load: comm.Files{
+			Cert:          standard(c.ServerCertificate, c.GMServerSignCertificate),
+			Key:           standard(c.ServerPrivateKey, c.GMServerSignPrivateKey),
+			SignCert:      c.GMServerSignCertificate,
+			SignKey:       c.GMServerSignPrivateKey,
+			EncCert:       c.GMServerEncCertificate,
+			EncKey:        c.GMServerEncPrivateKey,
+			ClientRootCAs: c.RootCAs,
+		}.Load,
+		ServerMode: listenerMode(c.Mode),
+		DrainGrace: conf.General.TLS.DrainGrace,
+	}, c.HasGMServerPair())
+	return comm.NewGRPCServer(address, *config)
+}
+
+// initializeClusterClientConfig gives the dialers to other orderers live material and their mode.
+//
+//fork:wrap dial other orderers over TLS or TLCP, as General.TLS.ClientMode says
+func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfig, bool) {
+	view := upstreamView(conf)
+	config, reuse := upstreamInitializeClusterClientConfig(view)
+	if !config.SecOpts.UseTLS {
+		return config, reuse
+	}
+	t, c := conf.General.TLS, conf.General.Cluster
+	files := generalFiles(t)
+	if c.ClientCertificate != "" || c.ClientPrivateKey != "" || !reuse {
+		files.Cert, files.Key = c.ClientCertificate, c.ClientPrivateKey
+	}
+	if c.HasGMClientPair() {
+		files.SignCert, files.SignKey = c.GMClientSignCertificate, c.GMClientSignPrivateKey
+		files.EncCert, files.EncKey = c.GMClientEncCertificate, c.GMClientEncPrivateKey
+	}
+	files.ServerRootCAs = c.RootCAs
+	mode := comm.ClientTLS
+	if t.ClientMode == string(comm.ClientGM) {
+		mode = comm.ClientGM
+	}
+	attachSource(&config.SecOpts, comm.SourceConfig{
+		Role:       roleClusterClient,
+		Load:       files.Load,
+		ClientMode: mode,
+		DrainGrace: t.DrainGrace,
+	}, files.SignCert != "")
+	return config, reuse
+}
+
+// reuseListener counts SM2 pairs of the cluster's own listener as its certificates.
+//
+//fork:wrap a cluster listener may have SM2 pairs alone
+func reuseListener(conf *localconfig.TopLevel) bool {
+	return upstreamReuseListener(upstreamView(conf))
+}
+
+// attachSource puts live material into the options: pairs, roots and modes as the files have them now, and after a reload
+// as they have them then. Roots of the options that came from the same files are dropped, or a root that a reload removes
+// would stay trusted. Without SM2 pairs a failure is left for the listener or dialer to report, as in stock Fabric.
+func attachSource(opts *comm.SecureOptions, config comm.SourceConfig, hasGM bool) {
+	source, err := comm.NewSource(config)
+	if err != nil && hasGM {
+		logger.Fatalf("Failed to load the TLS certificates of %s: %s", config.Role, err)
+	}
+	if err != nil {
+		logger.Warnf("TLS certificates of %s cannot be reloaded or switched while the orderer runs: %s", config.Role, err)
+		return
+	}
+	material := source.Material()
+	opts.Source, opts.Certificate, opts.Key = source, material.Certificate, material.Key
+	if config.ClientMode == "" {
+		opts.ClientRootCAs = nil
+	} else {
+		opts.ServerRootCAs = nil
+	}
+}
+
+// listenerMode is the mode of a listener; localconfig has checked the value.
+func listenerMode(value string) comm.ServerMode {
+	if value == "" {
+		return comm.ModeTLS
+	}
+	return comm.ServerMode(value)
+}
+
+// upstreamView is a copy of the configuration in which the signing certificate of an SM2 pair takes the place of a standard
+// one that is not given. Upstream reads the files of the standard pair before it does anything else.
+func upstreamView(conf *localconfig.TopLevel) *localconfig.TopLevel {
+	view := *conf
+	t, c := &view.General.TLS, &view.General.Cluster
+	if t.Certificate == "" && t.PrivateKey == "" {
+		t.Certificate, t.PrivateKey = t.GMSignCertificate, t.GMSignPrivateKey
+	}
+	if c.ServerCertificate == "" && c.ServerPrivateKey == "" {
+		c.ServerCertificate, c.ServerPrivateKey = c.GMServerSignCertificate, c.GMServerSignPrivateKey
+	}
+	if c.ClientCertificate == "" && c.ClientPrivateKey == "" && t.ClientMode == string(comm.ClientGM) {
+		c.ClientCertificate, c.ClientPrivateKey = c.GMClientSignCertificate, c.GMClientSignPrivateKey
+		if !c.HasGMClientPair() {
+			c.ClientCertificate, c.ClientPrivateKey = t.GMSignCertificate, t.GMSignPrivateKey
+		}
+	}
+	return &view
+}
+
+// standard undoes upstreamView for one file.
+func standard(file, sign string) string {
+	if file == sign {
+		return ""
+	}
+	return file
+}
+
+func generalFiles(t localconfig.TLS) comm.Files {
+	return comm.Files{
+		Cert:     standard(t.Certificate, t.GMSignCertificate),
+		Key:      standard(t.PrivateKey, t.GMSignPrivateKey),
+		SignCert: t.GMSignCertificate,
+		SignKey:  t.GMSignPrivateKey,
+		EncCert:  t.GMEncCertificate,
+		EncKey:   t.GMEncPrivateKey,
+	}
+}
+
+// newOperationsSystem adds the endpoint that shows and switches TLS modes, and makes SIGHUP reload the certificates. The
+// endpoint demands a verified client certificate even where the operations server has no TLS and so cannot have one: whoever
+// reaches an open port must not be able to change how the node is protected.
+//
+//fork:replace serve TLCP, manage TLS material
+func newOperationsSystem(ops localconfig.Operations, metrics localconfig.Metrics) *operations.System {
+	statsd := operations.Statsd(metrics.Statsd)
+	system := operations.NewSystem(operations.Options{
+		Options: httpOptions(roleOperations, ops.ListenAddress, ops.TLS),
+		Metrics: operations.MetricsOptions{Provider: metrics.Provider, Statsd: &statsd},
+		Version: metadata.Version,
+	})
+	system.RegisterHandler(tlsadmin.URL, tlsadmin.NewHandler(), true)
+	tlsadmin.ReloadOnHangup()
+	return system
+}
+
+// newAdminServer makes the server of the channel participation API.
+//
+//fork:replace serve TLCP
+func newAdminServer(admin localconfig.Admin) *fabhttp.Server {
+	return fabhttp.NewServer(httpOptions(roleAdmin, admin.ListenAddress, admin.TLS))
+}
+
+func httpOptions(role, address string, t localconfig.TLS) fabhttp.Options {
+	return fabhttp.Options{
+		Logger:        flogging.MustGetLogger(role),
+		ListenAddress: address,
+		TLS: fabhttp.TLS{
+			Enabled:            t.Enabled,
+			CertFile:           t.Certificate,
+			KeyFile:            t.PrivateKey,
+			ClientCertRequired: t.ClientAuthRequired,
+			ClientCACertFiles:  t.ClientRootCAs,
+			Role:               role,
+			Mode:               t.Mode,
+			GMSignCertFile:     t.GMSignCertificate,
+			GMSignKeyFile:      t.GMSignPrivateKey,
+			GMEncCertFile:      t.GMEncCertificate,
+			GMEncKeyFile:       t.GMEncPrivateKey,
+			DrainGrace:         t.DrainGrace,
+		},
+	}
+}
