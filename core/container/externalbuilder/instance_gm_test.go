@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package externalbuilder_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/core/container/externalbuilder"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+	"github.com/stretchr/testify/require"
+)
+
+func TestConnectionJSONWithTLCPPair(t *testing.T) {
+	ca := gmtlstest.NewCA(t)
+	pair := ca.NewPair(t, "localhost")
+	document, err := json.Marshal(map[string]any{
+		"address": "localhost:9999", "tls_required": true, "tls_mode": "gm", "client_auth_required": true,
+		"root_cert":   string(ca.CertPEM),
+		"client_cert": string(pair.SignCert), "client_key": string(pair.SignKey),
+		"client_enc_cert": string(pair.EncCert), "client_enc_key": string(pair.EncKey),
+	})
+	require.NoError(t, err)
+	var data externalbuilder.ChaincodeServerUserData
+	require.NoError(t, json.Unmarshal(document, &data))
+
+	info, err := data.ChaincodeServerInfo("")
+	require.NoError(t, err)
+	options := info.ClientConfig.SecOpts
+	require.Equal(t, comm.ClientGM, options.ClientMode)
+	cert, err := options.ClientCertificate()
+	require.NoError(t, err)
+	require.Len(t, cert.Certificate, 2)
+}
+
+func TestConnectionJSONRefusesContradictions(t *testing.T) {
+	for name, test := range map[string]struct {
+		data externalbuilder.ChaincodeServerUserData
+		want string
+	}{
+		"unknown mode": {
+			externalbuilder.ChaincodeServerUserData{TLSMode: "dual", TLSRequired: true}, "tls_mode",
+		},
+		"gm without TLS": {
+			externalbuilder.ChaincodeServerUserData{TLSMode: "gm"}, "tls_required",
+		},
+		"encryption pair without gm": {
+			externalbuilder.ChaincodeServerUserData{TLSRequired: true, ClientEncCert: "x"}, "client_enc_cert",
+		},
+		"gm with half a pair": {
+			externalbuilder.ChaincodeServerUserData{TLSMode: "gm", TLSRequired: true, ClientAuthRequired: true, ClientEncKey: "x"}, "client_enc_cert",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.data.Address = "cc.example.com:7052"
+			_, err := test.data.ChaincodeServerInfo("")
+			require.ErrorContains(t, err, test.want)
+			require.ErrorContains(t, err, "cc.example.com:7052")
+		})
+	}
+}
