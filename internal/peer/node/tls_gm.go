@@ -5,10 +5,16 @@ package node
 import (
 	"os"
 
+	"github.com/hyperledger/fabric/common/fabhttp"
+	"github.com/hyperledger/fabric/core/config"
 	"github.com/hyperledger/fabric/core/operations"
 	"github.com/hyperledger/fabric/core/peer"
 	"github.com/hyperledger/fabric/internal/pkg/comm/tlsadmin"
+	"github.com/spf13/viper"
 )
+
+// roleOperations names the operations server in the status that it shows.
+const roleOperations = "peer.operations"
 
 // newOperationsSystem adds the endpoint that shows, switches and reloads the TLS of this node's channels.
 //
@@ -25,4 +31,22 @@ func newOperationsSystem(coreConfig *peer.Config) *operations.System {
 func addPlatformSignals(sigs map[os.Signal]func()) map[os.Signal]func() {
 	tlsadmin.ReloadOnHangup()
 	return upstreamAddPlatformSignals(sigs)
+}
+
+// operationsTLS returns the TLS settings of the operations server: upstream's, and those of operations.tls that TLCP adds.
+func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
+	return fabhttp.TLS{
+		Role:               roleOperations,
+		Enabled:            coreConfig.OperationsTLSEnabled,
+		Mode:               viper.GetString("operations.tls.mode"),
+		CertFile:           coreConfig.OperationsTLSCertFile,
+		KeyFile:            coreConfig.OperationsTLSKeyFile,
+		GMSignCertFile:     config.GetPath("operations.tls.gm.signCert.file"),
+		GMSignKeyFile:      config.GetPath("operations.tls.gm.signKey.file"),
+		GMEncCertFile:      config.GetPath("operations.tls.gm.encCert.file"),
+		GMEncKeyFile:       config.GetPath("operations.tls.gm.encKey.file"),
+		ClientCertRequired: coreConfig.OperationsTLSClientAuthRequired,
+		ClientCACertFiles:  coreConfig.OperationsTLSClientRootCAs,
+		DrainGrace:         viper.GetDuration("operations.tls.drainGrace"),
+	}
 }
