@@ -19,8 +19,11 @@ import (
 // SharedCollection is a private data collection that all organisations belong to; each also has its implicit one.
 const SharedCollection = "shared"
 
-// placement for processes of this machine.
+// placement of the nodes' files, in containers or on this machine.
 func (n *Network) placement() placement {
+	if n.docker {
+		return containerPlacement
+	}
 	return placement{
 		Root: filepath.ToSlash(n.Dir), Builder: n.builder(), Bind: "127.0.0.1",
 		data: func(node Node) string { return path.Join(filepath.ToSlash(n.Dir), "data", node.Name) },

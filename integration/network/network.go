@@ -11,9 +11,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hyperledger/fabric/integration/relay"
@@ -41,7 +41,7 @@ type Network struct {
 	Relays map[string]*relay.Relay
 
 	mu    sync.Mutex
-	procs map[string]*process // by node name; guarded by mu
+	units map[string]unit // what runs the nodes, by node name; guarded by mu
 }
 
 // state is what stateFile holds.
@@ -68,7 +68,7 @@ func newNetwork(o Options, report io.Writer) (*Network, error) {
 	}
 	return &Network{
 		Topology: t, Dir: o.Dir, Bin: o.Bin, docker: o.Docker, logSpec: o.LogSpec,
-		packages: map[string]string{}, report: report, began: time.Now(), procs: map[string]*process{},
+		packages: map[string]string{}, report: report, began: time.Now(), units: map[string]unit{},
 	}, nil
 }
 
@@ -85,32 +85,68 @@ func Open(dir string) (*Network, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the state of the network: %w", err)
 	}
-	var s state
-	if err := json.Unmarshal(data, &s); err != nil || s.Topology == nil {
-		return nil, fmt.Errorf("%s is damaged (%v); stop what it started with make network-down", filepath.Join(dir, stateFile), err)
+	s, err := parseState(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; stop what it started with make network-down", filepath.Join(dir, stateFile), err)
 	}
 	n := &Network{
 		Topology: s.Topology, Dir: dir, Bin: s.Bin, docker: s.Docker, logSpec: s.LogSpec, packages: s.Packages,
-		report: io.Discard, began: s.Started, procs: map[string]*process{},
+		report: io.Discard, began: s.Started, units: map[string]unit{},
 	}
-	return n, n.loadProcesses()
+	return n, n.loadUnits()
 }
 
-func (n *Network) loadProcesses() error {
+// unit is what runs one node: a process or a container.
+type unit interface {
+	name() string
+	// alive tells whether it runs.
+	alive() bool
+	// describe names it for people: "process 4711".
+	describe() string
+	// lastLog returns the last lines that it printed, and where there are more.
+	lastLog(lines int) (text, where string)
+	signal(sig syscall.Signal) error
+	// stop ends it politely, and by force after grace.
+	stop(ctx context.Context, grace time.Duration) error
+	awaitEnd(ctx context.Context, limit time.Duration) error
+}
+
+// loadUnits reads the records of what was started from the state directory.
+func (n *Network) loadUnits() error {
 	records, err := filepath.Glob(filepath.Join(n.Dir, "run", "*.json"))
 	if err != nil {
-		return fmt.Errorf("list processes: %w", err)
+		return fmt.Errorf("list what runs: %w", err)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, record := range records {
-		p, err := loadProcess(record)
+		u, err := loadUnit(record)
 		if err != nil {
 			return err
 		}
-		n.procs[p.Name] = p
+		n.units[u.name()] = u
 	}
 	return nil
+}
+
+// loadUnit reads one record; a container's names its id.
+func loadUnit(record string) (unit, error) {
+	c, err := loadContainer(record)
+	if c != nil || err != nil {
+		return c, err
+	}
+	return loadProcess(record)
+}
+
+func parseState(data []byte) (*state, error) {
+	s := &state{}
+	if err := json.Unmarshal(data, s); err != nil {
+		return nil, fmt.Errorf("damaged state: %w", err)
+	}
+	if s.Topology == nil || len(s.Topology.Ordering.Nodes) == 0 || len(s.Topology.Peers) == 0 {
+		return nil, errors.New("damaged state: no topology")
+	}
+	return s, nil
 }
 
 func (n *Network) save() error {
@@ -148,17 +184,18 @@ func (n *Network) say(format string, args ...any) {
 	fmt.Fprintf(n.report, "%6.2f s  %s\n", time.Since(n.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
-func (n *Network) process(name string) *process {
+func (n *Network) unit(name string) unit {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.procs[name]
+	return n.units[name]
 }
 
 // ended returns an error with the end of the right log when a node that should run does not.
 func (n *Network) ended(names ...string) error {
 	for _, name := range names {
-		if p := n.process(name); p != nil && !p.alive() {
-			return fmt.Errorf("%s has ended; the end of %s:\n%s%w", name, p.Log, indent(tail(p.Log, 15)), errFinal)
+		if u := n.unit(name); u != nil && !u.alive() {
+			text, where := u.lastLog(15)
+			return fmt.Errorf("%s has ended; the end of %s:\n%s%w", name, where, indent(text), errFinal)
 		}
 	}
 	return nil
@@ -168,7 +205,7 @@ func indent(text string) string {
 	return "    " + strings.ReplaceAll(text, "\n", "\n    ")
 }
 
-// Down stops every process that the state directory dir records, and no other, and removes the directory. It works
+// Down stops every node that the state directory dir records, and no other, and removes the directory. It works
 // on whatever an interrupted Up left behind. It reports what it did to report.
 func Down(ctx context.Context, dir string, report io.Writer) error {
 	dir, err := filepath.Abs(dir)
@@ -182,18 +219,21 @@ func Down(ctx context.Context, dir string, report io.Writer) error {
 	if _, err := os.Stat(filepath.Join(dir, stateFile)); err != nil {
 		return fmt.Errorf("%s does not look like the state of a network (no %s): not removing it", dir, stateFile)
 	}
-	n := &Network{Dir: dir, procs: map[string]*process{}}
-	if err := n.loadProcesses(); err != nil {
+	n := &Network{Dir: dir, units: map[string]unit{}}
+	if err := n.loadUnits(); err != nil {
 		return fmt.Errorf("%w: end that process by hand and remove %s", err, dir)
 	}
 	stopped, err := n.stopAll(ctx)
 	if err != nil {
 		return err
 	}
+	if err := n.composeDown(ctx); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("remove the state of the network: %w", err)
 	}
-	fmt.Fprintf(report, "stopped %d processes, removed %s\n", stopped, dir)
+	fmt.Fprintf(report, "stopped %d nodes, removed %s\n", stopped, dir)
 	return nil
 }
 
@@ -222,16 +262,15 @@ func (n *Network) startRelays() error {
 	return nil
 }
 
-// stopAll ends all recorded processes at once and counts those that were running.
+// stopAll ends everything recorded at once and counts what was running.
 func (n *Network) stopAll(ctx context.Context) (int, error) {
 	n.mu.Lock()
-	procs := make([]*process, 0, len(n.procs))
-	for _, p := range n.procs {
-		if p.alive() {
-			procs = append(procs, p)
+	var running []unit
+	for _, u := range n.units {
+		if u.alive() {
+			running = append(running, u)
 		}
 	}
 	n.mu.Unlock()
-	slices.SortFunc(procs, func(a, b *process) int { return strings.Compare(a.Name, b.Name) })
-	return len(procs), parallel(procs, func(p *process) error { return p.stop(ctx, stopGrace) })
+	return len(running), parallel(running, func(u unit) error { return u.stop(ctx, stopGrace) })
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -25,8 +26,11 @@ func (n *Network) Start(name string) error {
 	if err != nil {
 		return err
 	}
-	if p := n.process(name); p != nil && p.alive() {
-		return fmt.Errorf("%s already runs as process %d", name, p.PID)
+	if u := n.unit(name); u != nil && u.alive() {
+		return fmt.Errorf("%s already runs as %s", name, u.describe())
+	}
+	if c, ok := n.unit(name).(*container); ok {
+		return c.restart()
 	}
 	p, err := n.prepare(node)
 	if err != nil {
@@ -36,7 +40,7 @@ func (n *Network) Start(name string) error {
 		return err
 	}
 	n.mu.Lock()
-	n.procs[name] = p
+	n.units[name] = p
 	n.mu.Unlock()
 	return nil
 }
@@ -76,45 +80,42 @@ func (n *Network) chaincodeEnv(node Node) ([]Variable, error) {
 	if id == "" {
 		return nil, fmt.Errorf("the chaincode package of %s has no id yet", org.Name)
 	}
-	tls := n.path(filepath.FromSlash(n.nodeCrypto(node)), "tls")
-	env := []Variable{{"CHAINCODE_SERVER_ADDRESS", n.placement().Bind + ":" + fmt.Sprint(node.ListenPort())}, {"CHAINCODE_ID", id}}
+	place := n.placement()
+	tls := path.Join(place.Root, n.nodeCrypto(node), "tls")
+	env := []Variable{{"CHAINCODE_SERVER_ADDRESS", place.Bind + ":" + fmt.Sprint(node.ListenPort())}, {"CHAINCODE_ID", id}}
 	if n.gmDialers() {
 		return append(env,
 			Variable{"CHAINCODE_TLS_MODE", ModeGM},
-			Variable{"CHAINCODE_TLCP_SIGN_CERT", filepath.Join(tls, "server-sign.crt")},
-			Variable{"CHAINCODE_TLCP_SIGN_KEY", filepath.Join(tls, "server-sign.key")},
-			Variable{"CHAINCODE_TLCP_ENC_CERT", filepath.Join(tls, "server-enc.crt")},
-			Variable{"CHAINCODE_TLCP_ENC_KEY", filepath.Join(tls, "server-enc.key")}), nil
+			Variable{"CHAINCODE_TLCP_SIGN_CERT", path.Join(tls, "server-sign.crt")},
+			Variable{"CHAINCODE_TLCP_SIGN_KEY", path.Join(tls, "server-sign.key")},
+			Variable{"CHAINCODE_TLCP_ENC_CERT", path.Join(tls, "server-enc.crt")},
+			Variable{"CHAINCODE_TLCP_ENC_KEY", path.Join(tls, "server-enc.key")}), nil
 	}
 	return append(env,
 		Variable{"CHAINCODE_TLS_MODE", ModeTLS},
-		Variable{"CHAINCODE_TLS_CERT", filepath.Join(tls, "server.crt")},
-		Variable{"CHAINCODE_TLS_KEY", filepath.Join(tls, "server.key")}), nil
+		Variable{"CHAINCODE_TLS_CERT", path.Join(tls, "server.crt")},
+		Variable{"CHAINCODE_TLS_KEY", path.Join(tls, "server.key")}), nil
 }
 
 // Stop ends a node politely, and by force if it does not follow.
 func (n *Network) Stop(ctx context.Context, name string) error {
-	p := n.process(name)
-	if p == nil {
+	u := n.unit(name)
+	if u == nil {
 		return fmt.Errorf("%s was never started", name)
 	}
-	return p.stop(ctx, stopGrace)
+	return u.stop(ctx, stopGrace)
 }
 
 // Kill ends a node as a crash would, and waits until it is gone.
 func (n *Network) Kill(ctx context.Context, name string) error {
-	return n.signalAndWait(ctx, name, syscall.SIGKILL)
-}
-
-func (n *Network) signalAndWait(ctx context.Context, name string, sig syscall.Signal) error {
-	p := n.process(name)
-	if p == nil {
+	u := n.unit(name)
+	if u == nil {
 		return fmt.Errorf("%s was never started", name)
 	}
-	if err := p.signal(sig); err != nil {
+	if err := u.signal(syscall.SIGKILL); err != nil {
 		return err
 	}
-	return p.awaitEnd(ctx, stopGrace)
+	return u.awaitEnd(ctx, stopGrace)
 }
 
 // Freeze stops a node from running without ending it, as a partition from everybody would look; Thaw lets it go on.
@@ -124,11 +125,11 @@ func (n *Network) Freeze(name string) error { return n.signalOnly(name, syscall.
 func (n *Network) Thaw(name string) error { return n.signalOnly(name, syscall.SIGCONT) }
 
 func (n *Network) signalOnly(name string, sig syscall.Signal) error {
-	p := n.process(name)
-	if p == nil || !p.alive() {
+	u := n.unit(name)
+	if u == nil || !u.alive() {
 		return fmt.Errorf("%s does not run", name)
 	}
-	return p.signal(sig)
+	return u.signal(sig)
 }
 
 // AwaitHealthy waits until the nodes' operations services call them healthy. It fails at once when one of them ends.

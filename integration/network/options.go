@@ -67,7 +67,7 @@ type Options struct {
 	// Relayed puts a relay in front of every service, see Network.Relays. It lives in the process that calls Up, so it is for
 	// tests.
 	Relayed bool
-	// Docker runs the nodes as containers instead of processes.
+	// Docker runs the nodes as containers of the images that make docker builds.
 	Docker bool
 }
 

@@ -44,8 +44,8 @@ func (n *Network) checkLeftover() error {
 		return fmt.Errorf("%s exists and is in the way; remove it with make network-down, or by hand", n.Dir)
 	}
 	var alive []string
-	for name, p := range old.procs {
-		if p.alive() {
+	for name, u := range old.units {
+		if u.alive() {
 			alive = append(alive, name)
 		}
 	}
@@ -58,6 +58,9 @@ func (n *Network) checkLeftover() error {
 
 func (n *Network) checkTools() error {
 	var missing []string
+	if n.docker {
+		return n.checkDocker()
+	}
 	files := make([]string, 0, len(tools)+len(builderSteps))
 	for _, tool := range tools {
 		files = append(files, filepath.Join(n.Bin, tool))

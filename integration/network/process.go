@@ -101,6 +101,11 @@ func loadProcess(record string) (*process, error) {
 	return p, nil
 }
 
+func (p *process) name() string     { return p.Name }
+func (p *process) describe() string { return fmt.Sprintf("process %d", p.PID) }
+
+func (p *process) lastLog(lines int) (text, where string) { return tail(p.Log, lines), p.Log }
+
 // alive tells whether the recorded process, and not a later one with its number, still runs. A zombie does not.
 func (p *process) alive() bool {
 	if p.exited != nil {

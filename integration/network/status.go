@@ -21,14 +21,14 @@ func (n *Network) WriteStatus(ctx context.Context, out io.Writer) error {
 	var down []string
 	leader, _ := n.Leader(ctx)
 	for node := range n.nodes() {
-		p := n.process(node.Name)
-		if p == nil || !p.alive() {
+		u := n.unit(node.Name)
+		if u == nil || !u.alive() {
 			down = append(down, node.Name)
-			fmt.Fprintf(table, "%s\t%s\t%s\t\t\tnot running, see %s\n", node.Name, node.Local(), operationsPort(*node), n.LogFile(node.Name))
+			fmt.Fprintf(table, "%s\t%s\t%s\t-\t-\t%s\n", node.Name, node.Local(), operationsPort(*node), notRunning(u))
 			continue
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", node.Name, node.Local(), operationsPort(*node),
-			n.inUse(ctx, *node), n.heightText(ctx, *node), stateText(*node, p, leader))
+			n.inUse(ctx, *node), n.heightText(ctx, *node), stateText(*node, u, leader))
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print the table: %w", err)
@@ -48,8 +48,16 @@ func operationsPort(node Node) string {
 	return local(node.Operations)
 }
 
-func stateText(node Node, p *process, leader Node) string {
-	text := fmt.Sprintf("process %d", p.PID)
+func notRunning(u unit) string {
+	if u == nil {
+		return "never started"
+	}
+	_, where := u.lastLog(1)
+	return "not running, see " + where
+}
+
+func stateText(node Node, u unit, leader Node) string {
+	text := u.describe()
 	if node.Name == leader.Name {
 		text += ", raft leader"
 	}

@@ -51,49 +51,61 @@ func (n *Network) bringUp(ctx context.Context) error {
 		return err
 	}
 	orderers, peers := n.Nodes(Orderer), n.Nodes(Peer)
-	if err := n.startNodes(append(orderers, peers...)); err != nil {
-		return err
+	startup := n.startProcesses
+	if n.docker {
+		startup = n.startContainers
 	}
-	n.say("started %d orderers and %d peers", len(orderers), len(peers))
-	files, err := n.prepareChannel(ctx)
+	packages, err := startup(ctx)
 	if err != nil {
 		return err
 	}
 	err = together(
 		func() error { return n.channelOnOrderers(ctx, orderers) },
-		func() error { return n.channelOnPeers(ctx, peers, files) })
+		func() error { return n.channelOnPeers(ctx, peers, packages) })
 	if err != nil {
 		return err
 	}
 	return n.defineChaincode(ctx)
 }
 
-func (n *Network) startNodes(nodes []Node) error {
-	for _, node := range nodes {
-		if err := n.Start(node.Name); err != nil {
-			return err
+// startProcesses starts the nodes natively. While orderers and peers start it makes the channel's first block and the
+// chaincode packages, then starts the chaincode servers. It returns the packages' files by organisation.
+func (n *Network) startProcesses(ctx context.Context) (packages map[string]string, err error) {
+	if err := n.startNodes(Orderer, Peer); err != nil {
+		return nil, err
+	}
+	n.say("started %d orderers and %d peers", len(n.Nodes(Orderer)), len(n.Nodes(Peer)))
+	if packages, err = n.prepareChannel(ctx); err != nil {
+		return nil, err
+	}
+	if err := n.startNodes(Chaincode); err != nil {
+		return nil, err
+	}
+	n.say("first block of channel %s, chaincode packages, chaincode servers", n.Channel)
+	return packages, nil
+}
+
+func (n *Network) startNodes(kinds ...Kind) error {
+	for _, kind := range kinds {
+		for _, node := range n.Nodes(kind) {
+			if err := n.Start(node.Name); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// prepareChannel makes, while the nodes start, the channel's first block and the chaincode packages, and starts the
-// chaincode servers.
+// prepareChannel makes the channel's first block and the chaincode packages.
 func (n *Network) prepareChannel(ctx context.Context) (packages map[string]string, err error) {
 	err = together(
 		func() error { return n.makeGenesis(ctx) },
 		func() error {
 			var err error
-			if packages, err = n.packageChaincode(ctx, firstVersion); err != nil {
-				return err
-			}
-			return n.startNodes(n.Nodes(Chaincode))
+			packages, err = n.packageChaincode(ctx, firstVersion)
+			return err
 		})
-	if err != nil {
-		return nil, err
-	}
-	n.say("first block of channel %s, chaincode packages, chaincode servers", n.Channel)
-	return packages, nil
+	return packages, err
 }
 
 func (n *Network) channelOnOrderers(ctx context.Context, orderers []Node) error {

@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Builds the images from build/bin and build/fabric/sampleconfig. Nothing is pulled: they start from scratch. Each build gets
+# a folder with just the files that go in.
+set -eu
+cd "$(dirname "$0")/.."
+tag=${1:-latest}
+context=build/docker
+rm -rf "$context"
+
+# put IMAGE DESTINATION FILES...: files and folders that exist, by hard link.
+put() {
+    image=$1 destination=$2
+    shift 2
+    mkdir -p "$context/$image/$destination"
+    cp -rl "$@" "$context/$image/$destination/"
+}
+
+put peer . build/bin/peer build/bin/ccaas build/fabric/sampleconfig
+put orderer . build/bin/orderer build/fabric/sampleconfig
+put asset . build/bin/asset
+put tools . build/fabric/sampleconfig
+for tool in peer cryptogen configtxgen configtxlator osnadmin discover ledgerutil gmtls; do
+    if [ -x "build/bin/$tool" ]; then
+        put tools bin "build/bin/$tool"
+    fi
+done
+
+for image in peer orderer asset tools; do
+    mkdir -p "$context/$image/empty"
+    docker build --quiet --file "docker/$image.Dockerfile" --tag "fabric-gm-$image:$tag" "$context/$image" >/dev/null
+    size=$(docker image inspect --format '{{.Size}}' "fabric-gm-$image:$tag")
+    echo "fabric-gm-$image:$tag $((size / 1000000)) MB"
+done
+rm -rf "$context"

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Images, and the network in containers. The variables of network.mk apply.
+
+DOCKER_DIR ?= build/docker-network
+
+.PHONY: docker
+docker: build network-tools ## build the images fabric-gm-peer, -orderer, -tools and -asset; nothing is pulled
+	@scripts/docker-images.sh
+
+.PHONY: docker-network
+docker-network: docker ## like network, in containers
+	@build/bin/network -dir '$(DOCKER_DIR)' up -docker $(NETWORK_FLAGS)
+
+.PHONY: docker-network-down
+docker-network-down: network-tools ## remove the containers, volumes and state of docker-network
+	@build/bin/network -dir '$(DOCKER_DIR)' down
