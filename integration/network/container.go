@@ -49,7 +49,8 @@ func loadContainer(record string) (*container, error) {
 
 // adoptContainer finds the container that compose has made for node and records it.
 func (n *Network) adoptContainer(ctx context.Context, node Node) error {
-	id, err := n.compose(ctx, "ps", "--quiet", node.Name)
+	id, err := docker(ctx, nil, "ps", "--all", "--quiet", "--no-trunc",
+		"--filter", "label=com.docker.compose.project="+n.project(), "--filter", "label=com.docker.compose.service="+node.Name)
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,8 @@ func (n *Network) WriteStatus(ctx context.Context, out io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print the table: %w", err)
 	}
-	fmt.Fprintf(out, "\nlogs       %s\nmaterial   %s\npeer CLI   eval \"$(scripts/env.sh %s)\" && peer channel getinfo -c %s\nstop       make network-down\n",
-		n.path("logs"), n.path("crypto"), strings.ToLower(n.Peers[0].Name), n.Channel)
+	fmt.Fprintf(out, "\nlogs       %s\nmaterial   %s\npeer CLI   eval \"$(scripts/env.sh %s)\" && peer channel getinfo -c %s\nstop       make %s\n",
+		n.path("logs"), n.path("crypto"), strings.ToLower(n.Peers[0].Name), n.Channel, map[bool]string{true: "docker-network-down", false: "network-down"}[n.docker])
 	if len(down) > 0 {
 		return fmt.Errorf("not running: %s", strings.Join(down, ", "))
 	}
