@@ -147,19 +147,25 @@ func (p *peer) verify(t trust, now time.Time) error {
 			opts.Intermediates.AddCert(cert)
 		}
 	}
-	chains, err := leaves[0].Verify(opts)
-	if err != nil {
-		return fmt.Errorf("signing certificate: %w", err)
-	}
-	p.narrowValidity(chains)
-	p.signChains = stdChains(chains)
+	var enc pending[[][]*smx509.Certificate]
 	if len(leaves) == 2 {
-		if chains, err = leaves[1].Verify(opts); err != nil {
-			return fmt.Errorf("encryption certificate: %w", err)
-		}
-		p.narrowValidity(chains)
-		p.encChains = stdChains(chains)
+		enc = begin(func() ([][]*smx509.Certificate, error) { return leaves[1].Verify(opts) })
 	}
+	signChains, err := leaves[0].Verify(opts)
+	encChains, encErr := enc.wait()
+	switch {
+	case err != nil:
+		return fmt.Errorf("signing certificate: %w", err)
+	case encErr != nil:
+		return fmt.Errorf("encryption certificate: %w", encErr)
+	}
+	p.narrowValidity(signChains)
+	p.narrowValidity(encChains)
+	known := make(map[*smx509.Certificate]*x509.Certificate, len(p.certs)+1)
+	for i, cert := range p.certs {
+		known[cert] = p.std[i]
+	}
+	p.signChains, p.encChains = stdChains(signChains, known), stdChains(encChains, known)
 	return nil
 }
 

@@ -22,7 +22,8 @@ type clientHandshakeState struct {
 	sessionKey string
 	newID      []byte // of the session that the server offers; empty: none
 
-	ecdhPoint     []byte // the server's ephemeral key; ECDHE suites
+	encrypted     pending[eccKeys] // ECC suites
+	ecdhPoint     []byte           // the server's ephemeral key; ECDHE suites
 	certRequested bool
 	cert          *Certificate // what is presented; nil: nothing
 	sent          [][]byte     // its certificates as sent
@@ -31,6 +32,10 @@ type clientHandshakeState struct {
 func (c *Conn) clientHandshake(ctx context.Context) error {
 	hs := &clientHandshakeState{handshake: c.newHandshake(ctx)}
 	defer hs.wipe()
+	defer func() {
+		keys, _ := hs.encrypted.wait()
+		clear(keys.preMaster)
+	}()
 	if err := hs.makeHello(); err != nil {
 		return err
 	}
@@ -263,6 +268,10 @@ func (hs *clientHandshakeState) readServerFlight() error {
 		return failf(AlertBadCertificate, "the server sent no encryption certificate in the second place")
 	}
 
+	if !hs.suite.ecdhe {
+		hs.encrypted = begin(hs.encryptPreMaster)
+	}
+
 	if msg, err = hs.read(msgServerKeyExchange); err != nil {
 		return err
 	}
@@ -398,51 +407,60 @@ func (hs *clientHandshakeState) sendKeys() error {
 	if err := hs.sendClientKeys(); err != nil {
 		return err
 	}
-	if hs.cert == nil {
-		return nil
+	if hs.cert != nil {
+		sig, err := signMessage(hs.c.config.rand(), hs.cert.PrivateKey, hs.signedTranscript())
+		if err != nil {
+			return internal(err)
+		}
+		if err := hs.send(appendVectorMessage(hs.msg[:0], msgCertificateVerify, sig)); err != nil {
+			return err
+		}
 	}
-	sig, err := signMessage(hs.c.config.rand(), hs.cert.PrivateKey, hs.signedTranscript())
-	if err != nil {
-		return internal(err)
+	if hs.suite.ecdhe {
+		return hs.deriveMaster()
 	}
-	return hs.send(appendVectorMessage(hs.msg[:0], msgCertificateVerify, sig))
+	return nil
+}
+
+// eccKeys is the client's part in the key exchange of an ECC suite.
+type eccKeys struct{ preMaster, ciphertext []byte }
+
+func (hs *clientHandshakeState) encryptPreMaster() (keys eccKeys, err error) {
+	random := hs.c.config.rand()
+	if keys.preMaster, err = newPreMaster(random); err != nil {
+		return keys, internal(err)
+	}
+	if keys.ciphertext, err = sm2.EncryptASN1(random, hs.c.peer.enc, keys.preMaster); err != nil {
+		return keys, internal(fmt.Errorf("encrypting the pre-master secret: %w", err))
+	}
+	return keys, nil
 }
 
 // sendClientKeys sends ClientKeyExchange (6.4.5.7).
 func (hs *clientHandshakeState) sendClientKeys() error {
-	random := hs.c.config.rand()
-	var preMaster []byte
 	if hs.suite.ecdhe {
-		agreer, err := keyAgreer(hs.cert.EncPrivateKey)
-		if err != nil {
-			return internal(err)
-		}
-		agreement, err := agreer.NewKeyAgreement(random, false)
-		if err != nil {
-			return internal(err)
-		}
-		if preMaster, err = agreement.Agree(hs.c.peer.enc, hs.ecdhPoint, preMasterLen); err != nil {
-			return failf(AlertIllegalParameter, "SM2 key exchange: %w", err)
-		}
-		start := beginMessage(hs.msg[:0], msgClientKeyExchange)
-		if err := hs.send(endMessage(appendECDHParams(start, agreement.EphemeralPublic()), 0)); err != nil {
-			return err
-		}
-	} else {
-		var err error
-		if preMaster, err = newPreMaster(random); err != nil {
-			return internal(err)
-		}
-		ciphertext, err := sm2.EncryptASN1(random, hs.c.peer.enc, preMaster)
-		if err != nil {
-			return internal(fmt.Errorf("encrypting the pre-master secret: %w", err))
-		}
-		if err := hs.send(appendVectorMessage(hs.msg[:0], msgClientKeyExchange, ciphertext)); err != nil {
-			return err
-		}
+		return hs.sendECDHKeys()
 	}
-	hs.keys.setPreMaster(preMaster, hs.clientRandom[:], hs.serverRandom[:])
-	return nil
+	keys, err := hs.encrypted.wait()
+	if err != nil {
+		return err
+	}
+	hs.keys.setPreMaster(keys.preMaster, hs.clientRandom[:], hs.serverRandom[:])
+	return hs.send(appendVectorMessage(hs.msg[:0], msgClientKeyExchange, keys.ciphertext))
+}
+
+func (hs *clientHandshakeState) sendECDHKeys() error {
+	agreer, err := keyAgreer(hs.cert.EncPrivateKey)
+	if err != nil {
+		return internal(err)
+	}
+	agreement, err := agreer.NewKeyAgreement(hs.c.config.rand(), false)
+	if err != nil {
+		return internal(err)
+	}
+	hs.preMaster = begin(func() ([]byte, error) { return hs.agree(agreement, hs.ecdhPoint) })
+	start := beginMessage(hs.msg[:0], msgClientKeyExchange)
+	return hs.send(endMessage(appendECDHParams(start, agreement.EphemeralPublic()), 0))
 }
 
 // saveSession keeps the session if the server offers to resume it.

@@ -3,6 +3,7 @@
 package gmtls
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -390,10 +391,17 @@ func (hs *serverHandshakeState) readClientFlight() error {
 	if err := hs.processClientKeys(msg[handshakeHdrLen:]); err != nil {
 		return err
 	}
-	if hs.c.peer == nil {
-		return nil
+	if hs.c.peer != nil {
+		if err := hs.readCertificateVerify(); err != nil {
+			return err
+		}
 	}
-	if msg, err = hs.read(msgCertificateVerify); err != nil {
+	return hs.deriveMaster()
+}
+
+func (hs *serverHandshakeState) readCertificateVerify() error {
+	msg, err := hs.read(msgCertificateVerify)
+	if err != nil {
 		return err
 	}
 	sig, ok := parseVectorMessage(msg[handshakeHdrLen:])
@@ -433,29 +441,30 @@ func (hs *serverHandshakeState) readCertificate() error {
 	return nil
 }
 
-// processClientKeys takes the pre-master secret from ClientKeyExchange
+// processClientKeys begins to take the pre-master secret from ClientKeyExchange
 // (6.4.5.7).
 func (hs *serverHandshakeState) processClientKeys(body []byte) error {
-	var preMaster []byte
 	if hs.suite.ecdhe {
 		point, err := parseClientParams(body)
 		if err != nil {
 			return fail(AlertIllegalParameter, err)
 		}
-		if preMaster, err = hs.agreement.Agree(hs.c.peer.enc, point, preMasterLen); err != nil {
-			return failf(AlertIllegalParameter, "SM2 key exchange: %w", err)
-		}
-	} else {
-		ciphertext, ok := parseVectorMessage(body)
-		if !ok {
-			return decodeError(msgClientKeyExchange)
-		}
-		var err error
-		if preMaster, err = decryptPreMaster(hs.c.config.rand(), hs.cert.EncPrivateKey, ciphertext); err != nil {
-			return internal(err)
-		}
+		point = bytes.Clone(point)
+		hs.preMaster = begin(func() ([]byte, error) { return hs.agree(hs.agreement, point) })
+		return nil
 	}
-	hs.keys.setPreMaster(preMaster, hs.clientRandom[:], hs.serverRandom[:])
+	ciphertext, ok := parseVectorMessage(body)
+	if !ok {
+		return decodeError(msgClientKeyExchange)
+	}
+	ciphertext = bytes.Clone(ciphertext)
+	hs.preMaster = begin(func() ([]byte, error) {
+		preMaster, err := decryptPreMaster(hs.c.config.rand(), hs.cert.EncPrivateKey, ciphertext)
+		if err != nil {
+			return nil, internal(err)
+		}
+		return preMaster, nil
+	})
 	return nil
 }
 

@@ -138,6 +138,15 @@ func (a *softwareAgreement) Agree(peerStatic *ecdsa.PublicKey, peerEphemeral []b
 	return point.SM2SharedKey(!a.initiator, keyLen, a.staticPublic, static, nil, nil)
 }
 
+// agree computes the pre-master secret of an ECDHE suite.
+func (h *handshake) agree(agreement SM2KeyAgreement, peerEphemeral []byte) ([]byte, error) {
+	preMaster, err := agreement.Agree(h.c.peer.enc, peerEphemeral, preMasterLen)
+	if err != nil {
+		return nil, failf(AlertIllegalParameter, "SM2 key exchange: %w", err)
+	}
+	return preMaster, nil
+}
+
 var errParams = errors.New("the key exchange params are not the SM2 curve and an uncompressed point")
 
 // parseServerParams splits the ServerKeyExchange of an ECDHE suite.

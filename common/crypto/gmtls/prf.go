@@ -49,6 +49,8 @@ type hmacSM3 struct {
 	h            sm3Digest
 	inner, outer sm3State
 	sum          [sm3.Size]byte
+	chain        [sm3.Size]byte // for prf
+	label        [16]byte       // for prf
 }
 
 func (m *hmacSM3) init(key []byte) {
@@ -97,6 +99,7 @@ func (m *hmacSM3) wipe() {
 	clear(m.inner[:])
 	clear(m.outer[:])
 	clear(m.sum[:])
+	clear(m.chain[:])
 	if m.h != nil {
 		m.h.Reset()
 	}
@@ -105,28 +108,26 @@ func (m *hmacSM3) wipe() {
 // prf fills out with PRF(secret, label, seed1 || seed2), which is P_SM3 of the
 // label followed by the seeds (GB/T 38636-2020, 5.2.2).
 func prf(m *hmacSM3, out []byte, label string, seed1, seed2 []byte) {
-	var a [sm3.Size]byte
-	var labelBytes [16]byte
-	l := labelBytes[:copy(labelBytes[:], label)]
+	a, l := m.chain[:], m.label[:copy(m.label[:], label)]
 
 	// a is A(i) = HMAC(secret, A(i-1)), A(0) being label and seeds.
 	m.begin()
 	m.h.Write(l)
 	m.h.Write(seed1)
 	m.h.Write(seed2)
-	copy(a[:], m.finish())
+	copy(a, m.finish())
 	for len(out) > 0 {
 		m.begin()
-		m.h.Write(a[:])
+		m.h.Write(a)
 		m.h.Write(l)
 		m.h.Write(seed1)
 		m.h.Write(seed2)
 		out = out[copy(out, m.finish()):]
 		if len(out) > 0 {
 			m.begin()
-			m.h.Write(a[:])
-			copy(a[:], m.finish())
+			m.h.Write(a)
+			copy(a, m.finish())
 		}
 	}
-	clear(a[:])
+	clear(a)
 }

@@ -81,6 +81,7 @@ type cbcCipher struct {
 	mac      hmacSM3
 	header   [authHeaderLen]byte
 	state    sm3State
+	inner    [sm3.Size]byte
 	pad      [sm3.BlockSize]byte
 }
 
@@ -202,7 +203,8 @@ func (c *cbcCipher) macConstantTime(text []byte, length int) []byte {
 	binary.BigEndian.PutUint64(bitLen[:], uint64(sm3.BlockSize+secretLen)*8)
 	lastBlock := (secretLen + 8) / sm3.BlockSize // the one that ends with bitLen
 
-	var inner [sm3.Size]byte
+	inner := &c.inner
+	clear(inner[:])
 	for n := whole / sm3.BlockSize; n <= (maxLen+8)/sm3.BlockSize; n++ {
 		isLast := subtle.ConstantTimeEq(int32(n), int32(lastBlock))
 		c.messageBlock(n*sm3.BlockSize, secretLen, maxLen, text)

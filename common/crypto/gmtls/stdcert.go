@@ -78,12 +78,20 @@ func stdCertificate(c *smx509.Certificate) *x509.Certificate {
 	return std
 }
 
-func stdChains(chains [][]*smx509.Certificate) [][]*x509.Certificate {
+// stdChains converts chains; known holds the certificates converted before and
+// is added to. No chains make nil.
+func stdChains(chains [][]*smx509.Certificate, known map[*smx509.Certificate]*x509.Certificate) [][]*x509.Certificate {
+	if len(chains) == 0 {
+		return nil
+	}
 	std := make([][]*x509.Certificate, len(chains))
 	for i, chain := range chains {
 		std[i] = make([]*x509.Certificate, len(chain))
 		for j, c := range chain {
-			std[i][j] = stdCertificate(c)
+			if known[c] == nil {
+				known[c] = stdCertificate(c)
+			}
+			std[i][j] = known[c]
 		}
 	}
 	return std

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package gmtls
+
+import (
+	"crypto/cipher"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/emmansun/gmsm/sm3"
+	"github.com/emmansun/gmsm/sm4"
+	tjtls "github.com/tjfoc/gmsm/gmtls"
+)
+
+// The benchmarks compare stacks that take turns within one run, so that a busy
+// machine slows all of them alike, and report ratios: x-NAME is this package's
+// rate over that of NAME, and cpu-x-NAME the same with the processor time of the
+// process in place of the time on the clock, which says more on a machine that
+// has other work. Handshakes are mutually authenticated, over loopback TCP,
+// connecting and closing included.
+
+// benchStack is one stack under test.
+type benchStack struct {
+	name   string
+	client func(net.Conn) net.Conn
+	server func(net.Conn) net.Conn
+}
+
+// benchServer accepts for a stack: it completes the handshake and, for
+// handshake benchmarks, sends one byte so that a client gets its session ticket.
+type benchServer struct {
+	benchStack
+	listener net.Listener
+	serve    func(net.Conn)
+	wg       sync.WaitGroup
+}
+
+func startBench(b *testing.B, stack benchStack, serve func(net.Conn)) *benchServer {
+	b.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := &benchServer{benchStack: stack, listener: l, serve: serve}
+	s.wg.Add(1)
+	go func() {
+		defer s.wg.Done()
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.wg.Add(1)
+			go func() {
+				defer s.wg.Done()
+				defer conn.Close()
+				serve(stack.server(conn))
+			}()
+		}
+	}()
+	b.Cleanup(func() {
+		l.Close()
+		s.wg.Wait()
+	})
+	return s
+}
+
+func (s *benchServer) dial(b *testing.B) (conn, raw net.Conn) {
+	raw, err := net.Dial("tcp", s.listener.Addr().String())
+	if err != nil {
+		b.Error(err)
+		return nil, nil
+	}
+	return s.client(raw), raw
+}
+
+func sendOneByte(conn net.Conn) {
+	conn.Write([]byte{1})
+	io.Copy(io.Discard, conn)
+}
+
+// handshakeOnce connects, completes the handshake and reads the server's byte.
+func (s *benchServer) handshakeOnce(b *testing.B) {
+	conn, raw := s.dial(b)
+	if conn == nil {
+		return
+	}
+	var one [1]byte
+	if _, err := io.ReadFull(conn, one[:]); err != nil {
+		b.Errorf("%s: %v", s.name, err)
+	}
+	raw.Close()
+}
+
+// stdConfigs makes mutually authenticated crypto/tls configurations: TLS 1.3,
+// P-256 and, by the platform's preference, AES-128-GCM.
+func stdConfigs(b *testing.B) (client, server *tls.Config) {
+	b.Helper()
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		b.Fatal(err)
+	}
+	template := func(name string) *x509.Certificate {
+		return &x509.Certificate{
+			SerialNumber: nextSerial(), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+			KeyUsage: x509.KeyUsageDigitalSignature,
+		}
+	}
+	ca := template("bench root")
+	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
+	issue := func(template *x509.Certificate, key *ecdsa.PrivateKey) *x509.Certificate {
+		der, err := x509.CreateCertificate(rand.Reader, template, ca, &key.PublicKey, caKey)
+		if err != nil {
+			b.Fatal(err)
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return cert
+	}
+	ca = issue(ca, caKey)
+	pair := func(name string) tls.Certificate {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			b.Fatal(err)
+		}
+		cert := issue(template(name), key)
+		return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(ca)
+	curves := []tls.CurveID{tls.CurveP256}
+	client = &tls.Config{
+		RootCAs: pool, ServerName: testName, Certificates: []tls.Certificate{pair("client.test")},
+		MinVersion: tls.VersionTLS13, CurvePreferences: curves,
+	}
+	server = &tls.Config{
+		ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, Certificates: []tls.Certificate{pair(testName)},
+		MinVersion: tls.VersionTLS13, CurvePreferences: curves, SessionTicketsDisabled: true,
+	}
+	return client, server
+}
+
+func stdStack(b *testing.B, resume bool) benchStack {
+	client, server := stdConfigs(b)
+	if resume {
+		client.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+		server.SessionTicketsDisabled = false
+	}
+	return benchStack{
+		"crypto/tls",
+		func(c net.Conn) net.Conn { return tls.Client(c, client) },
+		func(c net.Conn) net.Conn { return tls.Server(c, server) },
+	}
+}
+
+func ownStack(b *testing.B, suite uint16, chains int, resume bool) benchStack {
+	client, server := testConfigs(b)
+	client.CipherSuites, server.CipherSuites = []uint16{suite}, []uint16{suite}
+	client.ChainCache, server.ChainCache = NewChainCache(chains), NewChainCache(chains)
+	if resume {
+		client.ClientSessionCache = NewLRUClientSessionCache(4)
+		server.ServerSessionCache = NewLRUServerSessionCache(4)
+	}
+	return benchStack{
+		"gmtls",
+		func(c net.Conn) net.Conn { return Client(c, client) },
+		func(c net.Conn) net.Conn { return Server(c, server) },
+	}
+}
+
+func tjfocStack(b *testing.B) benchStack {
+	f := newTjfocFixture(b)
+	client := &tjtls.Config{
+		GMSupport: tjtls.NewGMSupport(), RootCAs: f.pool, ServerName: testName,
+		Certificates: []tjtls.Certificate{f.clientPair},
+	}
+	server := &tjtls.Config{
+		GMSupport: tjtls.NewGMSupport(), ClientCAs: f.pool, Certificates: f.serverPair,
+		ClientAuth: tjtls.RequireAndVerifyClientCert,
+	}
+	return benchStack{
+		"tjfoc",
+		func(c net.Conn) net.Conn { return tjtls.Client(c, client) },
+		func(c net.Conn) net.Conn { return tjtls.Server(c, server) },
+	}
+}
+
+// compareHandshakes lets the stacks take turns, each with the given number of
+// clients at once, and reports the first one's rate over that of each other.
+func compareHandshakes(b *testing.B, clients int, stacks ...benchStack) {
+	servers := make([]*benchServer, len(stacks))
+	for i, stack := range stacks {
+		servers[i] = startBench(b, stack, sendOneByte)
+		for range 4 {
+			servers[i].handshakeOnce(b) // caches and sessions
+		}
+	}
+	const perTurn = 4 // handshakes of each client
+	spent := make([]spentTime, len(stacks))
+	turns := 0
+	for b.Loop() {
+		turns++
+		for i, server := range servers {
+			start := now()
+			var wg sync.WaitGroup
+			for range clients {
+				wg.Go(func() {
+					for range perTurn {
+						server.handshakeOnce(b)
+					}
+				})
+			}
+			wg.Wait()
+			spent[i].addSince(start)
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	done := float64(turns * perTurn * clients)
+	for i, stack := range stacks {
+		b.ReportMetric(done/spent[i].clock.Seconds(), stack.name+"/s")
+		if i > 0 {
+			spent[0].reportRatio(b, spent[i], stack.name)
+		}
+	}
+}
+
+// spentTime is time on the clock and processor time of the process.
+type spentTime struct{ clock, cpu time.Duration }
+
+type instant struct {
+	clock time.Time
+	cpu   time.Duration
+}
+
+func now() instant {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+	return instant{time.Now(), time.Duration(usage.Utime.Nano() + usage.Stime.Nano())}
+}
+
+func (s *spentTime) addSince(start instant) {
+	end := now()
+	s.clock += end.clock.Sub(start.clock)
+	s.cpu += end.cpu - start.cpu
+}
+
+// reportRatio reports by how much s is less than what other took.
+func (s spentTime) reportRatio(b *testing.B, other spentTime, name string) {
+	b.ReportMetric(float64(other.clock)/float64(s.clock), "x-"+name)
+	b.ReportMetric(float64(other.cpu)/float64(s.cpu), "cpu-x-"+name)
+}
+
+func BenchmarkRatioFull(b *testing.B) {
+	compareHandshakes(b, 1, ownStack(b, ECC_SM4_GCM_SM3, 16, false), stdStack(b, false), tjfocStack(b))
+}
+
+func BenchmarkRatioFull8(b *testing.B) {
+	compareHandshakes(b, 8, ownStack(b, ECC_SM4_GCM_SM3, 16, false), stdStack(b, false))
+}
+
+func BenchmarkRatioCold(b *testing.B) {
+	compareHandshakes(b, 1, ownStack(b, ECC_SM4_GCM_SM3, 0, false), stdStack(b, false))
+}
+
+func BenchmarkRatioCold8(b *testing.B) {
+	compareHandshakes(b, 8, ownStack(b, ECC_SM4_GCM_SM3, 0, false), stdStack(b, false))
+}
+
+func BenchmarkRatioECDHE(b *testing.B) {
+	compareHandshakes(b, 1, ownStack(b, ECDHE_SM4_GCM_SM3, 16, false), stdStack(b, false))
+}
+
+func BenchmarkRatioResumed(b *testing.B) {
+	compareHandshakes(b, 1, ownStack(b, ECC_SM4_GCM_SM3, 16, true), stdStack(b, true))
+}
+
+// BenchmarkHandshake is for profiles and for the count of allocations, both
+// ends together.
+func BenchmarkHandshake(b *testing.B) {
+	for _, stack := range []struct {
+		name string
+		benchStack
+	}{
+		{"full", ownStack(b, ECC_SM4_GCM_SM3, 16, false)},
+		{"cold", ownStack(b, ECC_SM4_GCM_SM3, 0, false)},
+		{"ecdhe", ownStack(b, ECDHE_SM4_GCM_SM3, 16, false)},
+		{"resumed", ownStack(b, ECC_SM4_GCM_SM3, 16, true)},
+		{"crypto-tls", stdStack(b, false)},
+		{"crypto-tls-resumed", stdStack(b, true)},
+	} {
+		b.Run(stack.name, func(b *testing.B) {
+			server := startBench(b, stack.benchStack, sendOneByte)
+			server.handshakeOnce(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				server.handshakeOnce(b)
+			}
+		})
+	}
+}
+
+// discard reads until the end; a data benchmark's server.
+func discard(conn net.Conn) {
+	buf := make([]byte, 64<<10)
+	for {
+		if _, err := conn.Read(buf); err != nil {
+			return
+		}
+	}
+}
+
+const bulkSize = 16 << 10
+
+// compareBulk measures writes of 16 KiB against the engine doing the same work
+// for one record on one core, the two taking turns.
+func compareBulk(b *testing.B, suite uint16, engine func(buf []byte)) {
+	server := startBench(b, ownStack(b, suite, 16, false), discard)
+	conn, raw := server.dial(b)
+	defer raw.Close()
+	data := make([]byte, bulkSize)
+	work := make([]byte, bulkSize, bulkSize+64)
+	for range 100 {
+		if _, err := conn.Write(data); err != nil {
+			b.Fatal(err)
+		}
+		engine(work)
+	}
+	const perTurn = 64
+	var stack, alone spentTime
+	turns := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		turns++
+		start := now()
+		for range perTurn {
+			if _, err := conn.Write(data); err != nil {
+				b.Fatal(err)
+			}
+		}
+		stack.addSince(start)
+		start = now()
+		for range perTurn {
+			engine(work)
+		}
+		alone.addSince(start)
+	}
+	b.ReportMetric(0, "ns/op")
+	bytes := float64(turns * perTurn * bulkSize)
+	b.ReportMetric(bytes/stack.clock.Seconds()/1e6, "gmtls-MB/s")
+	b.ReportMetric(bytes/alone.clock.Seconds()/1e6, "engine-MB/s")
+	b.ReportMetric(float64(alone.clock)/float64(stack.clock), "x-engine")
+}
+
+func BenchmarkRatioBulkGCM(b *testing.B) {
+	block, err := sm4.NewCipher(make([]byte, 16))
+	if err != nil {
+		b.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		b.Fatal(err)
+	}
+	nonce, header := make([]byte, 12), make([]byte, authHeaderLen)
+	compareBulk(b, ECC_SM4_GCM_SM3, func(buf []byte) { aead.Seal(buf[:0], nonce, buf, header) })
+}
+
+func BenchmarkRatioBulkCBC(b *testing.B) {
+	block, err := sm4.NewCipher(make([]byte, 16))
+	if err != nil {
+		b.Fatal(err)
+	}
+	mode := cipher.NewCBCEncrypter(block, make([]byte, 16))
+	hash := sm3.New()
+	compareBulk(b, ECC_SM4_CBC_SM3, func(buf []byte) {
+		hash.Write(buf)
+		mode.CryptBlocks(buf, buf)
+	})
+}
+
+func echo(conn net.Conn) {
+	buf := make([]byte, 1024)
+	for {
+		if _, err := io.ReadFull(conn, buf); err != nil {
+			return
+		}
+		if _, err := conn.Write(buf); err != nil {
+			return
+		}
+	}
+}
+
+// BenchmarkRatioPingPong sends 1 KiB and waits for the echo.
+func BenchmarkRatioPingPong(b *testing.B) {
+	stacks := []benchStack{ownStack(b, ECC_SM4_GCM_SM3, 16, false), stdStack(b, false)}
+	conns := make([]net.Conn, len(stacks))
+	buf := make([]byte, 1024)
+	turn := func(conn net.Conn) {
+		for range 64 {
+			if _, err := conn.Write(buf); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := io.ReadFull(conn, buf); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	for i, stack := range stacks {
+		conn, raw := startBench(b, stack, echo).dial(b)
+		defer raw.Close()
+		conns[i] = conn
+		turn(conn)
+	}
+	spent := make([]spentTime, len(stacks))
+	for b.Loop() {
+		for i, conn := range conns {
+			start := now()
+			turn(conn)
+			spent[i].addSince(start)
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	spent[0].reportRatio(b, spent[1], "crypto/tls")
+}
