@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/pem"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/common/crypto/tlsgen"
+	"github.com/hyperledger/fabric/internal/pkg/comm/testpb"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+)
+
+// patience bounds every wait of these tests. None of them asserts on time.
+const patience = 20 * time.Second
+
+// pki is an organisation with a CA of each family.
+type pki struct {
+	std tlsgen.CA
+	gm  *gmtlstest.CA
+}
+
+func newPKI(t testing.TB) *pki {
+	t.Helper()
+	std, err := tlsgen.NewCA()
+	require.NoError(t, err)
+	return &pki{std: std, gm: gmtlstest.NewCA(t)}
+}
+
+func (p *pki) roots() [][]byte { return [][]byte{p.std.CertBytes(), p.gm.CertPEM} }
+
+// node issues a certificate of each family for 127.0.0.1, as bundles.
+func (p *pki) node(t testing.TB) Material {
+	t.Helper()
+	std, err := p.std.NewServerCertKeyPair("127.0.0.1")
+	require.NoError(t, err)
+	certs, keys := p.gm.NewPair(t, "127.0.0.1").Bundle(std.Cert, std.Key)
+	return Material{Certificate: certs, Key: keys, ServerRootCAs: p.roots(), ClientRootCAs: p.roots()}
+}
+
+// only returns the material with the certificates of one family.
+func (m Material) only(proto protocol) Material {
+	certs, stdCerts := takeSM2Certs(m.Certificate)
+	keys, stdKeys := takeSM2Keys(m.Key)
+	if proto == protocolTLS {
+		m.Certificate, m.Key = stdCerts, stdKeys
+		return m
+	}
+	m.Certificate, m.Key = nil, nil
+	for _, cert := range certs {
+		m.Certificate = append(m.Certificate, certPEM(cert.Raw)...)
+	}
+	for _, key := range keys {
+		m.Key = append(m.Key, pem.EncodeToMemory(key)...)
+	}
+	return m
+}
+
+func (m Material) options() SecureOptions {
+	return SecureOptions{
+		UseTLS:        true,
+		Certificate:   m.Certificate,
+		Key:           m.Key,
+		ServerRootCAs: m.ServerRootCAs,
+		ClientRootCAs: m.ClientRootCAs,
+	}
+}
+
+// leafDigest returns the SHA-256 of the first certificate of a family.
+func (m Material) leafDigest(t testing.TB, proto protocol) []byte {
+	t.Helper()
+	block, _ := pem.Decode(m.only(proto).Certificate)
+	require.NotNil(t, block)
+	sum := sha256.Sum256(block.Bytes)
+	return sum[:]
+}
+
+// newTestSource registers a source for the time of the test.
+func newTestSource(t testing.TB, config SourceConfig) *Source {
+	t.Helper()
+	source, err := NewSource(config)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		registry.mu.Lock()
+		defer registry.mu.Unlock()
+		source.forgetLocked()
+		if registry.byRole[source.role] == source {
+			delete(registry.byRole, source.role)
+		}
+	})
+	return source
+}
+
+// fixed is the Load of material that does not change.
+func fixed(m Material) func() (Material, error) {
+	return func() (Material, error) { return m, nil }
+}
+
+// changing is the Load of material that a test replaces.
+type changing struct {
+	mu  sync.Mutex
+	m   Material // protected by mu
+	err error    // protected by mu
+}
+
+func (c *changing) set(m Material, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.m, c.err = m, err
+}
+
+func (c *changing) load() (Material, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.m, c.err
+}
+
+// echoService answers calls and records what it sees of their connections.
+type echoService struct {
+	last  atomic.Pointer[seen]
+	calls atomic.Int64
+}
+
+// seen is what a server sees of a client.
+type seen struct {
+	info  credentials.TLSInfo
+	local []byte // LocalCertificateHash
+}
+
+func (s *echoService) observe(ctx context.Context) {
+	s.calls.Add(1)
+	p, _ := peer.FromContext(ctx)
+	info, _ := p.AuthInfo.(credentials.TLSInfo)
+	s.last.Store(&seen{info: info, local: LocalCertificateHash(ctx)})
+}
+
+func (s *echoService) EmptyCall(ctx context.Context, in *testpb.Empty) (*testpb.Empty, error) {
+	s.observe(ctx)
+	return in, nil
+}
+
+func (s *echoService) EchoCall(ctx context.Context, in *testpb.Echo) (*testpb.Echo, error) {
+	return in, nil
+}
+
+func (s *echoService) EmptyStream(stream testpb.EmptyService_EmptyStreamServer) error {
+	s.observe(stream.Context())
+	for {
+		in, err := stream.Recv()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := stream.Send(in); err != nil {
+			return err
+		}
+	}
+}
+
+// startServer serves echoService on a free port of 127.0.0.1.
+func startServer(t testing.TB, so SecureOptions) (*GRPCServer, *echoService) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server, err := NewGRPCServerFromListener(listener, ServerConfig{SecOpts: so, ConnectionTimeout: patience, KaOpts: DefaultKeepaliveOptions})
+	if err != nil {
+		listener.Close()
+	}
+	require.NoError(t, err)
+	service := &echoService{}
+	testpb.RegisterEmptyServiceServer(server.Server(), service)
+	testpb.RegisterEchoServiceServer(server.Server(), service)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		server.Start()
+	}()
+	t.Cleanup(func() {
+		server.Stop()
+		<-served
+	})
+	return server, service
+}
+
+// dial connects in the manner of Fabric's clients and waits for the connection.
+func dial(t testing.TB, address string, so SecureOptions) (*grpc.ClientConn, error) {
+	t.Helper()
+	conn, err := ClientConfig{SecOpts: so, KaOpts: DefaultKeepaliveOptions, DialTimeout: patience}.Dial(address)
+	if err == nil {
+		t.Cleanup(func() { conn.Close() })
+	}
+	return conn, err
+}
+
+// call makes one unary call and returns the client's view of the connection.
+func call(t testing.TB, conn *grpc.ClientConn) (credentials.TLSInfo, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var p peer.Peer
+	_, err := testpb.NewEmptyServiceClient(conn).EmptyCall(ctx, &testpb.Empty{}, grpc.Peer(&p))
+	info, _ := p.AuthInfo.(credentials.TLSInfo)
+	return info, err
+}
+
+// eventually polls a condition.
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !cond() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", patience, what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func digest(der []byte) []byte {
+	sum := sha256.Sum256(der)
+	return sum[:]
+}
+
+func sameBytes(a, b []byte) bool { return len(a) > 0 && bytes.Equal(a, b) }
