@@ -292,6 +292,9 @@ func (so SecureOptions) clientState(role string, of *sourceState) (*clientState,
 	st := &clientState{mode: mode, hash: pairs.hash(mode.protocol())}
 	if mode == ClientGM {
 		_, suites := splitSuites(so.CipherSuites)
+		if pairs.gm == nil && onlyECDHE(suites) {
+			return nil, fmt.Errorf("comm: dialer %s offers ECDHE suites alone, which need a client certificate, and presents none; require client authentication or add an ECC suite", roleName(role))
+		}
 		st.gm = &gmtls.Config{
 			ServerName:            so.ServerNameOverride,
 			Certificates:          pairs.gmCertificates(),
@@ -315,6 +318,17 @@ func (so SecureOptions) clientState(role string, of *sourceState) (*clientState,
 		st.std.Certificates = []tls.Certificate{*pairs.std}
 	}
 	return st, nil
+}
+
+// onlyECDHE reports whether a list of TLCP suites has suites of the SM2 key
+// exchange only, for which both ends need a pair (GB/T 38636-2020, 6.4.5.4).
+func onlyECDHE(suites []uint16) bool {
+	for _, id := range suites {
+		if id != gmtls.ECDHE_SM4_GCM_SM3 && id != gmtls.ECDHE_SM4_CBC_SM3 {
+			return false
+		}
+	}
+	return len(suites) > 0
 }
 
 func (so SecureOptions) serverRoots(of *sourceState) (rootSet, error) {

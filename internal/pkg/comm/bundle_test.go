@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/stretchr/testify/require"
+)
+
+func blocks(bundle []byte) [][]byte {
+	var all [][]byte
+	for {
+		block, rest := pem.Decode(bundle)
+		if block == nil {
+			return all
+		}
+		all, bundle = append(all, pem.EncodeToMemory(block)), rest
+	}
+}
+
+// TestSplitBundle: the parts are told apart by key and key usage, whatever
+// their order.
+func TestSplitBundle(t *testing.T) {
+	org := newPKI(t)
+	m := org.node(t)
+	want, err := splitBundle(m.Certificate, m.Key)
+	require.NoError(t, err)
+	require.NotNil(t, want.std)
+	require.NotNil(t, want.gm)
+
+	certs, keys := blocks(m.Certificate), blocks(m.Key)
+	require.Len(t, certs, 3)
+	require.Len(t, keys, 3)
+	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		var c, k []byte
+		for _, i := range order {
+			c = append(c, certs[i]...)
+			k = append(k, keys[len(keys)-1-i]...)
+		}
+		got, err := splitBundle(c, k)
+		require.NoError(t, err)
+		require.Equal(t, want.std.Certificate, got.std.Certificate)
+		require.Equal(t, want.gm.Certificate, got.gm.Certificate)
+	}
+
+	withChain, err := splitBundle(slices.Concat(m.Certificate, org.gm.CertPEM), m.Key)
+	require.NoError(t, err)
+	require.Len(t, withChain.gm.Certificate, 3, "an SM2 CA of the bundle goes into the chain")
+	require.Equal(t, org.gm.Cert.Raw, withChain.gm.Certificate[2])
+}
+
+func TestSplitBundleErrors(t *testing.T) {
+	org := newPKI(t)
+	m := org.node(t)
+	gm := m.only(protocolTLCP)
+	certs, keys := blocks(gm.Certificate), blocks(gm.Key)
+	other := blocks(org.node(t).only(protocolTLCP).Certificate)
+	for _, c := range []struct {
+		name        string
+		certs, keys []byte
+		say         string
+	}{
+		{"no encryption certificate", certs[0], gm.Key, "no encryption one"},
+		{"no signing certificate", certs[1], gm.Key, "no signing one"},
+		{"no encryption key", gm.Certificate, keys[0], "no key for the SM2 encryption certificate"},
+		{"no signing key", gm.Certificate, keys[1], "no key for the SM2 signing certificate"},
+		{"two signing certificates", slices.Concat(gm.Certificate, other[0]), gm.Key, "neither the signing certificate"},
+		{"no key for TLS", m.Certificate, gm.Key, "TLS part of the certificate bundle"},
+		{"nothing", nil, nil, "failed to find any PEM data"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := splitBundle(c.certs, c.keys)
+			require.ErrorContains(t, err, c.say)
+		})
+	}
+	// No part of a private key may stand in an error.
+	_, err := splitBundle(gm.Certificate, slices.Concat(keys[0], keys[0]))
+	require.NotContains(t, err.Error(), "PRIVATE")
+}
+
+// TestCarryGM: a TLCP pair survives the type that upstream's signatures use,
+// signs with its key, and is refused by crypto/tls.
+func TestCarryGM(t *testing.T) {
+	m := newPKI(t).node(t)
+	pairs, err := splitBundle(m.Certificate, m.Key)
+	require.NoError(t, err)
+	cert := carryGM(pairs.gm)
+	require.Equal(t, pairs.gm.Certificate, cert.Certificate)
+	require.Equal(t, *pairs.gm, *pairsOf(cert).gm)
+	require.Nil(t, pairsOf(cert).std)
+
+	signature, err := cert.PrivateKey.(crypto.Signer).Sign(rand.Reader, []byte("message"), sm2.DefaultSM2SignerOpts)
+	require.NoError(t, err)
+	require.True(t, sm2.VerifyASN1WithSM2(pairs.gm.Leaf.PublicKey.(*ecdsa.PublicKey), nil, []byte("message"), signature))
+
+	require.Equal(t, keyPairs{}, pairsOf(tls.Certificate{}))
+	require.Equal(t, pairs.std.Certificate, pairsOf(*pairs.std).std.Certificate)
+}
+
+func TestFiles(t *testing.T) {
+	org := newPKI(t)
+	dir := t.TempDir()
+	std, err := org.std.NewServerCertKeyPair("127.0.0.1")
+	require.NoError(t, err)
+	gm := org.gm.NewPair(t, "127.0.0.1").Write(t, dir, "node")
+	files := Files{
+		Cert:     gmtlstest.WriteFile(t, dir, "server.crt", bytes.TrimSpace(std.Cert)), // no line break at its end
+		Key:      gmtlstest.WriteFile(t, dir, "server.key", std.Key),
+		SignCert: gm.SignCert, SignKey: gm.SignKey, EncCert: gm.EncCert, EncKey: gm.EncKey,
+		ServerRootCAs: []string{gmtlstest.WriteFile(t, dir, "ca.crt", org.std.CertBytes()), gmtlstest.WriteFile(t, dir, "gm-ca.crt", org.gm.CertPEM)},
+	}
+	m, err := files.Load()
+	require.NoError(t, err)
+	pairs, err := splitBundle(m.Certificate, m.Key)
+	require.NoError(t, err)
+	require.NotNil(t, pairs.std)
+	require.NotNil(t, pairs.gm)
+	require.Equal(t, org.roots(), m.ServerRootCAs)
+
+	incomplete := files
+	incomplete.EncKey = ""
+	_, err = incomplete.Load()
+	require.ErrorContains(t, err, "no file is given for: encryption key")
+	incomplete = files
+	incomplete.Key = ""
+	_, err = incomplete.Load()
+	require.ErrorContains(t, err, "must both be given")
+	incomplete = files
+	incomplete.SignCert = filepath.Join(dir, "absent.crt")
+	_, err = incomplete.Load()
+	require.ErrorIs(t, err, os.ErrNotExist)
+	incomplete = files
+	incomplete.ClientRootCAs = []string{gmtlstest.WriteFile(t, dir, "bad.crt", []byte("garbage"))}
+	_, err = incomplete.Load()
+	require.ErrorContains(t, err, "bad.crt")
+	m, err = Files{}.Load()
+	require.NoError(t, err)
+	require.Equal(t, Material{}, m)
+}

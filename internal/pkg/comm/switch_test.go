@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric/internal/pkg/comm/testpb"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+)
+
+// liveNode is a server and a client that follow sources.
+type liveNode struct {
+	org            *pki
+	server, client changing
+	serverSource   *Source
+	clientSource   *Source
+	grpc           *GRPCServer
+	service        *echoService
+}
+
+func newLiveNode(t testing.TB, mode ServerMode, grace time.Duration) *liveNode {
+	t.Helper()
+	n := &liveNode{org: newPKI(t)}
+	n.server.set(n.org.node(t), nil)
+	n.client.set(n.org.node(t), nil)
+	n.serverSource = newTestSource(t, SourceConfig{Role: t.Name() + ".server", Load: n.server.load, ServerMode: mode, DrainGrace: grace})
+	n.clientSource = newTestSource(t, SourceConfig{Role: t.Name() + ".client", Load: n.client.load, ClientMode: ClientTLS, DrainGrace: grace})
+	n.grpc, n.service = startServer(t, SecureOptions{UseTLS: true, RequireClientCert: true, Source: n.serverSource})
+	return n
+}
+
+func (n *liveNode) dial(t testing.TB) *grpc.ClientConn {
+	t.Helper()
+	conn, err := dial(t, n.grpc.Address(), n.clientOptions())
+	require.NoError(t, err)
+	return conn
+}
+
+func (n *liveNode) clientOptions() SecureOptions {
+	return SecureOptions{UseTLS: true, RequireClientCert: true, Source: n.clientSource}
+}
+
+// connections returns the number of live connections that the status shows for
+// a protocol, on the server's side.
+func (n *liveNode) connections(p protocol) int {
+	for _, s := range Status() {
+		if s.Role == n.serverSource.role {
+			return countOf(s.Listeners[0].Connections, p)
+		}
+	}
+	return -1
+}
+
+func countOf(counts []ConnectionCount, p protocol) int {
+	total := 0
+	for _, c := range counts {
+		if c.Protocol == string(p) {
+			total += c.Count
+		}
+	}
+	return total
+}
+
+// TestLiveSwitch goes from tls over dual to gm and back while calls run on
+// several connections, and loses none of them.
+func TestLiveSwitch(t *testing.T) {
+	n := newLiveNode(t, ModeTLS, patience)
+	const workers = 4
+	var calls atomic.Int64
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	failures := make(chan error, workers)
+	for range workers {
+		client := testpb.NewEmptyServiceClient(n.dial(t))
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				_, err := client.EmptyCall(ctx, &testpb.Empty{})
+				cancel()
+				if err != nil {
+					failures <- err
+					return
+				}
+				calls.Add(1)
+			}
+		})
+	}
+	progress := func() {
+		t.Helper()
+		from := calls.Load()
+		eventually(t, "calls go on", func() bool { return calls.Load() > from+20 || len(failures) > 0 })
+	}
+	progress()
+	require.Equal(t, workers, n.connections(protocolTLS))
+
+	require.NoError(t, n.serverSource.SetMode(ModeDual, ""))
+	progress()
+	require.Equal(t, workers, n.connections(protocolTLS), "dual leaves TLS connections alone")
+
+	require.NoError(t, n.clientSource.SetMode("", ClientGM))
+	eventually(t, "the clients' TLS connections end", func() bool { return n.connections(protocolTLS) == 0 })
+	progress()
+	require.Equal(t, workers, n.connections(protocolTLCP))
+
+	require.NoError(t, n.serverSource.SetMode(ModeGM, ""))
+	progress()
+	require.Equal(t, workers, n.connections(protocolTLCP))
+
+	require.NoError(t, n.serverSource.SetMode(ModeDual, ""))
+	require.NoError(t, n.clientSource.SetMode("", ClientTLS))
+	eventually(t, "the clients' TLCP connections end", func() bool { return n.connections(protocolTLCP) == 0 })
+	progress()
+	close(stop)
+	wg.Wait()
+	close(failures)
+	for err := range failures {
+		t.Errorf("a call was lost: %s", err)
+	}
+	require.NotZero(t, calls.Load())
+}
+
+// TestServerDrain switches a server to gm under a client that already dials gm
+// but still has a TLS connection, as when operators switch the clients first.
+func TestServerDrain(t *testing.T) {
+	n := newLiveNode(t, ModeDual, patience)
+	client := testpb.NewEmptyServiceClient(n.dial(t))
+	stream, err := client.EmptyStream(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, stream.Send(&testpb.Empty{}))
+	_, err = stream.Recv()
+	require.NoError(t, err)
+
+	require.NoError(t, n.serverSource.SetMode(ModeGM, ""))
+	require.NoError(t, n.clientSource.SetMode("", ClientGM))
+	eventually(t, "new calls go over a new connection", func() bool {
+		_, err = client.EmptyCall(t.Context(), &testpb.Empty{}, grpc.WaitForReady(true))
+		require.NoError(t, err)
+		return n.connections(protocolTLCP) == 1
+	})
+	require.Equal(t, 1, n.connections(protocolTLS), "the stream keeps its connection during the grace")
+	require.NoError(t, stream.Send(&testpb.Empty{}))
+	_, err = stream.Recv()
+	require.NoError(t, err)
+
+	require.NoError(t, stream.CloseSend())
+	eventually(t, "the TLS connection ends with its last stream", func() bool { return n.connections(protocolTLS) == 0 })
+}
+
+// TestDrainGrace closes what outlives the grace.
+func TestDrainGrace(t *testing.T) {
+	n := newLiveNode(t, ModeDual, time.Millisecond)
+	stream, err := testpb.NewEmptyServiceClient(n.dial(t)).EmptyStream(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, stream.Send(&testpb.Empty{}))
+	_, err = stream.Recv()
+	require.NoError(t, err)
+	require.Equal(t, 1, n.connections(protocolTLS))
+	require.NoError(t, n.serverSource.SetMode(ModeGM, ""))
+	eventually(t, "the TLS connection is closed", func() bool { return n.connections(protocolTLS) == 0 })
+	_, err = stream.Recv()
+	require.Error(t, err)
+}
+
+// TestRotation replaces the certificates of both ends: the next handshakes
+// present the new ones, connections that stand go on, and options that were
+// built from the old bytes follow.
+func TestRotation(t *testing.T) {
+	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
+		t.Run(string(mode), func(t *testing.T) {
+			n := newLiveNode(t, ModeDual, patience)
+			require.NoError(t, n.clientSource.SetMode("", mode))
+			before := n.dial(t)
+			_, err := call(t, before)
+			require.NoError(t, err)
+			rebuilt := n.clientSource.Material().options()
+			rebuilt.RequireClientCert = true
+
+			server, client := n.org.node(t), n.org.node(t)
+			n.server.set(server, nil)
+			n.client.set(client, nil)
+			require.NoError(t, n.serverSource.Reload())
+			require.NoError(t, n.clientSource.Reload())
+
+			_, err = call(t, before)
+			require.NoError(t, err)
+			for _, opts := range []SecureOptions{n.clientOptions(), rebuilt} {
+				require.Equal(t, client.leafDigest(t, mode.protocol()), opts.BindingHash())
+				after, err := dial(t, n.grpc.Address(), opts)
+				require.NoError(t, err)
+				info, err := call(t, after)
+				require.NoError(t, err)
+				require.Equal(t, server.leafDigest(t, mode.protocol()), digest(info.State.PeerCertificates[0].Raw))
+				seen := n.service.last.Load()
+				require.Equal(t, client.leafDigest(t, mode.protocol()), digest(seen.info.State.PeerCertificates[0].Raw))
+			}
+			require.Equal(t, 3, n.connections(mode.protocol()), "no connection was touched")
+		})
+	}
+}
+
+// TestBadReload: material that cannot serve changes nothing and says why.
+func TestBadReload(t *testing.T) {
+	n := newLiveNode(t, ModeDual, patience)
+	good := n.serverSource.Material()
+	other := n.org.node(t)
+	expired := n.org.node(t).only(protocolTLS)
+	gmCerts, gmKeys := n.org.gm.NewPairUntil(t, time.Now().Add(-time.Hour), "127.0.0.1").Bundle(expired.Certificate, expired.Key)
+
+	bad := map[string]struct {
+		m   Material
+		err error
+		say string
+	}{
+		"unreadable file":     {err: errors.New("open server.crt: no such file"), say: "no such file"},
+		"key of another":      {m: Material{Certificate: other.Certificate, Key: good.Key}, say: "no key for the SM2 signing certificate"},
+		"TLCP pair missing":   {m: other.only(protocolTLS), say: "no SM2 signing and encryption pair"},
+		"TLS pair missing":    {m: other.only(protocolTLCP), say: "no certificate for TLS"},
+		"nothing":             {m: Material{}, say: "no certificate for TLS"},
+		"garbage":             {m: Material{Certificate: []byte("garbage"), Key: good.Key}, say: "failed to find any PEM data"},
+		"expired":             {m: Material{Certificate: gmCerts, Key: gmKeys}, say: "is valid from"},
+		"garbage among roots": {m: Material{Certificate: other.Certificate, Key: other.Key, ClientRootCAs: [][]byte{n.org.std.CertBytes(), []byte("garbage")}}, say: "no certificate can be parsed in element 1"},
+	}
+	for name, c := range bad {
+		t.Run(name, func(t *testing.T) {
+			n.server.set(c.m, c.err)
+			err := n.serverSource.Reload()
+			require.ErrorContains(t, err, c.say)
+			require.ErrorContains(t, err, n.serverSource.role)
+			require.Equal(t, good, n.serverSource.Material())
+			for _, s := range Status() {
+				if s.Role == n.serverSource.role {
+					require.Equal(t, err.Error(), s.Last.Error)
+				}
+			}
+			_, err = call(t, n.dial(t))
+			require.NoError(t, err)
+		})
+	}
+}
+
+// TestAllOrNothing: one role's bad material keeps every role from changing.
+func TestAllOrNothing(t *testing.T) {
+	n := newLiveNode(t, ModeDual, patience)
+	before := n.serverSource.Material()
+	n.server.set(n.org.node(t), nil)
+	n.client.set(Material{}, errors.New("disk on fire"))
+	require.ErrorContains(t, Reload(""), "disk on fire")
+	require.Equal(t, before, n.serverSource.Material())
+
+	n.client.set(n.org.node(t).only(protocolTLS), nil)
+	require.NoError(t, Reload(""))
+	require.NotEqual(t, before, n.serverSource.Material())
+	require.ErrorContains(t, SetMode("", ModeGM, ClientGM), "cannot dial in mode gm")
+	mode, _ := n.serverSource.Modes()
+	require.Equal(t, ModeDual, mode)
+}
+
+func TestSetModeRefusals(t *testing.T) {
+	n := newLiveNode(t, ModeTLS, patience)
+	require.ErrorContains(t, SetMode("no such role", ModeGM, ""), `no role "no such role"`)
+	require.ErrorContains(t, n.serverSource.SetMode("", ""), "no mode given")
+	require.ErrorContains(t, n.serverSource.SetMode("tlcp", ""), "no server mode")
+	require.ErrorContains(t, n.serverSource.SetMode("", ClientGM), "does not listen or dial")
+	require.ErrorContains(t, n.clientSource.SetMode(ModeGM, ""), "does not listen or dial")
+
+	// A listener that requires client certificates and has roots for TLS only
+	// would lock out everyone, the operator too.
+	m := n.org.node(t)
+	m.ClientRootCAs = [][]byte{n.org.std.CertBytes()}
+	source := newTestSource(t, SourceConfig{Role: t.Name() + ".locked", Load: fixed(m), ServerMode: ModeDual})
+	startServer(t, SecureOptions{UseTLS: true, RequireClientCert: true, Source: source})
+	require.ErrorContains(t, source.SetMode(ModeGM, ""), "would refuse every client")
+}
+
+// TestRefusedDowngrade: once a server is in mode gm, a client of mode tls gets
+// an error that names both modes and no connection, and a gm client never ends
+// up with TLS on a server that went back to tls.
+func TestRefusedDowngrade(t *testing.T) {
+	n := newLiveNode(t, ModeDual, time.Millisecond)
+	conn := n.dial(t)
+	_, err := call(t, conn)
+	require.NoError(t, err)
+	require.NoError(t, n.serverSource.SetMode(ModeGM, ""))
+	eventually(t, "drained", func() bool { return n.connections(protocolTLS) == 0 })
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	eventually(t, "the error reaches the caller", func() bool {
+		_, err = testpb.NewEmptyServiceClient(conn).EmptyCall(ctx, &testpb.Empty{})
+		return err != nil
+	})
+	eventually(t, "the error names both modes", func() bool {
+		_, err := testpb.NewEmptyServiceClient(conn).EmptyCall(ctx, &testpb.Empty{})
+		return err != nil && containsAll(err.Error(), "in mode tls", "mode gm")
+	})
+	require.Zero(t, n.connections(protocolTLS))
+
+	require.NoError(t, n.clientSource.SetMode("", ClientGM))
+	require.NoError(t, n.serverSource.SetMode(ModeTLS, ""))
+	_, err = dial(t, n.grpc.Address(), n.clientOptions())
+	require.ErrorContains(t, err, "in mode gm")
+	require.ErrorContains(t, err, "mode is tls")
+	require.Zero(t, n.connections(protocolTLS)+n.connections(protocolTLCP))
+}
+
+func containsAll(s string, parts ...string) bool {
+	for _, part := range parts {
+		if !strings.Contains(s, part) {
+			return false
+		}
+	}
+	return true
+}
