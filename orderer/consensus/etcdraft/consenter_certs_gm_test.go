@@ -4,15 +4,23 @@ package etcdraft
 
 import (
 	"encoding/pem"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/golang/protobuf/proto"
+	"github.com/hyperledger/fabric-protos-go/common"
+	"github.com/hyperledger/fabric-protos-go/orderer"
 	etcdraftproto "github.com/hyperledger/fabric-protos-go/orderer/etcdraft"
+	"github.com/hyperledger/fabric/bccsp/sw"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
 	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/hyperledger/fabric/orderer/common/cluster"
+	"github.com/hyperledger/fabric/protoutil"
 	"github.com/stretchr/testify/require"
 )
 
@@ -182,6 +190,84 @@ func TestDetectSelfIDWithTwoCertificates(t *testing.T) {
 			require.Equal(t, cluster.ErrNotInChannel, err, name)
 		}
 	}
+}
+
+// blockWithConsenters is upstream's genesis block with other consenters in it.
+func blockWithConsenters(t *testing.T, consenters ...*etcdraftproto.Consenter) *common.Block {
+	raw, err := os.ReadFile(filepath.Join("testdata", "etcdraftgenesis.block"))
+	require.NoError(t, err)
+	block, err := protoutil.UnmarshalBlock(raw)
+	require.NoError(t, err)
+	env, err := protoutil.ExtractEnvelope(block, 0)
+	require.NoError(t, err)
+	payload, err := protoutil.UnmarshalPayload(env.Payload)
+	require.NoError(t, err)
+	config := &common.ConfigEnvelope{}
+	require.NoError(t, proto.Unmarshal(payload.Data, config))
+
+	value := config.Config.ChannelGroup.Groups["Orderer"].Values["ConsensusType"]
+	consensus := &orderer.ConsensusType{}
+	require.NoError(t, proto.Unmarshal(value.Value, consensus))
+	metadata := &etcdraftproto.ConfigMetadata{}
+	require.NoError(t, proto.Unmarshal(consensus.Metadata, metadata))
+	metadata.Consenters = consenters
+	consensus.Metadata = protoutil.MarshalOrPanic(metadata)
+	value.Value = protoutil.MarshalOrPanic(consensus)
+	payload.Data = protoutil.MarshalOrPanic(config)
+	env.Payload = protoutil.MarshalOrPanic(payload)
+	block.Data.Data[0] = protoutil.MarshalOrPanic(env)
+	return block
+}
+
+// Onboarding, eviction checks and replication ask whether the node is in a channel, with the bundle that it started with; after
+// a reload the certificates that it presents then are what counts.
+func TestIsConsenterOfChannelWithTwoCertificates(t *testing.T) {
+	a := newAuthorities(t)
+	myStd, mine := a.stdCert(t), a.gm.NewPair(t)
+	started := bundle(myStd, a.std.CertBytes(), mine.SignCert, mine.EncCert)
+	other := consenter(bundle(a.stdCert(t), a.std.CertBytes(), a.gm.NewPair(t).SignCert))
+	provider, err := sw.NewDefaultSecurityLevelWithKeystore(sw.NewDummyKeyStore())
+	require.NoError(t, err)
+	ask := func(started []byte, fields ...*etcdraftproto.Consenter) error {
+		c := &ConsenterCertificate{ConsenterCertificate: started, CryptoProvider: provider, Logger: flogging.MustGetLogger("test")}
+		return c.IsConsenterOfChannel(blockWithConsenters(t, fields...))
+	}
+	for _, field := range [][]byte{myStd, mine.SignCert, bundle(myStd, mine.SignCert), bundle(mine.SignCert, myStd)} {
+		require.NoError(t, ask(started, other, consenter(field)))
+	}
+	require.NoError(t, ask(bundle(mine.SignCert, mine.EncCert), other, consenter(bundle(myStd, mine.SignCert))))
+	require.Equal(t, cluster.ErrNotInChannel, ask(started, other))
+	require.ErrorContains(t, ask(started, consenter([]byte("text"))), "not a valid PEM")
+
+	// Only one of a consenter's two fields needs to fit, as upstream.
+	half := consenter(a.stdCert(t))
+	half.ServerTlsCert = bundle(a.stdCert(t), mine.SignCert)
+	require.NoError(t, ask(started, half))
+
+	// Reloaded: the standard and the SM2 certificate of before are ours no more.
+	pair, err := a.std.NewServerCertKeyPair("localhost")
+	require.NoError(t, err)
+	certs, keys := mine.Bundle(pair.Cert, pair.Key)
+	material := comm.Material{Certificate: certs, Key: keys}
+	source, err := comm.NewSource(comm.SourceConfig{
+		Role:       "test.etcdraft",
+		Load:       func() (comm.Material, error) { return material, nil },
+		ServerMode: comm.ModeDual,
+	})
+	require.NoError(t, err)
+	require.NoError(t, ask(certs, consenter(pair.Cert)))
+	renewed, err := a.std.NewServerCertKeyPair("localhost")
+	require.NoError(t, err)
+	renewedGM := a.gm.NewPair(t)
+	material.Certificate, material.Key = renewedGM.Bundle(renewed.Cert, renewed.Key)
+	require.NoError(t, source.Reload())
+	require.Equal(t, cluster.ErrNotInChannel, ask(certs, consenter(bundle(pair.Cert, mine.SignCert))))
+	require.NoError(t, ask(certs, consenter(renewed.Cert)))
+	require.NoError(t, ask(certs, consenter(renewedGM.SignCert)))
+	c := &Consenter{Cert: certs, Logger: flogging.MustGetLogger("test")}
+	id, err := c.detectSelfID(map[uint64]*etcdraftproto.Consenter{4: consenter(renewedGM.SignCert)})
+	require.NoError(t, err)
+	require.Equal(t, uint64(4), id)
 }
 
 // Adding the SM2 certificate to a consenter's field is upstream's certificate rotation: one consenter a config block.

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric-protos-go/msp"
+	"github.com/hyperledger/fabric/common/crypto"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/common/crypto/tlsgen"
+	"github.com/hyperledger/fabric/common/flogging/floggingtest"
+	"github.com/hyperledger/fabric/common/metrics/disabled"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+	"github.com/hyperledger/fabric/orderer/common/localconfig"
+	"github.com/hyperledger/fabric/protoutil"
+	"github.com/stretchr/testify/require"
+)
+
+// tlcpNode is an orderer's configuration and the authorities that made its certificates.
+type tlcpNode struct {
+	dir   string
+	stdCA tlsgen.CA
+	gmCA  *gmtlstest.CA
+	conf  *localconfig.TopLevel
+}
+
+// newTLCPNode gives the general section both pairs and both root lists.
+func newTLCPNode(t *testing.T, mode comm.ServerMode, client comm.ClientMode) *tlcpNode {
+	stdCA, err := tlsgen.NewCA()
+	require.NoError(t, err)
+	n := &tlcpNode{dir: t.TempDir(), stdCA: stdCA, gmCA: gmtlstest.NewCA(t), conf: &localconfig.TopLevel{}}
+	g := &n.conf.General
+	g.ListenAddress = "127.0.0.1"
+	g.TLS = localconfig.TLS{Enabled: true, Mode: string(mode), ClientMode: string(client)}
+	g.TLS.Certificate, g.TLS.PrivateKey = n.stdPair(t, "general")
+	gm := n.gmCA.NewPair(t, "127.0.0.1").Write(t, n.dir, "general")
+	g.TLS.GMSignCertificate, g.TLS.GMSignPrivateKey = gm.SignCert, gm.SignKey
+	g.TLS.GMEncCertificate, g.TLS.GMEncPrivateKey = gm.EncCert, gm.EncKey
+	g.Cluster.RootCAs = []string{
+		gmtlstest.WriteFile(t, n.dir, "std-ca.crt", stdCA.CertBytes()),
+		gmtlstest.WriteFile(t, n.dir, "gm-ca.crt", n.gmCA.CertPEM),
+	}
+	g.TLS.ClientRootCAs = g.Cluster.RootCAs
+	g.Cluster.DialTimeout = 10 * time.Second
+	return n
+}
+
+func (n *tlcpNode) stdPair(t *testing.T, name string) (cert, key string) {
+	pair, err := n.stdCA.NewServerCertKeyPair("127.0.0.1")
+	require.NoError(t, err)
+	return gmtlstest.WriteFile(t, n.dir, name+".crt", pair.Cert), gmtlstest.WriteFile(t, n.dir, name+".key", pair.Key)
+}
+
+// dropStandard leaves the SM2 pairs alone.
+func (n *tlcpNode) dropStandard() {
+	n.conf.General.TLS.Certificate, n.conf.General.TLS.PrivateKey = "", ""
+}
+
+// clientOptions are those of a client with certificates of both families.
+func (n *tlcpNode) clientOptions(t *testing.T, mode comm.ClientMode) comm.SecureOptions {
+	pair, err := n.stdCA.NewClientCertKeyPair()
+	require.NoError(t, err)
+	opts := comm.SecureOptions{
+		UseTLS: true, RequireClientCert: true, ClientMode: mode,
+		ServerRootCAs: [][]byte{n.stdCA.CertBytes(), n.gmCA.CertPEM},
+	}
+	opts.Certificate, opts.Key = n.gmCA.NewPair(t).Bundle(pair.Cert, pair.Key)
+	return opts
+}
+
+// call connects and waits for the server's first HTTP/2 frame: it comes when the server has accepted the client's certificate,
+// which under TLS 1.3 is after the client's handshake is done.
+func call(t *testing.T, address string, opts comm.SecureOptions) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := opts.DialTLS(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	require.NoError(t, conn.SetDeadline(deadline))
+	_, err = conn.Read(make([]byte, 1))
+	return err
+}
+
+func start(t *testing.T, srv *comm.GRPCServer) string {
+	go srv.Start()
+	t.Cleanup(srv.Stop)
+	return srv.Address()
+}
+
+func TestGeneralListenerInEachMode(t *testing.T) {
+	for _, mode := range []comm.ServerMode{"", comm.ModeTLS, comm.ModeDual, comm.ModeGM} {
+		for _, mutual := range []bool{false, true} {
+			n := newTLCPNode(t, mode, "")
+			n.conf.General.TLS.ClientAuthRequired = mutual
+			if mode == comm.ModeGM {
+				n.dropStandard()
+			}
+			config := initializeServerConfig(n.conf, &disabled.Provider{})
+			require.Equal(t, mutual, config.SecOpts.RequireClientCert)
+			address := start(t, initializeGrpcServer(n.conf, config))
+
+			for _, client := range []comm.ClientMode{comm.ClientTLS, comm.ClientGM} {
+				name := fmt.Sprintf("server %q, mutual %v, client %q", mode, mutual, client)
+				err := call(t, address, n.clientOptions(t, client))
+				if mode == comm.ModeDual || (client == comm.ClientGM) == (mode == comm.ModeGM) {
+					require.NoError(t, err, name)
+				} else {
+					require.ErrorContains(t, err, "no common protocol", name)
+				}
+				if mutual {
+					stranger := newTLCPNode(t, "", "").clientOptions(t, client)
+					stranger.ServerRootCAs = [][]byte{n.stdCA.CertBytes(), n.gmCA.CertPEM}
+					require.Error(t, call(t, address, stranger), name)
+				}
+			}
+		}
+	}
+}
+
+// Expiration tracking sees the bundle of the listener: standard, SM2 signing and SM2 encryption certificate.
+func TestExpirationOfTheWholeBundleIsTracked(t *testing.T) {
+	n := newTLCPNode(t, comm.ModeDual, comm.ClientGM)
+	server := initializeServerConfig(n.conf, &disabled.Provider{})
+	client, _ := initializeClusterClientConfig(n.conf)
+	identity := protoutil.MarshalOrPanic(&msp.SerializedIdentity{Mspid: "Org", IdBytes: []byte("none")})
+	var warned []string
+	crypto.TrackExpiration(server.SecOpts.UseTLS, server.SecOpts.Certificate, [][]byte{client.SecOpts.Certificate}, identity,
+		func(string, ...interface{}) {},
+		func(format string, args ...interface{}) { warned = append(warned, fmt.Sprintf(format, args...)) },
+		time.Now().AddDate(20, 0, 0), time.AfterFunc)
+	require.Len(t, warned, 6)
+	require.Contains(t, warned, "The server TLS SM2 certificate has expired")
+	require.Contains(t, warned, "The client TLS SM2 encryption certificate has expired")
+	require.Contains(t, warned, "The server TLS certificate has expired")
+}
+
+// withClusterListener adds the cluster's own listener.
+func (n *tlcpNode) withClusterListener(t *testing.T, mode comm.ServerMode, std, gm bool) {
+	c := &n.conf.General.Cluster
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	number, err := strconv.ParseUint(port, 10, 16)
+	require.NoError(t, err)
+	c.ListenAddress, c.ListenPort, c.Mode = "127.0.0.1", uint16(number), string(mode)
+	if std {
+		c.ServerCertificate, c.ServerPrivateKey = n.stdPair(t, "cluster")
+	}
+	if gm {
+		pair := n.gmCA.NewPair(t, "127.0.0.1").Write(t, n.dir, "cluster")
+		c.GMServerSignCertificate, c.GMServerSignPrivateKey = pair.SignCert, pair.SignKey
+		c.GMServerEncCertificate, c.GMServerEncPrivateKey = pair.EncCert, pair.EncKey
+	}
+}
+
+func TestOwnClusterListenerInEachMode(t *testing.T) {
+	for _, tc := range []struct {
+		mode    comm.ServerMode
+		std, gm bool
+	}{{"", true, false}, {comm.ModeTLS, true, true}, {comm.ModeDual, true, true}, {comm.ModeGM, true, true}, {comm.ModeGM, false, true}} {
+		n := newTLCPNode(t, comm.ModeDual, comm.ClientGM)
+		n.withClusterListener(t, tc.mode, tc.std, tc.gm)
+		require.False(t, reuseListener(n.conf))
+		general := initializeServerConfig(n.conf, &disabled.Provider{})
+		config, srv := configureClusterListener(n.conf, general, os.ReadFile)
+		require.NotNil(t, config.SecOpts.Source)
+		require.True(t, config.SecOpts.RequireClientCert)
+		require.Equal(t, general.SecOpts.Certificate, initializeServerConfig(n.conf, &disabled.Provider{}).SecOpts.Certificate)
+		require.NotEqual(t, general.SecOpts.Certificate, config.SecOpts.Certificate)
+		address := start(t, srv)
+		for _, client := range []comm.ClientMode{comm.ClientTLS, comm.ClientGM} {
+			name := fmt.Sprintf("%+v, client %q", tc, client)
+			err := call(t, address, n.clientOptions(t, client))
+			if tc.mode == comm.ModeDual || (client == comm.ClientGM) == (tc.mode == comm.ModeGM) {
+				require.NoError(t, err, name)
+			} else {
+				require.ErrorContains(t, err, "no common protocol", name)
+			}
+			anonymous := n.clientOptions(t, client)
+			anonymous.Certificate, anonymous.Key, anonymous.RequireClientCert = nil, nil, false
+			require.Error(t, call(t, address, anonymous), name)
+		}
+	}
+}
+
+// The dialers' certificates: the cluster's own client pairs, else those of the general section, in either family.
+func TestClusterClientMaterial(t *testing.T) {
+	readFile := func(path string) string {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		return string(text)
+	}
+	for name, change := range map[string]func(*tlcpNode) (want []string){
+		"general pairs": func(n *tlcpNode) []string {
+			g := n.conf.General.TLS
+			return []string{g.Certificate, g.GMSignCertificate, g.GMEncCertificate}
+		},
+		"general pairs, SM2 only": func(n *tlcpNode) []string {
+			n.conf.General.TLS.Mode = string(comm.ModeGM)
+			n.dropStandard()
+			g := n.conf.General.TLS
+			return []string{g.GMSignCertificate, g.GMEncCertificate}
+		},
+		"own SM2 client pair": func(n *tlcpNode) []string {
+			pair := n.gmCA.NewPair(t).Write(t, n.dir, "client")
+			c := &n.conf.General.Cluster
+			c.GMClientSignCertificate, c.GMClientSignPrivateKey = pair.SignCert, pair.SignKey
+			c.GMClientEncCertificate, c.GMClientEncPrivateKey = pair.EncCert, pair.EncKey
+			return []string{n.conf.General.TLS.Certificate, pair.SignCert, pair.EncCert}
+		},
+		"own standard client pair": func(n *tlcpNode) []string {
+			c, g := &n.conf.General.Cluster, n.conf.General.TLS
+			c.ClientCertificate, c.ClientPrivateKey = n.stdPair(t, "client")
+			return []string{c.ClientCertificate, g.GMSignCertificate, g.GMEncCertificate}
+		},
+		"own listener, general SM2 pair": func(n *tlcpNode) []string {
+			n.withClusterListener(t, comm.ModeGM, false, true)
+			g := n.conf.General.TLS
+			return []string{g.GMSignCertificate, g.GMEncCertificate}
+		},
+	} {
+		n := newTLCPNode(t, comm.ModeDual, comm.ClientGM)
+		var want string
+		for _, file := range change(n) {
+			want += readFile(file)
+		}
+		config, _ := initializeClusterClientConfig(n.conf)
+		require.Equal(t, want, string(config.SecOpts.Certificate), name)
+		_, mode := config.SecOpts.Source.Modes()
+		require.Equal(t, comm.ClientGM, mode, name)
+
+		// ... and they reach an orderer in mode gm.
+		target := newTLCPNode(t, comm.ModeGM, comm.ClientGM)
+		target.gmCA, target.stdCA = n.gmCA, n.stdCA
+		pair := n.gmCA.NewPair(t, "127.0.0.1").Write(t, target.dir, "general")
+		target.conf.General.TLS.GMSignCertificate = pair.SignCert
+		target.conf.General.TLS.ClientAuthRequired = true
+		target.conf.General.TLS.ClientRootCAs = n.conf.General.Cluster.RootCAs
+		address := start(t, initializeGrpcServer(target.conf, initializeServerConfig(target.conf, nil)))
+		require.NoError(t, call(t, address, config.SecOpts), name)
+	}
+}
+
+func TestStockConfigurationDialsTLS(t *testing.T) {
+	n := newTLCPNode(t, "", "")
+	g := &n.conf.General.TLS
+	g.GMSignCertificate, g.GMSignPrivateKey, g.GMEncCertificate, g.GMEncPrivateKey = "", "", "", ""
+	config, reuse := initializeClusterClientConfig(n.conf)
+	require.True(t, reuse)
+	stock, err := os.ReadFile(g.Certificate)
+	require.NoError(t, err)
+	require.Equal(t, stock, config.SecOpts.Certificate)
+	_, mode := config.SecOpts.Source.Modes()
+	require.Equal(t, comm.ClientTLS, mode)
+}
+
+// A reload takes in new certificates and new roots, drops removed roots, and changes nothing when a file is bad.
+func TestReloadWhileServing(t *testing.T) {
+	n := newTLCPNode(t, comm.ModeDual, comm.ClientGM)
+	n.conf.General.TLS.ClientAuthRequired = true
+	config := initializeServerConfig(n.conf, &disabled.Provider{})
+	address := start(t, initializeGrpcServer(n.conf, config))
+	old := map[comm.ClientMode]comm.SecureOptions{}
+	for _, mode := range []comm.ClientMode{comm.ClientTLS, comm.ClientGM} {
+		old[mode] = n.clientOptions(t, mode)
+		require.NoError(t, call(t, address, old[mode]))
+	}
+
+	// The files of another network, in the same places.
+	next := newTLCPNode(t, comm.ModeDual, comm.ClientGM)
+	for _, file := range []string{
+		"general.crt", "general.key", "general-sign.crt", "general-sign.key", "general-enc.crt",
+		"general-enc.key", "std-ca.crt", "gm-ca.crt",
+	} {
+		text, err := os.ReadFile(filepath.Join(next.dir, file))
+		require.NoError(t, err)
+		gmtlstest.WriteFile(t, n.dir, file, text)
+	}
+	gmtlstest.WriteFile(t, n.dir, "general-enc.key", []byte("half written"))
+	require.ErrorContains(t, comm.Reload(roleGeneral), "key")
+	for mode, opts := range old {
+		require.NoError(t, call(t, address, opts), mode)
+	}
+
+	text, err := os.ReadFile(filepath.Join(next.dir, "general-enc.key"))
+	require.NoError(t, err)
+	gmtlstest.WriteFile(t, n.dir, "general-enc.key", text)
+	require.NoError(t, comm.Reload(roleGeneral))
+	for mode, opts := range old {
+		require.NoError(t, call(t, address, next.clientOptions(t, mode)), mode)
+		require.Error(t, call(t, address, opts), mode)
+		opts.ServerRootCAs = [][]byte{next.stdCA.CertBytes(), next.gmCA.CertPEM}
+		require.Error(t, call(t, address, opts), "%s: a removed root is no longer trusted", mode)
+	}
+}
+
+// SIGHUP reloads what files have become.
+func TestHangupReloads(t *testing.T) {
+	n := newTLCPNode(t, comm.ModeDual, comm.ClientGM)
+	system := newOperationsSystem(localconfig.Operations{ListenAddress: "127.0.0.1:0"}, localconfig.Metrics{Provider: "disabled"})
+	require.NoError(t, system.Start())
+	t.Cleanup(func() { system.Stop() })
+	initializeServerConfig(n.conf, &disabled.Provider{})
+	before := comm.LookupSource(roleGeneral).Material().Certificate
+	for _, role := range []string{roleClusterClient, roleClusterServer, roleOperations, roleAdmin} {
+		requireRole(t, role, n) // sources of earlier tests have lost their files
+	}
+	n.stdPair(t, "general")
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+	require.Eventually(t, func() bool {
+		return string(before) != string(comm.LookupSource(roleGeneral).Material().Certificate)
+	}, 20*time.Second, 5*time.Millisecond)
+}
+
+// requireRole replaces the role's source by one whose files exist.
+func requireRole(t *testing.T, role string, n *tlcpNode) {
+	_, err := comm.NewSource(comm.SourceConfig{Role: role, Load: generalFiles(n.conf.General.TLS).Load, ServerMode: comm.ModeDual})
+	require.NoError(t, err)
+}
+
+// The endpoint that switches modes is for clients with a verified certificate, over TLS and TLCP; without TLS for nobody.
+func TestOperationsEndpointForTLS(t *testing.T) {
+	n := newTLCPNode(t, comm.ModeDual, comm.ClientGM)
+	opsTLS := n.conf.General.TLS
+	opsTLS.ClientMode = ""
+	open := newOperationsSystem(localconfig.Operations{ListenAddress: "127.0.0.1:0"}, localconfig.Metrics{Provider: "disabled"})
+	require.NoError(t, open.Start())
+	t.Cleanup(func() { open.Stop() })
+	resp, err := http.Get("http://" + open.Addr() + "/tls")
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+
+	system := newOperationsSystem(localconfig.Operations{ListenAddress: "127.0.0.1:0", TLS: opsTLS}, localconfig.Metrics{Provider: "disabled"})
+	require.NoError(t, system.Start())
+	t.Cleanup(func() { system.Stop() })
+	for _, mode := range []comm.ClientMode{comm.ClientTLS, comm.ClientGM} {
+		opts := n.clientOptions(t, mode)
+		status, body := fetch(t, opts, "https://"+system.Addr()+"/tls")
+		require.Equal(t, http.StatusOK, status)
+		var roles []struct{ Role string }
+		require.NoError(t, json.Unmarshal(body, &roles))
+		require.Contains(t, roles, struct{ Role string }{roleOperations})
+
+		opts.Certificate, opts.Key, opts.RequireClientCert = nil, nil, false
+		status, _ = fetch(t, opts, "https://"+system.Addr()+"/tls")
+		require.Equal(t, http.StatusUnauthorized, status)
+		status, _ = fetch(t, opts, "https://"+system.Addr()+"/version")
+		require.Equal(t, http.StatusOK, status)
+	}
+
+	adminTLS := opsTLS
+	adminTLS.Mode, adminTLS.ClientAuthRequired = string(comm.ModeGM), true
+	admin := newAdminServer(localconfig.Admin{ListenAddress: "127.0.0.1:0", TLS: adminTLS})
+	admin.RegisterHandler("/participation", http.NotFoundHandler(), true)
+	require.NoError(t, admin.Start())
+	t.Cleanup(func() { admin.Stop() })
+	status, _ := fetch(t, n.clientOptions(t, comm.ClientGM), "https://"+admin.Addr()+"/participation")
+	require.Equal(t, http.StatusNotFound, status)
+	_, err = tls.Dial("tcp", admin.Addr(), &tls.Config{InsecureSkipVerify: true})
+	require.ErrorContains(t, err, "protocol version")
+}
+
+func fetch(t *testing.T, opts comm.SecureOptions, url string) (int, []byte) {
+	t.Helper()
+	transport, err := opts.HTTPTransport()
+	require.NoError(t, err)
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get(url)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, body
+}
+
+// Files that are missing or do not fit end the start with a message that names them.
+func TestBadSM2FilesEndTheStart(t *testing.T) {
+	oldLogger := logger
+	defer func() { logger = oldLogger }()
+	logger, _ = floggingtest.NewTestLogger(t)
+	for name, tc := range map[string]struct {
+		change func(*localconfig.TLS)
+		want   string
+	}{
+		"missing":     {func(c *localconfig.TLS) { c.GMEncCertificate = "absent.crt" }, "absent.crt"},
+		"foreign key": {func(c *localconfig.TLS) { c.GMSignPrivateKey = c.GMEncPrivateKey }, "orderer.general"},
+	} {
+		n := newTLCPNode(t, comm.ModeDual, comm.ClientGM)
+		tc.change(&n.conf.General.TLS)
+		message := panicMsg(func() { initializeServerConfig(n.conf, nil) })
+		require.Contains(t, message, tc.want, name)
+	}
+}
