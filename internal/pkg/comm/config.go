@@ -292,6 +292,9 @@ func (so SecureOptions) clientState(role string, of *sourceState) (*clientState,
 	st := &clientState{mode: mode, hash: pairs.hash(mode.protocol())}
 	if mode == ClientGM {
 		_, suites := splitSuites(so.CipherSuites)
+		if len(suites) == 0 && of != nil {
+			suites = of.gmSuites
+		}
 		if pairs.gm == nil && onlyECDHE(suites) {
 			return nil, fmt.Errorf("comm: dialer %s offers ECDHE suites alone, which need a client certificate, and presents none; require client authentication or add an ECC suite", roleName(role))
 		}

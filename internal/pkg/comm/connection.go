@@ -153,8 +153,9 @@ func (d *supportDialer) current() (*clientState, error) {
 	defer cs.mutex.Unlock()
 	pairs := pairsOf(cs.clientCert)
 	roots := cs.rootsLocked()
+	var suites []uint16
 	if of != nil {
-		pairs = of.pairs
+		pairs, suites = of.pairs, of.gmSuites
 		roots.add(of.serverRoots)
 	}
 	if err := checkRoots(roleOf(source), mode, roots); err != nil {
@@ -162,7 +163,12 @@ func (d *supportDialer) current() (*clientState, error) {
 	}
 	st := &clientState{mode: mode, hash: pairs.hash(mode.protocol())}
 	if mode == ClientGM {
-		st.gm = &gmtls.Config{Certificates: pairs.gmCertificates(), RootCAs: roots.gmPool(), NextProtos: alpnProtocols}
+		st.gm = &gmtls.Config{
+			Certificates: pairs.gmCertificates(),
+			RootCAs:      roots.gmPool(),
+			CipherSuites: suites,
+			NextProtos:   alpnProtocols,
+		}
 	} else {
 		st.std = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots.stdPool(), NextProtos: alpnProtocols}
 		if pairs.std != nil {

@@ -120,6 +120,9 @@ func (e *endpoint) build(s *sourceState) (*serverState, error) {
 	if len(stdSuites) == 0 {
 		stdSuites = DefaultTLSCipherSuites
 	}
+	if len(gmSuites) == 0 {
+		gmSuites = s.gmSuites
+	}
 	if st.mode.speaks(protocolTLS) {
 		st.std = &tls.Config{
 			MinVersion:             tls.VersionTLS12,

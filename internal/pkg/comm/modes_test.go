@@ -225,3 +225,31 @@ func TestParseModes(t *testing.T) {
 	_, err := ParseClientMode("dual")
 	require.ErrorContains(t, err, "use tls or gm")
 }
+
+// TestSourceSuites: the suites of a source hold for its listeners and for its
+// dialers.
+func TestSourceSuites(t *testing.T) {
+	org := newPKI(t)
+	_, err := NewSource(SourceConfig{Role: t.Name(), Load: fixed(org.node(t)), GMCipherSuites: []string{"ECC_SM4_GCM_SM3", "RC4"}})
+	require.ErrorContains(t, err, `no cipher suite "RC4"`)
+	require.ErrorContains(t, err, "ECDHE_SM4_CBC_SM3")
+	for _, suite := range gmtls.CipherSuites() {
+		for _, side := range []string{"server", "client"} {
+			t.Run(suite.Name+","+side, func(t *testing.T) {
+				server := SourceConfig{Role: t.Name() + ".server", Load: fixed(org.node(t)), ServerMode: ModeGM}
+				client := SourceConfig{Role: t.Name() + ".client", Load: fixed(org.node(t)), ClientMode: ClientGM}
+				if side == "server" {
+					server.GMCipherSuites = []string{suite.Name}
+				} else {
+					client.GMCipherSuites = []string{suite.Name}
+				}
+				srv, _ := startServer(t, SecureOptions{UseTLS: true, RequireClientCert: true, Source: newTestSource(t, server)})
+				conn, err := dial(t, srv.Address(), SecureOptions{UseTLS: true, RequireClientCert: true, Source: newTestSource(t, client)})
+				require.NoError(t, err)
+				info, err := call(t, conn)
+				require.NoError(t, err)
+				require.Equal(t, suite.ID, info.State.CipherSuite)
+			})
+		}
+	}
+}

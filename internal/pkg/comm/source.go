@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,10 @@ type SourceConfig struct {
 	// ClientMode is the mode of the role's dialers at start; empty if the role
 	// does not dial.
 	ClientMode ClientMode
+	// GMCipherSuites are the suites of TLCP, by their names in the standard,
+	// that listeners and dialers of the role use, in order of preference;
+	// empty means those of gmtls. Suites of SecureOptions go before them.
+	GMCipherSuites []string
 	// DrainGrace is the time that connections have to end on their own when a
 	// new mode does not have their protocol; zero means DefaultDrainGrace.
 	DrainGrace time.Duration
@@ -41,6 +46,7 @@ type Source struct {
 	role   string
 	load   func() (Material, error)
 	grace  time.Duration
+	suites []uint16 // of TLCP; nil: the defaults
 	state  atomic.Pointer[sourceState]
 	dialed connGroup // connections of the role's dialers
 
@@ -57,6 +63,7 @@ type sourceState struct {
 	clientRoots rootSet
 	serverMode  ServerMode
 	clientMode  ClientMode
+	gmSuites    []uint16 // nil: the defaults
 }
 
 // registry holds the sources of the process.
@@ -81,6 +88,10 @@ func NewSource(config SourceConfig) (*Source, error) {
 		return nil, errors.New("comm: a source needs a role and a way to load its material")
 	}
 	s := newSource(config)
+	var err error
+	if s.suites, err = suitesByName(config.GMCipherSuites); err != nil {
+		return nil, fmt.Errorf("comm: %s: %w", s.role, err)
+	}
 	material, err := s.load()
 	if err != nil {
 		return nil, fmt.Errorf("comm: load material of %s: %w", s.role, err)
@@ -99,6 +110,25 @@ func NewSource(config SourceConfig) (*Source, error) {
 	registry.byRole[s.role] = s
 	s.rememberLocked(state)
 	return s, nil
+}
+
+// suitesByName finds the suites of TLCP that a configuration names.
+func suitesByName(names []string) ([]uint16, error) {
+	var ids []uint16
+	known := make([]string, 0, len(gmtls.CipherSuites()))
+next:
+	for _, name := range names {
+		known = known[:0]
+		for _, suite := range gmtls.CipherSuites() {
+			if suite.Name == name {
+				ids = append(ids, suite.ID)
+				continue next
+			}
+			known = append(known, suite.Name)
+		}
+		return nil, fmt.Errorf("TLCP has no cipher suite %q: use %s", name, strings.Join(known, ", "))
+	}
+	return ids, nil
 }
 
 func newSource(config SourceConfig) *Source {
@@ -182,7 +212,7 @@ func (s *Source) forgetLocked() {
 
 // prepare parses and checks material for the given modes.
 func (s *Source) prepare(m Material, server ServerMode, client ClientMode) (*sourceState, error) {
-	state := &sourceState{material: m, serverMode: server, clientMode: client}
+	state := &sourceState{material: m, serverMode: server, clientMode: client, gmSuites: s.suites}
 	if len(m.Certificate) != 0 || len(m.Key) != 0 {
 		var err error
 		if state.pairs, err = splitBundle(m.Certificate, m.Key); err != nil {
