@@ -33,6 +33,9 @@ type Gateway struct {
 	Mutual bool
 	// Validate, when not nil, gives the validation code of a transaction. It is called once for each.
 	Validate func(txID string) peer.TxValidationCode
+	// Lose, when not nil, tells of a transaction that was accepted whether it is lost before it is ordered, as those are that
+	// a raft leader takes with it.
+	Lose func(txID string) bool
 	// Fail, when not nil, is asked before each call, by the name of the method, for an error to fail it with.
 	Fail func(method string) error
 
@@ -149,6 +152,9 @@ func (g *Gateway) Submit(_ context.Context, in *gateway.SubmitRequest) (*gateway
 		return nil, status.Errorf(codes.FailedPrecondition, "transaction %s was not endorsed", in.GetTransactionId())
 	}
 	delete(g.endorsed, in.GetTransactionId())
+	if g.Lose != nil && g.Lose(in.GetTransactionId()) {
+		return &gateway.SubmitResponse{}, nil
+	}
 	b := &block{txID: in.GetTransactionId()}
 	if g.Validate != nil {
 		b.code = g.Validate(b.txID)

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hyperledger/fabric/integration/network"
+)
+
+// upLimit bounds a bring-up, and a way down.
+const upLimit = 3 * time.Minute
+
+// alternateCommand measures two topologies in turn, A B B A A B …, so that what drifts on the machine falls on both, each time
+// on a fresh network: networks differ by some percent from one bring-up to the next.
+func alternateCommand(ctx context.Context, args []string, out, progress io.Writer) error {
+	var s Settings
+	set := flag.NewFlagSet("load alternate", flag.ContinueOnError)
+	set.SetOutput(progress)
+	s.flags(set)
+	const options = "options of make network, name=value,... of mode, client-mode, algorithm, suite, mutual-tls, orderers, orgs, " +
+		"peers, batch-timeout, max-messages, log and bin (folder of the binaries)"
+	a := set.String("a", "", "one topology: "+options)
+	b := set.String("b", "", "the other topology, likewise")
+	rounds := set.Int("rounds", 3, "measurements of each")
+	dir := set.String("dir", "build/load", "folder for the results and, while it runs, the network")
+	port := set.Int("base-port", 17050, "first port of the networks")
+	if err := parse(set, args); err != nil {
+		return err
+	}
+	if *rounds < 1 {
+		return errors.New("want at least one round")
+	}
+	if err := s.validate(); err != nil {
+		return err
+	}
+	var topologies [2]network.Options
+	labels := [2]string{*a, *b}
+	for i, text := range labels {
+		o, err := parseOptions(text)
+		if err != nil {
+			return err
+		}
+		o.Dir, o.BasePort = filepath.Join(*dir, "network"), *port
+		if _, err := network.Plan(o); err != nil {
+			return err
+		}
+		topologies[i] = o
+	}
+	if *a == *b {
+		labels = [2]string{"first: " + *a, "second: " + *b}
+	}
+	var results [2][]*Result
+	for round := range *rounds {
+		for turn := range 2 {
+			side := (round + turn) % 2
+			fmt.Fprintf(progress, "round %d of %d: %s\n", round+1, *rounds, labels[side])
+			r, err := fresh(ctx, topologies[side], s, progress)
+			if err != nil {
+				return err
+			}
+			r.Label = labels[side]
+			results[side] = append(results[side], r)
+			file := filepath.Join(*dir, fmt.Sprintf("%c%d.json", "ab"[side], round+1))
+			if err := writeJSON(file, r); err != nil {
+				return err
+			}
+		}
+	}
+	return conclude(results[0], results[1], filepath.Join(*dir, "comparison.json"), out)
+}
+
+// fresh brings a network up, measures it and takes it down.
+func fresh(ctx context.Context, o network.Options, s Settings, progress io.Writer) (result *Result, err error) {
+	up, cancel := context.WithTimeout(ctx, upLimit)
+	defer cancel()
+	n, err := network.Up(up, o, progress)
+	if err != nil {
+		return nil, err // Up has stopped what it started and keeps the logs
+	}
+	defer func() {
+		down, cancel := context.WithTimeout(context.WithoutCancel(ctx), upLimit)
+		defer cancel()
+		err = errors.Join(err, network.Down(down, o.Dir, progress))
+	}()
+	return targetOf(n).measure(ctx, s, progress)
+}
+
+// parseOptions parses name=value,... as the flags of the network command have them.
+func parseOptions(text string) (network.Options, error) {
+	var o network.Options
+	fields := map[string]any{
+		"mode": &o.Mode, "client-mode": &o.ClientMode, "algorithm": &o.Algorithm, "suite": &o.Suite, "mutual-tls": &o.MutualTLS,
+		"orderers": &o.Orderers, "orgs": &o.Orgs, "peers": &o.Peers, "batch-timeout": &o.BatchTimeout,
+		"max-messages": &o.MaxMessages, "log": &o.LogSpec, "bin": &o.Bin,
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		if part == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(part, "=")
+		var err error
+		switch field := fields[name].(type) {
+		case *string:
+			*field = value
+		case *int:
+			*field, err = strconv.Atoi(value)
+		case *bool:
+			*field, err = strconv.ParseBool(value)
+		case *time.Duration:
+			*field, err = time.ParseDuration(value)
+		default:
+			err = errors.New("no such option")
+		}
+		if err != nil {
+			return o, fmt.Errorf("option %q of the topology %q: %w", part, text, err)
+		}
+	}
+	return o, nil
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command load measures a Fabric network: throughput, latency, errors, and what its processes use.
+//
+//	load run [flags]                                   against the network that make network started
+//	load run -profile FILE [-pids NAME=PID,...] [flags]  against any network that has the asset chaincode
+//	load compare -a FILE,... -b FILE,...               results of earlier runs, as ratios
+//	load alternate -a OPTIONS -b OPTIONS [flags]       two topologies in turn, each on fresh networks, as ratios
+//
+// Throughput is counted in the blocks that a peer delivers, never in answers of the gateway. See -h of each.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/hyperledger/fabric/integration/network"
+	"github.com/hyperledger/fabric/pkg/gmgateway"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := dispatch(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "load:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func dispatch(ctx context.Context, args []string, out, progress io.Writer) error {
+	verbs := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
+		"run": runCommand, "compare": compareCommand, "alternate": alternateCommand,
+	}
+	if len(args) == 0 || verbs[args[0]] == nil {
+		return errors.New("say what to do: run, compare or alternate")
+	}
+	return verbs[args[0]](ctx, args[1:], out, progress)
+}
+
+func parse(set *flag.FlagSet, args []string) error {
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	if set.NArg() > 0 {
+		return fmt.Errorf("%s takes no argument %q", set.Name(), set.Arg(0))
+	}
+	return nil
+}
+
+func runCommand(ctx context.Context, args []string, out, progress io.Writer) error {
+	var s Settings
+	set := flag.NewFlagSet("load run", flag.ContinueOnError)
+	set.SetOutput(progress)
+	s.flags(set)
+	dir := set.String("network", "build/network", "state directory of the network that make network started")
+	profile := set.String("profile", "", "connection profile, for another network than that")
+	peer := set.String("peer", "", "gateway peer (default: the first of the profile)")
+	channel := set.String("channel", "mychannel", "channel, with -profile")
+	chaincode := set.String("chaincode", network.ChaincodeName, "name of the asset chaincode, with -profile")
+	pids := set.String("pids", "", "processes to watch, name=pid,..., with -profile")
+	label := set.String("label", "", "name of the result")
+	file := set.String("out", "", "file for the result as JSON")
+	if err := parse(set, args); err != nil {
+		return err
+	}
+	t := target{profile: *profile, peer: *peer, channel: *channel, chaincode: *chaincode}
+	if *profile == "" {
+		if *pids != "" {
+			return errors.New("-pids goes with -profile: the processes of a network in -network are known")
+		}
+		n, err := network.Open(*dir)
+		if err != nil {
+			return err
+		}
+		t = targetOf(n)
+		if *peer != "" {
+			t.peer = *peer
+		}
+	} else {
+		var err error
+		if t.processes, err = parseProcesses(*pids); err != nil {
+			return err
+		}
+	}
+	result, err := t.measure(ctx, s, progress)
+	if err != nil {
+		return err
+	}
+	if result.Label = *label; result.Label == "" {
+		result.Label = t.label
+	}
+	if err := result.print(out); err != nil {
+		return err
+	}
+	if *file != "" {
+		return writeJSON(*file, result)
+	}
+	return nil
+}
+
+// target is what a load is put on.
+type target struct {
+	label                             string
+	profile, peer, channel, chaincode string
+	processes                         []Process
+}
+
+// targetOf is the first peer of a network of the harness, with all of the network's processes.
+func targetOf(n *network.Network) target {
+	first := n.Nodes(network.Peer)[0]
+	t := target{
+		label:   fmt.Sprintf("mode %s, identities %s", n.Mode, n.Algorithm),
+		profile: n.Profile(n.Peers[0]), peer: first.Name, channel: n.Channel, chaincode: network.ChaincodeName,
+	}
+	for _, kind := range []network.Kind{network.Orderer, network.Peer, network.Chaincode} {
+		for _, node := range n.Nodes(kind) {
+			if pid := n.PID(node.Name); pid != 0 {
+				t.processes = append(t.processes, Process{Name: node.Name, PID: pid})
+			}
+		}
+	}
+	return t
+}
+
+func (t target) measure(ctx context.Context, s Settings, progress io.Writer) (*Result, error) {
+	if err := s.validate(); err != nil {
+		return nil, err
+	}
+	profile, err := gmgateway.LoadProfile(t.profile)
+	if err != nil {
+		return nil, err
+	}
+	connection, err := profile.Connect(t.peer, client.WithCommitStatusTimeout(s.CommitLimit), client.WithEndorseTimeout(s.CommitLimit))
+	if err != nil {
+		return nil, err
+	}
+	defer connection.Close()
+	processes := append([]Process{{Name: self, PID: os.Getpid()}}, t.processes...)
+	return measure(ctx, s, connection.GetNetwork(t.channel), t.chaincode, processes, progress)
+}
+
+func compareCommand(_ context.Context, args []string, out, progress io.Writer) error {
+	set := flag.NewFlagSet("load compare", flag.ContinueOnError)
+	set.SetOutput(progress)
+	a := set.String("a", "", "results of one side, file,...")
+	b := set.String("b", "", "results of the other side, file,...")
+	file := set.String("out", "", "file for the comparison as JSON")
+	if err := parse(set, args); err != nil {
+		return err
+	}
+	var sides [2][]*Result
+	for i, files := range []string{*a, *b} {
+		for name := range strings.SplitSeq(files, ",") {
+			if name == "" {
+				continue
+			}
+			r, err := readResult(name)
+			if err != nil {
+				return err
+			}
+			sides[i] = append(sides[i], r)
+		}
+	}
+	return conclude(sides[0], sides[1], *file, out)
+}
+
+func conclude(a, b []*Result, file string, out io.Writer) error {
+	c, err := compare(a, b)
+	if err != nil {
+		return err
+	}
+	if err := c.print(out); err != nil {
+		return err
+	}
+	if file != "" {
+		return writeJSON(file, c)
+	}
+	return nil
+}
