@@ -19,6 +19,9 @@ import (
 // seeds is the number of assets that evaluators read.
 const seeds = 16
 
+// callLimit bounds each exchange with the gateway.
+const callLimit = time.Minute
+
 // pauseAfterError keeps a worker from spinning while the network is down.
 const pauseAfterError = 100 * time.Millisecond
 
@@ -235,7 +238,7 @@ func (l *load) submitClosed(ctx context.Context) error {
 // when the call failed and the transaction came in a block nevertheless.
 func (l *load) submit(ctx context.Context, done outcome) (*client.Commit, error) {
 	// Calls under way when the window ends are finished, so that none is left in doubt.
-	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.CommitLimit)
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
 	defer cancel()
 	fail := func(step string, err error) (*client.Commit, error) {
 		l.recorder.failed(time.Now(), cause(step, err))
@@ -259,7 +262,7 @@ func (l *load) submit(ctx context.Context, done outcome) (*client.Commit, error)
 }
 
 func (l *load) evaluate(ctx context.Context, seed int) error {
-	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.CommitLimit)
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
 	defer cancel()
 	began := time.Now()
 	_, err := l.contract.EvaluateWithContext(call, "ReadAsset", client.WithArguments(l.prefix+"seed-"+strconv.Itoa(seed)))
