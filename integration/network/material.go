@@ -156,6 +156,7 @@ type connection struct {
 	Address     string `json:"address"`
 	DialTimeout string `json:"dial_timeout"`
 	TLSRequired bool   `json:"tls_required"`
+	TLSMode     string `json:"tls_mode,omitempty"` // absent: what stock Fabric speaks
 	RootCert    string `json:"root_cert"`
 }
 
@@ -167,7 +168,11 @@ func (n *Network) makePackage(org Org, version string) (file, label string, err 
 	if err != nil {
 		return "", "", fmt.Errorf("TLS root of %s: %w", server.Name, err)
 	}
-	where, err := json.Marshal(connection{Address: server.Address(), DialTimeout: "10s", TLSRequired: true, RootCert: string(root)})
+	listener := connection{Address: server.Address(), DialTimeout: "10s", TLSRequired: true, RootCert: string(root)}
+	if n.gmDialers() {
+		listener.TLSMode = ModeGM
+	}
+	where, err := json.Marshal(listener)
 	if err != nil {
 		return "", "", fmt.Errorf("encode connection.json: %w", err)
 	}
