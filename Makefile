@@ -75,6 +75,38 @@ test-upstream: fork ## run the upstream tests that the delta concerns (PACKAGES=
 test-upstream-record: fork ## run them and write the list of tests that must pass from now on
 	$(FORK) record-tests
 
+# Deprecated names stay in use where upstream's interfaces and the GM library ask for them, hence no SA1019.
+STATICCHECK := $(CURDIR)/build/tools/staticcheck -checks inherit,-SA1019
+
+.PHONY: verify
+verify: fork lint-tools ## check format, lock, tidiness, checksums, length of files, vet and staticcheck
+	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs ls 2>/dev/null | xargs gofmt -l); \
+	if [ -n "$$bad" ]; then echo "not formatted, run gofmt -w on:"; echo "$$bad"; exit 1; fi
+	$(FORK) check
+	go mod verify
+	cd scripts/fork && go mod verify
+	cd $(TREE) && go mod tidy -diff
+	cd scripts/fork && go mod tidy -diff
+	cd scripts/tools && go mod tidy -diff
+	go vet ./...
+	cd scripts/fork && go vet ./...
+	$(FORK) lint go vet
+	$(STATICCHECK) ./...
+	cd scripts/fork && $(STATICCHECK) ./...
+	$(FORK) lint $(STATICCHECK)
+
+.PHONY: vuln
+vuln: fork lint-tools ## look for known vulnerabilities in what is shipped, where the database can be reached
+	@scripts/vuln.sh build/tools/govulncheck $(TREE) $(FABRIC_TOOLS:%=./cmd/%)
+
+.PHONY: lint-tools
+lint-tools:
+	@cd scripts/tools && go build -o ../../build/tools/ tool
+
+.PHONY: mirror
+mirror: fork lint-tools ## write build/mirror, a module proxy in files from which an air-gapped site builds everything
+	@scripts/mirror.sh build/mirror
+
 .PHONY: clean
 clean: ## remove everything that was built
 	rm -rf build
