@@ -85,7 +85,7 @@ verify: fork lint-tools ## check format, lock, tidiness, checksums, length of fi
 	$(FORK) check
 	go mod verify
 	cd scripts/fork && go mod verify
-	cd $(TREE) && go mod tidy -diff
+	@cd $(TREE) && go mod tidy -diff || { echo "go.mod is not tidy; run 'make tidy'"; exit 1; }
 	cd scripts/fork && go mod tidy -diff
 	cd scripts/tools && go mod tidy -diff
 	go vet ./...
@@ -94,6 +94,14 @@ verify: fork lint-tools ## check format, lock, tidiness, checksums, length of fi
 	$(STATICCHECK) ./...
 	cd scripts/fork && $(STATICCHECK) ./...
 	$(FORK) lint $(STATICCHECK)
+
+.PHONY: tidy
+tidy: fork ## bring go.mod and go.sum up to date with the imports of the assembled tree
+	cd $(TREE) && go mod tidy
+	{ cat $(TREE)/go.mod; echo; sed -n '/^\/\/ Folders that stand/,$$p' go.mod; } > build/go.mod.new
+	mv build/go.mod.new go.mod
+	cp $(TREE)/go.sum go.sum
+	$(FORK) assemble
 
 .PHONY: vuln
 vuln: fork lint-tools ## look for known vulnerabilities in what is shipped, where the database can be reached

@@ -106,7 +106,7 @@ func runUpstreamTests(out io.Writer, root string, up *upstream, only []string, r
 		return err
 	}
 	if record {
-		return got.record(testList(root, "must-pass.txt"), skip)
+		return got.record(out, testList(root, "must-pass.txt"), skip)
 	}
 	must, err := readTestList(testList(root, "must-pass.txt"))
 	if err != nil {
@@ -253,13 +253,14 @@ func (o *outcome) compare(out io.Writer, skip, must map[string]bool, partial boo
 }
 
 // record writes the list of top-level tests that passed.
-func (o *outcome) record(name string, skip map[string]bool) error {
+func (o *outcome) record(out io.Writer, name string, skip map[string]bool) error {
 	var report problems
 	var list []string
 	for key, r := range o.result {
 		_, test, top := strings.Cut(key, " ")
 		if r == "fail" && !o.excused(key, skip) {
 			report.add(key, "failed")
+			fmt.Fprintf(out, "--- %s\n%s\n", key, strings.Join(o.output[key], ""))
 		}
 		if r == "pass" && top && !strings.Contains(test, "/") {
 			list = append(list, key)
