@@ -105,14 +105,14 @@ func contract(t *testing.T, n *network.Network, peer network.Node, options ...cl
 func submit(ctx context.Context, t *testing.T, c *client.Contract, name string, args ...string) []byte {
 	t.Helper()
 	out, err := c.SubmitWithContext(ctx, name, client.WithArguments(args...))
-	require.NoError(t, network.Describe(err), "%s %v", name, args)
+	require.NoError(t, err, "%s %v", name, args)
 	return out
 }
 
 func read(ctx context.Context, t *testing.T, c *client.Contract, id string) asset {
 	t.Helper()
 	out, err := c.EvaluateWithContext(ctx, "ReadAsset", client.WithArguments(id))
-	require.NoError(t, network.Describe(err))
+	require.NoError(t, err)
 	var a asset
 	require.NoError(t, json.Unmarshal(out, &a), "%s", out)
 	return a

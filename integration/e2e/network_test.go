@@ -51,7 +51,7 @@ func checkTransactions(ctx context.Context, t *testing.T, n *network.Network) {
 
 	var history []json.RawMessage
 	out, err := first.EvaluateWithContext(ctx, "GetAssetHistory", client.WithArguments("lot-1"))
-	require.NoError(t, network.Describe(err))
+	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(out, &history))
 	require.Len(t, history, 3)
 
@@ -88,7 +88,7 @@ func checkPrivateData(ctx context.Context, t *testing.T, n *network.Network) {
 	} {
 		options := append(c.options, client.WithArguments(c.collection, "lot-2"), client.WithTransient(map[string][]byte{"details": []byte(details)}))
 		_, err := first.SubmitWithContext(ctx, "PutPrivateDetails", options...)
-		require.NoError(t, network.Describe(err), c.collection)
+		require.NoError(t, err, c.collection)
 	}
 	awaitHeights(ctx, t, n)
 
@@ -100,12 +100,12 @@ func checkPrivateData(ctx context.Context, t *testing.T, n *network.Network) {
 	}, 20*time.Second, 50*time.Millisecond, "shared private data did not reach %s", org2.Name)
 
 	out, err := first.EvaluateWithContext(ctx, "ReadPrivateDetails", client.WithArguments(own, "lot-2"))
-	require.NoError(t, network.Describe(err))
+	require.NoError(t, err)
 	require.JSONEq(t, details, string(out))
 	_, err = second.EvaluateWithContext(ctx, "ReadPrivateDetails", client.WithArguments(own, "lot-2"), client.WithEndorsingOrganizations(org2.MSPID))
 	require.Error(t, err, "%s read the private data of %s", org2.Name, org1.Name)
 	hash, err := second.EvaluateWithContext(ctx, "GetPrivateDetailsHash", client.WithArguments(own, "lot-2"))
-	require.NoError(t, network.Describe(err))
+	require.NoError(t, err)
 	require.NotEmpty(t, hash)
 }
 

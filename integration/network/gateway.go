@@ -10,9 +10,7 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric-gateway/pkg/client"
-	"github.com/hyperledger/fabric-protos-go-apiv2/gateway"
 	"github.com/hyperledger/fabric/pkg/gmgateway"
-	"google.golang.org/grpc/status"
 )
 
 // Profile is the connection profile of an organisation's User1, as a file.
@@ -46,7 +44,7 @@ func (n *Network) firstTransaction(ctx context.Context) (height uint64, err erro
 	defer connection.Close()
 	_, err = n.Contract(connection).SubmitWithContext(ctx, "CreateAsset", client.WithArguments(id, "blue", "5", "amelia", "300"))
 	if err != nil {
-		return 0, n.explain(fmt.Errorf("submit CreateAsset through %s: %w", first.Name, Describe(err)), append(n.Nodes(Peer), n.Nodes(Orderer)...)...)
+		return 0, n.explain(fmt.Errorf("submit CreateAsset through %s: %w", first.Name, err), append(n.Nodes(Peer), n.Nodes(Orderer)...)...)
 	}
 	if height, err = n.AwaitSameHeight(ctx, 2); err != nil {
 		return 0, err
@@ -63,7 +61,7 @@ func (n *Network) readAsset(ctx context.Context, peer Node, id string) error {
 	defer connection.Close()
 	answer, err := n.Contract(connection).EvaluateWithContext(ctx, "ReadAsset", client.WithArguments(id))
 	if err != nil {
-		return n.explain(fmt.Errorf("evaluate ReadAsset through %s: %w", peer.Name, Describe(err)), peer)
+		return n.explain(fmt.Errorf("evaluate ReadAsset through %s: %w", peer.Name, err), peer)
 	}
 	var asset struct {
 		ID string `json:"id"`
@@ -72,22 +70,4 @@ func (n *Network) readAsset(ctx context.Context, peer Node, id string) error {
 		return fmt.Errorf("ReadAsset through %s answered %q, not asset %s", peer.Name, answer, id)
 	}
 	return nil
-}
-
-// Describe adds to an error of the gateway what the nodes behind it answered, which the error's own text leaves out.
-func Describe(err error) error {
-	if err == nil {
-		return nil
-	}
-	s, ok := status.FromError(err)
-	if !ok || len(s.Details()) == 0 {
-		return err
-	}
-	var parts []string
-	for _, detail := range s.Details() {
-		if d, ok := detail.(*gateway.ErrorDetail); ok {
-			parts = append(parts, fmt.Sprintf("%s (%s): %s", d.GetAddress(), d.GetMspId(), d.GetMessage()))
-		}
-	}
-	return fmt.Errorf("%w: %s", err, strings.Join(parts, "; "))
 }
