@@ -26,6 +26,10 @@ import (
 // maxMessageSize is that of Fabric's own clients; gRPC's 4 MiB would break block events. In bytes.
 const maxMessageSize = 100 << 20
 
+// keepaliveInterval finds out that a peer is gone while events are awaited. Peers cut off clients that ping more often than
+// once in 60 s (peer.keepalive.minInterval), and twice that leaves no doubt.
+const keepaliveInterval = 2 * time.Minute
+
 // Connection is a gateway together with the gRPC connection under it.
 type Connection struct {
 	*client.Gateway
@@ -72,7 +76,7 @@ func (p *Profile) Connect(peer string, options ...client.ConnectOption) (*Connec
 	conn, err := grpc.NewClient("dns:///"+address,
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageSize), grpc.MaxCallSendMsgSize(maxMessageSize)),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveInterval, Timeout: 20 * time.Second}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("gmgateway: connect to peer %s at %s: %w", name, address, err)
