@@ -92,16 +92,43 @@ func gmTLSCADir(tlsCADir string) string {
 }
 
 // getCA loads the CA of an existing organisation's identities; the process ends
-// if it cannot be used.
+// if what is there is not usable. The private key may be kept elsewhere, and is
+// missed when there is something to issue.
 //
-//fork:replace SM2 keys load too, and a CA that cannot be loaded is an error
+//fork:replace SM2 keys load too, and a CA that is damaged is an error
 func getCA(caDir string, spec OrgSpec, name string) *ca.CA {
 	loaded := mustCA(loadCA(caDir, spec, name))
-	if spec.Algorithm != "" && (spec.Algorithm == algorithmGM) != loaded.IsGM() {
+	if spec.Algorithm != "" && loaded.SignCert != nil && (spec.Algorithm == algorithmGM) != loaded.IsGM() {
 		mustCA(nil, fmt.Errorf("organization %s asks for Algorithm %s, but its CA in %s is of the other kind; an existing organization keeps its algorithm",
 			spec.Name, spec.Algorithm, caDir))
 	}
 	return loaded
+}
+
+// extendPeerOrg adds what is missing to an organisation of peers.
+//
+//fork:wrap nodes and users that existed before their organisation had TLCP get pairs too
+func extendPeerOrg(orgSpec OrgSpec) {
+	upstreamExtendPeerOrg(orgSpec)
+	extendTLCP("peerOrganizations", orgSpec)
+}
+
+// extendOrdererOrg adds what is missing to an organisation of orderers.
+//
+//fork:wrap nodes and users that existed before their organisation had TLCP get pairs too
+func extendOrdererOrg(orgSpec OrgSpec) {
+	upstreamExtendOrdererOrg(orgSpec)
+	extendTLCP("ordererOrganizations", orgSpec)
+}
+
+func extendTLCP(kind string, orgSpec OrgSpec) {
+	orgDir := filepath.Join(*inputDir, kind, orgSpec.Domain)
+	signCA := getCA(filepath.Join(orgDir, "ca"), orgSpec, orgSpec.CA.CommonName)
+	tlsCA := getTLSCA(filepath.Join(orgDir, "tlsca"), orgSpec, "tls"+orgSpec.CA.CommonName)
+	if err := msp.AddTLCPToExisting(orgDir, signCA, tlsCA); err != nil {
+		fmt.Fprintf(os.Stderr, "Error generating TLCP material for %s: %v\n", orgDir, err)
+		os.Exit(1)
+	}
 }
 
 // getTLSCA loads the TLS CA of an existing organisation, and loads or makes the
@@ -134,21 +161,24 @@ func getTLSCA(tlsCADir string, spec OrgSpec, name string) *ca.CA {
 	return tlsCA
 }
 
-// loadCA reads key and certificate of a CA that cryptogen wrote to dir.
+// loadCA reads what dir holds of a CA that cryptogen wrote there: certificate
+// and key, or only the certificate, or nothing.
 func loadCA(dir string, spec OrgSpec, name string) (*ca.CA, error) {
 	signer, err := csp.LoadSigner(dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	cert, err := ca.LoadCertificateECDSA(dir)
 	if err != nil {
 		return nil, err
 	}
-	if cert == nil {
-		return nil, fmt.Errorf("%s: no CA certificate (*.pem)", dir)
+	if signer != nil && cert == nil {
+		return nil, fmt.Errorf("%s: private key without a CA certificate (*.pem)", dir)
 	}
-	if err := x509.CheckKeyPair(cert, signer); err != nil {
-		return nil, fmt.Errorf("%s: CA certificate of %s: %w", dir, cert.Subject.CommonName, err)
+	if signer != nil {
+		if err := x509.CheckKeyPair(cert, signer); err != nil {
+			return nil, fmt.Errorf("%s: CA certificate of %s: %w", dir, cert.Subject.CommonName, err)
+		}
 	}
 	loaded := &ca.CA{Name: name, Signer: signer, SignCert: cert}
 	loaded.Country, loaded.Province, loaded.Locality = spec.CA.Country, spec.CA.Province, spec.CA.Locality
@@ -167,8 +197,18 @@ func mustCA(loaded *ca.CA, err error) *ca.CA {
 
 // generateNodes writes the material of nodes or users that have none.
 //
-//fork:wrap adds TLCP pairs, also to nodes that existed before their organisation had them
+//fork:wrap adds TLCP pairs, and says when a CA is not there
 func generateNodes(baseDir string, nodes []NodeSpec, signCA *ca.CA, tlsCA *ca.CA, nodeType int, nodeOUs bool) {
+	for _, node := range nodes {
+		if _, err := os.Stat(filepath.Join(baseDir, node.CommonName)); err == nil {
+			continue
+		}
+		for _, issuer := range []*ca.CA{signCA, tlsCA} {
+			if issuer.Signer == nil || issuer.SignCert == nil {
+				mustCA(nil, fmt.Errorf("CA %s is needed for %s: its private key or certificate is missing", issuer.Name, node.CommonName))
+			}
+		}
+	}
 	upstreamGenerateNodes(baseDir, nodes, signCA, tlsCA, nodeType, nodeOUs)
 	for _, node := range nodes {
 		err := msp.AddTLCP(filepath.Join(baseDir, node.CommonName), node.CommonName, node.SANS, signCA, tlsCA, nodeType)

@@ -288,13 +288,13 @@ func TestExtend(t *testing.T) {
 	const before = `
 PeerOrgs:
   - {Name: GM, Domain: gm.example.com, Algorithm: gm, EnableNodeOUs: true, Template: {Count: 1}}
-  - {Name: Std, Domain: std.example.com, EnableNodeOUs: true, Template: {Count: 1}}
+  - {Name: Std, Domain: std.example.com, EnableNodeOUs: true, Template: {Count: 1, SANS: [localhost, 127.0.0.1]}}
   - {Name: Bare, Domain: bare.example.com, Algorithm: gm, TLCP: false, Template: {Count: 1}}
 `
 	const after = `
 PeerOrgs:
   - {Name: GM, Domain: gm.example.com, EnableNodeOUs: true, Template: {Count: 2}}
-  - {Name: Std, Domain: std.example.com, EnableNodeOUs: true, TLCP: true, Template: {Count: 2}, Users: {Count: 1}}
+  - {Name: Std, Domain: std.example.com, EnableNodeOUs: true, TLCP: true, Template: {Start: 1, Count: 1}, Users: {Count: 1}}
   - {Name: Bare, Domain: bare.example.com, TLCP: true, Template: {Count: 2}}
   - {Name: New, Domain: new.example.com, Template: {Count: 1}}
 `
@@ -322,8 +322,13 @@ PeerOrgs:
 			"peers/peer0.std.example.com/tls/server-sign.crt",
 			"peers/peer1.std.example.com/tls/server-sign.crt",
 			"users/User1@std.example.com/tls/client-sign.crt",
+			"users/Admin@std.example.com/tls/client-sign.crt",
 		} {
 			require.NoError(t, x509.CheckSignatureFrom(readCert(t, org, file), gmTLSCA), file)
+		}
+		// The extension does not list peer0, whose names are those of its TLS certificate.
+		for _, name := range []string{"peer0.std.example.com", "localhost", "127.0.0.1"} {
+			require.NoError(t, readCert(t, org, "peers/peer0.std.example.com/tls/server-enc.crt").VerifyHostname(name))
 		}
 		roots, err := os.ReadDir(filepath.Join(org, "msp", "tlscacerts"))
 		require.NoError(t, err)
@@ -334,10 +339,69 @@ PeerOrgs:
 		for _, mspDir := range []string{"msp", "peers/peer0.bare.example.com/msp", "peers/peer1.bare.example.com/msp"} {
 			readCert(t, org, mspDir, "tlscacerts", "gmtlsca.bare.example.com-cert.pem")
 		}
+		readCert(t, org, "users/Admin@bare.example.com/msp/tlscacerts/gmtlsca.bare.example.com-cert.pem")
 	})
 	t.Run("a new organization is made as by generate", func(t *testing.T) {
 		require.False(t, x509.IsSM2(readCert(t, orgs, "new.example.com", "ca", "ca.new.example.com-cert.pem").PublicKey))
 	})
+}
+
+// CA keys of production networks are kept elsewhere; what exists needs none.
+func TestExtendWithoutCAKeys(t *testing.T) {
+	dir := generated(t, mixedNetwork, "")
+	before := len(tree(t, dir))
+	keys, err := filepath.Glob(filepath.Join(dir, "*", "*", "*ca", "priv_sk"))
+	require.NoError(t, err)
+	require.NotEmpty(t, keys)
+	for _, key := range keys {
+		require.NoError(t, os.Remove(key))
+	}
+	run(t, extend, mixedNetwork+"  - {Name: New, Domain: new.example.com, Template: {Count: 1}}\n", "", dir)
+	require.Greater(t, len(tree(t, dir)), before-len(keys))
+	readCert(t, dir, "peerOrganizations", "new.example.com", "peers", "peer0.new.example.com", "tls", "server.crt")
+}
+
+// These end the process, which is therefore another one.
+func TestExtendRefuses(t *testing.T) {
+	if dir := os.Getenv("CRYPTOGEN_TEST_EXTEND"); dir != "" {
+		run(t, extend, os.Getenv("CRYPTOGEN_TEST_CONFIG"), "", dir)
+		return
+	}
+	const org = "PeerOrgs:\n  - {Name: Org, Domain: org.example.com, Algorithm: gm, Template: {Count: 1}}\n"
+	for name, tc := range map[string]struct {
+		spoil  func(t *testing.T, orgDir string)
+		config string
+		want   string
+	}{
+		"another algorithm": {
+			func(*testing.T, string) {}, strings.Replace(org, "gm", "ecdsa", 1), "an existing organization keeps its algorithm",
+		},
+		"a foreign key": {
+			func(t *testing.T, orgDir string) {
+				other, err := os.ReadFile(filepath.Join(orgDir, "gmtlsca", "priv_sk"))
+				require.NoError(t, err)
+				require.NoError(t, os.WriteFile(filepath.Join(orgDir, "ca", "priv_sk"), other, 0o600))
+			}, org, "does not belong to the certificate",
+		},
+		"a new node without the key": {
+			func(t *testing.T, orgDir string) {
+				require.NoError(t, os.Remove(filepath.Join(orgDir, "ca", "priv_sk")))
+			},
+			strings.Replace(org, "Count: 1", "Count: 2", 1), "CA ca.org.example.com is needed for peer1.org.example.com",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := generated(t, org, "")
+			tc.spoil(t, filepath.Join(dir, "peerOrganizations", "org.example.com"))
+			before := tree(t, dir)
+			command := exec.Command(os.Args[0], "-test.run", "^TestExtendRefuses$")
+			command.Env = append(os.Environ(), "CRYPTOGEN_TEST_EXTEND="+dir, "CRYPTOGEN_TEST_CONFIG="+tc.config)
+			out, err := command.CombinedOutput()
+			require.Error(t, err)
+			require.Contains(t, string(out), tc.want)
+			require.Equal(t, before, tree(t, dir))
+		})
+	}
 }
 
 func TestTemplateNamesOurKeys(t *testing.T) {

@@ -22,9 +22,9 @@ type CA struct {
 	GMTLS *CA
 }
 
-// IsGM reports whether the CA signs with SM2; one without a signer does not.
+// IsGM reports whether the CA is an SM2 CA. One without a certificate is not.
 func (ca *CA) IsGM() bool {
-	return ca.Signer != nil && x509.IsSM2(ca.Signer.Public())
+	return ca.SignCert != nil && x509.IsSM2(ca.SignCert.PublicKey)
 }
 
 // NewGMCA makes a self-signed SM2 CA and writes key and certificate to baseDir.
@@ -66,6 +66,9 @@ func NewGMCA(baseDir, org, name, country, province, locality, orgUnit, streetAdd
 func (ca *CA) IssueTLCP(baseDir, file, commonName string, sans []string, pub *ecdsa.PublicKey, usage x509.KeyUsage) (*x509.Certificate, error) {
 	if !ca.IsGM() {
 		return nil, fmt.Errorf("CA %s is not an SM2 CA and cannot issue TLCP certificates", ca.Name)
+	}
+	if ca.Signer == nil {
+		return nil, fmt.Errorf("the private key of CA %s is missing and needed for TLCP certificate %s of %s", ca.Name, file, commonName)
 	}
 	template := x509Template()
 	template.BasicConstraintsValid = false

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,7 +48,8 @@ func GenerateSM2PrivateKey(file string) (*sm2.PrivateKey, error) {
 
 // LoadSigner reads the one private key, SM2 or ECDSA, of a CA folder: the PEM
 // file with PKCS#8 content whose name ends in "_sk". ECDSA keys come back as
-// an ECDSASigner, which gives low-S signatures.
+// an ECDSASigner, which gives low-S signatures. If there is no key, the error
+// is fs.ErrNotExist.
 func LoadSigner(dir string) (crypto.Signer, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -59,10 +61,14 @@ func LoadSigner(dir string) (crypto.Signer, error) {
 			files = append(files, filepath.Join(dir, entry.Name()))
 		}
 	}
-	if len(files) != 1 {
-		return nil, fmt.Errorf("%s: need exactly one private key file *%s, found %d", dir, keyFileSuffix, len(files))
+	switch len(files) {
+	case 0:
+		return nil, fmt.Errorf("%s: no private key file *%s: %w", dir, keyFileSuffix, fs.ErrNotExist)
+	case 1:
+		return readSigner(files[0])
+	default:
+		return nil, fmt.Errorf("%s: %d private key files *%s, want one", dir, len(files), keyFileSuffix)
 	}
-	return readSigner(files[0])
 }
 
 func readSigner(file string) (crypto.Signer, error) {

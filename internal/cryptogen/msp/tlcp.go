@@ -5,6 +5,7 @@ package msp
 import (
 	"crypto/ecdsa"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -85,6 +86,53 @@ func AddTLCP(nodeDir, name string, sans []string, signCA, tlsCA *ca.CA, nodeType
 		return err
 	}
 	return issueTLCPHalf(tlsDir, prefix+"-sign", name, sans, tlsCA.GMTLS, tlcpSignUsage)
+}
+
+// AddTLCPToExisting gives TLCP material to every node and user of the
+// organisation in orgDir that has none, with the names of its standard TLS
+// certificate.
+func AddTLCPToExisting(orgDir string, signCA, tlsCA *ca.CA) error {
+	for _, kind := range []string{"peers", "orderers", "users"} {
+		dirs, err := os.ReadDir(filepath.Join(orgDir, kind))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		nodeType, certFile := PEER, "server.crt"
+		if kind == "users" {
+			nodeType, certFile = CLIENT, "client.crt"
+		}
+		for _, dir := range dirs {
+			nodeDir := filepath.Join(orgDir, kind, dir.Name())
+			sans, err := namesIn(filepath.Join(nodeDir, "tls", certFile))
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // not a folder that cryptogen wrote
+			}
+			if err != nil {
+				return err
+			}
+			if err := AddTLCP(nodeDir, dir.Name(), sans, signCA, tlsCA, nodeType); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// namesIn returns the subject alternative names of the certificate in file.
+func namesIn(file string) ([]string, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificatePEM(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	names := append([]string{}, cert.DNSNames...)
+	for _, ip := range cert.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return names, nil
 }
 
 // issueTLCPHalf writes tlsDir/half.key and tlsDir/half.crt. A key that an
