@@ -227,6 +227,11 @@ func (hs *clientHandshakeState) full() error {
 	if err := hs.sendKeys(); err != nil {
 		return err
 	}
+	return hs.finishFull()
+}
+
+// finishFull ends a full handshake once there is a master secret.
+func (hs *clientHandshakeState) finishFull() error {
 	if err := hs.logKeys(); err != nil {
 		return err
 	}
