@@ -32,9 +32,10 @@ func PeerServerSource() (*comm.Source, error) {
 	}
 	files := ServerFiles("peer")
 	source, err := register(files, comm.SourceConfig{
-		Role:       RolePeerServer,
-		ServerMode: mode,
-		DrainGrace: viper.GetDuration("peer.tls.drainGrace"),
+		Role:           RolePeerServer,
+		ServerMode:     mode,
+		GMCipherSuites: suites(),
+		DrainGrace:     viper.GetDuration("peer.tls.drainGrace"),
 	})
 	if err != nil || samePairs(files, ClientFiles("peer")) {
 		return source, err
@@ -44,7 +45,7 @@ func PeerServerSource() (*comm.Source, error) {
 		return nil, err
 	}
 	files.ClientRootCAs = nil
-	_, err = register(files, comm.SourceConfig{Role: RolePeerGateway, ClientMode: clientMode})
+	_, err = register(files, comm.SourceConfig{Role: RolePeerGateway, ClientMode: clientMode, GMCipherSuites: suites()})
 	return source, err
 }
 
@@ -54,8 +55,11 @@ func PeerClientSource() (*comm.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return register(ClientFiles("peer"), comm.SourceConfig{Role: RolePeerClient, ClientMode: mode})
+	return register(ClientFiles("peer"), comm.SourceConfig{Role: RolePeerClient, ClientMode: mode, GMCipherSuites: suites()})
 }
+
+// suites returns the TLCP suites of the peer's channels in order of preference; none means the default.
+func suites() []string { return viper.GetStringSlice("peer.tls.gm.cipherSuites") }
 
 func samePairs(a, b comm.Files) bool {
 	return a.Cert == b.Cert && a.Key == b.Key && a.SignCert == b.SignCert && a.SignKey == b.SignKey &&

@@ -9,6 +9,7 @@ import (
 	"github.com/hyperledger/fabric/core/config"
 	"github.com/hyperledger/fabric/core/operations"
 	"github.com/hyperledger/fabric/core/peer"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/hyperledger/fabric/internal/pkg/comm/tlsadmin"
 	"github.com/spf13/viper"
 )
@@ -16,12 +17,14 @@ import (
 // roleOperations names the operations server in the status that it shows.
 const roleOperations = "peer.operations"
 
-// newOperationsSystem adds the endpoint that shows, switches and reloads the TLS of this node's channels.
+// newOperationsSystem adds the endpoint that shows, switches and reloads the TLS of this node's channels. It demands a verified
+// client certificate always: without TLS on the operations server it refuses everybody.
 //
 //fork:wrap the operations server manages live TLS material
 func newOperationsSystem(coreConfig *peer.Config) *operations.System {
 	system := upstreamNewOperationsSystem(coreConfig)
-	system.RegisterHandler(tlsadmin.URL, tlsadmin.NewHandler(), coreConfig.OperationsTLSEnabled)
+	comm.UseMetrics(system.Provider)
+	system.RegisterHandler(tlsadmin.URL, tlsadmin.NewHandler(), true)
 	return system
 }
 
