@@ -106,22 +106,32 @@ func stream[T any](ctx context.Context, open func() (<-chan T, error), handle fu
 	return ctx.Err()
 }
 
-// wait returns when the event and the block of a transaction were handled. For nil it waits until ctx ends, which is
-// then no error.
-func (f *followers) wait(ctx context.Context, last *client.Status) error {
-	var event, block bool
-	for last == nil || !event || !block {
+// wait takes what the followers report until the transaction that comes over last is among it, its event and its block. For
+// nil it goes on until ctx is cancelled, which is then no error.
+func (f *followers) wait(ctx context.Context, last <-chan *client.Status) error {
+	var awaited *client.Status
+	var height uint64
+	handled, listening := map[string]bool{}, last == nil // a listener's map would grow for ever
+	for awaited == nil || !handled[awaited.TransactionID] || height <= awaited.BlockNumber {
 		select {
+		case awaited = <-last:
+			last = nil
 		case id := <-f.transactions:
-			event = event || last != nil && id == last.TransactionID
+			if !listening {
+				handled[id] = true
+			}
 		case number := <-f.numbers:
-			block = block || last != nil && number >= last.BlockNumber
+			height = number + 1
 		case err := <-f.failed:
 			f.running--
-			if last == nil && ctx.Err() != nil {
+			if ctx.Err() == nil {
+				return fmt.Errorf("follow events: %w", err)
+			}
+		case <-ctx.Done():
+			if listening {
 				return nil
 			}
-			return fmt.Errorf("follow events: %w", err)
+			return context.Cause(ctx)
 		}
 	}
 	return nil

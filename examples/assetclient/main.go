@@ -69,29 +69,31 @@ func run(ctx context.Context, c config, out io.Writer) error {
 	defer connection.Close()
 	network := connection.GetNetwork(c.channel)
 
-	if !c.listen {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.timeout)
-		defer cancel()
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	events, err := follow(ctx, network, c.chaincode, c.checkpoints, out)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		cancel() // ends the streams
+		stop(nil) // ends the streams
 		events.close()
 	}()
 	if c.listen {
 		return events.wait(ctx, nil)
 	}
 
-	app := &application{contract: network.GetContract(c.chaincode), out: out}
-	last, err := app.transact(ctx, fmt.Sprintf("asset-%d", time.Now().UnixNano()))
-	if err != nil {
-		return err
-	}
-	return events.wait(ctx, last)
+	limited, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	last := make(chan *client.Status, 1)
+	go func() {
+		app := &application{contract: network.GetContract(c.chaincode), out: out}
+		result, err := app.transact(limited, fmt.Sprintf("asset-%d", time.Now().UnixNano()))
+		if err != nil {
+			stop(err)
+			return
+		}
+		last <- result
+	}()
+	return events.wait(limited, last)
 }

@@ -196,5 +196,7 @@ func TestTimeout(t *testing.T) {
 	}
 	c := configFor(t, n, testpki.SM2)
 	c.timeout = time.Second
-	require.ErrorIs(t, run(context.Background(), c, &output{}), context.DeadlineExceeded)
+	err := run(context.Background(), c, &output{})
+	// It may strike while the program waits or, on a slow machine, within a call.
+	require.True(t, errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded, "%v", err)
 }
