@@ -67,7 +67,8 @@ func (ks *fileBasedKeyStore) GetKey(ski []byte) (bccsp.Key, error) {
 }
 
 // searchKeystoreForSKI looks into every file, whatever its name, for a private key with this SKI. Files that cannot
-// be read are passed over, as upstream does, but named if the key is not found.
+// be read are passed over, as upstream does, but named if the key is not found: in the log too, because the MSP drops
+// the error.
 //
 //fork:wrap find SM2 keys in files of any name
 func (ks *fileBasedKeyStore) searchKeystoreForSKI(ski []byte) (bccsp.Key, error) {
@@ -93,6 +94,7 @@ func (ks *fileBasedKeyStore) searchKeystoreForSKI(ski []byte) (bccsp.Key, error)
 	k, err := ks.upstreamSearchKeystoreForSKI(ski)
 	if err != nil && unreadable != nil {
 		err = fmt.Errorf("%w; files that could not be read: %w", err, unreadable)
+		logger.Warning(err)
 	}
 	return k, err
 }
