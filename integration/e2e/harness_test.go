@@ -9,8 +9,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -65,9 +65,8 @@ func start(t *testing.T, o network.Options) (*network.Network, context.Context) 
 func freeBlock(t *testing.T) int {
 	t.Helper()
 	const first, last, block = 12000, 31000, 1000
-	offset := os.Getpid() % 19
-	for i := range (last - first) / block {
-		base := first + (i+offset)%((last-first)/block)*block
+	for range 100 {
+		base := first + rand.IntN(last-first-block)
 		free := true
 		for port := base; port < base+block && free; port += 10 {
 			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
@@ -79,7 +78,7 @@ func freeBlock(t *testing.T) int {
 			return base
 		}
 	}
-	t.Fatalf("no free block of %d ports between %d and %d", block, first, last)
+	t.Fatalf("found no free block of %d ports between %d and %d", block, first, last)
 	return 0
 }
 
@@ -124,4 +123,11 @@ func requireSameChain(ctx context.Context, t *testing.T, n *network.Network) {
 	info, err := n.AwaitSameBlocks(ctx)
 	require.NoError(t, err)
 	t.Logf("all peers at height %d, last block %s", info.Height, info.CurrentHash)
+}
+
+// requireSameOrdererHeight waits for all orderers to have every block.
+func requireSameOrdererHeight(ctx context.Context, t *testing.T, n *network.Network) {
+	t.Helper()
+	_, err := n.AwaitSameOrdererHeight(ctx)
+	require.NoError(t, err)
 }

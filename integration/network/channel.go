@@ -97,6 +97,52 @@ func (n *Network) commitChaincode(ctx context.Context, version string, sequence 
 	return n.explain(err, append(n.Nodes(Peer), orderer)...)
 }
 
+// UpgradeChaincode installs the asset chaincode as another version under a new package id, lets the servers answer to that id
+// instead, and makes it the channel's by all organisations' approval. sequence is one more than the last.
+func (n *Network) UpgradeChaincode(ctx context.Context, version string, sequence int) error {
+	files, err := n.packageChaincode(ctx, version)
+	if err != nil {
+		return err
+	}
+	if err := n.installChaincode(ctx, files); err != nil {
+		return err
+	}
+	for _, server := range n.Nodes(Chaincode) {
+		if err := n.Stop(ctx, server.Name); err != nil {
+			return err
+		}
+		if err := n.Start(server.Name); err != nil {
+			return err
+		}
+	}
+	if err := n.awaitListening(ctx, n.Nodes(Chaincode)...); err != nil {
+		return err
+	}
+	if err := n.approveChaincode(ctx, version, sequence); err != nil {
+		return err
+	}
+	return n.commitChaincode(ctx, version, sequence)
+}
+
+// AwaitSameOrdererHeight waits until all orderers have the same number of blocks.
+func (n *Network) AwaitSameOrdererHeight(ctx context.Context) (uint64, error) {
+	var last float64
+	err := poll(ctx, commitLimit, "all orderers to be at one height", func(ctx context.Context) error {
+		for i, orderer := range n.Nodes(Orderer) {
+			value, found, err := n.Metric(ctx, orderer, "consensus_etcdraft_committed_block_number", n.channelLabel())
+			if err != nil {
+				return err
+			}
+			if !found || i > 0 && value != last {
+				return fmt.Errorf("%s is at block %v and the one before at %v", orderer.Name, value, last)
+			}
+			last = value
+		}
+		return nil
+	})
+	return uint64(last) + 1, err
+}
+
 // endorserFlags name one peer of every organisation.
 func (n *Network) endorserFlags() []string {
 	var flags []string

@@ -75,9 +75,9 @@ func tlcpDialer(server, client, suite string) (secureDial, error) {
 	return d.DialContext, nil
 }
 
-// inUse says which protocols and suites the node's service grants a client of its organisation, from handshakes made for
+// InUse says which protocols and suites the node's service grants a client of its organisation, from handshakes made for
 // the purpose.
-func (n *Network) inUse(ctx context.Context, node Node) string {
+func (n *Network) InUse(ctx context.Context, node Node) string {
 	modes := []string{n.Mode}
 	switch {
 	case node.Kind == Chaincode:
@@ -117,13 +117,4 @@ func (n *Network) probe(ctx context.Context, mode string, node Node) (string, er
 		return "TLCP " + gmtls.CipherSuiteName(c.ConnectionState().CipherSuite), nil
 	}
 	return "", fmt.Errorf("unknown kind of connection %T", conn)
-}
-
-// dialable tells whether something accepts connections at address.
-func dialable(ctx context.Context, address string) error {
-	conn, err := (&net.Dialer{Timeout: operationsLimit}).DialContext(ctx, "tcp", address)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
 }

@@ -132,18 +132,23 @@ func (n *Network) signalOnly(name string, sig syscall.Signal) error {
 	return u.signal(sig)
 }
 
-// AwaitHealthy waits until the nodes' operations services call them healthy. It fails at once when one of them ends.
+// AwaitHealthy waits until the nodes' operations services call them healthy and their own services, which open later, accept
+// a handshake. It fails at once when one of them ends.
 func (n *Network) AwaitHealthy(ctx context.Context, nodes ...Node) error {
 	return n.awaitAll(ctx, "healthy", nodes, func(ctx context.Context, node Node) error {
-		_, err := n.operations(ctx, node, "/healthz")
+		if _, err := n.operations(ctx, node, "/healthz"); err != nil {
+			return err
+		}
+		_, err := n.probe(ctx, n.ClientMode, node)
 		return err
 	})
 }
 
-// awaitListening waits until chaincode servers accept connections.
+// awaitListening waits until chaincode servers accept a handshake.
 func (n *Network) awaitListening(ctx context.Context, nodes ...Node) error {
 	return n.awaitAll(ctx, "listening", nodes, func(ctx context.Context, node Node) error {
-		return dialable(ctx, node.Local())
+		_, err := n.probe(ctx, n.ClientMode, node)
+		return err
 	})
 }
 
@@ -165,4 +170,14 @@ func (n *Network) awaitAll(ctx context.Context, state string, nodes []Node, read
 		return err
 	})
 	return context.Cause(ctx)
+}
+
+// NodeCommand runs "peer node VERB ARGS" with the configuration and on the data of a stopped peer.
+func (n *Network) NodeCommand(ctx context.Context, peer Node, verb ...string) error {
+	if u := n.unit(peer.Name); u != nil && u.alive() {
+		return fmt.Errorf("stop %s before peer node %s", peer.Name, verb[0])
+	}
+	env := []Variable{{"FABRIC_CFG_PATH", n.path("nodes", peer.Name)}}
+	_, err := n.command(ctx, env, "peer", append([]string{"node"}, verb...)...)
+	return err
 }

@@ -28,7 +28,7 @@ func (n *Network) WriteStatus(ctx context.Context, out io.Writer) error {
 			continue
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", node.Name, node.Local(), operationsPort(*node),
-			n.inUse(ctx, *node), n.heightText(ctx, *node), stateText(*node, u, leader))
+			n.InUse(ctx, *node), n.heightText(ctx, *node), stateText(*node, u, leader))
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print the table: %w", err)
