@@ -87,10 +87,6 @@ func TestAlgorithms(t *testing.T) {
 		topology := plan(t, Options{Mode: c.mode, Algorithm: c.algorithm})
 		data, err := topology.render("crypto-config.yaml.tmpl", channelView{topology, "/net"})
 		require.NoError(t, err)
-		type org struct {
-			Algorithm string
-			TLCP      *bool `yaml:"TLCP"`
-		}
 		var file struct {
 			OrdererOrgs, PeerOrgs []struct {
 				Algorithm string `yaml:"Algorithm"`

@@ -197,8 +197,7 @@ type ClientHelloInfo struct {
 	Extensions        []uint16 // extension types in the order received
 	Conn              net.Conn // the underlying connection; not to be read or written
 
-	ctx    context.Context
-	config *Config
+	ctx context.Context
 }
 
 // Context returns the context of the handshake.
