@@ -84,7 +84,7 @@ func TestWatch(t *testing.T) {
 			}
 		}
 	}()
-	uses := watch(context.Background(), []Process{{"self", os.Getpid()}, {"ended", ended.Process.Pid}}, from, from.Add(300*time.Millisecond))
+	uses := watch(context.Background(), []Process{{"self", os.Getpid()}, {"ended", ended.Process.Pid}}, from, from.Add(time.Second))
 	close(stop)
 	require.Len(t, uses, 2)
 	require.False(t, uses[0].Ended)
