@@ -266,8 +266,8 @@ func CheckKeyPair(cert *Certificate, key any) error {
 	if IsSM2(cert.PublicKey) != IsSM2(pub) {
 		return fmt.Errorf("x509: the certificate's key is %s, the private key is %s", family(cert.PublicKey), family(pub))
 	}
-	comparable, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
-	if !ok || !comparable.Equal(pub) {
+	certKey, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !certKey.Equal(pub) {
 		return errors.New("x509: the private key does not belong to the certificate")
 	}
 	return nil

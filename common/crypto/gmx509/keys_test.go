@@ -379,6 +379,26 @@ func FuzzParsePrivateKey(f *testing.F) {
 	})
 }
 
+func FuzzDecryptPBES2(f *testing.F) {
+	for _, name := range []string{"ca.aes-128-cbc.hmacWithSHA1.pem", "ca.sm4-cbc.hmacWithSHA256.pem", "ca.scrypt.pem", "ca.pbes1.pem"} {
+		f.Add(pemBytes(f, fixture(f, name)))
+	}
+	f.Fuzz(func(t *testing.T, der []byte) {
+		// Counts up to the limit are allowed and slow; they are left out here.
+		var outer encryptedKey
+		var params pbes2Params
+		var kdf pbkdf2Params
+		if unmarshalExactly(der, &outer, "") == nil && unmarshalExactly(outer.Algorithm.Parameters.FullBytes, &params, "") == nil &&
+			unmarshalExactly(params.KDF.Parameters.FullBytes, &kdf, "") == nil && kdf.Iterations > 5000 {
+			t.Skip()
+		}
+		plain, err := DecryptPBES2(der, []byte("password"))
+		if err == nil {
+			require.Less(t, len(plain), len(outer.Data))
+		}
+	})
+}
+
 func FuzzParsePublicKey(f *testing.F) {
 	f.Add(pemBytes(f, fixture(f, "ca.pub.pem")))
 	f.Fuzz(func(t *testing.T, der []byte) {

@@ -23,7 +23,7 @@ import (
 // Limits on encrypted keys that are read. The iteration count is chosen by whoever wrote the file: without a limit one
 // small file stops a node for hours.
 const (
-	maxPBKDF2Iterations = 10_000_000
+	maxPBKDF2Iterations = 2_000_000 // a second or two
 	minPBKDF2Iterations = 1
 	maxPBKDF2Salt       = 1024
 
