@@ -49,7 +49,7 @@ type peer struct {
 	// Set by verification, nil and zero without it.
 	signChains [][]*x509.Certificate
 	encChains  [][]*x509.Certificate
-	roots      *smx509.CertPool // copy of the pool under which it was verified
+	roots      *smx509.CertPool // copy of the pool under which it was verified, if the cache made one
 	notBefore  time.Time        // of all certificates in all chains together
 	notAfter   time.Time
 }
@@ -226,8 +226,6 @@ func (c *Conn) identify(ders [][]byte, t *trust) (*peer, error) {
 	if pool != nil {
 		p.roots = pool.copy
 		cache.put(p, pool, t)
-	} else if t.roots != nil {
-		p.roots = t.roots.Clone()
 	}
 	return p, nil
 }

@@ -216,6 +216,7 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 	c.in.Lock()
 	defer c.in.Unlock()
 	c.handshakeErr = c.runHandshake(ctx)
+	c.in.hand = nil
 	if c.handshakeErr == nil {
 		c.handshakeDone.Store(true)
 	}

@@ -481,6 +481,7 @@ func (hs *clientHandshakeState) saveSession() {
 		created:    config.now(),
 		serverName: config.ServerName,
 		verified:   !config.InsecureSkipVerify,
+		roots:      hs.c.peer.sessionRoots(config.RootCAs),
 		local:      hs.sent,
 		peer:       hs.c.peer,
 	}})

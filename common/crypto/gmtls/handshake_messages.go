@@ -47,6 +47,7 @@ const (
 	pointLen         = 65 // uncompressed point of the SM2 curve
 	ecdhParamsLen    = 4 + pointLen
 	maxServerNameLen = 255
+	maxNamesLen      = 60 << 10 // of a CertificateRequest, to keep it under defaultHandshakeSize
 )
 
 // Messages are written by append functions that take the buffer and return it
@@ -359,7 +360,7 @@ func appendCertificateRequest(b []byte, names [][]byte) []byte {
 	at := len(b)
 	b = append(b, 0, 0)
 	for _, name := range names {
-		if len(b)-at+len(name) > 0xffff {
+		if len(b)-at+len(name) > maxNamesLen {
 			break
 		}
 		b = appendVector16(b, name)

@@ -121,6 +121,10 @@ func (hs *serverHandshakeState) findSession() bool {
 		return false
 	}
 	s := state.session
+	if s.expired(config, config.now()) {
+		config.ServerSessionCache.Put(id, nil)
+		return false
+	}
 	if !s.resumableByServer(config, hs.hello.serverName) || !slices.Contains(hs.hello.suites, s.suite) {
 		return false
 	}
@@ -483,6 +487,7 @@ func (hs *serverHandshakeState) saveSession() {
 		serverName: hs.hello.serverName,
 		clientAuth: config.ClientAuth,
 		verified:   config.ClientAuth.verified(),
+		roots:      hs.c.peer.sessionRoots(config.ClientCAs),
 		peer:       hs.c.peer,
 	}})
 	hs.c.dropper = func() { config.ServerSessionCache.Put(id, nil) }

@@ -40,9 +40,10 @@ type session struct {
 
 	// What the session is bound to.
 	serverName string
-	clientAuth ClientAuthType // on a server
-	verified   bool           // the peer's certificates were verified
-	local      [][]byte       // on a client: the certificates that it sent
+	clientAuth ClientAuthType   // on a server
+	verified   bool             // the peer's certificates were verified
+	roots      *smx509.CertPool // copy of the pool that they were verified under
+	local      [][]byte         // on a client: the certificates that it sent
 
 	peer *peer // nil if the client did not authenticate itself
 }
@@ -140,14 +141,30 @@ func (c *Config) sessionLifetime() time.Duration {
 // What may have changed otherwise is checked by verifying the peer again.
 func (s *session) resumableNow(c *Config, roots *smx509.CertPool) bool {
 	now := c.now()
-	age := now.Sub(s.created)
-	if age < 0 || age > c.sessionLifetime() || !c.suiteListed(s.suite) {
+	if s.expired(c, now) || !c.suiteListed(s.suite) {
 		return false
 	}
 	if s.verified && s.peer != nil {
-		return roots != nil && s.peer.roots.Equal(roots) && s.peer.validAt(now)
+		return roots != nil && s.roots.Equal(roots) && s.peer.validAt(now)
 	}
 	return true
+}
+
+func (s *session) expired(c *Config, now time.Time) bool {
+	age := now.Sub(s.created)
+	return age < 0 || age > c.sessionLifetime()
+}
+
+// sessionRoots returns the copy of roots that a session with the peer is bound
+// to.
+func (p *peer) sessionRoots(roots *smx509.CertPool) *smx509.CertPool {
+	switch {
+	case p == nil || len(p.signChains) == 0:
+		return nil
+	case p.roots != nil:
+		return p.roots
+	}
+	return roots.Clone()
 }
 
 // clientSessionKey is the key of a client's session for a server: the name

@@ -63,4 +63,3 @@ func stdConfigs(t testing.TB) (client, server *tls.Config) {
 	}
 	return client, server
 }
-
