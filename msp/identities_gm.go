@@ -4,7 +4,6 @@ package msp
 
 import (
 	"crypto/rand"
-	"encoding/pem"
 
 	m "github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/hyperledger/fabric/bccsp"
@@ -63,18 +62,9 @@ func (msp *bccspmsp) getSigningIdentityFromConf(sidInfo *m.SigningIdentityInfo) 
 	return sid, nil
 }
 
-// IsWellFormed checks the form of a serialized identity without trusting it.
-//
-//fork:wrap an SM2 certificate must carry its signature in canonical DER, so that it has one encoding only
-func (msp *bccspmsp) IsWellFormed(identity *m.SerializedIdentity) error {
-	if err := msp.upstreamIsWellFormed(identity); err != nil {
-		return err
-	}
-	block, _ := pem.Decode(identity.IdBytes)
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return err
-	}
+// checkSM2Form refuses an SM2 certificate whose signature is not canonical DER, so
+// that a certificate has one encoding only. Other certificates are not looked at.
+func checkSM2Form(cert *x509.Certificate, identity *m.SerializedIdentity) error {
 	if cert.SignatureAlgorithm != x509.SM2WithSM3 {
 		return nil
 	}
