@@ -24,16 +24,17 @@ const (
 
 const gmTLSCAFolder = "gmtlsca"
 
-// algorithm serves every organisation that names none itself.
+// algorithm serves every new organisation that names none itself.
 var algorithm = app.Flag("algorithm",
-	"Algorithm of the identities of organizations that set no Algorithm: gm (SM2) or ecdsa. Default: ecdsa; with extend, that of the existing CA").
+	"Algorithm of the identities of new organizations that set no Algorithm: gm (SM2) or ecdsa (default). Existing ones keep theirs.").
 	Enum(algorithmGM, algorithmECDSA)
 
 // OrgSpec gains the choice of algorithm.
 //
 //fork:fields algorithm and TLCP pairs per organisation
 type OrgSpec struct {
-	// Algorithm is gm or ecdsa; empty when neither file nor flag says one.
+	// Algorithm is gm or ecdsa; empty leaves it to the flag or, for an
+	// organisation that exists, to its CA.
 	Algorithm string `yaml:"Algorithm"`
 	// TLCP asks for TLCP pairs beside the standard TLS certificates; nil means
 	// yes for gm and no for ecdsa.
@@ -45,12 +46,10 @@ type newCAFunc = func(baseDir, org, name, country, province, locality, orgUnit, 
 
 // renderOrgSpec fills in what the configuration leaves open.
 //
-//fork:wrap settles the algorithm of the organisation
+//fork:wrap checks the algorithm of the organisation
 func renderOrgSpec(orgSpec *OrgSpec, prefix string) error {
 	switch orgSpec.Algorithm {
-	case "":
-		orgSpec.Algorithm = *algorithm
-	case algorithmGM, algorithmECDSA:
+	case "", algorithmGM, algorithmECDSA:
 	default:
 		return fmt.Errorf("organization %s: Algorithm is %q, must be %s or %s",
 			orgSpec.Name, orgSpec.Algorithm, algorithmGM, algorithmECDSA)
@@ -58,9 +57,17 @@ func renderOrgSpec(orgSpec *OrgSpec, prefix string) error {
 	return upstreamRenderOrgSpec(orgSpec, prefix)
 }
 
+// wantsGM tells whether a new organisation is to have SM2 identities.
+func (o OrgSpec) wantsGM() bool {
+	if o.Algorithm == "" {
+		return *algorithm == algorithmGM
+	}
+	return o.Algorithm == algorithmGM
+}
+
 // newSignCA returns the constructor for the CA of a new organisation's identities.
 func (o OrgSpec) newSignCA() newCAFunc {
-	if o.Algorithm == algorithmGM {
+	if o.wantsGM() {
 		return ca.NewGMCA
 	}
 	return ca.NewCA
@@ -69,7 +76,7 @@ func (o OrgSpec) newSignCA() newCAFunc {
 // newTLSCA returns the constructor for a new organisation's TLS CA, which makes
 // the SM2 TLS CA beside it if the organisation is to have TLCP pairs.
 func (o OrgSpec) newTLSCA() newCAFunc {
-	wantTLCP := o.Algorithm == algorithmGM
+	wantTLCP := o.wantsGM()
 	if o.TLCP != nil {
 		wantTLCP = *o.TLCP
 	}

@@ -302,7 +302,7 @@ PeerOrgs:
 	orgs := filepath.Join(dir, "peerOrganizations")
 	peer0 := filepath.Join(orgs, "gm.example.com", "peers", "peer0.gm.example.com", "tls", "server-sign.crt")
 	kept := readCert(t, peer0)
-	run(t, extend, after, "", dir)
+	run(t, extend, after, algorithmGM, dir)
 
 	t.Run("existing material stays", func(t *testing.T) {
 		require.Equal(t, kept.Raw, readCert(t, peer0).Raw)
@@ -341,8 +341,10 @@ PeerOrgs:
 		}
 		readCert(t, org, "users/Admin@bare.example.com/msp/tlscacerts/gmtlsca.bare.example.com-cert.pem")
 	})
-	t.Run("a new organization is made as by generate", func(t *testing.T) {
-		require.False(t, x509.IsSM2(readCert(t, orgs, "new.example.com", "ca", "ca.new.example.com-cert.pem").PublicKey))
+	t.Run("the flag is for new organizations", func(t *testing.T) {
+		node := filepath.Join(orgs, "std.example.com", "peers", "peer1.std.example.com", "msp")
+		require.False(t, x509.IsSM2(readCert(t, node, "signcerts", "peer1.std.example.com-cert.pem").PublicKey))
+		require.True(t, x509.IsSM2(readCert(t, orgs, "new.example.com", "ca", "ca.new.example.com-cert.pem").PublicKey))
 	})
 }
 
