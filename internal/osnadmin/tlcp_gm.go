@@ -5,6 +5,7 @@ package osnadmin
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -42,6 +43,9 @@ func httpClient(caCertPool *x509.CertPool, tlsClientCert tls.Certificate) *http.
 	return &http.Client{Transport: &http.Transport{
 		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
+			if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
+				return nil, err // nobody there: the protocol does not matter
+			}
 			if err != nil {
 				return nil, fmt.Errorf("connecting to %s over TLCP (this client's mode is gm; the orderer's Admin.TLS.Mode must be gm or dual): %w", address, err)
 			}
