@@ -48,7 +48,7 @@ func template(name string, ca bool) *Certificate {
 	return t
 }
 
-func issue(t *testing.T, tmpl *Certificate, key any, parent *testCert) *testCert {
+func issue(t testing.TB, tmpl *Certificate, key any, parent *testCert) *testCert {
 	t.Helper()
 	signer, err := signerOf(key)
 	require.NoError(t, err)
