@@ -23,7 +23,8 @@ type GMFactory struct{}
 type GmOpts struct {
 	// Security is the security level in bits: 256, also when 0.
 	Security int `json:"security" yaml:"Security"`
-	// Hash is the default hash family: SM3, also when empty, SHA2 or SHA3.
+	// Hash is the default hash family: SM3, also when empty, SHA2 or SHA3. Peers that run chaincode of the 1.x lifecycle
+	// must use SHA2: its fingerprints are on the ledger and computed with the default hash.
 	Hash string `json:"hash" yaml:"Hash"`
 	// FileKeystore says where keys are kept. Nil means BCCSP.SW.FileKeyStore, which Fabric points to the keystore folder
 	// of the local MSP, or if there is none either, that keys are not kept.
