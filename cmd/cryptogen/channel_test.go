@@ -108,3 +108,33 @@ func TestSampleChannelOfBothFamilies(t *testing.T) {
 		})
 	}
 }
+
+// What an SM2 identity signs, openssl verifies with its certificate, and back.
+func TestOpenSSLAndIdentitiesAgreeOnSignatures(t *testing.T) {
+	needOpenSSL(t)
+	cryptoDir, channel := sampleNetwork(t)
+	mspDir := filepath.Join(cryptoDir, "peerOrganizations", "org1.example.com", "peers", "peer0.org1.example.com", "msp")
+	signer := localSigner(t, "GM", mspDir, "Org1MSP")
+	work := t.TempDir()
+	message, signature, public := filepath.Join(work, "message"), filepath.Join(work, "signature"), filepath.Join(work, "public.pem")
+	text := []byte("a proposal response")
+	require.NoError(t, os.WriteFile(message, text, 0o600))
+	cert := filepath.Join(mspDir, "signcerts", "peer0.org1.example.com-cert.pem")
+	require.NoError(t, os.WriteFile(public, []byte(openssl(t, "x509", "-in", cert, "-noout", "-pubkey")), 0o600))
+	sm2 := []string{"-rawin", "-digest", "sm3", "-pkeyopt", "distid:1234567812345678", "-in", message}
+
+	ours, err := signer.Sign(text)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(signature, ours, 0o600))
+	openssl(t, append([]string{"pkeyutl", "-verify", "-pubin", "-inkey", public, "-sigfile", signature}, sm2...)...)
+
+	openssl(t, append([]string{"pkeyutl", "-sign", "-inkey", filepath.Join(mspDir, "keystore", "priv_sk"), "-out", signature}, sm2...)...)
+	theirs, err := os.ReadFile(signature)
+	require.NoError(t, err)
+	serialized, err := signer.Serialize()
+	require.NoError(t, err)
+	identity, err := channel.MSPManager().DeserializeIdentity(serialized)
+	require.NoError(t, err)
+	require.NoError(t, identity.Verify(text, theirs))
+	require.Error(t, identity.Verify(append(text, '.'), theirs))
+}
