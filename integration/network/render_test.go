@@ -152,6 +152,52 @@ func TestStockFilesCarryNoKeyOfOurs(t *testing.T) {
 	}
 }
 
+func TestGMFilesNameNothingOfTLS(t *testing.T) {
+	topology := plan(t, Options{Mode: ModeGM, Suite: "ECC_SM4_CBC_SM3", MutualTLS: true})
+	for _, kind := range []Kind{Orderer, Peer} {
+		_, data, err := topology.renderNode(topology.Nodes(kind)[0], testPlacement())
+		require.NoError(t, err)
+		for _, file := range []string{"/server.crt", "/server.key", "/ca.crt"} {
+			require.NotContains(t, string(data), file)
+		}
+	}
+}
+
+func TestComposeGivesEachNodeItsOwnFilesAlone(t *testing.T) {
+	n := &Network{Topology: plan(t, Options{Docker: true}), docker: true, logSpec: "info", packages: map[string]string{"Org1": "a:1", "Org2": "a:2"}}
+	data, err := n.renderCompose()
+	require.NoError(t, err)
+	var file struct {
+		Services map[string]struct {
+			Image       string
+			ReadOnly    bool `yaml:"read_only"`
+			Volumes     []string
+			Ports       []string
+			Environment map[string]string
+		}
+		Volumes map[string]any
+	}
+	require.NoError(t, yaml.Unmarshal(data, &file), "%s", data)
+	require.Len(t, file.Services, 9)
+	owner := map[string]string{}
+	for name, s := range file.Services {
+		require.True(t, s.ReadOnly, name)
+		for _, v := range s.Volumes {
+			volume, path, ok := strings.Cut(v, ":")
+			require.True(t, ok && strings.HasPrefix(path, "/"), v)
+			require.Contains(t, file.Volumes, volume, "%s: not a named volume", v)
+			require.Empty(t, owner[volume], "%s is shared", volume)
+			owner[volume] = name
+		}
+		for _, port := range s.Ports {
+			require.True(t, strings.HasPrefix(port, "127.0.0.1:"), "%s is open to the world", port)
+		}
+	}
+	require.Equal(t, "fabric-gm-orderer", file.Services["orderer1.example.com"].Image)
+	require.Equal(t, "a:2", file.Services["chaincode.org2.example.com"].Environment["CHAINCODE_ID"])
+	require.Equal(t, "0.0.0.0:7340", file.Services["chaincode.org2.example.com"].Environment["CHAINCODE_SERVER_ADDRESS"])
+}
+
 func TestOrdererConfiguration(t *testing.T) {
 	for _, c := range []struct{ mode, clientMode, dials string }{
 		{ModeGM, "", ModeGM}, {ModeDual, ModeTLS, ModeTLS}, {ModeDual, ModeGM, ModeGM},
