@@ -37,6 +37,7 @@ func TestMatrix(t *testing.T) {
 			checkTransactions(ctx, t, n)
 			checkPrivateData(ctx, t, n)
 			checkEvents(ctx, t, n)
+			checkOperator(ctx, t, n)
 			requireSameChain(ctx, t, n)
 			requireOnly(t, n, n.ClientMode)
 			if n.Mode == network.ModeGM {

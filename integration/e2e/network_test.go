@@ -25,6 +25,7 @@ func TestGMNetwork(t *testing.T) {
 	checkTransactions(ctx, t, n)
 	checkPrivateData(ctx, t, n)
 	checkEvents(ctx, t, n)
+	checkOperator(ctx, t, n)
 	requireSameChain(ctx, t, n)
 	requireOnly(t, n, network.ModeGM)
 	requireTLSRefused(t, n)

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package e2e
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/integration/network"
+)
+
+// TestDocker runs a small network in containers of the images that make docker has built.
+func TestDocker(t *testing.T) {
+	if out, err := exec.Command("docker", "version").CombinedOutput(); err != nil {
+		t.Skipf("no Docker engine answers: %v\n%s", err, out)
+	}
+	n, ctx := start(t, network.Options{Docker: true, Orderers: 1, Peers: 1})
+	checkTransactions(ctx, t, n)
+	checkPrivateData(ctx, t, n)
+	checkOperator(ctx, t, n)
+	requireTLSRefused(t, n)
+
+	project := fmt.Sprintf("label=com.docker.compose.project=fabric-gm-%d", n.Ordering.Nodes[0].Port)
+	// The images' own health checks, through the binaries' flags.
+	require.Eventually(t, func() bool {
+		out, err := exec.Command("docker", "ps", "--filter", project, "--format", "{{.Names}} {{.Status}}").Output()
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		for _, line := range lines {
+			if !strings.HasSuffix(line, "(healthy)") {
+				return false
+			}
+		}
+		return err == nil && len(lines) == 5
+	}, 60*time.Second, 200*time.Millisecond, "containers do not become healthy")
+
+	victim := n.Peers[1].PeersOf()[0]
+	require.NoError(t, n.Kill(ctx, victim.Name))
+	submitted := contract(t, n, n.Peers[0].PeersOf()[0])
+	require.NoError(t, n.Start(victim.Name))
+	require.NoError(t, n.AwaitHealthy(ctx, victim))
+	// The other organisation's peers have to notice that it is back.
+	require.Eventually(t, func() bool {
+		_, err := submitted.SubmitWithContext(ctx, "CreateAsset", client.WithArguments("after", "red", "1", "gabi", "2"))
+		return err == nil
+	}, recoveryLimit, 100*time.Millisecond, "no transaction after %s came back", victim.Name)
+	requireSameChain(ctx, t, n)
+}

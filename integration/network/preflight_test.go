@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fakeBin is a folder in which every program that a network needs seems to be.
+func fakeBin(t *testing.T) string {
+	t.Helper()
+	bin := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(bin, "ccaas", "bin"), 0o755))
+	for _, tool := range tools {
+		require.NoError(t, os.WriteFile(filepath.Join(bin, tool), []byte("#!/bin/sh\n"), 0o755))
+	}
+	for _, step := range builderSteps {
+		require.NoError(t, os.WriteFile(filepath.Join(bin, "ccaas", "bin", step), []byte("#!/bin/sh\n"), 0o755))
+	}
+	return bin
+}
+
+func prepared(t *testing.T, change func(*Options)) *Network {
+	t.Helper()
+	// Ports that these tests do not open themselves are taken to be free.
+	o := Options{Dir: filepath.Join(t.TempDir(), "net"), Bin: fakeBin(t), BasePort: 11000, Orderers: 1, Orgs: 1, Peers: 1}
+	if change != nil {
+		change(&o)
+	}
+	n, err := newNetwork(o, nil)
+	require.NoError(t, err)
+	return n
+}
+
+func TestPreflightNamesMissingPrograms(t *testing.T) {
+	n := prepared(t, nil)
+	require.NoError(t, n.checkTools())
+	require.NoError(t, os.Remove(filepath.Join(n.Bin, "orderer")))
+	require.NoError(t, os.Chmod(filepath.Join(n.Bin, "ccaas", "bin", "detect"), 0o644))
+	err := n.preflight()
+	require.ErrorContains(t, err, filepath.Join(n.Bin, "orderer"))
+	require.ErrorContains(t, err, filepath.Join("ccaas", "bin", "detect"))
+	require.ErrorContains(t, err, "make build")
+}
+
+func TestPreflightNamesBusyPorts(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	n := prepared(t, nil)
+	n.Ordering.Nodes[0].Operations = port
+	err = n.checkPorts()
+	require.ErrorContains(t, err, strconv.Itoa(port)+" (orderer0.example.com, operations)")
+	require.ErrorContains(t, err, "BASE_PORT=")
+}
+
+func TestPreflightMeasuresTheDisk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "not", "there", "yet")
+	require.NoError(t, checkDisk(dir, 1))
+	err := checkDisk(dir, 1<<62)
+	require.ErrorContains(t, err, "MB free")
+	require.ErrorContains(t, err, "DIR=")
+}
+
+func TestPreflightTellsLeftoversApart(t *testing.T) {
+	n := prepared(t, nil)
+	require.NoError(t, n.checkLeftover())
+	require.NoError(t, n.save())
+	require.ErrorContains(t, n.checkLeftover(), "no longer runs; remove it with make network-down")
+
+	p := &process{Name: "orderer0.example.com", Command: []string{"/bin/sh", "-c", "exec sleep 600"}, Dir: n.Dir, Log: n.LogFile("x")}
+	require.NoError(t, p.start(n.path("run", p.Name+".json")))
+	defer func() { require.NoError(t, Down(t.Context(), n.Dir, &testWriter{t})) }()
+	require.ErrorContains(t, n.checkLeftover(), "already runs from "+n.Dir+" (orderer0.example.com); stop it with make network-down")
+
+	stranger := prepared(t, func(o *Options) { o.Dir = t.TempDir() })
+	require.ErrorContains(t, stranger.checkLeftover(), "in the way")
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w *testWriter) Write(p []byte) (int, error) {
+	w.t.Logf("%s", p)
+	return len(p), nil
+}
+
+func TestDownStopsWhatIsRecordedAndRemovesTheRest(t *testing.T) {
+	n := prepared(t, nil)
+	require.NoError(t, n.save())
+	p := &process{Name: "peer0", Command: []string{"/bin/sh", "-c", "exec sleep 600"}, Dir: n.Dir, Log: n.LogFile("peer0")}
+	require.NoError(t, p.start(n.path("run", "peer0.json")))
+	require.NoError(t, Down(t.Context(), n.Dir, &testWriter{t}))
+	require.False(t, p.alive())
+	require.NoDirExists(t, n.Dir)
+	require.NoError(t, Down(t.Context(), n.Dir, &testWriter{t}), "twice is no error")
+}
+
+func TestDownLeavesOtherFoldersAlone(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "thesis.txt")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	require.ErrorContains(t, Down(t.Context(), dir, &testWriter{t}), "does not look like the state of a network")
+	require.FileExists(t, file)
+}
