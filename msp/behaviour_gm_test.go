@@ -14,6 +14,7 @@ import (
 	"github.com/golang/protobuf/proto"
 	m "github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/hyperledger/fabric/bccsp"
+	"github.com/hyperledger/fabric/bccsp/sw"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/stretchr/testify/require"
 	tjsm2 "github.com/tjfoc/gmsm/sm2"
@@ -330,6 +331,27 @@ func TestPrivateKeyMustBelongToCertificate(t *testing.T) {
 	_, err := setup(t, &m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, FabricNodeOus: nodeOUs(root), SigningIdentity: info})
 	require.ErrorContains(t, err, "signing identity of MSP TestMSP (subject CN=peer")
 	require.ErrorContains(t, err, "does not belong to the certificate")
+}
+
+func TestMissingKeyIsExplained(t *testing.T) {
+	root := newRoot(t, familySM2, "root")
+	peer := root.issue(t, familySM2, template(t, "peer", "peer"))
+	dir := t.TempDir()
+	file := put(t, dir, "priv_sk", []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"))
+	keyStore, err := sw.NewFileBasedKeyStore(nil, dir, true)
+	require.NoError(t, err)
+	provider, err := sw.NewDefaultSecurityLevelWithKeystore(keyStore)
+	require.NoError(t, err)
+	made, err := newBccspMsp(MSPv1_4_3, provider)
+	require.NoError(t, err)
+	raw, err := proto.Marshal(&m.FabricMSPConfig{
+		Name: "TestMSP", RootCerts: [][]byte{root.pem()}, FabricNodeOus: nodeOUs(root),
+		SigningIdentity: &m.SigningIdentityInfo{PublicSigner: peer.pem()},
+	})
+	require.NoError(t, err)
+	err = made.Setup(&m.MSPConfig{Config: raw, Type: int32(FABRIC)})
+	require.ErrorContains(t, err, "no private key for the certificate of CN=peer")
+	require.ErrorContains(t, err, file)
 }
 
 func TestWellFormedIdentity(t *testing.T) {

@@ -50,7 +50,7 @@ func (id *signingidentity) Sign(msg []byte) ([]byte, error) {
 func (msp *bccspmsp) getSigningIdentityFromConf(sidInfo *m.SigningIdentityInfo) (SigningIdentity, error) {
 	sid, err := msp.upstreamGetSigningIdentityFromConf(sidInfo)
 	if err != nil {
-		return nil, err
+		return nil, msp.explainMissingKey(sidInfo, err)
 	}
 	signer := sid.(*signingidentity)
 	if !x509.IsSM2(signer.cert.PublicKey) {
@@ -60,6 +60,26 @@ func (msp *bccspmsp) getSigningIdentityFromConf(sidInfo *m.SigningIdentityInfo) 
 		return nil, errors.Wrapf(err, "signing identity of MSP %s (subject %s)", msp.name, signer.cert.Subject)
 	}
 	return sid, nil
+}
+
+// explainMissingKey adds to err why the key store has no key for the SM2
+// certificate of sidInfo, if that is so; upstream says it at log level debug.
+func (msp *bccspmsp) explainMissingKey(sidInfo *m.SigningIdentityInfo, err error) error {
+	if sidInfo == nil || sidInfo.PrivateSigner.GetKeyMaterial() != nil {
+		return err
+	}
+	cert, certErr := x509.ParseCertificatePEM(sidInfo.PublicSigner)
+	if certErr != nil || !x509.IsSM2(cert.PublicKey) {
+		return err
+	}
+	public, importErr := msp.bccsp.KeyImport(cert, &bccsp.X509PublicKeyImportOpts{Temporary: true})
+	if importErr != nil {
+		return err
+	}
+	if _, keyErr := msp.bccsp.GetKey(public.SKI()); keyErr != nil {
+		return errors.Wrapf(keyErr, "%s; no private key for the certificate of %s", err, cert.Subject)
+	}
+	return err
 }
 
 // checkSM2Form refuses an SM2 certificate whose signature is not canonical DER, so
