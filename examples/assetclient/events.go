@@ -43,7 +43,7 @@ func follow(ctx context.Context, network *client.Network, chaincode, folder stri
 		return nil, errors.Join(err, f.chaincode.Close())
 	}
 	go func() {
-		f.failed <- stream(ctx, func() (<-chan *client.ChaincodeEvent, error) {
+		f.failed <- stream(ctx, out, func() (<-chan *client.ChaincodeEvent, error) {
 			return network.ChaincodeEvents(ctx, chaincode, client.WithStartBlock(0), client.WithCheckpoint(f.chaincode))
 		}, func(event *client.ChaincodeEvent) error {
 			fmt.Fprintf(out, "event %s in block %d: %s\n", event.EventName, event.BlockNumber, event.Payload)
@@ -54,7 +54,7 @@ func follow(ctx context.Context, network *client.Network, chaincode, folder stri
 		})
 	}()
 	go func() {
-		f.failed <- stream(ctx, func() (<-chan *common.Block, error) {
+		f.failed <- stream(ctx, out, func() (<-chan *common.Block, error) {
 			return network.BlockEvents(ctx, client.WithStartBlock(0), client.WithCheckpoint(f.blocks))
 		}, func(block *common.Block) error {
 			number := block.GetHeader().GetNumber()
@@ -86,16 +86,22 @@ func report[T any](ctx context.Context, to chan<- T, value T) error {
 }
 
 // stream hands events to handle until ctx ends or handle fails. A channel of events is closed without a reason when its
-// stream breaks, say because the peer restarts; it is then opened again, at the checkpoint.
-func stream[T any](ctx context.Context, open func() (<-chan T, error), handle func(T) error) error {
-	for ctx.Err() == nil {
+// stream breaks, say because the peer restarts; it is then opened again at the checkpoint, as often as it takes. That the
+// very first attempt fails is an error: something is wrong with the profile or the network.
+func stream[T any](ctx context.Context, out io.Writer, open func() (<-chan T, error), handle func(T) error) error {
+	for opened := false; ctx.Err() == nil; {
 		events, err := open()
-		if err != nil {
+		if err != nil && !opened {
 			return err
 		}
-		for event := range events {
-			if err := handle(event); err != nil {
-				return err
+		if err != nil {
+			fmt.Fprintf(out, "still no events: %v\n", err)
+		} else {
+			opened = true
+			for event := range events {
+				if err := handle(event); err != nil {
+					return err
+				}
 			}
 		}
 		select {

@@ -200,3 +200,37 @@ func TestTimeout(t *testing.T) {
 	// It may strike while the program waits or, on a slow machine, within a call.
 	require.True(t, errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded, "%v", err)
 }
+
+func TestStreamAttempts(t *testing.T) {
+	broken := errors.New("connection refused")
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	attempts := 0
+	open := func() (<-chan int, error) {
+		attempts++
+		if attempts == 2 {
+			return nil, broken
+		}
+		events := make(chan int, 1)
+		events <- attempts
+		close(events)
+		return events, nil
+	}
+	var handled []int
+	var out output
+	err := stream(ctx, &out, open, func(event int) error {
+		if handled = append(handled, event); len(handled) == 2 {
+			cancel()
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, []int{1, 3}, handled)
+	require.Contains(t, out.String(), "connection refused")
+
+	never := func() (<-chan int, error) { return nil, broken }
+	require.ErrorIs(t, stream(context.Background(), &out, never, func(int) error { return nil }), broken)
+	attempts = 0
+	full := errors.New("disk full")
+	require.ErrorIs(t, stream(context.Background(), &out, open, func(int) error { return full }), full)
+}

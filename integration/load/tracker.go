@@ -94,24 +94,38 @@ func (t *tracker) expire(now time.Time) {
 	}
 }
 
-// follow reads blocks from start on until ctx ends. A stream that breaks is opened again at the next block.
+// follow reads blocks from start on until ctx ends. A stream that breaks is opened again at the next block, as often as it
+// takes; only that the first attempt fails, or that blocks come out of order, is an error.
 func (t *tracker) follow(ctx context.Context, network *client.Network, start uint64) error {
-	for ctx.Err() == nil {
+	for opened := false; ctx.Err() == nil; {
 		blocks, err := network.FilteredBlockEvents(ctx, client.WithStartBlock(start))
-		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("follow blocks: %w", err)
-		}
-		for block := range blocks {
-			if block.GetNumber() != start {
-				return fmt.Errorf("follow blocks: block %d came where %d was due", block.GetNumber(), start)
+		switch {
+		case err == nil:
+			opened = true
+			if err := t.read(blocks, &start); err != nil {
+				return err
 			}
-			start++
-			t.handle(block)
+		case !opened && ctx.Err() == nil:
+			return fmt.Errorf("follow blocks: %w", err)
+		default:
+			t.recorder.failed(time.Now(), cause("follow blocks", err))
 		}
 		select {
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(pauseAfterError):
 		case <-ctx.Done():
 		}
+	}
+	return nil
+}
+
+// read handles the blocks of one stream to its end; next is the number of the next block.
+func (t *tracker) read(blocks <-chan *peer.FilteredBlock, next *uint64) error {
+	for block := range blocks {
+		if block.GetNumber() != *next {
+			return fmt.Errorf("follow blocks: block %d came where %d was due", block.GetNumber(), *next)
+		}
+		*next++
+		t.handle(block)
 	}
 	return nil
 }
