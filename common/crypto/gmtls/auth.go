@@ -77,7 +77,8 @@ func (p *peer) verifyHostname(host string) error {
 }
 
 // parsePeer parses what a Certificate message carried and checks what does not
-// depend on trust: keys on the SM2 curve, KeyUsage. The result owns its bytes.
+// depend on trust: all keys on the SM2 curve, KeyUsage. The result owns its
+// bytes.
 func parsePeer(ders [][]byte) (*peer, error) {
 	if len(ders) > maxPeerCertificates {
 		return nil, failf(AlertBadCertificate, "the peer sent %d certificates, more than %d", len(ders), maxPeerCertificates)
@@ -93,6 +94,13 @@ func parsePeer(ders [][]byte) (*peer, error) {
 			return nil, failf(AlertBadCertificate, "parsing certificate %d of the peer: %w", i, err)
 		}
 		p.raw[i], p.certs[i], p.std[i] = cert.Raw, cert, stdCertificate(cert)
+		if i < 2 {
+			continue
+		}
+		// A stranger could make this end verify with RSA keys of any size.
+		if _, err := sm2Key("intermediate", cert); err != nil {
+			return nil, err
+		}
 	}
 	var encCert *smx509.Certificate
 	var err error

@@ -62,9 +62,11 @@ func (hs *clientHandshakeState) makeHello() error {
 	if config.ServerName == "" && !config.InsecureSkipVerify {
 		return errors.New("gmtls: a client's Config needs ServerName or InsecureSkipVerify")
 	}
+	protocolsLen := 0
 	for _, p := range config.NextProtos {
-		if p == "" || len(p) > 255 {
-			return errors.New("gmtls: Config.NextProtos has a name that is empty or longer than 255 bytes")
+		protocolsLen += 1 + len(p)
+		if p == "" || len(p) > 255 || protocolsLen > maxProtocolsLen {
+			return errors.New("gmtls: Config.NextProtos has a name that is empty or longer than 255 bytes, or too many names")
 		}
 	}
 	c.serverName = config.ServerName

@@ -47,6 +47,7 @@ const (
 	pointLen         = 65 // uncompressed point of the SM2 curve
 	ecdhParamsLen    = 4 + pointLen
 	maxServerNameLen = 255
+	maxProtocolsLen  = 32 << 10
 	maxNamesLen      = 60 << 10 // of a CertificateRequest, to keep it under defaultHandshakeSize
 )
 

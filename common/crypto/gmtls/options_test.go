@@ -638,6 +638,7 @@ func TestClientConfigErrors(t *testing.T) {
 		{Config{ServerName: "x", CipherSuites: []uint16{}}, "CipherSuites"},
 		{Config{ServerName: "x", NextProtos: []string{""}}, "NextProtos"},
 		{Config{ServerName: "x", NextProtos: []string{strings.Repeat("x", 256)}}, "NextProtos"},
+		{Config{ServerName: "x", NextProtos: slices.Repeat([]string{"protocol"}, 8<<10)}, "NextProtos"},
 		{Config{ServerName: "x", Rand: strings.NewReader("")}, "randomness"},
 	} {
 		c, _ := tcpPair(t)
