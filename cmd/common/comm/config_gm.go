@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/hyperledger/fabric/common/crypto/tlsgen"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
 
@@ -63,10 +64,23 @@ func (conf Config) tlcpOptions() (comm.SecureOptions, error) {
 
 func (conf Config) tlcpMaterial() (comm.Material, error) {
 	if conf.CertPath == "" && conf.KeyPath == "" && conf.EncCertPath == "" && conf.EncKeyPath == "" {
-		return selfSignedPair()
+		return newSelfSignedPair()
 	}
 	return comm.Files{
 		SignCert: conf.CertPath, SignKey: conf.KeyPath,
 		EncCert: conf.EncCertPath, EncKey: conf.EncKeyPath,
 	}.Load()
+}
+
+// newSelfSignedPair makes a pair under a CA that is forgotten at once.
+func newSelfSignedPair() (comm.Material, error) {
+	ca, err := tlsgen.NewPairCA()
+	if err != nil {
+		return comm.Material{}, err
+	}
+	pair, err := ca.NewClientCertKeyPair()
+	if err != nil {
+		return comm.Material{}, err
+	}
+	return comm.Material{Certificate: pair.Cert, Key: pair.Key}, nil
 }

@@ -3,8 +3,10 @@
 package node
 
 import (
+	"fmt"
 	"os"
 
+	"github.com/hyperledger/fabric/common/crypto/tlsgen"
 	"github.com/hyperledger/fabric/common/fabhttp"
 	"github.com/hyperledger/fabric/core/config"
 	"github.com/hyperledger/fabric/core/operations"
@@ -52,4 +54,24 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 		ClientCACertFiles:  coreConfig.OperationsTLSClientRootCAs,
 		DrainGrace:         viper.GetDuration("operations.tls.drainGrace"),
 	}
+}
+
+// chaincodeModeKey names the protocol in which chaincode that the peer launched connects back: tls, also when absent, or gm. It is
+// independent of peer.tls.mode because stock chaincode speaks TLS alone.
+const chaincodeModeKey = "chaincode.tls.mode"
+
+// newChaincodeCA returns the authority for the listener's certificate and for those that launched chaincode is given.
+func newChaincodeCA() (tlsgen.CA, error) {
+	switch mode := viper.GetString(chaincodeModeKey); mode {
+	case "", string(comm.ModeTLS):
+		return tlsgen.NewCA()
+	case string(comm.ModeGM):
+		return tlsgen.NewPairCA()
+	default:
+		return nil, fmt.Errorf("%s is %q: use tls or gm", chaincodeModeKey, mode)
+	}
+}
+
+func chaincodeServerMode() comm.ServerMode {
+	return comm.ServerMode(viper.GetString(chaincodeModeKey))
 }
