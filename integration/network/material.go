@@ -123,6 +123,18 @@ func (n *Network) makeNodeFiles(p placement) error {
 	return n.write("cli/core.yaml", cli)
 }
 
+// StockOrderer rewrites a stopped orderer's configuration without the keys that stock Fabric refuses to read. It then listens
+// for TLS alone.
+func (n *Network) StockOrderer(orderer Node) error {
+	stock := *n.Topology
+	stock.Mode, stock.ClientMode, stock.Suite = ModeTLS, ModeTLS, ""
+	file, data, err := stock.renderNode(orderer, n.placement())
+	if err != nil {
+		return err
+	}
+	return n.write(path.Join("nodes", orderer.Name, file), data)
+}
+
 // collection is one entry of a collections file, as "peer lifecycle chaincode" reads it.
 type collection struct {
 	Name              string `json:"name"`

@@ -21,7 +21,10 @@ const logFormat = "%{time:2006-01-02 15:04:05.000 MST} %{id:04x} %{level:.4s} [%
 
 // Start starts a node of the network, or starts it again after Stop or Kill. It does not wait until the node is ready:
 // see AwaitHealthy.
-func (n *Network) Start(name string) error {
+func (n *Network) Start(name string) error { return n.StartFrom(name, n.Bin) }
+
+// StartFrom is Start with the binary from another folder than Options.Bin, say another version's. Natively only.
+func (n *Network) StartFrom(name, bin string) error {
 	node, err := n.Node(name)
 	if err != nil {
 		return err
@@ -32,7 +35,7 @@ func (n *Network) Start(name string) error {
 	if c, ok := n.unit(name).(*container); ok {
 		return c.restart()
 	}
-	p, err := n.prepare(node)
+	p, err := n.prepare(node, bin)
 	if err != nil {
 		return err
 	}
@@ -45,16 +48,16 @@ func (n *Network) Start(name string) error {
 	return nil
 }
 
-// prepare describes the process that runs node.
-func (n *Network) prepare(node Node) (*process, error) {
+// prepare describes the process that runs node with a binary from bin.
+func (n *Network) prepare(node Node, bin string) (*process, error) {
 	p := &process{Name: node.Name, Dir: n.path("data", node.Name), Log: n.LogFile(node.Name), Env: bareEnv()}
 	switch node.Kind {
 	case Orderer:
-		p.Command = []string{filepath.Join(n.Bin, "orderer")}
+		p.Command = []string{filepath.Join(bin, "orderer")}
 	case Peer:
-		p.Command = []string{filepath.Join(n.Bin, "peer"), "node", "start"}
+		p.Command = []string{filepath.Join(bin, "peer"), "node", "start"}
 	case Chaincode:
-		p.Command = []string{filepath.Join(n.Bin, "asset")}
+		p.Command = []string{filepath.Join(bin, "asset")}
 		env, err := n.chaincodeEnv(node)
 		if err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ package network
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,31 +18,39 @@ import (
 // operationsLimit ends one request to an operations service.
 const operationsLimit = 5 * time.Second
 
-// operations fetches a page of a node's operations service as the Admin of the node's organisation. Any answer but 200 is an
-// error.
+// operations fetches a page of a node's operations service.
 func (n *Network) operations(ctx context.Context, node Node, page string) ([]byte, error) {
+	return n.Operations(ctx, node, http.MethodGet, page, nil)
+}
+
+// Operations sends a request to a node's operations service as the Admin of the node's organisation, with a JSON body unless
+// that is nil, and returns the answer. A status that is not 2xx is an error.
+func (n *Network) Operations(ctx context.Context, node Node, method, page string, body []byte) ([]byte, error) {
 	client, err := n.operationsClient(node)
 	if err != nil {
 		return nil, err
 	}
 	defer client.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+local(node.Operations)+page, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "https://"+local(node.Operations)+page, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("operations service of %s: %w", node.Name, err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("operations service of %s: %w", node.Name, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	if err != nil {
 		return nil, fmt.Errorf("operations service of %s: %w", node.Name, err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("operations service of %s: %s: %s", node.Name, resp.Status, strings.TrimSpace(string(body)))
+	if resp.StatusCode/100 != 2 {
+		return nil, fmt.Errorf("operations service of %s: %s: %s", node.Name, resp.Status, strings.TrimSpace(string(answer)))
 	}
-	return body, nil
+	return answer, nil
 }
 
 func (n *Network) operationsClient(node Node) (*http.Client, error) {
