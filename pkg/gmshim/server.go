@@ -10,7 +10,8 @@
 // in place of shim.Start or ContractChaincode.Start is the whole change. The conversation with the peer stays the
 // shim's own. A server speaks one protocol, the one it was told to: there is no detection and no fallback.
 //
-// Chaincode that a peer builds and launches itself connects back to the peer over TLS, and goes on using shim.Start.
+// Chaincode that a peer builds and launches itself connects back to the peer. It goes on using shim.Start, for TLS, or
+// StartLaunched, for TLCP, as chaincode.tls.mode in the peer's core.yaml has it.
 package gmshim
 
 import (

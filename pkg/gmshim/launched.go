@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmshim
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"flag"
+	"fmt"
+	"os/signal"
+	"syscall"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
+	"github.com/hyperledger/fabric/pkg/internal/roots"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+)
+
+// Variables that a peer, or the run program of an external builder, sets for chaincode that it launches.
+var (
+	envLaunchedKey  = []string{"CORE_TLS_CLIENT_KEY_FILE"}
+	envLaunchedCert = []string{"CORE_TLS_CLIENT_CERT_FILE"}
+	envLaunchedRoot = []string{"CORE_PEER_TLS_ROOTCERT_FILE"}
+	envLaunchedID   = []string{"CORE_CHAINCODE_ID_NAME"}
+)
+
+// Launched describes the peer that launched a chaincode and how to connect back to it.
+type Launched struct {
+	// ID is the chaincode's package id.
+	ID string
+	// Address is where the peer listens for its chaincode, host:port.
+	Address string
+	// Certificates and Keys are bundles in PEM: the signing half of the pair first, the encryption half second.
+	Certificates, Keys []byte
+	// RootCACerts holds the SM2 roots of the peer's certificate in PEM.
+	RootCACerts []byte
+}
+
+// StartLaunched runs chaincode that a peer launched and whose peer has chaincode.tls.mode gm in its core.yaml: it connects
+// back over TLCP. It takes the place of shim.Start and reads the same: the flag -peer.address and the variables
+// CORE_CHAINCODE_ID_NAME, CORE_TLS_CLIENT_CERT_FILE, CORE_TLS_CLIENT_KEY_FILE and CORE_PEER_TLS_ROOTCERT_FILE, where the peer
+// puts the certificate pair and the root. It returns when the peer ends the connection or on SIGINT or SIGTERM.
+func StartLaunched(chaincode shim.Chaincode) error {
+	launched, err := launchedFromEnv()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return launched.Run(ctx, chaincode)
+}
+
+func launchedFromEnv() (*Launched, error) {
+	if !flag.Parsed() {
+		flag.Parse()
+	}
+	address := flag.Lookup("peer.address").Value.String() // the shim defines it
+	if address == "" {
+		return nil, errors.New("gmshim: flag -peer.address is not set: the peer that launches a chaincode sets it; a chaincode server starts with gmshim.Start")
+	}
+	id, err := required(envLaunchedID)
+	if err != nil {
+		return nil, err
+	}
+	launched := &Launched{ID: id, Address: address}
+	return launched, readAll(
+		file{envLaunchedCert, &launched.Certificates, true},
+		file{envLaunchedKey, &launched.Keys, true},
+		file{envLaunchedRoot, &launched.RootCACerts, true},
+	)
+}
+
+// Run connects to the peer and converses with it until the peer ends the connection or ctx ends, which returns nil.
+func (l *Launched) Run(ctx context.Context, chaincode shim.Chaincode) error {
+	transport, err := l.credentials()
+	if err != nil {
+		return err
+	}
+	conn, err := grpc.NewClient(l.Address,
+		grpc.WithTransportCredentials(transport),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageSize), grpc.MaxCallSendMsgSize(maxMessageSize)),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveInterval, Timeout: keepaliveTimeout, PermitWithoutStream: true}),
+	)
+	if err != nil {
+		return fmt.Errorf("gmshim: peer address %q: %w", l.Address, err)
+	}
+	defer conn.Close()
+	stream, err := peer.NewChaincodeSupportClient(conn).Register(ctx)
+	if err != nil {
+		return fmt.Errorf("gmshim: connect to the peer at %s: %w", l.Address, err)
+	}
+	err = shim.StartInProc(l.ID, stream, chaincode)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("gmshim: chaincode %s and the peer at %s: %w", l.ID, l.Address, err)
+	}
+	return nil
+}
+
+func (l *Launched) credentials() (credentials.TransportCredentials, error) {
+	signCert, encCert, err := halves(l.Certificates, "CERTIFICATE")
+	if err != nil {
+		return nil, fmt.Errorf("gmshim: certificates that the peer gave (CORE_TLS_CLIENT_CERT_FILE): %w", err)
+	}
+	signKey, encKey, err := halves(l.Keys, "PRIVATE KEY")
+	if err != nil {
+		return nil, fmt.Errorf("gmshim: keys that the peer gave (CORE_TLS_CLIENT_KEY_FILE): %w", err)
+	}
+	pair, err := gmtls.X509KeyPair(signCert, signKey, encCert, encKey)
+	if err != nil {
+		return nil, fmt.Errorf("gmshim: TLCP pair that the peer gave: %w", err)
+	}
+	pool, err := roots.SM2(l.RootCACerts)
+	if err != nil {
+		return nil, fmt.Errorf("gmshim: root that the peer gave (CORE_PEER_TLS_ROOTCERT_FILE): %w", err)
+	}
+	return gmcredentials.New(&gmtls.Config{
+		Certificates:     []gmtls.Certificate{pair},
+		RootCAs:          pool,
+		HandshakeTimeout: handshakeTimeout,
+	}), nil
+}
+
+// halves splits the bundle of a pair, which holds exactly two blocks of the type.
+func halves(bundle []byte, blockType string) (signing, encryption []byte, err error) {
+	var blocks [][]byte
+	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == blockType {
+			blocks = append(blocks, pem.EncodeToMemory(block))
+		}
+	}
+	if len(blocks) != 2 {
+		return nil, nil, fmt.Errorf("want two PEM blocks of type %s, the signing and the encryption half of a TLCP pair, but there are %d: is chaincode.tls.mode of the peer gm?", blockType, len(blocks))
+	}
+	return blocks[0], blocks[1], nil
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmshim_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
+	"github.com/hyperledger/fabric/internal/kittest/testpki"
+	"github.com/hyperledger/fabric/pkg/gmshim"
+	"github.com/hyperledger/fabric/pkg/internal/roots"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+)
+
+// chaincodeSupport is the service on which a peer waits for chaincode that it launched. It registers one and hangs up.
+type chaincodeSupport struct {
+	peer.UnimplementedChaincodeSupportServer
+	registered chan string
+}
+
+func (s *chaincodeSupport) Register(stream peer.ChaincodeSupport_RegisterServer) error {
+	message, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	id := &peer.ChaincodeID{}
+	if err := proto.Unmarshal(message.GetPayload(), id); err != nil {
+		return err
+	}
+	if err := stream.Send(&peer.ChaincodeMessage{Type: peer.ChaincodeMessage_REGISTERED}); err != nil {
+		return err
+	}
+	s.registered <- id.GetName()
+	return nil
+}
+
+// launch serves chaincode support over TLCP, demanding a certificate of the CA, and returns what the peer would tell a
+// chaincode that it launches.
+func launch(t *testing.T) (*gmshim.Launched, *chaincodeSupport) {
+	t.Helper()
+	ca := testpki.NewCA(t, testpki.SM2, "chaincode CA")
+	pool, err := roots.SM2(ca.PEM())
+	require.NoError(t, err)
+	sign, enc := ca.Pair(t, "peer")
+	pair, err := gmtls.X509KeyPair(sign.CertPEM, sign.KeyPEM, enc.CertPEM, enc.KeyPEM)
+	require.NoError(t, err)
+	server := grpc.NewServer(grpc.Creds(gmcredentials.New(&gmtls.Config{
+		Certificates: []gmtls.Certificate{pair}, ClientAuth: gmtls.RequireAndVerifyClientCert, ClientCAs: pool,
+	})))
+	support := &chaincodeSupport{registered: make(chan string, 1)}
+	peer.RegisterChaincodeSupportServer(server, support)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go server.Serve(listener)
+	t.Cleanup(server.Stop)
+
+	sign, enc = ca.Pair(t, "chaincode")
+	return &gmshim.Launched{
+		ID: packageID, Address: listener.Addr().String(), RootCACerts: ca.PEM(),
+		Certificates: bytes.Join([][]byte{sign.CertPEM, enc.CertPEM}, nil),
+		Keys:         bytes.Join([][]byte{sign.KeyPEM, enc.KeyPEM}, nil),
+	}, support
+}
+
+func TestLaunchedChaincodeRegistersOverTLCP(t *testing.T) {
+	launched, support := launch(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	err := launched.Run(ctx, notary{})
+	require.ErrorContains(t, err, launched.Address, "the peer hung up")
+	require.Equal(t, packageID, <-support.registered)
+}
+
+func TestLaunchedChaincodeNamesWhatIsWrong(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil func(*gmshim.Launched)
+		want  string
+	}{
+		"stock certificate": {func(l *gmshim.Launched) {
+			l.Certificates = testpki.NewCA(t, testpki.ECDSA, "tls").PEM()
+		}, "chaincode.tls.mode"},
+		"one key":        {func(l *gmshim.Launched) { l.Keys = l.Keys[:len(l.Keys)/2] }, "CORE_TLS_CLIENT_KEY_FILE"},
+		"stock root":     {func(l *gmshim.Launched) { l.RootCACerts = testpki.NewCA(t, testpki.ECDSA, "tls").PEM() }, "CORE_PEER_TLS_ROOTCERT_FILE"},
+		"other root":     {func(l *gmshim.Launched) { l.RootCACerts = testpki.NewCA(t, testpki.SM2, "x").PEM() }, "verify"},
+		"swapped halves": {func(l *gmshim.Launched) { l.Keys = append(l.Keys[len(l.Keys)/2:], l.Keys[:len(l.Keys)/2]...) }, "TLCP pair"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			launched, _ := launch(t)
+			test.spoil(launched)
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			require.ErrorContains(t, launched.Run(ctx, notary{}), test.want)
+		})
+	}
+}
