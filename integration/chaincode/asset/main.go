@@ -45,7 +45,7 @@ func checkHealth() error {
 		return fmt.Errorf("CHAINCODE_SERVER_ADDRESS: %w", err)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
+		host = "127.0.0.1"
 	}
 	conn, err := net.DialTimeout("tcp", net.JoinHostPort(host, port), 3*time.Second)
 	if err != nil {

@@ -237,3 +237,31 @@ func FuzzID(f *testing.F) {
 		require.Equal(t, want, got)
 	})
 }
+
+// FuzzCreator compares both packages on creators of any shape: what upstream reads, ours reads alike, and what ours alone
+// reads is SM2.
+func FuzzCreator(f *testing.F) {
+	for _, family := range []testpki.Family{testpki.ECDSA, testpki.SM2} {
+		leaf := testpki.NewCA(f, family, "ca").Issue(f, awkwardSubject, attributes(`{"attrs":{"role":"member"}}`))
+		f.Add("Org1MSP", leaf.CertPEM)
+		f.Add("Org1MSP", leaf.CertPEM[:len(leaf.CertPEM)/2])
+		f.Add("", leaf.Cert.Raw)
+	}
+	f.Fuzz(func(t *testing.T, mspID string, idBytes []byte) {
+		if !utf8.ValidString(mspID) {
+			t.Skip("not a string that a message can hold")
+		}
+		stub := serialized(t, mspID, idBytes)
+		got, err := cid.New(stub)
+		if _, upstreamErr := upstream.New(stub); upstreamErr == nil {
+			require.NoError(t, err)
+			require.Equal(t, theirs(t, stub), ours(t, stub))
+			return
+		}
+		if err == nil {
+			cert, err := got.GetX509Certificate()
+			require.NoError(t, err)
+			require.Equal(t, sm2.P256(), cert.PublicKey.(*ecdsa.PublicKey).Curve)
+		}
+	})
+}
