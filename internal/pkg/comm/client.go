@@ -26,9 +26,12 @@ type clientState struct {
 
 // dialer is the security of outgoing connections.
 type dialer interface {
-	current() (*clientState, error) // for the next handshake
-	protocol() protocol             // of the present mode
-	group() *connGroup
+	// current returns the state for the next handshake.
+	current() (*clientState, error)
+	// bind returns the group for a connection, and a function that tells the
+	// present mode at any later time. The function takes no lock, because it
+	// is called while a source is being switched.
+	bind() (*connGroup, func() ClientMode)
 }
 
 // unnamed holds the connections of dialers without a source.
@@ -44,8 +47,10 @@ func (d staticDialer) current() (*clientState, error) {
 	}
 	return &clientState{mode: ClientTLS, std: config}, nil
 }
-func (d staticDialer) protocol() protocol { return protocolTLS }
-func (d staticDialer) group() *connGroup  { return &unnamed }
+
+func (d staticDialer) bind() (*connGroup, func() ClientMode) {
+	return &unnamed, func() ClientMode { return ClientTLS }
+}
 
 // optionsDialer dials as SecureOptions say, following their source.
 type optionsDialer struct {
@@ -85,27 +90,18 @@ func (d *optionsDialer) current() (*clientState, error) {
 	return state, nil
 }
 
-func (d *optionsDialer) protocol() protocol {
-	var of *sourceState
-	if d.source != nil {
-		of = d.source.state.Load()
+func (d *optionsDialer) bind() (*connGroup, func() ClientMode) {
+	if d.source == nil {
+		return &unnamed, func() ClientMode { return d.opts.clientMode(nil) }
 	}
-	return d.opts.clientMode(of).protocol()
-}
-
-func (d *optionsDialer) group() *connGroup {
-	if d.source != nil {
-		return &d.source.dialed
-	}
-	return &unnamed
+	return &d.source.dialed, func() ClientMode { return d.opts.clientMode(d.source.state.Load()) }
 }
 
 // clientHandshake runs the client's side of a handshake over raw. serverName
 // goes before the name of the configuration, and that before the host of
 // authority.
-func clientHandshake(ctx context.Context, d dialer, serverName, authority string, raw net.Conn) (*session, *clientState, error) {
+func clientHandshake(ctx context.Context, d dialer, role, serverName, authority string, raw net.Conn) (*session, *clientState, error) {
 	start := time.Now()
-	role := d.group().role
 	st, err := d.current()
 	if err != nil {
 		tlsLogger.Errorf("No client handshake with %s: %s", raw.RemoteAddr(), err)

@@ -120,19 +120,18 @@ func (d *supportDialer) mode(of *sourceState) ClientMode {
 	return ClientTLS
 }
 
-func (d *supportDialer) group() *connGroup {
-	if source := d.source(); source != nil {
-		return &source.dialed
+func (d *supportDialer) bind() (*connGroup, func() ClientMode) {
+	fallback := d.mode(nil)
+	source := d.source()
+	if source == nil {
+		return &unnamed, func() ClientMode { return fallback }
 	}
-	return &unnamed
-}
-
-func (d *supportDialer) protocol() protocol {
-	var of *sourceState
-	if source := d.source(); source != nil {
-		of = source.state.Load()
+	return &source.dialed, func() ClientMode {
+		if mode := source.state.Load().clientMode; mode != "" {
+			return mode
+		}
+		return fallback
 	}
-	return d.mode(of).protocol()
 }
 
 func (d *supportDialer) current() (*clientState, error) {

@@ -30,7 +30,7 @@ type tracked struct {
 	suite     string
 	localHash []byte      // SHA-256 of the certificate this end presented, nil if none
 	addresses string      // key in localHashes
-	permitted func() bool // whether the present mode still has the protocol
+	permitted func() bool // whether the present mode still has the protocol; takes no lock
 	finish    func()      // asks the connection to end once its streams have
 	close     func() error
 	gone      sync.Once

@@ -102,14 +102,15 @@ func (dtc *DynamicClientCredentials) ClientHandshake(ctx context.Context, author
 	if d == nil {
 		d = staticDialer{dtc.TLSConfig}
 	}
-	s, st, err := clientHandshake(ctx, d, dtc.serverName, authority, raw)
+	group, mode := d.bind()
+	s, st, err := clientHandshake(ctx, d, group.role, dtc.serverName, authority, raw)
 	if err != nil {
 		return nil, nil, err
 	}
 	conn := &clientConn{Conn: s.conn}
-	conn.entry = s.tracked(st.hash, func() bool { return d.protocol() == s.protocol })
+	conn.entry = s.tracked(st.hash, func() bool { return mode().protocol() == s.protocol })
 	conn.entry.finish, conn.entry.close = conn.finish, conn.Close
-	if !d.group().add(conn.entry) {
+	if !group.add(conn.entry) {
 		s.conn.Close()
 		return nil, nil, errors.New("comm: the client mode changed during the handshake; try again")
 	}

@@ -175,7 +175,7 @@ type session struct {
 // the present mode has it.
 func (e *endpoint) handshake(raw net.Conn) (*session, *serverState, error) {
 	start := time.Now()
-	host := sourceHost(raw.RemoteAddr())
+	host := sourceOfAddr(raw.RemoteAddr())
 	if !e.guard.admit(host) {
 		observeHandshake(e.conns.role, e.conns.listener, "server", nil, "throttled", start)
 		return nil, nil, errThrottled

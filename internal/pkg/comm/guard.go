@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -51,8 +52,9 @@ func (b *bucket) fill(now time.Time, rate, burst float64) {
 
 // guard limits what a listener spends on unauthenticated clients.
 type guard struct {
-	slots chan struct{}
-	now   func() time.Time
+	slots     chan struct{} // one element for each handshake that runs
+	maxSilent int
+	now       func() time.Time
 
 	mu       sync.Mutex
 	silent   *list.List         // of *firstByteWait, oldest first; protected by mu
@@ -61,19 +63,27 @@ type guard struct {
 
 func newGuard() *guard {
 	return &guard{
-		slots:    make(chan struct{}, maxHandshakes),
-		now:      time.Now,
-		silent:   list.New(),
-		failures: make(map[string]*bucket),
+		slots:     make(chan struct{}, maxHandshakes),
+		maxSilent: maxSilent,
+		now:       time.Now,
+		silent:    list.New(),
+		failures:  make(map[string]*bucket),
 	}
 }
 
-func sourceHost(addr net.Addr) string {
-	host, _, err := net.SplitHostPort(addr.String())
+// sourceOfAddr names the source of a connection: the host, or for IPv6 its /64,
+// the least that one customer has.
+func sourceOfAddr(addr net.Addr) string {
+	peer, err := netip.ParseAddrPort(addr.String())
 	if err != nil {
 		return addr.String()
 	}
-	return host
+	host := peer.Addr().Unmap().WithZone("")
+	if host.Is6() {
+		prefix, _ := host.Prefix(64)
+		return prefix.String()
+	}
+	return host.String()
 }
 
 // admit reports whether the source may try a handshake.
@@ -98,30 +108,17 @@ func (g *guard) failed(host string) {
 	now := g.now()
 	b := g.failures[host]
 	if b == nil {
-		if len(g.failures) >= maxSources {
-			g.forgetLocked(now)
+		for other := range g.failures { // room by dropping any one, in constant time
+			if len(g.failures) < maxSources {
+				break
+			}
+			delete(g.failures, other)
 		}
 		b = &bucket{tokens: failureBurst, last: now}
 		g.failures[host] = b
 	}
 	b.fill(now, failureRate, failureBurst)
 	b.tokens = max(0, b.tokens-1)
-}
-
-// forgetLocked makes room: sources that have recovered go, and if there is none
-// an arbitrary one does.
-func (g *guard) forgetLocked(now time.Time) {
-	for host, b := range g.failures {
-		if b.fill(now, failureRate, failureBurst); b.tokens >= failureBurst {
-			delete(g.failures, host)
-		}
-	}
-	for host := range g.failures {
-		if len(g.failures) < maxSources {
-			return
-		}
-		delete(g.failures, host)
-	}
 }
 
 // slot waits for the right to run a handshake.
@@ -148,7 +145,7 @@ func (g *guard) awaitFirst(conn net.Conn) (gmtls.Protocol, net.Conn, error) {
 	g.mu.Lock()
 	place := g.silent.PushBack(wait)
 	var oldest *firstByteWait
-	if g.silent.Len() > maxSilent {
+	if g.silent.Len() > g.maxSilent {
 		oldest = g.silent.Remove(g.silent.Front()).(*firstByteWait)
 		oldest.displaced = true
 	}

@@ -208,7 +208,8 @@ func dialTLS(ctx context.Context, d dialer, network, address string) (net.Conn, 
 	if err != nil {
 		return nil, err
 	}
-	s, _, err := clientHandshake(ctx, d, "", address, raw)
+	group, _ := d.bind()
+	s, _, err := clientHandshake(ctx, d, group.role, "", address, raw)
 	if err != nil {
 		raw.Close()
 		return nil, err

@@ -206,6 +206,19 @@ func dial(t testing.TB, address string, so SecureOptions) (*grpc.ClientConn, err
 	return conn, err
 }
 
+// try makes one call over a new connection. Other than a blocking dial it fails
+// as soon as the connection does.
+func try(t testing.TB, address string, so SecureOptions) error {
+	t.Helper()
+	conn, err := ClientConfig{SecOpts: so, DialTimeout: patience, AsyncConnect: true}.Dial(address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = call(t, conn)
+	return err
+}
+
 // call makes one unary call and returns the client's view of the connection.
 func call(t testing.TB, conn *grpc.ClientConn) (credentials.TLSInfo, error) {
 	t.Helper()
@@ -234,4 +247,20 @@ func digest(der []byte) []byte {
 	return sum[:]
 }
 
-func sameBytes(a, b []byte) bool { return len(a) > 0 && bytes.Equal(a, b) }
+// safeBuffer is a buffer that goroutines may share.
+type safeBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // protected by mu
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

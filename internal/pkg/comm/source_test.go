@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"crypto/tls"
+	"testing"
+
+	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/internal/pkg/comm/testpb"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+)
+
+// TestLocalCertificateHash: a node that shows its TLS certificate to one peer
+// and its TLCP pair to another knows which it showed where, on both ends of a
+// stream. Gossip binds its handshake to this.
+func TestLocalCertificateHash(t *testing.T) {
+	org := newPKI(t)
+	node, remote := org.node(t), org.node(t)
+	so := remote.options()
+	so.ServerMode, so.RequireClientCert = ModeDual, true
+	srv, service := startServer(t, so)
+	for _, mode := range []ClientMode{ClientTLS, ClientGM, ClientTLS, ClientGM} {
+		co := node.options()
+		co.ClientMode, co.RequireClientCert = mode, true
+		conn, err := dial(t, srv.Address(), co)
+		require.NoError(t, err)
+		stream, err := testpb.NewEmptyServiceClient(conn).EmptyStream(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, stream.Send(&testpb.Empty{}))
+		_, err = stream.Recv()
+		require.NoError(t, err)
+		proto := mode.protocol()
+		require.Equal(t, node.leafDigest(t, proto), LocalCertificateHash(stream.Context()))
+		seen := service.last.Load()
+		require.Equal(t, digest(seen.info.State.PeerCertificates[0].Raw), LocalCertificateHash(stream.Context()))
+		require.Equal(t, remote.leafDigest(t, proto), seen.local)
+	}
+	require.Nil(t, LocalCertificateHash(t.Context()))
+}
+
+// TestCredentialSupportFollowsSource: the credentials of gossip find the source
+// by the certificate that they were given, and follow its mode, certificate and
+// roots although gossip keeps them for as long as a connection.
+func TestCredentialSupportFollowsSource(t *testing.T) {
+	n := newLiveNode(t, ModeDual, patience)
+	cert, err := n.clientSource.ClientCertificate()
+	require.NoError(t, err)
+	cs := NewCredentialSupport()
+	cs.SetClientCertificate(cert)
+	creds := cs.GetPeerCredentials()
+	for i, mode := range []ClientMode{ClientTLS, ClientGM, ClientTLS} {
+		require.NoError(t, n.clientSource.SetMode("", mode))
+		material := n.org.node(t)
+		n.client.set(material, nil)
+		require.NoError(t, n.clientSource.Reload())
+		conn, err := grpc.NewClient(n.grpc.Address(), grpc.WithTransportCredentials(creds.Clone()))
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = call(t, conn)
+		require.NoError(t, err, "round %d", i)
+		state := n.service.last.Load().info.State
+		require.Equal(t, material.leafDigest(t, mode.protocol()), digest(state.PeerCertificates[0].Raw))
+	}
+}
+
+// TestCredentialSupportWithoutSource takes the mode from the kind of
+// certificate and the roots from channels; a root that nobody can parse leaves
+// the others in effect.
+func TestCredentialSupportWithoutSource(t *testing.T) {
+	org := newPKI(t)
+	so := org.node(t).options()
+	so.ServerMode, so.RequireClientCert = ModeDual, true
+	srv, service := startServer(t, so)
+	node := org.node(t)
+	pairs, err := splitBundle(node.Certificate, node.Key)
+	require.NoError(t, err)
+	for _, cert := range []tls.Certificate{*pairs.std, carryGM(pairs.gm)} {
+		cs := NewCredentialSupport([]byte("garbage"))
+		cs.SetClientCertificate(cert)
+		cs.appRootCAsByChain["channel"] = append(org.roots(), []byte("garbage"))
+		conn, err := grpc.NewClient(srv.Address(), grpc.WithTransportCredentials(cs.GetPeerCredentials()))
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = call(t, conn)
+		require.NoError(t, err)
+		require.Equal(t, cert.Certificate[0], service.last.Load().info.State.PeerCertificates[0].Raw)
+	}
+}
+
+// TestSourceLookup: by role, and for options rebuilt from bytes by the digest
+// of the bundle, where a role that dials goes first; a replaced source is no
+// longer found.
+func TestSourceLookup(t *testing.T) {
+	org := newPKI(t)
+	m := org.node(t)
+	server := newTestSource(t, SourceConfig{Role: t.Name() + ".server", Load: fixed(m), ServerMode: ModeDual})
+	require.Same(t, server, SecureOptions{Certificate: m.Certificate}.source())
+	client := newTestSource(t, SourceConfig{Role: t.Name() + ".client", Load: fixed(m), ClientMode: ClientGM})
+	require.Same(t, client, SecureOptions{Certificate: m.Certificate}.source())
+	require.Same(t, server, LookupSource(server.role))
+	require.Nil(t, LookupSource("no such role"))
+	require.Nil(t, SecureOptions{Certificate: org.node(t).Certificate}.source())
+
+	rebuilt := SecureOptions{UseTLS: true, RequireClientCert: true, Certificate: m.Certificate, Key: m.Key}
+	require.Equal(t, m.leafDigest(t, protocolTLCP), rebuilt.BindingHash())
+	rebuilt.ClientMode = ClientTLS
+	require.Equal(t, m.leafDigest(t, protocolTLS), rebuilt.BindingHash(), "an explicit mode goes before the source's")
+	rebuilt.RequireClientCert = false
+	require.Nil(t, rebuilt.BindingHash(), "nothing is presented")
+
+	replaced := newTestSource(t, SourceConfig{Role: client.role, Load: fixed(m), ClientMode: ClientTLS})
+	require.Same(t, replaced, LookupSource(client.role))
+	require.Same(t, replaced, SecureOptions{Certificate: m.Certificate}.source())
+}
+
+func TestSourceRefusals(t *testing.T) {
+	org := newPKI(t)
+	_, err := NewSource(SourceConfig{Load: fixed(org.node(t))})
+	require.ErrorContains(t, err, "needs a role")
+	_, err = NewSource(SourceConfig{Role: t.Name(), Load: fixed(org.node(t).only(protocolTLS)), ServerMode: ModeGM})
+	require.ErrorContains(t, err, "no SM2 signing and encryption pair")
+	_, err = NewSource(SourceConfig{Role: t.Name(), Load: fixed(org.node(t).only(protocolTLS)), ClientMode: ClientGM})
+	require.ErrorContains(t, err, "no SM2 signing and encryption pair")
+	require.Nil(t, LookupSource(t.Name()))
+}
+
+// TestCertificates lists every certificate of a bundle, for expiry tracking and
+// for the status.
+func TestCertificates(t *testing.T) {
+	m := newPKI(t).node(t)
+	s := newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(m), ServerMode: ModeDual, ClientMode: ClientTLS})
+	certs := s.Certificates()
+	require.Len(t, certs, 3)
+	for i, block := range blocks(m.Certificate) {
+		require.Equal(t, string(block), string(certPEM(certs[i].Raw)))
+	}
+	for _, status := range Status() {
+		if status.Role == t.Name() {
+			require.Equal(t, []string{"tls", "gm-signing", "gm-encryption"}, []string{status.Certificates[0].Use, status.Certificates[1].Use, status.Certificates[2].Use})
+			require.False(t, status.Certificates[0].Expired)
+		}
+	}
+	server, err := s.ServerCertificate()
+	require.NoError(t, err)
+	require.Equal(t, certs[0].Raw, server.Certificate[0])
+	require.NoError(t, s.SetMode(ModeGM, ClientGM))
+	server, err = s.ServerCertificate()
+	require.NoError(t, err)
+	require.Equal(t, certs[1].Raw, server.Certificate[0])
+	client, err := s.ClientCertificate()
+	require.NoError(t, err)
+	require.Equal(t, [][]byte{certs[1].Raw, certs[2].Raw}, client.Certificate)
+}
+
+// TestSetServerCertificate replaces one family until the next reload.
+func TestSetServerCertificate(t *testing.T) {
+	n := newLiveNode(t, ModeDual, patience)
+	other := n.org.node(t)
+	pairs, err := splitBundle(other.Certificate, other.Key)
+	require.NoError(t, err)
+	presented := func(mode ClientMode) []byte {
+		require.NoError(t, n.clientSource.SetMode("", mode))
+		info, err := call(t, n.dial(t))
+		require.NoError(t, err)
+		return digest(info.State.PeerCertificates[0].Raw)
+	}
+	original := n.serverSource.Material()
+	n.grpc.SetServerCertificate(*pairs.std)
+	require.Equal(t, *pairs.std, n.grpc.ServerCertificate())
+	require.Equal(t, other.leafDigest(t, protocolTLS), presented(ClientTLS))
+	require.Equal(t, original.leafDigest(t, protocolTLCP), presented(ClientGM))
+	require.NoError(t, n.grpc.SetClientRootCAs(n.org.roots()))
+	require.Equal(t, other.leafDigest(t, protocolTLS), presented(ClientTLS), "it survives a change of roots")
+	n.grpc.SetServerCertificate(carryGM(pairs.gm))
+	require.Equal(t, other.leafDigest(t, protocolTLCP), presented(ClientGM))
+	require.NoError(t, n.serverSource.Reload())
+	require.Equal(t, original.leafDigest(t, protocolTLS), presented(ClientTLS))
+	require.Equal(t, original.leafDigest(t, protocolTLCP), presented(ClientGM))
+	require.NoError(t, n.grpc.SetClientRootCAs(n.org.roots()))
+	require.Equal(t, original.leafDigest(t, protocolTLS), presented(ClientTLS))
+}
+
+// TestTrace: the logger comm.tls at debug shows a TLCP handshake message by
+// message, and no key material.
+func TestTrace(t *testing.T) {
+	old := flogging.Global.Spec()
+	defer flogging.ActivateSpec(old)
+	var out safeBuffer
+	writer := flogging.Global.SetWriter(&out)
+	defer flogging.Global.SetWriter(writer)
+	flogging.ActivateSpec("comm.tls=debug")
+
+	org := newPKI(t)
+	so := org.node(t).options()
+	so.ServerMode, so.RequireClientCert = ModeGM, true
+	srv, _ := startServer(t, so)
+	co := org.node(t).options()
+	co.ClientMode, co.RequireClientCert = ClientGM, true
+	_, err := dial(t, srv.Address(), co)
+	require.NoError(t, err)
+	eventually(t, "both ends are logged", func() bool {
+		return containsAll(out.String(), "Client TLS handshake completed", "Server TLS handshake completed")
+	})
+	for _, message := range []string{
+		"ClientHello", "ServerHello", "Certificate", "ServerKeyExchange", "CertificateRequest",
+		"ServerHelloDone", "ClientKeyExchange", "CertificateVerify", "Finished",
+	} {
+		require.True(t, containsAll(out.String(), "TLCP sent "+message, "TLCP received "+message), message)
+	}
+	require.Contains(t, out.String(), "(TLCP, ECC_SM4_GCM_SM3)")
+}
