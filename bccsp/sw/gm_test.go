@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -98,6 +99,41 @@ func TestEveryProviderServesBothFamilies(t *testing.T) {
 	require.Error(t, err)
 	_, err = NewWithParams(256, "SM3", nil)
 	require.Error(t, err)
+}
+
+// One provider and one key serve many goroutines; run with -race.
+func TestConcurrentUse(t *testing.T) {
+	csp := gmProvider(t, nil, t.TempDir())
+	key, err := csp.KeyGen(&bccsp.SM2KeyGenOpts{})
+	require.NoError(t, err)
+	results := make(chan error)
+	const workers = 8
+	for worker := range workers {
+		go func() {
+			var failed error
+			for i := range 20 {
+				msg := []byte{byte(worker), byte(i)}
+				k, err := csp.GetKey(key.SKI())
+				if err != nil {
+					failed = err
+					break
+				}
+				sig, err := csp.Sign(key, msg, &bccsp.SM2SignerOpts{})
+				if err != nil {
+					failed = err
+					break
+				}
+				if ok, err := csp.Verify(k, sig, msg, &bccsp.SM2SignerOpts{}); err != nil || !ok {
+					failed = fmt.Errorf("signature %d of worker %d is not valid: %w", i, worker, err)
+					break
+				}
+			}
+			results <- failed
+		}()
+	}
+	for range workers {
+		require.NoError(t, <-results)
+	}
 }
 
 func TestEmptyMessage(t *testing.T) {

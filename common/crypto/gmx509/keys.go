@@ -246,15 +246,6 @@ func CheckSM2PrivateKey(key *sm2.PrivateKey) error {
 	return nil
 }
 
-// ParsePKCS1PrivateKey parses an RSA private key in PKCS#1 form.
-func ParsePKCS1PrivateKey(der []byte) (*rsa.PrivateKey, error) { return x509.ParsePKCS1PrivateKey(der) }
-
-// MarshalPKCS1PrivateKey is the inverse of ParsePKCS1PrivateKey.
-func MarshalPKCS1PrivateKey(key *rsa.PrivateKey) []byte { return x509.MarshalPKCS1PrivateKey(key) }
-
-// MarshalPKCS1PublicKey writes an RSA public key in PKCS#1 form.
-func MarshalPKCS1PublicKey(key *rsa.PublicKey) []byte { return x509.MarshalPKCS1PublicKey(key) }
-
 // CheckKeyPair tells whether a private key belongs to the certificate: nil, or an error that says what does not fit.
 // key is anything with a Public method.
 func CheckKeyPair(cert *Certificate, key any) error {

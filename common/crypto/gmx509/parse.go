@@ -35,18 +35,6 @@ func ParseCertificate(der []byte) (*Certificate, error) {
 	return certToStd(cert)
 }
 
-// ParseCertificates parses DER certificates that follow each other without padding.
-func ParseCertificates(der []byte) ([]*Certificate, error) {
-	if !NamesGM(der) {
-		return x509.ParseCertificates(der)
-	}
-	sms, err := smx509.ParseCertificates(der)
-	if err != nil {
-		return nil, err
-	}
-	return convertEach(sms, func(c *smx509.Certificate) (*Certificate, error) { return ParseCertificate(c.Raw) })
-}
-
 // ParseCertificatePEM parses the first PEM block of text, which must be a CERTIFICATE.
 func ParseCertificatePEM(text []byte) (*Certificate, error) {
 	if len(text) > maxPEM {

@@ -84,14 +84,6 @@ func (p *CertPool) Clone() *CertPool {
 	return out
 }
 
-// Equal tells whether both pools hold the same certificates.
-func (p *CertPool) Equal(other *CertPool) bool {
-	if p == nil || other == nil {
-		return p == other
-	}
-	return p.std.Equal(other.std)
-}
-
 // Std returns the pool for use with crypto/x509 and crypto/tls, nil for a nil pool. It holds SM2
 // certificates as well, which those packages can list but not verify with.
 func (p *CertPool) Std() *x509.CertPool {
