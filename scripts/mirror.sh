@@ -14,10 +14,15 @@ target=$(cd "$1" && pwd)
 cache=$(mktemp -d)
 trap 'GOMODCACHE="$cache" go clean -modcache; rm -rf "$cache"' EXIT
 near=$(go env GOMODCACHE)/cache/download
-export GOMODCACHE="$cache" GOPROXY="file://$near,$(go env GOPROXY)" GOFLAGS=-mod=mod
-for module in . scripts/fork scripts/tools build/fabric; do
+export GOMODCACHE="$cache" GOPROXY="file://$near,$(go env GOPROXY)"
+# The caller's flags are about other builds.
+export GOFLAGS=
+for module in . scripts/fork build/fabric; do
     # The listing loads the go.mod files that module selection reads; the download brings the modules themselves.
-    (cd "$root/$module" && GOFLAGS= go mod download && GOFLAGS= go list -deps -test ./... >/dev/null)
+    (cd "$root/$module" && go mod download && go list -deps -test ./... >/dev/null)
+done
+for module in scripts/fork scripts/tools; do
+    (cd "$root/$module" && go list -deps tool >/dev/null)
 done
 rm -rf "$target"
 mkdir -p "$target"
