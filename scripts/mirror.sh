@@ -4,8 +4,8 @@
 # usage: mirror.sh FOLDER
 # Writes a module proxy in files: every module that building, testing and verifying this repository needs, pinned
 # upstream included, as the go command verified it. Carry the folder to the other site and build there with
-#   GOPROXY=file:///path/of/mirror GONOSUMDB='*' make build
-# go.sum still checks every module; GONOSUMDB only keeps the go command from asking the public database as well.
+#   GOPROXY=file:///path/of/mirror make build
+# where go.sum checks every module as ever.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$1"
@@ -30,4 +30,4 @@ cp -R "$cache/cache/download/." "$target/"
 rm -rf "$target/sumdb"
 find "$target" -name '*.lock' -exec rm -f {} +
 echo "mirror: $(find "$target" -name '*.zip' | wc -l) modules, $(du -sh "$target" | cut -f1) in $1"
-echo "mirror: build from it with: GOPROXY=file://$target GONOSUMDB='*' make build"
+echo "mirror: build from it with: GOPROXY=file://$target make build"
