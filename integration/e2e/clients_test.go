@@ -163,3 +163,33 @@ func TestLoadGenerator(t *testing.T) {
 		require.GreaterOrEqual(t, after-before, uint64(result.Blocks))
 	}
 }
+
+// TestLoadComparison has the generator bring up two topologies in turn and compare them.
+func TestLoadComparison(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
+	defer cancel()
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	cmd := exec.CommandContext(ctx, program(ctx, t, "../load"), "alternate", "-rounds", "1", "-dir", dir,
+		"-a", "mode=tls,algorithm=ecdsa,orderers=1,orgs=1,peers=1", "-b", "mode=gm,orderers=1,orgs=1,peers=1",
+		"-base-port", strconv.Itoa(freeBlock(t)), "-submitters", "16", "-warm-up", "1s", "-duration", "3s")
+	cmd.Dir = root // binaries are found under build/bin
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	content, err := os.ReadFile(filepath.Join(dir, "comparison.json"))
+	require.NoError(t, err)
+	var comparison struct {
+		Rows []struct {
+			Metric string
+			A, B   struct{ Median float64 }
+			Ratio  float64
+		}
+	}
+	require.NoError(t, json.Unmarshal(content, &comparison))
+	require.Equal(t, "committed TPS", comparison.Rows[0].Metric)
+	require.Positive(t, comparison.Rows[0].A.Median)
+	require.Positive(t, comparison.Rows[0].B.Median)
+	require.InDelta(t, comparison.Rows[0].B.Median/comparison.Rows[0].A.Median, comparison.Rows[0].Ratio, 1e-9)
+	require.NoDirExists(t, filepath.Join(dir, "network"), "the last network was taken down")
+}

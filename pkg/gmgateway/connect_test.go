@@ -136,6 +136,15 @@ func TestCipherSuites(t *testing.T) {
 			exercise(t, connect(t, profile))
 		})
 	}
+	t.Run("ECDHE needs a pair", func(t *testing.T) {
+		profile := fakenet.Strange(t, "127.0.0.1:1").Profile(t, gmgateway.ModeGM, testpki.SM2, false)
+		settings := profile["client"].(values)["tls"].(values)
+		settings["cipherSuites"] = []string{"ECDHE_SM4_GCM_SM3", "ECDHE_SM4_CBC_SM3"}
+		_, err := gmgateway.Connect(fakenet.Write(t, profile))
+		require.ErrorContains(t, err, "certificate pair")
+		settings["cipherSuites"] = []string{"ECDHE_SM4_GCM_SM3", "ECC_SM4_GCM_SM3"}
+		connect(t, profile)
+	})
 	t.Run("none in common", func(t *testing.T) {
 		n := newNetwork(t, gmgateway.ModeGM, true, gmtls.ECC_SM4_GCM_SM3)
 		profile := n.Profile(t, gmgateway.ModeGM, testpki.SM2, true)

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
@@ -68,6 +69,10 @@ func (p *Profile) tlcp(config *gmtls.Config) (credentials.TransportCredentials, 
 		return nil, nil, err
 	}
 	if settings.Cert.empty() {
+		withoutPair := func(name string) bool { return !strings.HasPrefix(name, "ECDHE") }
+		if len(settings.CipherSuites) > 0 && !slices.ContainsFunc(settings.CipherSuites, withoutPair) {
+			return nil, nil, errors.New("gmgateway: client.tls.cipherSuites holds ECDHE suites alone, which need a client certificate pair: give cert, key, encCert and encKey")
+		}
 		return gmcredentials.New(config), nil, nil
 	}
 	var content [4][]byte

@@ -7,8 +7,11 @@
 //
 //	gmshim.Start(chaincode)
 //
-// in place of shim.Start or ContractChaincode.Start is the whole change. The conversation with the peer stays the
-// shim's own. A server speaks one protocol, the one it was told to: there is no detection and no fallback.
+// in place of shim.Start or ContractChaincode.Start is the whole change to serve. To know SM2 callers a chaincode imports
+// gmshim/cid in place of upstream's cid, and a contract of fabric-contract-api-go sets the context of gmshim/gmcontract.
+//
+// The conversation with the peer stays the shim's own. A server speaks one protocol, the one it was told to: there is no
+// detection and no fallback.
 //
 // Chaincode that a peer builds and launches itself connects back to the peer. It goes on using shim.Start, for TLS, or
 // StartLaunched, for TLCP, as chaincode.tls.mode in the peer's core.yaml has it.
