@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -269,4 +270,66 @@ func TestSeekRequestsNameTheCertificateInUse(t *testing.T) {
 	requireHeight("reloaded, TLCP")
 	require.NoError(t, source.SetMode("", comm_utils.ClientTLS))
 	requireHeight("reloaded, TLS")
+}
+
+// Orderers that are known by both certificates move from TLS to TLCP and back while requests flow: none is refused, and in the
+// end no connection of the old protocol is left.
+func TestClusterFollowsALiveSwitch(t *testing.T) {
+	gmCA := gmtlstest.NewCA(t)
+	sender := newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
+	receiver := newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
+	opts := &sender.dialer.Config.SecOpts
+	material := comm_utils.Material{Certificate: opts.Certificate, Key: opts.Key}
+	source, err := comm_utils.NewSource(comm_utils.SourceConfig{
+		Role:       "test.cluster.switch",
+		Load:       func() (comm_utils.Material, error) { return material, nil },
+		ClientMode: comm_utils.ClientTLS,
+		DrainGrace: 50 * time.Millisecond,
+	})
+	require.NoError(t, err)
+	opts.Source, opts.ClientMode = source, ""
+
+	members := []cluster.RemoteNode{sender.nodeInfo, receiver.nodeInfo}
+	sender.c.Configure(testChannel, members)
+	receiver.c.Configure(testChannel, members)
+	receiver.handler.On("OnSubmit", testChannel, sender.nodeInfo.ID, mock.Anything).Return(nil)
+
+	dialed := func() (protocols []string) {
+		for _, s := range comm_utils.Status() {
+			for _, d := range s.Dialed {
+				if s.Role == "test.cluster.switch" && d.Count > 0 {
+					protocols = append(protocols, d.Protocol)
+				}
+			}
+		}
+		return protocols
+	}
+	stop, failed := make(chan struct{}), make(chan error, 1)
+	go func() {
+		defer close(failed)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			// A request that was on a connection as it was closed may be lost, as on any reconnection; a refusal is an error.
+			if err := submit(sender, receiver); err != nil && !strings.Contains(err.Error(), "code = Unavailable") {
+				failed <- err
+				return
+			}
+		}
+	}()
+	for _, step := range []struct {
+		mode     comm_utils.ClientMode
+		protocol string
+	}{{comm_utils.ClientGM, "TLCP"}, {comm_utils.ClientTLS, "TLS"}, {comm_utils.ClientGM, "TLCP"}} {
+		require.NoError(t, source.SetMode("", step.mode))
+		require.Eventually(t, func() bool {
+			got := dialed()
+			return len(got) == 1 && got[0] == step.protocol && submit(sender, receiver) == nil
+		}, 30*time.Second, 5*time.Millisecond)
+	}
+	close(stop)
+	require.NoError(t, <-failed)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	coreconfig "github.com/hyperledger/fabric/core/config"
@@ -90,17 +89,17 @@ func (c *TopLevel) completeInitialization(configDir string) {
 }
 
 // dropAbsentStandardPair empties General.TLS.Certificate and PrivateKey when they were not given, where upstream
-// puts the configuration directory in place of an empty path, and, on a node that neither serves nor dials TLS, when neither
-// file exists, because the sample file gives defaults that the environment cannot empty.
+// puts the configuration directory in place of an empty path, and when neither file exists, because the sample file gives
+// defaults that the environment cannot empty. validateClientMode then says whether the node can do without.
 func (c *TopLevel) dropAbsentStandardPair(given [2]string) {
 	tls := &c.General.TLS
 	if given[0] == "" && given[1] == "" {
 		tls.Certificate, tls.PrivateKey = "", ""
 		return
 	}
-	if tls.ClientMode == string(comm.ClientGM) && absent(tls.Certificate) && absent(tls.PrivateKey) {
-		logger.Infof("General.TLS.Certificate and PrivateKey (%s, %s) do not exist and are not needed: General.TLS.Mode and ClientMode are gm",
-			filepath.Base(tls.Certificate), filepath.Base(tls.PrivateKey))
+	if absent(tls.Certificate) && absent(tls.PrivateKey) {
+		logger.Infof("General.TLS.Certificate and PrivateKey (%s, %s) do not exist: the listener in mode gm does without",
+			tls.Certificate, tls.PrivateKey)
 		tls.Certificate, tls.PrivateKey = "", ""
 	}
 }
@@ -176,7 +175,7 @@ func (c *TopLevel) validateClientMode() error {
 	if mode != comm.ClientGM {
 		if tls.Enabled && tls.Mode == string(comm.ModeGM) && tls.Certificate == "" && c.General.Cluster.ClientCertificate == "" {
 			return errors.New(`General.TLS.Mode is "gm" without a TLS certificate, but General.TLS.ClientMode is "tls" (the default): ` +
-				`set General.TLS.ClientMode to "gm", or give General.TLS.Certificate and PrivateKey`)
+				`set General.TLS.ClientMode to "gm", or give General.TLS.Certificate and PrivateKey, as files that exist`)
 		}
 		return nil
 	}

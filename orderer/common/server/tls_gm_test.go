@@ -411,3 +411,28 @@ func TestBadSM2FilesEndTheStart(t *testing.T) {
 		require.Contains(t, message, tc.want, name)
 	}
 }
+
+// A channel's TLS CAs come from its MSPs in one list: SM2-only roots, which crypto/x509 cannot read, neither keep the standard
+// ones out nor stay out themselves, whatever the order.
+func TestChannelRootsOfBothFamilies(t *testing.T) {
+	n := newTLCPNode(t, comm.ModeDual, comm.ClientGM)
+	n.conf.General.TLS.ClientAuthRequired = true
+	n.conf.General.TLS.ClientRootCAs = nil
+	for _, order := range []string{"SM2 first", "standard first"} {
+		srv := initializeGrpcServer(n.conf, initializeServerConfig(n.conf, &disabled.Provider{}))
+		address := start(t, srv)
+		channel := newTLCPNode(t, "", "")
+		roots := [][]byte{channel.gmCA.CertPEM, channel.stdCA.CertBytes()}
+		if order == "standard first" {
+			roots[0], roots[1] = roots[1], roots[0]
+		}
+		for _, mode := range []comm.ClientMode{comm.ClientTLS, comm.ClientGM} {
+			opts := channel.clientOptions(t, mode)
+			opts.ServerRootCAs = [][]byte{n.stdCA.CertBytes(), n.gmCA.CertPEM}
+			require.Error(t, call(t, address, opts), "%s, %s: before the channel", order, mode)
+			require.NoError(t, srv.SetClientRootCAs(roots))
+			require.NoError(t, call(t, address, opts), "%s, %s", order, mode)
+			require.NoError(t, srv.SetClientRootCAs(nil))
+		}
+	}
+}
