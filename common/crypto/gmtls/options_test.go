@@ -154,6 +154,27 @@ func runClient(c *Conn, rest func(*clientHandshakeState) error) error {
 	return err
 }
 
+// runServer reads ClientHello for a server, fixes an ECC suite and lets rest do
+// the remainder.
+func runServer(c *Conn, rest func(*serverHandshakeState) error) error {
+	c.handshakeMu.Lock()
+	defer c.handshakeMu.Unlock()
+	c.in.Lock()
+	defer c.in.Unlock()
+	hs := &serverHandshakeState{handshake: c.newHandshake(context.Background())}
+	defer hs.wipe()
+	err := hs.readClientHello()
+	if err == nil {
+		hs.suite = suiteByID(ECC_SM4_GCM_SM3)
+		c.suite = hs.suite
+		err = rest(hs)
+	}
+	if err == nil {
+		c.handshakeDone.Store(true)
+	}
+	return err
+}
+
 func TestOmitExtensions(t *testing.T) {
 	client, server := testConfigs(t)
 	client.NextProtos, server.NextProtos = []string{"h2"}, []string{"h2"}
