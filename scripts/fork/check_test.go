@@ -226,4 +226,19 @@ func TestOutcome(t *testing.T) {
 	if got := compare(nil, false); !strings.Contains(got, "a: failed") {
 		t.Error("a package that fails without a failing test passes:", got)
 	}
+	first := &outcome{
+		result: map[string]string{"a": "fail", "a TestRace": "fail", "a TestGone": "pass", "b": "pass", "b TestX": "pass", "c": "fail", "c TestSkip": "fail"},
+		output: map[string][]string{"a TestRace": {"lost"}},
+	}
+	excuse := map[string]bool{"c TestSkip": true}
+	if again := first.unexcused(excuse); len(again) != 1 || again[0] != "./a" {
+		t.Errorf("would run %q again", again)
+	}
+	first.replace(&outcome{result: map[string]string{"a": "pass", "a TestRace": "pass"}, output: map[string][]string{}})
+	if err := first.compare(&strings.Builder{}, excuse, map[string]bool{"b TestX": true}, false); err != nil {
+		t.Error(err)
+	}
+	if err := first.compare(&strings.Builder{}, excuse, map[string]bool{"a TestGone": true}, false); err == nil {
+		t.Error("a test that did not run in the second run is not missed")
+	}
 }
