@@ -11,20 +11,19 @@ import (
 )
 
 const (
-	randomLen     = 32
-	masterLen     = 48
-	preMasterLen  = 48
-	finishedLen   = 12
-	sm4KeyLen     = 16
-	gcmFixedLen   = 4 // implicit part of the GCM nonce
-	gcmNonceLen   = 8 // explicit part, in the record
-	labelMaster   = "master secret"
-	labelKeys     = "key expansion"
-	labelClient   = "client finished"
-	labelServer   = "server finished"
-	maxKeyBlock   = 2 * (sm3.Size + sm4KeyLen + sm4.BlockSize)
-	gcmKeyBlock   = 2 * (sm4KeyLen + gcmFixedLen)
-	finishedMsgSz = 4 + finishedLen
+	randomLen    = 32
+	masterLen    = 48
+	preMasterLen = 48
+	finishedLen  = 12
+	sm4KeyLen    = 16
+	gcmFixedLen  = 4 // implicit part of the GCM nonce
+	gcmNonceLen  = 8 // explicit part, in the record
+	labelMaster  = "master secret"
+	labelKeys    = "key expansion"
+	labelClient  = "client finished"
+	labelServer  = "server finished"
+	maxKeyBlock  = 2 * (sm3.Size + sm4KeyLen + sm4.BlockSize)
+	gcmKeyBlock  = 2 * (sm4KeyLen + gcmFixedLen)
 )
 
 // keySchedule derives everything that a connection needs from its master secret

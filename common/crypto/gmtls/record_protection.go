@@ -22,8 +22,6 @@ type recordCipher interface {
 	// open checks and decrypts body in place and returns the payload, which
 	// lies in body. Whatever is wrong, it returns ok false and nothing else.
 	open(seq uint64, typ uint8, body []byte) (payload []byte, ok bool)
-	// overhead is the greatest number of bytes by which seal grows a payload.
-	overhead() int
 }
 
 // The data that is authenticated before the payload: sequence number, type,
@@ -46,8 +44,6 @@ type gcmCipher struct {
 }
 
 const gcmTagLen = 16
-
-func (g *gcmCipher) overhead() int { return gcmNonceLen + gcmTagLen }
 
 func (g *gcmCipher) seal(b []byte, _ io.Reader, seq uint64, typ uint8, payload []byte) ([]byte, error) {
 	binary.BigEndian.PutUint64(g.nonce[gcmFixedLen:], seq)
@@ -84,8 +80,6 @@ type cbcCipher struct {
 	inner    [sm3.Size]byte
 	pad      [sm3.BlockSize]byte
 }
-
-func (c *cbcCipher) overhead() int { return sm4.BlockSize + sm3.Size + sm4.BlockSize }
 
 func (c *cbcCipher) seal(b []byte, rand io.Reader, seq uint64, typ uint8, payload []byte) ([]byte, error) {
 	start := len(b)
