@@ -115,7 +115,9 @@ func clientHandshake(ctx context.Context, d dialer, role, serverName, authority 
 	} else {
 		config := st.std.Clone()
 		config.ServerName = firstName(serverName, config.ServerName, authority)
-		err = s.finishStd(ctx, tls.Client(raw, config))
+		conn, done := tracedTLS(raw)
+		err = s.finishStd(ctx, tls.Client(conn, config))
+		done()
 	}
 	if err != nil {
 		err = explain(err, role, raw.RemoteAddr().String(), st.mode)

@@ -228,6 +228,8 @@ func (s *session) serve(ctx context.Context, conn net.Conn, st *serverState) err
 	if s.protocol == protocolTLCP {
 		return s.finishGM(ctx, gmtls.Server(conn, traced(st.gm, conn)))
 	}
+	conn, done := tracedTLS(conn)
+	defer done()
 	return s.finishStd(ctx, tls.Server(conn, st.std))
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/flogging"
-	"go.uber.org/zap/zapcore"
 )
 
 // tlsLogger reports client handshakes and, at level debug, traces the messages
@@ -71,29 +70,6 @@ func (e *endpoint) logFailure(raw net.Conn, took time.Duration, err error) {
 		return
 	}
 	l.Errorf("Server TLS handshake failed in %s with error %s%s", took, err, note)
-}
-
-// traced returns a copy of the configuration that reports each record's
-// message to the debug log, if that is on. There are no secrets in it.
-func traced(config *gmtls.Config, conn net.Conn) *gmtls.Config {
-	config = config.Clone()
-	if !tlsLogger.IsEnabledFor(zapcore.DebugLevel) {
-		return config
-	}
-	l := tlsLogger.With("remote address", conn.RemoteAddr().String())
-	config.Trace = func(ev gmtls.TraceEvent) {
-		direction := "received"
-		if ev.Sent {
-			direction = "sent"
-		}
-		switch ev.Kind {
-		case gmtls.TraceHandshake:
-			l.Debugf("TLCP %s %s, %d bytes, encrypted %t", direction, ev.Name, ev.Length, ev.Encrypted)
-		case gmtls.TraceAlert:
-			l.Debugf("TLCP %s alert %s, level %d, encrypted %t", direction, ev.Name, ev.Type, ev.Encrypted)
-		}
-	}
-	return config
 }
 
 // resultOf names the outcome of a handshake for metrics.

@@ -22,7 +22,7 @@ var (
 		Namespace:    "comm",
 		Subsystem:    "tls",
 		Name:         "handshakes",
-		Help:         "Handshakes by role, listener (empty for dialers), side, protocol (TLS or TLCP), cipher suite and result.",
+		Help:         "Handshakes by role, listener (none for dialers), side (server or client), protocol (TLS or TLCP), cipher suite and result (ok, mode, certificate, timeout, silent, throttled or failed).",
 		LabelNames:   []string{"role", "listener", "side", "protocol", "suite", "result"},
 		StatsdFormat: "%{#fqname}.%{role}.%{listener}.%{side}.%{protocol}.%{suite}.%{result}",
 	}
@@ -38,7 +38,7 @@ var (
 		Namespace:    "comm",
 		Subsystem:    "tls",
 		Name:         "connections",
-		Help:         "Live connections by role, listener (empty for dialers), protocol (TLS or TLCP) and cipher suite.",
+		Help:         "Live connections by role, listener (none for dialers), protocol (TLS or TLCP) and cipher suite.",
 		LabelNames:   []string{"role", "listener", "protocol", "suite"},
 		StatsdFormat: "%{#fqname}.%{role}.%{listener}.%{protocol}.%{suite}",
 	}
@@ -77,14 +77,13 @@ func observeHandshake(role, listener, side string, s *session, result string, st
 	if m == nil {
 		return
 	}
-	var proto protocol
-	var suite string
+	proto, suite := "", ""
 	if s != nil {
-		proto, suite = s.protocol, s.suite
+		proto, suite = string(s.protocol), s.suite
 	}
 	labels := []string{
-		"role", role, "listener", listener, "side", side,
-		"protocol", string(proto), "suite", suite, "result", result,
+		"role", orNone(role), "listener", orNone(listener), "side", side,
+		"protocol", orNone(proto), "suite", orNone(suite), "result", result,
 	}
 	m.handshakes.With(labels...).Add(1)
 	m.durations.With(labels...).Observe(time.Since(start).Seconds())
@@ -92,7 +91,15 @@ func observeHandshake(role, listener, side string, s *session, result string, st
 
 func observeConnection(t *tracked, change float64) {
 	if m := metricsInUse.Load(); m != nil {
-		m.connections.With("role", t.group.role, "listener", t.group.listener,
-			"protocol", string(t.protocol), "suite", t.suite).Add(change)
+		m.connections.With("role", orNone(t.group.role), "listener", orNone(t.group.listener),
+			"protocol", string(t.protocol), "suite", orNone(t.suite)).Add(change)
 	}
+}
+
+// orNone keeps a label from being empty, which statsd cannot have in a name.
+func orNone(label string) string {
+	if label == "" {
+		return "none"
+	}
+	return label
 }

@@ -182,32 +182,53 @@ func TestSetServerCertificate(t *testing.T) {
 	require.Equal(t, original.leafDigest(t, protocolTLS), presented(ClientTLS))
 }
 
-// TestTrace: the logger comm.tls at debug shows a TLCP handshake message by
-// message, and no key material.
+// TestTrace: the logger comm.tls at debug shows a handshake message by message
+// on both ends, as far as messages are in the clear.
 func TestTrace(t *testing.T) {
 	old := flogging.Global.Spec()
 	defer flogging.ActivateSpec(old)
-	var out safeBuffer
-	writer := flogging.Global.SetWriter(&out)
-	defer flogging.Global.SetWriter(writer)
 	flogging.ActivateSpec("comm.tls=debug")
-
-	org := newPKI(t)
-	so := org.node(t).options()
-	so.ServerMode, so.RequireClientCert = ModeGM, true
-	srv, _ := startServer(t, so)
-	co := org.node(t).options()
-	co.ClientMode, co.RequireClientCert = ClientGM, true
-	_, err := dial(t, srv.Address(), co)
-	require.NoError(t, err)
-	eventually(t, "both ends are logged", func() bool {
-		return containsAll(out.String(), "Client TLS handshake completed", "Server TLS handshake completed")
-	})
-	for _, message := range []string{
+	full := []string{
 		"ClientHello", "ServerHello", "Certificate", "ServerKeyExchange", "CertificateRequest",
-		"ServerHelloDone", "ClientKeyExchange", "CertificateVerify", "Finished",
-	} {
-		require.True(t, containsAll(out.String(), "TLCP sent "+message, "TLCP received "+message), message)
+		"ServerHelloDone", "ClientKeyExchange", "CertificateVerify",
 	}
-	require.Contains(t, out.String(), "(TLCP, ECC_SM4_GCM_SM3)")
+	for _, c := range []struct {
+		name     string
+		mode     ClientMode
+		version  uint16 // greatest of TLS
+		messages []string
+		protocol string
+	}{
+		{"TLCP", ClientGM, 0, append(full, "Finished"), "TLCP"},
+		{"TLS 1.2", ClientTLS, tls.VersionTLS12, append(full, "ChangeCipherSpec"), "TLS"},
+		{"TLS 1.3", ClientTLS, tls.VersionTLS13, []string{"ClientHello", "ServerHello", "protected record"}, "TLS"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var out safeBuffer
+			writer := flogging.Global.SetWriter(&out)
+			defer flogging.Global.SetWriter(writer)
+			org := newPKI(t)
+			so := org.node(t).options()
+			so.ServerMode, so.RequireClientCert = ModeDual, true
+			srv, _ := startServer(t, so)
+			co := org.node(t).options()
+			co.ClientMode, co.RequireClientCert = c.mode, true
+			var d dialer = newOptionsDialer(co, alpnProtocols)
+			if c.mode == ClientTLS {
+				config, err := co.TLSConfig()
+				require.NoError(t, err)
+				config.MaxVersion = c.version
+				d = staticDialer{config}
+			}
+			conn, err := dialTLS(t.Context(), d, "tcp", srv.Address())
+			require.NoError(t, err)
+			defer conn.Close()
+			eventually(t, "both ends are logged", func() bool {
+				return containsAll(out.String(), "Client TLS handshake completed", "Server TLS handshake completed")
+			})
+			for _, message := range c.messages {
+				require.True(t, containsAll(out.String(), c.protocol+" sent "+message, c.protocol+" received "+message), "%s in %s", message, out.String())
+			}
+		})
+	}
 }

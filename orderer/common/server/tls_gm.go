@@ -191,6 +191,7 @@ func newOperationsSystem(ops localconfig.Operations, metrics localconfig.Metrics
 		Metrics: operations.MetricsOptions{Provider: metrics.Provider, Statsd: &statsd},
 		Version: metadata.Version,
 	})
+	comm.UseMetrics(system.Provider)
 	system.RegisterHandler(tlsadmin.URL, tlsadmin.NewHandler(), true)
 	tlsadmin.ReloadOnHangup()
 	return system

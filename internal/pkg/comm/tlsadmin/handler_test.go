@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tlsadmin
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/common/crypto/tlsgen"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+	"github.com/stretchr/testify/require"
+)
+
+// role is a source whose loading a test can break.
+type role struct {
+	name  string
+	mu    sync.Mutex
+	m     comm.Material // protected by mu
+	err   error         // protected by mu
+	loads int           // protected by mu
+}
+
+func newRole(t *testing.T, withGM bool) *role {
+	t.Helper()
+	ca, err := tlsgen.NewCA()
+	require.NoError(t, err)
+	pair, err := ca.NewServerCertKeyPair("127.0.0.1")
+	require.NoError(t, err)
+	r := &role{name: t.Name(), m: comm.Material{Certificate: pair.Cert, Key: pair.Key}}
+	if withGM {
+		r.m.Certificate, r.m.Key = gmtlstest.NewCA(t).NewPair(t, "127.0.0.1").Bundle(pair.Cert, pair.Key)
+	}
+	_, err = comm.NewSource(comm.SourceConfig{Role: r.name, Load: r.load, ServerMode: comm.ModeTLS, ClientMode: comm.ClientTLS})
+	require.NoError(t, err)
+	return r
+}
+
+func (r *role) load() (comm.Material, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.loads++
+	return r.m, r.err
+}
+
+func (r *role) loadCount() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.loads
+}
+
+func (r *role) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err = err
+}
+
+// verified is the state of a connection whose client certificate was verified.
+var verified = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{}}}}
+
+func request(t *testing.T, method, body string, state *tls.ConnectionState) (int, []byte) {
+	t.Helper()
+	r := httptest.NewRequest(method, URL, strings.NewReader(body))
+	r.TLS = state
+	w := httptest.NewRecorder()
+	NewHandler().ServeHTTP(w, r)
+	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
+	return w.Code, w.Body.Bytes()
+}
+
+func statusOf(t *testing.T, body []byte, name string) comm.SourceStatus {
+	t.Helper()
+	var all []comm.SourceStatus
+	require.NoError(t, json.NewDecoder(bytes.NewReader(body)).Decode(&all))
+	for _, s := range all {
+		if s.Role == name {
+			return s
+		}
+	}
+	t.Fatalf("no role %q in %s", name, body)
+	return comm.SourceStatus{}
+}
+
+func TestGet(t *testing.T) {
+	r := newRole(t, true)
+	code, body := request(t, http.MethodGet, "", nil)
+	require.Equal(t, http.StatusOK, code)
+	s := statusOf(t, body, r.name)
+	require.Equal(t, comm.ModeTLS, s.ServerMode)
+	require.Equal(t, comm.ClientTLS, s.ClientMode)
+	require.Len(t, s.Certificates, 3)
+	require.NotContains(t, string(body), "PRIVATE")
+}
+
+func TestPut(t *testing.T) {
+	r := newRole(t, true)
+	code, body := request(t, http.MethodPut, `{"role":"`+r.name+`","serverMode":"gm","clientMode":"gm"}`, verified)
+	require.Equal(t, http.StatusOK, code)
+	s := statusOf(t, body, r.name)
+	require.Equal(t, comm.ModeGM, s.ServerMode)
+	require.Equal(t, comm.ClientGM, s.ClientMode)
+	require.Equal(t, "mode", s.Last.Action)
+	require.Empty(t, s.Last.Error)
+}
+
+func TestPutRefused(t *testing.T) {
+	r := newRole(t, false)
+	for body, want := range map[string]int{
+		`{"role":"` + r.name + `","serverMode":"gm"}`:     http.StatusConflict, // no SM2 pair
+		`{"role":"` + r.name + `"}`:                       http.StatusConflict, // no mode
+		`{"role":"` + r.name + `","serverMode":"both"}`:   http.StatusConflict,
+		`{"role":"nobody","serverMode":"gm"}`:             http.StatusConflict,
+		`{"mode":"gm"}`:                                   http.StatusBadRequest,
+		`{"role":`:                                        http.StatusBadRequest,
+		`{} {}`:                                           http.StatusBadRequest,
+		`{"role":"` + strings.Repeat("x", maxBody) + `"}`: http.StatusBadRequest,
+	} {
+		code, answer := request(t, http.MethodPut, body, verified)
+		require.Equal(t, want, code, "%.80s", body)
+		var f failure
+		require.NoError(t, json.Unmarshal(answer, &f))
+		require.NotEmpty(t, f.Error)
+		server, client := comm.LookupSource(r.name).Modes()
+		require.Equal(t, comm.ModeTLS, server)
+		require.Equal(t, comm.ClientTLS, client)
+	}
+}
+
+func TestPost(t *testing.T) {
+	r := newRole(t, true)
+	body := `{"role":"` + r.name + `"}`
+	before := r.loadCount()
+	code, answer := request(t, http.MethodPost, body, verified)
+	require.Equal(t, http.StatusOK, code)
+	require.Equal(t, before+1, r.loadCount())
+	require.Equal(t, "reload", statusOf(t, answer, r.name).Last.Action)
+
+	r.fail(errors.New("server.crt is gone"))
+	code, answer = request(t, http.MethodPost, body, verified)
+	require.Equal(t, http.StatusConflict, code)
+	require.Contains(t, string(answer), "server.crt is gone")
+	_, answer = request(t, http.MethodGet, "", nil)
+	require.Contains(t, statusOf(t, answer, r.name).Last.Error, "server.crt is gone")
+	r.fail(nil)
+
+	code, _ = request(t, http.MethodPost, `{"serverMode":"gm"}`, verified)
+	require.Equal(t, http.StatusConflict, code)
+	require.Equal(t, before+2, r.loadCount())
+}
+
+// TestUnauthenticated: without a verified client certificate nothing changes,
+// even where the operations server runs without TLS.
+func TestUnauthenticated(t *testing.T) {
+	r := newRole(t, true)
+	before := r.loadCount()
+	for _, state := range []*tls.ConnectionState{nil, {}, {PeerCertificates: []*x509.Certificate{{}}}} {
+		for _, method := range []string{http.MethodPut, http.MethodPost} {
+			code, _ := request(t, method, `{"role":"`+r.name+`","serverMode":"gm"}`, state)
+			require.Equal(t, http.StatusForbidden, code)
+		}
+	}
+	code, _ := request(t, http.MethodDelete, "", verified)
+	require.Equal(t, http.StatusMethodNotAllowed, code)
+	require.Equal(t, before, r.loadCount())
+	mode, _ := comm.LookupSource(r.name).Modes()
+	require.Equal(t, comm.ModeTLS, mode)
+}
+
+func TestHangup(t *testing.T) {
+	r := newRole(t, true)
+	stop := ReloadOnHangup()
+	defer stop()
+	before := r.loadCount()
+	self, err := os.FindProcess(os.Getpid())
+	require.NoError(t, err)
+	require.NoError(t, self.Signal(syscall.SIGHUP))
+	deadline := time.Now().Add(20 * time.Second)
+	for r.loadCount() == before {
+		require.True(t, time.Now().Before(deadline), "SIGHUP did not reload")
+		time.Sleep(time.Millisecond)
+	}
+}
