@@ -14,6 +14,11 @@ load: load-tool ## measure the running network: throughput, latency, errors, CPU
 load-compare: build network-tools load-tool ## measure two topologies in turn and print ratios (A=, B=, ROUNDS=, LOAD_FLAGS=)
 	@build/bin/load alternate -a '$(A)' -b '$(B)' -rounds $(ROUNDS) $(LOAD_FLAGS)
 
+.PHONY: load-stock
+load-stock: build network-tools load-tool stock ## measure unmodified Fabric against this fork in mode gm (B=, ROUNDS=, LOAD_FLAGS=)
+	@cp -R build/bin/asset build/bin/ccaas build/stock/
+	@build/bin/load alternate -a 'mode=tls,algorithm=ecdsa,bin=build/stock' -b '$(B)' -rounds $(ROUNDS) $(LOAD_FLAGS)
+
 .PHONY: load-tool
 load-tool:
 	@mkdir -p build/bin
