@@ -11,7 +11,12 @@ import (
 
 	"github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/hyperledger/fabric/pkg/gmgateway"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
+
+// gossipLimit is how long peers may take to tell each other what chaincode they have.
+const gossipLimit = 30 * time.Second
 
 // Profile is the connection profile of an organisation's User1, as a file.
 func (n *Network) Profile(org Org) string {
@@ -42,7 +47,14 @@ func (n *Network) firstTransaction(ctx context.Context) (height uint64, err erro
 		return 0, err
 	}
 	defer connection.Close()
-	_, err = n.Contract(connection).SubmitWithContext(ctx, "CreateAsset", client.WithArguments(id, "blue", "5", "amelia", "300"))
+	// A gateway learns by gossip which peers of other organisations have the chaincode, and refuses to endorse until then.
+	err = poll(ctx, gossipLimit, "endorsers of every organisation at "+first.Name, func(ctx context.Context) error {
+		_, err := n.Contract(connection).SubmitWithContext(ctx, "CreateAsset", client.WithArguments(id, "blue", "5", "amelia", "300"))
+		if err != nil && status.Code(err) != codes.FailedPrecondition {
+			return fmt.Errorf("%w%w", err, errFinal)
+		}
+		return err
+	})
 	if err != nil {
 		return 0, n.explain(fmt.Errorf("submit CreateAsset through %s: %w", first.Name, err), append(n.Nodes(Peer), n.Nodes(Orderer)...)...)
 	}
