@@ -18,8 +18,8 @@ import (
 //
 //fork:fields TLCP settings
 type TLS struct {
-	// Role names the server in the registry of live TLS material, such as "peer.operations". Files of a server with
-	// a role are reloaded and its mode is switched while it runs; one without a role keeps what it was started with.
+	// Role names the server in the registry of live TLS material, by which its files are reloaded and its mode is switched
+	// while it runs; "http" and the address when empty.
 	Role string
 	// Mode is "tls" (also when empty), "dual" or "gm".
 	Mode string
@@ -28,6 +28,8 @@ type TLS struct {
 	GMSignKeyFile  string
 	GMEncCertFile  string
 	GMEncKeyFile   string
+	// GMCipherSuites are the TLCP suites to accept, by their names in the standard, best first; empty: all.
+	GMCipherSuites []string
 	// DrainGrace is how long connections of an abolished protocol may go on after a live switch; 0 means 60 s.
 	DrainGrace time.Duration
 }
@@ -95,16 +97,17 @@ func (t TLS) listen(inner net.Listener) (net.Listener, error) {
 		EncCert: t.GMEncCertFile, EncKey: t.GMEncKeyFile,
 		ClientRootCAs: t.ClientCACertFiles,
 	}
-	opts := comm.SecureOptions{UseTLS: true, RequireClientCert: t.ClientCertRequired, CipherSuites: comm.DefaultTLSCipherSuites}
-	if t.Role != "" {
-		opts.Source, err = comm.NewSource(comm.SourceConfig{Role: t.Role, Load: files.Load, ServerMode: mode, DrainGrace: t.DrainGrace})
-	} else {
-		var m comm.Material
-		m, err = files.Load()
-		opts.ServerMode, opts.Certificate, opts.Key, opts.ClientRootCAs = mode, m.Certificate, m.Key, m.ClientRootCAs
+	role := t.Role
+	if role == "" {
+		role = "http " + inner.Addr().String()
 	}
+	source, err := comm.NewSource(comm.SourceConfig{
+		Role: role, Load: files.Load, ServerMode: mode, GMCipherSuites: t.GMCipherSuites, DrainGrace: t.DrainGrace,
+	})
 	if err != nil {
 		return nil, err
 	}
-	return comm.NewHTTPListener(inner, opts)
+	return comm.NewHTTPListener(inner, comm.SecureOptions{
+		UseTLS: true, RequireClientCert: t.ClientCertRequired, CipherSuites: comm.DefaultTLSCipherSuites, Source: source,
+	})
 }

@@ -50,6 +50,7 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 		GMSignKeyFile:      config.GetPath("operations.tls.gm.signKey.file"),
 		GMEncCertFile:      config.GetPath("operations.tls.gm.encCert.file"),
 		GMEncKeyFile:       config.GetPath("operations.tls.gm.encKey.file"),
+		GMCipherSuites:     viper.GetStringSlice("operations.tls.gm.cipherSuites"),
 		ClientCertRequired: coreConfig.OperationsTLSClientAuthRequired,
 		ClientCACertFiles:  coreConfig.OperationsTLSClientRootCAs,
 		DrainGrace:         viper.GetDuration("operations.tls.drainGrace"),

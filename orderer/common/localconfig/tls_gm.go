@@ -13,7 +13,7 @@ import (
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
 
-// TLS holds what a listener and a dialer need for TLCP (GB/T 38636) beside TLS. All fields are flat strings, so that
+// TLS holds what a listener and a dialer need for TLCP (GB/T 38636) beside TLS. All fields are flat, so that
 // environment variables reach them in configuration files that do not name them. An absent field means stock behaviour.
 //
 //fork:fields TLCP settings; the decoder refuses keys that the struct does not know
@@ -28,6 +28,8 @@ type TLS struct {
 	GMSignPrivateKey  string
 	GMEncCertificate  string
 	GMEncPrivateKey   string
+	// GMCipherSuites are the TLCP suites to use, by their names in the standard such as ECC_SM4_GCM_SM3, best first; empty: all.
+	GMCipherSuites []string
 	// DrainGrace is how long connections of a protocol that a live switch has abolished may go on; 0 means 60 s.
 	DrainGrace time.Duration
 }
@@ -48,6 +50,9 @@ type Cluster struct {
 	GMClientSignPrivateKey  string
 	GMClientEncCertificate  string
 	GMClientEncPrivateKey   string
+	// GMCipherSuites are the TLCP suites between orderers, as TLS.GMCipherSuites; when absent those of General.TLS are used.
+	// A shared listener has those of General.TLS always.
+	GMCipherSuites []string
 }
 
 // load refuses TLS settings that contradict each other, naming the key to mend. Without the check a typing error
@@ -140,8 +145,8 @@ func (c *TopLevel) validateTLS() error {
 			return err
 		}
 	}
-	if c.Kafka.TLS.Mode != "" || c.Kafka.TLS.HasGMPair() {
-		return errors.New("Kafka.TLS takes no Mode and no GM pairs: connections to Kafka brokers are always TLS")
+	if c.Kafka.TLS.Mode != "" || c.Kafka.TLS.HasGMPair() || len(c.Kafka.TLS.GMCipherSuites) > 0 {
+		return errors.New("Kafka.TLS takes no Mode, GM pairs and suites: connections to Kafka brokers are always TLS")
 	}
 	return nil
 }

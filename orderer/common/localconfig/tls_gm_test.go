@@ -68,6 +68,8 @@ func TestEnvironmentOverridesOfTLCPKeys(t *testing.T) {
 		"GENERAL_TLS_GMENCCERTIFICATE":            "tls/server-enc.crt",
 		"GENERAL_TLS_GMENCPRIVATEKEY":             "/abs/server-enc.key",
 		"GENERAL_TLS_DRAINGRACE":                  "15s",
+		"GENERAL_TLS_GMCIPHERSUITES":              "[ECC_SM4_GCM_SM3, ECC_SM4_CBC_SM3]",
+		"GENERAL_CLUSTER_GMCIPHERSUITES":          "ECDHE_SM4_GCM_SM3",
 		"GENERAL_CLUSTER_LISTENADDRESS":           "127.0.0.1",
 		"GENERAL_CLUSTER_LISTENPORT":              "7055",
 		"GENERAL_CLUSTER_MODE":                    "gm",
@@ -102,10 +104,12 @@ func TestEnvironmentOverridesOfTLCPKeys(t *testing.T) {
 		Mode: "dual", ClientMode: "gm", DrainGrace: 15 * time.Second,
 		GMSignCertificate: in("tls/server-sign.crt"), GMSignPrivateKey: in("tls/server-sign.key"),
 		GMEncCertificate: in("tls/server-enc.crt"), GMEncPrivateKey: "/abs/server-enc.key",
+		GMCipherSuites: []string{"ECC_SM4_GCM_SM3", "ECC_SM4_CBC_SM3"},
 	}, conf.General.TLS)
 
 	c := conf.General.Cluster
 	require.Equal(t, "gm", c.Mode)
+	require.Equal(t, []string{"ECDHE_SM4_GCM_SM3"}, c.GMCipherSuites)
 	// Upstream takes ServerCertificate as it stands and resolves ClientCertificate; ours follow.
 	require.Equal(t, []string{"c-sign.crt", "c-sign.key", "c-enc.crt", "c-enc.key"},
 		[]string{c.GMServerSignCertificate, c.GMServerSignPrivateKey, c.GMServerEncCertificate, c.GMServerEncPrivateKey})

@@ -37,10 +37,11 @@ func initializeServerConfig(conf *localconfig.TopLevel, metricsProvider metrics.
 		files.ClientRootCAs = t.ClientRootCAs
 	}
 	attachSource(&config.SecOpts, comm.SourceConfig{
-		Role:       roleGeneral,
-		Load:       files.Load,
-		ServerMode: listenerMode(t.Mode),
-		DrainGrace: t.DrainGrace,
+		Role:           roleGeneral,
+		Load:           files.Load,
+		ServerMode:     listenerMode(t.Mode),
+		GMCipherSuites: t.GMCipherSuites,
+		DrainGrace:     t.DrainGrace,
 	}, t.HasGMPair())
 	return config
 }
@@ -66,8 +67,9 @@ func newClusterServer(address string, config *comm.ServerConfig, conf *localconf
 			EncKey:        c.GMServerEncPrivateKey,
 			ClientRootCAs: c.RootCAs,
 		}.Load,
-		ServerMode: listenerMode(c.Mode),
-		DrainGrace: conf.General.TLS.DrainGrace,
+		ServerMode:     listenerMode(c.Mode),
+		GMCipherSuites: clusterSuites(conf),
+		DrainGrace:     conf.General.TLS.DrainGrace,
 	}, c.HasGMServerPair())
 	return comm.NewGRPCServer(address, *config)
 }
@@ -96,10 +98,11 @@ func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfi
 		mode = comm.ClientGM
 	}
 	attachSource(&config.SecOpts, comm.SourceConfig{
-		Role:       roleClusterClient,
-		Load:       files.Load,
-		ClientMode: mode,
-		DrainGrace: t.DrainGrace,
+		Role:           roleClusterClient,
+		Load:           files.Load,
+		ClientMode:     mode,
+		GMCipherSuites: clusterSuites(conf),
+		DrainGrace:     t.DrainGrace,
 	}, files.SignCert != "")
 	return config, reuse
 }
@@ -116,8 +119,8 @@ func reuseListener(conf *localconfig.TopLevel) bool {
 // would stay trusted. Without SM2 pairs a failure is left for the listener or dialer to report, as in stock Fabric.
 func attachSource(opts *comm.SecureOptions, config comm.SourceConfig, hasGM bool) {
 	source, err := comm.NewSource(config)
-	if err != nil && hasGM {
-		logger.Fatalf("Failed to load the TLS certificates of %s: %s", config.Role, err)
+	if err != nil && (hasGM || len(config.GMCipherSuites) > 0) {
+		logger.Fatalf("Failed to set up TLS of %s: %s", config.Role, err)
 	}
 	if err != nil {
 		logger.Warnf("TLS certificates of %s cannot be reloaded or switched while the orderer runs: %s", config.Role, err)
@@ -130,6 +133,14 @@ func attachSource(opts *comm.SecureOptions, config comm.SourceConfig, hasGM bool
 	} else {
 		opts.ServerRootCAs = nil
 	}
+}
+
+// clusterSuites are the TLCP suites between orderers.
+func clusterSuites(conf *localconfig.TopLevel) []string {
+	if suites := conf.General.Cluster.GMCipherSuites; len(suites) > 0 {
+		return suites
+	}
+	return conf.General.TLS.GMCipherSuites
 }
 
 // listenerMode is the mode of a listener; localconfig has checked the value.
@@ -220,6 +231,7 @@ func httpOptions(role, address string, t localconfig.TLS) fabhttp.Options {
 			GMSignKeyFile:      t.GMSignPrivateKey,
 			GMEncCertFile:      t.GMEncCertificate,
 			GMEncKeyFile:       t.GMEncPrivateKey,
+			GMCipherSuites:     t.GMCipherSuites,
 			DrainGrace:         t.DrainGrace,
 		},
 	}

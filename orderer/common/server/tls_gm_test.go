@@ -402,7 +402,11 @@ func TestBadSM2FilesEndTheStart(t *testing.T) {
 		change func(*localconfig.TLS)
 		want   string
 	}{
-		"missing":     {func(c *localconfig.TLS) { c.GMEncCertificate = "absent.crt" }, "absent.crt"},
+		"missing":       {func(c *localconfig.TLS) { c.GMEncCertificate = "absent.crt" }, "absent.crt"},
+		"unknown suite": {func(c *localconfig.TLS) { c.GMCipherSuites = []string{"RC4"} }, "RC4"},
+		"unknown suite, no pair": {func(c *localconfig.TLS) {
+			*c = localconfig.TLS{Enabled: true, Certificate: c.Certificate, PrivateKey: c.PrivateKey, GMCipherSuites: []string{"RC4"}}
+		}, "RC4"},
 		"foreign key": {func(c *localconfig.TLS) { c.GMSignPrivateKey = c.GMEncPrivateKey }, "orderer.general"},
 	} {
 		n := newTLCPNode(t, comm.ModeDual, comm.ClientGM)
@@ -435,4 +439,19 @@ func TestChannelRootsOfBothFamilies(t *testing.T) {
 			require.NoError(t, srv.SetClientRootCAs(nil))
 		}
 	}
+}
+
+// The suites of the configuration are the only ones, for clients of the general listener and between orderers.
+func TestConfiguredSuites(t *testing.T) {
+	n := newTLCPNode(t, comm.ModeGM, comm.ClientGM)
+	n.conf.General.TLS.GMCipherSuites = []string{"ECC_SM4_CBC_SM3"}
+	address := start(t, initializeGrpcServer(n.conf, initializeServerConfig(n.conf, nil)))
+	reach := func(suites ...string) error {
+		n.conf.General.Cluster.GMCipherSuites = suites
+		config, _ := initializeClusterClientConfig(n.conf)
+		return call(t, address, config.SecOpts)
+	}
+	require.NoError(t, reach()) // those of General.TLS
+	require.NoError(t, reach("ECC_SM4_GCM_SM3", "ECC_SM4_CBC_SM3"))
+	require.Error(t, reach("ECC_SM4_GCM_SM3"))
 }
