@@ -3,6 +3,8 @@
 package main
 
 import (
+	"archive/zip"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -201,6 +203,48 @@ func TestNoUpstream(t *testing.T) {
 	expect("", "requires no version")
 	writeFile(t, tool, "go.mod", "module x\n\nrequire github.com/hyperledger/fabric v1.0.0-unknown\n")
 	expect("", "go.mod:3", "comment")
+}
+
+// TestChecksum serves a module whose bytes are not those that go.sum records.
+func TestChecksum(t *testing.T) {
+	proxy, tool := t.TempDir(), t.TempDir()
+	const version = "v1.0.0"
+	dir := upstreamModule + "/@v/" + version
+	mod := "module " + upstreamModule + "\n"
+	writeFile(t, proxy, dir+".info", `{"Version":"`+version+`"}`)
+	writeFile(t, proxy, dir+".mod", mod)
+	archive, err := os.Create(filepath.Join(proxy, filepath.FromSlash(dir+".zip")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := zip.NewWriter(archive)
+	f, err := w.Create(upstreamModule + "@" + version + "/go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write([]byte(mod)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Close(), archive.Close()); err != nil {
+		t.Fatal(err)
+	}
+	// Modules are read-only; without that the temporary folder can be removed.
+	t.Setenv("GOFLAGS", "-modcacherw")
+	t.Setenv("GOMODCACHE", t.TempDir())
+	t.Setenv("GOPROXY", "file://"+filepath.ToSlash(proxy))
+	t.Setenv("GONOSUMDB", upstreamModule)
+	writeFile(t, tool, "go.mod", "module x\n\ngo 1.26\n\nrequire "+upstreamModule+" "+version+" // indirect; "+version+"\n")
+	writeFile(t, tool, "go.sum", "")
+	up, err := openUpstream(tool, "")
+	if err != nil || up.version() != version {
+		t.Fatalf("the right bytes are refused: %v", err)
+	}
+	sum := strings.Repeat("A", 43) + "="
+	writeFile(t, tool, "go.sum", upstreamModule+" "+version+" h1:"+sum+"\n"+upstreamModule+" "+version+"/go.mod h1:"+sum+"\n")
+	_, err = openUpstream(tool, "")
+	if err == nil || !strings.Contains(err.Error(), "checksum mismatch") || !strings.Contains(err.Error(), "Do not edit go.sum") {
+		t.Error(err)
+	}
 }
 
 // TestWrongFolder checks that a folder of something else is refused.
