@@ -10,7 +10,9 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -158,18 +160,19 @@ func compareHandshakes(b *testing.B, clients int, stacks ...benchStack) {
 			servers[i].handshakeOnce(b) // caches and sessions
 		}
 	}
-	const perTurn = 4 // handshakes of each client
+	const turn = 100 * time.Millisecond
 	spent := make([]spentTime, len(stacks))
-	turns := 0
+	done := make([]atomic.Int64, len(stacks))
 	for b.Loop() {
-		turns++
 		for i, server := range servers {
+			runtime.GC() // nobody pays for another's garbage
 			start := now()
 			var wg sync.WaitGroup
 			for range clients {
 				wg.Go(func() {
-					for range perTurn {
+					for time.Since(start.clock) < turn {
 						server.handshakeOnce(b)
+						done[i].Add(1)
 					}
 				})
 			}
@@ -178,11 +181,13 @@ func compareHandshakes(b *testing.B, clients int, stacks ...benchStack) {
 		}
 	}
 	b.ReportMetric(0, "ns/op")
-	done := float64(turns * perTurn * clients)
 	last := len(stacks) - 1
+	for i := range spent {
+		spent[i] = spent[i].per(done[i].Load())
+	}
 	bare := spent[last].cpu
 	for i, stack := range stacks[:last] {
-		b.ReportMetric(done/spent[i].clock.Seconds(), stack.name+"/s")
+		b.ReportMetric(1/spent[i].clock.Seconds(), stack.name+"/s")
 		if i > 0 {
 			spent[0].reportRatio(b, spent[i], stack.name)
 			b.ReportMetric(float64(spent[i].cpu-bare)/float64(spent[0].cpu-bare), "net-cpu-x-"+stack.name)
@@ -210,6 +215,11 @@ func (s *spentTime) addSince(start instant) {
 	end := now()
 	s.clock += end.clock.Sub(start.clock)
 	s.cpu += end.cpu - start.cpu
+}
+
+// per returns the time for one of n.
+func (s spentTime) per(n int64) spentTime {
+	return spentTime{s.clock / time.Duration(n), s.cpu / time.Duration(n)}
 }
 
 // reportRatio reports by how much s is less than what other took.
