@@ -175,15 +175,15 @@ type session struct {
 // the present mode has it.
 func (e *endpoint) handshake(raw net.Conn) (*session, *serverState, error) {
 	start := time.Now()
-	host := sourceOfAddr(raw.RemoteAddr())
-	if !e.guard.admit(host) {
+	source := sourceOfAddr(raw.RemoteAddr())
+	if !e.guard.admit(source) {
 		observeHandshake(e.conns.role, e.conns.listener, "server", nil, "throttled", start)
 		return nil, nil, errThrottled
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), e.timeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
-	s, st, err := e.handshakeContext(ctx, raw)
+	s, st, err := e.handshakeContext(ctx, raw, source)
 	if !stop() && err == nil {
 		err = context.Cause(ctx) // the connection was closed under a handshake that just ended
 	}
@@ -191,7 +191,7 @@ func (e *endpoint) handshake(raw net.Conn) (*session, *serverState, error) {
 		err = fmt.Errorf("comm: handshake not done within %s: %w", e.timeout, err)
 	}
 	if err != nil && !errors.Is(err, errSilent) && !errors.Is(err, errDisplaced) {
-		e.guard.failed(host)
+		e.guard.failed(source)
 	}
 	observeHandshake(e.conns.role, e.conns.listener, "server", s, resultOf(err), start)
 	if err != nil {
@@ -200,14 +200,10 @@ func (e *endpoint) handshake(raw net.Conn) (*session, *serverState, error) {
 	return s, st, nil
 }
 
-func (e *endpoint) handshakeContext(ctx context.Context, raw net.Conn) (*session, *serverState, error) {
-	spoken, conn, err := e.guard.awaitFirst(raw)
+func (e *endpoint) handshakeContext(ctx context.Context, raw net.Conn, source string) (*session, *serverState, error) {
+	spoken, conn, release, err := e.guard.enter(ctx, raw, source)
 	if err != nil {
 		return nil, nil, err
-	}
-	release, err := e.guard.slot(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("comm: %d handshakes are under way: %w", maxHandshakes, err)
 	}
 	defer release()
 

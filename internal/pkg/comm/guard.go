@@ -6,6 +6,7 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -17,12 +18,15 @@ import (
 
 // Bounds on what strangers can make a listener do before they are known.
 const (
-	// maxHandshakes is how many handshakes a listener runs at once; further
-	// ones wait within their deadline.
-	maxHandshakes = 512
-	// maxSilent is how many connections that have not sent a byte a listener
-	// holds; a further one displaces the oldest.
-	maxSilent = 4096
+	// maxHandshakes is how many handshakes a listener runs at once, and
+	// maxHandshakesPerSource how many of them for one source address, so that
+	// clients that stall in the middle cannot take all places. Further ones
+	// wait within their deadline.
+	maxHandshakes          = 512
+	maxHandshakesPerSource = 64
+	// maxWaiting is how many connections a listener holds whose handshake does
+	// not run yet, silent ones above all; a further one displaces the oldest.
+	maxWaiting = 4096
 	// failureBurst and failureRate bound the failed handshakes of one source
 	// address: so many at once, so many a second in the long run. A source
 	// beyond that is refused without a handshake. Connections that end without
@@ -36,7 +40,7 @@ const (
 var (
 	errThrottled = errors.New("comm: refused: too many failed handshakes from this address")
 	errSilent    = errors.New("comm: the client closed the connection before it sent anything")
-	errDisplaced = errors.New("comm: the client was silent and its place was needed")
+	errDisplaced = errors.New("comm: dropped before its handshake: too many connections wait for theirs")
 )
 
 // bucket is a token bucket.
@@ -52,22 +56,37 @@ func (b *bucket) fill(now time.Time, rate, burst float64) {
 
 // guard limits what a listener spends on unauthenticated clients.
 type guard struct {
-	slots     chan struct{} // one element for each handshake that runs
-	maxSilent int
-	now       func() time.Time
+	slots      chan struct{} // one element for each handshake that runs
+	maxWaiting int
+	now        func() time.Time
 
 	mu       sync.Mutex
-	silent   *list.List         // of *firstByteWait, oldest first; protected by mu
-	failures map[string]*bucket // by source host; protected by mu
+	waiting  *list.List              // of *waiter, oldest first; protected by mu
+	sources  map[string]*sourceSlots // with handshakes that run or wait; protected by mu
+	failures map[string]*bucket      // by source; protected by mu
+}
+
+// waiter is a connection whose handshake does not run yet.
+type waiter struct {
+	conn      net.Conn
+	cancel    context.CancelFunc
+	displaced bool // protected by guard.mu
+}
+
+// sourceSlots are the handshakes of one source.
+type sourceSlots struct {
+	slots chan struct{} // one element for each that runs
+	users int           // that run or wait; protected by guard.mu
 }
 
 func newGuard() *guard {
 	return &guard{
-		slots:     make(chan struct{}, maxHandshakes),
-		maxSilent: maxSilent,
-		now:       time.Now,
-		silent:    list.New(),
-		failures:  make(map[string]*bucket),
+		slots:      make(chan struct{}, maxHandshakes),
+		maxWaiting: maxWaiting,
+		now:        time.Now,
+		waiting:    list.New(),
+		sources:    make(map[string]*sourceSlots),
+		failures:   make(map[string]*bucket),
 	}
 }
 
@@ -121,53 +140,82 @@ func (g *guard) failed(host string) {
 	b.tokens = max(0, b.tokens-1)
 }
 
-// slot waits for the right to run a handshake.
-func (g *guard) slot(ctx context.Context) (release func(), err error) {
-	select {
-	case g.slots <- struct{}{}:
-		return func() { <-g.slots }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// firstByteWait is a connection that has not sent anything yet.
-type firstByteWait struct {
-	conn      net.Conn
-	displaced bool // protected by guard.mu
-}
-
-// awaitFirst waits for the first bytes of the connection, tells the protocol by
-// them and returns a connection with the bytes unread. The caller sees to a
-// deadline.
-func (g *guard) awaitFirst(conn net.Conn) (gmtls.Protocol, net.Conn, error) {
-	wait := &firstByteWait{conn: conn}
-	g.mu.Lock()
-	place := g.silent.PushBack(wait)
-	var oldest *firstByteWait
-	if g.silent.Len() > g.maxSilent {
-		oldest = g.silent.Remove(g.silent.Front()).(*firstByteWait)
-		oldest.displaced = true
-	}
-	g.mu.Unlock()
-	if oldest != nil {
-		oldest.conn.Close()
-	}
-
-	spoken, sniffed, err := gmtls.Sniff(conn, 0)
-
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !wait.displaced {
-		g.silent.Remove(place)
-	}
+// enter waits for the first bytes of the connection, tells the protocol by
+// them, and waits for the right to run a handshake, which release gives back.
+// The returned connection has the bytes unread. The caller sees to a deadline
+// on ctx that closes the connection too.
+func (g *guard) enter(ctx context.Context, conn net.Conn, source string) (spoken gmtls.Protocol, sniffed net.Conn, release func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w := &waiter{conn: conn, cancel: cancel}
+	place := g.queue(w)
+	spoken, sniffed, err = gmtls.Sniff(conn, 0)
 	switch {
-	case wait.displaced:
-		return 0, nil, errDisplaced
 	case errors.Is(err, gmtls.ErrUnknownProtocol):
 		err = nil // left to crypto/tls or gmtls to refuse, whichever the mode has
 	case errors.Is(err, io.EOF):
 		err = errSilent
 	}
-	return spoken, sniffed, err
+	if err == nil {
+		release, err = g.slot(ctx, source)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !w.displaced {
+		g.waiting.Remove(place)
+	} else if err != nil {
+		err = errDisplaced
+	}
+	return spoken, sniffed, release, err
+}
+
+// queue takes a connection in, at the cost of the oldest if there are too many.
+func (g *guard) queue(w *waiter) *list.Element {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	place := g.waiting.PushBack(w)
+	if g.waiting.Len() > g.maxWaiting {
+		oldest := g.waiting.Remove(g.waiting.Front()).(*waiter)
+		oldest.displaced = true
+		oldest.cancel()
+		oldest.conn.Close()
+	}
+	return place
+}
+
+// slot waits for the right to run a handshake.
+func (g *guard) slot(ctx context.Context, source string) (release func(), err error) {
+	g.mu.Lock()
+	own := g.sources[source]
+	if own == nil {
+		own = &sourceSlots{slots: make(chan struct{}, maxHandshakesPerSource)}
+		g.sources[source] = own
+	}
+	own.users++
+	g.mu.Unlock()
+	leave := func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if own.users--; own.users == 0 {
+			delete(g.sources, source)
+		}
+	}
+	select {
+	case own.slots <- struct{}{}:
+	case <-ctx.Done():
+		leave()
+		return nil, fmt.Errorf("comm: %d handshakes of this address are under way: %w", maxHandshakesPerSource, ctx.Err())
+	}
+	select {
+	case g.slots <- struct{}{}:
+	case <-ctx.Done():
+		<-own.slots
+		leave()
+		return nil, fmt.Errorf("comm: %d handshakes are under way: %w", maxHandshakes, ctx.Err())
+	}
+	return func() {
+		<-g.slots
+		<-own.slots
+		leave()
+	}, nil
 }

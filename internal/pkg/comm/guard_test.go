@@ -103,12 +103,12 @@ func TestHostileClients(t *testing.T) {
 	eventually(t, "nothing is left of them", func() bool {
 		guard.mu.Lock()
 		defer guard.mu.Unlock()
-		return guard.silent.Len() == 0 && len(guard.slots) == 0
+		return guard.waiting.Len() == 0 && len(guard.slots) == 0 && len(guard.sources) == 0
 	})
 	require.Len(t, srv.endpoint.conns.count(), 2)
 }
 
-// TestSilentDisplaced: when the places for silent clients are taken, the oldest
+// TestSilentDisplaced: when the places for waiting clients are taken, the oldest
 // goes, not a newcomer.
 func TestSilentDisplaced(t *testing.T) {
 	org := newPKI(t)
@@ -116,12 +116,12 @@ func TestSilentDisplaced(t *testing.T) {
 	srv, _ := startServer(t, so)
 	guard := srv.endpoint.guard
 	guard.mu.Lock()
-	guard.maxSilent = 3
+	guard.maxWaiting = 3
 	guard.mu.Unlock()
 	waiting := func() int {
 		guard.mu.Lock()
 		defer guard.mu.Unlock()
-		return guard.silent.Len()
+		return guard.waiting.Len()
 	}
 	var silent []net.Conn
 	for i := range 3 {
@@ -206,13 +206,13 @@ func TestFailureLimit(t *testing.T) {
 func TestThrottledSource(t *testing.T) {
 	org := newPKI(t)
 	srv, _ := startServer(t, org.node(t).options())
-	for range failureBurst + 1 {
-		srv.endpoint.guard.failed("127.0.2.1")
-	}
 	now := time.Now()
 	srv.endpoint.guard.mu.Lock()
 	srv.endpoint.guard.now = func() time.Time { return now }
 	srv.endpoint.guard.mu.Unlock()
+	for range failureBurst {
+		srv.endpoint.guard.failed("127.0.2.1")
+	}
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.0.2.1")}}
 	raw, err := d.Dial("tcp", srv.Address())
 	require.NoError(t, err)
@@ -225,22 +225,66 @@ func TestThrottledSource(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestSlots: handshakes beyond the cap wait within their deadline.
+// TestSlots: handshakes beyond the caps, of all and of one source, wait within
+// their deadline, and one source does not take the places of another.
 func TestSlots(t *testing.T) {
 	g := newGuard()
+	ended, end := context.WithCancel(t.Context())
+	end()
 	var releases []func()
-	for range maxHandshakes {
-		release, err := g.slot(t.Context())
-		require.NoError(t, err)
-		releases = append(releases, release)
+	for source := range maxHandshakes / maxHandshakesPerSource {
+		for range maxHandshakesPerSource {
+			release, err := g.slot(t.Context(), fmt.Sprint(source))
+			require.NoError(t, err)
+			releases = append(releases, release)
+		}
+		if source == 0 {
+			_, err := g.slot(ended, "0")
+			require.ErrorIs(t, err, context.Canceled)
+			require.ErrorContains(t, err, "64 handshakes of this address")
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	refused := make(chan error)
+	go func() {
+		_, err := g.slot(ctx, "another")
+		refused <- err
+	}()
+	eventually(t, "it waits for a place among all", func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.sources["another"] != nil && len(g.sources["another"].slots) == 1
+	})
 	cancel()
-	_, err := g.slot(ctx)
+	err := <-refused
 	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorContains(t, err, "512 handshakes are under way")
 	releases[0]()
-	_, err = g.slot(t.Context())
+	release, err := g.slot(t.Context(), "another")
 	require.NoError(t, err)
+	for _, r := range append(releases[1:], release) {
+		r()
+	}
+	require.Empty(t, g.sources)
+	require.Empty(t, g.slots)
+}
+
+// TestStalledSource: a source that stalls in as many handshakes as it can open
+// does not keep another from its own.
+func TestStalledSource(t *testing.T) {
+	org := newPKI(t)
+	so := org.node(t).options()
+	so.ServerMode = ModeDual
+	srv, _ := startServer(t, so)
+	guard := srv.endpoint.guard
+	for range maxHandshakes + maxHandshakesPerSource {
+		from(t, "127.0.3.1", srv.Address()).Write([]byte{0x16, 1, 1, 1, 0, 1})
+	}
+	eventually(t, "its places are taken", func() bool { return len(guard.slots) == maxHandshakesPerSource })
+	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
+		require.NoError(t, try(t, srv.Address(), SecureOptions{UseTLS: true, ServerRootCAs: org.roots(), ClientMode: mode}))
+	}
+	require.Len(t, guard.slots, maxHandshakesPerSource)
 }
 
 // TestProtocolVersionAlert: a listener of mode gm answers a TLS client with the

@@ -4,6 +4,7 @@ package comm
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -75,7 +76,8 @@ func (e *endpoint) logFailure(raw net.Conn, took time.Duration, err error) {
 // resultOf names the outcome of a handshake for metrics.
 func resultOf(err error) string {
 	var mode *ModeError
-	var verification *gmtls.CertificateVerificationError
+	var gmVerification *gmtls.CertificateVerificationError
+	var stdVerification *tls.CertificateVerificationError
 	var timeout net.Error
 	switch {
 	case err == nil:
@@ -86,7 +88,7 @@ func resultOf(err error) string {
 		return "silent"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "timeout"
-	case errors.As(err, &verification):
+	case errors.As(err, &gmVerification), errors.As(err, &stdVerification):
 		return "certificate"
 	}
 	return "failed"

@@ -107,8 +107,8 @@ func (p keyPairs) status(now time.Time) []CertificateStatus {
 
 // Reload loads the material of a role anew, or of all roles if role is empty.
 // Everything is loaded and checked before anything is swapped: on an error
-// nothing has changed. Roots that are no longer in the files stay trusted until
-// a restart, because upstream keeps copies of them.
+// nothing has changed. A root that was removed from the files is no longer
+// trusted unless options or a channel configuration have it as well.
 func Reload(role string) error {
 	return change(role, "reload", func(s *Source) (*sourceState, error) {
 		material, err := s.load()

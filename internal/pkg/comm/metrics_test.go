@@ -82,23 +82,29 @@ func TestMetrics(t *testing.T) {
 	require.NoError(t, n.clientSource.SetMode("", ClientGM))
 	conn := n.dial(t)
 	suite := "protocol TLCP suite ECC_SM4_GCM_SM3"
-	for _, metric := range []string{"handshakes ", "handshake_duration "} {
-		require.Equal(t, 1.0, l.sum(metric, role, listener, "side server", suite, "result ok"))
-		require.Equal(t, 1.0, l.sum(metric, "role "+n.clientSource.role, "listener none", "side client", suite, "result ok"))
+	want := func(count float64, parts ...string) {
+		t.Helper()
+		eventually(t, strings.Join(parts, " "), func() bool { return l.sum(parts...) == count })
 	}
-	require.Equal(t, 1.0, l.sum("connections ", role, listener, suite))
+	for _, metric := range []string{"handshakes ", "handshake_duration "} {
+		want(1, metric, role, listener, "side server", suite, "result ok")
+		want(1, metric, "role "+n.clientSource.role, "listener none", "side client", suite, "result ok")
+	}
+	want(1, "connections ", role, listener, suite)
 	conn.Close()
-	eventually(t, "the connection is gone", func() bool { return l.sum("connections ", suite) == 0 })
+	want(0, "connections ", suite)
 
 	require.NoError(t, n.serverSource.SetMode(ModeTLS, ""))
-	require.Error(t, try(t, n.grpc.Address(), n.clientOptions()))
-	require.NotZero(t, l.sum("handshakes ", role, "side server", "protocol TLCP", "result mode"))
-	require.NotZero(t, l.sum("handshakes ", n.clientSource.role, "side client", "result mode"))
+	_, err := n.clientOptions().DialTLS(t.Context(), "tcp", n.grpc.Address())
+	require.ErrorContains(t, err, "no common protocol")
+	want(1, "handshakes ", role, "side server", "protocol TLCP", "result mode")
+	want(1, "handshakes ", n.clientSource.role, "side client", "result mode")
 
 	from(t, "127.0.0.1", n.grpc.Address()).Close()
-	eventually(t, "a silent client is counted", func() bool { return l.sum("handshakes ", role, "result silent") == 1 })
-	stranger := newPKI(t).node(t).options()
-	stranger.ServerRootCAs, stranger.RequireClientCert, stranger.ClientMode = n.org.roots(), false, ClientTLS
-	require.Error(t, try(t, n.grpc.Address(), stranger))
-	require.NotZero(t, l.sum("handshakes ", role, "protocol TLS", "result failed"))
+	want(1, "handshakes ", role, "result silent")
+	stranger := SecureOptions{UseTLS: true, ServerRootCAs: newPKI(t).roots()}
+	_, err = stranger.DialTLS(t.Context(), "tcp", n.grpc.Address())
+	require.Error(t, err)
+	want(1, "handshakes ", role, "side server", "protocol TLS", "result failed")
+	want(1, "handshakes ", "role none", "side client", "protocol TLS", "result certificate")
 }
