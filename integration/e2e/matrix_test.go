@@ -5,7 +5,10 @@
 package e2e
 
 import (
+	"context"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric/integration/network"
 )
@@ -37,12 +40,31 @@ func TestMatrix(t *testing.T) {
 			checkTransactions(ctx, t, n)
 			checkPrivateData(ctx, t, n)
 			checkEvents(ctx, t, n)
-			checkOperator(ctx, t, n)
 			requireSameChain(ctx, t, n)
 			requireOnly(t, n, n.ClientMode)
+			requireSuite(ctx, t, n)
+			checkOperator(ctx, t, n) // status makes handshakes of both kinds where a node serves both
 			if n.Mode == network.ModeGM {
 				requireTLSRefused(t, n)
 			}
 		})
+	}
+}
+
+// requireSuite checks that orderers and peers grant the suite that the network was made for, and no other.
+func requireSuite(ctx context.Context, t *testing.T, n *network.Network) {
+	t.Helper()
+	if n.Suite == "" {
+		return
+	}
+	for _, node := range append(n.Nodes(network.Orderer), n.Nodes(network.Peer)...) {
+		require.Equal(t, "TLCP "+n.Suite, n.InUse(ctx, node), node.Name)
+		other := *n.Topology
+		for _, other.Suite = range network.Suites {
+			if other.Suite != n.Suite {
+				stranger := network.Network{Topology: &other, Dir: n.Dir}
+				require.Equal(t, "gm handshake fails", stranger.InUse(ctx, node), "%s grants %s", node.Name, other.Suite)
+			}
+		}
 	}
 }

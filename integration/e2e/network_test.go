@@ -158,16 +158,12 @@ func requireOnly(t *testing.T, n *network.Network, mode string) {
 	}
 }
 
-// requireTLSRefused makes a TLS handshake with every port of a TLCP network and wants each refused at once. The exception is
-// the peers' listener for stock chaincode that dials in, which always is TLS; the chaincode here is dialed, over TLCP.
+// requireTLSRefused makes a TLS handshake with every port of a TLCP network and wants each refused at once.
 func requireTLSRefused(t *testing.T, n *network.Network) {
 	t.Helper()
 	for _, kind := range []network.Kind{network.Orderer, network.Peer, network.Chaincode} {
 		for _, node := range n.Nodes(kind) {
 			for port, name := range node.PortNames() {
-				if port == node.CCPort {
-					continue
-				}
 				conn, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), 5*time.Second)
 				require.NoError(t, err, "%s %s", node.Name, name)
 				require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))

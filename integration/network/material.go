@@ -163,28 +163,53 @@ func (n *Network) makeCollections() error {
 	return n.write("config/collections.json", data)
 }
 
-// connection is connection.json of a package for chaincode as a service.
+// connection is connection.json of a package for chaincode as a service. Certificates and keys are PEM.
 type connection struct {
-	Address     string `json:"address"`
-	DialTimeout string `json:"dial_timeout"`
-	TLSRequired bool   `json:"tls_required"`
-	TLSMode     string `json:"tls_mode,omitempty"` // absent: what stock Fabric speaks
-	RootCert    string `json:"root_cert"`
+	Address            string `json:"address"`
+	DialTimeout        string `json:"dial_timeout"`
+	TLSRequired        bool   `json:"tls_required"`
+	TLSMode            string `json:"tls_mode,omitempty"` // absent: what stock Fabric speaks
+	RootCert           string `json:"root_cert"`
+	ClientAuthRequired bool   `json:"client_auth_required"`
+	ClientCert         string `json:"client_cert,omitempty"`
+	ClientKey          string `json:"client_key,omitempty"`
+	ClientEncCert      string `json:"client_enc_cert,omitempty"`
+	ClientEncKey       string `json:"client_enc_key,omitempty"`
+}
+
+// connectionTo says how peers reach an organisation's chaincode server. With mutual TLS all peers of the organisation show the
+// server's own certificates, which its package hands out: a package has one set for all who install it.
+func (n *Network) connectionTo(server Node) (*connection, error) {
+	c := &connection{Address: server.Address(), DialTimeout: "10s", TLSRequired: true, ClientAuthRequired: n.MutualTLS}
+	files := map[string]*string{n.rootFile(): &c.RootCert}
+	if n.gmDialers() {
+		c.TLSMode = ModeGM
+	}
+	switch {
+	case n.MutualTLS && n.gmDialers():
+		files["server-sign.crt"], files["server-sign.key"] = &c.ClientCert, &c.ClientKey
+		files["server-enc.crt"], files["server-enc.key"] = &c.ClientEncCert, &c.ClientEncKey
+	case n.MutualTLS:
+		files["server.crt"], files["server.key"] = &c.ClientCert, &c.ClientKey
+	}
+	for file, field := range files {
+		data, err := os.ReadFile(n.path(filepath.FromSlash(n.nodeCrypto(server)), "tls", file))
+		if err != nil {
+			return nil, fmt.Errorf("TLS material of %s: %w", server.Name, err)
+		}
+		*field = string(data)
+	}
+	return c, nil
 }
 
 // makePackage writes org's chaincode package, which holds no code but where the organisation's server listens, and
 // returns its file. The label carries the version, so that an upgrade makes another package id.
 func (n *Network) makePackage(org Org, version string) (file, label string, err error) {
-	server := org.ChaincodeServer()
-	root, err := os.ReadFile(n.path(n.nodeCrypto(server), "tls", n.rootFile()))
+	connection, err := n.connectionTo(org.ChaincodeServer())
 	if err != nil {
-		return "", "", fmt.Errorf("TLS root of %s: %w", server.Name, err)
+		return "", "", err
 	}
-	listener := connection{Address: server.Address(), DialTimeout: "10s", TLSRequired: true, RootCert: string(root)}
-	if n.gmDialers() {
-		listener.TLSMode = ModeGM
-	}
-	where, err := json.Marshal(listener)
+	where, err := json.Marshal(connection)
 	if err != nil {
 		return "", "", fmt.Errorf("encode connection.json: %w", err)
 	}

@@ -86,6 +86,9 @@ func (n *Network) chaincodeEnv(node Node) ([]Variable, error) {
 	place := n.placement()
 	tls := path.Join(place.Root, n.nodeCrypto(node), "tls")
 	env := []Variable{{"CHAINCODE_SERVER_ADDRESS", place.Bind + ":" + fmt.Sprint(node.ListenPort())}, {"CHAINCODE_ID", id}}
+	if n.MutualTLS {
+		env = append(env, Variable{"CHAINCODE_CLIENT_CA_CERT", path.Join(tls, n.rootFile())})
+	}
 	if n.gmDialers() {
 		return append(env,
 			Variable{"CHAINCODE_TLS_MODE", ModeGM},

@@ -44,7 +44,8 @@ type Options struct {
 	Algorithm string
 	// Suite restricts TLCP to one suite of Suites (default: the nodes' own preference).
 	Suite string
-	// MutualTLS makes every gRPC listener demand a client certificate.
+	// MutualTLS makes every gRPC listener demand a client certificate. An ECDHE suite implies it: the key exchange takes a
+	// certificate pair of both ends.
 	MutualTLS bool
 
 	Orderers int // raft consenters, 1 to 9 (default 3)
@@ -89,6 +90,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Dir, filepath.Join("build", "network"))
 	setDefault(&o.Bin, filepath.Join("build", "bin"))
 	o.Suite = strings.ToUpper(o.Suite)
+	o.MutualTLS = o.MutualTLS || strings.HasPrefix(o.Suite, "ECDHE")
 	if err := o.validate(); err != nil {
 		return Options{}, err
 	}
