@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build unix
+//go:build linux
 
 package gmtls
 
@@ -203,16 +203,20 @@ type instant struct {
 	cpu   time.Duration
 }
 
-func now() instant {
+func now() instant { return nowOf(syscall.RUSAGE_SELF) }
+
+// nowOf reads the processor time of the process or of the thread.
+func nowOf(who int) instant {
 	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+	if err := syscall.Getrusage(who, &usage); err != nil {
 		panic(err)
 	}
 	return instant{time.Now(), time.Duration(usage.Utime.Nano() + usage.Stime.Nano())}
 }
 
-func (s *spentTime) addSince(start instant) {
-	end := now()
+func (s *spentTime) addSince(start instant) { s.add(start, now()) }
+
+func (s *spentTime) add(start, end instant) {
 	s.clock += end.clock.Sub(start.clock)
 	s.cpu += end.cpu - start.cpu
 }
@@ -290,43 +294,52 @@ func discard(conn net.Conn) {
 const bulkSize = 16 << 10
 
 // compareBulk measures writes of 16 KiB against the engine doing the same work
-// for one record on one core, the two taking turns.
+// for one record on one core, and against that followed by a bare TCP write,
+// taking turns. Processor time is that of the writing thread.
 func compareBulk(b *testing.B, suite uint16, engine func(buf []byte)) {
-	server := startBench(b, ownStack(b, suite, 16, false), discard)
-	conn, raw := server.dial(b)
+	same := func(c net.Conn) net.Conn { return c }
+	conn, raw := startBench(b, ownStack(b, suite, 16, false), discard).dial(b)
 	defer raw.Close()
+	bare, _ := startBench(b, benchStack{"tcp", same, same}, discard).dial(b)
+	defer bare.Close()
 	data := make([]byte, bulkSize)
 	work := make([]byte, bulkSize, bulkSize+64)
-	for range 100 {
+	write := func(conn net.Conn) {
 		if _, err := conn.Write(data); err != nil {
 			b.Fatal(err)
 		}
-		engine(work)
 	}
+	phases := []func(){
+		func() { write(conn) },
+		func() { engine(work) },
+		func() { write(bare) },
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	const perTurn = 64
-	var stack, alone spentTime
-	turns := 0
+	spent := make([]spentTime, len(phases))
+	turns := int64(0)
+	for range 100 {
+		write(conn)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		turns++
-		start := now()
-		for range perTurn {
-			if _, err := conn.Write(data); err != nil {
-				b.Fatal(err)
+		for i, phase := range phases {
+			start := nowOf(syscall.RUSAGE_THREAD)
+			for range perTurn {
+				phase()
 			}
+			spent[i].add(start, nowOf(syscall.RUSAGE_THREAD))
 		}
-		stack.addSince(start)
-		start = now()
-		for range perTurn {
-			engine(work)
-		}
-		alone.addSince(start)
 	}
 	b.ReportMetric(0, "ns/op")
-	bytes := float64(turns * perTurn * bulkSize)
-	b.ReportMetric(bytes/stack.clock.Seconds()/1e6, "gmtls-MB/s")
-	b.ReportMetric(bytes/alone.clock.Seconds()/1e6, "engine-MB/s")
-	b.ReportMetric(float64(alone.clock)/float64(stack.clock), "x-engine")
+	for i, name := range []string{"gmtls", "engine", "tcp"} {
+		b.ReportMetric(bulkSize/spent[i].per(turns*perTurn).clock.Seconds()/1e6, name+"-MB/s")
+	}
+	spent[0].reportRatio(b, spent[1], "engine")
+	both := spentTime{spent[1].clock + spent[2].clock, spent[1].cpu + spent[2].cpu}
+	spent[0].reportRatio(b, both, "engine+tcp")
 }
 
 func BenchmarkRatioBulkGCM(b *testing.B) {
