@@ -8,12 +8,15 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hyperledger/fabric-protos-go/common"
 	"github.com/hyperledger/fabric-protos-go/orderer"
+	"github.com/hyperledger/fabric/bccsp/sw"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/util"
@@ -207,25 +210,69 @@ func (bindingServer) Deliver(stream orderer.AtomicBroadcast_DeliverServer) error
 	return stream.Send(&orderer.DeliverResponse{Type: &orderer.DeliverResponse_Block{Block: block}})
 }
 
-// A puller names the certificate that its connection presents, not the one that it was created with: by protocol, and after a
-// live switch.
-func TestSeekRequestsNameTheCertificateInUse(t *testing.T) {
-	gmCA := gmtlstest.NewCA(t)
-	stdServer, err := ca.NewServerCertKeyPair("127.0.0.1")
+func startBindingServer(t *testing.T, gmCA *gmtlstest.CA) (address string) {
+	stdPair, err := ca.NewServerCertKeyPair("127.0.0.1")
 	require.NoError(t, err)
-	stdClient, err := ca.NewClientCertKeyPair()
-	require.NoError(t, err)
-
-	var serverOpts comm_utils.SecureOptions
-	serverOpts.UseTLS, serverOpts.RequireClientCert, serverOpts.ServerMode = true, true, comm_utils.ModeDual
-	serverOpts.Certificate, serverOpts.Key = gmCA.NewPair(t, "127.0.0.1").Bundle(stdServer.Cert, stdServer.Key)
-	serverOpts.ClientRootCAs = [][]byte{ca.CertBytes(), gmCA.CertPEM}
-	srv, err := comm_utils.NewGRPCServer("127.0.0.1:0", comm_utils.ServerConfig{SecOpts: serverOpts})
+	opts := comm_utils.SecureOptions{
+		UseTLS: true, RequireClientCert: true, ServerMode: comm_utils.ModeDual,
+		ClientRootCAs: [][]byte{ca.CertBytes(), gmCA.CertPEM},
+	}
+	opts.Certificate, opts.Key = gmCA.NewPair(t, "127.0.0.1").Bundle(stdPair.Cert, stdPair.Key)
+	srv, err := comm_utils.NewGRPCServer("127.0.0.1:0", comm_utils.ServerConfig{SecOpts: opts})
 	require.NoError(t, err)
 	orderer.RegisterAtomicBroadcastServer(srv.Server(), bindingServer{})
 	go srv.Start()
 	t.Cleanup(srv.Stop)
+	return srv.Address()
+}
 
+// Onboarding rebuilds the TLS options of its puller from the bytes of certificate and key; mode and material are found again.
+func TestPullerFromCertificateBytes(t *testing.T) {
+	gmCA := gmtlstest.NewCA(t)
+	address := startBindingServer(t, gmCA)
+	pair, err := ca.NewClientCertKeyPair()
+	require.NoError(t, err)
+	var material comm_utils.Material
+	material.Certificate, material.Key = gmCA.NewPair(t).Bundle(pair.Cert, pair.Key)
+	raw, err := os.ReadFile(filepath.Join("testdata", "mychannel.block"))
+	require.NoError(t, err)
+	block, err := protoutil.UnmarshalBlock(raw)
+	require.NoError(t, err)
+	provider, err := sw.NewDefaultSecurityLevelWithKeystore(sw.NewDummyKeyStore())
+	require.NoError(t, err)
+
+	for _, mode := range []comm_utils.ClientMode{comm_utils.ClientTLS, comm_utils.ClientGM} {
+		_, err := comm_utils.NewSource(comm_utils.SourceConfig{
+			Role:       "test.cluster.onboarding",
+			Load:       func() (comm_utils.Material, error) { return material, nil },
+			ClientMode: mode,
+		})
+		require.NoError(t, err)
+		puller, err := cluster.BlockPullerFromConfigBlock(cluster.PullerConfig{
+			TLSCert: material.Certificate, TLSKey: material.Key, Timeout: timeout,
+			Signer: &mocks.SignerSerializer{}, Channel: "mychannel", MaxTotalBufferBytes: 1024,
+		}, block, &mocks.VerifierRetriever{}, provider)
+		require.NoError(t, err)
+		// The certificate authority of the other family is missing: only the protocol of the mode can work.
+		roots := [][]byte{ca.CertBytes()}
+		if mode == comm_utils.ClientGM {
+			roots = [][]byte{gmCA.CertPEM}
+		}
+		puller.UpdateEndpoints([]cluster.EndpointCriteria{{Endpoint: address, TLSRootCAs: roots}})
+		heights, err := puller.HeightsByEndpoints()
+		require.NoError(t, err)
+		require.Equal(t, map[string]uint64{address: 8}, heights, mode)
+		puller.Close()
+	}
+}
+
+// A puller names the certificate that its connection presents, not the one that it was created with: by protocol, and after a
+// live switch.
+func TestSeekRequestsNameTheCertificateInUse(t *testing.T) {
+	gmCA := gmtlstest.NewCA(t)
+	address := startBindingServer(t, gmCA)
+	stdClient, err := ca.NewClientCertKeyPair()
+	require.NoError(t, err)
 	certs, keys := gmCA.NewPair(t).Bundle(stdClient.Cert, stdClient.Key)
 	material := comm_utils.Material{Certificate: certs, Key: keys}
 	source, err := comm_utils.NewSource(comm_utils.SourceConfig{
@@ -238,7 +285,7 @@ func TestSeekRequestsNameTheCertificateInUse(t *testing.T) {
 	puller := &cluster.BlockPuller{
 		Channel:   "mychannel",
 		Signer:    &mocks.SignerSerializer{},
-		Endpoints: []cluster.EndpointCriteria{{Endpoint: srv.Address(), TLSRootCAs: [][]byte{ca.CertBytes(), gmCA.CertPEM}}},
+		Endpoints: []cluster.EndpointCriteria{{Endpoint: address, TLSRootCAs: [][]byte{ca.CertBytes(), gmCA.CertPEM}}},
 		Dialer: &cluster.StandardDialer{Config: comm_utils.ClientConfig{
 			DialTimeout: timeout,
 			SecOpts: comm_utils.SecureOptions{
@@ -256,7 +303,7 @@ func TestSeekRequestsNameTheCertificateInUse(t *testing.T) {
 	requireHeight := func(stage string) {
 		heights, err := puller.HeightsByEndpoints()
 		require.NoError(t, err, stage)
-		require.Equal(t, map[string]uint64{srv.Address(): 8}, heights, stage)
+		require.Equal(t, map[string]uint64{address: 8}, heights, stage)
 	}
 	requireHeight("TLS")
 	require.NoError(t, source.SetMode("", comm_utils.ClientGM))
