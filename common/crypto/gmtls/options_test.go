@@ -8,6 +8,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -192,6 +193,58 @@ func TestOmitExtensions(t *testing.T) {
 	mustShake(t, client, server)
 	if !slices.Equal(extensions, []uint16{extServerName, extALPN}) {
 		t.Errorf("extensions %v, want server_name and ALPN alone", extensions)
+	}
+}
+
+// A ClientHello like that of a stack built on OpenSSL: TLS 1.2 extensions that
+// TLCP has no use for, and SCSV or renegotiation_info, which such a client wants
+// answered (RFC 5746, section 3.6). Nothing else may be answered.
+func TestServerHelloExtensions(t *testing.T) {
+	extension := func(typ uint16, body ...byte) []byte {
+		return appendVector16(binary.BigEndian.AppendUint16(nil, typ), body)
+	}
+	useless := bytes.Join([][]byte{
+		extension(0x0a0a), extension(10, 0, 2, 0, 41), extension(11, 1, 0), extension(13, 0, 2, 7, 8),
+		extension(22), extension(23), extension(35), extension(43, 2, 3, 4),
+	}, nil)
+	reneg := extension(extRenegotiationInfo, 0)
+	for _, test := range []struct {
+		name       string
+		suites     []uint16
+		extensions []byte
+		want       []byte
+	}{
+		{"nothing", []uint16{ECC_SM4_GCM_SM3}, nil, nil},
+		{"useless ones", []uint16{ECC_SM4_GCM_SM3}, useless, nil},
+		{"SCSV", []uint16{ECC_SM4_GCM_SM3, suiteSCSV}, nil, reneg},
+		{"renegotiation_info", []uint16{ECC_SM4_GCM_SM3}, append(useless, reneg...), reneg},
+	} {
+		_, config := testConfigs(t)
+		c, s := tcpPair(t)
+		go Server(s, config).Handshake()
+		hello := appendClientHello(nil, &clientHello{version: VersionTLCP, random: make([]byte, randomLen), suites: test.suites})
+		if test.extensions != nil {
+			hello = endMessage(appendVector16(hello, test.extensions), 0)
+		}
+		c.Write(append([]byte{recordHandshake, 1, 1, byte(len(hello) >> 8), byte(len(hello))}, hello...))
+		var header [recordHeaderLen]byte
+		if _, err := io.ReadFull(c, header[:]); err != nil {
+			t.Fatal(err)
+		}
+		msg := make([]byte, binary.BigEndian.Uint16(header[3:]))
+		if _, err := io.ReadFull(c, msg); err != nil {
+			t.Fatal(err)
+		}
+		if header[0] != recordHandshake || msg[0] != msgServerHello {
+			t.Fatalf("%s: got %x %x", test.name, header, msg)
+		}
+		got := msg[handshakeHdrLen+2+randomLen+1+2+1:] // there is no session id
+		if test.want != nil {
+			test.want = appendVector16(nil, test.want)
+		}
+		if !bytes.Equal(got, test.want) {
+			t.Errorf("%s: extensions %x, want %x", test.name, got, test.want)
+		}
 	}
 }
 
