@@ -47,6 +47,7 @@ const (
 	pointLen         = 65 // uncompressed point of the SM2 curve
 	ecdhParamsLen    = 4 + pointLen
 	maxServerNameLen = 255
+	maxExtensions    = 128 // in a ClientHello; looking for duplicates is quadratic
 	maxProtocolsLen  = 32 << 10
 	maxNamesLen      = 60 << 10 // of a CertificateRequest, to keep it under defaultHandshakeSize
 )
@@ -171,7 +172,8 @@ func (h *clientHello) parseExtensions(s cryptobyte.String) bool {
 	for !s.Empty() {
 		var typ uint16
 		var body cryptobyte.String
-		if !s.ReadUint16(&typ) || !s.ReadUint16LengthPrefixed(&body) || slices.Contains(h.extensions, typ) {
+		if !s.ReadUint16(&typ) || !s.ReadUint16LengthPrefixed(&body) ||
+			len(h.extensions) == maxExtensions || slices.Contains(h.extensions, typ) {
 			return false
 		}
 		h.extensions = append(h.extensions, typ)

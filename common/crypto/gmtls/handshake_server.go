@@ -105,7 +105,7 @@ func (hs *serverHandshakeState) chooseProtocol() error {
 			return nil
 		}
 	}
-	return failf(AlertNoApplicationProtocol, "the client offers the application protocols %q, none of which is configured", hs.hello.protocols)
+	return failf(AlertNoApplicationProtocol, "none of the %d application protocols that the client offers is in Config.NextProtos %q", len(hs.hello.protocols), own)
 }
 
 // findSession decides whether the session that the client names is resumed.

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -251,6 +252,46 @@ func TestALPN(t *testing.T) {
 		func(c net.Conn) error { return gmtls.Server(c, config).Handshake() })
 	if clientErr != nil || serverErr != nil {
 		t.Errorf("server without ALPN: client: %v; server: %v", clientErr, serverErr)
+	}
+}
+
+// The server name is the host of the authority, with or without a port.
+func TestAuthority(t *testing.T) {
+	a := newAuthority(t)
+	server := &gmtls.Config{Certificates: []gmtls.Certificate{a.pair(serverName)}}
+	for authority, ok := range map[string]bool{serverName: true, serverName + ":443": true, "other.test:443": false, "": false} {
+		var state gmtls.ConnectionState
+		clientErr, _ := handshake(t,
+			func(c net.Conn) error {
+				conn, _, err := New(&gmtls.Config{RootCAs: a.pool()}).ClientHandshake(context.Background(), authority, c)
+				if err == nil {
+					state = conn.(*gmtls.Conn).ConnectionState()
+				}
+				return err
+			},
+			func(c net.Conn) error { return gmtls.Server(c, server).Handshake() })
+		if (clientErr == nil) != ok || ok && state.ServerName != serverName {
+			t.Errorf("%q: %v, server name %q", authority, clientErr, state.ServerName)
+		}
+	}
+	if New(nil).Info().ServerName != "" {
+		t.Error("credentials without configuration have a server name")
+	}
+}
+
+// A client that is ready for more than HTTP/2 must not get something else.
+func TestServerChoosesAnotherProtocol(t *testing.T) {
+	a := newAuthority(t)
+	server := &gmtls.Config{Certificates: []gmtls.Certificate{a.pair(serverName)}, NextProtos: []string{"http/1.1"}}
+	clientErr, _ := handshake(t,
+		func(c net.Conn) error {
+			config := &gmtls.Config{RootCAs: a.pool(), ServerName: serverName, NextProtos: []string{"http/1.1"}}
+			_, _, err := New(config).ClientHandshake(context.Background(), serverName, c)
+			return err
+		},
+		func(c net.Conn) error { return gmtls.Server(c, server).Handshake() })
+	if clientErr == nil || !strings.Contains(clientErr.Error(), "http/1.1") {
+		t.Errorf("got %v, want a refusal of http/1.1", clientErr)
 	}
 }
 
