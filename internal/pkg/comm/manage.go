@@ -244,6 +244,7 @@ func (w swap) commitLocked() {
 	s := w.source
 	s.state.Store(w.state)
 	s.rememberLocked(w.state)
+	observeCertificates(s.role, w.state)
 	for e, built := range w.endpoints {
 		e.live.state.Store(built)
 		e.conns.drain(s.grace)

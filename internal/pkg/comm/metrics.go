@@ -42,6 +42,14 @@ var (
 		LabelNames:   []string{"role", "listener", "protocol", "suite"},
 		StatsdFormat: "%{#fqname}.%{role}.%{listener}.%{protocol}.%{suite}",
 	}
+	certificateExpiryGaugeOpts = metrics.GaugeOpts{
+		Namespace:    "comm",
+		Subsystem:    "tls",
+		Name:         "certificate_expiry",
+		Help:         "End of validity of the certificates that a role presents, by role and use (tls, gm-signing or gm-encryption), in seconds since 1970.",
+		LabelNames:   []string{"role", "use"},
+		StatsdFormat: "%{#fqname}.%{role}.%{use}",
+	}
 )
 
 // NewServerStatsHandler returns a handler that counts the connections of gRPC
@@ -58,6 +66,7 @@ type tlsMetrics struct {
 	handshakes  metrics.Counter
 	durations   metrics.Histogram
 	connections metrics.Gauge
+	expiry      metrics.Gauge
 }
 
 var metricsInUse atomic.Pointer[tlsMetrics]
@@ -69,7 +78,23 @@ func UseMetrics(p metrics.Provider) {
 		handshakes:  p.NewCounter(handshakesCounterOpts),
 		durations:   p.NewHistogram(handshakeDurationOpts),
 		connections: p.NewGauge(connectionsGaugeOpts),
+		expiry:      p.NewGauge(certificateExpiryGaugeOpts),
 	})
+	registry.mu.RLock()
+	defer registry.mu.RUnlock()
+	for _, s := range registry.byRole {
+		observeCertificates(s.role, s.state.Load())
+	}
+}
+
+func observeCertificates(role string, s *sourceState) {
+	m := metricsInUse.Load()
+	if m == nil {
+		return
+	}
+	for _, cert := range s.pairs.status(time.Now()) {
+		m.expiry.With("role", role, "use", cert.Use).Set(float64(cert.NotAfter.Unix()))
+	}
 }
 
 func observeHandshake(role, listener, side string, s *session, result string, start time.Time) {

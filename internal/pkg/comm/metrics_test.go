@@ -43,6 +43,12 @@ func (e entry) add(v float64) {
 	e.l.sums[e.name] += v
 }
 
+func (e entry) set(v float64) {
+	e.l.mu.Lock()
+	defer e.l.mu.Unlock()
+	e.l.sums[e.name] = v
+}
+
 type counter struct{ entry }
 
 func (c counter) With(labels ...string) metrics.Counter { return counter{c.with(labels)} }
@@ -52,7 +58,7 @@ type gauge struct{ entry }
 
 func (g gauge) With(labels ...string) metrics.Gauge { return gauge{g.with(labels)} }
 func (g gauge) Add(v float64)                       { g.add(v) }
-func (g gauge) Set(float64)                         { panic("not used") }
+func (g gauge) Set(v float64)                       { g.set(v) }
 
 type histogram struct{ entry }
 
@@ -107,4 +113,31 @@ func TestMetrics(t *testing.T) {
 	require.Error(t, err)
 	want(1, "handshakes ", role, "side server", "protocol TLS", "result failed")
 	want(1, "handshakes ", "role none", "side client", "protocol TLS", "result certificate")
+}
+
+// TestCertificateExpiry: the end of each certificate shows up, whether its
+// source was there before the metrics or not, and follows a reload.
+func TestCertificateExpiry(t *testing.T) {
+	early := newLiveNode(t, ModeDual, patience)
+	l := &ledger{sums: make(map[string]float64)}
+	UseMetrics(l)
+	t.Cleanup(func() { metricsInUse.Store(nil) })
+	late := newTestSource(t, SourceConfig{Role: t.Name() + ".late", Load: early.server.load, ClientMode: ClientGM})
+	check := func(s *Source) {
+		t.Helper()
+		for i, use := range []string{"tls", "gm-signing", "gm-encryption"} {
+			require.Equal(t, float64(s.Certificates()[i].NotAfter.Unix()), l.sum("certificate_expiry ", "role "+s.role+" ", "use "+use))
+		}
+	}
+	check(early.serverSource)
+	check(early.clientSource)
+	check(late)
+
+	stale := "certificate_expiry role " + late.role + " use tls"
+	l.mu.Lock()
+	require.Contains(t, l.sums, stale)
+	l.sums[stale] = 0
+	l.mu.Unlock()
+	require.NoError(t, late.Reload())
+	check(late)
 }

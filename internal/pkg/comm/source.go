@@ -109,6 +109,7 @@ func NewSource(config SourceConfig) (*Source, error) {
 	}
 	registry.byRole[s.role] = s
 	s.rememberLocked(state)
+	observeCertificates(s.role, state)
 	return s, nil
 }
 
