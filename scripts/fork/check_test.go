@@ -187,58 +187,81 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// TestOutcome checks how upstream's test results are compared with the two lists.
+// TestOutcome checks how upstream's test results are judged.
 func TestOutcome(t *testing.T) {
-	skip := map[string]bool{"a TestX/case_one": true, "b TestWhole": true}
-	o := &outcome{result: map[string]string{
-		"a TestX/case_one": "fail", "a TestX": "fail", "a": "fail", "a TestGood": "pass",
-		"b TestWhole/any": "fail", "b TestWhole": "fail", "b": "fail",
-	}, output: map[string][]string{}}
-	compare := func(must map[string]bool, partial bool) string {
-		if err := o.compare(&strings.Builder{}, skip, must, partial); err != nil {
+	compare := func(o *outcome, partial bool, must ...string) string {
+		required := map[string]bool{}
+		for _, m := range must {
+			required[m] = true
+		}
+		if err := o.compare(&strings.Builder{}, required, partial); err != nil {
 			return err.Error()
 		}
 		return ""
 	}
-	if got := compare(map[string]bool{"a TestGood": true}, false); got != "" {
+	good := &outcome{result: map[string]string{"a": "pass", "a TestGood": "pass", "a TestLeft": "skip"}}
+	if got := compare(good, false, "a TestGood"); got != "" {
 		t.Error(got)
 	}
-	if got := compare(map[string]bool{"a TestVanished": true}, true); !strings.Contains(got, "a TestVanished: is in the must-pass list") {
-		t.Error(got)
-	}
-	if got := compare(map[string]bool{"c TestElsewhere": true}, true); got != "" {
-		t.Error(got)
-	}
-	if got := compare(map[string]bool{"c TestElsewhere": true}, false); !strings.Contains(got, "c TestElsewhere") {
-		t.Error(got)
-	}
-	o.result["a TestX/case_two"] = "fail"
-	got := compare(nil, false)
-	for _, w := range []string{"a TestX/case_two: failed", "a TestX: failed", "a: failed"} {
-		if !strings.Contains(got, w) {
-			t.Errorf("%q lacks %q", got, w)
+	for _, c := range []struct {
+		must    string
+		partial bool
+		missed  bool
+	}{
+		{"a TestVanished", false, true}, {"a TestVanished", true, true}, {"a TestLeft", true, true},
+		{"c TestElsewhere", false, true}, {"c TestElsewhere", true, false},
+	} {
+		if got := compare(good, c.partial, c.must); strings.Contains(got, c.must+": is in the must-pass list") != c.missed {
+			t.Errorf("%+v: %q", c, got)
 		}
 	}
-	if strings.Contains(got, "case_one") {
-		t.Error(got)
-	}
-	o = &outcome{result: map[string]string{"a": "fail"}, output: map[string][]string{}}
-	if got := compare(nil, false); !strings.Contains(got, "a: failed") {
-		t.Error("a package that fails without a failing test passes:", got)
-	}
 	first := &outcome{
-		result: map[string]string{"a": "fail", "a TestRace": "fail", "a TestGone": "pass", "b": "pass", "b TestX": "pass", "c": "fail", "c TestSkip": "fail"},
+		result: map[string]string{"a": "fail", "a TestRace": "fail", "a TestGone": "pass", "b": "pass", "b TestX": "pass"},
 		output: map[string][]string{"a TestRace": {"lost"}},
 	}
-	excuse := map[string]bool{"c TestSkip": true}
-	if again := first.unexcused(excuse); len(again) != 1 || again[0] != "./a" {
+	if got := compare(first, false); !strings.Contains(got, "a TestRace: failed") || !strings.Contains(got, "a: failed") {
+		t.Error(got)
+	}
+	if again := first.failed(); len(again) != 1 || again[0] != "./a" {
 		t.Errorf("would run %q again", again)
 	}
-	first.replace(&outcome{result: map[string]string{"a": "pass", "a TestRace": "pass"}, output: map[string][]string{}})
-	if err := first.compare(&strings.Builder{}, excuse, map[string]bool{"b TestX": true}, false); err != nil {
+	first.replace(&outcome{result: map[string]string{"a": "pass", "a TestRace": "pass"}})
+	if got := compare(first, false, "b TestX", "a TestRace"); got != "" {
+		t.Error(got)
+	}
+	if got := compare(first, false, "a TestGone"); got == "" {
+		t.Error("a test that did not run in the second run is not missed")
+	}
+}
+
+// TestUpstreamTests runs the toy's tests under lists.
+func TestUpstreamTests(t *testing.T) {
+	toy := newToy(t, map[string]string{
+		"shapes/o.go":                          "package shapes\n\n//fork:replace r\nfunc Sum(a, b int) int { return a - b }\n",
+		"scripts/fork/upstream-tests/skip.txt": "# why\nshapes TestSum # ours subtracts\n",
+	})
+	toy.accept()
+	t.Setenv("GOPROXY", "off")
+	run := func(record bool) error {
+		return runUpstreamTests(&strings.Builder{}, toy.root, toy.up, nil, record)
+	}
+	// testPackages asks for comm's dependants; the toy has no comm, and shapes is touched.
+	if err := run(true); err != nil {
+		t.Fatal(err)
+	}
+	list, err := readTestList(testList(toy.root, "must-pass.txt"))
+	if err != nil || len(list) != 1 || !list["shapes TestHelper"] {
+		t.Fatal(list, err)
+	}
+	if err := run(false); err != nil {
 		t.Error(err)
 	}
-	if err := first.compare(&strings.Builder{}, excuse, map[string]bool{"a TestGone": true}, false); err == nil {
-		t.Error("a test that did not run in the second run is not missed")
+	toy.write("scripts/fork/upstream-tests/skip.txt", "")
+	if err := run(false); err == nil || !strings.Contains(err.Error(), "shapes TestSum: failed") {
+		t.Error(err)
+	}
+	toy.write("scripts/fork/upstream-tests/skip.txt", "shapes TestSum\nshapes TestHelper\n")
+	if err := run(false); err == nil || !strings.Contains(err.Error(), "shapes TestHelper: is in the must-pass list but did not run") {
+		t.Error(err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"sort"
 	"strings"
 )
@@ -84,11 +85,19 @@ type outcome struct {
 	output map[string][]string // the same keys
 }
 
-// runUpstreamTests runs upstream's tests and compares the outcome with two committed lists: skip.txt names tests that
-// cannot pass, each with its cause; must-pass.txt names all that passed when the list was recorded. Arguments are
-// package patterns to run in place of all.
+// runUpstreamTests runs upstream's tests under two committed lists: skip.txt names tests that cannot pass, each with its
+// cause, which are left out; must-pass.txt names all that passed when the list was recorded, of which none may fail to
+// run. Arguments are package patterns to run in place of all.
 func runUpstreamTests(out io.Writer, root string, up *upstream, only []string, record bool) error {
 	a, err := assemble(root, up)
+	if err != nil {
+		return err
+	}
+	skip, err := readTestList(testList(root, "skip.txt"))
+	if err != nil {
+		return err
+	}
+	must, err := readTestList(testList(root, "must-pass.txt"))
 	if err != nil {
 		return err
 	}
@@ -98,38 +107,47 @@ func runUpstreamTests(out io.Writer, root string, up *upstream, only []string, r
 			return err
 		}
 	}
-	got, err := goTest(out, treePath(root), pkgs)
-	if err != nil {
-		return err
-	}
-	skip, err := readTestList(testList(root, "skip.txt"))
+	flags := []string{"-skip=" + skipPattern(skip)}
+	got, err := goTest(out, treePath(root), flags, pkgs)
 	if err != nil {
 		return err
 	}
 	// Several of upstream's tests race with the clock and fail now and then on a busy machine: one more try, alone.
-	if again := got.unexcused(skip); len(again) > 0 {
+	if again := got.failed(); len(again) > 0 {
 		fmt.Fprintf(out, "again, one at a time: %s\n", strings.Join(again, " "))
-		second, err := goTest(out, treePath(root), append([]string{"-p=1"}, again...))
+		second, err := goTest(out, treePath(root), append(flags, "-p=1"), again)
 		if err != nil {
 			return err
 		}
 		got.replace(second)
 	}
 	if record {
-		return got.record(out, testList(root, "must-pass.txt"), skip)
+		return got.record(out, testList(root, "must-pass.txt"))
 	}
-	must, err := readTestList(testList(root, "must-pass.txt"))
-	if err != nil {
-		return err
+	return got.compare(out, must, len(only) > 0)
+}
+
+// skipPattern turns "package Test/Sub" entries into the value of go test's -skip flag. The flag knows no packages: a
+// test of the same name elsewhere would be left out too, which the must-pass list brings to light.
+func skipPattern(skip map[string]bool) string {
+	var patterns []string
+	for _, key := range sortedKeys(skip) {
+		_, test, _ := strings.Cut(key, " ")
+		parts := strings.Split(test, "/")
+		for i, p := range parts {
+			parts[i] = "^" + regexp.QuoteMeta(p) + "$"
+		}
+		patterns = append(patterns, strings.Join(parts, "/"))
 	}
-	return got.compare(out, skip, must, len(only) > 0)
+	return strings.Join(patterns, "|")
 }
 
 // goTest runs the tests without vet, which fails on upstream files that predate its newer checks, and with the
 // one GODEBUG setting that upstream's fixtures need: short RSA keys.
-func goTest(out io.Writer, tree string, pkgs []string) (*outcome, error) {
+func goTest(out io.Writer, tree string, flags, pkgs []string) (*outcome, error) {
 	fmt.Fprintf(out, "testing %d packages\n", len(pkgs))
-	cmd := exec.Command("go", append([]string{"test", "-json", "-vet=off", "-timeout=20m"}, pkgs...)...)
+	args := append([]string{"test", "-json", "-vet=off", "-timeout=20m"}, flags...)
+	cmd := exec.Command("go", append(args, pkgs...)...)
 	cmd.Dir, cmd.Stderr = tree, os.Stderr
 	cmd.Env = append(os.Environ(), "GODEBUG=rsa1024min=0")
 	pipe, err := cmd.StdoutPipe()
@@ -201,41 +219,16 @@ func readTestList(name string) (map[string]bool, error) {
 	return list, nil
 }
 
-// excused tells whether a failure is in the skip list: the test itself, one of its parents, or, for a parent, every
-// failed test below it.
-func (o *outcome) excused(key string, skip map[string]bool) bool {
-	for k := key; ; k = k[:strings.LastIndex(k, "/")] {
-		if skip[k] {
-			return true
-		}
-		if !strings.Contains(strings.TrimPrefix(k, packageOf(k)+" "), "/") {
-			break
-		}
-	}
-	below, all := 0, true
-	separator := "/"
-	if key == packageOf(key) {
-		separator = " "
-	}
-	for k, r := range o.result {
-		if r == "fail" && strings.HasPrefix(k, key+separator) {
-			below++
-			all = all && o.excused(k, skip)
-		}
-	}
-	return below > 0 && all
-}
-
 func packageOf(key string) string {
 	pkg, _, _ := strings.Cut(key, " ")
 	return pkg
 }
 
-// unexcused lists the packages with failures that the skip list does not name, as patterns.
-func (o *outcome) unexcused(skip map[string]bool) []string {
+// failed lists the packages with failures, as patterns.
+func (o *outcome) failed() []string {
 	pkgs := map[string]bool{}
 	for key, r := range o.result {
-		if r == "fail" && !o.excused(key, skip) {
+		if r == "fail" {
 			pkgs["./"+packageOf(key)] = true
 		}
 	}
@@ -258,21 +251,10 @@ func (o *outcome) replace(second *outcome) {
 	maps.Copy(o.output, second.output)
 }
 
-// compare reports failures that no list excuses and required tests that did not pass.
-func (o *outcome) compare(out io.Writer, skip, must map[string]bool, partial bool) error {
+// compare reports failures, and required tests that did not run.
+func (o *outcome) compare(out io.Writer, must map[string]bool, partial bool) error {
 	var report problems
-	excused := 0
-	for _, key := range sortedKeys(o.result) {
-		if o.result[key] != "fail" {
-			continue
-		}
-		if o.excused(key, skip) {
-			excused++
-			continue
-		}
-		report.add(key, "failed")
-		fmt.Fprintf(out, "--- %s\n%s\n", key, strings.Join(o.output[key], ""))
-	}
+	o.reportFailures(out, &report)
 	for key := range must {
 		_, ran := o.result[packageOf(key)]
 		if result := o.result[key]; result == "skip" || result == "" && (ran || !partial) {
@@ -285,20 +267,26 @@ func (o *outcome) compare(out io.Writer, skip, must map[string]bool, partial boo
 			passed++
 		}
 	}
-	fmt.Fprintf(out, "%d passed, %d failures excused by skip.txt\n", passed, excused)
+	fmt.Fprintf(out, "%d tests passed\n", passed)
 	return report.err()
 }
 
-// record writes the list of top-level tests that passed.
-func (o *outcome) record(out io.Writer, name string, skip map[string]bool) error {
-	var report problems
-	var list []string
-	for key, r := range o.result {
-		_, test, top := strings.Cut(key, " ")
-		if r == "fail" && !o.excused(key, skip) {
+func (o *outcome) reportFailures(out io.Writer, report *problems) {
+	for _, key := range sortedKeys(o.result) {
+		if o.result[key] == "fail" {
 			report.add(key, "failed")
 			fmt.Fprintf(out, "--- %s\n%s\n", key, strings.Join(o.output[key], ""))
 		}
+	}
+}
+
+// record writes the list of top-level tests that passed.
+func (o *outcome) record(out io.Writer, name string) error {
+	var report problems
+	o.reportFailures(out, &report)
+	var list []string
+	for key, r := range o.result {
+		_, test, top := strings.Cut(key, " ")
 		if r == "pass" && top && !strings.Contains(test, "/") {
 			list = append(list, key)
 		}
