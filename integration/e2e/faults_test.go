@@ -5,6 +5,7 @@
 package e2e
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -107,4 +108,11 @@ func TestChaincodeUpgrade(t *testing.T) {
 	awaitHeights(ctx, t, n)
 	require.Equal(t, "eva", read(ctx, t, contract(t, n, n.Peers[1].PeersOf()[0]), "new").Owner)
 	requireSameChain(ctx, t, n)
+}
+
+// requireSameOrdererHeight waits for all orderers to have every block.
+func requireSameOrdererHeight(ctx context.Context, t *testing.T, n *network.Network) {
+	t.Helper()
+	_, err := n.AwaitSameOrdererHeight(ctx)
+	require.NoError(t, err)
 }

@@ -124,10 +124,3 @@ func requireSameChain(ctx context.Context, t *testing.T, n *network.Network) {
 	require.NoError(t, err)
 	t.Logf("all peers at height %d, last block %s", info.Height, info.CurrentHash)
 }
-
-// requireSameOrdererHeight waits for all orderers to have every block.
-func requireSameOrdererHeight(ctx context.Context, t *testing.T, n *network.Network) {
-	t.Helper()
-	_, err := n.AwaitSameOrdererHeight(ctx)
-	require.NoError(t, err)
-}

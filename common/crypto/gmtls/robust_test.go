@@ -98,10 +98,10 @@ func TestCancelInEveryState(t *testing.T) {
 		for n := range test.records {
 			t.Run(fmt.Sprintf("client=%v/after %d records", test.isClient, n), func(t *testing.T) {
 				c, s := tcpPair(t)
-				own, peer := Client(c, clientConfig), Server(s, serverConfig)
 				stall := &stallConn{Conn: c, records: n, stalled: make(chan struct{})}
+				var own, peer *Conn
 				if test.isClient {
-					own = Client(stall, clientConfig)
+					own, peer = Client(stall, clientConfig), Server(s, serverConfig)
 				} else {
 					stall.Conn = s
 					own, peer = Server(stall, serverConfig), Client(c, clientConfig)
