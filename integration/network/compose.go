@@ -103,10 +103,7 @@ func (n *Network) startContainers(ctx context.Context) (packages map[string]stri
 		return nil, err
 	}
 	n.say("first block of channel %s, chaincode packages, compose file", n.Channel)
-	var nodes []Node
-	for node := range n.nodes() {
-		nodes = append(nodes, *node)
-	}
+	nodes := n.AllNodes()
 	if err := parallel(nodes, func(node Node) error { return n.fillVolume(ctx, node) }); err != nil {
 		return nil, err
 	}

@@ -69,6 +69,7 @@ func newNetwork(o Options, report io.Writer) (*Network, error) {
 	return &Network{
 		Topology: t, Dir: o.Dir, Bin: o.Bin, docker: o.Docker, logSpec: o.LogSpec,
 		packages: map[string]string{}, report: report, began: time.Now(), units: map[string]unit{},
+		Relays: map[string]*relay.Relay{},
 	}, nil
 }
 
@@ -91,7 +92,7 @@ func Open(dir string) (*Network, error) {
 	}
 	n := &Network{
 		Topology: s.Topology, Dir: dir, Bin: s.Bin, docker: s.Docker, logSpec: s.LogSpec, packages: s.Packages,
-		report: io.Discard, began: s.Started, units: map[string]unit{},
+		report: io.Discard, began: s.Started, units: map[string]unit{}, Relays: map[string]*relay.Relay{},
 	}
 	return n, n.loadUnits()
 }
@@ -246,10 +247,9 @@ func (n *Network) Close(ctx context.Context) error {
 	return err
 }
 
-// startRelays puts relays in front of all nodes that are planned to stand behind one.
-func (n *Network) startRelays() error {
-	n.Relays = map[string]*relay.Relay{}
-	for node := range n.nodes() {
+// relay puts relays in front of those nodes that are planned to stand behind one.
+func (n *Network) relay(nodes []Node) error {
+	for _, node := range nodes {
 		if node.Behind == 0 {
 			continue
 		}

@@ -112,16 +112,21 @@ func Plan(o Options) (*Topology, error) {
 		Ordering: Org{Name: "Orderer", MSPID: "OrdererMSP", Domain: "example.com", Algorithm: algorithmOf(o.Algorithm, 0)},
 	}
 	for i := range o.Orderers {
-		port := o.BasePort + i*portsPerNode
-		t.Ordering.Nodes = append(t.Ordering.Nodes, Node{
-			Name: fmt.Sprintf("orderer%d.example.com", i), Kind: Orderer,
-			Port: port, Admin: port + 1, Operations: port + 2,
-		})
+		t.Ordering.Nodes = append(t.Ordering.Nodes, planOrderer(o, i))
 	}
+	t.place(o, &t.Ordering)
 	for i := range o.Orgs {
-		t.Peers = append(t.Peers, planOrg(o, i))
+		org := planOrg(o, i)
+		t.place(o, &org)
+		t.Peers = append(t.Peers, org)
 	}
-	for n := range t.nodes() {
+	return t, nil
+}
+
+// place says where the nodes of org are reached.
+func (*Topology) place(o Options, org *Org) {
+	for i := range org.Nodes {
+		n := &org.Nodes[i]
 		n.Host = "127.0.0.1"
 		if o.Docker {
 			n.Host = n.Name
@@ -130,7 +135,13 @@ func Plan(o Options) (*Topology, error) {
 			n.Behind = n.Port + relayOffset
 		}
 	}
-	return t, nil
+}
+
+func planOrderer(o Options, index int) Node {
+	port := o.BasePort + index*portsPerNode
+	return Node{
+		Name: fmt.Sprintf("orderer%d.example.com", index), Kind: Orderer, Port: port, Admin: port + 1, Operations: port + 2,
+	}
 }
 
 func planOrg(o Options, index int) Org {
@@ -180,6 +191,15 @@ func (t *Topology) nodes() func(yield func(*Node) bool) {
 			}
 		}
 	}
+}
+
+// AllNodes lists all nodes, orderers first.
+func (t *Topology) AllNodes() []Node {
+	var out []Node
+	for n := range t.nodes() {
+		out = append(out, *n)
+	}
+	return out
 }
 
 // Nodes lists the nodes of one kind, in order.

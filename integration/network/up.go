@@ -26,8 +26,7 @@ func Up(ctx context.Context, o Options, report io.Writer) (*Network, error) {
 	if err := n.save(); err != nil {
 		return nil, err
 	}
-	err = n.startRelays()
-	if err == nil {
+	if err = n.relay(n.AllNodes()); err == nil {
 		err = n.bringUp(ctx)
 	}
 	if err != nil {

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package e2e
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/integration/network"
+)
+
+// TestGrow adds an organisation and an orderer to a channel under load.
+func TestGrow(t *testing.T) {
+	n, ctx := start(t, network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmGM, Peers: 1, Relayed: true})
+	l := startLoad(ctx, t, n, n.Peers[0].PeersOf()[0], n.Peers[1].PeersOf()[0])
+	l.awaitMore(3, "before the channel grows")
+
+	orderer, err := n.AddOrderer(ctx)
+	require.NoError(t, err)
+	l.awaitMore(3, "with "+orderer.Name)
+	// The new orderer must count: with it four are a majority of three, so the old ones can lose one.
+	leader, err := n.AwaitLeader(ctx)
+	require.NoError(t, err)
+	require.NoError(t, n.Kill(ctx, leader.Name))
+	l.awaitMore(3, "without "+leader.Name)
+	require.NoError(t, n.Start(leader.Name))
+	require.NoError(t, n.AwaitHealthy(ctx, leader))
+
+	org, err := n.AddOrg(ctx, 1, "1.0", 1)
+	require.NoError(t, err)
+	l.awaitMore(3, "with "+org.Name)
+	l.finish(ctx)
+
+	c := contract(t, n, org.PeersOf()[0])
+	submit(ctx, t, c, "CreateAsset", "from-the-new-one", "pink", "1", "hedwig", "4")
+	awaitHeights(ctx, t, n)
+	got := read(ctx, t, contract(t, n, n.Peers[0].PeersOf()[0]), "from-the-new-one")
+	require.Equal(t, org.MSPID, got.OwnerMSP)
+	requireSameChain(ctx, t, n)
+	requireSameOrdererHeight(ctx, t, n)
+	requireOnly(t, n, network.ModeGM)
+}
+
+// TestJoinBySnapshot lets a peer that has lost everything join from another peer's snapshot.
+func TestJoinBySnapshot(t *testing.T) {
+	n, ctx := start(t, network.Options{Orderers: 1})
+	source, target := n.Peers[0].PeersOf()[0], n.Peers[0].PeersOf()[1]
+	c := contract(t, n, source)
+	submit(ctx, t, c, "CreateAsset", "in-snapshot", "blue", "2", "ida", "8")
+	awaitHeights(ctx, t, n)
+	snapshot, err := n.Snapshot(ctx, source)
+	require.NoError(t, err)
+	require.NoError(t, n.Stop(ctx, target.Name))
+	require.NoError(t, n.WipeData(target))
+	require.NoError(t, n.Start(target.Name))
+	require.NoError(t, n.AwaitHealthy(ctx, target))
+	require.NoError(t, n.JoinBySnapshot(ctx, target, snapshot))
+	submit(ctx, t, c, "CreateAsset", "after-snapshot", "blue", "2", "jan", "8")
+	requireSameChain(ctx, t, n)
+	// Chaincode packages are not part of a ledger.
+	require.NoError(t, n.InstallChaincode(ctx, target))
+	joined := contract(t, n, target)
+	require.Equal(t, "ida", read(ctx, t, joined, "in-snapshot").Owner)
+	require.Equal(t, "jan", read(ctx, t, joined, "after-snapshot").Owner)
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// tree is a node of a channel configuration in the JSON form of configtxlator.
+type tree = map[string]any
+
+// UpdateConfig changes the channel's configuration: change edits it in JSON, the admins of all signers sign the difference,
+// and the first of them submits it. name tells the update's files, kept under channel/, from those of others.
+func (n *Network) UpdateConfig(ctx context.Context, name string, signers []Org, change func(config tree) error) error {
+	dir := n.path("channel", name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("create directory: %w", err)
+	}
+	in := func(file string) string { return filepath.Join(dir, file) }
+	if err := n.FetchConfig(ctx, in("block.pb")); err != nil {
+		return err
+	}
+	var block struct {
+		Data struct {
+			Data []struct {
+				Payload struct {
+					Data struct {
+						Config json.RawMessage `json:"config"`
+					} `json:"data"`
+				} `json:"payload"`
+			} `json:"data"`
+		} `json:"data"`
+	}
+	text, err := n.command(ctx, nil, "configtxlator", "proto_decode", "--type", "common.Block", "--input", in("block.pb"))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal([]byte(text), &block); err != nil || len(block.Data.Data) != 1 {
+		return fmt.Errorf("the configuration block of channel %s cannot be read: %v", n.Channel, err)
+	}
+	before := block.Data.Data[0].Payload.Data.Config
+	after, err := edit(before, change)
+	if err != nil {
+		return err
+	}
+	if err := n.encode(ctx, "common.Config", before, in("before.pb")); err != nil {
+		return err
+	}
+	if err := n.encode(ctx, "common.Config", after, in("after.pb")); err != nil {
+		return err
+	}
+	if _, err := n.command(ctx, nil, "configtxlator", "compute_update", "--channel_id", n.Channel,
+		"--original", in("before.pb"), "--updated", in("after.pb"), "--output", in("update.pb")); err != nil {
+		return err
+	}
+	update, err := n.command(ctx, nil, "configtxlator", "proto_decode", "--type", "common.ConfigUpdate", "--input", in("update.pb"))
+	if err != nil {
+		return err
+	}
+	envelope, err := json.Marshal(tree{"payload": tree{
+		"header": tree{"channel_header": tree{"channel_id": n.Channel, "type": 2}}, // 2: CONFIG_UPDATE
+		"data":   tree{"config_update": json.RawMessage(update)},
+	}})
+	if err != nil {
+		return fmt.Errorf("encode the configuration update: %w", err)
+	}
+	if err := n.encode(ctx, "common.Envelope", envelope, in("envelope.pb")); err != nil {
+		return err
+	}
+	return n.signAndSubmit(ctx, signers, in("envelope.pb"))
+}
+
+// edit applies change to a copy of the configuration. Numbers stay as they are written.
+func edit(config json.RawMessage, change func(tree) error) (json.RawMessage, error) {
+	decoder := json.NewDecoder(bytes.NewReader(config))
+	decoder.UseNumber()
+	var t tree
+	if err := decoder.Decode(&t); err != nil {
+		return nil, fmt.Errorf("decode the channel configuration: %w", err)
+	}
+	if err := change(t); err != nil {
+		return nil, fmt.Errorf("change the channel configuration: %w", err)
+	}
+	out, err := json.Marshal(t)
+	if err != nil {
+		return nil, fmt.Errorf("encode the channel configuration: %w", err)
+	}
+	return out, nil
+}
+
+func (n *Network) encode(ctx context.Context, kind string, text []byte, file string) error {
+	if err := os.WriteFile(file+".json", text, 0o600); err != nil {
+		return fmt.Errorf("write file: %w", err)
+	}
+	_, err := n.command(ctx, nil, "configtxlator", "proto_encode", "--type", kind, "--input", file+".json", "--output", file)
+	return err
+}
+
+// signAndSubmit signs in place with every organisation's Admin. The submission adds the first one's signature.
+func (n *Network) signAndSubmit(ctx context.Context, signers []Org, envelope string) error {
+	peer, orderer := n.Nodes(Peer)[0], n.Nodes(Orderer)[0]
+	for _, org := range signers[1:] {
+		if _, err := n.command(ctx, n.PeerEnv(org, peer, "Admin"), "peer", "channel", "signconfigtx", "--file", envelope); err != nil {
+			return err
+		}
+	}
+	args := append([]string{"channel", "update", "--channelID", n.Channel, "--file", envelope}, n.OrdererFlags(orderer, signers[0], "Admin")...)
+	_, err := n.command(ctx, n.PeerEnv(signers[0], peer, "Admin"), "peer", args...)
+	return n.explain(err, orderer)
+}
+
+// FetchConfig writes the channel's latest configuration block to file.
+func (n *Network) FetchConfig(ctx context.Context, file string) error {
+	org, orderer := n.Peers[0], n.Nodes(Orderer)[0]
+	args := append([]string{"channel", "fetch", "config", file, "--channelID", n.Channel}, n.OrdererFlags(orderer, org, "Admin")...)
+	_, err := n.PeerCommand(ctx, org.PeersOf()[0], args...)
+	return n.explain(err, orderer)
+}
+
+// at walks down a configuration by keys.
+func at(t tree, keys ...string) (tree, error) {
+	for _, key := range keys {
+		next, ok := t[key].(tree)
+		if !ok {
+			return nil, fmt.Errorf("no %q in the configuration", key)
+		}
+		t = next
+	}
+	return t, nil
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// AddOrg makes a further organisation with the given number of peers, lets all present ones admit it to the channel, starts
+// its peers and its chaincode server, and has it approve the chaincode as it stands.
+func (n *Network) AddOrg(ctx context.Context, peers int, version string, sequence int) (Org, error) {
+	if n.docker {
+		return Org{}, errors.New("a Docker network cannot grow: its compose file is made once")
+	}
+	o := n.options()
+	o.Peers = peers
+	members := n.Peers
+	org := planOrg(o, len(members))
+	n.place(o, &org)
+	n.Peers = append(append([]Org(nil), members...), org)
+	if err := n.extend(ctx, org); err != nil {
+		return Org{}, err
+	}
+	group, err := n.orgGroup(ctx, org)
+	if err != nil {
+		return Org{}, err
+	}
+	err = n.UpdateConfig(ctx, "add-"+org.Name, members, func(config tree) error {
+		orgs, err := at(config, "channel_group", "groups", "Application", "groups")
+		if err == nil {
+			orgs[org.Name] = group
+		}
+		return err
+	})
+	if err != nil {
+		return Org{}, err
+	}
+	return org, n.joinNewOrg(ctx, org, version, sequence)
+}
+
+func (n *Network) joinNewOrg(ctx context.Context, org Org, version string, sequence int) error {
+	files, err := n.packageChaincode(ctx, version)
+	if err != nil {
+		return err
+	}
+	for _, node := range org.Nodes {
+		if err := n.Start(node.Name); err != nil {
+			return err
+		}
+	}
+	if err := n.awaitListening(ctx, org.ChaincodeServer()); err != nil {
+		return err
+	}
+	if err := n.AwaitHealthy(ctx, org.PeersOf()...); err != nil {
+		return err
+	}
+	for _, peer := range org.PeersOf() {
+		if _, err := n.PeerCommand(ctx, peer, "channel", "join", "--blockpath", n.genesis()); err != nil {
+			return n.explain(err, peer)
+		}
+		if _, err := n.PeerCommand(ctx, peer, "lifecycle", "chaincode", "install", files[org.Name]); err != nil {
+			return n.explain(err, peer)
+		}
+	}
+	// The new peers must know that they belong to the channel before they can endorse the approval.
+	if _, err := n.AwaitSameHeight(ctx, 2); err != nil {
+		return err
+	}
+	peer, orderer := org.PeersOf()[0], n.Nodes(Orderer)[0]
+	args := append(n.definition("approveformyorg", version, sequence), "--package-id", n.packages[org.Name])
+	_, err = n.PeerCommand(ctx, peer, append(args, n.OrdererFlags(orderer, org, "Admin")...)...)
+	return n.explain(err, peer, orderer)
+}
+
+// AddOrderer makes a further raft consenter, lets the ordering organisation admit it to the channel, and starts it.
+func (n *Network) AddOrderer(ctx context.Context) (Node, error) {
+	if n.docker {
+		return Node{}, errors.New("a Docker network cannot grow: its compose file is made once")
+	}
+	o := n.options()
+	org := n.Ordering
+	node := planOrderer(o, len(org.Nodes))
+	fresh := Org{Name: org.Name, Domain: org.Domain, Nodes: []Node{node}}
+	n.place(o, &fresh)
+	node = fresh.Nodes[0]
+	n.Ordering.Nodes = append(append([]Node(nil), org.Nodes...), node)
+	if err := n.extend(ctx, fresh); err != nil {
+		return Node{}, err
+	}
+	cert, err := os.ReadFile(n.path(filepath.FromSlash(n.consenterCert(node))))
+	if err != nil {
+		return Node{}, fmt.Errorf("certificate of %s: %w", node.Name, err)
+	}
+	err = n.UpdateConfig(ctx, "add-"+node.Name, []Org{n.Ordering}, func(config tree) error {
+		return addConsenter(config, n.Ordering.Name, node, cert)
+	})
+	if err != nil {
+		return Node{}, err
+	}
+	if err := n.Start(node.Name); err != nil {
+		return Node{}, err
+	}
+	if err := n.AwaitHealthy(ctx, node); err != nil {
+		return Node{}, err
+	}
+	block := n.path("channel", "join-"+node.Name+".block")
+	if err := n.FetchConfig(ctx, block); err != nil {
+		return Node{}, err
+	}
+	_, err = n.osnadmin(ctx, node, "join", "--channelID", n.Channel, "--config-block", block)
+	return node, n.explain(err, node)
+}
+
+func addConsenter(config tree, org string, node Node, cert []byte) error {
+	metadata, err := at(config, "channel_group", "groups", "Orderer", "values", "ConsensusType", "value", "metadata")
+	if err != nil {
+		return err
+	}
+	endpoints, err := at(config, "channel_group", "groups", "Orderer", "groups", org, "values", "Endpoints", "value")
+	if err != nil {
+		return err
+	}
+	consenters, ok := metadata["consenters"].([]any)
+	if !ok {
+		return errors.New("no consenters in the configuration")
+	}
+	addresses, ok := endpoints["addresses"].([]any)
+	if !ok {
+		return errors.New("no orderer addresses in the configuration")
+	}
+	encoded := base64.StdEncoding.EncodeToString(cert)
+	metadata["consenters"] = append(consenters, tree{
+		"host": node.Host, "port": node.Port, "client_tls_cert": encoded, "server_tls_cert": encoded,
+	})
+	endpoints["addresses"] = append(addresses, node.Address())
+	return nil
+}
+
+// options are those that planned the network, as far as growing it needs them.
+func (n *Network) options() Options {
+	first := n.Ordering.Nodes[0]
+	return Options{Algorithm: n.Algorithm, BasePort: first.Port, Docker: n.docker, Relayed: first.Behind != 0}
+}
+
+// extend makes certificates and files for what the topology has and the state directory has not, and relays for the nodes of
+// org.
+func (n *Network) extend(ctx context.Context, org Org) error {
+	if err := n.save(); err != nil {
+		return err
+	}
+	config, err := n.render("crypto-config.yaml.tmpl", channelView{n.Topology, n.Dir})
+	if err != nil {
+		return err
+	}
+	if err := n.write("config/crypto-config.yaml", config); err != nil {
+		return err
+	}
+	if _, err := n.command(ctx, nil, "cryptogen", "extend", "--config", n.path("config", "crypto-config.yaml"), "--input", n.path("crypto")); err != nil {
+		return err
+	}
+	if n.gmDialers() {
+		if err := n.publishGMRoot(org); err != nil {
+			return err
+		}
+	}
+	if err := n.makeNodeFiles(n.placement()); err != nil {
+		return err
+	}
+	return n.relay(org.Nodes)
+}
+
+// orgGroup is the configuration of org as a member of a channel, with its anchor peer.
+func (n *Network) orgGroup(ctx context.Context, org Org) (tree, error) {
+	config, err := n.render("configtx.yaml.tmpl", channelView{n.Topology, filepath.ToSlash(n.Dir)})
+	if err != nil {
+		return nil, err
+	}
+	if err := n.write("config/configtx.yaml", config); err != nil {
+		return nil, err
+	}
+	text, err := n.command(ctx, nil, "configtxgen", "-configPath", n.path("config"), "-printOrg", org.Name)
+	if err != nil {
+		return nil, err
+	}
+	var group tree
+	if err := json.Unmarshal([]byte(text), &group); err != nil {
+		return nil, fmt.Errorf("configtxgen -printOrg %s: %w", org.Name, err)
+	}
+	values, err := at(group, "values")
+	if err != nil {
+		return nil, err
+	}
+	anchor := org.PeersOf()[0]
+	values["AnchorPeers"] = tree{
+		"mod_policy": "Admins", "version": "0",
+		"value": tree{"anchor_peers": []tree{{"host": anchor.Host, "port": anchor.Port}}},
+	}
+	return group, nil
+}
