@@ -30,7 +30,8 @@ type handshake struct {
 	rawTranscript []byte // kept for Config.RawTranscriptVerify only
 	keepRaw       bool
 
-	msg []byte // scratch for messages to send
+	msg      []byte // scratch for messages to send
+	requests int    // HelloRequest messages that were ignored
 
 	preMaster pending[[]byte] // being computed; zero: not begun
 }
@@ -199,7 +200,7 @@ func (h *handshake) read(types ...uint8) ([]byte, error) {
 				handshakeTypeName(msg[0]), msg[0], strings.Join(names, " or "))
 		}
 		// A client that is negotiating ignores HelloRequest (6.4.5.1).
-		if h.c.in.useless++; h.c.in.useless > maxUselessRecords {
+		if h.requests++; h.requests > maxUselessRecords {
 			return nil, failf(AlertUnexpectedMessage, "too many HelloRequest messages")
 		}
 	}

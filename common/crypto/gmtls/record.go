@@ -200,8 +200,8 @@ func (c *Conn) checkFirstHeader(header []byte, typ uint8, version uint16) error 
 	headerErr := RecordHeaderError{RecordHeader: [recordHeaderLen]byte(header)}
 	isHandshake := typ == recordHandshake || typ == recordAlert
 	switch {
-	case isHandshake && version == VersionTLCP:
-		return nil
+	case version == VersionTLCP && typ >= recordChangeCipherSpec && typ <= recordApplicationData:
+		return nil // TLCP, though what is no handshake is refused later
 	case isHandshake && version>>8 == 3:
 		headerErr.Msg = fmt.Sprintf("the peer speaks SSL or TLS (record version %s), not TLCP", VersionName(version))
 		return fail(AlertProtocolVersion, headerErr)
