@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cause holds the table of what goes wrong with TLCP and TLS endpoints,
+// why, and what to do. The tool's explanations and docs/troubleshooting.md both
+// come from it.
+package cause
+
+//go:generate go test . -run Document -update
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ID names a cause. It appears in the output and is stable, for scripts.
+type ID string
+
+// Cause is one row of the table.
+type Cause struct {
+	ID      ID
+	Symptom string // what the operator sees
+	Cause   string // what is behind it
+	Remedy  string // what to do
+	Command string // the command that shows or proves it
+}
+
+// Finding is a cause that was met, with what it was met on.
+type Finding struct {
+	Cause  ID     `json:"cause"`
+	Detail string `json:"detail"`
+	Remedy string `json:"remedy"`
+	// Warning tells that things work in spite of it.
+	Warning bool `json:"warning,omitempty"`
+}
+
+// Find returns a finding of the cause; the detail is formatted.
+func Find(id ID, format string, args ...any) Finding {
+	return Finding{Cause: id, Detail: fmt.Sprintf(format, args...), Remedy: Lookup(id).Remedy}
+}
+
+// Warn returns a finding that is a warning only.
+func Warn(id ID, format string, args ...any) Finding {
+	f := Find(id, format, args...)
+	f.Warning = true
+	return f
+}
+
+// Lookup returns the row of the table. An ID that is not in it is a mistake in
+// the tool.
+func Lookup(id ID) Cause {
+	for _, c := range Table {
+		if c.ID == id {
+			return c
+		}
+	}
+	panic("cause: no row " + string(id))
+}
+
+// Failed tells whether any of the findings is more than a warning.
+func Failed(findings []Finding) bool {
+	for _, f := range findings {
+		if !f.Warning {
+			return true
+		}
+	}
+	return false
+}
+
+// String gives the finding in lines: what was met, then cause and remedy.
+func (f Finding) String() string {
+	c := Lookup(f.Cause)
+	mark := "PROBLEM"
+	if f.Warning {
+		mark = "WARNING"
+	}
+	return fmt.Sprintf("%s %s: %s\n  cause:  %s\n  remedy: %s", mark, f.Cause, f.Detail, c.Cause, f.Remedy)
+}
+
+// Document renders docs/troubleshooting.md.
+func Document() string {
+	var b strings.Builder
+	b.WriteString(documentHead)
+	b.WriteString("| Symptom | Cause | Remedy | Command |\n|---|---|---|---|\n")
+	for _, c := range Table {
+		fmt.Fprintf(&b, "| **%s**: %s | %s | %s | `%s` |\n",
+			c.ID, cell(c.Symptom), cell(c.Cause), cell(c.Remedy), cell(c.Command))
+	}
+	b.WriteString("\n## Alerts\n\nWhat an alert from the other end means. TLCP and TLS number them alike.\n\n")
+	b.WriteString("| Number | Name | Meaning |\n|---|---|---|\n")
+	for _, a := range Alerts {
+		fmt.Fprintf(&b, "| %d | %s | %s |\n", a.Number, a.Name, cell(a.Meaning))
+	}
+	return b.String()
+}
+
+func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
+
+const documentHead = `# Troubleshooting TLCP and TLS
+
+This page is made by ` + "`go generate ./cmd/gmtls/internal/cause`" + ` from the table that ` + "`gmtls`" + ` itself explains by.
+The names in bold are what ` + "`gmtls`" + ` prints, and the field ` + "`cause`" + ` of ` + "`-o json`" + `.
+
+Start with ` + "`gmtls probe HOST:PORT --ca ca.crt`" + ` for something that runs and ` + "`gmtls inspect FILE...`" + ` or
+` + "`gmtls inspect --msp DIR`" + ` for files. Exit codes: 0 nothing wrong, 1 wrong usage or unreadable input, 2 not reached,
+3 no handshake succeeded, 4 certificates do not hold, 5 findings in files.
+
+## From symptom to command
+
+`

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cli puts the commands of gmtls together.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/probe"
+)
+
+// Run runs the tool and returns its exit code.
+func Run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	root := &cobra.Command{
+		Use:           "gmtls",
+		Short:         "probe, inspect, explain and bridge TLCP (GB/T 38636) and TLS endpoints",
+		SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.AddCommand(probe.Command(), pki.Command())
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	code, printed := exit.Code(err)
+	if !printed {
+		fmt.Fprintln(stderr, "gmtls: "+oneLine(err))
+	}
+	return code
+}
+
+// oneLine keeps an error to one line, without a prefix that is there twice.
+func oneLine(err error) string {
+	return strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "gmtls: ")
+}

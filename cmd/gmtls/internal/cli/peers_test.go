@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/tls"
+	stdx509 "crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emmansun/gmsm/smx509"
+	"github.com/rogpeppe/go-internal/testscript"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// world is the key material of one script.
+type world struct {
+	gm, std   *pki.CA
+	from, to  time.Time
+	names     []string
+	signUsage stdx509.KeyUsage
+	encUsage  stdx509.KeyUsage
+	change    func(*x509.Certificate)
+}
+
+func setup(env *testscript.Env) error {
+	now := time.Now()
+	w := &world{
+		from: now.Add(-time.Hour), to: now.AddDate(1, 0, 0), names: []string{"localhost", "127.0.0.1"},
+		signUsage: pki.SignUsage, encUsage: pki.EncUsage,
+	}
+	var err error
+	if w.gm, err = pki.NewCA("gm root", true, now.AddDate(-2, 0, 0), now.AddDate(9, 0, 0)); err != nil {
+		return err
+	}
+	if w.std, err = pki.NewCA("tls root", false, now.AddDate(-2, 0, 0), now.AddDate(9, 0, 0)); err != nil {
+		return err
+	}
+	env.Values["world"] = w
+	return nil
+}
+
+func check(ts *testscript.TestScript, err error) {
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+}
+
+// leaf issues a certificate for the world as it is.
+func (w *world) leaf(ca *pki.CA, subject string, usage stdx509.KeyUsage) (*x509.Certificate, crypto.Signer, error) {
+	template := pki.Leaf(subject, w.names, usage, w.from, w.to)
+	if w.change != nil {
+		w.change(template)
+	}
+	return ca.Issue(template)
+}
+
+func (w *world) pair(encSubject string) (gmtls.Certificate, error) {
+	sign, signKey, err := w.leaf(w.gm, "peer", w.signUsage)
+	if err != nil {
+		return gmtls.Certificate{}, err
+	}
+	enc, encKey, err := w.leaf(w.gm, encSubject, w.encUsage)
+	if err != nil {
+		return gmtls.Certificate{}, err
+	}
+	return gmtls.Certificate{
+		Certificate: [][]byte{sign.Raw, enc.Raw}, PrivateKey: signKey, EncPrivateKey: encKey,
+	}, nil
+}
+
+func (w *world) tls() (tls.Certificate, error) {
+	cert, key, err := w.leaf(w.std, "peer", pki.SignUsage)
+	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}, err
+}
+
+// grant writes files: "grant roots", "grant client", "grant other" (a root and a
+// client pair of another CA of the same name).
+func grant(ts *testscript.TestScript, neg bool, args []string) {
+	w := ts.Value("world").(*world)
+	put := func(name string, data []byte) { check(ts, os.WriteFile(ts.MkAbs(name), data, 0o600)) }
+	switch args[0] {
+	case "roots":
+		put("gm-ca.crt", pki.CertPEM(w.gm.Cert))
+		put("ca.crt", pki.CertPEM(w.std.Cert))
+	case "other":
+		other, err := pki.NewCA(args[1], true, w.from, w.to)
+		check(ts, err)
+		put("other.crt", pki.CertPEM(other.Cert))
+		w = &world{gm: other, from: w.from, to: w.to, signUsage: w.signUsage, encUsage: w.encUsage}
+		fallthrough
+	case "client":
+		for _, part := range []struct {
+			name  string
+			ca    *pki.CA
+			usage stdx509.KeyUsage
+		}{{"client-sign", w.gm, pki.SignUsage}, {"client-enc", w.gm, pki.EncUsage}, {"client", w.std, pki.SignUsage}} {
+			if part.ca == nil {
+				continue
+			}
+			cert, key, err := part.ca.Issue(pki.Leaf("client", nil, part.usage, w.from, w.to))
+			check(ts, err)
+			text, err := x509.MarshalPrivateKeyPEM(key, nil)
+			check(ts, err)
+			put(part.name+".crt", pki.CertPEM(cert))
+			put(part.name+".key", text)
+		}
+	default:
+		ts.Fatalf("grant: unknown %q", args[0])
+	}
+}
+
+// startPeer starts a peer of a kind on a free port of the loopback address and
+// sets ADDR and PORT. It lives until the script ends.
+func startPeer(ts *testscript.TestScript, neg bool, args []string) {
+	w := *ts.Value("world").(*world)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(ts, err)
+	ts.Defer(func() { l.Close() })
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	ts.Setenv("ADDR", l.Addr().String())
+	ts.Setenv("PORT", port)
+	kind := args[0]
+	w.adapt(kind)
+	encSubject := "peer"
+	if kind == "unpaired" {
+		encSubject = "somebody else"
+	}
+	pair, err := w.pair(encSubject)
+	check(ts, err)
+	std, err := w.tls()
+	check(ts, err)
+	tlcp := &gmtls.Config{
+		Certificates: []gmtls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"},
+		ServerSessionCache: gmtls.NewLRUServerSessionCache(8),
+	}
+	ordinary := &tls.Config{Certificates: []tls.Certificate{std}, NextProtos: []string{"h2", "http/1.1"}}
+	w.configure(ts, kind, tlcp, ordinary)
+	if f := rawPeers[kind]; f != nil {
+		go serve(l, func(c net.Conn) { f(&w, c) })
+		return
+	}
+	switch kind {
+	case "refused":
+		l.Close()
+	case "grpc", "sick-grpc":
+		grpcPeer(ts, l, tlcp, kind == "sick-grpc")
+	case "operations", "sick-operations", "late-operations":
+		go http.Serve(gmtls.NewListener(l, tlcp), operations(kind)) //nolint:errcheck // ends with the listener
+	case "tls", "tls-mutual":
+		go serve(l, func(c net.Conn) { chat(tls.Server(c, ordinary)) })
+	case "dual":
+		sniffed := gmtls.NewSniffListener(l, gmtls.SniffConfig{
+			TLCP: func(c net.Conn) net.Conn { return gmtls.Server(c, tlcp) },
+			TLS:  func(c net.Conn) net.Conn { return tls.Server(c, ordinary) },
+		})
+		go serve(sniffed, chat)
+	default:
+		go serve(l, func(c net.Conn) { chat(gmtls.Server(c, tlcp)) })
+	}
+}
+
+// adapt changes the certificates for a kind of peer.
+func (w *world) adapt(kind string) {
+	now := time.Now()
+	switch kind {
+	case "tlcp", "tls", "dual", "mutual", "tls-mutual":
+	case "expired":
+		w.from, w.to = now.AddDate(-1, 0, 0), now.Add(-time.Hour)
+	case "future":
+		w.from = now.Add(time.Hour)
+	case "soon":
+		w.to = now.AddDate(0, 0, 5)
+	case "no-server-auth":
+		w.change = func(c *x509.Certificate) { c.ExtKeyUsage = []stdx509.ExtKeyUsage{stdx509.ExtKeyUsageClientAuth} }
+	case "sign-usage":
+		w.signUsage = stdx509.KeyUsageCRLSign
+	case "enc-usage":
+		w.encUsage = pki.SignUsage
+	case "swapped":
+		w.signUsage, w.encUsage = pki.EncUsage, pki.SignUsage
+	}
+}
+
+// configure changes the servers for a kind of peer.
+func (w *world) configure(ts *testscript.TestScript, kind string, tlcp *gmtls.Config, ordinary *tls.Config) {
+	roots := smx509.NewCertPool()
+	root, err := smx509.ParseCertificate(w.gm.Cert.Raw)
+	check(ts, err)
+	roots.AddCert(root)
+	switch kind {
+	case "mutual":
+		tlcp.ClientAuth, tlcp.ClientCAs = gmtls.RequireAndVerifyClientCert, roots
+	case "tls-mutual":
+		pool := stdx509.NewCertPool()
+		pool.AddCert(w.std.Cert)
+		ordinary.ClientAuth, ordinary.ClientCAs = tls.RequireAndVerifyClientCert, pool
+	case "ecdhe-only":
+		tlcp.CipherSuites = []uint16{gmtls.ECDHE_SM4_GCM_SM3}
+		tlcp.ClientAuth, tlcp.ClientCAs = gmtls.RequireAndVerifyClientCert, roots
+	case "spdy":
+		tlcp.NextProtos = []string{"spdy/3"}
+	case "foreign-sign-key":
+		key, err := pki.NewKey(true)
+		check(ts, err)
+		tlcp.Certificates[0].PrivateKey = key
+	case "foreign-enc-key":
+		key, err := pki.NewKey(true)
+		check(ts, err)
+		tlcp.Certificates[0].EncPrivateKey = key
+	case "same-key":
+		tlcp.Certificates[0] = w.sameKey(ts)
+	}
+}
+
+// sameKey makes a pair whose two certificates share a key.
+func (w *world) sameKey(ts *testscript.TestScript) gmtls.Certificate {
+	sign, key, err := w.leaf(w.gm, "peer", w.signUsage)
+	check(ts, err)
+	template := pki.Leaf("peer", w.names, w.encUsage, w.from, w.to)
+	template.SerialNumber = sign.SerialNumber
+	der, err := x509.CreateCertificate(rand.Reader, template, w.gm.Cert, key.Public(), w.gm.Key)
+	check(ts, err)
+	return gmtls.Certificate{Certificate: [][]byte{sign.Raw, der}, PrivateKey: key, EncPrivateKey: key}
+}
+
+func serve(l net.Listener, handle func(net.Conn)) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+			handle(c)
+		}()
+	}
+}
+
+// chat returns what it reads, until the end.
+func chat(c net.Conn) {
+	_, _ = io.Copy(c, c)
+	c.Close()
+}
+
+func grpcPeer(ts *testscript.TestScript, l net.Listener, config *gmtls.Config, sick bool) {
+	server := grpc.NewServer(grpc.Creds(gmcredentials.New(config)))
+	h := health.NewServer()
+	if sick {
+		h.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
+	}
+	grpc_health_v1.RegisterHealthServer(server, h)
+	for _, name := range []string{"protos.Endorser", "gossip.Gossip"} {
+		server.RegisterService(&grpc.ServiceDesc{ServiceName: name, HandlerType: (*any)(nil)}, server)
+	}
+	go server.Serve(l) //nolint:errcheck // ends with the listener
+	ts.Defer(server.Stop)
+}
+
+func operations(kind string) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if kind == "late-operations" {
+			w.Header().Set("Date", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
+		}
+		if kind == "sick-operations" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprint(w, `{"status":"Service Unavailable","failed_checks":[{"component":"couchdb","reason":"gone"}]}`)
+			return
+		}
+		fmt.Fprint(w, `{"status":"OK"}`)
+	})
+	mux.HandleFunc("/version", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"CommitSHA":"abc","Version":"3.1-test"}`)
+	})
+	return mux
+}
+
+// exits checks the exit code of a command: "exits CODE gmtls ARGS...". What the
+// command wrote goes to stdout and stderr of the script as with exec.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	check(ts, err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		check(ts, err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, not %d\n%s\n%s", got, want, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+	if strings.Contains(ts.ReadFile("stdout")+ts.ReadFile("stderr"), "\x1b") {
+		ts.Fatalf("there is an escape sequence in the output")
+	}
+}

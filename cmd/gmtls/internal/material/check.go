@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package material
+
+import (
+	"bytes"
+	stdx509 "crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// SoonDays is the number of days before its end from which a certificate gets
+// a warning.
+const SoonDays = 30
+
+const (
+	signUsages = stdx509.KeyUsageDigitalSignature | stdx509.KeyUsageContentCommitment
+	encUsages  = stdx509.KeyUsageKeyEncipherment | stdx509.KeyUsageDataEncipherment | stdx509.KeyUsageKeyAgreement
+)
+
+// CanSign tells whether the certificate may be the first one of a TLCP pair.
+func CanSign(c *x509.Certificate) bool { return c.KeyUsage == 0 || c.KeyUsage&signUsages != 0 }
+
+// CanEncrypt tells whether the certificate may be the second one of a pair.
+func CanEncrypt(c *x509.Certificate) bool { return c.KeyUsage == 0 || c.KeyUsage&encUsages != 0 }
+
+// CheckPair checks what TLCP demands of the two certificates of a pair.
+func CheckPair(sign, enc *x509.Certificate) []cause.Finding {
+	var found []cause.Finding
+	switch {
+	case !CanSign(sign) && CanSign(enc) && CanEncrypt(sign):
+		found = append(found, cause.Find(cause.SwappedPair, "the first certificate is for %s, the second for %s",
+			strings.Join(Usages(sign), ", "), strings.Join(Usages(enc), ", ")))
+	default:
+		if !CanSign(sign) {
+			found = append(found, cause.Find(cause.SignUsage, "the first certificate is for %s only", strings.Join(Usages(sign), ", ")))
+		}
+		if !CanEncrypt(enc) {
+			found = append(found, cause.Find(cause.EncUsage, "the second certificate is for %s only", strings.Join(Usages(enc), ", ")))
+		}
+	}
+	if !bytes.Equal(sign.RawSubject, enc.RawSubject) || !bytes.Equal(sign.RawIssuer, enc.RawIssuer) {
+		found = append(found, cause.Find(cause.Unpaired, "signing %q of %q, encryption %q of %q",
+			subject(sign), issuer(sign), subject(enc), issuer(enc)))
+	}
+	if bytes.Equal(sign.RawSubjectPublicKeyInfo, enc.RawSubjectPublicKeyInfo) {
+		found = append(found, cause.Find(cause.KeyReused, "both certificates of %q have the same key", subject(sign)))
+	}
+	return found
+}
+
+// CheckTime checks the validity of a certificate.
+func CheckTime(c *x509.Certificate, now time.Time) []cause.Finding {
+	switch left := c.NotAfter.Sub(now); {
+	case now.Before(c.NotBefore):
+		return []cause.Finding{cause.Find(cause.NotYetValid, "%q is valid from %s, this machine's clock says %s",
+			subject(c), c.NotBefore.UTC().Format(time.DateTime), now.UTC().Format(time.DateTime))}
+	case left <= 0:
+		return []cause.Finding{cause.Find(cause.Expired, "%q ended on %s, this machine's clock says %s",
+			subject(c), c.NotAfter.UTC().Format(time.DateTime), now.UTC().Format(time.DateTime))}
+	case left < SoonDays*24*time.Hour:
+		return []cause.Finding{cause.Warn(cause.ExpiresSoon, "%q has %d days left", subject(c), int(left.Hours()/24))}
+	}
+	return nil
+}
+
+// CheckServer checks one leaf of a server with the certificates that came along
+// with it. Without roots the chain is not checked; without a name, names are not.
+func CheckServer(leaf *x509.Certificate, others []*x509.Certificate, roots *Roots, name string, now time.Time) []cause.Finding {
+	found := CheckTime(leaf, now)
+	if name != "" && leaf.VerifyHostname(name) != nil {
+		found = append(found, cause.Find(cause.NameMismatch, "%q is not among the names of %q: %s",
+			name, subject(leaf), strings.Join(Names(leaf), ", ")))
+	}
+	if len(leaf.ExtKeyUsage) > 0 && !slices.Contains(leaf.ExtKeyUsage, stdx509.ExtKeyUsageServerAuth) &&
+		!slices.Contains(leaf.ExtKeyUsage, stdx509.ExtKeyUsageAny) {
+		found = append(found, cause.Find(cause.NoServerAuth, "%q is for %s", subject(leaf), strings.Join(Usages(leaf), ", ")))
+	}
+	if roots == nil {
+		return found
+	}
+	return append(found, CheckChain(leaf, others, roots.Certs, now)...)
+}
+
+// CheckChain checks that a certificate leads to one of the roots, whatever its
+// own validity, names and usages are, which other checks report.
+func CheckChain(leaf *x509.Certificate, others, roots []*x509.Certificate, now time.Time) []cause.Finding {
+	opts := x509.VerifyOptions{
+		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(),
+		CurrentTime: within(leaf, now), KeyUsages: []stdx509.ExtKeyUsage{stdx509.ExtKeyUsageAny},
+	}
+	for _, c := range roots {
+		opts.Roots.AddCert(c)
+	}
+	for _, c := range others {
+		opts.Intermediates.AddCert(c)
+	}
+	_, err := x509.Verify(leaf, opts)
+	if err == nil {
+		return nil
+	}
+	top := climb(leaf, others)
+	for _, c := range append(slices.Clone(roots), others...) {
+		if bytes.Equal(c.Raw, leaf.Raw) || !bytes.Equal(c.RawSubject, top.RawIssuer) {
+			continue
+		}
+		for _, f := range CheckTime(c, opts.CurrentTime) {
+			if !f.Warning {
+				return []cause.Finding{f}
+			}
+		}
+		if x509.IsSM2(c.PublicKey) != x509.IsSM2(leaf.PublicKey) {
+			return []cause.Finding{cause.Find(cause.FamilyMixed, "%q has a key of %s, its issuer %q one of %s",
+				subject(leaf), KeyName(leaf.PublicKey), subject(c), KeyName(c.PublicKey))}
+		}
+		if x509.CheckSignatureFrom(top, c) != nil {
+			return []cause.Finding{cause.Find(cause.WrongRoot, "%q was issued by %q%s; the one given has the key id %s",
+				subject(top), issuer(top), keyID(top.AuthorityKeyId), hex.EncodeToString(c.SubjectKeyId))}
+		}
+		return []cause.Finding{cause.Find(cause.ChainBroken, "%q: %v", subject(leaf), err)}
+	}
+	return []cause.Finding{cause.Find(cause.UnknownRoot, "%q needs the root %q%s, which is not among the %d given",
+		subject(leaf), issuer(top), keyID(top.AuthorityKeyId), len(roots))}
+}
+
+func keyID(id []byte) string {
+	if len(id) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" with the key id %s", hex.EncodeToString(id))
+}
+
+// within returns now, or the nearest time at which the certificate is valid.
+func within(c *x509.Certificate, now time.Time) time.Time {
+	switch {
+	case now.Before(c.NotBefore):
+		return c.NotBefore
+	case now.After(c.NotAfter):
+		return c.NotAfter
+	}
+	return now
+}
+
+// climb follows the issuers among others and returns the last one found.
+func climb(c *x509.Certificate, others []*x509.Certificate) *x509.Certificate {
+	for range others {
+		i := slices.IndexFunc(others, func(o *x509.Certificate) bool {
+			return bytes.Equal(o.RawSubject, c.RawIssuer) && !bytes.Equal(o.Raw, c.Raw) && x509.CheckSignatureFrom(c, o) == nil
+		})
+		if i < 0 || bytes.Equal(c.RawSubject, c.RawIssuer) {
+			break
+		}
+		c = others[i]
+	}
+	return c
+}
+
+func subject(c *x509.Certificate) string { return wire.Printable(c.Subject.String()) }
+func issuer(c *x509.Certificate) string  { return wire.Printable(c.Issuer.String()) }

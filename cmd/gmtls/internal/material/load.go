@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package material loads certificates and keys for the tool's commands and says
+// what they are and what is wrong with them.
+package material
+
+import (
+	"crypto/tls"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// MaxFile is the size in bytes up to which files are read.
+const MaxFile = 64 << 20
+
+// ReadFile reads a regular file of MaxFile bytes at most.
+func ReadFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(data) > MaxFile:
+		return nil, fmt.Errorf("%s is larger than the %d MiB that are read", name, MaxFile>>20)
+	}
+	return data, nil
+}
+
+// Roots are the authorities given by the user. Nil means none were given.
+type Roots struct {
+	Certs []*x509.Certificate
+	Pool  *x509.CertPool
+}
+
+// LoadRoots reads the certificates of PEM files; nil without files.
+func LoadRoots(files []string) (*Roots, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	r := &Roots{Pool: x509.NewCertPool()}
+	for _, name := range files {
+		data, err := ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("reading roots: %w", err)
+		}
+		certs, err := Certificates(data)
+		if err != nil {
+			return nil, fmt.Errorf("reading roots: %s: %w", name, err)
+		}
+		for _, c := range certs {
+			r.Certs = append(r.Certs, c)
+			r.Pool.AddCert(c)
+		}
+	}
+	return r, nil
+}
+
+// Certificates parses every CERTIFICATE block of PEM text; there must be one.
+func Certificates(text []byte) ([]*x509.Certificate, error) {
+	var certs []*x509.Certificate
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d: %w", len(certs)+1, err)
+		}
+		certs = append(certs, cert)
+	}
+	if len(certs) == 0 {
+		return nil, errors.New("there is no CERTIFICATE block in it")
+	}
+	return certs, nil
+}
+
+// Own names the files of a party's own certificates and keys: a TLCP pair and,
+// apart from it, a TLS certificate.
+type Own struct {
+	Cert, Key, EncCert, EncKey string
+	TLSCert, TLSKey            string
+}
+
+// Flags adds the flags that name the files. who is whose they are.
+func (o *Own) Flags(flags *pflag.FlagSet, who string) {
+	flags.StringVar(&o.Cert, "cert", "", "the "+who+"'s SM2 signing certificate for TLCP, PEM")
+	flags.StringVar(&o.Key, "key", "", "key of --cert")
+	flags.StringVar(&o.EncCert, "enc-cert", "", "the "+who+"'s SM2 encryption certificate for TLCP, PEM")
+	flags.StringVar(&o.EncKey, "enc-key", "", "key of --enc-cert")
+	flags.StringVar(&o.TLSCert, "tls-cert", "", "the "+who+"'s certificate for TLS, PEM")
+	flags.StringVar(&o.TLSKey, "tls-key", "", "key of --tls-cert")
+}
+
+// Pair loads the TLCP pair; nil without flags.
+func (o *Own) Pair() (*gmtls.Certificate, error) {
+	switch given := count(o.Cert, o.Key, o.EncCert, o.EncKey); given {
+	case 0:
+		return nil, nil
+	case 4:
+	default:
+		return nil, errors.New("--cert, --key, --enc-cert and --enc-key must be given together: a TLCP pair has two certificates with a key each")
+	}
+	pair, err := gmtls.LoadX509KeyPair(o.Cert, o.Key, o.EncCert, o.EncKey)
+	if err != nil {
+		return nil, err
+	}
+	return &pair, nil
+}
+
+// TLS loads the TLS certificate; nil without flags.
+func (o *Own) TLS() (*tls.Certificate, error) {
+	switch count(o.TLSCert, o.TLSKey) {
+	case 0:
+		return nil, nil
+	case 1:
+		return nil, errors.New("--tls-cert and --tls-key must be given together")
+	}
+	cert, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("loading %s and %s: %w", o.TLSCert, o.TLSKey, err)
+	}
+	return &cert, nil
+}
+
+func count(values ...string) int {
+	n := 0
+	for _, v := range values {
+		if v != "" {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+const (
+	protocolTLCP = "TLCP"
+	protocolTLS  = "TLS"
+)
+
+// afterwards is how long a TLS connection is listened to after the handshake:
+// for session tickets, and for the alert by which a TLS 1.3 server refuses a
+// client certificate once the client is done.
+const afterwards = 400 * time.Millisecond
+
+// variant says how an attempt differs from the main one.
+type variant struct {
+	suites         []uint16 // TLCP
+	versions       [2]uint16
+	noPair         bool
+	noALPN, noName bool
+	noExtensions   bool
+	tlcpSessions   gmtls.ClientSessionCache
+	tlsSessions    tls.ClientSessionCache
+}
+
+// Attempt is one connection with one handshake.
+type Attempt struct {
+	OK        bool            `json:"ok"`
+	Version   string          `json:"version,omitempty"`
+	Suite     string          `json:"suite,omitempty"`
+	ALPN      string          `json:"alpn,omitempty"`
+	Resumed   bool            `json:"resumed,omitempty"`
+	Took      time.Duration   `json:"took_ns"`
+	Ladder    []wire.Step     `json:"ladder"`
+	Broken    string          `json:"broken,omitempty"` // where and why it ended
+	Findings  []cause.Finding `json:"findings,omitempty"`
+	Requested bool            `json:"client_certificate_requested,omitempty"`
+
+	certs   []*x509.Certificate // of the server
+	random  []byte              // of the server's hello
+	offered bool                // a client certificate was there to be sent
+	wire    *wire.Parser
+	err     error
+}
+
+// recorder feeds a parser with what crosses the connection.
+type recorder struct {
+	net.Conn
+	parser *wire.Parser
+	start  time.Time
+}
+
+func (r *recorder) Read(b []byte) (int, error) {
+	n, err := r.Conn.Read(b)
+	r.parser.Feed(false, b[:n], time.Since(r.start))
+	return n, err
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.parser.Feed(true, b, time.Since(r.start))
+	return r.Conn.Write(b)
+}
+
+// dial connects to the address that the main connection found.
+func (p *prober) dial(ctx context.Context) (net.Conn, error) {
+	d := net.Dialer{Timeout: p.Timeout}
+	return d.DialContext(ctx, "tcp", p.address)
+}
+
+// attempt runs one handshake of the protocol.
+func (p *prober) attempt(ctx context.Context, protocol string, v variant) *Attempt {
+	conn, err := p.dial(ctx)
+	if err != nil {
+		return &Attempt{err: err, Broken: err.Error(), Findings: connectFindings(p.address, err), wire: new(wire.Parser)}
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
+	a := &Attempt{wire: new(wire.Parser)}
+	rec := &recorder{conn, a.wire, time.Now()}
+	if protocol == protocolTLCP {
+		p.tlcp(ctx, rec, v, a)
+	} else {
+		p.tls(ctx, rec, v, a)
+	}
+	a.Took = time.Since(rec.start)
+	if errors.Is(a.err, context.DeadlineExceeded) || ctx.Err() != nil {
+		a.err = os.ErrDeadlineExceeded
+	}
+	a.finish(protocol)
+	return a
+}
+
+func (p *prober) tlcp(ctx context.Context, rec *recorder, v variant, a *Attempt) {
+	config := p.tlcpConfig(v)
+	a.offered = len(config.Certificates) > 0
+	ended := false
+	config.Trace = func(e gmtls.TraceEvent) {
+		if ended {
+			return // the goodbye is no part of the handshake
+		}
+		step := wire.Step{
+			At: time.Since(rec.start), FromClient: e.Sent, Name: e.Name, Size: e.Length, Encrypted: e.Encrypted,
+		}
+		switch {
+		case e.Kind == gmtls.TraceAlert:
+			step.Name, step.Note = "Alert", wire.AlertNote(e.Type, uint8(e.Alert))
+		case e.Kind == gmtls.TraceHandshake:
+			step.Note = wire.Describe(e.Data, gmtls.VersionTLCP)
+		case e.Type != wire.RecordChangeCipherSpec:
+			return // the messages in it are reported themselves
+		}
+		a.Ladder = append(a.Ladder, step)
+	}
+	conn := gmtls.Client(rec, config)
+	if a.err = conn.HandshakeContext(ctx); a.err != nil {
+		return
+	}
+	state := conn.ConnectionState()
+	a.OK, a.Resumed, a.ALPN = true, state.DidResume, wire.Printable(state.NegotiatedProtocol)
+	a.Version, a.Suite = gmtls.VersionName(state.Version), gmtls.CipherSuiteName(state.CipherSuite)
+	ended = true
+	_ = conn.SetDeadline(time.Now().Add(p.Timeout))
+	_ = conn.Close() // the probe has what it wanted; the peer may be gone
+}
+
+// tlcpConfig verifies nothing: the handshake shall go on, and what is wrong with
+// the certificates is found afterwards.
+func (p *prober) tlcpConfig(v variant) *gmtls.Config {
+	config := &gmtls.Config{
+		InsecureSkipVerify: true, ServerName: p.Name, CipherSuites: v.suites,
+		NextProtos: p.ALPN, HandshakeTimeout: p.Timeout, OmitExtensions: v.noExtensions,
+		ClientSessionCache: v.tlcpSessions, AllowUnpairedCertificates: true, KeyLogWriter: p.KeyLog,
+	}
+	if p.pair != nil && !v.noPair {
+		config.Certificates = []gmtls.Certificate{*p.pair}
+	}
+	if v.noALPN {
+		config.NextProtos = nil
+	}
+	if v.noName {
+		config.ServerName = ""
+	}
+	return config
+}
+
+func (p *prober) tlsConfig(v variant) *tls.Config {
+	config := &tls.Config{
+		InsecureSkipVerify: true, //nolint:gosec // as for TLCP, verified afterwards
+		ServerName:         p.Name, NextProtos: p.ALPN, ClientSessionCache: v.tlsSessions,
+		MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS13, KeyLogWriter: p.KeyLog,
+	}
+	if v.versions[0] != 0 {
+		config.MinVersion, config.MaxVersion = v.versions[0], v.versions[1]
+	}
+	if p.cert != nil && !v.noPair {
+		config.Certificates = []tls.Certificate{*p.cert}
+	}
+	if v.noALPN {
+		config.NextProtos = nil
+	}
+	if v.noName {
+		config.ServerName = ""
+	}
+	return config
+}
+
+func (p *prober) tls(ctx context.Context, rec *recorder, v variant, a *Attempt) {
+	config := p.tlsConfig(v)
+	own := config.Certificates
+	a.offered = len(own) > 0
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		a.Requested = true
+		if len(own) == 0 {
+			return new(tls.Certificate), nil
+		}
+		return &own[0], nil
+	}
+	conn := tls.Client(rec, config)
+	a.err = conn.HandshakeContext(ctx)
+	a.Ladder = a.wire.Steps
+	if a.err != nil {
+		return
+	}
+	state := conn.ConnectionState()
+	a.OK, a.Resumed, a.ALPN = true, state.DidResume, wire.Printable(state.NegotiatedProtocol)
+	a.Version, a.Suite = tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite)
+	a.certs = state.PeerCertificates
+	if state.Version == tls.VersionTLS13 && (a.Requested || v.tlsSessions != nil) {
+		_ = conn.SetReadDeadline(time.Now().Add(min(afterwards, p.Timeout)))
+		_, err := conn.Read(make([]byte, 1))
+		var alert *net.OpError
+		if errors.As(err, &alert) && alert.Op == "remote error" {
+			a.OK, a.err, a.Ladder = false, err, a.wire.Steps
+			if n, ok := alertNumber(err, "remote error"); ok {
+				a.Ladder = append(a.Ladder, wire.Step{At: time.Since(rec.start), Name: "Alert", Size: 2, Encrypted: true, Note: wire.AlertNote(2, n)})
+			}
+			return
+		}
+	}
+	_ = conn.SetDeadline(time.Now().Add(p.Timeout))
+	_ = conn.Close()
+}
+
+// finish draws conclusions from what happened.
+func (a *Attempt) finish(protocol string) {
+	a.Requested = a.Requested || a.wire.Requested
+	if a.wire.Server != nil {
+		a.random = a.wire.Server.Random
+	}
+	if a.certs == nil { // TLCP, or a handshake that broke
+		for _, der := range a.wire.Certificates {
+			cert, err := x509.ParseCertificate(der)
+			if err != nil {
+				a.Findings = append(a.Findings, cause.Find(cause.Unparsable, "a certificate of the server: %v", err))
+				break
+			}
+			a.certs = append(a.certs, cert)
+		}
+	}
+	if a.OK {
+		return
+	}
+	a.Broken = fmt.Sprintf("%s: %v", a.state(), a.err)
+	a.Findings = append(a.Findings, a.explain(protocol)...)
+}
+
+// state names the last message of the server.
+func (a *Attempt) state() string {
+	last := ""
+	for _, s := range a.Ladder {
+		if !s.FromClient && s.Name != "Alert" {
+			last = s.Name
+		}
+	}
+	if last == "" {
+		return "after ClientHello"
+	}
+	return "after " + last + " of the server"
+}
+
+// pairFindings checks the certificates of a TLCP server that broke a handshake.
+func (a *Attempt) pairFindings() []cause.Finding {
+	switch len(a.certs) {
+	case 0:
+		return nil
+	case 1:
+		return []cause.Finding{cause.Find(cause.SingleCertificate, "only %q (%s)",
+			wire.Printable(a.certs[0].Subject.String()), material.KeyName(a.certs[0].PublicKey))}
+	}
+	return material.CheckPair(a.certs[0], a.certs[1])
+}

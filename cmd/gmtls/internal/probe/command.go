@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package probe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+)
+
+// Command returns gmtls probe.
+func Command() *cobra.Command {
+	var (
+		o                        Options
+		cas                      []string
+		protocol, output, keyLog string
+		watch                    time.Duration
+	)
+	c := &cobra.Command{
+		Use:   "probe HOST:PORT",
+		Short: "connect to an endpoint, show the handshake, and say what is wrong and what to do",
+		Long: `Resolves, connects, and tries TLCP (each suite) and TLS (each version), with and without a client
+certificate, ALPN and SNI. Draws the handshakes, checks certificates and names, and explains failures.
+
+Exit codes: 0 works; 1 wrong usage or unreadable file; 2 not reached; 3 no handshake succeeded;
+4 certificates do not hold; 5 unhealthy (--fabric). One protocol that works is enough for 0.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.Target = args[0]
+			if err := o.check(protocol, output, watch); err != nil {
+				return err
+			}
+			var err error
+			if o.Roots, err = material.LoadRoots(cas); err != nil {
+				return err
+			}
+			if keyLog != "" {
+				f, err := os.OpenFile(keyLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+				if err != nil {
+					return fmt.Errorf("opening the key log: %w", err)
+				}
+				defer f.Close()
+				o.KeyLog = f
+			}
+			if watch > 0 {
+				return repeat(c.Context(), o, watch, output, c.OutOrStdout())
+			}
+			r, err := Run(c.Context(), o)
+			if err != nil {
+				return err
+			}
+			if err := write(c.OutOrStdout(), r, output); err != nil {
+				return err
+			}
+			return exit.Silently(r.ExitCode)
+		},
+	}
+	flags := c.Flags()
+	o.Own.Flags(flags, "client")
+	flags.StringSliceVar(&cas, "ca", nil, "file with roots to verify the server by, PEM; may be repeated")
+	flags.StringVar(&o.Name, "name", "", "name to send as SNI and to look for in the certificates (default: the host)")
+	flags.StringSliceVar(&o.ALPN, "alpn", []string{"h2"}, "application protocols to offer; empty for none")
+	flags.StringVar(&protocol, "protocol", "both", "tlcp, tls or both")
+	flags.DurationVar(&o.Timeout, "timeout", 5*time.Second, "for each connection and handshake")
+	flags.BoolVar(&o.Quick, "quick", false, "one handshake for each protocol, no variants")
+	flags.BoolVar(&o.Fabric, "fabric", false, "ask for health, and find out which port of which node it is")
+	flags.DurationVar(&watch, "watch", 0, "repeat at this interval, a line for each, until interrupted")
+	flags.StringVar(&keyLog, "keylog", "", "append the secrets of the probe's own connections to this file, to decrypt a capture")
+	flags.StringVarP(&output, "output", "o", "text", "text or json")
+	return c
+}
+
+// check completes the options.
+func (o *Options) check(protocol, output string, watch time.Duration) error {
+	host, port, err := net.SplitHostPort(o.Target)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is not HOST:PORT", o.Target)
+	case host == "" || port == "":
+		return fmt.Errorf("%q lacks the host or the port", o.Target)
+	case o.Timeout <= 0:
+		return errors.New("--timeout must be positive")
+	case watch < 0:
+		return errors.New("--watch must not be negative")
+	case output != "text" && output != "json":
+		return fmt.Errorf("--output is %q; it must be text or json", output)
+	}
+	switch protocol {
+	case "both":
+		o.Protocols = []string{protocolTLCP, protocolTLS}
+	case "tlcp":
+		o.Protocols = []string{protocolTLCP}
+	case "tls":
+		o.Protocols = []string{protocolTLS}
+	default:
+		return fmt.Errorf("--protocol is %q; it must be tlcp, tls or both", protocol)
+	}
+	return nil
+}
+
+func write(w io.Writer, r *Report, output string) error {
+	if output == "json" {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	}
+	r.Write(w)
+	return nil
+}
+
+// repeat probes until the context ends, then returns what the last probe said.
+func repeat(ctx context.Context, o Options, interval time.Duration, output string, w io.Writer) error {
+	o.Quick = true
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		r, err := Run(ctx, o)
+		if err != nil {
+			return err
+		}
+		if ctx.Err() == nil {
+			if output == "json" {
+				err = json.NewEncoder(w).Encode(r)
+			} else {
+				_, err = io.WriteString(w, r.line())
+			}
+			if err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return exit.Silently(r.ExitCode)
+		case <-ticker.C:
+		}
+	}
+}
+
+// line is the report in one line.
+func (r *Report) line() string {
+	line := r.Time.Format(time.RFC3339)
+	for _, f := range r.Findings {
+		line += "  " + string(f.Cause) + ": " + f.Detail
+	}
+	for _, p := range r.Protocols {
+		line += "  " + p.Summary
+	}
+	if r.Fabric != nil {
+		line += "  " + r.Fabric.Summary
+	}
+	return line + "\n"
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package probe
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+)
+
+// connectFindings explains why there is no connection.
+func connectFindings(target string, err error) []cause.Finding {
+	var dns *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &dns):
+		return []cause.Finding{cause.Find(cause.NameResolution, "%s: %s", wire.Printable(dns.Name), dns.Err)}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return []cause.Finding{cause.Find(cause.Refused, "%s refuses the connection", target)}
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return []cause.Finding{cause.Find(cause.Unreachable, "%s: %v", target, err)}
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return []cause.Finding{cause.Find(cause.ConnectTimeout, "%s does not answer the connection attempt", target)}
+	}
+	return []cause.Finding{cause.Find(cause.Unreachable, "%s: %v", target, err)}
+}
+
+// alertNumber returns the number of the alert in err, sent by the peer ("remote
+// error") or by this end ("local error").
+func alertNumber(err error, op string) (uint8, bool) {
+	var opErr *net.OpError
+	if !errors.As(err, &opErr) || opErr.Op != op {
+		return 0, false
+	}
+	var tlcp gmtls.AlertError
+	if errors.As(opErr.Err, &tlcp) {
+		return uint8(tlcp), true
+	}
+	var std tls.AlertError
+	if errors.As(opErr.Err, &std) {
+		return uint8(std), true
+	}
+	// crypto/tls has a type of its own for alerts on TCP, which only prints.
+	for _, a := range cause.Alerts {
+		if opErr.Err.Error() == tls.AlertError(a.Number).Error() {
+			return a.Number, true
+		}
+	}
+	return 0, false
+}
+
+// explain finds the causes of a failed handshake.
+func (a *Attempt) explain(protocol string) []cause.Finding {
+	version := a.wire.RecordVersion[1]
+	switch {
+	case protocol == protocolTLCP && version>>8 == 3:
+		return []cause.Finding{cause.Find(cause.SpeaksTLS, "the answer to a TLCP ClientHello is a record of %s", wire.VersionName(version))}
+	case protocol == protocolTLS && version == gmtls.VersionTLCP:
+		return []cause.Finding{cause.Find(cause.SpeaksTLCP, "the answer to a TLS ClientHello is a TLCP record")}
+	case a.wire.Foreign[1] != nil:
+		return []cause.Finding{cause.Find(cause.SpeaksPlain, "the answer begins with %s", strconv.QuoteToASCII(string(a.wire.Foreign[1][:min(len(a.wire.Foreign[1]), 24)])))}
+	}
+	if n, ok := alertNumber(a.err, "remote error"); ok {
+		return []cause.Finding{a.explainAlert(n)}
+	}
+	if protocol == protocolTLCP {
+		if n, ok := alertNumber(a.err, "local error"); ok {
+			return a.explainLocal(n)
+		}
+	}
+	return []cause.Finding{a.explainEnd()}
+}
+
+// explainAlert explains an alert that the server sent.
+func (a *Attempt) explainAlert(number uint8) cause.Finding {
+	name, meaning := cause.AlertName(number)
+	text := fmt.Sprintf("alert %d %s: %s", number, name, meaning)
+	aboutCert := number >= 40 && number <= 49 || number == 116
+	switch {
+	case a.Requested && !a.offered && aboutCert:
+		return cause.Find(cause.ClientCertRequired, "%s%s", text, a.authorities())
+	case a.Requested && a.offered && aboutCert:
+		return cause.Find(cause.ClientCertRefused, "%s%s", text, a.authorities())
+	case number == 20 || number == 51:
+		return cause.Find(cause.FinishedMismatch, "%s", text)
+	case number == 120:
+		return cause.Find(cause.NoSharedALPN, "%s", text)
+	case number == 112:
+		return cause.Find(cause.NameUnknown, "%s", text)
+	case a.wire.Server == nil && (number == 40 || number == 71):
+		return cause.Find(cause.NoSharedSuite, "%s", text)
+	}
+	return cause.Find(cause.AlertReceived, "%s", text)
+}
+
+// explainLocal explains why this end broke the handshake with an alert.
+func (a *Attempt) explainLocal(number uint8) []cause.Finding {
+	last := ""
+	for _, s := range a.Ladder {
+		if !s.FromClient {
+			last = s.Name
+		}
+	}
+	switch {
+	case last == "Certificate":
+		found := a.pairFindings()
+		if len(found) > 0 {
+			return found
+		}
+	case last == "ServerKeyExchange" && number == uint8(gmtls.AlertDecryptError):
+		return []cause.Finding{cause.Find(cause.BadServerSignature, "%v", a.err)}
+	case number == uint8(gmtls.AlertDecryptError), number == uint8(gmtls.AlertBadRecordMAC):
+		return []cause.Finding{cause.Find(cause.FinishedMismatch, "%v", a.err)}
+	}
+	return []cause.Finding{cause.Find(cause.Unparsable, "%v", a.err)}
+}
+
+// explainEnd explains a connection that ended, or stood still, without an alert.
+func (a *Attempt) explainEnd() cause.Finding {
+	var timeout net.Error
+	answered := slices.ContainsFunc(a.Ladder, func(s wire.Step) bool { return !s.FromClient })
+	switch {
+	case errors.Is(a.err, os.ErrDeadlineExceeded), errors.As(a.err, &timeout) && timeout.Timeout():
+		if !answered {
+			return cause.Find(cause.SilentPeer, "no byte in answer to ClientHello in %s", wire.Milliseconds(a.Took))
+		}
+		return cause.Find(cause.HandshakeTimeout, "nothing more %s in %s", a.state(), wire.Milliseconds(a.Took))
+	case errors.Is(a.err, syscall.ECONNRESET), errors.Is(a.err, syscall.EPIPE):
+		if a.Requested && !a.offered {
+			return cause.Find(cause.ClientCertRequired, "the connection is reset when no certificate comes%s", a.authorities())
+		}
+		return cause.Find(cause.Reset, "%s", a.state())
+	case errors.Is(a.err, io.EOF), errors.Is(a.err, io.ErrUnexpectedEOF):
+		switch {
+		case !answered:
+			return cause.Find(cause.ClosedAtHello, "the connection ends after ClientHello")
+		case a.Requested && !a.offered:
+			return cause.Find(cause.ClientCertRequired, "the connection ends when no certificate comes%s", a.authorities())
+		}
+		return cause.Find(cause.ClosedMidway, "the connection ends %s", a.state())
+	}
+	return cause.Find(cause.Unparsable, "%v", a.err)
+}

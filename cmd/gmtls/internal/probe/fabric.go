@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
+)
+
+const transportPlain = "plain"
+
+// Fabric is what an endpoint is to Fabric.
+type Fabric struct {
+	Transport string          `json:"transport,omitempty"` // TLCP, TLS or plain
+	Role      string          `json:"role"`
+	Services  []string        `json:"services,omitempty"` // gRPC services found
+	Health    string          `json:"health"`
+	Version   string          `json:"version,omitempty"`
+	Findings  []cause.Finding `json:"findings,omitempty"`
+	Summary   string          `json:"summary"`
+}
+
+// services tell the roles of nodes apart, the first match counting.
+var services = []struct{ name, role string }{
+	{"protos.Endorser", "peer"},
+	{"gateway.Gateway", "peer"},
+	{"gossip.Gossip", "peer"},
+	{"discovery.Discovery", "peer"},
+	{"orderer.AtomicBroadcast", "orderer"},
+	{"orderer.ClusterNodeService", "orderer (cluster port)"},
+	{"orderer.Cluster", "orderer (cluster port)"},
+	{"protos.ChaincodeSupport", "peer (chaincode port)"},
+	{"protos.Chaincode", "chaincode server"},
+}
+
+// fabric asks over the first protocol that works; over none in the plain.
+func (p *prober) fabric(ctx context.Context, protocols []*Protocol) *Fabric {
+	f := &Fabric{Transport: transportPlain, Role: "unknown", Health: "unknown"}
+	plain := len(protocols) == 0
+	for _, r := range protocols {
+		if r.Main.OK {
+			f.Transport, plain = r.Name, false
+			break
+		}
+		plain = plain || len(r.Findings) > 0 && r.Findings[0].Cause == cause.SpeaksPlain
+	}
+	if f.Transport == transportPlain && !plain {
+		f.Transport = ""
+		f.Summary = "Fabric: not asked, no handshake succeeded"
+		return f
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
+	if !p.operations(ctx, f) && f.Transport != transportPlain {
+		p.grpc(ctx, f)
+	}
+	if f.Role == "unknown" && f.Transport == transportPlain {
+		f.Transport = ""
+	}
+	f.Summary = fmt.Sprintf("Fabric: %s, health %s", f.Role, f.Health)
+	if f.Version != "" {
+		f.Summary += ", version " + f.Version
+	}
+	return f
+}
+
+// operations asks as a monitoring system would, in HTTP/1.1.
+func (p *prober) operations(ctx context.Context, f *Fabric) bool {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, err := p.dial(ctx)
+		if err != nil || f.Transport == transportPlain {
+			return conn, err
+		}
+		return p.secure(ctx, conn, f.Transport, []string{"http/1.1"})
+	}
+	client := &http.Client{
+		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}
+	var health struct {
+		Status       string
+		FailedChecks []struct{ Component, Reason string } `json:"failed_checks"`
+	}
+	code, date, err := get(ctx, client, "/healthz", &health)
+	if err != nil || code != http.StatusOK && code != http.StatusServiceUnavailable || health.Status == "" {
+		return false
+	}
+	f.Role, f.Health = "operations", wire.Printable(health.Status)
+	if code != http.StatusOK {
+		var failed []string
+		for _, c := range health.FailedChecks {
+			failed = append(failed, wire.Printable(c.Component+": "+c.Reason))
+		}
+		f.Findings = append(f.Findings, cause.Find(cause.Unhealthy, "%s", strings.Join(failed, "; ")))
+	}
+	if peer, err := http.ParseTime(date); err == nil {
+		if skew := time.Until(peer); skew.Abs() > time.Minute {
+			f.Findings = append(f.Findings, cause.Warn(cause.ClockSkew, "by its Date header the peer's clock is %v off this one", skew.Round(time.Second)))
+		}
+	}
+	var version struct{ Version string }
+	if _, _, err := get(ctx, client, "/version", &version); err == nil {
+		f.Version = wire.Printable(version.Version)
+	}
+	return true
+}
+
+func get(ctx context.Context, client *http.Client, path string, into any) (code int, date string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://endpoint"+path, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	err = json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(into)
+	return response.StatusCode, response.Header.Get("Date"), err
+}
+
+// secure runs the handshake of the protocol on a connection.
+func (p *prober) secure(ctx context.Context, conn net.Conn, protocol string, alpn []string) (net.Conn, error) {
+	var secured interface {
+		net.Conn
+		HandshakeContext(context.Context) error
+	}
+	if protocol == protocolTLCP {
+		config := p.tlcpConfig(variant{})
+		config.NextProtos = alpn
+		secured = gmtls.Client(conn, config)
+	} else {
+		config := p.tlsConfig(variant{})
+		config.NextProtos = alpn
+		secured = tls.Client(conn, config)
+	}
+	if err := secured.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secured, nil
+}
+
+// grpc asks for the health service, and for a method that no service has: the
+// answer tells an unknown service from an unknown method, and no node does
+// anything upon it.
+func (p *prober) grpc(ctx context.Context, f *Fabric) {
+	var creds credentials.TransportCredentials
+	if f.Transport == protocolTLCP {
+		creds = gmcredentials.New(p.tlcpConfig(variant{}))
+	} else {
+		creds = credentials.NewTLS(p.tlsConfig(variant{}))
+	}
+	conn, err := grpc.NewClient("passthrough:///"+p.address, grpc.WithTransportCredentials(creds), grpc.WithDisableServiceConfig())
+	if err != nil {
+		f.Findings = append(f.Findings, cause.Warn(cause.Unparsable, "gRPC: %v", err))
+		return
+	}
+	defer conn.Close()
+	health, err := grpc_health_v1.NewHealthClient(conn).Check(ctx, new(grpc_health_v1.HealthCheckRequest))
+	switch {
+	case err == nil:
+		f.Role, f.Health = "gRPC server", health.GetStatus().String()
+		if health.GetStatus() != grpc_health_v1.HealthCheckResponse_SERVING {
+			f.Findings = append(f.Findings, cause.Find(cause.Unhealthy, "gRPC health says %s", health.GetStatus()))
+		}
+	case status.Code(err) == codes.Unimplemented:
+		f.Role, f.Health = "gRPC server", "reachable (no gRPC health service)"
+	default:
+		f.Findings = append(f.Findings, cause.Warn(cause.Unparsable, "gRPC: %s", wire.Printable(status.Convert(err).Message())))
+		return
+	}
+	role := ""
+	for _, s := range services {
+		err := conn.Invoke(ctx, "/"+s.name+"/GmtlsProbe", new(emptypb.Empty), new(emptypb.Empty))
+		if err == nil || errors.Is(err, context.DeadlineExceeded) {
+			continue
+		}
+		st := status.Convert(err)
+		if st.Code() == codes.Unimplemented && strings.Contains(st.Message(), "unknown method") {
+			f.Services = append(f.Services, s.name)
+			if role == "" {
+				role = s.role
+			}
+		}
+	}
+	if role != "" {
+		f.Role = role
+	}
+}
+
+func (f *Fabric) write(w io.Writer) {
+	fmt.Fprintf(w, "\nFabric\n")
+	if len(f.Services) > 0 {
+		fmt.Fprintf(w, "  services %s\n", strings.Join(f.Services, ", "))
+	}
+	for _, finding := range f.Findings {
+		fmt.Fprintln(w, finding)
+	}
+}

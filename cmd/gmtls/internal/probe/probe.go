@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package probe connects to an endpoint in every way that helps to tell what it
+// speaks and why it does not work.
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"io"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+)
+
+// Options say what to probe and how.
+type Options struct {
+	Target    string // host and port
+	Name      string // that the certificates must carry; default: the host
+	ALPN      []string
+	Protocols []string // protocolTLCP, protocolTLS
+	Timeout   time.Duration
+	Quick     bool // only the main attempt of each protocol
+	Fabric    bool
+	Own       material.Own
+	Roots     *material.Roots
+	KeyLog    io.Writer
+}
+
+type prober struct {
+	Options
+	address string // numeric, found by the first connection
+	pair    *gmtls.Certificate
+	cert    *tls.Certificate
+}
+
+// Report is the result of a probe.
+type Report struct {
+	Target    string          `json:"target"`
+	Time      time.Time       `json:"time"`
+	Address   string          `json:"address,omitempty"`
+	Resolved  []string        `json:"resolved,omitempty"`
+	Resolving time.Duration   `json:"resolving_ns"`
+	Connect   time.Duration   `json:"connect_ns"`
+	Findings  []cause.Finding `json:"findings,omitempty"` // of reaching it at all
+	Protocols []*Protocol     `json:"protocols,omitempty"`
+	Fabric    *Fabric         `json:"fabric,omitempty"`
+	ExitCode  int             `json:"exit_code"`
+}
+
+// Protocol is what was found of one protocol.
+type Protocol struct {
+	Name         string          `json:"protocol"`
+	Main         *Attempt        `json:"handshake"`
+	Variants     []Variant       `json:"variants,omitempty"`
+	Resumption   string          `json:"resumption,omitempty"` // yes, no, or empty: not tried
+	Certificates []material.Info `json:"certificates,omitempty"`
+	Verified     string          `json:"verified,omitempty"` // yes, no, or unknown: no roots
+	Authorities  []string        `json:"authorities,omitempty"`
+	Findings     []cause.Finding `json:"findings,omitempty"`
+	Summary      string          `json:"summary"`
+}
+
+// Variant is an attempt that differs from the main one.
+type Variant struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Result string `json:"result"`
+}
+
+// Run probes the target.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	p := &prober{Options: o}
+	var err error
+	if p.pair, err = o.Own.Pair(); err != nil {
+		return nil, err
+	}
+	if p.cert, err = o.Own.TLS(); err != nil {
+		return nil, err
+	}
+	host, port, err := net.SplitHostPort(o.Target)
+	if err != nil {
+		return nil, err
+	}
+	if p.Name == "" {
+		p.Name = host
+	}
+	r := &Report{Target: o.Target, Time: time.Now().UTC()}
+	if !p.reach(ctx, r, host, port) {
+		r.ExitCode = exit.Connect
+		return r, nil
+	}
+	for _, name := range o.Protocols {
+		r.Protocols = append(r.Protocols, p.protocol(ctx, name))
+	}
+	if o.Fabric {
+		r.Fabric = p.fabric(ctx, r.Protocols)
+	}
+	r.ExitCode = r.code()
+	return r, nil
+}
+
+// reach resolves the name and makes one connection.
+func (p *prober) reach(ctx context.Context, r *Report, host, port string) bool {
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
+	start := time.Now()
+	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
+	r.Resolving = time.Since(start)
+	if err != nil {
+		r.Findings = connectFindings(p.Target, err)
+		return false
+	}
+	r.Resolved = addresses
+	for _, a := range addresses {
+		p.address = net.JoinHostPort(a, port)
+		start = time.Now()
+		var conn net.Conn
+		if conn, err = p.dial(ctx); err == nil {
+			r.Connect = time.Since(start)
+			r.Address = p.address
+			conn.Close()
+			return true
+		}
+	}
+	r.Connect = time.Since(start)
+	r.Findings = connectFindings(p.address, err)
+	return false
+}
+
+// protocol probes one protocol.
+func (p *prober) protocol(ctx context.Context, name string) *Protocol {
+	main := p.attempt(ctx, name, variant{})
+	result := &Protocol{Name: name, Main: main, Findings: main.Findings}
+	if !main.OK && len(p.ALPN) > 0 && p.endsEarly(main) {
+		// Some servers refuse extensions, or the application protocol.
+		for _, v := range []struct {
+			id cause.ID
+			variant
+		}{{cause.NoSharedALPN, variant{noALPN: true}}, {cause.ExtensionsRefused, variant{noExtensions: true}}} {
+			if name == protocolTLS && v.noExtensions || v.noALPN && refusesExtensions(main) {
+				continue
+			}
+			if retry := p.attempt(ctx, name, v.variant); retry.OK {
+				result.Findings = []cause.Finding{cause.Find(v.id, "%s; without it the handshake succeeds", main.Broken)}
+				result.Variants = append(result.Variants, Variant{string(v.id), true, retry.outcome()})
+				break
+			}
+		}
+	}
+	result.Authorities = authorityNames(main.wire.Authorities)
+	for _, c := range main.certs {
+		result.Certificates = append(result.Certificates, material.Describe(c, time.Now()))
+	}
+	result.verify(p)
+	if !p.Quick && (main.OK || worthwhile(main)) {
+		p.vary(ctx, result)
+	}
+	result.Summary = result.summarise()
+	return result
+}
+
+// endsEarly tells whether the server ended the handshake on the hello.
+func (p *prober) endsEarly(a *Attempt) bool {
+	return a.wire.Server == nil && len(a.Findings) > 0 &&
+		a.Findings[0].Cause != cause.SilentPeer && a.Findings[0].Cause != cause.SpeaksTLS &&
+		a.Findings[0].Cause != cause.SpeaksTLCP && a.Findings[0].Cause != cause.SpeaksPlain
+}
+
+func refusesExtensions(a *Attempt) bool {
+	n, ok := alertNumber(a.err, "remote error")
+	return ok && n == uint8(gmtls.AlertUnsupportedExtension)
+}
+
+// worthwhile tells whether further attempts can tell more after a failure.
+func worthwhile(a *Attempt) bool {
+	return a.wire.Server != nil && len(a.Findings) > 0 &&
+		a.Findings[0].Cause != cause.HandshakeTimeout && a.Findings[0].Cause != cause.SingleCertificate
+}
+
+// verify checks the certificates, for TLCP both of the pair.
+func (r *Protocol) verify(p *prober) {
+	certs := r.Main.certs
+	if len(certs) == 0 {
+		return
+	}
+	now := time.Now()
+	var found []cause.Finding
+	others := certs[1:]
+	if r.Name == protocolTLCP && len(certs) > 1 {
+		others = certs[2:]
+		if r.Main.OK {
+			found = material.CheckPair(certs[0], certs[1])
+		}
+		found = append(found, material.CheckServer(certs[1], others, p.Roots, p.Name, now)...)
+	}
+	found = append(material.CheckServer(certs[0], others, p.Roots, p.Name, now), found...)
+	switch {
+	case cause.Failed(found):
+		r.Verified = "no"
+	case p.Roots == nil:
+		r.Verified = "unknown"
+	default:
+		r.Verified = "yes"
+	}
+	for _, f := range found {
+		if !slices.Contains(r.Findings, f) { // the two of a pair often have the same fault
+			r.Findings = append(r.Findings, f)
+		}
+	}
+}
+
+// vary tries suites or versions one by one, and with and without what the main
+// attempt had.
+func (p *prober) vary(ctx context.Context, r *Protocol) {
+	seen := []*Attempt{r.Main}
+	try := func(name string, v variant) *Attempt {
+		a := p.attempt(ctx, r.Name, v)
+		r.Variants = append(r.Variants, Variant{name, a.OK, a.outcome()})
+		seen = append(seen, a)
+		return a
+	}
+	if r.Name == protocolTLCP {
+		for _, s := range gmtls.CipherSuites() {
+			if ecdhe := s.ID == gmtls.ECDHE_SM4_CBC_SM3 || s.ID == gmtls.ECDHE_SM4_GCM_SM3; ecdhe && p.pair == nil {
+				r.Variants = append(r.Variants, Variant{s.Name, false, "not tried: ECDHE needs a client pair (--cert ...)"})
+				continue
+			}
+			try(s.Name, variant{suites: []uint16{s.ID}})
+		}
+	} else {
+		try("TLS 1.2", variant{versions: [2]uint16{tls.VersionTLS12, tls.VersionTLS12}})
+		try("TLS 1.3", variant{versions: [2]uint16{tls.VersionTLS13, tls.VersionTLS13}})
+	}
+	if r.Main.offered {
+		try("without client certificate", variant{noPair: true})
+	}
+	if len(p.ALPN) > 0 {
+		try("without ALPN", variant{noALPN: true})
+	}
+	if net.ParseIP(p.Name) == nil {
+		try("without SNI", variant{noName: true})
+	}
+	if r.Main.OK {
+		r.Resumption = p.resume(ctx, r.Name)
+	}
+	if skew, ok := clockSkew(seen, time.Now()); ok && skew.Abs() > time.Minute {
+		r.Findings = append(r.Findings, cause.Warn(cause.ClockSkew, "by its hello messages the peer's clock is %v off this one", skew.Round(time.Second)))
+	}
+}
+
+// resume connects twice with one cache of sessions.
+func (p *prober) resume(ctx context.Context, protocol string) string {
+	v := variant{tlcpSessions: gmtls.NewLRUClientSessionCache(1), tlsSessions: tls.NewLRUClientSessionCache(1)}
+	if !p.attempt(ctx, protocol, v).OK {
+		return "no"
+	}
+	if a := p.attempt(ctx, protocol, v); a.OK && a.Resumed {
+		return "yes"
+	}
+	return "no"
+}
+
+// clockSkew reads the peer's clock from its hello messages, where its stack puts
+// the time in front of the random bytes (RFC 5246, 7.4.1.2; GB/T 38636, 6.4.5.2).
+// Two messages must agree, since most stacks put random bytes there.
+func clockSkew(attempts []*Attempt, now time.Time) (time.Duration, bool) {
+	const plausible = 48 * time.Hour
+	var skews []time.Duration
+	for _, a := range attempts {
+		if len(a.random) < 4 {
+			continue
+		}
+		skew := time.Unix(int64(binary.BigEndian.Uint32(a.random)), 0).Sub(now)
+		if skew.Abs() > plausible {
+			return 0, false
+		}
+		skews = append(skews, skew)
+	}
+	if len(skews) < 2 {
+		return 0, false
+	}
+	return skews[0], true
+}
+
+// code is the exit code of the whole.
+func (r *Report) code() int {
+	worked := false
+	unverified := false
+	for _, p := range r.Protocols {
+		if p.Main.OK {
+			worked = true
+			unverified = unverified || cause.Failed(p.Findings)
+		}
+	}
+	switch {
+	case r.Fabric != nil && cause.Failed(r.Fabric.Findings):
+		return exit.Findings
+	case !worked && (r.Fabric == nil || r.Fabric.Transport != transportPlain):
+		return exit.Handshake
+	case unverified:
+		return exit.Verify
+	}
+	return exit.OK
+}
