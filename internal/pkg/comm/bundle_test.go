@@ -8,6 +8,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/smx509"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/stretchr/testify/require"
 )
@@ -148,4 +150,26 @@ func TestFiles(t *testing.T) {
 	m, err = Files{}.Load()
 	require.NoError(t, err)
 	require.Equal(t, Material{}, m)
+}
+
+// TestKeyForms: keys may be PKCS#8 or SEC 1, with the parameters block that
+// OpenSSL writes before the latter, and are matched to their certificates.
+func TestKeyForms(t *testing.T) {
+	m := newPKI(t).node(t)
+	want, err := splitBundle(m.Certificate, m.Key)
+	require.NoError(t, err)
+	std, err := x509.MarshalECPrivateKey(want.std.PrivateKey.(*ecdsa.PrivateKey))
+	require.NoError(t, err)
+	keys := pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7}})
+	keys = append(keys, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: std})...)
+	for _, key := range []crypto.PrivateKey{want.gm.EncPrivateKey, want.gm.PrivateKey} {
+		der, err := smx509.MarshalSM2PrivateKey(key.(*sm2.PrivateKey))
+		require.NoError(t, err)
+		keys = append(keys, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})...)
+	}
+	got, err := splitBundle(m.Certificate, keys)
+	require.NoError(t, err)
+	require.True(t, want.std.PrivateKey.(*ecdsa.PrivateKey).Equal(got.std.PrivateKey))
+	require.True(t, want.gm.PrivateKey.(*sm2.PrivateKey).Equal(got.gm.PrivateKey))
+	require.True(t, want.gm.EncPrivateKey.(*sm2.PrivateKey).Equal(got.gm.EncPrivateKey))
 }

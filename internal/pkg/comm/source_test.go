@@ -10,6 +10,8 @@ import (
 	"github.com/hyperledger/fabric/internal/pkg/comm/testpb"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 )
 
 // TestLocalCertificateHash: a node that shows its TLS certificate to one peer
@@ -152,6 +154,93 @@ func TestCertificates(t *testing.T) {
 	client, err := s.ClientCertificate()
 	require.NoError(t, err)
 	require.Equal(t, [][]byte{certs[1].Raw, certs[2].Raw}, client.Certificate)
+}
+
+// TestClientCredentials: the exported literal of upstream's API speaks TLS with
+// its configuration and nothing else.
+func TestClientCredentials(t *testing.T) {
+	org := newPKI(t)
+	so := org.node(t).options()
+	so.ServerMode = ModeDual
+	srv, service := startServer(t, so)
+	roots, _ := parseRootBlobs(org.roots())
+	creds := &DynamicClientCredentials{TLSConfig: &tls.Config{RootCAs: roots.stdPool(), ServerName: "127.0.0.1"}}
+	require.Equal(t, "127.0.0.1", creds.Info().ServerName)
+	_, _, err := creds.ServerHandshake(nil)
+	require.ErrorIs(t, err, ErrServerHandshakeNotImplemented)
+	reach := func(creds credentials.TransportCredentials) error {
+		conn, err := grpc.NewClient(srv.Address(), grpc.WithTransportCredentials(creds))
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = call(t, conn)
+		return err
+	}
+	clone := creds.Clone()
+	require.NoError(t, clone.OverrideServerName("elsewhere"))
+	require.Equal(t, "elsewhere", clone.Info().ServerName)
+	require.ErrorContains(t, reach(clone), "elsewhere")
+	require.NoError(t, reach(creds), "the clone's name is its own")
+	require.Equal(t, uint16(tls.VersionTLS13), service.last.Load().info.State.Version)
+}
+
+// TestServerNames: the override goes before the host, in either protocol.
+func TestServerNames(t *testing.T) {
+	org := newPKI(t)
+	so := org.node(t).options()
+	so.ServerMode = ModeDual
+	srv, _ := startServer(t, so)
+	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
+		co := SecureOptions{UseTLS: true, ServerRootCAs: org.roots(), ClientMode: mode}
+		require.NoError(t, try(t, srv.Address(), co))
+		co.ServerNameOverride = "elsewhere"
+		require.ErrorContains(t, try(t, srv.Address(), co), "elsewhere")
+		co.ServerNameOverride = "127.0.0.1"
+		require.NoError(t, try(t, srv.Address(), co))
+	}
+}
+
+// TestModeChangeDuringHandshake: a handshake that ends after a switch to a mode
+// without its protocol yields no connection.
+func TestModeChangeDuringHandshake(t *testing.T) {
+	org := newPKI(t)
+	so := org.node(t).options()
+	so.ServerMode = ModeDual
+	e, err := fixedEndpoint(so)
+	require.NoError(t, err)
+	closed := false
+	entry := &tracked{protocol: protocolTLS, addresses: t.Name(), permitted: e.permits(protocolTLS), close: func() error {
+		closed = true
+		return nil
+	}}
+	next := *e.live.state.Load()
+	next.mode = ModeGM
+	e.live.state.Store(&next)
+	var mode *ModeError
+	require.ErrorAs(t, e.track(entry), &mode)
+	require.True(t, closed)
+	require.Empty(t, e.conns.count())
+	_, known := localHashes.Load(t.Name())
+	require.False(t, known)
+}
+
+// TestHealth: the health service reports every registered service.
+func TestHealth(t *testing.T) {
+	srv, err := NewGRPCServer("127.0.0.1:0", ServerConfig{HealthCheckEnabled: true})
+	require.NoError(t, err)
+	testpb.RegisterEmptyServiceServer(srv.Server(), &echoService{})
+	go srv.Start()
+	defer srv.Stop()
+	require.False(t, srv.MutualTLSRequired())
+	require.Error(t, srv.SetClientRootCAs(nil), "a server without TLS has no roots to set")
+	require.Equal(t, tls.Certificate{}, srv.ServerCertificate())
+	conn, err := dial(t, srv.Address(), SecureOptions{})
+	require.NoError(t, err)
+	for name := range srv.Server().GetServiceInfo() {
+		eventually(t, name+" is healthy", func() bool {
+			answer, err := healthpb.NewHealthClient(conn).Check(t.Context(), &healthpb.HealthCheckRequest{Service: name})
+			return err == nil && answer.Status == healthpb.HealthCheckResponse_SERVING
+		})
+	}
 }
 
 // TestSetServerCertificate replaces one family until the next reload.
