@@ -49,11 +49,21 @@ func (f Files) Load() (Material, error) {
 	}
 	var m Material
 	var err error
+	for _, path := range []string{f.SignCert, f.EncCert, f.SignKey, f.EncKey} {
+		if err := holdsSM2(path); err != nil {
+			return Material{}, err
+		}
+	}
 	if m.Certificate, err = concatFiles(f.Cert, f.SignCert, f.EncCert); err != nil {
 		return Material{}, err
 	}
 	if m.Key, err = concatFiles(f.Key, f.SignKey, f.EncKey); err != nil {
 		return Material{}, err
+	}
+	if len(m.Certificate) != 0 || len(m.Key) != 0 {
+		if _, err = splitBundle(m.Certificate, m.Key); err != nil {
+			return Material{}, fmt.Errorf("%w (files: %s)", err, f.names())
+		}
 	}
 	if m.ServerRootCAs, err = readEach(f.ServerRootCAs); err != nil {
 		return Material{}, err
@@ -62,6 +72,17 @@ func (f Files) Load() (Material, error) {
 		return Material{}, err
 	}
 	return m, nil
+}
+
+// names lists the files of the pairs that are given.
+func (f Files) names() string {
+	var given []string
+	for _, path := range []string{f.Cert, f.Key, f.SignCert, f.SignKey, f.EncCert, f.EncKey} {
+		if path != "" {
+			given = append(given, path)
+		}
+	}
+	return strings.Join(given, ", ")
 }
 
 func (f Files) complete() error {
@@ -82,6 +103,25 @@ func (f Files) complete() error {
 		return fmt.Errorf("comm: a TLCP pair needs all of its four files; no file is given for: %s", strings.Join(missing, ", "))
 	}
 	return nil
+}
+
+// holdsSM2 refuses a file of a TLCP pair that has neither an SM2 certificate nor
+// an SM2 key, by its name. The parts are fitted together later.
+func holdsSM2(path string) error {
+	if path == "" {
+		return nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("comm: %w", err)
+	}
+	if certs, _ := takeSM2Certs(content); len(certs) != 0 {
+		return nil
+	}
+	if keys, _ := takeSM2Keys(content); len(keys) != 0 {
+		return nil
+	}
+	return fmt.Errorf("comm: %s holds no SM2 certificate and no unencrypted SM2 private key in PEM", path)
 }
 
 // concatFiles returns the contents of the named files with a line break after

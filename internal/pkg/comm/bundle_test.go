@@ -147,6 +147,18 @@ func TestFiles(t *testing.T) {
 	incomplete.ClientRootCAs = []string{gmtlstest.WriteFile(t, dir, "bad.crt", []byte("garbage"))}
 	_, err = incomplete.Load()
 	require.ErrorContains(t, err, "bad.crt")
+	incomplete = files
+	incomplete.EncKey = gmtlstest.WriteFile(t, dir, "garbage.key", []byte("garbage"))
+	_, err = incomplete.Load()
+	require.ErrorContains(t, err, "garbage.key holds no SM2")
+	incomplete.EncKey = files.SignKey
+	_, err = incomplete.Load()
+	require.ErrorContains(t, err, "no key for the SM2 encryption certificate")
+	require.ErrorContains(t, err, "node-enc.crt")
+	incomplete = files
+	incomplete.Cert = gmtlstest.WriteFile(t, dir, "garbage.crt", []byte("garbage"))
+	_, err = incomplete.Load()
+	require.ErrorContains(t, err, "garbage.crt")
 	m, err = Files{}.Load()
 	require.NoError(t, err)
 	require.Equal(t, Material{}, m)

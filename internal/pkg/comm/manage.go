@@ -51,13 +51,21 @@ type SourceStatus struct {
 	Last         *Outcome            `json:"lastChange,omitempty"`
 }
 
-// Status describes every registered source, ordered by role.
+// unnamedRole is the role in the status under which dialers without a source
+// stand, for example those to chaincode servers.
+const unnamedRole = "(unnamed)"
+
+// Status describes every registered source, ordered by role, and the
+// connections of dialers without a source, if there are any.
 func Status() []SourceStatus {
 	registry.mu.RLock()
 	defer registry.mu.RUnlock()
 	all := make([]SourceStatus, 0, len(registry.byRole))
 	for _, s := range registry.byRole {
 		all = append(all, s.statusLocked())
+	}
+	if dialed := unnamed.count(); len(dialed) > 0 {
+		all = append(all, SourceStatus{Role: unnamedRole, Certificates: []CertificateStatus{}, Dialed: dialed})
 	}
 	slices.SortFunc(all, func(a, b SourceStatus) int { return strings.Compare(a.Role, b.Role) })
 	return all

@@ -132,7 +132,7 @@ func clientModeError(role, peer string, mode ClientMode, err error) *ModeError {
 
 func roleName(role string) string {
 	if role == "" {
-		return "(unnamed)"
+		return unnamedRole
 	}
 	return role
 }

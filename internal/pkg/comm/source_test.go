@@ -183,6 +183,25 @@ func TestClientCredentials(t *testing.T) {
 	require.Equal(t, uint16(tls.VersionTLS13), service.last.Load().info.State.Version)
 }
 
+// TestUnnamedStatus: connections of dialers without a source are in the status.
+func TestUnnamedStatus(t *testing.T) {
+	org := newPKI(t)
+	srv, _ := startServer(t, org.node(t).options())
+	conn, err := dial(t, srv.Address(), SecureOptions{UseTLS: true, ServerRootCAs: org.roots()})
+	require.NoError(t, err)
+	shown := func() int {
+		for _, s := range Status() {
+			if s.Role == unnamedRole {
+				return countOf(s.Dialed, protocolTLS)
+			}
+		}
+		return 0
+	}
+	require.NotZero(t, shown())
+	conn.Close()
+	eventually(t, "it is gone", func() bool { return shown() == 0 })
+}
+
 // TestServerNames: the override goes before the host, in either protocol.
 func TestServerNames(t *testing.T) {
 	org := newPKI(t)

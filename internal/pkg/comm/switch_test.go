@@ -112,8 +112,8 @@ func TestLiveSwitch(t *testing.T) {
 
 	require.NoError(t, n.clientSource.SetMode("", ClientGM))
 	eventually(t, "the clients' TLS connections end", func() bool { return n.connections(protocolTLS) == 0 })
+	eventually(t, "every client has a TLCP connection", func() bool { return n.connections(protocolTLCP) == workers })
 	progress()
-	require.Equal(t, workers, n.connections(protocolTLCP))
 
 	require.NoError(t, n.serverSource.SetMode(ModeGM, ""))
 	progress()
