@@ -49,10 +49,8 @@ func (f Files) Load() (Material, error) {
 	}
 	var m Material
 	var err error
-	for _, path := range []string{f.SignCert, f.EncCert, f.SignKey, f.EncKey} {
-		if err := holdsSM2(path); err != nil {
-			return Material{}, err
-		}
+	if err := f.checkGM(); err != nil {
+		return Material{}, err
 	}
 	if m.Certificate, err = concatFiles(f.Cert, f.SignCert, f.EncCert); err != nil {
 		return Material{}, err
@@ -105,23 +103,33 @@ func (f Files) complete() error {
 	return nil
 }
 
-// holdsSM2 refuses a file of a TLCP pair that has neither an SM2 certificate nor
-// an SM2 key, by its name. The parts are fitted together later.
-func holdsSM2(path string) error {
-	if path == "" {
+// checkGM refuses, by its name, a file beside or of a TLCP pair that would leave
+// no trace in the bundle. Without a pair crypto/tls reports such a file itself.
+func (f Files) checkGM() error {
+	if f.SignCert == "" {
 		return nil
 	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("comm: %w", err)
+	for _, path := range []string{f.Cert, f.Key, f.SignCert, f.EncCert, f.SignKey, f.EncKey} {
+		if path == "" {
+			continue
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("comm: %w", err)
+		}
+		if path == f.Cert || path == f.Key {
+			if block, _ := pem.Decode(content); block == nil {
+				return fmt.Errorf("comm: %s holds no PEM data", path)
+			}
+			continue
+		}
+		certs, _ := takeSM2Certs(content)
+		keys, _ := takeSM2Keys(content)
+		if len(certs)+len(keys) == 0 {
+			return fmt.Errorf("comm: %s holds no SM2 certificate and no unencrypted SM2 private key in PEM", path)
+		}
 	}
-	if certs, _ := takeSM2Certs(content); len(certs) != 0 {
-		return nil
-	}
-	if keys, _ := takeSM2Keys(content); len(keys) != 0 {
-		return nil
-	}
-	return fmt.Errorf("comm: %s holds no SM2 certificate and no unencrypted SM2 private key in PEM", path)
+	return nil
 }
 
 // concatFiles returns the contents of the named files with a line break after
