@@ -28,8 +28,6 @@ type ServerSessionCache interface {
 	Put(sessionID string, ss *ServerSessionState)
 }
 
-// ClientSessionState is a session as a client keeps it. It holds a secret and
-// stays in memory.
 // session is what an end keeps of a connection in order to resume it. It is
 // immutable.
 type session struct {
