@@ -20,7 +20,7 @@ import (
 // pairPEM is the four parts of a pair.
 type pairPEM struct{ signCert, signKey, encCert, encKey []byte }
 
-func newPairPEM(t *testing.T, pair Certificate) pairPEM {
+func newPairPEM(t testing.TB, pair Certificate) pairPEM {
 	return pairPEM{
 		certPEM(pair.Certificate[0]), keyPEM(t, pair.PrivateKey),
 		certPEM(pair.Certificate[1]), keyPEM(t, pair.EncPrivateKey),

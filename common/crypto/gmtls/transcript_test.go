@@ -127,7 +127,7 @@ func writeFlows(path string, flows []flow) error {
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
 
-func readFlows(t *testing.T, path string) (flows []flow) {
+func readFlows(t testing.TB, path string) (flows []flow) {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -177,7 +177,7 @@ func (k *fixedKey) NewKeyAgreement(rand io.Reader, initiator bool) (SM2KeyAgreem
 
 // transcriptPKI loads the authority and the two pairs of the recorded
 // connections, or makes them.
-func transcriptPKI(t *testing.T) (roots *smx509.CertPool, client, server Certificate) {
+func transcriptPKI(t testing.TB) (roots *smx509.CertPool, client, server Certificate) {
 	t.Helper()
 	names := []string{"client", "server"}
 	path := func(name string) string { return filepath.Join(transcriptDir, name+".pem") }

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Fuzzing. FUZZTIME is the time for each target; what the fuzzer finds interesting stays in Go's build cache, what fails goes to
+# testdata/fuzz of the package and is from then on run by its ordinary tests.
+
+FUZZTIME ?= 30s
+# Packages that build at the root, and those that build in the assembled tree only.
+FUZZ_PACKAGES := common/crypto/gmtls common/crypto/gmx509 pkg/gmshim/cid
+FUZZ_TREE_PACKAGES := bccsp/gm msp
+
+# Go runs one fuzz target of one package at a time.
+define RUN_FUZZ
+set -e; for pkg in $(1); do \
+  targets=$$(go test -list '^Fuzz' ./$$pkg | grep '^Fuzz') || { echo "no fuzz target in $$pkg"; exit 1; }; \
+  for target in $$targets; do echo "== $$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$pkg; done; \
+done
+endef
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target in turn for FUZZTIME (30s)
+	@$(call RUN_FUZZ,$(FUZZ_PACKAGES))
+
+.PHONY: fuzz-tree
+fuzz-tree: fork ## the same for packages that need the assembled tree
+	@cd $(TREE) && $(call RUN_FUZZ,$(FUZZ_TREE_PACKAGES))
