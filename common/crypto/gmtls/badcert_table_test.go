@@ -347,7 +347,7 @@ func checkRefusal(t *testing.T, err, peerErr error, cache *ChainCache, alert Ale
 	t.Helper()
 	wantAlert(t, err, "local error", alert)
 	wantAlert(t, peerErr, "remote error", alert)
-	if err == nil || !strings.Contains(err.Error(), text) {
+	if err == nil || !strings.Contains(err.Error(), text) || strings.Count(err.Error(), "gmtls: ") != 1 {
 		t.Errorf("got error %v, want one that says %q", err, text)
 	}
 	var verification *CertificateVerificationError

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -71,7 +72,10 @@ type alertedError struct {
 	err   error
 }
 
-func (e *alertedError) Error() string { return "gmtls: " + e.err.Error() }
+func (e *alertedError) Error() string {
+	const prefix = "gmtls: "
+	return prefix + strings.TrimPrefix(e.err.Error(), prefix)
+}
 
 func (e *alertedError) Unwrap() []error {
 	return []error{e.err, &net.OpError{Op: "local error", Err: e.alert}}
