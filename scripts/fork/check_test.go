@@ -161,7 +161,10 @@ func TestStat(t *testing.T) {
 
 // TestLint checks that words about upstream's files are dropped, and that those about ours, and failures, are errors.
 func TestLint(t *testing.T) {
-	toy := newToy(t, map[string]string{"extra/e.go": "package extra\n"})
+	toy := newToy(t, map[string]string{
+		"extra/e.go": "package extra\n\nimport _ \"github.com/hyperledger/fabric/shapes\"\n",
+		"free/f.go":  "package free\n",
+	})
 	toy.accept()
 	lint := func(script string) (string, error) {
 		writeFile(t, toy.root, "lint.sh", "#!/bin/sh\n"+script)
@@ -174,7 +177,7 @@ func TestLint(t *testing.T) {
 		passes bool
 	}{
 		"exit 0":                          {"", true},
-		"test \"$1\" = ./extra || exit 3": {"", true},
+		"test \"$*\" = ./extra || exit 3": {"", true},
 		"echo '# pkg'; echo shapes/shapes.go:3:1: x; exit 1": {"", true},
 		"echo ./extra/e.go:3:1: x; exit 1":                   {"./extra/e.go:3:1: x\n", false},
 		"echo vet: extra/e.go:3:1: x; exit 1":                {"vet: extra/e.go:3:1: x\n", false},

@@ -13,20 +13,25 @@ import (
 	"strings"
 )
 
-// ourPackages lists the folders that hold Go files of ours, as package patterns, without test fixtures.
-func (a *assembly) ourPackages() []string {
-	dirs := map[string]bool{}
-	for _, name := range a.ourPaths {
-		if path.Ext(name) == ".go" && !strings.Contains(name, "/testdata/") {
-			dirs["./"+path.Dir(name)] = true
+// treePackages lists, as patterns, the folders with Go files of ours that build in the assembled tree alone. The others
+// are tested and linted at the root.
+func (a *assembly) treePackages() ([]string, error) {
+	needs, err := a.needUpstream()
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, dir := range sortedKeys(needs) {
+		if needs[dir] != "" {
+			list = append(list, "./"+dir)
 		}
 	}
-	return sortedKeys(dirs)
+	return list, nil
 }
 
 var findingPath = regexp.MustCompile(`^(?:vet: )?(?:\./)?([^\s:]+\.go):[0-9]+`)
 
-// runLint runs a linter over our packages in the assembled tree. What it says about upstream's files is upstream's
+// runLint runs a linter over treePackages. What it says about upstream's files is upstream's
 // business and dropped; anything else is printed and is an error.
 func runLint(out io.Writer, root string, up *upstream, command []string) error {
 	if len(command) == 0 {
@@ -40,7 +45,11 @@ func runLint(out io.Writer, root string, up *upstream, command []string) error {
 	for _, name := range a.ourPaths {
 		ours[name] = true
 	}
-	cmd := exec.Command(command[0], append(command[1:], a.ourPackages()...)...)
+	pkgs, err := a.treePackages()
+	if err != nil || len(pkgs) == 0 {
+		return err
+	}
+	cmd := exec.Command(command[0], append(command[1:], pkgs...)...)
 	cmd.Dir = treePath(root)
 	text, runErr := cmd.CombinedOutput()
 	findings, about := 0, 0
@@ -70,22 +79,19 @@ func runOurTests(root string, up *upstream, flags []string) error {
 	if err != nil {
 		return err
 	}
-	needs, err := a.needUpstream()
+	all, err := a.treePackages()
 	if err != nil {
 		return err
 	}
 	var pkgs []string
 	names := map[string]bool{}
-	for _, dir := range sortedKeys(needs) {
-		if needs[dir] == "" {
-			continue // tested at the root
-		}
-		found, err := a.testNames(dir)
+	for _, pkg := range all {
+		found, err := a.testNames(strings.TrimPrefix(pkg, "./"))
 		if err != nil {
 			return err
 		}
 		if len(found) > 0 {
-			pkgs = append(pkgs, "./"+dir)
+			pkgs = append(pkgs, pkg)
 		}
 		for _, n := range found {
 			names[n] = true

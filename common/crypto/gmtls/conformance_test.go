@@ -224,9 +224,9 @@ func bodyIs(b ...byte) action { return body(func([]byte) []byte { return b }) }
 
 // hello changes the fields of a hello message; the change is remembered.
 func hello(change func(h *rawHello)) action {
-	return func(p *rawPeer, msg []byte) []rawRecord {
+	return func(p *rawPeer, _ []byte) []rawRecord {
 		change(&p.hello)
-		msg = p.hello.server()
+		msg := p.hello.server()
 		if p.isClient {
 			msg = p.hello.client()
 		}
