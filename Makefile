@@ -57,6 +57,10 @@ fork-stat: fork-tool ## print the size of the delta
 fork-drift: fork-tool ## compare what the delta depends on with another upstream (UPSTREAM=folder|version)
 	@$(FORK) drift
 
+.PHONY: fork-differences
+fork-differences: fork-tool ## write the list of changes to upstream, with reasons, into docs/differences.md
+	@$(FORK) differences
+
 .PHONY: fork-tool
 fork-tool:
 	@cd scripts/fork && go build -o ../../build/tools/fork .
@@ -83,6 +87,7 @@ verify: fork lint-tools ## check format, lock, tidiness, checksums, length of fi
 	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs ls 2>/dev/null | xargs gofmt -l); \
 	if [ -n "$$bad" ]; then echo "not formatted, run gofmt -w on:"; echo "$$bad"; exit 1; fi
 	$(FORK) check
+	$(FORK) differences check
 	go mod verify
 	cd scripts/fork && go mod verify
 	@cd $(TREE) && go mod tidy -diff || { echo "go.mod is not tidy; run 'make tidy'"; exit 1; }

@@ -26,6 +26,7 @@ commands:
   check          check the lock for left-overs, go.mod's ignore directives, and the length of our files
   drift          compare the lock with upstream, per declaration: same, changed, moved, gone
   stat           print the size of the delta
+  differences    write the list of changes and reasons into docs/differences.md; 'differences check' compares
   version        print upstream's version
   lint command   run a linter on our packages in build/fabric; only its words about our files count
   test           run our own tests in build/fabric
@@ -68,6 +69,8 @@ func run(root, which string, args []string) error {
 		return runDrift(os.Stdout, root, up)
 	case "stat":
 		return runStat(os.Stdout, root, up)
+	case "differences":
+		return runDifferences(root, up, len(rest) == 1 && rest[0] == "check")
 	case "version":
 		fmt.Println(up.version())
 		return nil
