@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/inspect"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/probe"
 )
@@ -28,7 +29,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.AddCommand(probe.Command(), pki.Command())
+	root.AddCommand(probe.Command(), inspect.Command(), pki.Command())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -4,9 +4,13 @@ package cli
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 )
 
 func TestMain(m *testing.M) {
@@ -21,8 +25,26 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error { return setup(env) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"peer":  startPeer,
-			"grant": grant,
+			"grant": grant, "craft": craft,
 			"exits": exits, "backlog": fillBacklog,
 		},
 	})
+}
+
+// Every cause of the table is met in a script, and so reachable.
+func TestEveryCauseIsMet(t *testing.T) {
+	files, err := os.ReadDir("testdata")
+	require.NoError(t, err)
+	var all strings.Builder
+	for _, f := range files {
+		text, err := os.ReadFile("testdata/" + f.Name())
+		require.NoError(t, err)
+		all.Write(text)
+	}
+	for _, c := range cause.Table {
+		if c.ID == cause.Unreachable { // TestUnreachable of package probe
+			continue
+		}
+		require.Contains(t, all.String(), string(c.ID), "no script meets this cause")
+	}
 }

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package inspect
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
+)
+
+// Command returns gmtls inspect.
+func Command() *cobra.Command {
+	var (
+		msp    []string
+		output string
+	)
+	c := &cobra.Command{
+		Use:   "inspect FILE...",
+		Short: "say what certificates, keys, lists, blocks and MSP folders are and what is wrong with them",
+		Long: `Takes certificates, keys, pairs, PEM bundles, revocation lists, connection.json, connection profiles and
+config blocks. Files given together are checked together: keys against certificates, the two of a TLCP
+pair, chains where there are CA certificates.
+
+Exit codes: 0 nothing wrong (warnings aside); 1 wrong usage or unreadable file; 5 something is wrong.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0 && len(msp) == 0:
+				return errors.New("inspect wants files, or folders by --msp")
+			case output != "text" && output != "json":
+				return fmt.Errorf("--output is %q; it must be text or json", output)
+			}
+			r := &Report{now: time.Now()}
+			var all []*Item
+			for _, name := range args {
+				items, err := r.load(name)
+				if err != nil {
+					return err
+				}
+				if len(items) == 0 || items[0].Kind != "config block" { // whose consenters are checked among themselves
+					all = append(all, items...)
+				}
+			}
+			r.relate(all)
+			for _, dir := range msp {
+				if err := r.node(dir); err != nil {
+					return err
+				}
+			}
+			r.finish()
+			if output == "json" {
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetIndent("", "  ")
+				if err := e.Encode(r); err != nil {
+					return err
+				}
+			} else {
+				r.write(c.OutOrStdout())
+			}
+			return exit.Silently(r.ExitCode)
+		},
+	}
+	c.Flags().StringSliceVar(&msp, "msp", nil, "an MSP folder, or a node's or user's folder with msp and tls in it, checked as at a node's start; may be repeated")
+	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return c
+}
+
+func (r *Report) write(w io.Writer) {
+	for _, i := range r.Items {
+		fmt.Fprintf(w, "%s: %s", i.Where, i.Kind)
+		if i.Note != "" {
+			fmt.Fprintf(w, ", %s", i.Note)
+		}
+		fmt.Fprintln(w)
+		if i.Cert != nil {
+			fmt.Fprint(w, i.Cert.Lines("    "))
+		}
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintln(w, f)
+	}
+	if len(r.Findings) == 0 {
+		fmt.Fprintln(w, "nothing is wrong")
+	}
+}

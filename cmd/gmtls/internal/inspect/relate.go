@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package inspect
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// relate checks whether items belong together. Chains are checked where there
+// are CA certificates among them.
+func (r *Report) relate(items []*Item) {
+	var cas, leaves, lists []*Item
+	for _, i := range items {
+		switch {
+		case i.crl != nil:
+			lists = append(lists, i)
+		case i.cert != nil && i.cert.IsCA:
+			cas = append(cas, i)
+		case i.cert != nil:
+			leaves = append(leaves, i)
+		}
+	}
+	r.matchKeys(items)
+	r.matchPairs(leaves)
+	if len(cas) > 0 {
+		roots, intermediates := split(cas)
+		for _, leaf := range leaves {
+			r.found(leaf.Where, material.CheckChain(leaf.cert, intermediates, roots, r.now)...)
+		}
+		r.checkLists(lists, cas, leaves)
+	}
+}
+
+// split parts authorities into roots and the others.
+func split(cas []*Item) (roots, others []*x509.Certificate) {
+	for _, ca := range cas {
+		if bytes.Equal(ca.cert.RawSubject, ca.cert.RawIssuer) {
+			roots = append(roots, ca.cert)
+		} else {
+			others = append(others, ca.cert)
+		}
+	}
+	return roots, others
+}
+
+// matchKeys finds the certificate of each private key.
+func (r *Report) matchKeys(items []*Item) {
+	certs := 0
+	for _, i := range items {
+		if i.cert != nil {
+			certs++
+		}
+	}
+	for _, key := range items {
+		if key.pub == nil {
+			continue
+		}
+		matched := false
+		for _, c := range items {
+			if c.cert != nil && samePublic(c.cert.PublicKey, key.pub) {
+				c.Note = note(c.Note, "its key is "+key.Where)
+				matched = true
+			}
+		}
+		if !matched && certs > 0 {
+			r.found(key.Where, cause.Find(cause.KeyMismatch, "it belongs to none of the %d certificates given", certs))
+		}
+	}
+}
+
+func note(old, more string) string {
+	if old == "" {
+		return more
+	}
+	return old + ", " + more
+}
+
+func samePublic(a, b any) bool {
+	derA, errA := x509.MarshalPKIXPublicKey(a)
+	derB, errB := x509.MarshalPKIXPublicKey(b)
+	return errA == nil && errB == nil && bytes.Equal(derA, derB)
+}
+
+// matchPairs checks SM2 leaves as TLCP pairs: each two that follow one another,
+// as in the bundles of consenters, or as given.
+func (r *Report) matchPairs(leaves []*Item) {
+	var gm []*Item
+	for _, leaf := range leaves {
+		if x509.IsSM2(leaf.cert.PublicKey) {
+			gm = append(gm, leaf)
+		}
+	}
+	for i := 0; i+1 < len(gm); i += 2 {
+		first, second := gm[i], gm[i+1]
+		if material.CanSign(first.cert) && !material.CanEncrypt(first.cert) &&
+			material.CanSign(second.cert) && !material.CanEncrypt(second.cert) &&
+			!bytes.Equal(first.cert.RawSubject, second.cert.RawSubject) {
+			i-- // two single signing certificates, of identities
+			continue
+		}
+		found := material.CheckPair(first.cert, second.cert)
+		r.found(fmt.Sprintf("%s and %s", first.Where, second.Where), found...)
+		if len(found) == 0 {
+			first.Note = note(first.Note, "a TLCP pair with "+second.Where)
+		}
+	}
+}
+
+// checkLists checks revocation lists and who is on them.
+func (r *Report) checkLists(lists, cas, leaves []*Item) {
+	for _, list := range lists {
+		var issuer *x509.Certificate
+		for _, ca := range cas {
+			if bytes.Equal(ca.cert.RawSubject, list.crl.RawIssuer) && x509.CheckRevocationListFrom(list.crl, ca.cert) == nil {
+				issuer = ca.cert
+			}
+		}
+		if issuer == nil {
+			r.found(list.Where, cause.Find(cause.CRLForeign, "%q signed it", wire.Printable(list.crl.Issuer.String())))
+			continue
+		}
+		for _, entry := range list.crl.RevokedCertificateEntries {
+			for _, leaf := range leaves {
+				if bytes.Equal(leaf.cert.RawIssuer, issuer.RawSubject) && leaf.cert.SerialNumber.Cmp(entry.SerialNumber) == 0 {
+					r.found(leaf.Where, cause.Find(cause.Revoked, "%q stands on %s", wire.Printable(leaf.cert.Subject.String()), list.Where))
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import (
+	"crypto/tls"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// hello returns what crypto/tls sends first.
+func hello(t testing.TB) []byte {
+	client, server := net.Pipe()
+	defer server.Close()
+	go func() {
+		_ = tls.Client(client, &tls.Config{ServerName: "peer0.example.com", NextProtos: []string{"h2"}}).Handshake()
+		client.Close()
+	}()
+	buf := make([]byte, 16<<10)
+	require.NoError(t, server.SetDeadline(time.Now().Add(5*time.Second)))
+	n, err := server.Read(buf)
+	require.NoError(t, err)
+	return buf[:n]
+}
+
+func TestHelloOfCryptoTLS(t *testing.T) {
+	var p Parser
+	for _, b := range hello(t) { // byte by byte, as a slow network might
+		p.Feed(true, []byte{b}, time.Millisecond)
+	}
+	require.NotNil(t, p.Client)
+	require.Equal(t, "peer0.example.com", p.Client.ServerName)
+	require.Equal(t, []string{"h2"}, p.Client.Protocols)
+	require.EqualValues(t, tls.VersionTLS13, p.Client.Version)
+	require.Len(t, p.Steps, 1)
+	require.Equal(t, "ClientHello", p.Steps[0].Name)
+}
+
+func TestForeignBytes(t *testing.T) {
+	var p Parser
+	p.Feed(false, []byte("HTTP/1.0 400 Bad Request"), 0)
+	require.Equal(t, "HTTP/1.0 400 Bad Request", string(p.Foreign[1]))
+	p.Feed(false, []byte{22, 3, 3, 0, 0}, 0)
+	require.Empty(t, p.Steps)
+}
+
+func TestPrintable(t *testing.T) {
+	require.Equal(t, "a?[31m名?", Printable("a\x1b[31m名\u202e"))
+}
+
+func FuzzParser(f *testing.F) {
+	f.Add(hello(f), []byte{22, 1, 1, 0, 4, 14, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, client, server []byte) {
+		var p Parser
+		p.Feed(true, client, 0)
+		p.Feed(false, server, 0)
+		require.LessOrEqual(t, len(p.directions[0].records), len(client))
+	})
+}
