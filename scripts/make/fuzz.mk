@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Fuzzing. FUZZTIME is the time for each target; what the fuzzer finds interesting stays in Go's build cache, what fails goes to
-# testdata/fuzz of the package and is from then on run by its ordinary tests.
+# testdata/fuzz of the package and is from then on run by its ordinary tests. Making an interesting input smaller may take a second.
 
 FUZZTIME ?= 30s
 # Packages that build at the root, and those that build in the assembled tree only.
@@ -12,7 +12,7 @@ FUZZ_TREE_PACKAGES := bccsp/gm msp
 define RUN_FUZZ
 set -e; for pkg in $(1); do \
   targets=$$(go test -list '^Fuzz' ./$$pkg | grep '^Fuzz') || { echo "no fuzz target in $$pkg"; exit 1; }; \
-  for target in $$targets; do echo "== $$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$pkg; done; \
+  for target in $$targets; do echo "== $$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s ./$$pkg; done; \
 done
 endef
 
