@@ -36,8 +36,9 @@ type ChainCache struct {
 }
 
 // maxCachedPools bounds the pools for which a cache keeps chains. A process has
-// few: the clients' and the servers' authorities, and their predecessors.
-const maxCachedPools = 16
+// few: the clients' authorities, those of each group of servers, and their
+// predecessors.
+const maxCachedPools = 64
 
 // cachedPool stands for all pools with the contents of copy.
 type cachedPool struct{ copy *smx509.CertPool }

@@ -226,3 +226,28 @@ func TestTjfocFiles(t *testing.T) {
 	}
 	mustShake(t, client, server)
 }
+
+// Where there is no suite in common both ends say so. Once tjfoc/gmsm has a
+// GCM suite this fails, and the tables above want it.
+func TestTjfocHasNoGCM(t *testing.T) {
+	f := newTjfocFixture(t)
+	c, s := tcpPair(t)
+	server := tjtls.Server(s, &tjtls.Config{GMSupport: tjtls.NewGMSupport(), Certificates: f.serverPair})
+	done := make(chan error, 1)
+	go func() { done <- server.Handshake() }()
+	f.clientConfig.CipherSuites = []uint16{ECC_SM4_GCM_SM3}
+	wantAlert(t, Client(c, f.clientConfig).Handshake(), "remote error", AlertHandshakeFailure)
+	if err := <-done; err == nil {
+		t.Error("the server thinks that all is well")
+	}
+
+	c, s = tcpPair(t)
+	config := f.serverConfig.Clone()
+	config.CipherSuites = []uint16{ECC_SM4_GCM_SM3}
+	go func() { done <- Server(s, config).Handshake() }()
+	client := tjtls.Client(c, &tjtls.Config{GMSupport: tjtls.NewGMSupport(), RootCAs: f.pool, ServerName: testName})
+	if err := client.Handshake(); err == nil {
+		t.Error("the client thinks that all is well")
+	}
+	wantAlert(t, <-done, "local error", AlertHandshakeFailure)
+}
