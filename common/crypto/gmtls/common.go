@@ -291,7 +291,10 @@ type Config struct {
 	// that of crypto/tls; TLCP resumes by session identifier.
 	SessionTicketsDisabled bool
 
-	// ClientSessionCache keeps a client's sessions; nil means no resumption.
+	// ClientSessionCache keeps a client's sessions; nil means no resumption. A
+	// session in which a client presented a certificate is resumed only while
+	// that certificate is among Certificates, and never with
+	// GetClientCertificate, which might choose another one now.
 	ClientSessionCache ClientSessionCache
 
 	// ServerSessionCache keeps a server's sessions; nil means no resumption.

@@ -181,10 +181,11 @@ func (s *session) resumableByClient(c *Config) bool {
 		!s.resumableNow(c, c.RootCAs) {
 		return false
 	}
-	if c.GetClientCertificate != nil || s.local == nil {
-		// Whom the callback would present now is not known without the
-		// server's request; a session without a certificate has nobody.
-		return true
+	if s.local == nil {
+		return true // nobody was presented
+	}
+	if c.GetClientCertificate != nil {
+		return false // whom it would present now is not known before the server asks
 	}
 	return slices.ContainsFunc(c.Certificates, func(cert Certificate) bool {
 		return len(cert.Certificate) > 0 && bytes.Equal(cert.Certificate[0], s.local[0])

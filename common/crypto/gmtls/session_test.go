@@ -79,6 +79,10 @@ func TestSessionBinding(t *testing.T) {
 			server.ClientCAs.AddCert(ca.cert)
 			client.Certificates = []Certificate{ca.pair(t, "someone else", nil)}
 		}, false},
+		{"client's certificate is chosen by a callback", func(client, server *Config) {
+			pair := client.Certificates[0]
+			client.GetClientCertificate = func(*CertificateRequestInfo) (*Certificate, error) { return &pair, nil }
+		}, false},
 		{"client has one more certificate", func(client, server *Config) {
 			client.Certificates = append([]Certificate{newCA(t, "x", nil).pair(t, "x", nil)}, client.Certificates...)
 		}, true},
