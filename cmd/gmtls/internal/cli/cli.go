@@ -17,6 +17,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/inspect"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/probe"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/proxy"
 )
 
 // Run runs the tool and returns its exit code.
@@ -29,7 +30,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.AddCommand(probe.Command(), inspect.Command(), pki.Command())
+	root.AddCommand(probe.Command(), inspect.Command(), pki.Command(), proxy.Command())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// Command returns gmtls proxy.
+func Command() *cobra.Command {
+	var o Options
+	var from, to string
+	c := &cobra.Command{
+		Use:   "proxy",
+		Short: "bridge between TLCP, TLS and plain, for SDKs, monitors and browsers that lack one of them",
+		Long: `Listens in one protocol and dials in another, forwards bytes both ways with half-close, and passes the
+application protocol (ALPN) on. The server is always verified. SIGHUP reads the files again; SIGTERM
+stops listening and waits for open connections.
+
+For a Node or Java client of a TLCP gateway:
+  gmtls proxy --listen 127.0.0.1:7051 --from tls --listen-tls-cert c.crt --listen-tls-key c.key \
+    --to peer0.org1.example.com:7051 --to-mode tlcp --ca gm-ca.crt
+For Prometheus and an operations port:
+  gmtls proxy --listen 127.0.0.1:9443 --from plain --to peer0.org1.example.com:9443 --to-mode tlcp --ca gm-ca.crt \
+    --cert s.crt --key s.key --enc-cert e.crt --enc-key e.key`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.From, o.ToMode = Mode(from), Mode(to)
+			p, err := New(o, slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)))
+			if err != nil {
+				return err
+			}
+			return p.Run(c.Context())
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.Listen, "listen", "127.0.0.1:0", "address to listen on")
+	f.StringVar(&from, "from", "tls", "protocol of the clients: tls, tlcp or plain")
+	f.StringVar(&o.To, "to", "", "HOST:PORT of the server")
+	f.StringVar(&to, "to-mode", "tlcp", "protocol of the server: tlcp, tls or plain")
+	f.StringVar(&o.Server.TLSCert, "listen-tls-cert", "", "certificate that TLS clients are shown, PEM")
+	f.StringVar(&o.Server.TLSKey, "listen-tls-key", "", "key of --listen-tls-cert")
+	f.StringVar(&o.Server.Cert, "listen-cert", "", "signing certificate that TLCP clients are shown, PEM")
+	f.StringVar(&o.Server.Key, "listen-key", "", "key of --listen-cert")
+	f.StringVar(&o.Server.EncCert, "listen-enc-cert", "", "encryption certificate that TLCP clients are shown, PEM")
+	f.StringVar(&o.Server.EncKey, "listen-enc-key", "", "key of --listen-enc-cert")
+	f.StringSliceVar(&o.Clients, "client-ca", nil, "file with roots of clients, who then must show a certificate; may be repeated")
+	o.Client.Flags(f, "proxy")
+	f.StringSliceVar(&o.Roots, "ca", nil, "file with roots to verify the server by, PEM; may be repeated")
+	f.StringVar(&o.Name, "name", "", "name of the server, for SNI and verification (default: the host of --to)")
+	f.StringSliceVar(&o.ALPN, "alpn", nil, "application protocols, where one side is plain and tells none: h2 for gRPC")
+	f.StringVar(&o.Metrics, "metrics", "", "address for /metrics and /healthz, in plain")
+	f.BoolVar(&o.AllowPlain, "allow-plain", false, "permit plain listeners on addresses other than loopback")
+	f.IntVar(&o.MaxConnections, "max-connections", 1024, "more are closed at once")
+	f.DurationVar(&o.Timeout, "timeout", 10*time.Second, "for connecting and both handshakes")
+	f.DurationVar(&o.Idle, "idle", time.Hour, "a connection without a byte for so long ends")
+	f.DurationVar(&o.Grace, "grace", 30*time.Second, "for open connections when the proxy stops")
+	return c
+}

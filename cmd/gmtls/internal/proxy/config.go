@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package proxy bridges between TLCP, TLS and plain connections, for programs
+// that cannot speak one of them. It forwards bytes and looks at none.
+package proxy
+
+import (
+	"crypto/tls"
+	stdx509 "crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/emmansun/gmsm/smx509"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+)
+
+// Mode is the protocol of one side.
+type Mode string
+
+// The protocols of a side.
+const (
+	Plain Mode = "plain"
+	TLS   Mode = "tls"
+	TLCP  Mode = "tlcp"
+)
+
+// Options configure a proxy. The files are read again by Reload.
+type Options struct {
+	Listen  string // address
+	From    Mode   // of the clients
+	To      string // host and port of the server
+	ToMode  Mode
+	Server  material.Own // what clients are shown
+	Clients []string     // roots of clients; they are demanded a certificate if there are any
+	Client  material.Own // what the server is shown
+	Roots   []string     // roots of the server
+	Name    string       // of the server; default: the host of To
+	// ALPN is offered to the server when the clients are plain, and accepted
+	// from clients when the server is plain. Otherwise what the client offers
+	// is passed on.
+	ALPN           []string
+	Metrics        string // address; empty: none
+	AllowPlain     bool   // plain listeners on other than loopback addresses
+	MaxConnections int
+	Timeout        time.Duration // for connecting and handshakes
+	Idle           time.Duration // a connection without a byte for so long ends
+	Grace          time.Duration // for open connections when the proxy stops
+}
+
+// sides are the configurations in force, replaced as a whole by Reload.
+type sides struct {
+	serverTLS  *tls.Config
+	serverTLCP *gmtls.Config
+	clientTLS  *tls.Config
+	clientTLCP *gmtls.Config
+}
+
+// check finds options that contradict one another.
+func (o *Options) check() error {
+	for name, m := range map[string]Mode{"--from": o.From, "--to-mode": o.ToMode} {
+		if m != Plain && m != TLS && m != TLCP {
+			return fmt.Errorf("%s is %q; it must be plain, tls or tlcp", name, m)
+		}
+	}
+	if o.From == o.ToMode {
+		return fmt.Errorf("both sides are %s: there is nothing to bridge", o.From)
+	}
+	host, _, err := net.SplitHostPort(o.To)
+	if err != nil {
+		return fmt.Errorf("--to is %q, not HOST:PORT", o.To)
+	}
+	if o.Name == "" {
+		o.Name = host
+	}
+	switch {
+	case o.MaxConnections < 1:
+		return errors.New("--max-connections must be positive")
+	case o.Timeout <= 0 || o.Idle <= 0 || o.Grace < 0:
+		return errors.New("--timeout and --idle must be positive, --grace must not be negative")
+	}
+	if o.From == Plain {
+		if err := o.checkPlain("--listen", o.Listen); err != nil {
+			return err
+		}
+	}
+	if o.Metrics != "" {
+		return o.checkPlain("--metrics", o.Metrics)
+	}
+	return nil
+}
+
+// checkPlain refuses a plain listener that others than this machine can reach.
+func (o *Options) checkPlain(flag, address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%s is %q, not ADDRESS:PORT", flag, address)
+	}
+	if ip := net.ParseIP(host); o.AllowPlain || host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("%s is %q: it would listen without protection on an address that is not loopback; --allow-plain permits that", flag, address)
+}
+
+// load reads all files.
+func (o *Options) load() (*sides, error) {
+	s := new(sides)
+	if err := o.loadServer(s); err != nil {
+		return nil, fmt.Errorf("for the clients: %w", err)
+	}
+	if err := o.loadClient(s); err != nil {
+		return nil, fmt.Errorf("for the server: %w", err)
+	}
+	return s, nil
+}
+
+var errNoOwn = errors.New("there is no certificate to show")
+
+func (o *Options) loadServer(s *sides) error {
+	if o.From == Plain {
+		return nil
+	}
+	roots, err := material.LoadRoots(o.Clients)
+	if err != nil {
+		return err
+	}
+	if o.From == TLS {
+		cert, err := o.Server.TLS()
+		if err != nil {
+			return err
+		}
+		if cert == nil {
+			return errNoOwn
+		}
+		// Every connection has a configuration of its own, so tickets would never match.
+		s.serverTLS = &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true}
+		if roots != nil {
+			s.serverTLS.ClientAuth, s.serverTLS.ClientCAs = tls.RequireAndVerifyClientCert, std(roots)
+		}
+		return nil
+	}
+	pair, err := o.Server.Pair()
+	if err != nil {
+		return err
+	}
+	if pair == nil {
+		return errNoOwn
+	}
+	s.serverTLCP = &gmtls.Config{
+		Certificates: []gmtls.Certificate{*pair}, HandshakeTimeout: o.Timeout,
+		ServerSessionCache: gmtls.NewLRUServerSessionCache(o.MaxConnections),
+	}
+	if roots != nil {
+		s.serverTLCP.ClientAuth, s.serverTLCP.ClientCAs = gmtls.RequireAndVerifyClientCert, sm(roots)
+	}
+	return nil
+}
+
+func (o *Options) loadClient(s *sides) error {
+	if o.ToMode == Plain {
+		return nil
+	}
+	roots, err := material.LoadRoots(o.Roots)
+	if err != nil {
+		return err
+	}
+	if roots == nil {
+		return errors.New("--ca is missing: the server could not be verified")
+	}
+	if o.ToMode == TLS {
+		cert, err := o.Client.TLS()
+		if err != nil {
+			return err
+		}
+		s.clientTLS = &tls.Config{
+			RootCAs: std(roots), ServerName: o.Name, MinVersion: tls.VersionTLS12,
+			ClientSessionCache: tls.NewLRUClientSessionCache(1),
+		}
+		if cert != nil {
+			s.clientTLS.Certificates = []tls.Certificate{*cert}
+		}
+		return nil
+	}
+	pair, err := o.Client.Pair()
+	if err != nil {
+		return err
+	}
+	s.clientTLCP = &gmtls.Config{
+		RootCAs: sm(roots), ServerName: o.Name, HandshakeTimeout: o.Timeout,
+		ClientSessionCache: gmtls.NewLRUClientSessionCache(1),
+	}
+	if pair != nil {
+		s.clientTLCP.Certificates = []gmtls.Certificate{*pair}
+	}
+	return nil
+}
+
+func std(r *material.Roots) *stdx509.CertPool { return r.Pool.Std() }
+func sm(r *material.Roots) *smx509.CertPool   { return r.Pool.SM() }

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+)
+
+// Proxy is a running bridge.
+type Proxy struct {
+	options  Options
+	log      *slog.Logger
+	listener net.Listener
+	metrics  net.Listener // nil: none
+	current  atomic.Pointer[sides]
+	slots    chan struct{} // one token per connection
+	counters counters
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{} // protected by mu; both ends of what is open
+	wg    sync.WaitGroup
+}
+
+// New reads the files and listens.
+func New(o Options, log *slog.Logger) (*Proxy, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	s, err := o.load()
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{
+		options: o, log: log, slots: make(chan struct{}, o.MaxConnections), conns: make(map[net.Conn]struct{}),
+	}
+	p.current.Store(s)
+	if p.listener, err = net.Listen("tcp", o.Listen); err != nil {
+		return nil, err
+	}
+	if o.Metrics != "" {
+		if p.metrics, err = net.Listen("tcp", o.Metrics); err != nil {
+			p.listener.Close()
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Addr is the address on which clients are awaited.
+func (p *Proxy) Addr() net.Addr { return p.listener.Addr() }
+
+// MetricsAddr is the address of the metrics; nil if there are none.
+func (p *Proxy) MetricsAddr() net.Addr {
+	if p.metrics == nil {
+		return nil
+	}
+	return p.metrics.Addr()
+}
+
+// Reload reads the files again. New connections get what was read; if that
+// fails, everything stays as it was.
+func (p *Proxy) Reload() error {
+	s, err := p.options.load()
+	if err != nil {
+		p.counters.reloadsFailed.Add(1)
+		return fmt.Errorf("reloading, the old certificates stay in force: %w", err)
+	}
+	p.current.Store(s)
+	p.counters.reloads.Add(1)
+	return nil
+}
+
+// Run serves until ctx ends, then waits for open connections, for Grace at
+// most. It reloads on SIGHUP.
+func (p *Proxy) Run(ctx context.Context) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	stopMetrics := p.serveMetrics()
+	defer stopMetrics()
+	failed := make(chan error, 1)
+	go func() { failed <- p.accept(ctx) }()
+	p.log.Info("listening", "address", p.Addr(), "from", p.options.From, "to", p.options.To, "mode", p.options.ToMode)
+	for {
+		select {
+		case <-hangup:
+			if err := p.Reload(); err != nil {
+				p.log.Error(err.Error())
+			} else {
+				p.log.Info("reloaded")
+			}
+		case err := <-failed:
+			p.drain(0)
+			return err
+		case <-ctx.Done():
+			p.listener.Close()
+			<-failed
+			p.drain(p.options.Grace)
+			return nil
+		}
+	}
+}
+
+// accept takes connections until the listener is closed.
+func (p *Proxy) accept(ctx context.Context) error {
+	for {
+		conn, err := p.listener.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ECONNABORTED) {
+				p.log.Error("accepting", "error", err)
+				timer := time.NewTimer(50 * time.Millisecond)
+				select {
+				case <-timer.C:
+				case <-ctx.Done():
+				}
+				timer.Stop()
+				continue
+			}
+			return fmt.Errorf("accepting: %w", err)
+		}
+		select {
+		case p.slots <- struct{}{}:
+		default:
+			p.counters.refused.Add(1)
+			conn.Close()
+			continue
+		}
+		p.wg.Add(1)
+		go func() {
+			defer p.wg.Done()
+			defer func() { <-p.slots }()
+			p.serve(conn)
+		}()
+	}
+}
+
+// drain waits for the connections, then closes what is left.
+func (p *Proxy) drain(grace time.Duration) {
+	done := make(chan struct{})
+	go func() { p.wg.Wait(); close(done) }()
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return
+	case <-timer.C:
+	}
+	p.mu.Lock()
+	for c := range p.conns {
+		abort(c)
+	}
+	p.mu.Unlock()
+	<-done
+}
+
+func (p *Proxy) track(c net.Conn) (untrack func()) {
+	p.mu.Lock()
+	p.conns[c] = struct{}{}
+	p.mu.Unlock()
+	return func() {
+		c.Close()
+		p.mu.Lock()
+		delete(p.conns, c)
+		p.mu.Unlock()
+	}
+}
+
+// serve bridges one connection.
+func (p *Proxy) serve(raw net.Conn) {
+	defer p.track(raw)()
+	p.counters.accepted.Add(1)
+	p.counters.active.Add(1)
+	defer p.counters.active.Add(-1)
+	ctx, cancel := context.WithTimeout(context.Background(), p.options.Timeout)
+	defer cancel()
+	client, server, err := p.connect(ctx, raw)
+	if server != nil {
+		defer p.track(server)()
+	}
+	if err != nil {
+		p.counters.failed.Add(1)
+		p.log.Warn("no bridge", "client", raw.RemoteAddr(), "error", err)
+		return
+	}
+	if err := p.forward(client, server); err != nil {
+		p.log.Debug("bridge ended", "client", raw.RemoteAddr(), "error", err)
+	}
+}
+
+// connect runs the handshakes of both sides. The server is dialled while the
+// client's handshake stands still after its hello, so that the application
+// protocol that the server chooses can be passed on.
+func (p *Proxy) connect(ctx context.Context, raw net.Conn) (client, server net.Conn, err error) {
+	s := p.current.Load()
+	var protocol string
+	var dialErr error
+	dial := func(ctx context.Context, protocols []string) ([]string, error) {
+		if server, protocol, dialErr = p.dial(ctx, s, protocols); dialErr != nil {
+			return nil, dialErr
+		}
+		if protocol == "" {
+			return nil, nil
+		}
+		return []string{protocol}, nil
+	}
+	switch p.options.From {
+	case TLS:
+		config := s.serverTLS.Clone()
+		config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			chosen, err := dial(hello.Context(), hello.SupportedProtos)
+			answer := s.serverTLS.Clone()
+			answer.NextProtos = chosen
+			return answer, err
+		}
+		conn := tls.Server(raw, config)
+		client, err = conn, conn.HandshakeContext(ctx)
+	case TLCP:
+		config := s.serverTLCP.Clone()
+		config.GetConfigForClient = func(hello *gmtls.ClientHelloInfo) (*gmtls.Config, error) {
+			chosen, err := dial(hello.Context(), hello.SupportedProtos)
+			answer := s.serverTLCP.Clone()
+			answer.NextProtos = chosen
+			return answer, err
+		}
+		conn := gmtls.Server(raw, config)
+		client, err = conn, conn.HandshakeContext(ctx)
+	default:
+		_, err = dial(ctx, p.options.ALPN)
+		client = raw
+	}
+	switch {
+	case dialErr != nil:
+		return nil, server, fmt.Errorf("the server %s: %w", p.options.To, dialErr)
+	case err != nil:
+		return nil, server, fmt.Errorf("the client: %w", err)
+	}
+	return client, server, nil
+}
+
+// dial connects to the server and returns the application protocol chosen.
+func (p *Proxy) dial(ctx context.Context, s *sides, protocols []string) (net.Conn, string, error) {
+	var d net.Dialer
+	raw, err := d.DialContext(ctx, "tcp", p.options.To)
+	if err != nil {
+		return nil, "", err
+	}
+	switch p.options.ToMode {
+	case TLS:
+		config := s.clientTLS.Clone()
+		config.NextProtos = protocols
+		conn := tls.Client(raw, config)
+		if err := conn.HandshakeContext(ctx); err != nil {
+			raw.Close()
+			return nil, "", err
+		}
+		return conn, conn.ConnectionState().NegotiatedProtocol, nil
+	case TLCP:
+		config := s.clientTLCP.Clone()
+		config.NextProtos = protocols
+		conn := gmtls.Client(raw, config)
+		if err := conn.HandshakeContext(ctx); err != nil {
+			raw.Close()
+			return nil, "", err
+		}
+		return conn, conn.ConnectionState().NegotiatedProtocol, nil
+	}
+	for _, own := range p.options.ALPN { // a plain server tells nothing
+		for _, offered := range protocols {
+			if own == offered {
+				return raw, own, nil
+			}
+		}
+	}
+	return raw, "", nil
+}
+
+// forward copies both ways until both have ended, or one has failed.
+func (p *Proxy) forward(client, server net.Conn) error {
+	results := make(chan error, 2)
+	var last atomic.Int64 // when a byte went either way, in nanoseconds since 1970
+	last.Store(time.Now().UnixNano())
+	go func() { results <- p.copy(server, client, &p.counters.sent, &last) }()
+	go func() { results <- p.copy(client, server, &p.counters.received, &last) }()
+	first := <-results
+	if first != nil {
+		abort(client)
+		abort(server)
+	}
+	second := <-results
+	if first == nil && second != nil {
+		abort(client)
+		abort(server)
+	}
+	return errors.Join(first, second)
+}
+
+// abort ends a connection so that the peer does not take it for an orderly end:
+// without close_notify, and by a reset.
+func abort(c net.Conn) {
+	raw := c
+	if secured, ok := c.(interface{ NetConn() net.Conn }); ok {
+		raw = secured.NetConn()
+	}
+	if tcp, ok := raw.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // fails only for a connection that is closed already
+	}
+	raw.Close()
+}
+
+const bufferSize = 32 << 10
+
+// copy forwards until the end of the stream, which it passes on as a half-close.
+// A stream that is cut off without its protocol's goodbye is an error, and thus
+// never looks whole on the other side.
+// A direction that is quiet goes on while the other one is not.
+func (p *Proxy) copy(to, from net.Conn, count, last *atomic.Int64) error {
+	buf := make([]byte, bufferSize)
+	for {
+		if err := from.SetReadDeadline(time.Unix(0, last.Load()).Add(p.options.Idle)); err != nil {
+			return err
+		}
+		n, err := from.Read(buf)
+		if n > 0 {
+			last.Store(time.Now().UnixNano())
+			if err := to.SetWriteDeadline(time.Now().Add(p.options.Idle)); err != nil {
+				return err
+			}
+			if _, err := to.Write(buf[:n]); err != nil {
+				return err
+			}
+			count.Add(int64(n))
+		}
+		if err == io.EOF {
+			return to.(interface{ CloseWrite() error }).CloseWrite()
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) && time.Since(time.Unix(0, last.Load())) < p.options.Idle {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/tls"
+	stdx509 "crypto/x509"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/emmansun/gmsm/smx509"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+const patience = 20 * time.Second
+
+// site is key material in files.
+type site struct {
+	dir     string
+	gm, std *pki.CA
+}
+
+func newSite(t *testing.T) *site {
+	now := time.Now()
+	gm, err := pki.NewCA("gm", true, now.Add(-time.Hour), now.Add(time.Hour))
+	require.NoError(t, err)
+	std, err := pki.NewCA("std", false, now.Add(-time.Hour), now.Add(time.Hour))
+	require.NoError(t, err)
+	s := &site{t.TempDir(), gm, std}
+	s.write(t, "gm-ca.crt", pki.CertPEM(gm.Cert))
+	s.write(t, "ca.crt", pki.CertPEM(std.Cert))
+	s.issue(t, gm, "sign", pki.SignUsage)
+	s.issue(t, gm, "enc", pki.EncUsage)
+	s.issue(t, std, "tls", pki.SignUsage)
+	return s
+}
+
+func (s *site) file(name string) string { return filepath.Join(s.dir, name) }
+
+func (s *site) write(t *testing.T, name string, data []byte) {
+	require.NoError(t, os.WriteFile(s.file(name), data, 0o600))
+}
+
+func (s *site) issue(t *testing.T, ca *pki.CA, name string, usage stdx509.KeyUsage) *x509.Certificate {
+	now := time.Now()
+	var cert *x509.Certificate
+	var key crypto.Signer
+	cert, key, err := ca.Issue(pki.Leaf("node", []string{"localhost", "127.0.0.1"}, usage, now.Add(-time.Hour), now.Add(time.Hour)))
+	require.NoError(t, err)
+	text, err := x509.MarshalPrivateKeyPEM(key, nil)
+	require.NoError(t, err)
+	s.write(t, name+".crt", pki.CertPEM(cert))
+	s.write(t, name+".key", text)
+	return cert
+}
+
+func (s *site) own() material.Own {
+	return material.Own{
+		Cert: s.file("sign.crt"), Key: s.file("sign.key"), EncCert: s.file("enc.crt"), EncKey: s.file("enc.key"),
+		TLSCert: s.file("tls.crt"), TLSKey: s.file("tls.key"),
+	}
+}
+
+func (s *site) pair(t *testing.T) gmtls.Certificate {
+	own := s.own()
+	pair, err := own.Pair()
+	require.NoError(t, err)
+	return *pair
+}
+
+func (s *site) tlsCert(t *testing.T) tls.Certificate {
+	own := s.own()
+	cert, err := own.TLS()
+	require.NoError(t, err)
+	return *cert
+}
+
+func (s *site) gmPool() *smx509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(s.gm.Cert)
+	return pool.SM()
+}
+
+func (s *site) stdPool() *stdx509.CertPool {
+	pool := stdx509.NewCertPool()
+	pool.AddCert(s.std.Cert)
+	return pool
+}
+
+// server starts a server of the mode that hands connections to handle.
+func (s *site) server(t *testing.T, mode Mode, handle func(net.Conn)) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := l.Addr().String()
+	switch mode {
+	case TLS:
+		l = tls.NewListener(l, &tls.Config{
+			Certificates: []tls.Certificate{s.tlsCert(t)}, NextProtos: []string{"h2", "http/1.1"},
+			ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: s.stdPool(),
+		})
+	case TLCP:
+		l = gmtls.NewListener(l, &gmtls.Config{
+			Certificates: []gmtls.Certificate{s.pair(t)}, NextProtos: []string{"h2", "http/1.1"},
+			ClientAuth: gmtls.RequireAndVerifyClientCert, ClientCAs: s.gmPool(),
+		})
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_ = c.SetDeadline(time.Now().Add(patience))
+				handle(c)
+			}()
+		}
+	}()
+	return addr
+}
+
+// answer reads to the end, then replies and closes: it needs half-close.
+func answer(c net.Conn) {
+	data, err := io.ReadAll(c)
+	if err == nil {
+		fmt.Fprintf(c, "got %d bytes", len(data))
+	}
+}
+
+// start runs a proxy until the test ends.
+func (s *site) start(t *testing.T, o Options) *Proxy {
+	p, stop := s.startStoppable(t, o)
+	t.Cleanup(stop)
+	return p
+}
+
+func (s *site) startStoppable(t *testing.T, o Options) (p *Proxy, stop func()) {
+	o.Listen, o.Server, o.Client = "127.0.0.1:0", s.own(), s.own()
+	o.Roots = []string{s.file("gm-ca.crt"), s.file("ca.crt")}
+	o.Timeout, o.Idle, o.Grace = patience, patience, patience
+	if o.MaxConnections == 0 {
+		o.MaxConnections = 16
+	}
+	p, err := New(o, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	return p, func() {
+		cancel()
+		require.NoError(t, <-done)
+	}
+}
+
+type conn interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// client connects to a proxy in the mode and returns the protocol agreed on.
+func (s *site) client(t *testing.T, mode Mode, addr string) (conn, string) {
+	raw, err := net.DialTimeout("tcp", addr, patience)
+	require.NoError(t, err)
+	require.NoError(t, raw.SetDeadline(time.Now().Add(patience)))
+	t.Cleanup(func() { raw.Close() })
+	switch mode {
+	case TLS:
+		c := tls.Client(raw, &tls.Config{RootCAs: s.stdPool(), ServerName: "localhost", NextProtos: []string{"http/1.1"}})
+		require.NoError(t, c.Handshake())
+		return c, c.ConnectionState().NegotiatedProtocol
+	case TLCP:
+		c := gmtls.Client(raw, &gmtls.Config{RootCAs: s.gmPool(), ServerName: "localhost", NextProtos: []string{"http/1.1"}})
+		require.NoError(t, c.Handshake())
+		return c, c.ConnectionState().NegotiatedProtocol
+	}
+	return raw.(*net.TCPConn), ""
+}
+
+func TestEveryPairOfModes(t *testing.T) {
+	s := newSite(t)
+	for _, modes := range [][2]Mode{{TLS, TLCP}, {TLCP, TLS}, {Plain, TLCP}, {Plain, TLS}, {TLS, Plain}, {TLCP, Plain}} {
+		t.Run(fmt.Sprintf("%s to %s", modes[0], modes[1]), func(t *testing.T) {
+			p := s.start(t, Options{From: modes[0], ToMode: modes[1], To: s.server(t, modes[1], answer), ALPN: []string{"http/1.1"}})
+			c, protocol := s.client(t, modes[0], p.Addr().String())
+			if modes[0] != Plain {
+				require.Equal(t, "http/1.1", protocol, "the server prefers h2, the client offers http/1.1 alone")
+			}
+			_, err := c.Write(bytes.Repeat([]byte{7}, 100_000))
+			require.NoError(t, err)
+			require.NoError(t, c.CloseWrite())
+			reply, err := io.ReadAll(c)
+			require.NoError(t, err)
+			require.Equal(t, "got 100000 bytes", string(reply))
+		})
+	}
+}
+
+// A stream that was cut off must not look whole on the other side.
+func TestTruncationIsPassedOn(t *testing.T) {
+	s := newSite(t)
+	p := s.start(t, Options{From: TLS, ToMode: TLCP, To: s.server(t, TLCP, func(c net.Conn) {
+		_, _ = c.Write([]byte("half of"))
+		c.(*gmtls.Conn).NetConn().Close()
+	})})
+	c, _ := s.client(t, TLS, p.Addr().String())
+	data, err := io.ReadAll(c)
+	require.Equal(t, "half of", string(data))
+	require.Error(t, err)
+}
+
+func TestServerIsVerified(t *testing.T) {
+	s, stranger := newSite(t), newSite(t)
+	p := s.start(t, Options{From: Plain, ToMode: TLCP, To: stranger.server(t, TLCP, answer), Metrics: "127.0.0.1:0"})
+	c, _ := s.client(t, Plain, p.Addr().String())
+	data, _ := io.ReadAll(c)
+	require.Empty(t, data)
+	p.wg.Wait()
+	require.Contains(t, metrics(t, p), "gmtls_proxy_connections_failed_total 1\n")
+}
+
+func metrics(t *testing.T, p *Proxy) string {
+	response, err := (&http.Client{Timeout: patience}).Get("http://" + p.MetricsAddr().String() + "/metrics")
+	require.NoError(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestLimit(t *testing.T) {
+	s := newSite(t)
+	p := s.start(t, Options{From: Plain, ToMode: TLCP, To: s.server(t, TLCP, func(c net.Conn) { _, _ = io.Copy(c, c) }),
+		MaxConnections: 1, Metrics: "127.0.0.1:0"})
+	first, _ := s.client(t, Plain, p.Addr().String())
+	echo(t, first)
+	second, _ := s.client(t, Plain, p.Addr().String())
+	_, err := second.Read(make([]byte, 1))
+	require.Error(t, err)
+	echo(t, first)
+	text := metrics(t, p)
+	require.Contains(t, text, "gmtls_proxy_connections_refused_total 1\n")
+	require.Contains(t, text, "gmtls_proxy_connections_active 1\n")
+	require.Contains(t, text, "gmtls_proxy_sent_bytes_total 8\n")
+}
+
+func echo(t *testing.T, c net.Conn) {
+	_, err := c.Write([]byte("ping"))
+	require.NoError(t, err)
+	buf := make([]byte, 4)
+	_, err = io.ReadFull(c, buf)
+	require.NoError(t, err)
+	require.Equal(t, "ping", string(buf))
+}
+
+func TestReloadBySignal(t *testing.T) {
+	s := newSite(t)
+	p := s.start(t, Options{From: TLS, ToMode: TLCP, To: s.server(t, TLCP, func(c net.Conn) { _, _ = io.Copy(c, c) })})
+	shown := func() []byte {
+		c, _ := s.client(t, TLS, p.Addr().String())
+		return c.(*tls.Conn).ConnectionState().PeerCertificates[0].Raw
+	}
+	before, open := shown(), func() conn { c, _ := s.client(t, TLS, p.Addr().String()); return c }()
+	fresh := s.issue(t, s.std, "tls", pki.SignUsage)
+	require.Equal(t, before, shown(), "nothing changes without a signal")
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
+	require.Eventually(t, func() bool { return p.counters.reloads.Load() == 1 }, patience, 5*time.Millisecond)
+	require.Equal(t, fresh.Raw, shown())
+	echo(t, open)
+
+	s.write(t, "tls.key", []byte("damaged"))
+	require.ErrorContains(t, p.Reload(), "the old certificates stay in force")
+	require.Equal(t, fresh.Raw, shown())
+}
+
+func TestGracefulStop(t *testing.T) {
+	s := newSite(t)
+	p, stop := s.startStoppable(t, Options{From: Plain, ToMode: TLCP, To: s.server(t, TLCP, func(c net.Conn) { _, _ = io.Copy(c, c) })})
+	c, _ := s.client(t, Plain, p.Addr().String())
+	echo(t, c)
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); stop() }()
+	require.Eventually(t, func() bool {
+		extra, err := net.DialTimeout("tcp", p.Addr().String(), patience)
+		if err == nil {
+			extra.Close()
+		}
+		return err != nil
+	}, patience, 5*time.Millisecond, "the listener closes")
+	echo(t, c) // what is open goes on
+	require.NoError(t, c.Close())
+	<-stopped
+}
+
+func TestRefusedOptions(t *testing.T) {
+	good := Options{Listen: "127.0.0.1:0", From: Plain, To: "h:1", ToMode: TLCP, MaxConnections: 1, Timeout: 1, Idle: 1}
+	for _, c := range []struct {
+		change func(*Options)
+		want   string
+	}{
+		{func(o *Options) { o.Listen = "0.0.0.0:1" }, "it would listen without protection on an address that is not loopback"},
+		{func(o *Options) { o.Listen = ":1" }, "not loopback"},
+		{func(o *Options) { o.Metrics = "192.0.2.1:1" }, "--metrics"},
+		{func(o *Options) { o.From = TLCP }, "nothing to bridge"},
+		{func(o *Options) { o.From = "ssl" }, `--from is "ssl"`},
+		{func(o *Options) { o.To = "h" }, `--to is "h", not HOST:PORT`},
+		{func(o *Options) { o.MaxConnections = 0 }, "--max-connections"},
+		{func(*Options) {}, "--ca is missing"},
+		{func(o *Options) { o.From, o.ToMode = TLS, Plain }, "there is no certificate to show"},
+	} {
+		o := good
+		c.change(&o)
+		_, err := New(o, slog.New(slog.DiscardHandler))
+		require.ErrorContains(t, err, c.want)
+		require.False(t, strings.Contains(err.Error(), "\n"))
+	}
+	permitted := good
+	permitted.Listen, permitted.AllowPlain = "0.0.0.0:0", true
+	require.NoError(t, permitted.check())
+}
