@@ -93,6 +93,10 @@ func parsePeer(ders [][]byte) (*peer, error) {
 		if err != nil {
 			return nil, failf(AlertBadCertificate, "parsing certificate %d of the peer: %w", i, err)
 		}
+		// With a key on the SM2 curve the engine accepts plain ECDSA as well.
+		if cert.SignatureAlgorithm != smx509.SM2WithSM3 {
+			return nil, failf(AlertUnsupportedCertificate, "certificate %d of the peer is not signed with SM2 and SM3", i)
+		}
 		p.raw[i], p.certs[i], p.std[i] = cert.Raw, cert, stdCertificate(cert)
 		if i < 2 {
 			continue
