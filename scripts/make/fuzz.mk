@@ -16,7 +16,8 @@ set -e; log=$$(mktemp); trap 'rm -f "$$log"' EXIT; for pkg in $(1); do \
   for target in $$targets; do \
     echo "== $$pkg $$target"; \
     go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s ./$$pkg 2>&1 | tee "$$log"; \
-    grep -q '^ok' "$$log" || { grep -qx ' *context deadline exceeded' "$$log" && ! grep -qE 'Failing input|panic|fuzzing process' "$$log"; }; \
+    grep -q '^ok' "$$log" || { grep -qx ' *context deadline exceeded' "$$log" && ! grep -qE 'Failing input|panic|fuzzing process' "$$log" && \
+      echo "(the end of FUZZTIME, no finding)"; }; \
   done; \
 done
 endef

@@ -247,35 +247,38 @@ func (e *linkEnd) Close() error {
 func (e *linkEnd) RemoteAddr() net.Addr             { return nil }
 func (e *linkEnd) SetWriteDeadline(time.Time) error { return nil }
 
-// FuzzTampering changes bytes between two correct ends. They may notice and
-// fail, but never both succeed unless they agree on everything; where a byte
-// became another one they never both succeed.
+// FuzzTampering changes bytes between two correct ends, in full and resumed
+// handshakes. They may notice and fail, but never both succeed unless they agree
+// on everything; where a byte became another one they never both succeed.
 func FuzzTampering(f *testing.F) {
 	ends := newFuzzEnds(f)
+	var saved [4]savedSessions
 	for suite := range byte(4) {
-		f.Add([]byte{}, suite)
-		f.Add([]byte{0, editXOR, 0, 3, 1}, suite)
-		f.Add([]byte{0, editXOR, 0, 60, 0x40}, suite)
-		f.Add([]byte{1, editXOR, 0, 50, 0x80}, suite)
-		f.Add([]byte{1, editDelete, 1, 0, 0}, suite)
-		f.Add([]byte{1, editInsert, 0, 0, 21, 1, editInsert, 0, 0, 22}, suite)
-		f.Add([]byte{0, editClose, 4, 0, 0}, suite)
-		f.Add([]byte{1, editXOR, 5, 0x90, 1}, suite)
+		c, s := newLink(nil)
+		saved[suite].client, saved[suite].server = newFuzzCaches()
+		if _, _, clientErr, serverErr := ends.meet(c, s, suite, saved[suite]); clientErr != nil || serverErr != nil {
+			f.Fatalf("making a session: client: %v; server: %v", clientErr, serverErr)
+		}
+		for _, resume := range []bool{false, true} {
+			f.Add([]byte{}, suite, resume)
+			f.Add([]byte{0, editXOR, 0, 3, 1}, suite, resume)
+			f.Add([]byte{0, editXOR, 0, 60, 0x40}, suite, resume)
+			f.Add([]byte{1, editXOR, 0, 50, 0x80}, suite, resume)
+			f.Add([]byte{1, editDelete, 1, 0, 0}, suite, resume)
+			f.Add([]byte{1, editInsert, 0, 0, 21, 1, editInsert, 0, 0, 22}, suite, resume)
+			f.Add([]byte{0, editClose, 4, 0, 0}, suite, resume)
+			f.Add([]byte{1, editXOR, 5, 0x90, 1}, suite, resume)
+		}
 	}
-	f.Fuzz(func(t *testing.T, script []byte, suite byte) {
-		id := cipherSuites[int(suite)%4].id
+	f.Fuzz(func(t *testing.T, script []byte, suite byte, resume bool) {
+		suite %= 4
 		c, s := newLink(parseEdits(script))
-		client := newConn(c, ends.config(true, id, id^0x40), true)
-		server := newConn(s, ends.config(false, id, id^0x40), false)
-		done := make(chan error, 1)
-		go func() {
-			err := server.Handshake()
-			s.Close()
-			done <- err
-		}()
-		clientErr := client.Handshake()
-		c.Close()
-		serverErr := <-done
+		var sessions savedSessions
+		sessions.client, sessions.server = newFuzzCaches()
+		if resume {
+			sessions = saved[suite].copy()
+		}
+		client, server, clientErr, serverErr := ends.meet(c, s, suite, sessions)
 		if clientErr != nil || serverErr != nil {
 			if !c.changed {
 				t.Fatalf("client: %v; server: %v", clientErr, serverErr)
@@ -286,12 +289,53 @@ func FuzzTampering(f *testing.F) {
 			t.Fatal("both ends took a changed byte for the right one")
 		}
 		cs, ss := client.ConnectionState(), server.ConnectionState()
-		if cs.CipherSuite != ss.CipherSuite || cs.CipherSuite != id || cs.NegotiatedProtocol != "h2" || ss.NegotiatedProtocol != "h2" ||
-			ss.ServerName != cs.ServerName || len(ss.VerifiedChains) == 0 || len(cs.VerifiedChains) == 0 ||
+		if cs.CipherSuite != ss.CipherSuite || cs.CipherSuite != cipherSuites[suite].id || cs.DidResume != ss.DidResume || cs.DidResume != resume ||
+			cs.NegotiatedProtocol != "h2" || ss.NegotiatedProtocol != "h2" || ss.ServerName != cs.ServerName ||
+			len(ss.VerifiedChains) == 0 || len(cs.VerifiedChains) == 0 ||
 			!bytes.Equal(cs.PeerCertificates[0].Raw, ends.server.Certificate[0]) || !bytes.Equal(ss.PeerCertificates[1].Raw, ends.client.Certificate[1]) {
 			t.Fatalf("the ends disagree: %+v and %+v", cs, ss)
 		}
 	})
+}
+
+// savedSessions is what both ends keep of the connections before.
+type savedSessions struct {
+	client ClientSessionCache
+	server ServerSessionCache
+}
+
+func newFuzzCaches() (ClientSessionCache, ServerSessionCache) {
+	return NewLRUClientSessionCache(1), NewLRUServerSessionCache(1)
+}
+
+// copy returns caches of their own with the same session in them.
+func (s savedSessions) copy() savedSessions {
+	var c savedSessions
+	c.client, c.server = newFuzzCaches()
+	state, _ := s.client.Get("")
+	c.client.Put("", state)
+	id := string(state.session.id)
+	serverState, _ := s.server.Get(id)
+	c.server.Put(id, serverState)
+	return c
+}
+
+// meet runs a handshake over the link.
+func (e *fuzzEnds) meet(c, s *linkEnd, suite byte, sessions savedSessions) (client, server *Conn, clientErr, serverErr error) {
+	// The other suite of the same key exchange is on offer too.
+	id := cipherSuites[suite].id
+	clientConfig, serverConfig := e.config(true, id, id^0x40), e.config(false, id, id^0x40)
+	clientConfig.ClientSessionCache, serverConfig.ServerSessionCache = anyAddressCache{sessions.client}, sessions.server
+	client, server = newConn(c, clientConfig, true), newConn(s, serverConfig, false)
+	done := make(chan error, 1)
+	go func() {
+		err := server.Handshake()
+		s.Close()
+		done <- err
+	}()
+	clientErr = client.Handshake()
+	c.Close()
+	return client, server, clientErr, <-done
 }
 
 // FuzzCertificatePath verifies any certificates; only those of the authority's
