@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/bench"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/endpoint"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/inspect"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
@@ -30,7 +32,8 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.AddCommand(probe.Command(), inspect.Command(), pki.Command(), proxy.Command())
+	root.AddCommand(probe.Command(), inspect.Command(), pki.Command(), proxy.Command(),
+		endpoint.ServerCommand(), endpoint.ClientCommand(), bench.Command())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

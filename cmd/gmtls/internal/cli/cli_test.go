@@ -25,7 +25,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error { return setup(env) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"peer":  startPeer,
-			"grant": grant, "craft": craft,
+			"grant": grant, "serve": serveProcess, "craft": craft,
 			"exits": exits, "backlog": fillBacklog,
 		},
 	})

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package endpoint holds a plain client and server of TLCP and TLS, for tests
+// and demonstrations.
+package endpoint
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+)
+
+// Secured is a connection after the handshake, of TLS or TLCP.
+type Secured interface {
+	net.Conn
+	CloseWrite() error
+	HandshakeContext(context.Context) error
+}
+
+// Dialer connects to a server.
+type Dialer struct {
+	Target   string // host and port
+	Protocol string // tlcp or tls
+	Name     string // default: the host of Target
+	Own      material.Own
+	CAs      []string
+	Insecure bool
+	ALPN     []string
+	Suites   []string // of TLCP, by name
+	Timeout  time.Duration
+
+	OmitExtensions, SingleCertificate, RawTranscript bool
+
+	tls  *tls.Config
+	tlcp *gmtls.Config
+}
+
+// Flags adds the flags of a client.
+func (d *Dialer) Flags(c *cobra.Command) {
+	f := c.Flags()
+	d.Own.Flags(f, "client")
+	f.StringVar(&d.Protocol, "protocol", "tlcp", "tlcp or tls")
+	f.StringVar(&d.Name, "name", "", "name for SNI and verification (default: the host)")
+	f.StringSliceVar(&d.CAs, "ca", nil, "file with roots to verify the server by, PEM; may be repeated")
+	f.BoolVar(&d.Insecure, "insecure", false, "verify nothing; anybody can be the server")
+	f.StringSliceVar(&d.ALPN, "alpn", nil, "application protocols to offer")
+	f.StringSliceVar(&d.Suites, "suite", nil, "TLCP suites to offer, by name; ECDHE suites need a pair")
+	f.DurationVar(&d.Timeout, "timeout", 10*time.Second, "for connecting and the handshake")
+	f.BoolVar(&d.OmitExtensions, "omit-extensions", false, "TLCP: send no extension, for servers that refuse any (GmSSL 3.1)")
+	f.BoolVar(&d.SingleCertificate, "single-certificate", false, "TLCP: send the signing certificate alone (GmSSL)")
+	f.BoolVar(&d.RawTranscript, "raw-transcript", false, "TLCP: sign the messages in CertificateVerify, not their hash (GmSSL from 3.2 on)")
+}
+
+// Prepare checks the options and reads the files.
+func (d *Dialer) Prepare() error {
+	host, _, err := net.SplitHostPort(d.Target)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is not HOST:PORT", d.Target)
+	case d.Protocol != "tlcp" && d.Protocol != "tls":
+		return fmt.Errorf("--protocol is %q; it must be tlcp or tls", d.Protocol)
+	case len(d.CAs) == 0 && !d.Insecure:
+		return errors.New("--ca is missing: the server could not be verified; --insecure goes without")
+	case d.Timeout <= 0:
+		return errors.New("--timeout must be positive")
+	}
+	if d.Name == "" {
+		d.Name = host
+	}
+	roots, err := material.LoadRoots(d.CAs)
+	if err != nil {
+		return err
+	}
+	if d.Protocol == "tls" {
+		return d.prepareTLS(roots)
+	}
+	return d.prepareTLCP(roots)
+}
+
+func (d *Dialer) prepareTLS(roots *material.Roots) error {
+	cert, err := d.Own.TLS()
+	if err != nil {
+		return err
+	}
+	d.tls = &tls.Config{
+		ServerName: d.Name, NextProtos: d.ALPN, MinVersion: tls.VersionTLS12,
+		InsecureSkipVerify: d.Insecure, //nolint:gosec // asked for by a flag that says so
+	}
+	if roots != nil {
+		d.tls.RootCAs = roots.Pool.Std()
+	}
+	if cert != nil {
+		d.tls.Certificates = []tls.Certificate{*cert}
+	}
+	return nil
+}
+
+func (d *Dialer) prepareTLCP(roots *material.Roots) error {
+	pair, err := d.Own.Pair()
+	if err != nil {
+		return err
+	}
+	suites, err := suitesByName(d.Suites)
+	if err != nil {
+		return err
+	}
+	d.tlcp = &gmtls.Config{
+		ServerName: d.Name, NextProtos: d.ALPN, InsecureSkipVerify: d.Insecure, CipherSuites: suites,
+		HandshakeTimeout: d.Timeout, OmitExtensions: d.OmitExtensions,
+		SingleClientCertificate: d.SingleCertificate, RawTranscriptVerify: d.RawTranscript,
+	}
+	if roots != nil {
+		d.tlcp.RootCAs = roots.Pool.SM()
+	}
+	if pair != nil {
+		d.tlcp.Certificates = []gmtls.Certificate{*pair}
+	}
+	return nil
+}
+
+func suitesByName(names []string) ([]uint16, error) {
+	var ids []uint16
+	for _, name := range names {
+		known := gmtls.CipherSuites()
+		i := slices.IndexFunc(known, func(s *gmtls.CipherSuite) bool { return s.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("--suite: there is no TLCP suite %q", name)
+		}
+		ids = append(ids, known[i].ID)
+	}
+	return ids, nil
+}
+
+// Resume makes the connections of this dialer resume sessions from now on.
+func (d *Dialer) Resume() {
+	if d.tls != nil {
+		d.tls.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+		return
+	}
+	d.tlcp.ClientSessionCache = gmtls.NewLRUClientSessionCache(0)
+}
+
+// Dial connects and runs the handshake. Errors carry the exit code.
+func (d *Dialer) Dial(ctx context.Context) (Secured, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+	raw, err := new(net.Dialer).DialContext(ctx, "tcp", d.Target)
+	if err != nil {
+		return nil, &exit.Error{Code: exit.Connect, Err: err}
+	}
+	var conn Secured
+	if d.tls != nil {
+		conn = tls.Client(raw, d.tls)
+	} else {
+		conn = gmtls.Client(raw, d.tlcp)
+	}
+	if err := conn.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		return nil, &exit.Error{Code: exit.Handshake, Err: fmt.Errorf("handshake with %s (gmtls probe %s explains): %w", d.Target, d.Target, err)}
+	}
+	return conn, nil
+}
+
+// Summary tells in a line what a connection negotiated.
+func Summary(c Secured) string {
+	var parts []string
+	switch c := c.(type) {
+	case *tls.Conn:
+		s := c.ConnectionState()
+		parts = append(parts, tls.VersionName(s.Version), tls.CipherSuiteName(s.CipherSuite), "ALPN "+quoted(s.NegotiatedProtocol))
+		if s.DidResume {
+			parts = append(parts, "resumed")
+		}
+		if len(s.PeerCertificates) > 0 {
+			parts = append(parts, "peer "+wire.Printable(s.PeerCertificates[0].Subject.String()))
+		}
+	case *gmtls.Conn:
+		s := c.ConnectionState()
+		parts = append(parts, gmtls.VersionName(s.Version), gmtls.CipherSuiteName(s.CipherSuite), "ALPN "+quoted(s.NegotiatedProtocol))
+		if s.DidResume {
+			parts = append(parts, "resumed")
+		}
+		if len(s.PeerCertificates) > 0 {
+			parts = append(parts, "peer "+wire.Printable(s.PeerCertificates[0].Subject.String()))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func quoted(protocol string) string {
+	if protocol == "" {
+		return "none"
+	}
+	return wire.Printable(protocol)
+}
+
+// ClientCommand returns gmtls client.
+func ClientCommand() *cobra.Command {
+	var d Dialer
+	c := &cobra.Command{
+		Use:   "client HOST:PORT",
+		Short: "connect standard input and output to a server",
+		Long:  "Sends standard input, prints what comes, and ends when the server does. What was negotiated goes to standard error.",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			d.Target = args[0]
+			if err := d.Prepare(); err != nil {
+				return err
+			}
+			conn, err := d.Dial(c.Context())
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			fmt.Fprintln(c.ErrOrStderr(), Summary(conn))
+			return talk(c.Context(), conn, c.InOrStdin(), c.OutOrStdout())
+		},
+	}
+	d.Flags(c)
+	return c
+}
+
+// talk copies until the server ends the connection or ctx ends. Standard input
+// may block for ever, so its copying is not waited for.
+func talk(ctx context.Context, conn Secured, in io.Reader, out io.Writer) error {
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	go func() {
+		if _, err := io.Copy(conn, in); err == nil {
+			_ = conn.CloseWrite() // the reader below meets any failure
+		}
+	}()
+	_, err := io.Copy(out, conn)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return &exit.Error{Code: exit.Handshake, Err: fmt.Errorf("the connection broke: %w", err)}
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+)
+
+// Server is a test server.
+type Server struct {
+	Listen   string
+	Protocol string // tlcp, tls or dual
+	Own      material.Own
+	Clients  []string // roots of clients, who then must show a certificate
+	ALPN     []string
+	HTTP     bool
+	Idle     time.Duration
+
+	log *slog.Logger
+}
+
+const handshakeTimeout = 10 * time.Second
+
+// listener opens the port.
+func (s *Server) listener() (net.Listener, error) {
+	useTLCP, useTLS := s.Protocol != "tls", s.Protocol != "tlcp"
+	if s.Protocol != "tlcp" && s.Protocol != "tls" && s.Protocol != "dual" {
+		return nil, fmt.Errorf("--protocol is %q; it must be tlcp, tls or dual", s.Protocol)
+	}
+	roots, err := material.LoadRoots(s.Clients)
+	if err != nil {
+		return nil, err
+	}
+	var sniff gmtls.SniffConfig
+	if useTLCP {
+		pair, err := s.Own.Pair()
+		if err != nil {
+			return nil, err
+		}
+		if pair == nil {
+			return nil, errors.New("a TLCP server needs --cert, --key, --enc-cert and --enc-key (gmtls pki makes some)")
+		}
+		config := &gmtls.Config{
+			Certificates: []gmtls.Certificate{*pair}, NextProtos: s.ALPN, HandshakeTimeout: handshakeTimeout,
+			ServerSessionCache: gmtls.NewLRUServerSessionCache(0),
+		}
+		if roots != nil {
+			config.ClientAuth, config.ClientCAs = gmtls.RequireAndVerifyClientCert, roots.Pool.SM()
+		}
+		sniff.TLCP = func(c net.Conn) net.Conn { return gmtls.Server(c, config) }
+	}
+	if useTLS {
+		cert, err := s.Own.TLS()
+		if err != nil {
+			return nil, err
+		}
+		if cert == nil {
+			return nil, errors.New("a TLS server needs --tls-cert and --tls-key (gmtls pki makes some)")
+		}
+		config := &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: s.ALPN, MinVersion: tls.VersionTLS12}
+		if roots != nil {
+			config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, roots.Pool.Std()
+		}
+		sniff.TLS = func(c net.Conn) net.Conn { return tls.Server(c, config) }
+	}
+	l, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		return nil, err
+	}
+	if s.Protocol == "dual" {
+		return gmtls.NewSniffListener(l, sniff), nil
+	}
+	return &wrapping{l, map[bool]func(net.Conn) net.Conn{true: sniff.TLCP, false: sniff.TLS}[useTLCP]}, nil
+}
+
+// wrapping applies one protocol to every connection.
+type wrapping struct {
+	net.Listener
+	wrap func(net.Conn) net.Conn
+}
+
+func (w *wrapping) Accept() (net.Conn, error) {
+	c, err := w.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return w.wrap(c), nil
+}
+
+// Run serves until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	l, err := s.listener()
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	s.log.Info("listening", "address", l.Addr(), "protocol", s.Protocol)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("accepting: %w", err)
+		}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			s.serve(ctx, c.(Secured))
+		}()
+	}
+}
+
+func (s *Server) serve(ctx context.Context, c Secured) {
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	if err := c.HandshakeContext(handshake); err != nil {
+		s.log.Warn("handshake failed", "client", c.RemoteAddr(), "error", err)
+		return
+	}
+	summary := Summary(c)
+	s.log.Info("connected", "client", c.RemoteAddr(), "with", summary)
+	if s.HTTP {
+		s.page(c, summary)
+		return
+	}
+	buf := make([]byte, 16<<10)
+	for {
+		_ = c.SetDeadline(time.Now().Add(s.Idle)) // a closed connection shows in Read
+		n, err := c.Read(buf)
+		if n > 0 {
+			if _, err := c.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err == io.EOF {
+			_ = c.CloseWrite() // the client may be gone
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// page answers HTTP/1.1 requests with what was negotiated.
+func (s *Server) page(c Secured, summary string) {
+	done := make(chan struct{})
+	server := &http.Server{
+		ReadHeaderTimeout: handshakeTimeout, IdleTimeout: s.Idle, TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, summary) }),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed || state == http.StateHijacked {
+				close(done)
+			}
+		},
+	}
+	_ = server.Serve(&single{c: c, done: done}) // ends when the connection has
+}
+
+// single is a listener with one connection.
+type single struct {
+	c    net.Conn
+	done chan struct{}
+}
+
+func (s *single) Accept() (net.Conn, error) {
+	if c := s.c; c != nil {
+		s.c = nil
+		return c, nil
+	}
+	<-s.done
+	return nil, net.ErrClosed
+}
+
+func (s *single) Close() error   { return nil }
+func (s *single) Addr() net.Addr { return &net.TCPAddr{} }
+
+// ServerCommand returns gmtls server.
+func ServerCommand() *cobra.Command {
+	var s Server
+	c := &cobra.Command{
+		Use:   "server",
+		Short: "a test server that returns what it gets, or answers HTTP with what was negotiated",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if s.Idle <= 0 {
+				return errors.New("--idle must be positive")
+			}
+			s.log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+			return s.Run(c.Context())
+		},
+	}
+	f := c.Flags()
+	s.Own.Flags(f, "server")
+	f.StringVar(&s.Listen, "listen", "127.0.0.1:0", "address to listen on")
+	f.StringVar(&s.Protocol, "protocol", "tlcp", "tlcp, tls, or dual for both on one port")
+	f.StringSliceVar(&s.Clients, "client-ca", nil, "file with roots of clients, who then must show a certificate; may be repeated")
+	f.StringSliceVar(&s.ALPN, "alpn", nil, "application protocols to accept")
+	f.BoolVar(&s.HTTP, "http", false, "answer HTTP/1.1 requests instead of returning bytes")
+	f.DurationVar(&s.Idle, "idle", 5*time.Minute, "a connection without a byte for so long ends")
+	return c
+}
