@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // tree is a node of a channel configuration in the JSON form of configtxlator.
@@ -22,28 +23,10 @@ func (n *Network) UpdateConfig(ctx context.Context, name string, signers []Org, 
 		return fmt.Errorf("create directory: %w", err)
 	}
 	in := func(file string) string { return filepath.Join(dir, file) }
-	if err := n.FetchConfig(ctx, in("block.pb")); err != nil {
-		return err
-	}
-	var block struct {
-		Data struct {
-			Data []struct {
-				Payload struct {
-					Data struct {
-						Config json.RawMessage `json:"config"`
-					} `json:"data"`
-				} `json:"payload"`
-			} `json:"data"`
-		} `json:"data"`
-	}
-	text, err := n.command(ctx, nil, "configtxlator", "proto_decode", "--type", "common.Block", "--input", in("block.pb"))
+	before, sequence, err := n.currentConfig(ctx, in("block.pb"))
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal([]byte(text), &block); err != nil || len(block.Data.Data) != 1 {
-		return fmt.Errorf("the configuration block of channel %s cannot be read: %v", n.Channel, err)
-	}
-	before := block.Data.Data[0].Payload.Data.Config
 	after, err := edit(before, change)
 	if err != nil {
 		return err
@@ -72,7 +55,50 @@ func (n *Network) UpdateConfig(ctx context.Context, name string, signers []Org, 
 	if err := n.encode(ctx, "common.Envelope", envelope, in("envelope.pb")); err != nil {
 		return err
 	}
-	return n.signAndSubmit(ctx, signers, in("envelope.pb"))
+	if err := n.signAndSubmit(ctx, signers, in("envelope.pb")); err != nil {
+		return err
+	}
+	// What an orderer has taken is not yet committed, and a leader that falls may lose it.
+	return poll(ctx, commitLimit, "the configuration update to be committed", func(ctx context.Context) error {
+		_, now, err := n.currentConfig(ctx, in("committed.pb"))
+		if err == nil && now == sequence {
+			err = fmt.Errorf("the configuration still has sequence %s", now)
+		}
+		return err
+	})
+}
+
+// currentConfig fetches the channel's configuration, in JSON, and its sequence number; the block it is in goes to file.
+func (n *Network) currentConfig(ctx context.Context, file string) (config json.RawMessage, sequence string, err error) {
+	if err := n.FetchConfig(ctx, file); err != nil {
+		return nil, "", err
+	}
+	text, err := n.command(ctx, nil, "configtxlator", "proto_decode", "--type", "common.Block", "--input", file)
+	if err != nil {
+		return nil, "", err
+	}
+	var block struct {
+		Data struct {
+			Data []struct {
+				Payload struct {
+					Data struct {
+						Config json.RawMessage `json:"config"`
+					} `json:"data"`
+				} `json:"payload"`
+			} `json:"data"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal([]byte(text), &block); err != nil || len(block.Data.Data) != 1 {
+		return nil, "", fmt.Errorf("the configuration block of channel %s cannot be read: %v", n.Channel, err)
+	}
+	config = block.Data.Data[0].Payload.Data.Config
+	var head struct {
+		Sequence string `json:"sequence"`
+	}
+	if err := json.Unmarshal(config, &head); err != nil {
+		return nil, "", fmt.Errorf("the configuration of channel %s cannot be read: %w", n.Channel, err)
+	}
+	return config, head.Sequence, nil
 }
 
 // edit applies change to a copy of the configuration. Numbers stay as they are written.
@@ -110,8 +136,14 @@ func (n *Network) signAndSubmit(ctx context.Context, signers []Org, envelope str
 		}
 	}
 	args := append([]string{"channel", "update", "--channelID", n.Channel, "--file", envelope}, n.OrdererFlags(orderer, signers[0], "Admin")...)
-	_, err := n.command(ctx, n.PeerEnv(signers[0], peer, "Admin"), "peer", args...)
-	return n.explain(err, orderer)
+	// An orderer without a leader, or whose way to the leader has just broken, says so and takes nothing: ask again.
+	return poll(ctx, commitLimit, "an orderer to take the configuration update", func(ctx context.Context) error {
+		_, err := n.command(ctx, n.PeerEnv(signers[0], peer, "Admin"), "peer", args...)
+		if err != nil && !strings.Contains(err.Error(), "SERVICE_UNAVAILABLE") {
+			return fmt.Errorf("%w%w", n.explain(err, orderer), errFinal)
+		}
+		return err
+	})
 }
 
 // FetchConfig writes the channel's latest configuration block to file.

@@ -100,18 +100,24 @@ func (t *tracked) remove() {
 // drain ends the connections whose protocol the present mode does not have:
 // first by request, after the grace by closing.
 func (g *connGroup) drain(grace time.Duration) {
-	old := g.notPermitted()
+	g.retire(grace, "a change of mode", func(t *tracked) bool { return !t.permitted() })
+}
+
+// retire ends the connections that meet the condition, which takes no lock:
+// first by request, after the grace by closing.
+func (g *connGroup) retire(grace time.Duration, cause string, condition func(*tracked) bool) {
+	old := g.meeting(condition)
 	if len(old) == 0 {
 		return
 	}
-	commLogger.Infof("Draining %d connections of %s %s for a change of mode; those left after %s will be closed", len(old), roleName(g.role), g.listener, grace)
+	commLogger.Infof("Draining %d connections of %s %s for %s; those left after %s will be closed", len(old), roleName(g.role), g.listener, cause, grace)
 	for _, t := range old {
 		go t.finish() // may wait for a write that is under way
 	}
 	time.AfterFunc(grace, func() {
-		left := g.notPermitted()
+		left := g.meeting(condition)
 		if len(left) != 0 {
-			commLogger.Infof("Closing %d connections of %s %s that outlived the grace after a change of mode", len(left), roleName(g.role), g.listener)
+			commLogger.Infof("Closing %d connections of %s %s that outlived the grace after %s", len(left), roleName(g.role), g.listener, cause)
 		}
 		for _, t := range left {
 			go t.close() // may wait to send close_notify
@@ -119,12 +125,12 @@ func (g *connGroup) drain(grace time.Duration) {
 	})
 }
 
-func (g *connGroup) notPermitted() []*tracked {
+func (g *connGroup) meeting(condition func(*tracked) bool) []*tracked {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var found []*tracked
 	for t := range g.conns {
-		if !t.permitted() {
+		if condition(t) {
 			found = append(found, t)
 		}
 	}

@@ -3,6 +3,7 @@
 package comm
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -250,6 +251,7 @@ func (s *Source) prepareSwapLocked(next func(*Source) (*sourceState, error)) (sw
 
 func (w swap) commitLocked() {
 	s := w.source
+	old := s.state.Load()
 	s.state.Store(w.state)
 	s.rememberLocked(w.state)
 	observeCertificates(s.role, w.state)
@@ -258,4 +260,10 @@ func (w swap) commitLocked() {
 		e.conns.drain(s.grace)
 	}
 	s.dialed.drain(s.grace)
+	if s.redial {
+		s.dialed.retire(s.grace, "a new certificate", func(t *tracked) bool {
+			presented := t.localHash != nil && bytes.Equal(t.localHash, old.pairs.hash(t.protocol))
+			return presented && !bytes.Equal(t.localHash, w.state.pairs.hash(t.protocol))
+		})
+	}
 }

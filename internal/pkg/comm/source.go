@@ -36,17 +36,24 @@ type SourceConfig struct {
 	// DrainGrace is the time that connections have to end on their own when a
 	// new mode does not have their protocol; zero means DefaultDrainGrace.
 	DrainGrace time.Duration
+	// RedialForCertificate ends, in the same way, what the role has dialed with
+	// a certificate that a reload replaces. It is for peers that look a
+	// connection's certificate up in a list: once the list has the new one they
+	// refuse every stream of a connection that was opened with the old.
+	RedialForCertificate bool
 }
 
 // Source is the live security material and the mode of one role. Listeners and
 // dialers that were made with it read it at every handshake, so that a reload
 // or a switch of mode needs no restart. A connection that stands is not
-// touched, unless a new mode does not have its protocol.
+// touched, unless a new mode does not have its protocol or the role redials for
+// a new certificate.
 type Source struct {
 	role   string
 	load   func() (Material, error)
 	grace  time.Duration
 	suites []uint16 // of TLCP; nil: the defaults
+	redial bool     // for a new certificate
 	state  atomic.Pointer[sourceState]
 	dialed connGroup // connections of the role's dialers
 
@@ -141,6 +148,7 @@ func newSource(config SourceConfig) *Source {
 		role:      config.Role,
 		load:      config.Load,
 		grace:     grace,
+		redial:    config.RedialForCertificate,
 		dialed:    connGroup{role: config.Role},
 		endpoints: make(map[*endpoint]struct{}),
 		digests:   make(map[[32]byte]struct{}),

@@ -211,6 +211,36 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// TestRedialForCertificate: a role that is known by its certificate leaves the
+// connection that it opened with the old one, without losing a call.
+func TestRedialForCertificate(t *testing.T) {
+	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
+		t.Run(string(mode), func(t *testing.T) {
+			n := newLiveNode(t, ModeDual, patience)
+			n.clientSource.redial = true
+			require.NoError(t, n.clientSource.SetMode("", mode))
+			conn := n.dial(t)
+			_, err := call(t, conn)
+			require.NoError(t, err)
+			require.NoError(t, n.clientSource.Reload())
+			_, err = call(t, conn)
+			require.NoError(t, err)
+			require.Equal(t, 1, n.connections(mode.protocol()), "the certificate is the same: no connection was to be touched")
+
+			client := n.org.node(t)
+			n.client.set(client, nil)
+			require.NoError(t, n.clientSource.Reload())
+			require.Eventually(t, func() bool {
+				_, err := call(t, conn)
+				require.NoError(t, err)
+				seen := n.service.last.Load()
+				return string(digest(seen.info.State.PeerCertificates[0].Raw)) == string(client.leafDigest(t, mode.protocol()))
+			}, patience, time.Millisecond)
+			require.Eventually(t, func() bool { return n.connections(mode.protocol()) == 1 }, patience, time.Millisecond)
+		})
+	}
+}
+
 // TestBadReload: material that cannot serve changes nothing and says why.
 func TestBadReload(t *testing.T) {
 	n := newLiveNode(t, ModeDual, patience)

@@ -98,11 +98,13 @@ func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfi
 		mode = comm.ClientGM
 	}
 	attachSource(&config.SecOpts, comm.SourceConfig{
-		Role:           roleClusterClient,
-		Load:           files.Load,
-		ClientMode:     mode,
-		GMCipherSuites: clusterSuites(conf),
-		DrainGrace:     t.DrainGrace,
+		Role:       roleClusterClient,
+		Load:       files.Load,
+		ClientMode: mode,
+		// The other consenters know this one by the certificate in the channel configuration.
+		RedialForCertificate: true,
+		GMCipherSuites:       clusterSuites(conf),
+		DrainGrace:           t.DrainGrace,
 	}, files.SignCert != "")
 	return config, reuse
 }
