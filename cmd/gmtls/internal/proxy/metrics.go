@@ -26,8 +26,8 @@ func (c *counters) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		{"gmtls_proxy_connections_active", "gauge", "Connections open.", &c.active},
 		{"gmtls_proxy_connections_refused_total", "counter", "Connections closed because of the limit.", &c.refused},
 		{"gmtls_proxy_connections_failed_total", "counter", "Connections for which no bridge could be made.", &c.failed},
-		{"gmtls_proxy_sent_bytes_total", "counter", "Bytes forwarded to the server.", &c.sent},
-		{"gmtls_proxy_received_bytes_total", "counter", "Bytes forwarded from the server.", &c.received},
+		{"gmtls_proxy_sent_bytes_total", "counter", "Bytes from clients for the server.", &c.sent},
+		{"gmtls_proxy_received_bytes_total", "counter", "Bytes from the server for clients.", &c.received},
 		{"gmtls_proxy_reloads_total", "counter", "Reloads that succeeded.", &c.reloads},
 		{"gmtls_proxy_reloads_failed_total", "counter", "Reloads that failed.", &c.reloadsFailed},
 	} {

@@ -342,10 +342,10 @@ func (p *Proxy) copy(to, from net.Conn, count, last *atomic.Int64) error {
 			if err := to.SetWriteDeadline(time.Now().Add(p.options.Idle)); err != nil {
 				return err
 			}
+			count.Add(int64(n)) // before others can see the bytes
 			if _, err := to.Write(buf[:n]); err != nil {
 				return err
 			}
-			count.Add(int64(n))
 		}
 		if err == io.EOF {
 			return to.(interface{ CloseWrite() error }).CloseWrite()
