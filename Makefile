@@ -83,7 +83,7 @@ test-upstream-record: fork ## run them and write the list of tests that must pas
 STATICCHECK := $(CURDIR)/build/tools/staticcheck -checks inherit,-SA1019
 
 .PHONY: verify
-verify: fork lint-tools ## check format, lock, tidiness, checksums, length of files, vet and staticcheck
+verify: fork lint-tools ## check format, lock, documents, tidiness, checksums, length of files, vet and staticcheck
 	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs ls 2>/dev/null | xargs gofmt -l); \
 	if [ -n "$$bad" ]; then echo "not formatted, run gofmt -w on:"; echo "$$bad"; exit 1; fi
 	$(FORK) check
@@ -93,6 +93,7 @@ verify: fork lint-tools ## check format, lock, tidiness, checksums, length of fi
 	@cd $(TREE) && go mod tidy -diff || { echo "go.mod is not tidy; run 'make tidy'"; exit 1; }
 	cd scripts/fork && go mod tidy -diff
 	cd scripts/tools && go mod tidy -diff
+	go test ./docs
 	go vet -tags integration ./...
 	cd scripts/fork && go vet ./...
 	$(FORK) lint go vet

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
+.PHONY: release
+release: fork ## write build/release: archives for linux/amd64 and arm64, with bills of materials and checksums
+	@scripts/release.sh '$(VERSION)' '$(LDFLAGS)' '$(FABRIC_TOOLS:%=./cmd/%)' '$(ROOT_TOOLS:%=./cmd/%)'
