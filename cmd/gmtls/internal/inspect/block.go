@@ -110,7 +110,7 @@ func consentersOf(group *common.ConfigGroup) (list []consenter, kind string, err
 	if consensus.Type == "BFT" {
 		var mapping common.Orderers
 		if err := proto.Unmarshal(group.GetValues()["Orderers"].GetValue(), &mapping); err != nil {
-			return nil, consensus.Type, errors.New("Orderers cannot be decoded")
+			return nil, consensus.Type, errors.New("the group Orderers cannot be decoded")
 		}
 		for _, c := range mapping.ConsenterMapping {
 			list = append(list, consenter{fmt.Sprintf("%s:%d", wire.Printable(c.Host), c.Port), c.ClientTlsCert, c.ServerTlsCert})
