@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/bench"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/capture"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/endpoint"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/inspect"
@@ -33,7 +34,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.AddCommand(probe.Command(), inspect.Command(), pki.Command(), proxy.Command(),
-		endpoint.ServerCommand(), endpoint.ClientCommand(), bench.Command())
+		endpoint.ServerCommand(), endpoint.ClientCommand(), bench.Command(), capture.Command())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

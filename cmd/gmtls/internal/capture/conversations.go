@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package capture finds TLCP and TLS handshakes in files of captured packets.
+package capture
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+	"github.com/gopacket/gopacket/tcpassembly"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// Bounds on what is kept of a file.
+const (
+	maxConversations = 10_000
+	pagesPerStream   = 64
+	pagesInAll       = 16_384
+)
+
+// Conversation is one TCP connection that began with a ClientHello.
+type Conversation struct {
+	Client   string          `json:"client"`
+	Server   string          `json:"server"`
+	Start    time.Time       `json:"start"`
+	Protocol string          `json:"protocol"`
+	Complete bool            `json:"complete"` // the handshake
+	Ladder   []wire.Step     `json:"ladder"`
+	Broken   string          `json:"broken,omitempty"`
+	Findings []cause.Finding `json:"findings,omitempty"`
+
+	parser *wire.Parser
+	client string // the end that sent first
+	hello  []byte // its first bytes, until they tell whether it is a ClientHello
+	state  int
+	gap    bool    // bytes are missing in the capture
+	ended  [2]bool // by FIN or RST, of the client and of the server
+}
+
+const (
+	undecided = iota
+	followed
+	ignored
+)
+
+// Report is what a file holds.
+type Report struct {
+	Packets       int             `json:"packets"`
+	Conversations []*Conversation `json:"conversations"`
+	Ignored       int             `json:"other_connections"`
+	ExitCode      int             `json:"exit_code"`
+}
+
+// table assembles the streams of all conversations. It is for one goroutine.
+type table struct {
+	byKey map[string]*Conversation
+	order []*Conversation
+	full  bool
+}
+
+// half is one direction of a conversation.
+type half struct {
+	c    *Conversation
+	from string
+}
+
+// New is called for each direction of a connection.
+func (t *table) New(network, transport gopacket.Flow) tcpassembly.Stream {
+	from := net.JoinHostPort(network.Src().String(), transport.Src().String())
+	to := net.JoinHostPort(network.Dst().String(), transport.Dst().String())
+	key := from + ">" + to
+	if c := t.byKey[to+">"+from]; c != nil {
+		delete(t.byKey, to+">"+from) // the ports may come again
+		return &half{c, from}
+	}
+	if len(t.order) >= maxConversations {
+		t.full = true
+		return &half{&Conversation{state: ignored}, from}
+	}
+	c := &Conversation{parser: new(wire.Parser), Client: from, Server: to}
+	t.byKey[key] = c
+	t.order = append(t.order, c)
+	return &half{c, from}
+}
+
+// Reassembled takes bytes in their order.
+func (h *half) Reassembled(parts []tcpassembly.Reassembly) {
+	for _, p := range parts {
+		h.c.feed(h.from, p)
+	}
+}
+
+// ReassemblyComplete is called after the last bytes.
+func (h *half) ReassemblyComplete() {}
+
+func (c *Conversation) feed(from string, p tcpassembly.Reassembly) {
+	if c.state == ignored {
+		return
+	}
+	if p.Skip != 0 {
+		c.gap = true
+	}
+	if len(p.Bytes) > 0 && !c.gap {
+		if c.client == "" {
+			c.client, c.Start = from, p.Seen
+			if from != c.Client {
+				c.Client, c.Server = c.Server, c.Client
+			}
+		}
+		fromClient := from == c.client
+		if c.state == undecided && fromClient {
+			c.hello = append(c.hello, p.Bytes[:min(len(p.Bytes), 6)]...)
+			c.decide()
+		}
+		if c.state != ignored {
+			c.parser.Feed(fromClient, p.Bytes, p.Seen.Sub(c.Start))
+		}
+	}
+	if p.End {
+		side := 1
+		if from == c.client || c.client == "" && from == c.Client {
+			side = 0
+		}
+		c.ended[side] = true
+	}
+}
+
+// decide tells by the first six bytes whether the connection begins with a
+// ClientHello in a record of TLS or TLCP.
+func (c *Conversation) decide() {
+	if len(c.hello) < 6 {
+		return
+	}
+	h := c.hello
+	c.state = ignored
+	if h[0] == wire.RecordHandshake && (h[1] == 3 || h[1] == 1 && h[2] == 1) && h[5] == wire.MsgClientHello {
+		c.state = followed
+	}
+}
+
+// Read reads a file in pcap or pcapng format.
+func Read(r io.Reader) (*Report, error) {
+	source, link, err := open(r)
+	if err != nil {
+		return nil, err
+	}
+	t := &table{byKey: make(map[string]*Conversation)}
+	assembler := tcpassembly.NewAssembler(tcpassembly.NewStreamPool(t))
+	assembler.MaxBufferedPagesPerConnection, assembler.MaxBufferedPagesTotal = pagesPerStream, pagesInAll
+	report := new(Report)
+	for {
+		data, info, err := source.ReadPacketData()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("packet %d: %w", report.Packets+1, err)
+		}
+		report.Packets++
+		packet := gopacket.NewPacket(data, link, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
+		tcp, ok := packet.TransportLayer().(*layers.TCP)
+		if !ok || packet.NetworkLayer() == nil {
+			continue
+		}
+		assembler.AssembleWithTimestamp(packet.NetworkLayer().NetworkFlow(), tcp, info.Timestamp)
+	}
+	assembler.FlushAll()
+	for _, c := range t.order {
+		if c.state != followed {
+			report.Ignored++
+			continue
+		}
+		c.conclude()
+		report.Conversations = append(report.Conversations, c)
+	}
+	if t.full {
+		return report, fmt.Errorf("there are more than %d connections; cut the file, with editcap for example", maxConversations)
+	}
+	return report, nil
+}
+
+func open(r io.Reader) (gopacket.PacketDataSource, layers.LinkType, error) {
+	var magic [4]byte
+	if _, err := io.ReadFull(r, magic[:]); err != nil {
+		return nil, 0, errors.New("it is too short for a capture")
+	}
+	whole := io.MultiReader(bytes.NewReader(magic[:]), r)
+	if magic == [4]byte{0x0a, 0x0d, 0x0d, 0x0a} {
+		ng, err := pcapgo.NewNgReader(whole, pcapgo.DefaultNgReaderOptions)
+		if err != nil {
+			return nil, 0, fmt.Errorf("as pcapng: %w", err)
+		}
+		return ng, ng.LinkType(), nil
+	}
+	p, err := pcapgo.NewReader(whole)
+	if err != nil {
+		return nil, 0, fmt.Errorf("it is neither pcap nor pcapng: %w", err)
+	}
+	return p, p.LinkType(), nil
+}
+
+// conclude tells how the handshake went.
+func (c *Conversation) conclude() {
+	p := c.parser
+	c.Ladder = p.Steps
+	c.Protocol = wire.VersionName(p.Version)
+	if p.Version == 0 {
+		c.Protocol = "TLS"
+		if p.RecordVersion[0] == gmtls.VersionTLCP {
+			c.Protocol = "TLCP"
+		}
+		c.Protocol += ", no ServerHello"
+	}
+	c.Complete = c.finished()
+	now := c.Start
+	for _, der := range p.Certificates {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			c.Findings = append(c.Findings, cause.Find(cause.Unparsable, "a certificate of the server: %v", err))
+			continue
+		}
+		for _, f := range material.CheckTime(cert, now) {
+			f.Detail = strings.Replace(f.Detail, "this machine's clock says", "captured at", 1)
+			c.Findings = append(c.Findings, f)
+		}
+	}
+	if c.Complete {
+		return
+	}
+	found := c.explain()
+	c.Broken = string(found.Cause) + ": " + found.Detail
+	c.Findings = append(c.Findings, found)
+}
+
+// finished tells whether both ends sent what ends a handshake.
+func (c *Conversation) finished() bool {
+	p := c.parser
+	if p.Version == tls.VersionTLS13 {
+		// The client's first encrypted record holds its Finished or an alert, which only data tells apart.
+		return c.sealed(0) > 1 || c.sealed(0) == 1 && !c.ended[0]
+	}
+	return c.sealed(0) > 0 && c.sealed(1) > 0
+}
+
+// sealed counts the encrypted messages of a side.
+func (c *Conversation) sealed(side int) int {
+	n := 0
+	for _, s := range c.Ladder {
+		if s.Encrypted && s.FromClient == (side == 0) && s.Name != "Alert" {
+			n++
+		}
+	}
+	return n
+}
+
+// explain finds the cause of a handshake that is not complete.
+func (c *Conversation) explain() cause.Finding {
+	p := c.parser
+	client, server := p.RecordVersion[0], p.RecordVersion[1]
+	switch {
+	case client == gmtls.VersionTLCP && server>>8 == 3:
+		return cause.Find(cause.SpeaksTLS, "the answer to a TLCP ClientHello is a record of %s", wire.VersionName(server))
+	case client>>8 == 3 && server == gmtls.VersionTLCP:
+		return cause.Find(cause.SpeaksTLCP, "the answer to a TLS ClientHello is a TLCP record")
+	case p.Foreign[1] != nil:
+		return cause.Find(cause.SpeaksPlain, "the answer begins with %q", wire.Printable(string(p.Foreign[1][:min(24, len(p.Foreign[1]))])))
+	}
+	for _, s := range c.Ladder {
+		if s.Name == "Alert" && !strings.HasPrefix(s.Note, "warning") && !(c.gap && s.Encrypted) {
+			return c.explainAlert(s)
+		}
+	}
+	switch {
+	case c.gap:
+		return cause.Warn(cause.Unparsable, "packets are missing in the capture")
+	case p.Version == 0 && (c.ended[0] || c.ended[1]):
+		return cause.Find(cause.ClosedAtHello, "the connection ends after ClientHello")
+	case p.Version == 0:
+		return cause.Find(cause.SilentPeer, "no byte in answer to ClientHello")
+	case c.ended[0] || c.ended[1]:
+		return cause.Find(cause.ClosedMidway, "the connection ends after %s", c.Ladder[len(c.Ladder)-1].Name)
+	}
+	return cause.Find(cause.HandshakeTimeout, "nothing more after %s", c.Ladder[len(c.Ladder)-1].Name)
+}
+
+func (c *Conversation) explainAlert(alert wire.Step) cause.Finding {
+	who := "server"
+	if alert.FromClient {
+		who = "client"
+	}
+	text := fmt.Sprintf("the %s sent %s", who, alert.Note)
+	if alert.Encrypted {
+		text = fmt.Sprintf("the %s sent an encrypted alert", who)
+	}
+	switch {
+	case who == "client" && c.Protocol == wire.VersionName(gmtls.VersionTLCP) && len(c.parser.Certificates) == 1:
+		return cause.Find(cause.SingleCertificate, "%s", text)
+	case who == "server" && c.parser.Version == 0 && strings.Contains(alert.Note, "(40)"):
+		return cause.Find(cause.NoSharedSuite, "%s", text)
+	case who == "server" && c.parser.Requested && len(c.parser.ClientCertificates) == 0:
+		return cause.Find(cause.ClientCertRequired, "%s", text)
+	case who == "server" && c.parser.Requested:
+		return cause.Find(cause.ClientCertRefused, "%s", text)
+	case who == "client" && strings.Contains(alert.Note, "(48)"):
+		return cause.Find(cause.UnknownRoot, "%s", text)
+	}
+	return cause.Find(cause.AlertReceived, "%s", text)
+}
