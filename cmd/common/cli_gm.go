@@ -5,6 +5,7 @@ package common
 import (
 	"os"
 
+	"github.com/hyperledger/fabric/common/metadata"
 	"gopkg.in/alecthomas/kingpin.v2"
 )
 
@@ -13,11 +14,12 @@ var (
 	tlsEncCert, tlsEncKey **os.File
 )
 
-// configureFlags adds the flags of TLCP.
+// configureFlags adds the flags of TLCP and --version.
 //
 //fork:wrap TLCP towards the peer
 func configureFlags(app *kingpin.Application) {
 	upstreamConfigureFlags(app)
+	app.Version(metadata.VersionInfo(app.Name))
 	tlsMode = app.Flag("tlsMode", "Protocol towards the peer: tls, or gm for TLCP; with gm, --tlsCert and --tlsKey name the signing pair").
 		Default("tls").Enum("tls", "gm")
 	tlsEncCert = app.Flag("tlsEncCert", "(Optional) TLCP encryption certificate that goes with --tlsCert").File()

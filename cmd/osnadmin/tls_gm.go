@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/hyperledger/fabric/common/metadata"
 	"github.com/hyperledger/fabric/internal/osnadmin"
 	"gopkg.in/alecthomas/kingpin.v2"
 )
@@ -29,7 +30,7 @@ var lastStatus int
 // newApp makes the command line with the flags for TLCP. In mode gm --client-cert and --client-key name the signing pair.
 func newApp() *kingpin.Application {
 	tlsFlags.mode, tlsFlags.encCert, tlsFlags.encKey = modeTLS, "", ""
-	app := kingpin.New("osnadmin", "Orderer Service Node (OSN) administration")
+	app := kingpin.New("osnadmin", "Orderer Service Node (OSN) administration").Version(metadata.VersionInfo("osnadmin"))
 	app.Flag("tls-mode", "Protocol for the OSN's admin endpoint: tls, or gm for TLCP (GB/T 38636) with SM2 certificates").
 		Default(modeTLS).EnumVar(&tlsFlags.mode, modeTLS, modeGM)
 	app.Flag("client-enc-cert", "Path to file containing the PEM-encoded SM2 encryption certificate (with --tls-mode gm; --client-cert is then the SM2 signing certificate)").
