@@ -34,6 +34,7 @@ var rawPeers = map[string]func(*world, net.Conn){
 	"no-suite":     alerting(40),
 	"name-unknown": alerting(112),
 	"broken":       alerting(80),
+	"old-version":  alerting(70),
 	"stall": func(_ *world, c net.Conn) {
 		readHello(c)
 		sendHello(c, nil)

@@ -71,6 +71,9 @@ func (a *Attempt) explain(protocol string) []cause.Finding {
 		return []cause.Finding{cause.Find(cause.SpeaksPlain, "the answer begins with %s", strconv.QuoteToASCII(string(a.wire.Foreign[1][:min(len(a.wire.Foreign[1]), 24)])))}
 	}
 	if n, ok := alertNumber(a.err, "remote error"); ok {
+		if protocol == protocolTLCP && a.wire.Server == nil && n == uint8(gmtls.AlertProtocolVersion) {
+			return []cause.Finding{cause.Find(cause.SpeaksTLS, "the answer to a TLCP ClientHello is alert 70 protocol version not supported")}
+		}
 		return []cause.Finding{a.explainAlert(n)}
 	}
 	if protocol == protocolTLCP {

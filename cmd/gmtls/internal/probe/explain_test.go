@@ -3,14 +3,18 @@
 package probe
 
 import (
+	"context"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 )
 
 // Routes cannot be taken away in a test, so the errors of the system stand for
@@ -34,4 +38,35 @@ func TestOptions(t *testing.T) {
 	require.EqualError(t, o.check("both", "text", -1), "--watch must not be negative")
 	require.NoError(t, o.check("tls", "json", 0))
 	require.Equal(t, []string{protocolTLS}, o.Protocols)
+}
+
+// stopAfter ends a context once it was written to so often.
+type stopAfter struct {
+	lines  []string
+	n      int
+	cancel context.CancelFunc
+}
+
+func (s *stopAfter) Write(b []byte) (int, error) {
+	if s.lines = append(s.lines, string(b)); len(s.lines) == s.n {
+		s.cancel()
+	}
+	return len(b), nil
+}
+
+func TestWatchRepeatsUntilStopped(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	l.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	w := &stopAfter{n: 3, cancel: cancel}
+	o := Options{Target: l.Addr().String(), Timeout: time.Second, Protocols: []string{protocolTLCP}}
+	code, _ := exit.Code(repeat(ctx, o, time.Millisecond, "text", w))
+	require.Equal(t, exit.Connect, code)
+	require.Len(t, w.lines, 3)
+	for _, line := range w.lines {
+		require.Regexp(t, `^\d{4}-\d\d-\d\dT\S+  connection-refused: `, line)
+		require.Equal(t, 1, strings.Count(line, "\n"))
+	}
 }
