@@ -4,7 +4,8 @@
 # usage: release.sh VERSION LDFLAGS 'TOOLS IN THE TREE' 'TOOLS AT THE ROOT'
 #
 # Writes build/release: an archive of static binaries for linux/amd64 and linux/arm64, what went into each (the modules
-# as the binaries themselves record them, in CycloneDX), and checksums. Two runs at one commit write the same bytes.
+# as the binaries themselves record them, in CycloneDX), and checksums. Nothing in it depends on clock, user or folder, so that two
+# runs at one commit should write the same bytes.
 set -eu
 cd "$(dirname "$0")/.."
 version=$1 ldflags=$2 tree_tools=$3 root_tools=$4
