@@ -158,6 +158,12 @@ func Read(r io.Reader) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	return collect(source, link, 0)
+}
+
+// collect reads packets to the end. Other TCP ports than port are left out,
+// unless it is 0.
+func collect(source gopacket.PacketDataSource, link layers.LinkType, port layers.TCPPort) (*Report, error) {
 	t := &table{byKey: make(map[string]*Conversation)}
 	assembler := tcpassembly.NewAssembler(tcpassembly.NewStreamPool(t))
 	assembler.MaxBufferedPagesPerConnection, assembler.MaxBufferedPagesTotal = pagesPerStream, pagesInAll
@@ -173,7 +179,7 @@ func Read(r io.Reader) (*Report, error) {
 		report.Packets++
 		packet := gopacket.NewPacket(data, link, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
 		tcp, ok := packet.TransportLayer().(*layers.TCP)
-		if !ok || packet.NetworkLayer() == nil {
+		if !ok || packet.NetworkLayer() == nil || port != 0 && tcp.SrcPort != port && tcp.DstPort != port {
 			continue
 		}
 		assembler.AssembleWithTimestamp(packet.NetworkLayer().NetworkFlow(), tcp, info.Timestamp)

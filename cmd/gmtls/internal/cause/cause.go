@@ -101,7 +101,8 @@ This page is made by ` + "`go generate ./cmd/gmtls/internal/cause`" + ` from the
 The names in bold are what ` + "`gmtls`" + ` prints, and the field ` + "`cause`" + ` of ` + "`-o json`" + `.
 
 Start with ` + "`gmtls probe HOST:PORT --ca ca.crt`" + ` for something that runs and ` + "`gmtls inspect FILE...`" + ` or
-` + "`gmtls inspect --msp DIR`" + ` for files. Exit codes: 0 nothing wrong, 1 wrong usage or unreadable input, 2 not reached,
+` + "`gmtls inspect --msp DIR`" + ` for files. What happened
+between two others, ` + "`gmtls capture FILE.pcap`" + ` or ` + "`gmtls capture -i INTERFACE PORT`" + ` shows. Exit codes: 0 nothing wrong, 1 wrong usage or unreadable input, 2 not reached,
 3 no handshake succeeded, 4 certificates do not hold, 5 findings in files.
 
 ## From symptom to command
