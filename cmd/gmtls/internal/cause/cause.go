@@ -100,10 +100,12 @@ const documentHead = `# Troubleshooting TLCP and TLS
 This page is made by ` + "`go generate ./cmd/gmtls/internal/cause`" + ` from the table that ` + "`gmtls`" + ` itself explains by.
 The names in bold are what ` + "`gmtls`" + ` prints, and the field ` + "`cause`" + ` of ` + "`-o json`" + `.
 
-Start with ` + "`gmtls probe HOST:PORT --ca ca.crt`" + ` for something that runs and ` + "`gmtls inspect FILE...`" + ` or
-` + "`gmtls inspect --msp DIR`" + ` for files. What happened
-between two others, ` + "`gmtls capture FILE.pcap`" + ` or ` + "`gmtls capture -i INTERFACE PORT`" + ` shows. Exit codes: 0 nothing wrong, 1 wrong usage or unreadable input, 2 not reached,
-3 no handshake succeeded, 4 certificates do not hold, 5 findings in files.
+Start with ` + "`gmtls probe HOST:PORT --ca ca.crt`" + ` for something that runs, and with ` + "`gmtls inspect FILE...`" + ` or
+` + "`gmtls inspect --msp DIR`" + ` for files. ` + "`gmtls capture FILE.pcap`" + ` or ` + "`gmtls capture -i INTERFACE PORT`" + ` shows what
+happens between two others.
+
+Exit codes: 0 nothing wrong, 1 wrong usage or unreadable input, 2 not reached, 3 no handshake succeeded, 4 certificates do
+not hold, 5 unhealthy node, findings in files, or broken handshakes in a capture.
 
 ## From symptom to command
 
