@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 )
@@ -33,8 +34,15 @@ func (n *Network) WriteStatus(ctx context.Context, out io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print the table: %w", err)
 	}
-	fmt.Fprintf(out, "\nlogs       %s\nmaterial   %s\npeer CLI   eval \"$(scripts/env.sh %s)\" && peer channel getinfo -c %s\nstop       make %s\n",
-		n.path("logs"), n.path("crypto"), strings.ToLower(n.Peers[0].Name), n.Channel, map[bool]string{true: "docker-network-down", false: "network-down"}[n.docker])
+	dir, stop := "", "make network-down"
+	switch base := filepath.Base(n.Dir); {
+	case n.docker && base == "docker-network":
+		dir, stop = "DIR="+quote(n.Dir)+" ", "make docker-network-down"
+	case base != "network":
+		dir, stop = "DIR="+quote(n.Dir)+" ", stop+" DIR="+quote(n.Dir)
+	}
+	fmt.Fprintf(out, "\nlogs       %s\nmaterial   %s\npeer CLI   eval \"$(%sscripts/env.sh %s)\" && peer channel getinfo -c %s\nstop       %s\n",
+		n.path("logs"), n.path("crypto"), dir, strings.ToLower(n.Peers[0].Name), n.Channel, stop)
 	if len(down) > 0 {
 		return fmt.Errorf("not running: %s", strings.Join(down, ", "))
 	}
