@@ -34,6 +34,7 @@ func TestGrow(t *testing.T) {
 	l.awaitMore(3, "with "+org.Name)
 	l.finish(ctx)
 
+	requireSameOrdererHeight(ctx, t, n) // one that catches up does not know the organisation yet
 	c := contract(t, n, org.PeersOf()[0])
 	submit(ctx, t, c, "CreateAsset", "from-the-new-one", "pink", "1", "hedwig", "4")
 	awaitHeights(ctx, t, n)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
@@ -28,18 +29,11 @@ func (n *Network) RotateTLS(ctx context.Context, node Node) error {
 		return err
 	}
 	if node.Kind == Orderer {
-		// A change to one consenter while another is away could cost the quorum: orderers refuse it.
-		if err := n.awaitActive(ctx); err != nil {
-			return err
-		}
 		cert, err := os.ReadFile(n.path(filepath.FromSlash(n.consenterCert(node))))
 		if err != nil {
 			return fmt.Errorf("new certificate of %s: %w", node.Name, err)
 		}
-		err = n.UpdateConfig(ctx, "rotate-"+node.Name, []Org{n.Ordering}, func(config tree) error {
-			return replaceConsenterCert(config, node, cert)
-		})
-		if err != nil {
+		if err := n.rotateConsenter(ctx, node, cert); err != nil {
 			return err
 		}
 	}
@@ -141,4 +135,22 @@ func (n *Network) ServedCertificate(ctx context.Context, node Node) ([]byte, err
 		return c.ConnectionState().PeerCertificates[0].Raw, nil
 	}
 	return nil, fmt.Errorf("unknown kind of connection %T", conn)
+}
+
+// rotateConsenter puts node's new certificate into the channel. A change to one consenter while another is away could cost
+// the quorum, and orderers refuse it; whether one is away they learn with a delay, so a refusal for that reason is no failure.
+func (n *Network) rotateConsenter(ctx context.Context, node Node, cert []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, healthLimit)
+	defer cancel()
+	for {
+		if err := n.awaitActive(ctx); err != nil {
+			return err
+		}
+		err := n.UpdateConfig(ctx, "rotate-"+node.Name, []Org{n.Ordering}, func(config tree) error {
+			return replaceConsenterCert(config, node, cert)
+		})
+		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "quorum loss") {
+			return err
+		}
+	}
 }
