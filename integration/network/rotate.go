@@ -138,9 +138,10 @@ func (n *Network) ServedCertificate(ctx context.Context, node Node) ([]byte, err
 }
 
 // rotateConsenter puts node's new certificate into the channel. A change to one consenter while another is away could cost
-// the quorum, and orderers refuse it; whether one is away they learn with a delay, so a refusal for that reason is no failure.
+// the quorum, and orderers refuse it; whether one is away they learn with a delay. An update that an orderer took but could not
+// hand to the leader is lost, as any transaction is. Neither is a failure: the update is sent again.
 func (n *Network) rotateConsenter(ctx context.Context, node Node, cert []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, healthLimit)
+	ctx, cancel := context.WithTimeout(ctx, 3*healthLimit)
 	defer cancel()
 	for {
 		if err := n.awaitActive(ctx); err != nil {
@@ -149,7 +150,8 @@ func (n *Network) rotateConsenter(ctx context.Context, node Node, cert []byte) e
 		err := n.UpdateConfig(ctx, "rotate-"+node.Name, []Org{n.Ordering}, func(config tree) error {
 			return replaceConsenterCert(config, node, cert)
 		})
-		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "quorum loss") {
+		again := err != nil && (strings.Contains(err.Error(), "quorum loss") || strings.Contains(err.Error(), "update to be committed"))
+		if !again || ctx.Err() != nil {
 			return err
 		}
 	}
