@@ -7,13 +7,16 @@ import (
 
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/bccsp/gm"
+	"github.com/hyperledger/fabric/bccsp/sw"
 )
 
 // FactoryOpts holds the section BCCSP of a node's configuration.
 //
-//fork:fields the section BCCSP.GM
+//fork:fields the section BCCSP.GM and the key BCCSP.VerificationMemo
 type FactoryOpts struct {
 	GM *GmOpts `json:"GM,omitempty" yaml:"GM,omitempty"`
+	// VerificationMemo makes the node remember which signatures it has verified; nil means true.
+	VerificationMemo *bool `json:"VerificationMemo,omitempty" yaml:"VerificationMemo,omitempty"`
 }
 
 // GetDefault returns the provider of this process. A process whose cryptography gives wrong answers must not go on,
@@ -27,10 +30,11 @@ func GetDefault() bccsp.BCCSP {
 	return upstreamGetDefault()
 }
 
-// initFactories sets the default provider.
+// initFactories sets the default provider, and whether all providers remember verifications.
 //
-//fork:wrap BCCSP.Default GM
+//fork:wrap BCCSP.Default GM, BCCSP.VerificationMemo
 func initFactories(config *FactoryOpts) error {
+	sw.RememberVerifications(config == nil || config.VerificationMemo == nil || *config.VerificationMemo)
 	if config == nil || config.Default != GMBasedFactoryName {
 		return upstreamInitFactories(config)
 	}

@@ -11,7 +11,10 @@ import (
 
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/bccsp/gm"
+	"github.com/hyperledger/fabric/bccsp/sw"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/metrics"
+	"github.com/hyperledger/fabric/common/metrics/disabled"
 	"github.com/spf13/viper"
 	"github.com/stretchr/testify/require"
 	"gopkg.in/yaml.v2"
@@ -140,11 +143,75 @@ func TestGMBadSettings(t *testing.T) {
 	require.Equal(t, "GM", (&GMFactory{}).Name())
 }
 
+// countedVerifications counts verifications by source.
+type countedVerifications struct {
+	*disabled.Provider
+	bySource map[string]int
+	source   string
+}
+
+func (c countedVerifications) NewCounter(metrics.CounterOpts) metrics.Counter { return c }
+
+func (c countedVerifications) With(labels ...string) metrics.Counter {
+	c.source = labels[len(labels)-1]
+	return c
+}
+
+func (c countedVerifications) Add(float64) { c.bySource[c.source]++ }
+
+func TestVerificationMemoSetting(t *testing.T) {
+	restoreDefault(t)
+	t.Cleanup(func() {
+		sw.RememberVerifications(false)
+		sw.UseMetrics(&disabled.Provider{})
+	})
+	boot, err := GetBCCSPFromOpts(GetDefaultOpts())
+	require.NoError(t, err)
+	key, err := boot.KeyGen(&bccsp.SM2KeyGenOpts{Temporary: true})
+	require.NoError(t, err)
+	public, err := key.PublicKey()
+	require.NoError(t, err)
+	signature, err := boot.Sign(key, []byte("message"), &bccsp.SM2SignerOpts{})
+	require.NoError(t, err)
+
+	for _, provider := range []string{"SW", "GM"} {
+		for text, repeated := range map[string]string{
+			"":                          "remembered",
+			"VerificationMemo: true":    "remembered",
+			"VerificationMemo: 'true'":  "remembered",
+			"VerificationMemo: false":   "computed",
+			"VerificationMemo: 'false'": "computed", // as from the environment
+		} {
+			v := viper.New()
+			v.SetConfigType("yaml")
+			require.NoError(t, v.ReadConfig(strings.NewReader("BCCSP:\n  Default: "+provider+"\n  "+text)))
+			config := GetDefaultOpts()
+			require.NoError(t, v.UnmarshalKey("BCCSP", &config))
+			require.NoError(t, initFactories(config))
+
+			counted := map[string]int{}
+			sw.UseMetrics(countedVerifications{bySource: counted})
+			for range 2 {
+				ok, err := boot.Verify(public, signature, []byte("message"), &bccsp.SM2SignerOpts{})
+				require.NoError(t, err)
+				require.True(t, ok)
+			}
+			want := map[string]int{"computed": 1}
+			want[repeated]++
+			require.Equal(t, want, counted, "%s %q, a provider from before the configuration was read", provider, text)
+		}
+	}
+	v := viper.New()
+	v.Set("BCCSP.VerificationMemo", "perhaps")
+	require.ErrorContains(t, v.UnmarshalKey("BCCSP", &FactoryOpts{}), "VerificationMemo")
+}
+
 // The section can be written in YAML as the peer reads it, and survives JSON, through which the orderer passes it.
 func TestGMSectionDecodes(t *testing.T) {
 	const text = `
 BCCSP:
   Default: GM
+  VerificationMemo: false
   GM:
     Hash: SM3
     Security: 256
@@ -152,7 +219,7 @@ BCCSP:
       KeyStore: /keys
       PasswordFile: /password
 `
-	want := &FactoryOpts{Default: "GM", GM: &GmOpts{
+	want := &FactoryOpts{Default: "GM", VerificationMemo: new(bool), GM: &GmOpts{
 		Hash: "SM3", Security: 256,
 		FileKeystore: &GmFileKeystoreOpts{KeyStorePath: "/keys", PasswordFile: "/password"},
 	}}

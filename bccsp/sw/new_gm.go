@@ -16,7 +16,7 @@ import (
 // parameters. Every holder of a provider can therefore verify every member of a channel, those included that got theirs
 // before the configuration was read. It fails if the self-test of the national algorithms does.
 //
-//fork:wrap make every software provider serve SM2, SM3 and SM4 by key type
+//fork:wrap make every software provider serve SM2, SM3 and SM4 by key type, and remember successful verifications
 func NewWithParams(securityLevel int, hashFamily string, keyStore bccsp.KeyStore) (bccsp.BCCSP, error) {
 	if err := gm.SelfTest(); err != nil {
 		return nil, err
@@ -31,6 +31,9 @@ func NewWithParams(securityLevel int, hashFamily string, keyStore bccsp.KeyStore
 	}
 	if err := gm.Register(csp.AddWrapper); err != nil {
 		return nil, err
+	}
+	for key, verifier := range csp.Verifiers {
+		csp.Verifiers[key] = rememberingVerifier{verifier}
 	}
 	return csp, nil
 }
