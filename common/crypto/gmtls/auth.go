@@ -159,17 +159,15 @@ func (p *peer) verify(t trust, now time.Time) error {
 			opts.Intermediates.AddCert(cert)
 		}
 	}
-	var enc pending[[][]*smx509.Certificate]
-	if len(leaves) == 2 {
-		enc = begin(func() ([][]*smx509.Certificate, error) { return leaves[1].Verify(opts) })
-	}
 	signChains, err := leaves[0].Verify(opts)
-	encChains, encErr := enc.wait()
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("signing certificate: %w", err)
-	case encErr != nil:
-		return fmt.Errorf("encryption certificate: %w", encErr)
+	}
+	var encChains [][]*smx509.Certificate
+	if len(leaves) == 2 {
+		if encChains, err = leaves[1].Verify(opts); err != nil {
+			return fmt.Errorf("encryption certificate: %w", err)
+		}
 	}
 	p.narrowValidity(signChains)
 	p.narrowValidity(encChains)

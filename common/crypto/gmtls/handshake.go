@@ -33,34 +33,7 @@ type handshake struct {
 	msg      []byte // scratch for messages to send
 	requests int    // HelloRequest messages that were ignored
 
-	preMaster pending[[]byte] // being computed; zero: not begun
-}
-
-// pending is a result that another goroutine computes while the handshake goes
-// on, since both ends wait for each other most of the time.
-type pending[T any] struct {
-	done  chan struct{}
-	value *T
-	err   *error
-}
-
-func begin[T any](f func() (T, error)) pending[T] {
-	p := pending[T]{make(chan struct{}), new(T), new(error)}
-	go func() {
-		defer close(p.done)
-		*p.value, *p.err = f()
-	}()
-	return p
-}
-
-// wait returns the result; that of the zero pending is the zero value.
-func (p pending[T]) wait() (T, error) {
-	if p.done == nil {
-		var zero T
-		return zero, nil
-	}
-	<-p.done
-	return *p.value, *p.err
+	preMaster func() ([]byte, error) // computes the secret, at most once
 }
 
 func (c *Conn) newHandshake(ctx context.Context) *handshake {
@@ -70,16 +43,14 @@ func (c *Conn) newHandshake(ctx context.Context) *handshake {
 	}
 }
 
-// wipe forgets the secrets. It waits for what is still being computed.
+// wipe forgets the secrets.
 func (h *handshake) wipe() {
-	preMaster, _ := h.preMaster.wait()
-	clear(preMaster)
 	h.keys.wipe()
 }
 
 // deriveMaster derives the master secret once the pre-master secret is there.
 func (h *handshake) deriveMaster() error {
-	preMaster, err := h.preMaster.wait()
+	preMaster, err := h.preMaster()
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,7 @@ type clientHandshakeState struct {
 	sessionKey string
 	newID      []byte // of the session that the server offers; empty: none
 
-	encrypted     pending[eccKeys] // ECC suites
-	ecdhPoint     []byte           // the server's ephemeral key; ECDHE suites
+	ecdhPoint     []byte // the server's ephemeral key; ECDHE suites
 	certRequested bool
 	cert          *Certificate // what is presented; nil: nothing
 	sent          [][]byte     // its certificates as sent
@@ -32,10 +31,6 @@ type clientHandshakeState struct {
 func (c *Conn) clientHandshake(ctx context.Context) error {
 	hs := &clientHandshakeState{handshake: c.newHandshake(ctx)}
 	defer hs.wipe()
-	defer func() {
-		keys, _ := hs.encrypted.wait()
-		clear(keys.preMaster)
-	}()
 	if err := hs.makeHello(); err != nil {
 		return err
 	}
@@ -275,10 +270,6 @@ func (hs *clientHandshakeState) readServerFlight() error {
 		return failf(AlertBadCertificate, "the server sent no encryption certificate in the second place")
 	}
 
-	if !hs.suite.ecdhe {
-		hs.encrypted = begin(hs.encryptPreMaster)
-	}
-
 	if msg, err = hs.read(msgServerKeyExchange); err != nil {
 		return err
 	}
@@ -429,31 +420,23 @@ func (hs *clientHandshakeState) sendKeys() error {
 	return nil
 }
 
-// eccKeys is the client's part in the key exchange of an ECC suite.
-type eccKeys struct{ preMaster, ciphertext []byte }
-
-func (hs *clientHandshakeState) encryptPreMaster() (keys eccKeys, err error) {
-	random := hs.c.config.rand()
-	if keys.preMaster, err = newPreMaster(random); err != nil {
-		return keys, internal(err)
-	}
-	if keys.ciphertext, err = sm2.EncryptASN1(random, hs.c.peer.enc, keys.preMaster); err != nil {
-		return keys, internal(fmt.Errorf("encrypting the pre-master secret: %w", err))
-	}
-	return keys, nil
-}
-
 // sendClientKeys sends ClientKeyExchange (6.4.5.7).
 func (hs *clientHandshakeState) sendClientKeys() error {
 	if hs.suite.ecdhe {
 		return hs.sendECDHKeys()
 	}
-	keys, err := hs.encrypted.wait()
+	random := hs.c.config.rand()
+	preMaster, err := newPreMaster(random)
 	if err != nil {
-		return err
+		return internal(err)
 	}
-	hs.keys.setPreMaster(keys.preMaster, hs.clientRandom[:], hs.serverRandom[:])
-	return hs.send(appendVectorMessage(hs.msg[:0], msgClientKeyExchange, keys.ciphertext))
+	ciphertext, err := sm2.EncryptASN1(random, hs.c.peer.enc, preMaster)
+	if err != nil {
+		clear(preMaster)
+		return internal(fmt.Errorf("encrypting the pre-master secret: %w", err))
+	}
+	hs.keys.setPreMaster(preMaster, hs.clientRandom[:], hs.serverRandom[:])
+	return hs.send(appendVectorMessage(hs.msg[:0], msgClientKeyExchange, ciphertext))
 }
 
 func (hs *clientHandshakeState) sendECDHKeys() error {
@@ -465,7 +448,7 @@ func (hs *clientHandshakeState) sendECDHKeys() error {
 	if err != nil {
 		return internal(err)
 	}
-	hs.preMaster = begin(func() ([]byte, error) { return hs.agree(agreement, hs.ecdhPoint) })
+	hs.preMaster = func() ([]byte, error) { return hs.agree(agreement, hs.ecdhPoint) }
 	start := beginMessage(hs.msg[:0], msgClientKeyExchange)
 	return hs.send(endMessage(appendECDHParams(start, agreement.EphemeralPublic()), 0))
 }

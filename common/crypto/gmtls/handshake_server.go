@@ -445,8 +445,8 @@ func (hs *serverHandshakeState) readCertificate() error {
 	return nil
 }
 
-// processClientKeys begins to take the pre-master secret from ClientKeyExchange
-// (6.4.5.7).
+// processClientKeys reads ClientKeyExchange (6.4.5.7). The work with the secret
+// waits until the client has proved who it is, if it is to.
 func (hs *serverHandshakeState) processClientKeys(body []byte) error {
 	if hs.suite.ecdhe {
 		point, err := parseClientParams(body)
@@ -454,7 +454,7 @@ func (hs *serverHandshakeState) processClientKeys(body []byte) error {
 			return fail(AlertIllegalParameter, err)
 		}
 		point = bytes.Clone(point)
-		hs.preMaster = begin(func() ([]byte, error) { return hs.agree(hs.agreement, point) })
+		hs.preMaster = func() ([]byte, error) { return hs.agree(hs.agreement, point) }
 		return nil
 	}
 	ciphertext, ok := parseVectorMessage(body)
@@ -462,13 +462,13 @@ func (hs *serverHandshakeState) processClientKeys(body []byte) error {
 		return decodeError(msgClientKeyExchange)
 	}
 	ciphertext = bytes.Clone(ciphertext)
-	hs.preMaster = begin(func() ([]byte, error) {
+	hs.preMaster = func() ([]byte, error) {
 		preMaster, err := decryptPreMaster(hs.c.config.rand(), hs.cert.EncPrivateKey, ciphertext)
 		if err != nil {
 			return nil, internal(err)
 		}
 		return preMaster, nil
-	})
+	}
 	return nil
 }
 

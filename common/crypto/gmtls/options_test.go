@@ -114,7 +114,7 @@ func TestClientKeyExchangeForms(t *testing.T) {
 			if err := hs.send(appendVectorMessage(nil, msgCertificateVerify, sig)); err != nil {
 				return err
 			}
-			hs.preMaster = begin(func() ([]byte, error) { return hs.agree(agreement, hs.ecdhPoint) })
+			hs.preMaster = func() ([]byte, error) { return hs.agree(agreement, hs.ecdhPoint) }
 			if err := hs.deriveMaster(); err != nil {
 				return err
 			}

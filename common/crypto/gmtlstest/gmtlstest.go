@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gmtlstest makes SM2 certificate authorities and TLCP certificate pairs (GB/T 38636: one certificate that signs, one
-// that encrypts) for tests. Keys live as long as the test; nothing here is meant for production.
+// Package gmtlstest makes certificate authorities, their certificates and TLCP certificate pairs (GB/T 38636: one certificate that
+// signs, one that encrypts) for tests. Keys live as long as the test; nothing here is meant for production.
 package gmtlstest
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
 	"net"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -19,93 +20,71 @@ import (
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
-// CA is an SM2 certificate authority.
+// Family is the kind of key that an authority has and issues for.
+type Family bool
+
+// The families.
+const (
+	ECDSA Family = false // P-256
+	SM2   Family = true
+)
+
+// String names the family.
+func (f Family) String() string {
+	if f == SM2 {
+		return "SM2"
+	}
+	return "ECDSA"
+}
+
+// CA is a self-signed authority.
 type CA struct {
-	// CertPEM is the CA's certificate.
-	CertPEM []byte
-	// Cert is the same, parsed.
-	Cert *x509.Certificate
-	key  *sm2.PrivateKey
+	Family  Family
+	Cert    *x509.Certificate
+	CertPEM []byte // the same
+	key     crypto.Signer
 }
 
-// Pair holds the four PEM texts of a TLCP end.
-type Pair struct {
-	SignCert, SignKey, EncCert, EncKey []byte
+// Leaf is a certificate with its key, both also in PEM (the key in PKCS #8).
+type Leaf struct {
+	Cert            *x509.Certificate
+	Key             crypto.Signer
+	CertPEM, KeyPEM []byte
 }
 
-// Files are the paths that Pair.Write returns.
-type Files struct {
-	SignCert, SignKey, EncCert, EncKey string
-}
+// validity is that of all certificates whose end the caller does not say.
+const validity = 24 * time.Hour
 
-// NewCA makes a self-signed SM2 CA, valid for a day.
+// NewCA makes an SM2 authority, valid for a day, with a name that no other one has.
 func NewCA(t testing.TB) *CA {
 	t.Helper()
-	ca := &CA{key: newKey(t)}
-	template := newTemplate(t, "SM2 TLS CA", time.Now().Add(24*time.Hour))
+	return NewFamilyCA(t, SM2, "SM2 TLS CA "+newSerial(t).String())
+}
+
+// NewFamilyCA makes an authority, valid for a day, with the common name given.
+func NewFamilyCA(t testing.TB, family Family, name string) *CA {
+	t.Helper()
+	ca := &CA{Family: family, key: newKey(t, family)}
+	template := newTemplate(t, pkix.Name{CommonName: name, Organization: []string{"tests"}}, time.Now().Add(validity))
 	template.IsCA = true
 	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
-	ca.CertPEM = ca.issue(t, template, ca.key)
-	block, _ := pem.Decode(ca.CertPEM)
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca.Cert = cert
+	ca.Cert = ca.create(t, template, ca.key)
+	ca.CertPEM = encodeCert(ca.Cert)
 	return ca
 }
 
-// NewPair issues a pair for the hosts, DNS names or IP addresses, usable by server and client, valid for a day.
-func (ca *CA) NewPair(t testing.TB, hosts ...string) Pair {
+// Issue makes a certificate for the subject that can sign, and serve on localhost and 127.0.0.1.
+func (ca *CA) Issue(t testing.TB, subject pkix.Name, extensions ...pkix.Extension) *Leaf {
 	t.Helper()
-	return ca.NewPairUntil(t, time.Now().Add(24*time.Hour), hosts...)
+	template := newTemplate(t, subject, time.Now().Add(validity))
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	template.ExtraExtensions = extensions
+	return ca.leaf(t, template, []string{"localhost", "127.0.0.1"})
 }
 
-// NewPairUntil is NewPair with an end of validity, which may lie in the past.
-func (ca *CA) NewPairUntil(t testing.TB, notAfter time.Time, hosts ...string) Pair {
+// leaf makes a key, and a certificate by the template that server and client can use for the hosts.
+func (ca *CA) leaf(t testing.TB, template *x509.Certificate, hosts []string) *Leaf {
 	t.Helper()
-	const encipher = x509.KeyUsageKeyEncipherment | x509.KeyUsageDataEncipherment | x509.KeyUsageKeyAgreement
-	subject := newTemplate(t, "node", notAfter).Subject // one for both, as peers demand
-	var p Pair
-	p.SignCert, p.SignKey = ca.leaf(t, subject, x509.KeyUsageDigitalSignature, notAfter, hosts)
-	p.EncCert, p.EncKey = ca.leaf(t, subject, encipher, notAfter, hosts)
-	return p
-}
-
-// Bundle returns the certificates and keys as PEM bundles, behind a standard pair if one is given.
-func (p Pair) Bundle(stdCert, stdKey []byte) (certs, keys []byte) {
-	certs = append(append(append([]byte{}, stdCert...), p.SignCert...), p.EncCert...)
-	keys = append(append(append([]byte{}, stdKey...), p.SignKey...), p.EncKey...)
-	return certs, keys
-}
-
-// Write stores the pair in the folder as PREFIX-sign.crt, PREFIX-sign.key, PREFIX-enc.crt and PREFIX-enc.key, replacing
-// what stands there.
-func (p Pair) Write(t testing.TB, dir, prefix string) Files {
-	t.Helper()
-	return Files{
-		SignCert: WriteFile(t, dir, prefix+"-sign.crt", p.SignCert),
-		SignKey:  WriteFile(t, dir, prefix+"-sign.key", p.SignKey),
-		EncCert:  WriteFile(t, dir, prefix+"-enc.crt", p.EncCert),
-		EncKey:   WriteFile(t, dir, prefix+"-enc.key", p.EncKey),
-	}
-}
-
-// WriteFile stores one file and returns its path.
-func WriteFile(t testing.TB, dir, name string, content []byte) string {
-	t.Helper()
-	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func (ca *CA) leaf(t testing.TB, subject pkix.Name, usage x509.KeyUsage, notAfter time.Time, hosts []string) (certPEM, keyPEM []byte) {
-	t.Helper()
-	template := newTemplate(t, "node", notAfter)
-	template.Subject = subject
-	template.KeyUsage = usage
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {
@@ -114,47 +93,73 @@ func (ca *CA) leaf(t testing.TB, subject pkix.Name, usage x509.KeyUsage, notAfte
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	key := newKey(t)
+	key := newKey(t, ca.Family)
 	keyPEM, err := x509.MarshalPrivateKeyPEM(key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ca.issue(t, template, key), keyPEM
+	cert := ca.create(t, template, key)
+	return &Leaf{Cert: cert, Key: key, CertPEM: encodeCert(cert), KeyPEM: keyPEM}
 }
 
-func (ca *CA) issue(t testing.TB, template *x509.Certificate, subject *sm2.PrivateKey) []byte {
+// create signs a certificate for the key; the authority's own by itself.
+func (ca *CA) create(t testing.TB, template *x509.Certificate, key crypto.Signer) *x509.Certificate {
 	t.Helper()
 	parent := ca.Cert
 	if parent == nil {
 		parent = template
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, subject.Public(), ca.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), ca.key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
 }
 
-func newTemplate(t testing.TB, name string, notAfter time.Time) *x509.Certificate {
+func newTemplate(t testing.TB, subject pkix.Name, notAfter time.Time) *x509.Certificate {
 	t.Helper()
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	if err != nil {
-		t.Fatal(err)
+	notBefore := time.Now().Add(-validity)
+	if notAfter.Before(time.Now()) {
+		notBefore = notAfter.Add(-2 * validity)
 	}
 	return &x509.Certificate{
-		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: name, SerialNumber: serial.String()},
-		NotBefore:             notAfter.Add(-48 * time.Hour),
+		SerialNumber:          newSerial(t),
+		Subject:               subject,
+		NotBefore:             notBefore,
 		NotAfter:              notAfter,
 		BasicConstraintsValid: true,
 	}
 }
 
-func newKey(t testing.TB) *sm2.PrivateKey {
+func newSerial(t testing.TB) *big.Int {
 	t.Helper()
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serial
+}
+
+func newKey(t testing.TB, family Family) crypto.Signer {
+	t.Helper()
+	if family == ECDSA {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
 	key, err := sm2.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return key
+}
+
+func encodeCert(cert *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
 }

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmtlstest
+
+import (
+	"crypto/x509/pkix"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// Pair holds the four PEM texts of a TLCP end.
+type Pair struct {
+	SignCert, SignKey, EncCert, EncKey []byte
+}
+
+// Files are the paths that Pair.Write returns.
+type Files struct {
+	SignCert, SignKey, EncCert, EncKey string
+}
+
+// NewPair issues a pair for the hosts, DNS names or IP addresses, usable by server and client, valid for a day.
+func (ca *CA) NewPair(t testing.TB, hosts ...string) Pair {
+	t.Helper()
+	return ca.NewPairUntil(t, time.Now().Add(validity), hosts...)
+}
+
+// NewPairUntil is NewPair with an end of validity, which may lie in the past.
+func (ca *CA) NewPairUntil(t testing.TB, notAfter time.Time, hosts ...string) Pair {
+	t.Helper()
+	const encipher = x509.KeyUsageKeyEncipherment | x509.KeyUsageDataEncipherment | x509.KeyUsageKeyAgreement
+	subject := pkix.Name{CommonName: "node", SerialNumber: newSerial(t).String()} // one for both, as peers demand
+	half := func(usage x509.KeyUsage) *Leaf {
+		template := newTemplate(t, subject, notAfter)
+		template.KeyUsage = usage
+		return ca.leaf(t, template, hosts)
+	}
+	sign, enc := half(x509.KeyUsageDigitalSignature), half(encipher)
+	return Pair{SignCert: sign.CertPEM, SignKey: sign.KeyPEM, EncCert: enc.CertPEM, EncKey: enc.KeyPEM}
+}
+
+// Bundle returns the certificates and keys as PEM bundles, behind a standard pair if one is given.
+func (p Pair) Bundle(stdCert, stdKey []byte) (certs, keys []byte) {
+	certs = append(append(append([]byte{}, stdCert...), p.SignCert...), p.EncCert...)
+	keys = append(append(append([]byte{}, stdKey...), p.SignKey...), p.EncKey...)
+	return certs, keys
+}
+
+// Write stores the pair in the folder as PREFIX-sign.crt, PREFIX-sign.key, PREFIX-enc.crt and PREFIX-enc.key, replacing
+// what stands there.
+func (p Pair) Write(t testing.TB, dir, prefix string) Files {
+	t.Helper()
+	return Files{
+		SignCert: WriteFile(t, dir, prefix+"-sign.crt", p.SignCert),
+		SignKey:  WriteFile(t, dir, prefix+"-sign.key", p.SignKey),
+		EncCert:  WriteFile(t, dir, prefix+"-enc.crt", p.EncCert),
+		EncKey:   WriteFile(t, dir, prefix+"-enc.key", p.EncKey),
+	}
+}
+
+// WriteFile stores one file and returns its path.
+func WriteFile(t testing.TB, dir, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
