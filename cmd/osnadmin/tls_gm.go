@@ -7,16 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
+	"os"
 
 	"github.com/hyperledger/fabric/common/metadata"
 	"github.com/hyperledger/fabric/internal/osnadmin"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"gopkg.in/alecthomas/kingpin.v2"
 )
 
 const (
-	modeTLS = "tls"
-	modeGM  = "gm"
+	modeTLS = string(comm.ClientTLS)
+	modeGM  = string(comm.ClientGM)
 )
 
 // tlsFlags are the values of the flags that newApp adds.
@@ -60,12 +61,29 @@ func checkTLSFlags(caFile string) error {
 	return nil
 }
 
-// loadClientPair reads what the command presents to the OSN, as the mode says.
-func loadClientPair(certFile, keyFile string) (tls.Certificate, error) {
-	if tlsFlags.mode == modeGM {
-		return osnadmin.LoadTLCPPair(certFile, keyFile, tlsFlags.encCert, tlsFlags.encKey)
+// loadClient makes the client that connects to the OSN with these roots and files, as the mode says.
+func loadClient(roots []byte, certFile, keyFile string) (tls.Certificate, error) {
+	options := comm.SecureOptions{
+		UseTLS: true, RequireClientCert: true, ServerRootCAs: [][]byte{roots}, ClientMode: comm.ClientMode(tlsFlags.mode),
 	}
-	return tls.LoadX509KeyPair(certFile, keyFile)
+	if options.ClientMode == comm.ClientGM {
+		material, err := comm.Files{
+			SignCert: certFile, SignKey: keyFile, EncCert: tlsFlags.encCert, EncKey: tlsFlags.encKey,
+		}.Load()
+		if err != nil {
+			return tls.Certificate{}, err
+		}
+		options.Certificate, options.Key = material.Certificate, material.Key
+		return osnadmin.Client(options)
+	}
+	var err error
+	if options.Certificate, err = os.ReadFile(certFile); err != nil {
+		return tls.Certificate{}, err
+	}
+	if options.Key, err = os.ReadFile(keyFile); err != nil {
+		return tls.Certificate{}, err
+	}
+	return osnadmin.Client(options)
 }
 
 // executeChecked makes the command fail when the OSN has refused the request. Upstream exits with 0 as soon as there is an
@@ -87,12 +105,12 @@ func responseOutput(showStatus bool, statusCode int, responseBody []byte) (strin
 	return upstreamResponseOutput(showStatus, statusCode, responseBody)
 }
 
-// errorOutput names the remedy when the OSN does not speak this command's protocol.
+// errorOutput names the flag and the key when the OSN does not speak this command's protocol.
 //
 //fork:wrap explain a refused protocol
 func errorOutput(err error) string {
-	if tlsFlags.mode == modeTLS && strings.Contains(err.Error(), "protocol version not supported") {
-		err = fmt.Errorf("%w (this client's mode is tls; if the orderer's Admin.TLS.Mode is gm, use --tls-mode gm)", err)
+	if mode := (*comm.ModeError)(nil); errors.As(err, &mode) {
+		err = fmt.Errorf("%w (this client's mode is --tls-mode, the server's Admin.TLS.Mode in orderer.yaml)", err)
 	}
 	return upstreamErrorOutput(err)
 }

@@ -21,8 +21,9 @@ type TLS struct {
 	// Role names the server in the registry of live TLS material, by which its files are reloaded and its mode is switched
 	// while it runs; "http" and the address when empty.
 	Role string
-	// Mode is "tls" (also when empty), "dual" or "gm".
-	Mode string
+	// Mode is "tls" (also when empty), "dual" or "gm"; ModeKey is the configuration key that gives it, for messages.
+	Mode    string
+	ModeKey string
 	// GMSignCertFile and the next three name the PEM files of the SM2 signing and encryption pairs. All four or none.
 	GMSignCertFile string
 	GMSignKeyFile  string
@@ -32,6 +33,8 @@ type TLS struct {
 	GMCipherSuites []string
 	// DrainGrace is how long connections of an abolished protocol may go on after a live switch; 0 means 60 s.
 	DrainGrace time.Duration
+	// HandshakesPerAddress is how many handshakes of one address run at once; 0 means the default of comm.
+	HandshakesPerAddress int
 }
 
 // Config refuses a client CA file that holds no certificate: upstream passes over it, and trust that the operator meant
@@ -102,7 +105,8 @@ func (t TLS) listen(inner net.Listener) (net.Listener, error) {
 		role = "http " + inner.Addr().String()
 	}
 	source, err := comm.NewSource(comm.SourceConfig{
-		Role: role, Load: files.Load, ServerMode: mode, GMCipherSuites: t.GMCipherSuites, DrainGrace: t.DrainGrace,
+		Role: role, Load: files.Load, ServerMode: mode, ModeKey: t.ModeKey,
+		GMCipherSuites: t.GMCipherSuites, DrainGrace: t.DrainGrace, HandshakesPerAddress: t.HandshakesPerAddress,
 	})
 	if err != nil {
 		return nil, err

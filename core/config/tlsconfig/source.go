@@ -30,12 +30,13 @@ func PeerServerSource() (*comm.Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	perAddress, err := HandshakesPerAddress("peer")
+	if err != nil {
+		return nil, err
+	}
 	files := ServerFiles("peer")
 	source, err := register(files, comm.SourceConfig{
-		Role:           RolePeerServer,
-		ServerMode:     mode,
-		GMCipherSuites: suites(),
-		DrainGrace:     viper.GetDuration("peer.tls.drainGrace"),
+		Role: RolePeerServer, ServerMode: mode, ModeKey: serverModeKey("peer"), HandshakesPerAddress: perAddress,
 	})
 	if err != nil || samePairs(files, ClientFiles("peer")) {
 		return source, err
@@ -45,7 +46,7 @@ func PeerServerSource() (*comm.Source, error) {
 		return nil, err
 	}
 	files.ClientRootCAs = nil
-	_, err = register(files, comm.SourceConfig{Role: RolePeerGateway, ClientMode: clientMode, GMCipherSuites: suites()})
+	_, err = register(files, comm.SourceConfig{Role: RolePeerGateway, ClientMode: clientMode, ModeKey: clientModeKey("peer")})
 	return source, err
 }
 
@@ -55,20 +56,20 @@ func PeerClientSource() (*comm.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return register(ClientFiles("peer"), comm.SourceConfig{Role: RolePeerClient, ClientMode: mode, GMCipherSuites: suites()})
+	return register(ClientFiles("peer"), comm.SourceConfig{Role: RolePeerClient, ClientMode: mode, ModeKey: clientModeKey("peer")})
 }
-
-// suites returns the TLCP suites of the peer's channels in order of preference; none means the default.
-func suites() []string { return viper.GetStringSlice("peer.tls.gm.cipherSuites") }
 
 func samePairs(a, b comm.Files) bool {
 	return a.Cert == b.Cert && a.Key == b.Key && a.SignCert == b.SignCert && a.SignKey == b.SignKey &&
 		a.EncCert == b.EncCert && a.EncKey == b.EncKey
 }
 
+// register makes the source of a role, with what all channels of the peer have in common, unless it is there already.
 func register(files comm.Files, cfg comm.SourceConfig) (*comm.Source, error) {
 	mu.Lock()
 	defer mu.Unlock()
+	cfg.GMCipherSuites = viper.GetStringSlice("peer.tls.gm.cipherSuites")
+	cfg.DrainGrace = viper.GetDuration("peer.tls.drainGrace")
 	wanted := settings{files: files, config: cfg}
 	if source := comm.LookupSource(cfg.Role); source != nil && reflect.DeepEqual(made[cfg.Role], wanted) {
 		return source, nil

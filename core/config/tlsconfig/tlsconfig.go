@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/hyperledger/fabric/core/config"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
@@ -31,9 +32,13 @@ const (
 	RolePeerGateway = "peer.gateway"
 )
 
+func serverModeKey(prefix string) string { return prefix + ".tls.mode" }
+
+func clientModeKey(prefix string) string { return prefix + ".tls.clientMode" }
+
 // ServerMode returns PREFIX.tls.mode; absent means tls.
 func ServerMode(prefix string) (comm.ServerMode, error) {
-	key := prefix + ".tls.mode"
+	key := serverModeKey(prefix)
 	mode, err := comm.ParseServerMode(viper.GetString(key))
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", key, err)
@@ -43,12 +48,26 @@ func ServerMode(prefix string) (comm.ServerMode, error) {
 
 // ClientMode returns PREFIX.tls.clientMode; absent means tls.
 func ClientMode(prefix string) (comm.ClientMode, error) {
-	key := prefix + ".tls.clientMode"
+	key := clientModeKey(prefix)
 	mode, err := comm.ParseClientMode(viper.GetString(key))
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", key, err)
 	}
 	return mode, nil
+}
+
+// HandshakesPerAddress returns PREFIX.tls.handshakesPerAddress; absent means 0, the default of the comm layer.
+func HandshakesPerAddress(prefix string) (int, error) {
+	key := prefix + ".tls.handshakesPerAddress"
+	text := viper.GetString(key)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > comm.MaxHandshakes {
+		return 0, fmt.Errorf("%s is %q: use 1 to %d, or leave it out", key, text, comm.MaxHandshakes)
+	}
+	return n, nil
 }
 
 // ReadStandardPEM reads a certificate or key of crypto/tls. A process that speaks nothing but TLCP need not have one: with

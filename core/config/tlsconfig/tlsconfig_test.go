@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
@@ -93,6 +94,20 @@ func TestModeFromEnvironment(t *testing.T) {
 	require.Equal(t, "/somewhere/sign.crt", ServerFiles("peer").SignCert)
 }
 
+func TestHandshakesPerAddress(t *testing.T) {
+	for value, want := range map[any]int{nil: 0, "": 0, 0: 0, 64: 64, "512": 512} {
+		set(t, map[string]any{"peer.tls.handshakesPerAddress": value})
+		got, err := HandshakesPerAddress("peer")
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, value := range []any{-1, 513, "many", 1.5} {
+		set(t, map[string]any{"peer.tls.handshakesPerAddress": value})
+		_, err := PeerServerSource()
+		require.ErrorContains(t, err, "peer.tls.handshakesPerAddress is")
+	}
+}
+
 func TestReadStandardPEM(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	_, err := ReadStandardPEM(missing, false)
@@ -114,7 +129,7 @@ func TestServerSourceCarriesBothPairs(t *testing.T) {
 	material := source.Material()
 	require.True(t, bytes.HasPrefix(material.Certificate, n.std.Cert), "crypto/tls certificate comes first: older code reads the first block")
 	require.Equal(t, 3, bytes.Count(material.Certificate, []byte("BEGIN CERTIFICATE")))
-	require.Len(t, source.Certificates(), 3)
+	require.Equal(t, 3, bytes.Count(source.Material().Certificate, []byte("BEGIN CERTIFICATE")))
 
 	again, err := PeerServerSource()
 	require.NoError(t, err)
@@ -134,7 +149,7 @@ func TestGMOnlyNodeNeedsNoStandardPair(t *testing.T) {
 	set(t, keys)
 	source, err := PeerServerSource()
 	require.NoError(t, err)
-	require.Len(t, source.Certificates(), 2)
+	require.Equal(t, 2, bytes.Count(source.Material().Certificate, []byte("BEGIN CERTIFICATE")))
 
 	viper.Set("peer.tls.mode", "dual")
 	_, err = PeerServerSource()
@@ -198,4 +213,24 @@ func TestGatewaySource(t *testing.T) {
 	cert, err := rebuilt.ClientCertificate()
 	require.NoError(t, err)
 	require.Equal(t, certDER(t, n.server.SignCert), cert.Certificate[0])
+}
+
+// TestDrainGrace: what the peer has dialed is drained in the time that the configuration gives, as its listeners' connections.
+func TestDrainGrace(t *testing.T) {
+	n := newNode(t)
+	keys := n.serverKeys("dual")
+	keys["peer.tls.clientMode"] = "gm"
+	keys["peer.tls.drainGrace"] = "7s"
+	keys["peer.tls.gm.clientSignCert.file"] = n.client.SignCert
+	keys["peer.tls.gm.clientSignKey.file"] = n.client.SignKey
+	keys["peer.tls.gm.clientEncCert.file"] = n.client.EncCert
+	keys["peer.tls.gm.clientEncKey.file"] = n.client.EncKey
+	set(t, keys)
+	_, err := PeerServerSource()
+	require.NoError(t, err)
+	_, err = PeerClientSource()
+	require.NoError(t, err)
+	for _, role := range []string{RolePeerServer, RolePeerClient, RolePeerGateway} {
+		require.Equal(t, 7*time.Second, made[role].config.DrainGrace, role)
+	}
 }

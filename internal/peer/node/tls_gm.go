@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/hyperledger/fabric/bccsp/sw"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
 	"github.com/hyperledger/fabric/common/fabhttp"
 	"github.com/hyperledger/fabric/core/config"
+	"github.com/hyperledger/fabric/core/config/tlsconfig"
 	"github.com/hyperledger/fabric/core/operations"
 	"github.com/hyperledger/fabric/core/peer"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
@@ -16,17 +18,26 @@ import (
 	"github.com/spf13/viper"
 )
 
-// roleOperations names the operations server in the status that it shows.
-const roleOperations = "peer.operations"
+// The roles of the peer's servers beside the one that tlsconfig makes, as the status names them.
+const (
+	roleOperations = "peer.operations"
+	roleChaincode  = "peer.chaincode"
+)
 
 // newOperationsSystem adds the endpoint that shows, switches and reloads the TLS of this node's channels. It demands a verified
-// client certificate always: without TLS on the operations server it refuses everybody.
+// client certificate always: without TLS on the operations server it refuses everybody. operations.operators restricts changes.
 //
 //fork:wrap the operations server manages live TLS material
 func newOperationsSystem(coreConfig *peer.Config) *operations.System {
+	const operatorsKey = "operations.operators"
+	operators, err := tlsadmin.ParseOperators(viper.GetStringSlice(operatorsKey))
+	if err != nil {
+		logger.Panicf("%s: %s", operatorsKey, err)
+	}
 	system := upstreamNewOperationsSystem(coreConfig)
 	comm.UseMetrics(system.Provider)
-	system.RegisterHandler(tlsadmin.URL, tlsadmin.NewHandler(), true)
+	sw.UseMetrics(system.Provider)
+	system.RegisterHandler(tlsadmin.URL, tlsadmin.NewHandler(operators), true)
 	return system
 }
 
@@ -40,10 +51,16 @@ func addPlatformSignals(sigs map[os.Signal]func()) map[os.Signal]func() {
 
 // operationsTLS returns the TLS settings of the operations server: upstream's, and those of operations.tls that TLCP adds.
 func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
+	const modeKey = "operations.tls.mode"
+	perAddress, err := tlsconfig.HandshakesPerAddress("operations")
+	if err != nil {
+		logger.Panic(err)
+	}
 	return fabhttp.TLS{
 		Role:               roleOperations,
 		Enabled:            coreConfig.OperationsTLSEnabled,
-		Mode:               viper.GetString("operations.tls.mode"),
+		Mode:               viper.GetString(modeKey),
+		ModeKey:            modeKey,
 		CertFile:           coreConfig.OperationsTLSCertFile,
 		KeyFile:            coreConfig.OperationsTLSKeyFile,
 		GMSignCertFile:     config.GetPath("operations.tls.gm.signCert.file"),
@@ -54,6 +71,8 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 		ClientCertRequired: coreConfig.OperationsTLSClientAuthRequired,
 		ClientCACertFiles:  coreConfig.OperationsTLSClientRootCAs,
 		DrainGrace:         viper.GetDuration("operations.tls.drainGrace"),
+
+		HandshakesPerAddress: perAddress,
 	}
 }
 

@@ -170,6 +170,8 @@ type SecureOptions struct {
 	// above. If it is nil, a client looks for the source that presents
 	// Certificate, so that options that were rebuilt from bytes stay live.
 	Source *Source
+	// Role names a listener without Source in status, metrics and messages.
+	Role string
 	// ServerMode is the mode of a listener without Source; empty means tls.
 	ServerMode ServerMode
 	// ClientMode is the mode of this client and goes before that of the

@@ -32,7 +32,7 @@ func NewServerTransportCredentials(config *TLSConfig, logger *flogging.FabricLog
 	})
 	return newServerCreds(&endpoint{
 		live:    config,
-		guard:   newGuard(),
+		guard:   newGuard(0),
 		timeout: DefaultConnectionTimeout,
 		logger:  logger,
 	})

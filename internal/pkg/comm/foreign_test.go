@@ -53,7 +53,7 @@ func TestForeignServers(t *testing.T) {
 				}
 				require.ErrorContains(t, err, "no common protocol")
 				require.ErrorContains(t, err, "in mode "+string(mode))
-				_, err = co.DialTLS(t.Context(), "tcp", address)
+				_, err = dialTLS(t.Context(), newOptionsDialer(co, nil), "tcp", address)
 				var modes *ModeError
 				require.ErrorAs(t, err, &modes)
 				require.NotNil(t, modes.Unwrap(), "the cause is kept")

@@ -18,21 +18,22 @@ import (
 
 // Bounds on what strangers can make a listener do before they are known.
 const (
-	// maxHandshakes is how many handshakes a listener runs at once, and
-	// maxHandshakesPerSource how many of them for one source address, so that
-	// clients that stall in the middle cannot take all places. Further ones
+	// MaxHandshakes is how many handshakes a listener runs at once, and
+	// DefaultHandshakesPerAddress how many of them for one source address, so
+	// that clients that stall in the middle cannot take all places. Further ones
 	// wait within their deadline.
-	maxHandshakes          = 512
-	maxHandshakesPerSource = 64
+	MaxHandshakes               = 512
+	DefaultHandshakesPerAddress = 64
 	// maxWaiting is how many connections a listener holds whose handshake does
 	// not run yet, silent ones above all; a further one displaces the oldest.
 	maxWaiting = 4096
 	// failureBurst and failureRate bound the failed handshakes of one source
-	// address: so many at once, so many a second in the long run. A source
-	// beyond that is refused without a handshake. Connections that end without
-	// a byte, as health probes do, do not count.
-	failureBurst = 500
-	failureRate  = 100
+	// address, as multiples of those that it may run at once: so many in one go,
+	// so many a second in the long run. A source beyond that is refused without a
+	// handshake. Connections that end without a byte, as health probes do, do
+	// not count.
+	failureBurst = 8
+	failureRate  = 2
 	// maxSources bounds the memory for failure counts.
 	maxSources = 16384
 )
@@ -57,6 +58,9 @@ func (b *bucket) fill(now time.Time, rate, burst float64) {
 // guard limits what a listener spends on unauthenticated clients.
 type guard struct {
 	slots      chan struct{} // one element for each handshake that runs
+	perSource  int           // handshakes of one source that run at once
+	rate       float64       // failures of one source a second
+	burst      float64       // failures of one source in one go
 	maxWaiting int
 	now        func() time.Time
 
@@ -79,9 +83,25 @@ type sourceSlots struct {
 	users int           // that run or wait; protected by guard.mu
 }
 
-func newGuard() *guard {
+// checkPerAddress checks a configured number of handshakes of one address.
+func checkPerAddress(n int) error {
+	if n < 0 || n > MaxHandshakes {
+		return fmt.Errorf("%d handshakes of one address at once are not possible: use 1 to %d, or 0 for %d", n, MaxHandshakes, DefaultHandshakesPerAddress)
+	}
+	return nil
+}
+
+// newGuard returns a guard that runs so many handshakes of one source at once;
+// zero means DefaultHandshakesPerAddress.
+func newGuard(perSource int) *guard {
+	if perSource == 0 {
+		perSource = DefaultHandshakesPerAddress
+	}
 	return &guard{
-		slots:      make(chan struct{}, maxHandshakes),
+		slots:      make(chan struct{}, MaxHandshakes),
+		perSource:  perSource,
+		rate:       failureRate * float64(perSource),
+		burst:      failureBurst * float64(perSource),
 		maxWaiting: maxWaiting,
 		now:        time.Now,
 		waiting:    list.New(),
@@ -113,8 +133,8 @@ func (g *guard) admit(host string) bool {
 	if b == nil {
 		return true
 	}
-	b.fill(g.now(), failureRate, failureBurst)
-	if b.tokens >= failureBurst {
+	b.fill(g.now(), g.rate, g.burst)
+	if b.tokens >= g.burst {
 		delete(g.failures, host)
 	}
 	return b.tokens >= 1
@@ -133,10 +153,10 @@ func (g *guard) failed(host string) {
 			}
 			delete(g.failures, other)
 		}
-		b = &bucket{tokens: failureBurst, last: now}
+		b = &bucket{tokens: g.burst, last: now}
 		g.failures[host] = b
 	}
-	b.fill(now, failureRate, failureBurst)
+	b.fill(now, g.rate, g.burst)
 	b.tokens = max(0, b.tokens-1)
 }
 
@@ -188,7 +208,7 @@ func (g *guard) slot(ctx context.Context, source string) (release func(), err er
 	g.mu.Lock()
 	own := g.sources[source]
 	if own == nil {
-		own = &sourceSlots{slots: make(chan struct{}, maxHandshakesPerSource)}
+		own = &sourceSlots{slots: make(chan struct{}, g.perSource)}
 		g.sources[source] = own
 	}
 	own.users++
@@ -204,14 +224,14 @@ func (g *guard) slot(ctx context.Context, source string) (release func(), err er
 	case own.slots <- struct{}{}:
 	case <-ctx.Done():
 		leave()
-		return nil, fmt.Errorf("comm: %d handshakes of this address are under way: %w", maxHandshakesPerSource, ctx.Err())
+		return nil, fmt.Errorf("comm: %d handshakes of this address are under way: %w", g.perSource, ctx.Err())
 	}
 	select {
 	case g.slots <- struct{}{}:
 	case <-ctx.Done():
 		<-own.slots
 		leave()
-		return nil, fmt.Errorf("comm: %d handshakes are under way: %w", maxHandshakes, ctx.Err())
+		return nil, fmt.Errorf("comm: %d handshakes are under way: %w", MaxHandshakes, ctx.Err())
 	}
 	return func() {
 		<-g.slots

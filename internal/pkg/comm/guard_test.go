@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -48,15 +49,10 @@ func firstFlight(t testing.TB) []byte {
 	return append(header, body...)
 }
 
-// TestHostileClients: silent, slow, half-closed and malformed clients by the
-// thousand leave the server serving honest ones of either protocol.
-func TestHostileClients(t *testing.T) {
-	org := newPKI(t)
-	so := org.node(t).options()
-	so.ServerMode = ModeDual
-	srv, service := startServer(t, so)
-	guard := srv.endpoint.guard
-
+// besiege opens thousands of connections that misbehave and leaves them open:
+// silent, slow, half-closed and malformed ones.
+func besiege(t testing.TB, address string) (conns []net.Conn) {
+	t.Helper()
 	hello := firstFlight(t)
 	garbage := make([]byte, 600)
 	rand.Read(garbage)
@@ -67,6 +63,11 @@ func TestHostileClients(t *testing.T) {
 		func(c net.Conn) { c.Write(hello[:1]) }, // slow: one byte
 		func(c net.Conn) { // slow: half a ClientHello
 			c.Write(hello[:len(hello)/2])
+		},
+		func(c net.Conn) { // slow: byte by byte, each in a segment of its own, to the middle
+			for i := range 100 {
+				c.Write(hello[i : i+1])
+			}
 		},
 		func(c net.Conn) { // half-closed in the middle of the handshake
 			c.Write(hello)
@@ -81,14 +82,37 @@ func TestHostileClients(t *testing.T) {
 		func(c net.Conn) { c.Write([]byte("GET / HTTP/1.1\r\n\r\n")) },
 	}
 	const clients = 3000
-	var conns []net.Conn
 	for i := range clients {
 		// 30 sources, so that the limit of none is reached and all get through
 		// to a handshake.
-		conn := from(t, fmt.Sprintf("127.0.1.%d", i%30+1), srv.Address())
+		conn := from(t, fmt.Sprintf("127.0.1.%d", i%30+1), address)
 		kinds[i%len(kinds)](conn)
 		conns = append(conns, conn)
 	}
+	return conns
+}
+
+// requireFree ends the siege and waits until nothing is left of it.
+func requireFree(t testing.TB, g *guard, conns []net.Conn) {
+	t.Helper()
+	for _, conn := range conns {
+		conn.Close()
+	}
+	eventually(t, "nothing is left of them", func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.waiting.Len() == 0 && len(g.slots) == 0 && len(g.sources) == 0
+	})
+}
+
+// TestHostileClients: silent, slow, half-closed and malformed clients by the
+// thousand leave the server serving honest ones of either protocol.
+func TestHostileClients(t *testing.T) {
+	org := newPKI(t)
+	so := org.node(t).options()
+	so.ServerMode = ModeDual
+	srv, service := startServer(t, so)
+	conns := besiege(t, srv.Address())
 	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
 		co := SecureOptions{UseTLS: true, ServerRootCAs: org.roots(), ClientMode: mode}
 		conn, err := dial(t, srv.Address(), co)
@@ -97,15 +121,23 @@ func TestHostileClients(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, int64(2), service.calls.Load())
-	for _, conn := range conns {
-		conn.Close()
-	}
-	eventually(t, "nothing is left of them", func() bool {
-		guard.mu.Lock()
-		defer guard.mu.Unlock()
-		return guard.waiting.Len() == 0 && len(guard.slots) == 0 && len(guard.sources) == 0
-	})
+	requireFree(t, srv.endpoint.guard, conns)
 	require.Len(t, srv.endpoint.conns.count(), 2)
+}
+
+// TestHostileHTTPClients is the same for the operations and admin servers.
+func TestHostileHTTPClients(t *testing.T) {
+	org := newPKI(t)
+	so := org.node(t).options()
+	so.ServerMode = ModeDual
+	address, e := startHTTP(t, so)
+	conns := besiege(t, address)
+	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
+		status, _, err := get(t, SecureOptions{UseTLS: true, ServerRootCAs: org.roots(), ClientMode: mode}, "https://"+address+"/open")
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, status)
+	}
+	requireFree(t, e.guard, conns)
 }
 
 // TestSilentDisplaced: when the places for waiting clients are taken, the oldest
@@ -178,16 +210,16 @@ func tcpPair(t testing.TB) (client, server net.Conn) {
 // handshake, others are not, and it is admitted again with time.
 func TestFailureLimit(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	g := newGuard()
+	g := newGuard(0)
 	g.now = func() time.Time { return now }
-	for range failureBurst {
+	for range failureBurst * DefaultHandshakesPerAddress {
 		require.True(t, g.admit("192.0.2.1"))
 		g.failed("192.0.2.1")
 	}
 	require.False(t, g.admit("192.0.2.1"))
 	require.True(t, g.admit("192.0.2.2"))
 	now = now.Add(time.Second)
-	for range failureRate {
+	for range failureRate * DefaultHandshakesPerAddress {
 		require.True(t, g.admit("192.0.2.1"))
 		g.failed("192.0.2.1")
 	}
@@ -210,7 +242,7 @@ func TestThrottledSource(t *testing.T) {
 	srv.endpoint.guard.mu.Lock()
 	srv.endpoint.guard.now = func() time.Time { return now }
 	srv.endpoint.guard.mu.Unlock()
-	for range failureBurst {
+	for range failureBurst * DefaultHandshakesPerAddress {
 		srv.endpoint.guard.failed("127.0.2.1")
 	}
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP("127.0.2.1")}}
@@ -228,12 +260,12 @@ func TestThrottledSource(t *testing.T) {
 // TestSlots: handshakes beyond the caps, of all and of one source, wait within
 // their deadline, and one source does not take the places of another.
 func TestSlots(t *testing.T) {
-	g := newGuard()
+	g := newGuard(0)
 	ended, end := context.WithCancel(t.Context())
 	end()
 	var releases []func()
-	for source := range maxHandshakes / maxHandshakesPerSource {
-		for range maxHandshakesPerSource {
+	for source := range MaxHandshakes / DefaultHandshakesPerAddress {
+		for range DefaultHandshakesPerAddress {
 			release, err := g.slot(t.Context(), fmt.Sprint(source))
 			require.NoError(t, err)
 			releases = append(releases, release)
@@ -269,6 +301,40 @@ func TestSlots(t *testing.T) {
 	require.Empty(t, g.slots)
 }
 
+// TestHandshakesPerAddress: the configured number is that of a listener's role,
+// and the bounds on failures follow it.
+func TestHandshakesPerAddress(t *testing.T) {
+	node := newPKI(t).node(t)
+	for _, n := range []int{-1, MaxHandshakes + 1} {
+		_, err := NewSource(SourceConfig{Role: t.Name(), Load: fixed(node), ServerMode: ModeTLS, HandshakesPerAddress: n})
+		require.ErrorContains(t, err, "use 1 to 512")
+		require.ErrorContains(t, err, t.Name())
+	}
+	for _, n := range []int{1, MaxHandshakes} {
+		source := newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(node), ServerMode: ModeTLS, HandshakesPerAddress: n})
+		srv, _ := startServer(t, SecureOptions{UseTLS: true, Source: source})
+		g := srv.endpoint.guard
+		now := time.Now()
+		g.mu.Lock()
+		g.now = func() time.Time { return now }
+		g.mu.Unlock()
+		for range n {
+			release, err := g.slot(t.Context(), "192.0.2.1")
+			require.NoError(t, err)
+			defer release()
+		}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		_, err := g.slot(ended, "192.0.2.1")
+		require.ErrorIs(t, err, context.Canceled)
+		for range failureBurst * n {
+			require.True(t, g.admit("192.0.2.2"))
+			g.failed("192.0.2.2")
+		}
+		require.False(t, g.admit("192.0.2.2"))
+	}
+}
+
 // TestStalledSource: a source that stalls in as many handshakes as it can open
 // does not keep another from its own.
 func TestStalledSource(t *testing.T) {
@@ -277,14 +343,14 @@ func TestStalledSource(t *testing.T) {
 	so.ServerMode = ModeDual
 	srv, _ := startServer(t, so)
 	guard := srv.endpoint.guard
-	for range maxHandshakes + maxHandshakesPerSource {
+	for range MaxHandshakes + DefaultHandshakesPerAddress {
 		from(t, "127.0.3.1", srv.Address()).Write([]byte{0x16, 1, 1, 1, 0, 1})
 	}
-	eventually(t, "its places are taken", func() bool { return len(guard.slots) == maxHandshakesPerSource })
+	eventually(t, "its places are taken", func() bool { return len(guard.slots) == DefaultHandshakesPerAddress })
 	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
 		require.NoError(t, try(t, srv.Address(), SecureOptions{UseTLS: true, ServerRootCAs: org.roots(), ClientMode: mode}))
 	}
-	require.Len(t, guard.slots, maxHandshakesPerSource)
+	require.Len(t, guard.slots, DefaultHandshakesPerAddress)
 }
 
 // TestProtocolVersionAlert: a listener of mode gm answers a TLS client with the

@@ -197,12 +197,8 @@ func HTTPHandler(next http.Handler) http.Handler {
 // httpProtocols is the application protocol of HTTP clients.
 var httpProtocols = []string{"http/1.1"}
 
-// DialTLS connects to the address with the protocol of the present client mode
+// dialTLS connects to the address with the protocol of the present client mode
 // and completes the handshake. The context bounds both.
-func (so SecureOptions) DialTLS(ctx context.Context, network, address string) (net.Conn, error) {
-	return dialTLS(ctx, newOptionsDialer(so, nil), network, address)
-}
-
 func dialTLS(ctx context.Context, d dialer, network, address string) (net.Conn, error) {
 	raw, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {

@@ -174,16 +174,3 @@ func TestHTTPPlain(t *testing.T) {
 		require.True(t, strings.Contains(string(body), "HTTP request to an HTTPS server"))
 	}
 }
-
-// TestHTTPSilentClients: clients that connect and say nothing do not keep
-// others from being accepted.
-func TestHTTPSilentClients(t *testing.T) {
-	org := newPKI(t)
-	address, _ := startHTTP(t, org.node(t).options())
-	for range 100 {
-		from(t, "127.0.0.1", address)
-	}
-	status, _, err := get(t, SecureOptions{UseTLS: true, ServerRootCAs: org.roots()}, "https://"+address+"/open")
-	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, status)
-}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,13 @@ type CertificateStatus struct {
 	Expired  bool      `json:"expired,omitempty"`
 }
 
+// RootStatus describes an authority by which a role verifies others.
+type RootStatus struct {
+	Family   string    `json:"family"` // "tls" or "gm"
+	Subject  string    `json:"subject"`
+	NotAfter time.Time `json:"notAfter"`
+}
+
 // ConnectionCount counts live connections of one protocol and cipher suite.
 type ConnectionCount struct {
 	Protocol string `json:"protocol"`
@@ -43,26 +51,34 @@ type ListenerStatus struct {
 
 // SourceStatus describes a source, its listeners and what its dialers have open.
 type SourceStatus struct {
-	Role         string              `json:"role"`
-	ServerMode   ServerMode          `json:"serverMode,omitempty"`
-	ClientMode   ClientMode          `json:"clientMode,omitempty"`
-	Certificates []CertificateStatus `json:"certificates"`
-	Listeners    []ListenerStatus    `json:"listeners,omitempty"`
-	Dialed       []ConnectionCount   `json:"dialed,omitempty"`
-	Last         *Outcome            `json:"lastChange,omitempty"`
+	Role       string     `json:"role"`
+	ServerMode ServerMode `json:"serverMode,omitempty"`
+	ClientMode ClientMode `json:"clientMode,omitempty"`
+	// The modes at start, which a restart brings back.
+	ConfiguredServerMode ServerMode          `json:"configuredServerMode,omitempty"`
+	ConfiguredClientMode ClientMode          `json:"configuredClientMode,omitempty"`
+	Certificates         []CertificateStatus `json:"certificates"`
+	ServerRoots          []RootStatus        `json:"serverRoots,omitempty"` // of the files; a channel's come on top
+	ClientRoots          []RootStatus        `json:"clientRoots,omitempty"` // likewise
+	Listeners            []ListenerStatus    `json:"listeners,omitempty"`
+	Dialed               []ConnectionCount   `json:"dialed,omitempty"`
+	Last                 *Outcome            `json:"lastChange,omitempty"`
 }
 
 // unnamedRole is the role in the status under which dialers without a source
-// stand, for example those to chaincode servers.
+// stand, for example those to chaincode servers, and listeners without a role.
 const unnamedRole = "(unnamed)"
 
-// Status describes every registered source, ordered by role, and the
-// connections of dialers without a source, if there are any.
+// Status describes every registered source, the listeners without one, ordered
+// by role, and the connections of dialers without a source, if there are any.
 func Status() []SourceStatus {
 	registry.mu.RLock()
 	defer registry.mu.RUnlock()
 	all := make([]SourceStatus, 0, len(registry.byRole))
 	for _, s := range registry.byRole {
+		all = append(all, s.statusLocked())
+	}
+	for s := range registry.fixed {
 		all = append(all, s.statusLocked())
 	}
 	if dialed := unnamed.count(); len(dialed) > 0 {
@@ -75,11 +91,15 @@ func Status() []SourceStatus {
 func (s *Source) statusLocked() SourceStatus {
 	state := s.state.Load()
 	status := SourceStatus{
-		Role:         s.role,
-		ServerMode:   state.serverMode,
-		ClientMode:   state.clientMode,
-		Certificates: state.pairs.status(time.Now()),
-		Dialed:       s.dialed.count(),
+		Role:                 roleName(s.role),
+		ServerMode:           state.serverMode,
+		ClientMode:           state.clientMode,
+		ConfiguredServerMode: s.configured.server,
+		ConfiguredClientMode: s.configured.client,
+		Certificates:         state.pairs.status(time.Now()),
+		ServerRoots:          state.serverRoots.status(),
+		ClientRoots:          state.clientRoots.status(),
+		Dialed:               s.dialed.count(),
 	}
 	if s.last != nil {
 		last := *s.last
@@ -110,6 +130,17 @@ func (p keyPairs) status(now time.Time) []CertificateStatus {
 			NotAfter: cert.NotAfter,
 			Expired:  now.After(cert.NotAfter),
 		})
+	}
+	return all
+}
+
+func (r rootSet) status() []RootStatus {
+	var all []RootStatus
+	for _, cert := range r.std {
+		all = append(all, RootStatus{Family: "tls", Subject: cert.Subject.String(), NotAfter: cert.NotAfter})
+	}
+	for _, cert := range r.gm {
+		all = append(all, RootStatus{Family: "gm", Subject: cert.Subject.String(), NotAfter: cert.NotAfter})
 	}
 	return all
 }
@@ -162,14 +193,6 @@ func SetMode(role string, server ServerMode, client ClientMode) error {
 	})
 }
 
-// Reload is the function Reload for this source's role.
-func (s *Source) Reload() error { return Reload(s.role) }
-
-// SetMode is the function SetMode for this source's role.
-func (s *Source) SetMode(server ServerMode, client ClientMode) error {
-	return SetMode(s.role, server, client)
-}
-
 // swap is a new state of a source with the states that its listeners get.
 type swap struct {
 	source    *Source
@@ -210,24 +233,46 @@ func change(role, action string, next func(*Source) (*sourceState, error)) error
 	}
 	for _, w := range swaps {
 		w.commitLocked()
+		if action == "mode" {
+			w.source.warnUnwritten()
+		}
 	}
 	return nil
+}
+
+// warnUnwritten tells what to write into the configuration if the present modes
+// are to outlive a restart.
+func (s *Source) warnUnwritten() {
+	server, client := s.Modes()
+	if server != s.configured.server {
+		commLogger.Warningf("%s listens in mode %s now and was started with %s, which a restart brings back: set %s to %s", s.role, server, s.configured.server, s.modeKey, server)
+	}
+	if client != s.configured.client {
+		commLogger.Warningf("%s dials in mode %s now and was started with %s, which a restart brings back: set %s to %s", s.role, client, s.configured.client, s.modeKey, client)
+	}
 }
 
 func chooseLocked(role string) ([]*Source, error) {
 	if role != "" {
 		s := registry.byRole[role]
+		for fixed := range registry.fixed {
+			if s == nil && fixed.role == role {
+				return nil, fmt.Errorf("comm: %s is as its process started it: it can be neither switched nor reloaded", role)
+			}
+		}
 		if s == nil {
 			return nil, fmt.Errorf("comm: there is no role %q in this process", role)
 		}
 		return []*Source{s}, nil
 	}
-	all := make([]*Source, 0, len(registry.byRole))
-	for _, s := range registry.byRole {
-		all = append(all, s)
-	}
+	return sortedLocked(), nil
+}
+
+// sortedLocked returns the registered sources by role.
+func sortedLocked() []*Source {
+	all := slices.Collect(maps.Values(registry.byRole))
 	slices.SortFunc(all, func(a, b *Source) int { return strings.Compare(a.role, b.role) })
-	return all, nil
+	return all
 }
 
 func (s *Source) prepareSwapLocked(next func(*Source) (*sourceState, error)) (swap, error) {
@@ -255,6 +300,9 @@ func (w swap) commitLocked() {
 	s.state.Store(w.state)
 	s.rememberLocked(w.state)
 	observeCertificates(s.role, w.state)
+	if w.state.pairs != old.pairs {
+		s.trackExpiryLocked(w.state)
+	}
 	for e, built := range w.endpoints {
 		e.live.state.Store(built)
 		e.conns.drain(s.grace)

@@ -101,7 +101,7 @@ func TestMetrics(t *testing.T) {
 	want(0, "connections ", suite)
 
 	require.NoError(t, n.serverSource.SetMode(ModeTLS, ""))
-	_, err := n.clientOptions().DialTLS(t.Context(), "tcp", n.grpc.Address())
+	_, err := dialTLS(t.Context(), newOptionsDialer(n.clientOptions(), nil), "tcp", n.grpc.Address())
 	require.ErrorContains(t, err, "no common protocol")
 	want(1, "handshakes ", role, "side server", "protocol TLCP", "result mode")
 	want(1, "handshakes ", n.clientSource.role, "side client", "result mode")
@@ -109,7 +109,7 @@ func TestMetrics(t *testing.T) {
 	from(t, "127.0.0.1", n.grpc.Address()).Close()
 	want(1, "handshakes ", role, "result silent")
 	stranger := SecureOptions{UseTLS: true, ServerRootCAs: newPKI(t).roots()}
-	_, err = stranger.DialTLS(t.Context(), "tcp", n.grpc.Address())
+	_, err = dialTLS(t.Context(), newOptionsDialer(stranger, nil), "tcp", n.grpc.Address())
 	require.Error(t, err)
 	want(1, "handshakes ", role, "side server", "protocol TLS", "result failed")
 	want(1, "handshakes ", "role none", "side client", "protocol TLS", "result certificate")
@@ -126,7 +126,7 @@ func TestCertificateExpiry(t *testing.T) {
 	check := func(s *Source) {
 		t.Helper()
 		for i, use := range []string{"tls", "gm-signing", "gm-encryption"} {
-			require.Equal(t, float64(s.Certificates()[i].NotAfter.Unix()), l.sum("certificate_expiry ", "role "+s.role+" ", "use "+use))
+			require.Equal(t, float64(s.state.Load().pairs.certificates()[i].NotAfter.Unix()), l.sum("certificate_expiry ", "role "+s.role+" ", "use "+use))
 		}
 	}
 	check(early.serverSource)

@@ -58,6 +58,12 @@ func ParseClientMode(value string) (ClientMode, error) {
 	return "", fmt.Errorf("comm: %q is no client mode: use tls or gm", value)
 }
 
+// modes are those of a role; empty where it does not listen or does not dial.
+type modes struct {
+	server ServerMode
+	client ClientMode
+}
+
 // protocol is a protocol of the TLS family, named as in logs and metrics.
 type protocol string
 

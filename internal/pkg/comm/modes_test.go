@@ -154,7 +154,7 @@ func TestServerRefusedByClient(t *testing.T) {
 			srv, _ := startServer(t, so)
 			co := SecureOptions{UseTLS: true, ClientMode: mode, ServerRootCAs: stranger.roots()}
 			d := newOptionsDialer(co, alpnProtocols)
-			_, err := d.opts.DialTLS(t.Context(), "tcp", srv.Address())
+			_, err := dialTLS(t.Context(), d, "tcp", srv.Address())
 			require.Error(t, err)
 		})
 	}

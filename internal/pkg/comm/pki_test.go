@@ -103,6 +103,14 @@ func newTestSource(t testing.TB, config SourceConfig) *Source {
 	return source
 }
 
+// Reload is the function Reload for the source's role.
+func (s *Source) Reload() error { return Reload(s.role) }
+
+// SetMode is the function SetMode for the source's role.
+func (s *Source) SetMode(server ServerMode, client ClientMode) error {
+	return SetMode(s.role, server, client)
+}
+
 // fixed is the Load of material that does not change.
 func fixed(m Material) func() (Material, error) {
 	return func() (Material, error) { return m, nil }

@@ -105,7 +105,7 @@ func newEndpoint(addr net.Addr, so SecureOptions, optional tls.ClientAuthType, p
 		},
 		live:    new(TLSConfig),
 		conns:   connGroup{role: source.role, listener: addr.String()},
-		guard:   newGuard(),
+		guard:   newGuard(source.perAddress),
 		timeout: DefaultConnectionTimeout,
 	}
 	if so.RequireClientCert {
@@ -129,11 +129,14 @@ func newEndpoint(addr net.Addr, so SecureOptions, optional tls.ClientAuthType, p
 	e.warnIfDeaf(st)
 	e.live.state.Store(st)
 	source.endpoints[e] = struct{}{}
+	if so.Source == nil {
+		registry.fixed[source] = struct{}{}
+	}
 	return e, nil
 }
 
-// fixedSource holds the material of options without a source. It is not
-// registered.
+// fixedSource holds the material of options without a source. It can be neither
+// reloaded nor switched.
 func fixedSource(so SecureOptions) (*Source, error) {
 	mode, err := ParseServerMode(string(so.ServerMode))
 	if err != nil {
@@ -143,7 +146,7 @@ func fixedSource(so SecureOptions) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newSource(SourceConfig{})
+	s := newSource(SourceConfig{Role: so.Role, ServerMode: mode})
 	s.state.Store(&sourceState{
 		material:   Material{Certificate: so.Certificate, Key: so.Key},
 		pairs:      pairs,
@@ -171,6 +174,7 @@ func (e *endpoint) retire() {
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
 	delete(e.source.endpoints, e)
+	delete(registry.fixed, e.source)
 }
 
 // Address returns the address that the server listens on.

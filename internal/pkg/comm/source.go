@@ -5,7 +5,6 @@ package comm
 import (
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,6 +28,9 @@ type SourceConfig struct {
 	// ClientMode is the mode of the role's dialers at start; empty if the role
 	// does not dial.
 	ClientMode ClientMode
+	// ModeKey is the configuration key that gives the mode at start, for
+	// messages to the operator.
+	ModeKey string
 	// GMCipherSuites are the suites of TLCP, by their names in the standard,
 	// that listeners and dialers of the role use, in order of preference;
 	// empty means those of gmtls. Suites of SecureOptions go before them.
@@ -36,6 +38,10 @@ type SourceConfig struct {
 	// DrainGrace is the time that connections have to end on their own when a
 	// new mode does not have their protocol; zero means DefaultDrainGrace.
 	DrainGrace time.Duration
+	// HandshakesPerAddress is how many handshakes of one address a listener of the
+	// role runs at once, up to MaxHandshakes; zero means
+	// DefaultHandshakesPerAddress. The bounds on failed ones follow it.
+	HandshakesPerAddress int
 	// RedialForCertificate ends, in the same way, what the role has dialed with
 	// a certificate that a reload replaces. It is for peers that look a
 	// connection's certificate up in a list: once the list has the new one they
@@ -49,17 +55,21 @@ type SourceConfig struct {
 // touched, unless a new mode does not have its protocol or the role redials for
 // a new certificate.
 type Source struct {
-	role   string
-	load   func() (Material, error)
-	grace  time.Duration
-	suites []uint16 // of TLCP; nil: the defaults
-	redial bool     // for a new certificate
-	state  atomic.Pointer[sourceState]
-	dialed connGroup // connections of the role's dialers
+	role       string
+	load       func() (Material, error)
+	configured modes  // at start
+	modeKey    string // names configured in messages
+	grace      time.Duration
+	suites     []uint16 // of TLCP; nil: the defaults
+	perAddress int      // handshakes of one address at once
+	redial     bool     // for a new certificate
+	state      atomic.Pointer[sourceState]
+	dialed     connGroup // connections of the role's dialers
 
 	endpoints map[*endpoint]struct{} // listeners of the role; protected by registry.mu
 	digests   map[[32]byte]struct{}  // see registry.byDigest; protected by registry.mu
 	last      *Outcome               // of the last reload or switch; protected by registry.mu
+	expiry    []*time.Timer          // see TrackExpiration; protected by registry.mu
 }
 
 // sourceState is what a Source holds at one time. It is not changed once stored.
@@ -78,9 +88,12 @@ var registry = struct {
 	mu       sync.RWMutex
 	byRole   map[string]*Source
 	byDigest map[[32]byte][]*Source // by SHA-256 of a certificate bundle in PEM or of a leaf in DER
+	fixed    map[*Source]struct{}   // of listeners whose material does not change
+	expiry   *expiryTracker         // nil before TrackExpiration
 }{
 	byRole:   make(map[string]*Source),
 	byDigest: make(map[[32]byte][]*Source),
+	fixed:    make(map[*Source]struct{}),
 }
 
 // maxDigests bounds how many earlier certificates of a source are remembered
@@ -93,6 +106,9 @@ const maxDigests = 256
 func NewSource(config SourceConfig) (*Source, error) {
 	if config.Role == "" || config.Load == nil {
 		return nil, errors.New("comm: a source needs a role and a way to load its material")
+	}
+	if err := checkPerAddress(config.HandshakesPerAddress); err != nil {
+		return nil, fmt.Errorf("comm: %s: %w", config.Role, err)
 	}
 	s := newSource(config)
 	var err error
@@ -113,9 +129,11 @@ func NewSource(config SourceConfig) (*Source, error) {
 	defer registry.mu.Unlock()
 	if old := registry.byRole[s.role]; old != nil {
 		old.forgetLocked()
+		old.stopExpiryLocked()
 	}
 	registry.byRole[s.role] = s
 	s.rememberLocked(state)
+	s.trackExpiryLocked(state)
 	observeCertificates(s.role, state)
 	return s, nil
 }
@@ -145,13 +163,16 @@ func newSource(config SourceConfig) *Source {
 		grace = DefaultDrainGrace
 	}
 	return &Source{
-		role:      config.Role,
-		load:      config.Load,
-		grace:     grace,
-		redial:    config.RedialForCertificate,
-		dialed:    connGroup{role: config.Role},
-		endpoints: make(map[*endpoint]struct{}),
-		digests:   make(map[[32]byte]struct{}),
+		role:       config.Role,
+		load:       config.Load,
+		configured: modes{server: config.ServerMode, client: config.ClientMode},
+		modeKey:    config.ModeKey,
+		grace:      grace,
+		perAddress: config.HandshakesPerAddress,
+		redial:     config.RedialForCertificate,
+		dialed:     connGroup{role: config.Role},
+		endpoints:  make(map[*endpoint]struct{}),
+		digests:    make(map[[32]byte]struct{}),
 	}
 }
 
@@ -266,9 +287,6 @@ func checkServerPairs(role string, mode ServerMode, pairs keyPairs) error {
 	return nil
 }
 
-// Role returns the name of the source.
-func (s *Source) Role() string { return s.role }
-
 // Modes returns the present modes; empty where the role does not listen or
 // does not dial.
 func (s *Source) Modes() (ServerMode, ClientMode) {
@@ -278,10 +296,6 @@ func (s *Source) Modes() (ServerMode, ClientMode) {
 
 // Material returns the present material.
 func (s *Source) Material() Material { return s.state.Load().material }
-
-// Certificates returns every certificate that the role presents, without
-// chains: for TLS, SM2 signing, SM2 encryption.
-func (s *Source) Certificates() []*x509.Certificate { return s.state.Load().pairs.certificates() }
 
 // ClientCertificate returns the certificate of the family that the present
 // client mode needs. In mode gm the result carries the TLCP pair: Certificate
@@ -302,16 +316,6 @@ func (p keyPairs) clientCertificate(role string, mode ClientMode) (tls.Certifica
 		return tls.Certificate{}, fmt.Errorf("comm: dialer %s is in mode tls and must present a certificate, but has none for TLS", roleName(role))
 	}
 	return *p.std, nil
-}
-
-// ServerCertificate returns the certificate that listeners of the role present
-// in their first protocol: TLS in modes tls and dual, the TLCP pair in mode gm.
-func (s *Source) ServerCertificate() (tls.Certificate, error) {
-	state := s.state.Load()
-	if state.serverMode == "" {
-		return tls.Certificate{}, fmt.Errorf("comm: %s does not listen", s.role)
-	}
-	return state.pairs.serverCertificate(state.serverMode), nil
 }
 
 func (p keyPairs) serverCertificate(mode ServerMode) tls.Certificate {

@@ -133,7 +133,7 @@ func TestSourceRefusals(t *testing.T) {
 func TestCertificates(t *testing.T) {
 	m := newPKI(t).node(t)
 	s := newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(m), ServerMode: ModeDual, ClientMode: ClientTLS})
-	certs := s.Certificates()
+	certs := s.state.Load().pairs.certificates()
 	require.Len(t, certs, 3)
 	for i, block := range blocks(m.Certificate) {
 		require.Equal(t, string(block), string(certPEM(certs[i].Raw)))
@@ -144,13 +144,7 @@ func TestCertificates(t *testing.T) {
 			require.False(t, status.Certificates[0].Expired)
 		}
 	}
-	server, err := s.ServerCertificate()
-	require.NoError(t, err)
-	require.Equal(t, certs[0].Raw, server.Certificate[0])
 	require.NoError(t, s.SetMode(ModeGM, ClientGM))
-	server, err = s.ServerCertificate()
-	require.NoError(t, err)
-	require.Equal(t, certs[1].Raw, server.Certificate[0])
 	client, err := s.ClientCertificate()
 	require.NoError(t, err)
 	require.Equal(t, [][]byte{certs[1].Raw, certs[2].Raw}, client.Certificate)
@@ -189,17 +183,53 @@ func TestUnnamedStatus(t *testing.T) {
 	srv, _ := startServer(t, org.node(t).options())
 	conn, err := dial(t, srv.Address(), SecureOptions{UseTLS: true, ServerRootCAs: org.roots()})
 	require.NoError(t, err)
-	shown := func() int {
+	shown := func() (n int) {
 		for _, s := range Status() {
 			if s.Role == unnamedRole {
-				return countOf(s.Dialed, protocolTLS)
+				n += countOf(s.Dialed, protocolTLS)
 			}
 		}
-		return 0
+		return n
 	}
 	require.NotZero(t, shown())
 	conn.Close()
 	eventually(t, "it is gone", func() bool { return shown() == 0 })
+}
+
+// TestListenerWithoutSource: a listener of fixed material, as that for launched
+// chaincode, is in the status until it ends, and stays as it was started.
+func TestListenerWithoutSource(t *testing.T) {
+	org := newPKI(t)
+	so := org.node(t).options()
+	so.Role, so.ServerMode = t.Name(), ModeDual
+	srv, _ := startServer(t, so)
+	shown := func() *SourceStatus {
+		for _, s := range Status() {
+			if s.Role == t.Name() {
+				return &s
+			}
+		}
+		return nil
+	}
+	conn, err := dial(t, srv.Address(), SecureOptions{UseTLS: true, ServerRootCAs: org.roots(), ClientMode: ClientGM})
+	require.NoError(t, err)
+	_, err = call(t, conn)
+	require.NoError(t, err)
+	s := shown()
+	require.NotNil(t, s)
+	require.Equal(t, ModeDual, s.ServerMode)
+	require.Equal(t, ModeDual, s.ConfiguredServerMode)
+	require.Len(t, s.Certificates, 3)
+	require.Len(t, s.Listeners, 1)
+	require.Equal(t, srv.Address(), s.Listeners[0].Address)
+	require.Equal(t, 1, countOf(s.Listeners[0].Connections, protocolTLCP))
+
+	require.ErrorContains(t, SetMode(t.Name(), ModeTLS, ""), "neither switched nor reloaded")
+	require.ErrorContains(t, Reload(t.Name()), "neither switched nor reloaded")
+	require.NoError(t, SetMode("", ModeTLS, ""))
+	require.Equal(t, ModeDual, shown().ServerMode)
+	srv.Stop()
+	require.Nil(t, shown())
 }
 
 // TestServerNames: the override goes before the host, in either protocol.

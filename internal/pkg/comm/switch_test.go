@@ -5,14 +5,18 @@ package comm
 import (
 	"context"
 	"errors"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/common/flogging/floggingtest"
 	"github.com/hyperledger/fabric/internal/pkg/comm/testpb"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 	"google.golang.org/grpc"
 )
 
@@ -313,6 +317,63 @@ func TestSetModeRefusals(t *testing.T) {
 	source := newTestSource(t, SourceConfig{Role: t.Name() + ".locked", Load: fixed(m), ServerMode: ModeDual})
 	startServer(t, SecureOptions{UseTLS: true, RequireClientCert: true, Source: source})
 	require.ErrorContains(t, source.SetMode(ModeGM, ""), "would refuse every client")
+}
+
+// TestUnwrittenMode: a switch that a restart would undo is told with the key to
+// set, by the log and the status; one that leads back to the configuration is
+// not.
+func TestUnwrittenMode(t *testing.T) {
+	logger, recorder := floggingtest.NewTestLogger(t, floggingtest.AtLevel(zap.WarnLevel))
+	defer func(old *flogging.FabricLogger) { commLogger = old }(commLogger)
+	commLogger = logger
+	source := newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(newPKI(t).node(t)), ServerMode: ModeTLS, ModeKey: "peer.tls.mode"})
+	require.NoError(t, source.Reload())
+	require.Empty(t, recorder.Messages())
+	require.NoError(t, source.SetMode(ModeDual, ""))
+	require.Len(t, recorder.Messages(), 1)
+	require.True(t, containsAll(recorder.Messages()[0], t.Name(), "restart", "set peer.tls.mode to dual"), recorder.Messages()[0])
+	require.NoError(t, source.SetMode(ModeTLS, ""))
+	require.Len(t, recorder.Messages(), 1)
+}
+
+// TestRestart: a node that was switched comes back in the mode of its
+// configuration, under the same address, and clients that stayed find it again
+// or are told which modes do not fit.
+func TestRestart(t *testing.T) {
+	n := newLiveNode(t, ModeTLS, patience)
+	config := SourceConfig{Role: n.serverSource.role, Load: n.server.load, ServerMode: ModeTLS}
+	conn := n.dial(t)
+	_, err := call(t, conn)
+	require.NoError(t, err)
+	require.NoError(t, n.serverSource.SetMode(ModeDual, ""))
+	require.NoError(t, n.clientSource.SetMode("", ClientGM))
+	restart := func() {
+		address := n.grpc.Address()
+		n.grpc.Stop()
+		listener, err := net.Listen("tcp", address)
+		require.NoError(t, err)
+		server, err := NewGRPCServerFromListener(listener, ServerConfig{
+			SecOpts: SecureOptions{UseTLS: true, RequireClientCert: true, Source: newTestSource(t, config)}, ConnectionTimeout: patience,
+		})
+		require.NoError(t, err)
+		testpb.RegisterEmptyServiceServer(server.Server(), n.service)
+		go server.Start()
+		t.Cleanup(server.Stop)
+		n.grpc = server
+	}
+	restart()
+	eventually(t, "the client is told both modes", func() bool {
+		_, err := call(t, conn)
+		return err != nil && containsAll(err.Error(), "in mode gm", "mode is tls")
+	})
+	require.Zero(t, n.connections(protocolTLS))
+	config.ServerMode = ModeGM
+	restart()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, err = testpb.NewEmptyServiceClient(conn).EmptyCall(ctx, &testpb.Empty{}, grpc.WaitForReady(true))
+	require.NoError(t, err)
+	require.Equal(t, 1, n.connections(protocolTLCP))
 }
 
 // TestRefusedDowngrade: once a server is in mode gm, a client of mode tls gets

@@ -296,27 +296,32 @@ func TestSeekRequestsNameTheCertificateInUse(t *testing.T) {
 		FetchTimeout:        timeout,
 		MaxTotalBufferBytes: 1024 * 1024,
 		RetryTimeout:        10 * time.Millisecond,
+		MaxPullBlockRetries: 3,
 		VerifyBlockSequence: noopBlockVerifierf,
 		Logger:              flogging.MustGetLogger("test"),
 		StopChannel:         make(chan struct{}),
 	}
-	requireHeight := func(stage string) {
+	requireBlock := func(stage string) {
 		heights, err := puller.HeightsByEndpoints()
 		require.NoError(t, err, stage)
 		require.Equal(t, map[string]uint64{address: 8}, heights, stage)
+		block := puller.PullBlock(7)
+		require.NotNil(t, block, stage)
+		require.Equal(t, uint64(7), block.Header.Number, stage)
+		puller.Close() // the next stage connects anew
 	}
-	requireHeight("TLS")
-	require.NoError(t, source.SetMode("", comm_utils.ClientGM))
-	requireHeight("switched to TLCP")
+	requireBlock("TLS")
+	require.NoError(t, comm_utils.SetMode("test.cluster.puller", "", comm_utils.ClientGM))
+	requireBlock("switched to TLCP")
 
 	// New pairs, loaded while the puller lives.
 	renewed, err := ca.NewClientCertKeyPair()
 	require.NoError(t, err)
 	material.Certificate, material.Key = gmCA.NewPair(t).Bundle(renewed.Cert, renewed.Key)
-	require.NoError(t, source.Reload())
-	requireHeight("reloaded, TLCP")
-	require.NoError(t, source.SetMode("", comm_utils.ClientTLS))
-	requireHeight("reloaded, TLS")
+	require.NoError(t, comm_utils.Reload("test.cluster.puller"))
+	requireBlock("reloaded, TLCP")
+	require.NoError(t, comm_utils.SetMode("test.cluster.puller", "", comm_utils.ClientTLS))
+	requireBlock("reloaded, TLS")
 }
 
 // Orderers that are known by both certificates move from TLS to TLCP and back while requests flow: none is refused, and in the
@@ -371,7 +376,7 @@ func TestClusterFollowsALiveSwitch(t *testing.T) {
 		mode     comm_utils.ClientMode
 		protocol string
 	}{{comm_utils.ClientGM, "TLCP"}, {comm_utils.ClientTLS, "TLS"}, {comm_utils.ClientGM, "TLCP"}} {
-		require.NoError(t, source.SetMode("", step.mode))
+		require.NoError(t, comm_utils.SetMode("test.cluster.switch", "", step.mode))
 		require.Eventually(t, func() bool {
 			got := dialed()
 			return len(got) == 1 && got[0] == step.protocol && submit(sender, receiver) == nil

@@ -32,6 +32,16 @@ type TLS struct {
 	GMCipherSuites []string
 	// DrainGrace is how long connections of a protocol that a live switch has abolished may go on; 0 means 60 s.
 	DrainGrace time.Duration
+	// HandshakesPerAddress is how many handshakes of one address a listener runs at once; 0 means 64.
+	HandshakesPerAddress int
+}
+
+// Operations holds who may change the protection of the node's channels.
+//
+//fork:fields restrict changes at the page /tls
+type Operations struct {
+	// Operators are SHA-256 fingerprints of client certificates; empty: every client whose certificate is verified.
+	Operators []string
 }
 
 // Cluster holds the TLCP settings of the connections between orderers.
@@ -145,8 +155,8 @@ func (c *TopLevel) validateTLS() error {
 			return err
 		}
 	}
-	if c.Kafka.TLS.Mode != "" || c.Kafka.TLS.HasGMPair() || len(c.Kafka.TLS.GMCipherSuites) > 0 {
-		return errors.New("Kafka.TLS takes no Mode, GM pairs and suites: connections to Kafka brokers are always TLS")
+	if c.Kafka.TLS.Mode != "" || c.Kafka.TLS.HandshakesPerAddress != 0 || c.Kafka.TLS.HasGMPair() || len(c.Kafka.TLS.GMCipherSuites) > 0 {
+		return errors.New("Kafka.TLS takes no Mode, GM pairs, suites and limits: connections to Kafka brokers are always TLS")
 	}
 	return nil
 }
@@ -156,6 +166,9 @@ func (t *TLS) validate(section string) error {
 	mode, err := comm.ParseServerMode(t.Mode)
 	if err != nil {
 		return fmt.Errorf("%s.Mode: %w", section, err)
+	}
+	if n := t.HandshakesPerAddress; n < 0 || n > comm.MaxHandshakes {
+		return fmt.Errorf("%s.HandshakesPerAddress is %d: use 1 to %d, or leave it out", section, n, comm.MaxHandshakes)
 	}
 	if err := allOrNone(section+".GM", t.GMSignCertificate, t.GMSignPrivateKey, t.GMEncCertificate, t.GMEncPrivateKey); err != nil {
 		return err

@@ -92,6 +92,10 @@ func TestEnvironmentOverridesOfTLCPKeys(t *testing.T) {
 		"ADMIN_TLS_GMENCCERTIFICATE":              "a-enc.crt",
 		"ADMIN_TLS_GMENCPRIVATEKEY":               "a-enc.key",
 		"ADMIN_TLS_DRAINGRACE":                    "5s",
+		"GENERAL_TLS_HANDSHAKESPERADDRESS":        "512",
+		"OPERATIONS_TLS_HANDSHAKESPERADDRESS":     "8",
+		"ADMIN_TLS_HANDSHAKESPERADDRESS":          "9",
+		"OPERATIONS_OPERATORS":                    "[AB:CD,ef01]",
 	} {
 		t.Setenv("ORDERER_"+key, value)
 	}
@@ -104,7 +108,7 @@ func TestEnvironmentOverridesOfTLCPKeys(t *testing.T) {
 		Mode: "dual", ClientMode: "gm", DrainGrace: 15 * time.Second,
 		GMSignCertificate: in("tls/server-sign.crt"), GMSignPrivateKey: in("tls/server-sign.key"),
 		GMEncCertificate: in("tls/server-enc.crt"), GMEncPrivateKey: "/abs/server-enc.key",
-		GMCipherSuites: []string{"ECC_SM4_GCM_SM3", "ECC_SM4_CBC_SM3"},
+		GMCipherSuites: []string{"ECC_SM4_GCM_SM3", "ECC_SM4_CBC_SM3"}, HandshakesPerAddress: 512,
 	}, conf.General.TLS)
 
 	c := conf.General.Cluster
@@ -119,11 +123,14 @@ func TestEnvironmentOverridesOfTLCPKeys(t *testing.T) {
 	require.Equal(t, TLS{
 		Enabled: true, Certificate: "ops.crt", PrivateKey: "ops.key", Mode: "gm",
 		GMSignCertificate: "o-sign.crt", GMSignPrivateKey: "o-sign.key", GMEncCertificate: "o-enc.crt", GMEncPrivateKey: "o-enc.key",
+		HandshakesPerAddress: 8,
 	}, conf.Operations.TLS)
+	require.Equal(t, []string{"AB:CD", "ef01"}, conf.Operations.Operators)
 	require.Equal(t, TLS{
 		Enabled: true, ClientAuthRequired: true, Certificate: "admin.crt", PrivateKey: "admin.key",
 		Mode: "dual", DrainGrace: 5 * time.Second,
 		GMSignCertificate: "a-sign.crt", GMSignPrivateKey: "a-sign.key", GMEncCertificate: "a-enc.crt", GMEncPrivateKey: "a-enc.key",
+		HandshakesPerAddress: 9,
 	}, conf.Admin.TLS)
 }
 
@@ -187,6 +194,9 @@ func TestContradictoryTLSSettingsAreRefused(t *testing.T) {
 		"operations without TLS": {"Operations:\n    TLS:\n        Mode: dual" + gmPair + std, "Operations.TLS.Enabled is false"},
 		"operations client mode": {"Operations:\n    TLS:\n        ClientMode: gm\n", "only General.TLS.ClientMode"},
 		"kafka mode":             {"Kafka:\n    TLS:\n        Enabled: true\n        Mode: gm\n        RootCAs: [x]\n        PrivateKey: x\n        Certificate: x" + gmPair, "Kafka"},
+		"too many handshakes":    {general("        HandshakesPerAddress: 513\n" + std), "General.TLS.HandshakesPerAddress is 513"},
+		"negative handshakes":    {"Admin:\n    TLS:\n        HandshakesPerAddress: -1\n", "Admin.TLS.HandshakesPerAddress is -1"},
+		"kafka handshakes":       {"Kafka:\n    TLS:\n        HandshakesPerAddress: 1\n", "Kafka.TLS takes no"},
 		"misspelt key":           {general("        GMSignCert: x\n" + std), "invalid keys: GMSignCert"},
 	} {
 		_, _, err := loadConfig(t, tc.yaml)

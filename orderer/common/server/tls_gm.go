@@ -3,6 +3,7 @@
 package server
 
 import (
+	"github.com/hyperledger/fabric/bccsp/sw"
 	"github.com/hyperledger/fabric/common/fabhttp"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/metrics"
@@ -40,8 +41,11 @@ func initializeServerConfig(conf *localconfig.TopLevel, metricsProvider metrics.
 		Role:           roleGeneral,
 		Load:           files.Load,
 		ServerMode:     listenerMode(t.Mode),
+		ModeKey:        "General.TLS.Mode",
 		GMCipherSuites: t.GMCipherSuites,
 		DrainGrace:     t.DrainGrace,
+
+		HandshakesPerAddress: t.HandshakesPerAddress,
 	}, t.HasGMPair())
 	return config
 }
@@ -68,8 +72,11 @@ func newClusterServer(address string, config *comm.ServerConfig, conf *localconf
 			ClientRootCAs: c.RootCAs,
 		}.Load,
 		ServerMode:     listenerMode(c.Mode),
+		ModeKey:        "General.Cluster.Mode",
 		GMCipherSuites: clusterSuites(conf),
 		DrainGrace:     conf.General.TLS.DrainGrace,
+
+		HandshakesPerAddress: conf.General.TLS.HandshakesPerAddress,
 	}, c.HasGMServerPair())
 	return comm.NewGRPCServer(address, *config)
 }
@@ -101,6 +108,7 @@ func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfi
 		Role:       roleClusterClient,
 		Load:       files.Load,
 		ClientMode: mode,
+		ModeKey:    "General.TLS.ClientMode",
 		// The other consenters know this one by the certificate in the channel configuration.
 		RedialForCertificate: true,
 		GMCipherSuites:       clusterSuites(conf),
@@ -194,18 +202,23 @@ func generalFiles(t localconfig.TLS) comm.Files {
 
 // newOperationsSystem adds the endpoint that shows and switches TLS modes, and makes SIGHUP reload the certificates. The
 // endpoint demands a verified client certificate even where the operations server has no TLS and so cannot have one: whoever
-// reaches an open port must not be able to change how the node is protected.
+// reaches an open port must not be able to change how the node is protected. Operations.Operators restricts changes further.
 //
 //fork:replace serve TLCP, manage TLS material
 func newOperationsSystem(ops localconfig.Operations, metrics localconfig.Metrics) *operations.System {
+	operators, err := tlsadmin.ParseOperators(ops.Operators)
+	if err != nil {
+		logger.Panicf("Operations.Operators: %s", err)
+	}
 	statsd := operations.Statsd(metrics.Statsd)
 	system := operations.NewSystem(operations.Options{
-		Options: httpOptions(roleOperations, ops.ListenAddress, ops.TLS),
+		Options: httpOptions(roleOperations, "Operations.TLS.Mode", ops.ListenAddress, ops.TLS),
 		Metrics: operations.MetricsOptions{Provider: metrics.Provider, Statsd: &statsd},
 		Version: metadata.Version,
 	})
 	comm.UseMetrics(system.Provider)
-	system.RegisterHandler(tlsadmin.URL, tlsadmin.NewHandler(), true)
+	sw.UseMetrics(system.Provider)
+	system.RegisterHandler(tlsadmin.URL, tlsadmin.NewHandler(operators), true)
 	tlsadmin.ReloadOnHangup()
 	return system
 }
@@ -214,10 +227,10 @@ func newOperationsSystem(ops localconfig.Operations, metrics localconfig.Metrics
 //
 //fork:replace serve TLCP
 func newAdminServer(admin localconfig.Admin) *fabhttp.Server {
-	return fabhttp.NewServer(httpOptions(roleAdmin, admin.ListenAddress, admin.TLS))
+	return fabhttp.NewServer(httpOptions(roleAdmin, "Admin.TLS.Mode", admin.ListenAddress, admin.TLS))
 }
 
-func httpOptions(role, address string, t localconfig.TLS) fabhttp.Options {
+func httpOptions(role, modeKey, address string, t localconfig.TLS) fabhttp.Options {
 	return fabhttp.Options{
 		Logger:        flogging.MustGetLogger(role),
 		ListenAddress: address,
@@ -229,12 +242,15 @@ func httpOptions(role, address string, t localconfig.TLS) fabhttp.Options {
 			ClientCACertFiles:  t.ClientRootCAs,
 			Role:               role,
 			Mode:               t.Mode,
+			ModeKey:            modeKey,
 			GMSignCertFile:     t.GMSignCertificate,
 			GMSignKeyFile:      t.GMSignPrivateKey,
 			GMEncCertFile:      t.GMEncCertificate,
 			GMEncKeyFile:       t.GMEncPrivateKey,
 			GMCipherSuites:     t.GMCipherSuites,
 			DrainGrace:         t.DrainGrace,
+
+			HandshakesPerAddress: t.HandshakesPerAddress,
 		},
 	}
 }

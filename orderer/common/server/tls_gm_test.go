@@ -5,6 +5,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,12 +14,12 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/hyperledger/fabric-protos-go/msp"
-	"github.com/hyperledger/fabric/common/crypto"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
 	"github.com/hyperledger/fabric/common/flogging/floggingtest"
@@ -27,6 +28,9 @@ import (
 	"github.com/hyperledger/fabric/orderer/common/localconfig"
 	"github.com/hyperledger/fabric/protoutil"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 )
 
 // tlcpNode is an orderer's configuration and the authorities that made its certificates.
@@ -81,20 +85,20 @@ func (n *tlcpNode) clientOptions(t *testing.T, mode comm.ClientMode) comm.Secure
 	return opts
 }
 
-// call connects and waits for the server's first HTTP/2 frame: it comes when the server has accepted the client's certificate,
-// which under TLS 1.3 is after the client's handshake is done.
+// call asks for a service that the server does not have: that it says so means that it has accepted the client.
 func call(t *testing.T, address string, opts comm.SecureOptions) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	conn, err := opts.DialTLS(ctx, "tcp", address)
+	conn, err := comm.ClientConfig{SecOpts: opts, DialTimeout: 30 * time.Second, AsyncConnect: true}.Dial(address)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	deadline, _ := ctx.Deadline()
-	require.NoError(t, conn.SetDeadline(deadline))
-	_, err = conn.Read(make([]byte, 1))
+	_, err = healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{})
+	if status.Code(err) == codes.Unimplemented {
+		return nil
+	}
 	return err
 }
 
@@ -134,21 +138,31 @@ func TestGeneralListenerInEachMode(t *testing.T) {
 	}
 }
 
-// Expiration tracking sees the bundle of the listener: standard, SM2 signing and SM2 encryption certificate.
+// Expiration tracking sees all certificates of listener and dialer, standard, SM2 signing and SM2 encryption, at the start and
+// after a reload.
 func TestExpirationOfTheWholeBundleIsTracked(t *testing.T) {
 	n := newTLCPNode(t, comm.ModeDual, comm.ClientGM)
 	server := initializeServerConfig(n.conf, &disabled.Provider{})
 	client, _ := initializeClusterClientConfig(n.conf)
 	identity := protoutil.MarshalOrPanic(&msp.SerializedIdentity{Mspid: "Org", IdBytes: []byte("none")})
-	var warned []string
-	crypto.TrackExpiration(server.SecOpts.UseTLS, server.SecOpts.Certificate, [][]byte{client.SecOpts.Certificate}, identity,
-		func(string, ...interface{}) {},
-		func(format string, args ...interface{}) { warned = append(warned, fmt.Sprintf(format, args...)) },
-		time.Now().AddDate(20, 0, 0), time.AfterFunc)
-	require.Len(t, warned, 6)
-	require.Contains(t, warned, "The server TLS SM2 certificate has expired")
-	require.Contains(t, warned, "The client TLS SM2 encryption certificate has expired")
-	require.Contains(t, warned, "The server TLS certificate has expired")
+	var told []string
+	tell := func(format string, args ...interface{}) {
+		text := fmt.Sprintf(format, args...)
+		if strings.HasSuffix(text, "(orderer.general)") || strings.HasSuffix(text, "(orderer.cluster.client)") {
+			text, _, _ = strings.Cut(text, " on ") // the day
+			told = append(told, text)
+		}
+	}
+	comm.TrackExpiration(server.SecOpts.UseTLS, server.SecOpts.Certificate, [][]byte{client.SecOpts.Certificate}, identity,
+		tell, func(string, ...interface{}) {}, time.Now(), time.AfterFunc)
+	want := []string{
+		"The server TLS certificate will expire", "The server TLS SM2 certificate will expire", "The server TLS SM2 encryption certificate will expire",
+		"The client TLS certificate will expire", "The client TLS SM2 certificate will expire", "The client TLS SM2 encryption certificate will expire",
+	}
+	require.ElementsMatch(t, want, told)
+	told = nil
+	require.NoError(t, comm.Reload(roleGeneral))
+	require.ElementsMatch(t, want[:3], told)
 }
 
 // withClusterListener adds the cluster's own listener.
@@ -380,17 +394,49 @@ func TestOperationsEndpointForTLS(t *testing.T) {
 	require.ErrorContains(t, err, "protocol version")
 }
 
+// Operations.Operators names who may make changes, over either protocol.
+func TestOperatorsOfTheOperationsServer(t *testing.T) {
+	n := newTLCPNode(t, comm.ModeDual, comm.ClientGM)
+	for _, mode := range []comm.ClientMode{comm.ClientTLS, comm.ClientGM} {
+		operator, monitor := n.clientOptions(t, mode), n.clientOptions(t, mode)
+		fingerprint := hex.EncodeToString(operator.BindingHash())
+		system := newOperationsSystem(localconfig.Operations{
+			ListenAddress: "127.0.0.1:0", TLS: n.conf.General.TLS, Operators: []string{fingerprint},
+		}, localconfig.Metrics{Provider: "disabled"})
+		require.NoError(t, system.Start())
+		t.Cleanup(func() { system.Stop() })
+		url, body := "https://"+system.Addr()+"/tls", `{"role":"orderer.operations"}`
+		status, _ := fetch(t, monitor, url)
+		require.Equal(t, http.StatusOK, status)
+		status, answer := send(t, monitor, http.MethodPost, url, body)
+		require.Equal(t, http.StatusForbidden, status)
+		require.Contains(t, string(answer), hex.EncodeToString(monitor.BindingHash()))
+		status, answer = send(t, operator, http.MethodPost, url, body)
+		require.Equal(t, http.StatusOK, status, "%s", answer)
+	}
+	require.Panics(t, func() {
+		newOperationsSystem(localconfig.Operations{ListenAddress: "127.0.0.1:0", Operators: []string{"CN=ops"}}, localconfig.Metrics{})
+	})
+}
+
 func fetch(t *testing.T, opts comm.SecureOptions, url string) (int, []byte) {
+	t.Helper()
+	return send(t, opts, http.MethodGet, url, "")
+}
+
+func send(t *testing.T, opts comm.SecureOptions, method, url, body string) (int, []byte) {
 	t.Helper()
 	transport, err := opts.HTTPTransport()
 	require.NoError(t, err)
 	defer transport.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Get(url)
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	require.NoError(t, err)
+	resp, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Do(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	answer, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	return resp.StatusCode, body
+	return resp.StatusCode, answer
 }
 
 // Files that are missing or do not fit end the start with a message that names them.

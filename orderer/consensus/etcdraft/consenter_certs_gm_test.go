@@ -243,13 +243,15 @@ func TestIsConsenterOfChannelWithTwoCertificates(t *testing.T) {
 	half := consenter(a.stdCert(t))
 	half.ServerTlsCert = bundle(a.stdCert(t), mine.SignCert)
 	require.NoError(t, ask(started, half))
+	half.ServerTlsCert, half.ClientTlsCert = half.ClientTlsCert, half.ServerTlsCert
+	require.NoError(t, ask(started, half))
 
 	// Reloaded: the standard and the SM2 certificate of before are ours no more.
 	pair, err := a.std.NewServerCertKeyPair("localhost")
 	require.NoError(t, err)
 	certs, keys := mine.Bundle(pair.Cert, pair.Key)
 	material := comm.Material{Certificate: certs, Key: keys}
-	source, err := comm.NewSource(comm.SourceConfig{
+	_, err = comm.NewSource(comm.SourceConfig{
 		Role:       "test.etcdraft",
 		Load:       func() (comm.Material, error) { return material, nil },
 		ServerMode: comm.ModeDual,
@@ -260,7 +262,7 @@ func TestIsConsenterOfChannelWithTwoCertificates(t *testing.T) {
 	require.NoError(t, err)
 	renewedGM := a.gm.NewPair(t)
 	material.Certificate, material.Key = renewedGM.Bundle(renewed.Cert, renewed.Key)
-	require.NoError(t, source.Reload())
+	require.NoError(t, comm.Reload("test.etcdraft"))
 	require.Equal(t, cluster.ErrNotInChannel, ask(certs, consenter(bundle(pair.Cert, mine.SignCert))))
 	require.NoError(t, ask(certs, consenter(renewed.Cert)))
 	require.NoError(t, ask(certs, consenter(renewedGM.SignCert)))

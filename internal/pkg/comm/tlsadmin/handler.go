@@ -38,9 +38,10 @@ type failure struct {
 // role. PUT switches modes: {"role", "serverMode", "clientMode"}. POST loads
 // the files anew: {"role"} or no body. Both answer with the state after the
 // change, or with an error and nothing changed. They need a client certificate
-// that was verified.
-func NewHandler() http.Handler {
+// that was verified, and where operators are given, one of them.
+func NewHandler(allowed Operators) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		apply := func(w http.ResponseWriter, r *http.Request, do func(change) error) { apply(w, r, allowed, do) }
 		switch r.Method {
 		case http.MethodGet:
 			answer(w, http.StatusOK, comm.Status())
@@ -60,9 +61,10 @@ func NewHandler() http.Handler {
 	})
 }
 
-func apply(w http.ResponseWriter, r *http.Request, do func(change) error) {
-	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
-		answer(w, http.StatusForbidden, failure{"a change needs a verified client certificate: enable TLS on the operations server and configure its client root CAs"})
+func apply(w http.ResponseWriter, r *http.Request, allowed Operators, do func(change) error) {
+	if err := allowed.check(r.TLS); err != nil {
+		logger.Warnf("%s %s from %s refused: %s", r.Method, r.URL.Path, r.RemoteAddr, err)
+		answer(w, http.StatusForbidden, failure{err.Error()})
 		return
 	}
 	var c change

@@ -4,8 +4,10 @@ package tlsadmin
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -38,9 +40,11 @@ func newRole(t *testing.T, withGM bool) *role {
 	require.NoError(t, err)
 	pair, err := ca.NewServerCertKeyPair("127.0.0.1")
 	require.NoError(t, err)
-	r := &role{name: t.Name(), m: comm.Material{Certificate: pair.Cert, Key: pair.Key}}
+	r := &role{name: t.Name(), m: comm.Material{Certificate: pair.Cert, Key: pair.Key, ServerRootCAs: [][]byte{ca.CertBytes()}}}
 	if withGM {
-		r.m.Certificate, r.m.Key = gmtlstest.NewCA(t).NewPair(t, "127.0.0.1").Bundle(pair.Cert, pair.Key)
+		gm := gmtlstest.NewCA(t)
+		r.m.Certificate, r.m.Key = gm.NewPair(t, "127.0.0.1").Bundle(pair.Cert, pair.Key)
+		r.m.ClientRootCAs = [][]byte{gm.CertPEM}
 	}
 	_, err = comm.NewSource(comm.SourceConfig{Role: r.name, Load: r.load, ServerMode: comm.ModeTLS, ClientMode: comm.ClientTLS})
 	require.NoError(t, err)
@@ -69,12 +73,14 @@ func (r *role) fail(err error) {
 // verified is the state of a connection whose client certificate was verified.
 var verified = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{}}}}
 
-func request(t *testing.T, method, body string, state *tls.ConnectionState) (int, []byte) {
+func request(t *testing.T, method, body string, state *tls.ConnectionState, operators ...string) (int, []byte) {
 	t.Helper()
+	allowed, err := ParseOperators(operators)
+	require.NoError(t, err)
 	r := httptest.NewRequest(method, URL, strings.NewReader(body))
 	r.TLS = state
 	w := httptest.NewRecorder()
-	NewHandler().ServeHTTP(w, r)
+	NewHandler(allowed).ServeHTTP(w, r)
 	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 	return w.Code, w.Body.Bytes()
 }
@@ -100,6 +106,11 @@ func TestGet(t *testing.T) {
 	require.Equal(t, comm.ModeTLS, s.ServerMode)
 	require.Equal(t, comm.ClientTLS, s.ClientMode)
 	require.Len(t, s.Certificates, 3)
+	require.Len(t, s.ServerRoots, 1)
+	require.Equal(t, "tls", s.ServerRoots[0].Family)
+	require.Len(t, s.ClientRoots, 1)
+	require.Equal(t, "gm", s.ClientRoots[0].Family)
+	require.True(t, s.ClientRoots[0].NotAfter.After(time.Now()))
 	require.NotContains(t, string(body), "PRIVATE")
 }
 
@@ -110,8 +121,54 @@ func TestPut(t *testing.T) {
 	s := statusOf(t, body, r.name)
 	require.Equal(t, comm.ModeGM, s.ServerMode)
 	require.Equal(t, comm.ClientGM, s.ClientMode)
+	require.Equal(t, comm.ModeTLS, s.ConfiguredServerMode, "what a restart brings back")
+	require.Equal(t, comm.ClientTLS, s.ConfiguredClientMode)
 	require.Equal(t, "mode", s.Last.Action)
 	require.Empty(t, s.Last.Error)
+}
+
+// TestOperators: where operators are named, nobody else makes changes, however
+// well verified; everybody verified may still look.
+func TestOperators(t *testing.T) {
+	r := newRole(t, true)
+	ca, err := tlsgen.NewCA()
+	require.NoError(t, err)
+	client := func() (*tls.ConnectionState, string) {
+		pair, err := ca.NewClientCertKeyPair()
+		require.NoError(t, err)
+		sum := sha256.Sum256(pair.TLSCert.Raw)
+		return &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{pair.TLSCert}}}, hex.EncodeToString(sum[:])
+	}
+	operator, fingerprint := client()
+	monitor, other := client()
+	var colons []string
+	for i := 0; i < len(fingerprint); i += 2 {
+		colons = append(colons, strings.ToUpper(fingerprint[i:i+2]))
+	}
+	body := `{"role":"` + r.name + `","serverMode":"dual"}`
+	for _, form := range []string{fingerprint, strings.Join(colons, ":")} {
+		list := []string{strings.Repeat("0", 64), form}
+		for method, body := range map[string]string{http.MethodPut: body, http.MethodPost: `{"role":"` + r.name + `"}`} {
+			code, answer := request(t, method, body, monitor, list...)
+			require.Equal(t, http.StatusForbidden, code)
+			require.Contains(t, string(answer), other, "the fingerprint to add is told")
+			require.Contains(t, string(answer), "operations.operators")
+			server, _ := comm.LookupSource(r.name).Modes()
+			require.Equal(t, comm.ModeTLS, server)
+			// The name of an unverified operator is not enough.
+			code, _ = request(t, method, body, &tls.ConnectionState{PeerCertificates: operator.VerifiedChains[0]}, list...)
+			require.Equal(t, http.StatusForbidden, code)
+		}
+		code, _ := request(t, http.MethodGet, "", monitor, list...)
+		require.Equal(t, http.StatusOK, code)
+		code, _ = request(t, http.MethodPut, body, operator, list...)
+		require.Equal(t, http.StatusOK, code)
+		require.NoError(t, comm.SetMode(r.name, comm.ModeTLS, ""))
+	}
+	for _, bad := range []string{"", "ops", fingerprint[:62], fingerprint + "00", "sha256 Fingerprint=" + fingerprint} {
+		_, err := ParseOperators([]string{bad})
+		require.ErrorContains(t, err, "64 hexadecimal digits", bad)
+	}
 }
 
 func TestPutRefused(t *testing.T) {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"encoding/hex"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/common/crypto/tlsgen"
+	"github.com/hyperledger/fabric/core/peer"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+	"github.com/spf13/viper"
+	"github.com/stretchr/testify/require"
+)
+
+// operationsNode configures an operations server in mode dual and returns its section of core.yaml and its authorities.
+func operationsNode(t *testing.T) (*peer.Config, tlsgen.CA, *gmtlstest.CA) {
+	t.Helper()
+	dir := t.TempDir()
+	std, err := tlsgen.NewCA()
+	require.NoError(t, err)
+	gm := gmtlstest.NewCA(t)
+	pair, err := std.NewServerCertKeyPair("127.0.0.1")
+	require.NoError(t, err)
+	files := gm.NewPair(t, "127.0.0.1").Write(t, dir, "server")
+	set := func(key string, value any) {
+		old := viper.Get(key)
+		viper.Set(key, value)
+		t.Cleanup(func() { viper.Set(key, old) })
+	}
+	set("operations.tls.mode", "dual")
+	set("operations.tls.gm.signCert.file", files.SignCert)
+	set("operations.tls.gm.signKey.file", files.SignKey)
+	set("operations.tls.gm.encCert.file", files.EncCert)
+	set("operations.tls.gm.encKey.file", files.EncKey)
+	set("operations.operators", nil)
+	set("operations.tls.handshakesPerAddress", 512)
+	return &peer.Config{
+		OperationsListenAddress: "127.0.0.1:0",
+		OperationsTLSEnabled:    true,
+		OperationsTLSCertFile:   gmtlstest.WriteFile(t, dir, "server.crt", pair.Cert),
+		OperationsTLSKeyFile:    gmtlstest.WriteFile(t, dir, "server.key", pair.Key),
+		OperationsTLSClientRootCAs: []string{
+			gmtlstest.WriteFile(t, dir, "std-ca.crt", std.CertBytes()), gmtlstest.WriteFile(t, dir, "gm-ca.crt", gm.CertPEM),
+		},
+		MetricsProvider: "disabled",
+	}, std, gm
+}
+
+// TestOperators: operations.operators names who may make changes, over either protocol.
+func TestOperators(t *testing.T) {
+	config, std, gm := operationsNode(t)
+	client := func(mode comm.ClientMode) comm.SecureOptions {
+		pair, err := std.NewClientCertKeyPair()
+		require.NoError(t, err)
+		so := comm.SecureOptions{
+			UseTLS: true, RequireClientCert: true, ClientMode: mode, ServerRootCAs: [][]byte{std.CertBytes(), gm.CertPEM},
+		}
+		so.Certificate, so.Key = gm.NewPair(t).Bundle(pair.Cert, pair.Key)
+		return so
+	}
+	for _, mode := range []comm.ClientMode{comm.ClientTLS, comm.ClientGM} {
+		operator, monitor := client(mode), client(mode)
+		viper.Set("operations.operators", hex.EncodeToString(operator.BindingHash())) // as from the environment
+		system := newOperationsSystem(config)
+		require.NoError(t, system.Start())
+		t.Cleanup(func() { system.Stop() })
+		for _, c := range []struct {
+			who    comm.SecureOptions
+			method string
+			want   int
+		}{
+			{monitor, http.MethodGet, http.StatusOK},
+			{monitor, http.MethodPost, http.StatusForbidden},
+			{monitor, http.MethodPut, http.StatusForbidden},
+			{operator, http.MethodPost, http.StatusOK},
+		} {
+			transport, err := c.who.HTTPTransport()
+			require.NoError(t, err)
+			t.Cleanup(transport.CloseIdleConnections)
+			req, err := http.NewRequest(c.method, "https://"+system.Addr()+"/tls", strings.NewReader(`{"role":"peer.operations"}`))
+			require.NoError(t, err)
+			resp, err := (&http.Client{Transport: transport, Timeout: 20 * time.Second}).Do(req)
+			require.NoError(t, err)
+			resp.Body.Close()
+			require.Equal(t, c.want, resp.StatusCode, "%s, mode %s", c.method, mode)
+		}
+	}
+}
+
+// TestOperationsSettingsThatCannotWork end the start.
+func TestOperationsSettingsThatCannotWork(t *testing.T) {
+	config, _, _ := operationsNode(t)
+	for key, value := range map[string]any{
+		"operations.operators":                []string{"CN=ops"},
+		"operations.tls.handshakesPerAddress": "many",
+	} {
+		old := viper.Get(key)
+		viper.Set(key, value)
+		require.Panics(t, func() { newOperationsSystem(config) }, key)
+		viper.Set(key, old)
+	}
+	viper.Set("operations.tls.gm.encKey.file", filepath.Join(t.TempDir(), "absent.key"))
+	require.ErrorContains(t, newOperationsSystem(config).Start(), "absent.key")
+}

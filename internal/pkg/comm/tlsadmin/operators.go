@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tlsadmin
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Operators are the clients that may make changes, by the SHA-256 of their
+// certificate in DER. If there are none, every client may whose certificate the
+// operations server has verified.
+type Operators map[[sha256.Size]byte]struct{}
+
+// ParseOperators reads SHA-256 fingerprints of certificates: 64 hexadecimal
+// digits, in either case, with or without colons between the bytes. The caller
+// adds the configuration key to the error.
+func ParseOperators(fingerprints []string) (Operators, error) {
+	operators := make(Operators, len(fingerprints))
+	for _, text := range fingerprints {
+		sum, err := hex.DecodeString(strings.ReplaceAll(text, ":", ""))
+		if err != nil || len(sum) != sha256.Size {
+			return nil, fmt.Errorf("%q is no SHA-256 fingerprint of a certificate: give 64 hexadecimal digits, as openssl x509 -noout -fingerprint -sha256 prints them behind the equals sign", text)
+		}
+		operators[[sha256.Size]byte(sum)] = struct{}{}
+	}
+	return operators, nil
+}
+
+// check refuses a client that may not make changes.
+func (o Operators) check(state *tls.ConnectionState) error {
+	if state == nil || len(state.VerifiedChains) == 0 || len(state.VerifiedChains[0]) == 0 {
+		return errors.New("a change needs a verified client certificate: enable TLS on the operations server and configure its client root CAs")
+	}
+	cert := state.VerifiedChains[0][0]
+	sum := sha256.Sum256(cert.Raw)
+	if _, ok := o[sum]; !ok && len(o) > 0 {
+		return fmt.Errorf("the certificate %q is none of an operator: to let it make changes, add its SHA-256 fingerprint %x to the operators of the operations server (operations.operators in core.yaml, Operations.Operators in orderer.yaml)", cert.Subject, sum)
+	}
+	return nil
+}
