@@ -6,7 +6,6 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/endpoint"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/output"
 )
 
 // Result is one measurement. Latencies are of handshakes with connecting, or of
@@ -25,6 +25,7 @@ import (
 type Result struct {
 	What     string        `json:"what"`
 	Count    int           `json:"count"`
+	Resumed  int           `json:"resumed"` // of the handshakes
 	Failed   int           `json:"failed"`
 	Elapsed  time.Duration `json:"elapsed_ns"`
 	PerSec   float64       `json:"per_second"`
@@ -41,8 +42,14 @@ type Result struct {
 // blockSize is what a round of the throughput measurement sends, in bytes.
 const blockSize = 256 << 10
 
-// worker does one round and returns how long it took. It belongs to one goroutine.
-type worker func(ctx context.Context) (time.Duration, error)
+// round is one handshake, or one exchange of a block.
+type round struct {
+	took    time.Duration
+	resumed bool
+}
+
+// worker does one round. It belongs to one goroutine.
+type worker func(ctx context.Context) (round, error)
 
 // measure runs workers side by side for a time. What was begun is finished, and
 // a worker ends at its first failure.
@@ -59,20 +66,25 @@ func measure(ctx context.Context, what string, workers int, d time.Duration, sta
 		go func() {
 			defer wg.Done()
 			var own []time.Duration
-			round, stop, err := start()
+			resumed := 0
+			work, stop, err := start()
 			if err == nil {
 				defer stop()
 			}
 			for err == nil && ctx.Err() == nil && time.Since(begin) < d {
-				var t time.Duration
-				t, err = round(ctx)
-				if err == nil {
-					own = append(own, t)
+				var done round
+				if done, err = work(ctx); err != nil {
+					break
+				}
+				own = append(own, done.took)
+				if done.resumed {
+					resumed++
 				}
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			took = append(took, own...)
+			r.Resumed += resumed
 			if err != nil && ctx.Err() == nil {
 				r.Failed++
 				r.firstErr = err
@@ -102,14 +114,14 @@ func at(sorted []time.Duration, q float64) time.Duration {
 // handshakes returns a starter of workers that connect again and again.
 func handshakes(d *endpoint.Dialer) func() (worker, func(), error) {
 	return func() (worker, func(), error) {
-		return func(ctx context.Context) (time.Duration, error) {
+		return func(ctx context.Context) (round, error) {
 			begin := time.Now()
 			c, err := d.Dial(ctx)
 			took := time.Since(begin)
 			if err != nil {
-				return 0, err
+				return round{}, err
 			}
-			return took, c.Close()
+			return round{took, endpoint.Describe(c).Resumed}, c.Close()
 		}, func() {}, nil
 	}
 }
@@ -122,10 +134,10 @@ func rounds(ctx context.Context, d *endpoint.Dialer) func() (worker, func(), err
 			return nil, nil, err
 		}
 		out, in := make([]byte, blockSize), make([]byte, blockSize)
-		return func(context.Context) (time.Duration, error) {
+		return func(context.Context) (round, error) {
 			begin := time.Now()
 			if err := c.SetDeadline(begin.Add(d.Timeout)); err != nil {
-				return 0, err
+				return round{}, err
 			}
 			sent := make(chan error, 1)
 			go func() {
@@ -133,7 +145,7 @@ func rounds(ctx context.Context, d *endpoint.Dialer) func() (worker, func(), err
 				sent <- err
 			}()
 			_, err := io.ReadFull(c, in)
-			return time.Since(begin), errors.Join(err, <-sent)
+			return round{took: time.Since(begin)}, errors.Join(err, <-sent)
 		}, func() { c.Close() }, nil
 	}
 }
@@ -145,19 +157,24 @@ func Command() *cobra.Command {
 		duration time.Duration
 		workers  int
 		echo     bool
-		output   string
+		format   output.Format
 	)
 	c := &cobra.Command{
 		Use:   "bench HOST:PORT",
 		Short: "measure full and resumed handshakes, and throughput of a server that returns what it gets",
-		Args:  cobra.ExactArgs(1),
+		Long: `Connects again and again, with --workers connections at a time: first by full handshakes, then offering sessions,
+and says how many were resumed. With --echo it also sends blocks and reads them back. Latencies are of a handshake with
+connecting, or of one block there and back.
+
+Exit codes: 0 all rounds succeeded; 1 wrong usage or unreadable file; 2 not reached; 3 a handshake or connection failed.`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			d.Target = args[0]
-			switch {
-			case duration <= 0 || workers < 1 || workers > 1024:
+			if duration <= 0 || workers < 1 || workers > 1024 {
 				return errors.New("--duration must be positive and --workers from 1 to 1024")
-			case output != "text" && output != "json":
-				return fmt.Errorf("--output is %q; it must be text or json", output)
+			}
+			if err := format.Check(); err != nil {
+				return err
 			}
 			if err := d.Prepare(); err != nil {
 				return err
@@ -169,10 +186,12 @@ func Command() *cobra.Command {
 				results = append(results, r)
 			}
 			if results[0].Failed == 0 {
-				d.Resume()
+				if err := d.Resume(c.Context()); err != nil {
+					return err
+				}
 				results = append(results, measure(c.Context(), "handshakes with resumption offered", workers, duration, handshakes(&d)))
 			}
-			if err := write(c.OutOrStdout(), results, output); err != nil {
+			if err := format.Write(c.OutOrStdout(), results, func(w io.Writer) { write(w, results) }); err != nil {
 				return err
 			}
 			for _, r := range results {
@@ -187,24 +206,18 @@ func Command() *cobra.Command {
 	c.Flags().DurationVar(&duration, "duration", 5*time.Second, "of each measurement")
 	c.Flags().IntVar(&workers, "workers", 4, "connections at a time")
 	c.Flags().BoolVar(&echo, "echo", false, "the server returns what it gets (gmtls server does): measure throughput too")
-	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	format.Flag(c.Flags())
 	return c
 }
 
-func write(w io.Writer, results []Result, output string) error {
-	if output == "json" {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(results)
-	}
+func write(w io.Writer, results []Result) {
 	for _, r := range results {
 		line := fmt.Sprintf("%s: %.1f/s", r.What, r.PerSec)
 		if r.MiBs > 0 {
 			line += fmt.Sprintf(" (%.1f MiB/s each way)", r.MiBs)
 		}
 		ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-		fmt.Fprintf(w, "%s, p50 %.2f ms, p95 %.2f ms, p99 %.2f ms, max %.2f ms; %d in %.1f s by %d workers, %d failed\n",
-			line, ms(r.P50), ms(r.P95), ms(r.P99), ms(r.Max), r.Count, r.Elapsed.Seconds(), r.Workers, r.Failed)
+		fmt.Fprintf(w, "%s, p50 %.2f ms, p95 %.2f ms, p99 %.2f ms, max %.2f ms; %d (%d resumed) in %.1f s by %d workers, %d failed\n",
+			line, ms(r.P50), ms(r.P95), ms(r.P99), ms(r.Max), r.Count, r.Resumed, r.Elapsed.Seconds(), r.Workers, r.Failed)
 	}
-	return nil
 }

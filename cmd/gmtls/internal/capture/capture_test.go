@@ -11,44 +11,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/capturetest"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
-// flow is what went one way in one piece.
-type flow struct {
-	client bool
-	data   []byte
-}
-
-// tap keeps what a client's connection carried.
-type tap struct {
-	net.Conn
-	flows []flow
-}
-
-func (t *tap) Read(b []byte) (int, error) {
-	n, err := t.Conn.Read(b)
-	if n > 0 {
-		t.flows = append(t.flows, flow{false, bytes.Clone(b[:n])})
-	}
-	return n, err
-}
-
-func (t *tap) Write(b []byte) (int, error) {
-	t.flows = append(t.flows, flow{true, bytes.Clone(b)})
-	return t.Conn.Write(b)
-}
-
 // record runs a client against a server and returns what crossed.
-func record(t *testing.T, server, client func(net.Conn)) []flow {
+func record(t *testing.T, server, client func(net.Conn)) []capturetest.Flow {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
@@ -66,69 +41,18 @@ func record(t *testing.T, server, client func(net.Conn)) []flow {
 	raw, err := net.Dial("tcp", l.Addr().String())
 	require.NoError(t, err)
 	require.NoError(t, raw.SetDeadline(time.Now().Add(20*time.Second)))
-	c := &tap{Conn: raw}
+	c := &capturetest.Tap{Conn: raw}
 	client(c)
 	raw.Close()
 	<-done
-	return c.flows
+	return c.Flows()
 }
 
-// packets makes a capture of flows, in segments of 500 bytes. shuffle swaps
-// neighbouring segments of one direction; drop leaves the n-th data segment out.
-func packets(t *testing.T, flows []flow, shuffle bool, drop int) []byte {
-	var file bytes.Buffer
-	w := pcapgo.NewWriter(&file)
-	require.NoError(t, w.WriteFileHeader(65536, layers.LinkTypeEthernet))
-	seq := map[bool]uint32{true: 1000, false: 5000}
-	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	type segment struct {
-		client   bool
-		seq      uint32
-		data     []byte
-		syn, fin bool
-	}
-	var out []segment
-	for _, client := range []bool{true, false} {
-		out = append(out, segment{client: client, seq: seq[client], syn: true})
-		seq[client]++
-	}
-	for _, f := range flows {
-		first := len(out)
-		for rest := f.data; len(rest) > 0; rest = rest[min(500, len(rest)):] {
-			part := rest[:min(500, len(rest))]
-			out = append(out, segment{client: f.client, seq: seq[f.client], data: part})
-			seq[f.client] += uint32(len(part))
-		}
-		if shuffle && len(out)-first > 1 {
-			out[first], out[first+1] = out[first+1], out[first]
-		}
-	}
-	for _, client := range []bool{true, false} {
-		out = append(out, segment{client: client, seq: seq[client], fin: true})
-	}
-	data := 0
-	for _, s := range out {
-		if len(s.data) > 0 {
-			if data++; data == drop {
-				continue
-			}
-		}
-		at = at.Add(time.Millisecond)
-		ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolTCP,
-			SrcIP: net.IPv4(10, 0, 0, 1), DstIP: net.IPv4(10, 0, 0, 2)}
-		tcp := &layers.TCP{SrcPort: 40000, DstPort: 7051, Seq: s.seq, SYN: s.syn, FIN: s.fin, ACK: true, Window: 1 << 15}
-		if !s.client {
-			ip.SrcIP, ip.DstIP = ip.DstIP, ip.SrcIP
-			tcp.SrcPort, tcp.DstPort = tcp.DstPort, tcp.SrcPort
-		}
-		require.NoError(t, tcp.SetNetworkLayerForChecksum(ip))
-		buf := gopacket.NewSerializeBuffer()
-		require.NoError(t, gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
-			&layers.Ethernet{SrcMAC: make([]byte, 6), DstMAC: make([]byte, 6), EthernetType: layers.EthernetTypeIPv4},
-			ip, tcp, gopacket.Payload(s.data)))
-		require.NoError(t, w.WritePacket(gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(buf.Bytes()), Length: len(buf.Bytes())}, buf.Bytes()))
-	}
-	return file.Bytes()
+// packets makes a capture of flows; see capturetest.File.
+func packets(t *testing.T, shuffle bool, drop int, conversations ...[]capturetest.Flow) io.Reader {
+	file, err := capturetest.File(shuffle, drop, conversations...)
+	require.NoError(t, err)
+	return bytes.NewReader(file)
 }
 
 type fixture struct {
@@ -184,9 +108,16 @@ func (m fixture) tlsClient(version uint16) func(net.Conn) {
 	}
 }
 
-func talk(c net.Conn) {
+// talk sends a word, reads it back and ends the connection in order.
+func talk(c interface {
+	net.Conn
+	CloseWrite() error
+}) {
 	if _, err := c.Write([]byte("hello")); err == nil {
 		_, _ = io.ReadFull(c, make([]byte, 5))
+		if c.CloseWrite() == nil {
+			_, _ = io.Copy(io.Discard, c)
+		}
 	}
 	c.Close()
 }
@@ -211,7 +142,7 @@ func TestHandshakes(t *testing.T) {
 		"hangs up":          {func(c net.Conn) { _, _ = c.Read(make([]byte, 5)) }, m.tlcpClient(m.roots), "TLCP, no ServerHello", cause.ClosedAtHello, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := Read(bytes.NewReader(packets(t, record(t, c.server, c.client), c.shuffle, 0)))
+			r, err := Read(packets(t, c.shuffle, 0, record(t, c.server, c.client)), Options{})
 			require.NoError(t, err)
 			require.Len(t, r.Conversations, 1)
 			got := r.Conversations[0]
@@ -225,6 +156,9 @@ func TestHandshakes(t *testing.T) {
 			}
 			require.False(t, got.Complete)
 			require.True(t, strings.HasPrefix(got.Broken, string(c.broken)+":"), got.Broken)
+			if c.broken == cause.UnknownRoot {
+				require.Contains(t, got.Broken, "CN=peer,O=gmtls pki (sent), of CN=root,O=gmtls pki (neither sent nor given)")
+			}
 		})
 	}
 }
@@ -232,7 +166,7 @@ func TestHandshakes(t *testing.T) {
 func TestMissingPackets(t *testing.T) {
 	m := newFixture(t)
 	flows := record(t, m.tlcpServer(0), m.tlcpClient(m.roots))
-	r, err := Read(bytes.NewReader(packets(t, flows, false, 3)))
+	r, err := Read(packets(t, false, 3, flows), Options{})
 	require.NoError(t, err)
 	require.Len(t, r.Conversations, 1)
 	require.False(t, r.Conversations[0].Complete)
@@ -240,12 +174,62 @@ func TestMissingPackets(t *testing.T) {
 }
 
 func TestOtherTraffic(t *testing.T) {
-	r, err := Read(bytes.NewReader(packets(t, []flow{{true, []byte("GET / HTTP/1.0\r\n\r\n")}, {false, []byte("HTTP/1.0 200 OK")}}, false, 0)))
+	r, err := Read(packets(t, false, 0, []capturetest.Flow{
+		{Client: true, Data: []byte("GET / HTTP/1.0\r\n\r\n")}, {Data: []byte("HTTP/1.0 200 OK")},
+	}), Options{})
 	require.NoError(t, err)
 	require.Empty(t, r.Conversations)
 	require.Equal(t, 1, r.Ignored)
-	_, err = Read(strings.NewReader("no capture at all"))
+	_, err = Read(strings.NewReader("no capture at all"), Options{})
 	require.ErrorContains(t, err, "neither pcap nor pcapng")
-	_, err = Read(strings.NewReader("x"))
+	_, err = Read(strings.NewReader("x"), Options{})
 	require.ErrorContains(t, err, "too short")
+}
+
+// tcpdump that is killed leaves half a packet: what stands before it counts.
+func TestTruncatedFile(t *testing.T) {
+	m := newFixture(t)
+	file, err := io.ReadAll(packets(t, false, 0, record(t, m.tlcpServer(0), m.tlcpClient(m.roots))))
+	require.NoError(t, err)
+	r, err := Read(bytes.NewReader(file[:len(file)-5]), Options{})
+	require.NoError(t, err)
+	require.True(t, r.Truncated)
+	require.Len(t, r.Conversations, 1)
+	require.True(t, r.Conversations[0].Complete)
+}
+
+// Wireshark writes pcapng, and tcpdump -i any another link type.
+func TestOtherFormats(t *testing.T) {
+	m := newFixture(t)
+	file, err := io.ReadAll(packets(t, false, 0, record(t, m.tlcpServer(0), m.tlcpClient(m.roots))))
+	require.NoError(t, err)
+	for name, link := range map[string]layers.LinkType{"Ethernet": layers.LinkTypeEthernet, "Linux SLL2": layers.LinkTypeLinuxSLL2} {
+		t.Run(name, func(t *testing.T) {
+			var ng bytes.Buffer
+			w, err := pcapgo.NewNgWriter(&ng, link)
+			require.NoError(t, err)
+			source, err := pcapgo.NewReader(bytes.NewReader(file))
+			require.NoError(t, err)
+			for {
+				frame, info, err := source.ReadPacketData()
+				if err == io.EOF {
+					break
+				}
+				require.NoError(t, err)
+				if link != layers.LinkTypeEthernet { // protocol, reserved, interface, ARPHRD, kind, length of the address, address
+					header := append([]byte{8, 0, 0, 0, 0, 0, 0, 1, 3, 4, 0, 6}, make([]byte, 8)...)
+					frame = append(header, frame[14:]...)
+					info.CaptureLength, info.Length = len(frame), len(frame)
+				}
+				info.InterfaceIndex = 0
+				require.NoError(t, w.WritePacket(info, frame))
+			}
+			require.NoError(t, w.Flush())
+			r, err := Read(&ng, Options{})
+			require.NoError(t, err)
+			require.Equal(t, name, r.Link)
+			require.Len(t, r.Conversations, 1)
+			require.True(t, r.Conversations[0].Complete)
+		})
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,11 @@ type Conversation struct {
 	Ladder   []wire.Step     `json:"ladder"`
 	Broken   string          `json:"broken,omitempty"`
 	Findings []cause.Finding `json:"findings,omitempty"`
+	// Data counts bytes of application data of the client and of the server: of
+	// what was decrypted, otherwise as they crossed, with what protects them.
+	Data       [2]int `json:"data_bytes"`
+	Hidden     int    `json:"hidden_records,omitempty"` // decrypted, and too many for the ladder
+	Decryption string `json:"decryption,omitempty"`     // how far the key log went; empty without one
 
 	parser *wire.Parser
 	client string // the end that sent first
@@ -60,16 +66,27 @@ const (
 // Report is what a file holds.
 type Report struct {
 	Packets       int             `json:"packets"`
+	Link          string          `json:"link_type"`
+	Truncated     bool            `json:"truncated,omitempty"`       // the file ends within a packet
+	Dropped       int             `json:"dropped_packets,omitempty"` // which were too fast for watching
 	Conversations []*Conversation `json:"conversations"`
 	Ignored       int             `json:"other_connections"`
 	ExitCode      int             `json:"exit_code"`
 }
 
+// Options say what to read of a capture.
+type Options struct {
+	Port    layers.TCPPort // other ports are left out; 0: all are read
+	Keys    *wire.KeyLog   // decrypt TLCP; nil: nothing is decrypted
+	Payload int            // bytes that are shown of each decrypted record of application data
+}
+
 // table assembles the streams of all conversations. It is for one goroutine.
 type table struct {
-	byKey map[string]*Conversation
-	order []*Conversation
-	full  bool
+	options Options
+	byKey   map[string]*Conversation
+	order   []*Conversation
+	full    bool
 }
 
 // half is one direction of a conversation.
@@ -91,7 +108,7 @@ func (t *table) New(network, transport gopacket.Flow) tcpassembly.Stream {
 		t.full = true
 		return &half{&Conversation{state: ignored}, from}
 	}
-	c := &Conversation{parser: new(wire.Parser), Client: from, Server: to}
+	c := &Conversation{Client: from, Server: to, parser: &wire.Parser{Keys: t.options.Keys, Payload: t.options.Payload}}
 	t.byKey[key] = c
 	t.order = append(t.order, c)
 	return &half{c, from}
@@ -153,24 +170,23 @@ func (c *Conversation) decide() {
 }
 
 // Read reads a file in pcap or pcapng format.
-func Read(r io.Reader) (*Report, error) {
+func Read(r io.Reader, o Options) (*Report, error) {
 	source, link, err := open(r)
 	if err != nil {
 		return nil, err
 	}
-	return collect(source, link, 0)
+	return collect(source, link, o)
 }
 
-// collect reads packets to the end. Other TCP ports than port are left out,
-// unless it is 0.
-func collect(source gopacket.PacketDataSource, link layers.LinkType, port layers.TCPPort) (*Report, error) {
-	t := &table{byKey: make(map[string]*Conversation)}
+// collect reads packets to the end.
+func collect(source gopacket.PacketDataSource, link layers.LinkType, o Options) (*Report, error) {
+	t := &table{options: o, byKey: make(map[string]*Conversation)}
 	assembler := tcpassembly.NewAssembler(tcpassembly.NewStreamPool(t))
 	assembler.MaxBufferedPagesPerConnection, assembler.MaxBufferedPagesTotal = pagesPerStream, pagesInAll
-	report := new(Report)
+	report := &Report{Link: link.String()}
 	for {
-		data, info, err := source.ReadPacketData()
-		if errors.Is(err, io.EOF) {
+		data, info, err := next(source)
+		if report.Truncated = errors.Is(err, io.ErrUnexpectedEOF); report.Truncated || errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -179,7 +195,7 @@ func collect(source gopacket.PacketDataSource, link layers.LinkType, port layers
 		report.Packets++
 		packet := gopacket.NewPacket(data, link, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
 		tcp, ok := packet.TransportLayer().(*layers.TCP)
-		if !ok || packet.NetworkLayer() == nil || port != 0 && tcp.SrcPort != port && tcp.DstPort != port {
+		if !ok || packet.NetworkLayer() == nil || o.Port != 0 && tcp.SrcPort != o.Port && tcp.DstPort != o.Port {
 			continue
 		}
 		assembler.AssembleWithTimestamp(packet.NetworkLayer().NetworkFlow(), tcp, info.Timestamp)
@@ -193,10 +209,23 @@ func collect(source gopacket.PacketDataSource, link layers.LinkType, port layers
 		c.conclude()
 		report.Conversations = append(report.Conversations, c)
 	}
+	if o.Keys != nil && o.Keys.Err() != nil {
+		return nil, o.Keys.Err()
+	}
 	if t.full {
-		return report, fmt.Errorf("there are more than %d connections; cut the file, with editcap for example", maxConversations)
+		return nil, fmt.Errorf("there are more than %d connections; cut the file, with editcap for example", maxConversations)
 	}
 	return report, nil
+}
+
+// next reads a packet. The packet library panics on some damaged files.
+func next(source gopacket.PacketDataSource) (data []byte, info gopacket.CaptureInfo, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("it is damaged: %v", p)
+		}
+	}()
+	return source.ReadPacketData()
 }
 
 func open(r io.Reader) (gopacket.PacketDataSource, layers.LinkType, error) {
@@ -206,7 +235,7 @@ func open(r io.Reader) (gopacket.PacketDataSource, layers.LinkType, error) {
 	}
 	whole := io.MultiReader(bytes.NewReader(magic[:]), r)
 	if magic == [4]byte{0x0a, 0x0d, 0x0d, 0x0a} {
-		ng, err := pcapgo.NewNgReader(whole, pcapgo.DefaultNgReaderOptions)
+		ng, err := newNgReader(whole)
 		if err != nil {
 			return nil, 0, fmt.Errorf("as pcapng: %w", err)
 		}
@@ -216,7 +245,17 @@ func open(r io.Reader) (gopacket.PacketDataSource, layers.LinkType, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("it is neither pcap nor pcapng: %w", err)
 	}
+	p.SetSnaplen(maxFrame) // some programs write longer packets than they announce
 	return p, p.LinkType(), nil
+}
+
+func newNgReader(r io.Reader) (ng *pcapgo.NgReader, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("it is damaged: %v", p)
+		}
+	}()
+	return pcapgo.NewNgReader(r, pcapgo.DefaultNgReaderOptions)
 }
 
 // conclude tells how the handshake went.
@@ -232,6 +271,7 @@ func (c *Conversation) conclude() {
 		c.Protocol += ", no ServerHello"
 	}
 	c.Complete = c.finished()
+	c.Data, c.Hidden, c.Decryption = p.Data, p.Hidden, c.decryption()
 	now := c.Start
 	for _, der := range p.Certificates {
 		cert, err := x509.ParseCertificate(der)
@@ -241,7 +281,9 @@ func (c *Conversation) conclude() {
 		}
 		for _, f := range material.CheckTime(cert, now) {
 			f.Detail = strings.Replace(f.Detail, "this machine's clock says", "captured at", 1)
-			c.Findings = append(c.Findings, f)
+			if !slices.Contains(c.Findings, f) { // the two of a pair often have the same fault
+				c.Findings = append(c.Findings, f)
+			}
 		}
 	}
 	if c.Complete {
@@ -304,25 +346,86 @@ func (c *Conversation) explain() cause.Finding {
 }
 
 func (c *Conversation) explainAlert(alert wire.Step) cause.Finding {
+	p := c.parser
 	who := "server"
 	if alert.FromClient {
 		who = "client"
 	}
-	text := fmt.Sprintf("the %s sent %s", who, alert.Note)
-	if alert.Encrypted {
-		text = fmt.Sprintf("the %s sent an encrypted alert", who)
+	if alert.Alert == nil {
+		return cause.Find(c.ofSealedAlert(alert), "the %s sent an encrypted alert", who)
 	}
+	number := alert.Alert[1]
+	_, meaning := cause.AlertName(number)
+	id := cause.OfServerAlert(number, p.Version != 0, p.Requested, len(p.ClientCertificates) > 0)
 	switch {
-	case who == "client" && c.Protocol == wire.VersionName(gmtls.VersionTLCP) && len(c.parser.Certificates) == 1:
-		return cause.Find(cause.SingleCertificate, "%s", text)
-	case who == "server" && c.parser.Version == 0 && strings.Contains(alert.Note, "(40)"):
-		return cause.Find(cause.NoSharedSuite, "%s", text)
-	case who == "server" && c.parser.Requested && len(c.parser.ClientCertificates) == 0:
-		return cause.Find(cause.ClientCertRequired, "%s", text)
-	case who == "server" && c.parser.Requested:
-		return cause.Find(cause.ClientCertRefused, "%s", text)
-	case who == "client" && strings.Contains(alert.Note, "(48)"):
-		return cause.Find(cause.UnknownRoot, "%s", text)
+	case who == "server" && p.RecordVersion[0] == gmtls.VersionTLCP && p.Version == 0 && number == uint8(gmtls.AlertProtocolVersion):
+		id = cause.SpeaksTLS
+	case who == "client":
+		id = c.ofClientAlert(number)
 	}
-	return cause.Find(cause.AlertReceived, "%s", text)
+	found := cause.Find(id, "the %s sent %s: %s", who, alert.Note, meaning)
+	if chain := c.chain(); id == cause.UnknownRoot && len(chain) > 0 {
+		found.Detail += "; the server's chain is " + strings.Join(chain, ", of ")
+	}
+	return found
+}
+
+// chain names the authorities of the server's first certificate.
+func (c *Conversation) chain() []string {
+	var certs []*x509.Certificate
+	for _, der := range c.parser.Certificates {
+		if cert, err := x509.ParseCertificate(der); err == nil {
+			certs = append(certs, cert)
+		}
+	}
+	if len(certs) == 0 {
+		return nil
+	}
+	return material.Chain(certs[0], certs[1:], nil)
+}
+
+// ofSealedAlert guesses by the place of an alert that cannot be read.
+func (c *Conversation) ofSealedAlert(alert wire.Step) cause.ID {
+	switch {
+	case alert.FromClient || !c.parser.Requested:
+		return cause.AlertReceived
+	case len(c.parser.ClientCertificates) == 0:
+		return cause.ClientCertRequired
+	}
+	return cause.ClientCertRefused
+}
+
+// ofClientAlert tells what an alert of the client that ends a handshake means.
+func (c *Conversation) ofClientAlert(number uint8) cause.ID {
+	switch {
+	case c.Protocol == wire.VersionName(gmtls.VersionTLCP) && len(c.parser.Certificates) == 1:
+		return cause.SingleCertificate
+	case number == 48:
+		return cause.UnknownRoot
+	case number == 45:
+		return cause.Expired
+	case number == 20 || number == 51:
+		return cause.FinishedMismatch
+	}
+	return cause.AlertReceived
+}
+
+// decryption tells how far the key log went.
+func (c *Conversation) decryption() string {
+	p := c.parser
+	switch {
+	case p.Keys == nil:
+		return ""
+	case p.Version != 0 && p.Version != gmtls.VersionTLCP:
+		return "none: this is TLS, which Wireshark decrypts with the same key log"
+	case p.Decrypted == 0 && !p.Sealed[0] && !p.Sealed[1]:
+		return "none: nothing is encrypted"
+	case p.Decrypted == 0 && c.gap:
+		return "none: packets are missing in the capture"
+	case p.Decrypted == 0:
+		return fmt.Sprintf("none: the key log has no secret that fits; it would stand behind CLIENT_RANDOM %x...", p.Client.Random[:8])
+	case p.Sealed[0] || p.Sealed[1]:
+		return fmt.Sprintf("%d records, then one that the secret in the key log does not fit", p.Decrypted)
+	}
+	return fmt.Sprintf("%d records", p.Decrypted)
 }

@@ -7,10 +7,8 @@ package capture
 import (
 	"context"
 	"errors"
-
-	"github.com/gopacket/gopacket/layers"
 )
 
-func watch(context.Context, string, layers.TCPPort) (*Report, error) {
+func watch(context.Context, string, Options) (*Report, error) {
 	return nil, errors.New("watching an interface works on Linux only; use tcpdump -w and give the file")
 }

@@ -33,9 +33,10 @@ type Finding struct {
 	Warning bool `json:"warning,omitempty"`
 }
 
-// Find returns a finding of the cause; the detail is formatted.
+// Find returns a finding of the cause; the detail is formatted, to one line.
 func Find(id ID, format string, args ...any) Finding {
-	return Finding{Cause: id, Detail: fmt.Sprintf(format, args...), Remedy: Lookup(id).Remedy}
+	detail := strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")
+	return Finding{Cause: id, Detail: detail, Remedy: Lookup(id).Remedy}
 }
 
 // Warn returns a finding that is a warning only.
@@ -97,12 +98,12 @@ func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
 
 const documentHead = `# Troubleshooting TLCP and TLS
 
-This page is made by ` + "`go generate ./cmd/gmtls/internal/cause`" + ` from the table that ` + "`gmtls`" + ` itself explains by.
+[中文](troubleshooting.zh-CN.md). This page is made by ` + "`go generate ./cmd/gmtls/internal/cause`" + ` from the table that ` + "`gmtls`" + ` itself explains by.
 The names in bold are what ` + "`gmtls`" + ` prints, and the field ` + "`cause`" + ` of ` + "`-o json`" + `.
 
 Start with ` + "`gmtls probe HOST:PORT --ca ca.crt`" + ` for something that runs, and with ` + "`gmtls inspect FILE...`" + ` or
 ` + "`gmtls inspect --msp DIR`" + ` for files. ` + "`gmtls capture FILE.pcap`" + ` or ` + "`gmtls capture -i INTERFACE PORT`" + ` shows what
-happens between two others.
+happens between two others; with ` + "`--keylog FILE`" + `, of ` + "`gmtls probe --keylog`" + ` for example, it decrypts TLCP.
 
 Exit codes: 0 nothing wrong, 1 wrong usage or unreadable input, 2 not reached, 3 no handshake succeeded, 4 certificates do
 not hold, 5 unhealthy node, findings in files, or broken handshakes in a capture.

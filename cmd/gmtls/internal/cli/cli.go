@@ -18,9 +18,11 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/endpoint"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/inspect"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/migrate"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/probe"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/proxy"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 )
 
 // Run runs the tool and returns its exit code.
@@ -28,13 +30,17 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	root := &cobra.Command{
-		Use:           "gmtls",
-		Short:         "probe, inspect, explain and bridge TLCP (GB/T 38636) and TLS endpoints",
+		Use:   "gmtls",
+		Short: "probe, inspect, explain and bridge TLCP (GB/T 38636) and TLS endpoints",
+		Long: `Probes, inspects, explains and bridges TLCP (GB/T 38636) and TLS endpoints. Output is for people, or JSON with -o json.
+
+Exit codes: 0 nothing is wrong; 1 wrong usage or unreadable input; 2 not reached; 3 no handshake succeeded; 4 certificates
+do not hold; 5 unhealthy node, findings in files, or broken handshakes in a capture.`,
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.AddCommand(probe.Command(), inspect.Command(), pki.Command(), proxy.Command(),
-		endpoint.ServerCommand(), endpoint.ClientCommand(), bench.Command(), capture.Command())
+		endpoint.ServerCommand(), endpoint.ClientCommand(), bench.Command(), capture.Command(), migrate.Command())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -46,7 +52,8 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// oneLine keeps an error to one line, without a prefix that is there twice.
+// oneLine keeps an error to one line, without a prefix that is there twice and
+// without what a terminal obeys: names in certificates are of strangers.
 func oneLine(err error) string {
-	return strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "gmtls: ")
+	return wire.Printable(strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "gmtls: "))
 }

@@ -8,9 +8,11 @@ import (
 	stdx509 "crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -73,8 +75,23 @@ func craft(ts *testscript.TestScript, neg bool, args []string) {
 		c.msp(args[1], nil)
 	case "msp-no-ou":
 		c.msp(args[1], func(t *x509.Certificate) { t.Subject.OrganizationalUnit = nil })
+	case "two-chains":
+		middle, key := c.issue(c.gm, func(t *x509.Certificate) {
+			t.Subject.CommonName, t.IsCA, t.KeyUsage, t.ExtKeyUsage = "middle", true, c.gm.Cert.KeyUsage, nil
+		})
+		root := c.gm
+		c.gm = &pki.CA{Cert: middle, Key: key}
+		c.msp(args[1], nil)
+		c.cert(args[1]+"/msp/cacerts/root.pem", root.Cert)
+		c.cert(args[1]+"/msp/intermediatecerts/middle.pem", middle)
 	case "block":
 		c.block()
+	case "bft-block":
+		c.bftBlock()
+	case "profile":
+		c.profile()
+	case "conversation":
+		c.conversation()
 	case "connection":
 		c.connection()
 	default:
@@ -130,8 +147,11 @@ func (c *crafter) msp(dir string, change func(*x509.Certificate)) {
 	c.cert(dir+"/msp/cacerts/ca.pem", c.gm.Cert)
 	c.cert(dir+"/msp/signcerts/node.pem", cert)
 	c.key(dir+"/msp/keystore/priv_sk", key, "")
-	c.put(dir+"/msp/config.yaml", []byte("NodeOUs:\n  Enable: true\n  PeerOUIdentifier:\n"+
-		"    Certificate: cacerts/ca.pem\n    OrganizationalUnitIdentifier: peer\n"))
+	config := "NodeOUs:\n  Enable: true\n"
+	for _, role := range []string{"Client", "Peer", "Admin", "Orderer"} {
+		config += fmt.Sprintf("  %sOUIdentifier:\n    Certificate: cacerts/ca.pem\n    OrganizationalUnitIdentifier: %s\n", role, strings.ToLower(role))
+	}
+	c.put(dir+"/msp/config.yaml", []byte(config))
 	c.cert(dir+"/msp/tlscacerts/gm.pem", c.gm.Cert)
 	c.cert(dir+"/tls/gm-ca.crt", c.gm.Cert)
 	sign, signKey := c.issue(c.gm, nil)
@@ -167,27 +187,74 @@ func (c *crafter) block() {
 	other, err := pki.NewCA("stranger", true, c.from, c.to)
 	check(c.ts, err)
 	bad, _ := c.issue(other, nil)
-	pack := func(m proto.Message) []byte {
-		data, err := proto.Marshal(m)
-		check(c.ts, err)
-		return data
-	}
-	value := func(m proto.Message) *common.ConfigValue { return &common.ConfigValue{Value: pack(m)} }
 	member := func(port uint32, cert *x509.Certificate) *etcdraft.Consenter {
 		return &etcdraft.Consenter{Host: "orderer", Port: port, ClientTlsCert: pki.CertPEM(cert), ServerTlsCert: pki.CertPEM(cert)}
 	}
-	group := &common.ConfigGroup{Groups: map[string]*common.ConfigGroup{"Orderer": {
-		Groups: map[string]*common.ConfigGroup{"OrdererOrg": {Values: map[string]*common.ConfigValue{
-			"MSP": value(&msp.MSPConfig{Config: pack(&msp.FabricMSPConfig{TlsRootCerts: [][]byte{pki.CertPEM(c.gm.Cert)}})}),
-		}}},
-		Values: map[string]*common.ConfigValue{"ConsensusType": value(&orderer.ConsensusType{
-			Type: "etcdraft", Metadata: pack(&etcdraft.ConfigMetadata{
+	c.configBlock("trade.block", map[string]*common.ConfigGroup{"OrdererOrg": c.organisation("")}, map[string]*common.ConfigValue{
+		"ConsensusType": c.value(&orderer.ConsensusType{
+			Type: "etcdraft", Metadata: c.pack(&etcdraft.ConfigMetadata{
 				Consenters: []*etcdraft.Consenter{member(7050, good), member(8050, bad)}}),
-		})},
-	}}}
-	header := pack(&common.ChannelHeader{Type: int32(common.HeaderType_CONFIG), ChannelId: "trade"})
-	payload := pack(&common.Payload{Header: &common.Header{ChannelHeader: header},
-		Data: pack(&common.ConfigEnvelope{Config: &common.Config{ChannelGroup: group}})})
-	c.put("trade.block", pack(&common.Block{Header: &common.BlockHeader{Number: 3},
-		Data: &common.BlockData{Data: [][]byte{pack(&common.Envelope{Payload: payload})}}}))
+		}),
+	})
+}
+
+func (c *crafter) pack(m proto.Message) []byte {
+	data, err := proto.Marshal(m)
+	check(c.ts, err)
+	return data
+}
+
+func (c *crafter) value(m proto.Message) *common.ConfigValue {
+	return &common.ConfigValue{Value: c.pack(m)}
+}
+
+// organisation is an ordering organisation whose CA is the SM2 root.
+func (c *crafter) organisation(id string) *common.ConfigGroup {
+	root := [][]byte{pki.CertPEM(c.gm.Cert)}
+	return &common.ConfigGroup{Values: map[string]*common.ConfigValue{
+		"MSP": c.value(&msp.MSPConfig{Config: c.pack(&msp.FabricMSPConfig{Name: id, RootCerts: root, TlsRootCerts: root})}),
+	}}
+}
+
+func (c *crafter) configBlock(name string, orgs map[string]*common.ConfigGroup, values map[string]*common.ConfigValue) {
+	group := &common.ConfigGroup{Groups: map[string]*common.ConfigGroup{"Orderer": {Groups: orgs, Values: values}}}
+	header := c.pack(&common.ChannelHeader{Type: int32(common.HeaderType_CONFIG), ChannelId: "trade"})
+	payload := c.pack(&common.Payload{Header: &common.Header{ChannelHeader: header},
+		Data: c.pack(&common.ConfigEnvelope{Config: &common.Config{ChannelGroup: group}})})
+	c.put(name, c.pack(&common.Block{Header: &common.BlockHeader{Number: 3},
+		Data: &common.BlockData{Data: [][]byte{c.pack(&common.Envelope{Payload: payload})}}}))
+}
+
+// bftBlock writes a config block of a BFT channel. Consenter 2 signs by a
+// certificate of another CA, consenter 3 is of an organisation that is not there.
+func (c *crafter) bftBlock() {
+	other, err := pki.NewCA("stranger", true, c.from, c.to)
+	check(c.ts, err)
+	stranger, _ := c.issue(other, nil)
+	var mapping []*common.Consenter
+	for i, org := range []string{"OrdererMSP", "OrdererMSP", "GoneMSP"} {
+		cert, _ := c.issue(c.gm, nil)
+		m := &common.Consenter{Id: uint32(i + 1), Host: "orderer", Port: uint32(7050 + i), MspId: org,
+			Identity: pki.CertPEM(cert), ClientTlsCert: pki.CertPEM(cert), ServerTlsCert: pki.CertPEM(cert)}
+		if i == 1 {
+			m.Identity = pki.CertPEM(stranger)
+		}
+		mapping = append(mapping, m)
+	}
+	c.configBlock("bft.block", map[string]*common.ConfigGroup{"OrdererOrg": c.organisation("OrdererMSP")}, map[string]*common.ConfigValue{
+		"ConsensusType": c.value(&orderer.ConsensusType{Type: "BFT"}),
+		"Orderers":      c.value(&common.Orderers{ConsenterMapping: mapping}),
+	})
+}
+
+// profile writes a connection profile with a leaf that its root did not issue.
+func (c *crafter) profile() {
+	other, err := pki.NewCA("stranger", true, c.from, c.to)
+	check(c.ts, err)
+	stranger, _ := c.issue(other, nil)
+	text := func(cert *x509.Certificate) string {
+		return strings.ReplaceAll(strings.TrimSpace(string(pki.CertPEM(cert))), "\n", "\n        ")
+	}
+	c.put("profile.yaml", []byte("name: test\norganizations:\n  Org1:\n    mspid: Org1MSP\npeers:\n  peer0:\n    url: grpcs://peer0:7051\n"+
+		"    tlsCACerts:\n      pem: |\n        "+text(c.gm.Cert)+"\n  peer1:\n    tlsCACerts:\n      pem: |\n        "+text(stranger)+"\n"))
 }

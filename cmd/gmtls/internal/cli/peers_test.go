@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	stdx509 "crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -14,12 +15,15 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
 	"github.com/rogpeppe/go-internal/testscript"
+	tjtls "github.com/tjfoc/gmsm/gmtls"
+	tjx509 "github.com/tjfoc/gmsm/x509"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -53,8 +57,9 @@ func setup(env *testscript.Env) error {
 	if w.std, err = pki.NewCA("tls root", false, now.AddDate(-2, 0, 0), now.AddDate(9, 0, 0)); err != nil {
 		return err
 	}
-	env.Values["world"] = w
-	return nil
+	env.Values["world"], env.Values["tap"] = w, new(tap)
+	env.Values["golden"], err = filepath.Abs("testdata/golden")
+	return err
 }
 
 func check(ts *testscript.TestScript, err error) {
@@ -166,6 +171,8 @@ func startPeer(ts *testscript.TestScript, neg bool, args []string) {
 		go http.Serve(gmtls.NewListener(l, tlcp), operations(kind)) //nolint:errcheck // ends with the listener
 	case "tls", "tls-mutual":
 		go serve(l, func(c net.Conn) { chat(tls.Server(c, ordinary)) })
+	case "tjfoc":
+		go serve(l, w.tjfoc(ts, pair))
 	case "dual":
 		sniffed := gmtls.NewSniffListener(l, gmtls.SniffConfig{
 			TLCP: func(c net.Conn) net.Conn { return gmtls.Server(c, tlcp) },
@@ -190,6 +197,8 @@ func (w *world) adapt(kind string) {
 		w.to = now.AddDate(0, 0, 5)
 	case "no-server-auth":
 		w.change = func(c *x509.Certificate) { c.ExtKeyUsage = []stdx509.ExtKeyUsage{stdx509.ExtKeyUsageClientAuth} }
+	case "escape":
+		w.names = []string{"\x1b[31mred"}
 	case "sign-usage":
 		w.signUsage = stdx509.KeyUsageCRLSign
 	case "enc-usage":
@@ -259,6 +268,31 @@ func serve(l net.Listener, handle func(net.Conn)) {
 func chat(c net.Conn) {
 	_, _ = io.Copy(c, c)
 	c.Close()
+}
+
+// tjfoc returns what serves as a server of another implementation that demands
+// a client certificate, and tells how many it got.
+func (w *world) tjfoc(ts *testscript.TestScript, pair gmtls.Certificate) func(net.Conn) {
+	half := func(der []byte, key any) tjtls.Certificate {
+		text, err := x509.MarshalPrivateKeyPEM(key, nil)
+		check(ts, err)
+		cert, err := tjtls.GMX509KeyPairsSingle(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), text)
+		check(ts, err)
+		return cert
+	}
+	pool := tjx509.NewCertPool()
+	pool.AppendCertsFromPEM(pki.CertPEM(w.gm.Cert))
+	config := &tjtls.Config{
+		GMSupport: tjtls.NewGMSupport(), ClientAuth: tjtls.RequireAndVerifyClientCert, ClientCAs: pool,
+		Certificates: []tjtls.Certificate{half(pair.Certificate[0], pair.PrivateKey), half(pair.Certificate[1], pair.EncPrivateKey)},
+	}
+	return func(c net.Conn) {
+		s := tjtls.Server(c, config)
+		if s.Handshake() == nil {
+			fmt.Fprintf(s, "certificates: %d\n", len(s.ConnectionState().PeerCertificates))
+		}
+		s.Close()
+	}
 }
 
 func grpcPeer(ts *testscript.TestScript, l net.Listener, config *gmtls.Config, sick bool) {

@@ -5,6 +5,7 @@ package cli
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/binary"
 	"io"
 	"net"
@@ -26,6 +27,15 @@ var rawPeers = map[string]func(*world, net.Conn){
 	"plain": func(_ *world, c net.Conn) {
 		readHello(c)
 		_, _ = io.WriteString(c, "HTTP/1.0 400 Bad Request\r\n\r\n")
+	},
+	// As OpenSSL, which does not answer a record of TLCP.
+	"tls-alone": func(w *world, c net.Conn) {
+		raw := readHello(c)
+		cert, err := w.tls()
+		if err != nil || len(raw) < 2 || raw[1] != 3 {
+			return
+		}
+		chat(tls.Server(&replay{c, bytes.NewReader(raw)}, &tls.Config{Certificates: []tls.Certificate{cert}}))
 	},
 	"reset": func(_ *world, c net.Conn) {
 		readHello(c)

@@ -5,6 +5,7 @@ package cli
 import (
 	"bufio"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -13,7 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
+var listening = regexp.MustCompile(`(?:msg=listening address=|"msg":"listening","address":")([^\s"]+)`)
 
 // serveProcess starts a server: "serve NAME gmtls ARGS...", waits for the line
 // that tells its address and sets ADDR. When the script ends it is asked to stop.
@@ -35,6 +36,9 @@ func serveProcess(ts *testscript.TestScript, neg bool, args []string) {
 	for lines.Scan() {
 		if m := listening.FindStringSubmatch(lines.Text()); m != nil {
 			ts.Setenv("ADDR", m[1])
+			_, port, err := net.SplitHostPort(m[1])
+			check(ts, err)
+			ts.Setenv("PORT", port)
 			go io.Copy(io.Discard, stderr) //nolint:errcheck // ends with the process
 			return
 		}

@@ -12,13 +12,13 @@ import (
 	"io"
 	"net"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/output"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 )
@@ -144,13 +144,54 @@ func suitesByName(names []string) ([]uint16, error) {
 	return ids, nil
 }
 
-// Resume makes the connections of this dialer resume sessions from now on.
-func (d *Dialer) Resume() {
-	if d.tls != nil {
-		d.tls.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+// ticketWait is how long a server of TLS may take to send a ticket.
+const ticketWait = time.Second
+
+// tickets tells when a session is stored.
+type tickets struct {
+	tls.ClientSessionCache
+	stored chan struct{}
+}
+
+func (t *tickets) Put(key string, session *tls.ClientSessionState) {
+	t.ClientSessionCache.Put(key, session)
+	if session == nil {
 		return
 	}
-	d.tlcp.ClientSessionCache = gmtls.NewLRUClientSessionCache(0)
+	select {
+	case t.stored <- struct{}{}:
+	default:
+	}
+}
+
+// Resume makes the connections of this dialer resume sessions from now on. With
+// TLS it makes a connection to get the first one, since tickets of TLS 1.3 come
+// after the handshake, to those who read.
+func (d *Dialer) Resume(ctx context.Context) error {
+	if d.tls == nil {
+		d.tlcp.ClientSessionCache = gmtls.NewLRUClientSessionCache(0)
+		return nil
+	}
+	cache := &tickets{tls.NewLRUClientSessionCache(0), make(chan struct{}, 1)}
+	d.tls.ClientSessionCache = cache
+	conn, err := d.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		_ = conn.SetReadDeadline(time.Now().Add(ticketWait)) // a closed connection shows in Read
+		_, _ = conn.Read(make([]byte, 1))
+	}()
+	select {
+	case <-cache.stored:
+		_ = conn.SetReadDeadline(time.Now())
+	case <-read:
+	}
+	<-read
+	return nil
 }
 
 // Dial connects and runs the handshake. Errors carry the exit code.
@@ -174,63 +215,108 @@ func (d *Dialer) Dial(ctx context.Context) (Secured, error) {
 	return conn, nil
 }
 
-// Summary tells in a line what a connection negotiated.
-func Summary(c Secured) string {
-	var parts []string
+// Negotiated is what a connection agreed on.
+type Negotiated struct {
+	Version string `json:"version"`
+	Suite   string `json:"suite"`
+	ALPN    string `json:"alpn,omitempty"`
+	Resumed bool   `json:"resumed,omitempty"`
+	Peer    string `json:"peer,omitempty"` // subject of its certificate
+	Shown   int    `json:"certificates"`   // of the peer
+}
+
+// Describe tells what a connection negotiated.
+func Describe(c Secured) (n Negotiated) {
 	switch c := c.(type) {
 	case *tls.Conn:
 		s := c.ConnectionState()
-		parts = append(parts, tls.VersionName(s.Version), tls.CipherSuiteName(s.CipherSuite), "ALPN "+quoted(s.NegotiatedProtocol))
-		if s.DidResume {
-			parts = append(parts, "resumed")
-		}
-		if len(s.PeerCertificates) > 0 {
-			parts = append(parts, "peer "+wire.Printable(s.PeerCertificates[0].Subject.String()))
+		n = Negotiated{tls.VersionName(s.Version), tls.CipherSuiteName(s.CipherSuite), s.NegotiatedProtocol, s.DidResume, "", len(s.PeerCertificates)}
+		if n.Shown > 0 {
+			n.Peer = s.PeerCertificates[0].Subject.String()
 		}
 	case *gmtls.Conn:
 		s := c.ConnectionState()
-		parts = append(parts, gmtls.VersionName(s.Version), gmtls.CipherSuiteName(s.CipherSuite), "ALPN "+quoted(s.NegotiatedProtocol))
-		if s.DidResume {
-			parts = append(parts, "resumed")
-		}
-		if len(s.PeerCertificates) > 0 {
-			parts = append(parts, "peer "+wire.Printable(s.PeerCertificates[0].Subject.String()))
+		n = Negotiated{gmtls.VersionName(s.Version), gmtls.CipherSuiteName(s.CipherSuite), s.NegotiatedProtocol, s.DidResume, "", len(s.PeerCertificates)}
+		if n.Shown > 0 {
+			n.Peer = s.PeerCertificates[0].Subject.String()
 		}
 	}
-	return strings.Join(parts, ", ")
+	n.ALPN, n.Peer = wire.Printable(n.ALPN), wire.Printable(n.Peer)
+	return n
 }
 
-func quoted(protocol string) string {
+// String gives it in a line.
+func (n Negotiated) String() string {
+	protocol := n.ALPN
 	if protocol == "" {
-		return "none"
+		protocol = "none"
 	}
-	return wire.Printable(protocol)
+	line := n.Version + ", " + n.Suite + ", ALPN " + protocol
+	if n.Resumed {
+		line += ", resumed"
+	}
+	if n.Peer != "" {
+		line += ", peer " + n.Peer
+	}
+	return line
 }
 
 // ClientCommand returns gmtls client.
 func ClientCommand() *cobra.Command {
-	var d Dialer
+	var (
+		d      Dialer
+		keyLog string
+		format output.Format
+	)
 	c := &cobra.Command{
 		Use:   "client HOST:PORT",
 		Short: "connect standard input and output to a server",
-		Long:  "Sends standard input, prints what comes, and ends when the server does. What was negotiated goes to standard error.",
-		Args:  cobra.ExactArgs(1),
+		Long: `Sends standard input, prints what comes, and ends when the server does. What was negotiated goes to standard error,
+in the format of --output.
+
+Exit codes: 0 the server ended the connection in order; 1 wrong usage or unreadable file; 2 not reached; 3 the handshake or
+the connection failed.`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			d.Target = args[0]
+			if err := format.Check(); err != nil {
+				return err
+			}
 			if err := d.Prepare(); err != nil {
 				return err
+			}
+			if keyLog != "" {
+				f, err := material.CreateKeyLog(keyLog)
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				d.logKeys(f)
 			}
 			conn, err := d.Dial(c.Context())
 			if err != nil {
 				return err
 			}
 			defer conn.Close()
-			fmt.Fprintln(c.ErrOrStderr(), Summary(conn))
+			negotiated := Describe(conn)
+			if err := format.Write(c.ErrOrStderr(), negotiated, func(w io.Writer) { fmt.Fprintln(w, negotiated) }); err != nil {
+				return err
+			}
 			return talk(c.Context(), conn, c.InOrStdin(), c.OutOrStdout())
 		},
 	}
 	d.Flags(c)
+	c.Flags().StringVar(&keyLog, "keylog", "", "append the secrets of the connection to this file, to decrypt a capture")
+	format.Flag(c.Flags())
 	return c
+}
+
+func (d *Dialer) logKeys(w io.Writer) {
+	if d.tls != nil {
+		d.tls.KeyLogWriter = w
+		return
+	}
+	d.tlcp.KeyLogWriter = w
 }
 
 // talk copies until the server ends the connection or ctx ends. Standard input

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/output"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 )
 
@@ -28,7 +29,10 @@ type Server struct {
 	Clients  []string // roots of clients, who then must show a certificate
 	ALPN     []string
 	HTTP     bool
-	Idle     time.Duration
+	KeyLog   io.Writer // nil: none
+	// RawTranscript is as in gmtls.Config.RawTranscriptVerify.
+	RawTranscript bool
+	Idle          time.Duration
 
 	log *slog.Logger
 }
@@ -56,7 +60,7 @@ func (s *Server) listener() (net.Listener, error) {
 		}
 		config := &gmtls.Config{
 			Certificates: []gmtls.Certificate{*pair}, NextProtos: s.ALPN, HandshakeTimeout: handshakeTimeout,
-			ServerSessionCache: gmtls.NewLRUServerSessionCache(0),
+			ServerSessionCache: gmtls.NewLRUServerSessionCache(0), KeyLogWriter: s.KeyLog, RawTranscriptVerify: s.RawTranscript,
 		}
 		if roots != nil {
 			config.ClientAuth, config.ClientCAs = gmtls.RequireAndVerifyClientCert, roots.Pool.SM()
@@ -71,7 +75,7 @@ func (s *Server) listener() (net.Listener, error) {
 		if cert == nil {
 			return nil, errors.New("a TLS server needs --tls-cert and --tls-key (gmtls pki makes some)")
 		}
-		config := &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: s.ALPN, MinVersion: tls.VersionTLS12}
+		config := &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: s.ALPN, MinVersion: tls.VersionTLS12, KeyLogWriter: s.KeyLog}
 		if roots != nil {
 			config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, roots.Pool.Std()
 		}
@@ -109,7 +113,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
-	s.log.Info("listening", "address", l.Addr(), "protocol", s.Protocol)
+	s.log.Info("listening", "address", l.Addr().String(), "protocol", s.Protocol)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for {
@@ -135,13 +139,13 @@ func (s *Server) serve(ctx context.Context, c Secured) {
 	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	if err := c.HandshakeContext(handshake); err != nil {
-		s.log.Warn("handshake failed", "client", c.RemoteAddr(), "error", err)
+		s.log.Warn("handshake failed", "client", c.RemoteAddr().String(), "error", err)
 		return
 	}
-	summary := Summary(c)
-	s.log.Info("connected", "client", c.RemoteAddr(), "with", summary)
+	negotiated := Describe(c)
+	s.log.Info("connected", "client", c.RemoteAddr().String(), "with", negotiated.String(), "certificates", negotiated.Shown)
 	if s.HTTP {
-		s.page(c, summary)
+		s.page(c, negotiated.String())
 		return
 	}
 	buf := make([]byte, 16<<10)
@@ -198,15 +202,32 @@ func (s *single) Addr() net.Addr { return &net.TCPAddr{} }
 // ServerCommand returns gmtls server.
 func ServerCommand() *cobra.Command {
 	var s Server
+	var keyLog string
+	var format output.Format
 	c := &cobra.Command{
 		Use:   "server",
 		Short: "a test server that returns what it gets, or answers HTTP with what was negotiated",
-		Args:  cobra.NoArgs,
+		Long: `Returns what it gets, or with --http answers with what was negotiated, until it is interrupted. The log goes to
+standard error.
+
+Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the address is taken.`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if s.Idle <= 0 {
 				return errors.New("--idle must be positive")
 			}
-			s.log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+			if err := format.Check(); err != nil {
+				return err
+			}
+			s.log = format.Logger(c.ErrOrStderr())
+			if keyLog != "" {
+				f, err := material.CreateKeyLog(keyLog)
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				s.KeyLog = f
+			}
 			return s.Run(c.Context())
 		},
 	}
@@ -217,6 +238,9 @@ func ServerCommand() *cobra.Command {
 	f.StringSliceVar(&s.Clients, "client-ca", nil, "file with roots of clients, who then must show a certificate; may be repeated")
 	f.StringSliceVar(&s.ALPN, "alpn", nil, "application protocols to accept")
 	f.BoolVar(&s.HTTP, "http", false, "answer HTTP/1.1 requests instead of returning bytes")
+	f.BoolVar(&s.RawTranscript, "raw-transcript", false, "TLCP: expect the messages to be signed in CertificateVerify, not their hash (GmSSL from 3.2 on)")
+	f.StringVar(&keyLog, "keylog", "", "append the secrets of the connections to this file, to decrypt a capture")
+	format.Flag(f)
 	f.DurationVar(&s.Idle, "idle", 5*time.Minute, "a connection without a byte for so long ends")
 	return c
 }

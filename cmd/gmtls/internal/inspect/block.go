@@ -22,6 +22,15 @@ import (
 type consenter struct {
 	place          string
 	client, server []byte
+	// Of BFT alone: the certificate that it signs blocks by, and its MSP.
+	identity []byte
+	msp      string
+}
+
+// organisation is an ordering organisation with its authorities.
+type organisation struct {
+	msp     string // identifier
+	ca, tls []*Item
 }
 
 // block takes in a config block: its consenters, checked against the TLS roots
@@ -31,7 +40,7 @@ func (r *Report) block(where string, data []byte) (items []*Item, ok bool) {
 	if proto.Unmarshal(data, block) != nil || block.GetHeader() == nil || len(block.GetData().GetData()) == 0 {
 		return nil, false
 	}
-	channel, group, err := configOf(block.Data.Data[0])
+	channel, group, err := ConfigOf(block.Data.Data[0])
 	if err != nil {
 		r.found(where, cause.Find(cause.Unparsable, "block %d: %v", block.Header.Number, err))
 		return nil, true
@@ -40,23 +49,25 @@ func (r *Report) block(where string, data []byte) (items []*Item, ok bool) {
 	item := &Item{Where: where, Kind: "config block",
 		Note: fmt.Sprintf("block %d of channel %s", block.Header.Number, wire.Printable(channel))}
 	items = []*Item{item}
-	var roots []*Item
-	for _, name := range sortedKeys(ordererGroup.GetGroups()) {
-		roots = append(roots, r.tlsRoots(where+":"+wire.Printable(name), ordererGroup.Groups[name])...)
-	}
 	consenters, kind, err := consentersOf(ordererGroup)
 	if err != nil {
 		r.found(where, cause.Find(cause.Unparsable, "consenters: %v", err))
 	}
 	item.Note += fmt.Sprintf(", consensus %s, %d consenters", wire.Printable(kind), len(consenters))
+	var orgs []organisation
+	for _, name := range sortedKeys(ordererGroup.GetGroups()) {
+		org := r.organisation(where+":"+wire.Printable(name), ordererGroup.Groups[name], kind == consensusBFT)
+		orgs = append(orgs, org)
+		items = append(items, slices.Concat(org.ca, org.tls)...)
+	}
 	for _, c := range consenters {
-		items = append(items, r.consenter(where, c, roots)...)
+		items = append(items, r.consenter(where, c, orgs)...)
 	}
 	return items, true
 }
 
-// configOf opens the envelope of a config block.
-func configOf(data []byte) (channel string, group *common.ConfigGroup, err error) {
+// ConfigOf opens the envelope of a config block: the channel's name and the root of its configuration.
+func ConfigOf(data []byte) (channel string, group *common.ConfigGroup, err error) {
 	var (
 		envelope common.Envelope
 		payload  common.Payload
@@ -85,21 +96,29 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// tlsRoots gives the TLS authorities of an organisation's MSP.
-func (r *Report) tlsRoots(where string, org *common.ConfigGroup) []*Item {
+// organisation reads the authorities of an organisation's MSP, those of
+// identities too if they are asked for.
+func (r *Report) organisation(where string, group *common.ConfigGroup, identities bool) (org organisation) {
 	var config msp.MSPConfig
 	var fabric msp.FabricMSPConfig
-	value := org.GetValues()["MSP"].GetValue()
+	value := group.GetValues()["MSP"].GetValue()
 	if proto.Unmarshal(value, &config) != nil || config.Type != 0 || proto.Unmarshal(config.Config, &fabric) != nil {
 		r.found(where, cause.Find(cause.Unparsable, "the MSP cannot be decoded"))
-		return nil
+		return org
 	}
-	var items []*Item
-	for i, text := range append(slices.Clone(fabric.TlsRootCerts), fabric.TlsIntermediateCerts...) {
-		items = append(items, r.pem(fmt.Sprintf("%s:tls root %d", where, i+1), text)...)
+	org.msp = fabric.Name
+	if identities {
+		for i, text := range slices.Concat(fabric.RootCerts, fabric.IntermediateCerts) {
+			org.ca = append(org.ca, r.pem(fmt.Sprintf("%s:ca %d", where, i+1), text)...)
+		}
 	}
-	return items
+	for i, text := range slices.Concat(fabric.TlsRootCerts, fabric.TlsIntermediateCerts) {
+		org.tls = append(org.tls, r.pem(fmt.Sprintf("%s:tls root %d", where, i+1), text)...)
+	}
+	return org
 }
+
+const consensusBFT = "BFT"
 
 // consentersOf reads the consenters of either consensus type.
 func consentersOf(group *common.ConfigGroup) (list []consenter, kind string, err error) {
@@ -107,13 +126,14 @@ func consentersOf(group *common.ConfigGroup) (list []consenter, kind string, err
 	if err := proto.Unmarshal(group.GetValues()["ConsensusType"].GetValue(), &consensus); err != nil {
 		return nil, "unknown", errors.New("ConsensusType cannot be decoded")
 	}
-	if consensus.Type == "BFT" {
+	if consensus.Type == consensusBFT {
 		var mapping common.Orderers
 		if err := proto.Unmarshal(group.GetValues()["Orderers"].GetValue(), &mapping); err != nil {
-			return nil, consensus.Type, errors.New("the group Orderers cannot be decoded")
+			return nil, consensus.Type, errors.New("the value Orderers cannot be decoded")
 		}
 		for _, c := range mapping.ConsenterMapping {
-			list = append(list, consenter{fmt.Sprintf("%s:%d", wire.Printable(c.Host), c.Port), c.ClientTlsCert, c.ServerTlsCert})
+			place := fmt.Sprintf("%d of %s at %s:%d", c.Id, wire.Printable(c.MspId), wire.Printable(c.Host), c.Port)
+			list = append(list, consenter{place, c.ClientTlsCert, c.ServerTlsCert, c.Identity, c.MspId})
 		}
 		return list, consensus.Type, nil
 	}
@@ -122,37 +142,52 @@ func consentersOf(group *common.ConfigGroup) (list []consenter, kind string, err
 		return nil, consensus.Type, errors.New("the metadata cannot be decoded")
 	}
 	for _, c := range metadata.Consenters {
-		list = append(list, consenter{fmt.Sprintf("%s:%d", wire.Printable(c.Host), c.Port), c.ClientTlsCert, c.ServerTlsCert})
+		place := fmt.Sprintf("%s:%d", wire.Printable(c.Host), c.Port)
+		list = append(list, consenter{place: place, client: c.ClientTlsCert, server: c.ServerTlsCert})
 	}
 	return list, consensus.Type, nil
 }
 
-// consenter takes in the certificates of one.
-func (r *Report) consenter(where string, c consenter, authorities []*Item) []*Item {
-	roots, intermediates := split(authorities)
-	var items []*Item
-	for _, role := range []struct {
-		name string
-		text []byte
-	}{{"server", c.server}, {"client", c.client}} {
-		place := fmt.Sprintf("%s:consenter %s %s", where, c.place, role.name)
-		if len(role.text) == 0 {
-			r.found(place, cause.Find(cause.Unparsable, "there is no certificate"))
+// consenter takes in the certificates of one and checks them against the
+// authorities: for TLS those of any ordering organisation, for the identity
+// those of its own.
+func (r *Report) consenter(where string, c consenter, orgs []organisation) []*Item {
+	var tls, own []*Item
+	for _, org := range orgs {
+		tls = append(tls, org.tls...)
+		if org.msp == c.msp {
+			own = append(own, org.ca...)
+		}
+	}
+	place := fmt.Sprintf("%s:consenter %s ", where, c.place)
+	items := append(r.member(place+"server", c.server, tls), r.member(place+"client", c.client, tls)...)
+	if c.msp == "" {
+		return items
+	}
+	if len(own) == 0 {
+		r.found(place+"identity", cause.Find(cause.UnknownRoot, "the channel has no ordering organisation %q", wire.Printable(c.msp)))
+	}
+	return append(items, r.member(place+"identity", c.identity, own)...)
+}
+
+// member takes in one certificate of a consenter, or a pair.
+func (r *Report) member(place string, text []byte, authorities []*Item) []*Item {
+	if len(text) == 0 {
+		r.found(place, cause.Find(cause.Unparsable, "there is no certificate"))
+		return nil
+	}
+	roots, intermediates := split(certified(authorities))
+	certs := r.pem(place, text)
+	var leaves []*Item
+	for _, i := range certified(certs) {
+		if i.cert.IsCA {
 			continue
 		}
-		certs := r.pem(place, role.text)
-		var leaves []*Item
-		for _, i := range certs {
-			if i.cert == nil || i.cert.IsCA {
-				continue
-			}
-			leaves = append(leaves, i)
-			if len(roots) > 0 {
-				r.found(i.Where, material.CheckChain(i.cert, intermediates, roots, r.now)...)
-			}
+		leaves = append(leaves, i)
+		if len(roots) > 0 {
+			r.found(i.Where, material.CheckChain(i.cert, intermediates, roots, r.now)...)
 		}
-		r.matchPairs(leaves)
-		items = append(items, certs...)
 	}
-	return items
+	r.matchPairs(leaves)
+	return certs
 }

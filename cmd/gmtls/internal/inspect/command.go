@@ -3,7 +3,6 @@
 package inspect
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,28 +11,29 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/output"
 )
 
 // Command returns gmtls inspect.
 func Command() *cobra.Command {
 	var (
 		msp    []string
-		output string
+		format output.Format
 	)
 	c := &cobra.Command{
 		Use:   "inspect FILE...",
 		Short: "say what certificates, keys, lists, blocks and MSP folders are and what is wrong with them",
-		Long: `Takes certificates, keys, pairs, PEM bundles, revocation lists, connection.json, connection profiles and
-config blocks. Files given together are checked together: keys against certificates, the two of a TLCP
+		Long: `Takes certificates, keys, pairs, PEM bundles, revocation lists, connection.json, connection profiles with the files
+they name, and config blocks. Files given together are checked together: keys against certificates, the two of a TLCP
 pair, chains where there are CA certificates.
 
 Exit codes: 0 nothing wrong (warnings aside); 1 wrong usage or unreadable file; 5 something is wrong.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			switch {
-			case len(args) == 0 && len(msp) == 0:
+			if len(args) == 0 && len(msp) == 0 {
 				return errors.New("inspect wants files, or folders by --msp")
-			case output != "text" && output != "json":
-				return fmt.Errorf("--output is %q; it must be text or json", output)
+			}
+			if err := format.Check(); err != nil {
+				return err
 			}
 			r := &Report{now: time.Now()}
 			var all []*Item
@@ -53,20 +53,14 @@ Exit codes: 0 nothing wrong (warnings aside); 1 wrong usage or unreadable file; 
 				}
 			}
 			r.finish()
-			if output == "json" {
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", "  ")
-				if err := e.Encode(r); err != nil {
-					return err
-				}
-			} else {
-				r.write(c.OutOrStdout())
+			if err := format.Write(c.OutOrStdout(), r, r.write); err != nil {
+				return err
 			}
 			return exit.Silently(r.ExitCode)
 		},
 	}
-	c.Flags().StringSliceVar(&msp, "msp", nil, "an MSP folder, or a node's or user's folder with msp and tls in it, checked as at a node's start; may be repeated")
-	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	c.Flags().StringSliceVar(&msp, "msp", nil, "an MSP folder, a tls folder, or a node's or user's folder with both in it, checked as at a node's start; may be repeated")
+	format.Flag(c.Flags())
 	return c
 }
 

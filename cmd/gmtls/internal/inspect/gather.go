@@ -7,11 +7,11 @@ package inspect
 import (
 	"bytes"
 	"crypto"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +30,10 @@ type Item struct {
 	Cert  *material.Info `json:"certificate,omitempty"`
 	Note  string         `json:"note,omitempty"`
 
+	file string // where it was read from; empty within a config block
+	// side tells that it is of a document for one side of a connection, whose
+	// authorities are those of the other side.
+	side bool
 	cert *x509.Certificate
 	pub  crypto.PublicKey // of a private key
 	crl  *x509.RevocationList
@@ -42,10 +46,16 @@ type Report struct {
 	ExitCode int             `json:"exit_code"`
 
 	now time.Time
+	// base is the folder against which a profile's paths are resolved; empty:
+	// they are not followed.
+	base string
 }
 
-// maxDepth bounds nested JSON.
+// maxDepth bounds nested JSON and YAML.
 const maxDepth = 32
+
+// kindKey is the kind of private keys, which others look for.
+const kindKey = "private key"
 
 func (r *Report) found(where string, findings ...cause.Finding) {
 	for _, f := range findings {
@@ -81,7 +91,12 @@ func (r *Report) load(name string) ([]*Item, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.base = filepath.Dir(name)
 	items := r.parse(name, data)
+	r.base = ""
+	for _, i := range items {
+		i.file, i.side = name, slices.Contains(documents, items[0].Kind)
+	}
 	r.add(items...)
 	if stat.Mode().Perm()&0o077 != 0 && slices.ContainsFunc(items, func(i *Item) bool { return i.pub != nil }) {
 		r.found(name, cause.Warn(cause.KeyReadable, "its mode is %v", stat.Mode().Perm()))
@@ -100,10 +115,13 @@ func (r *Report) parse(where string, data []byte) []*Item {
 	if items, ok := r.block(where, data); ok {
 		return items
 	}
-	switch {
-	case trimmed[0] == '{':
+	if trimmed[0] == '{' || trimmed[0] == '[' {
 		return r.json(where, trimmed)
-	case bytes.Contains(data, []byte("-----BEGIN ")):
+	}
+	if items, ok := r.yaml(where, data); ok {
+		return items
+	}
+	if bytes.Contains(data, []byte("-----BEGIN ")) {
 		return r.pem(where, data)
 	}
 	if cert, err := x509.ParseCertificate(data); err == nil {
@@ -112,7 +130,7 @@ func (r *Report) parse(where string, data []byte) []*Item {
 	if list, err := x509.ParseRevocationList(data); err == nil {
 		return []*Item{r.list(where, list)}
 	}
-	r.found(where, cause.Find(cause.Unparsable, "it is no PEM, JSON, DER certificate or list, nor a config block"))
+	r.found(where, cause.Find(cause.Unparsable, "it is no PEM text, JSON, connection profile or YAML with PEM texts, DER certificate or list, nor a config block"))
 	return nil
 }
 
@@ -166,13 +184,13 @@ func (r *Report) key(place string, block *pem.Block) *Item {
 	key, err := x509.ParsePrivateKeyPEM(pem.EncodeToMemory(block), nil)
 	if errors.Is(err, x509.ErrNoPassword) {
 		r.found(place, cause.Warn(cause.KeyEncrypted, "it opens with a password only"))
-		return &Item{Where: place, Kind: "private key", Note: "encrypted"}
+		return &Item{Where: place, Kind: kindKey, Note: "encrypted"}
 	}
 	if err != nil {
 		r.found(place, cause.Find(cause.Unparsable, "private key: %v", err))
 		return nil
 	}
-	item := &Item{Where: place, Kind: "private key", Note: material.KeyName(key)}
+	item := &Item{Where: place, Kind: kindKey, Note: material.KeyName(key)}
 	if holder, ok := key.(interface{ Public() crypto.PublicKey }); ok {
 		item.pub = holder.Public()
 	}
@@ -203,69 +221,4 @@ func (r *Report) list(place string, list *x509.RevocationList) *Item {
 	return &Item{Where: place, Kind: "revocation list", crl: list,
 		Note: fmt.Sprintf("of %s, %d revoked, next update %s", wire.Printable(list.Issuer.String()),
 			len(list.RevokedCertificateEntries), list.NextUpdate.UTC().Format(time.DateOnly))}
-}
-
-// json takes in a connection.json of an external chaincode, and the PEM texts in
-// any other JSON, connection profiles among them.
-func (r *Report) json(where string, data []byte) []*Item {
-	var value any
-	if err := json.Unmarshal(data, &value); err != nil {
-		r.found(where, cause.Find(cause.Unparsable, "JSON: %v", err))
-		return nil
-	}
-	items := []*Item{{Where: where, Kind: "JSON"}}
-	if object := value.(map[string]any); object["address"] != nil || object["tls_required"] != nil {
-		items[0].Kind = "connection.json"
-		r.connection(where, object, items[0])
-	}
-	return append(items, r.walk(where, value, 0)...)
-}
-
-func (r *Report) walk(where string, value any, depth int) []*Item {
-	var items []*Item
-	switch v := value.(type) {
-	case string:
-		if strings.Contains(v, "-----BEGIN ") {
-			return r.pem(where, []byte(v))
-		}
-	case map[string]any:
-		keys := make([]string, 0, len(v))
-		for key := range v {
-			keys = append(keys, key)
-		}
-		slices.Sort(keys)
-		for _, key := range keys {
-			if depth < maxDepth {
-				items = append(items, r.walk(where+":"+wire.Printable(key), v[key], depth+1)...)
-			}
-		}
-	case []any:
-		for i, element := range v {
-			if depth < maxDepth {
-				items = append(items, r.walk(fmt.Sprintf("%s[%d]", where, i), element, depth+1)...)
-			}
-		}
-	}
-	return items
-}
-
-// connection checks the fields of a connection.json among themselves.
-func (r *Report) connection(where string, object map[string]any, item *Item) {
-	text := func(key string) string { s, _ := object[key].(string); return s }
-	need := func(key, why string) {
-		if text(key) == "" {
-			r.found(where, cause.Find(cause.Unparsable, "%s is missing, %s", key, why))
-		}
-	}
-	item.Note = "address " + wire.Printable(text("address"))
-	need("address", "so there is nothing to connect to")
-	if required, _ := object["tls_required"].(bool); !required {
-		item.Note += ", without TLS"
-		return
-	}
-	need("root_cert", "with tls_required the server cannot be verified")
-	if required, _ := object["client_auth_required"].(bool); required {
-		need("client_cert", "which client_auth_required demands")
-		need("client_key", "which client_auth_required demands")
-	}
 }

@@ -31,7 +31,9 @@ func (r *Report) relate(items []*Item) {
 	if len(cas) > 0 {
 		roots, intermediates := split(cas)
 		for _, leaf := range leaves {
-			r.found(leaf.Where, material.CheckChain(leaf.cert, intermediates, roots, r.now)...)
+			if !leaf.side {
+				r.found(leaf.Where, material.CheckChain(leaf.cert, intermediates, roots, r.now)...)
+			}
 		}
 		r.checkLists(lists, cas, leaves)
 	}
@@ -105,8 +107,11 @@ func (r *Report) matchPairs(leaves []*Item) {
 			continue
 		}
 		found := material.CheckPair(first.cert, second.cert)
+		for i := range found { // files are often named in alphabetical order
+			found[i].Warning = found[i].Cause == cause.SwappedPair && first.file != second.file
+		}
 		r.found(fmt.Sprintf("%s and %s", first.Where, second.Where), found...)
-		if len(found) == 0 {
+		if !cause.Failed(found) {
 			first.Note = note(first.Note, "a TLCP pair with "+second.Where)
 		}
 	}

@@ -151,15 +151,42 @@ func within(c *x509.Certificate, now time.Time) time.Time {
 // climb follows the issuers among others and returns the last one found.
 func climb(c *x509.Certificate, others []*x509.Certificate) *x509.Certificate {
 	for range others {
-		i := slices.IndexFunc(others, func(o *x509.Certificate) bool {
-			return bytes.Equal(o.RawSubject, c.RawIssuer) && !bytes.Equal(o.Raw, c.Raw) && x509.CheckSignatureFrom(c, o) == nil
-		})
+		i := slices.IndexFunc(others, func(o *x509.Certificate) bool { return issued(o, c) })
 		if i < 0 || bytes.Equal(c.RawSubject, c.RawIssuer) {
 			break
 		}
 		c = others[i]
 	}
 	return c
+}
+
+// Chain lists the subjects from a certificate to the last authority that can be
+// told, and where each of them is from.
+func Chain(leaf *x509.Certificate, others []*x509.Certificate, roots *Roots) []string {
+	names := []string{subject(leaf) + " (sent)"}
+	c := leaf
+	for range others {
+		i := slices.IndexFunc(others, func(o *x509.Certificate) bool { return issued(o, c) })
+		if i < 0 {
+			break
+		}
+		c = others[i]
+		names = append(names, subject(c)+" (sent)")
+	}
+	if bytes.Equal(c.RawSubject, c.RawIssuer) {
+		return names
+	}
+	if roots != nil {
+		if i := slices.IndexFunc(roots.Certs, func(o *x509.Certificate) bool { return issued(o, c) }); i >= 0 {
+			return append(names, subject(roots.Certs[i])+" (given by --ca)")
+		}
+	}
+	return append(names, issuer(c)+" (neither sent nor given)")
+}
+
+// issued tells whether an authority issued c, which is another certificate.
+func issued(authority, c *x509.Certificate) bool {
+	return bytes.Equal(authority.RawSubject, c.RawIssuer) && !bytes.Equal(authority.Raw, c.Raw) && x509.CheckSignatureFrom(c, authority) == nil
 }
 
 func subject(c *x509.Certificate) string { return wire.Printable(c.Subject.String()) }

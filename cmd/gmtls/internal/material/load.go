@@ -38,6 +38,15 @@ func ReadFile(name string) ([]byte, error) {
 	return data, nil
 }
 
+// CreateKeyLog opens a key log file, for its owner alone, to append to it.
+func CreateKeyLog(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the key log: %w", err)
+	}
+	return f, nil
+}
+
 // Roots are the authorities given by the user. Nil means none were given.
 type Roots struct {
 	Certs []*x509.Certificate

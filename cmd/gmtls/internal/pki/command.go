@@ -6,20 +6,23 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/output"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // Command returns gmtls pki.
 func Command() *cobra.Command {
 	var (
-		names []string
-		days  int
+		names  []string
+		days   int
+		format output.Format
 	)
 	c := &cobra.Command{
 		Use:   "pki DIR",
@@ -30,11 +33,15 @@ func Command() *cobra.Command {
   server-sign.crt .key server-enc.crt .key     a server's TLCP pair; client-sign, client-enc likewise
   ca.crt ca.key server.crt .key client.crt .key   the same for TLS, on P-256
 
-The keys are not encrypted. They are for testing; a production CA is something else.`,
+The keys are not encrypted. They are for testing; a production CA is something else.
+Exit codes: 0 all is written; 1 nothing or not all is.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if days < 1 || days > 3650 {
 				return errors.New("--days must be from 1 to 3650")
+			}
+			if err := format.Check(); err != nil {
+				return err
 			}
 			files, err := set(names, days)
 			if err != nil {
@@ -43,12 +50,21 @@ The keys are not encrypted. They are for testing; a production CA is something e
 			if err := store(args[0], files); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%d files written to %s\n", len(files), args[0])
-			return nil
+			written := struct {
+				Dir   string   `json:"directory"`
+				Files []string `json:"files"`
+			}{Dir: args[0]}
+			for _, f := range files {
+				written.Files = append(written.Files, f.name)
+			}
+			return format.Write(c.OutOrStdout(), written, func(w io.Writer) {
+				fmt.Fprintf(w, "%d files written to %s\n", len(files), args[0])
+			})
 		},
 	}
 	c.Flags().StringSliceVar(&names, "name", []string{"localhost", "127.0.0.1", "::1"}, "names and addresses of the server")
 	c.Flags().IntVar(&days, "days", 30, "validity")
+	format.Flag(c.Flags())
 	return c
 }
 

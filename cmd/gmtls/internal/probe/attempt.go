@@ -237,7 +237,7 @@ func (a *Attempt) finish(protocol string) {
 	if a.OK {
 		return
 	}
-	a.Broken = fmt.Sprintf("%s: %v", a.state(), a.err)
+	a.Broken = wire.Printable(fmt.Sprintf("%s: %v", a.state(), a.err))
 	a.Findings = append(a.Findings, a.explain(protocol)...)
 }
 

@@ -9,22 +9,23 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/output"
 )
 
 // Command returns gmtls probe.
 func Command() *cobra.Command {
 	var (
-		o                        Options
-		cas                      []string
-		protocol, output, keyLog string
-		watch                    time.Duration
+		o                Options
+		cas              []string
+		protocol, keyLog string
+		format           output.Format
+		watch            time.Duration
 	)
 	c := &cobra.Command{
 		Use:   "probe HOST:PORT",
@@ -37,7 +38,7 @@ Exit codes: 0 works; 1 wrong usage or unreadable file; 2 not reached; 3 no hands
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.Target = args[0]
-			if err := o.check(protocol, output, watch); err != nil {
+			if err := o.check(protocol, format, watch); err != nil {
 				return err
 			}
 			var err error
@@ -45,21 +46,21 @@ Exit codes: 0 works; 1 wrong usage or unreadable file; 2 not reached; 3 no hands
 				return err
 			}
 			if keyLog != "" {
-				f, err := os.OpenFile(keyLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+				f, err := material.CreateKeyLog(keyLog)
 				if err != nil {
-					return fmt.Errorf("opening the key log: %w", err)
+					return err
 				}
 				defer f.Close()
 				o.KeyLog = f
 			}
 			if watch > 0 {
-				return repeat(c.Context(), o, watch, output, c.OutOrStdout())
+				return repeat(c.Context(), o, watch, format, c.OutOrStdout())
 			}
 			r, err := Run(c.Context(), o)
 			if err != nil {
 				return err
 			}
-			if err := write(c.OutOrStdout(), r, output); err != nil {
+			if err := format.Write(c.OutOrStdout(), r, r.Write); err != nil {
 				return err
 			}
 			return exit.Silently(r.ExitCode)
@@ -76,12 +77,12 @@ Exit codes: 0 works; 1 wrong usage or unreadable file; 2 not reached; 3 no hands
 	flags.BoolVar(&o.Fabric, "fabric", false, "ask for health, and find out which port of which node it is")
 	flags.DurationVar(&watch, "watch", 0, "repeat at this interval, a line for each, until interrupted")
 	flags.StringVar(&keyLog, "keylog", "", "append the secrets of the probe's own connections to this file, to decrypt a capture")
-	flags.StringVarP(&output, "output", "o", "text", "text or json")
+	format.Flag(flags)
 	return c
 }
 
 // check completes the options.
-func (o *Options) check(protocol, output string, watch time.Duration) error {
+func (o *Options) check(protocol string, format output.Format, watch time.Duration) error {
 	host, port, err := net.SplitHostPort(o.Target)
 	switch {
 	case err != nil:
@@ -92,8 +93,9 @@ func (o *Options) check(protocol, output string, watch time.Duration) error {
 		return errors.New("--timeout must be positive")
 	case watch < 0:
 		return errors.New("--watch must not be negative")
-	case output != "text" && output != "json":
-		return fmt.Errorf("--output is %q; it must be text or json", output)
+	}
+	if err := format.Check(); err != nil {
+		return err
 	}
 	switch protocol {
 	case "both":
@@ -108,39 +110,32 @@ func (o *Options) check(protocol, output string, watch time.Duration) error {
 	return nil
 }
 
-func write(w io.Writer, r *Report, output string) error {
-	if output == "json" {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
-	}
-	r.Write(w)
-	return nil
-}
-
-// repeat probes until the context ends, then returns what the last probe said.
-func repeat(ctx context.Context, o Options, interval time.Duration, output string, w io.Writer) error {
+// repeat probes until the context ends, then returns what the last probe said
+// that was not cut short by that.
+func repeat(ctx context.Context, o Options, interval time.Duration, format output.Format, w io.Writer) error {
 	o.Quick = true
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
+	code := exit.OK
 	for {
 		r, err := Run(ctx, o)
+		switch {
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return exit.Silently(code)
+		case format == output.JSON:
+			err = json.NewEncoder(w).Encode(r)
+		default:
+			_, err = io.WriteString(w, r.line())
+		}
 		if err != nil {
 			return err
 		}
-		if ctx.Err() == nil {
-			if output == "json" {
-				err = json.NewEncoder(w).Encode(r)
-			} else {
-				_, err = io.WriteString(w, r.line())
-			}
-			if err != nil {
-				return err
-			}
-		}
+		code = r.ExitCode
 		select {
 		case <-ctx.Done():
-			return exit.Silently(r.ExitCode)
+			return exit.Silently(code)
 		case <-ticker.C:
 		}
 	}

@@ -88,22 +88,11 @@ func (a *Attempt) explain(protocol string) []cause.Finding {
 func (a *Attempt) explainAlert(number uint8) cause.Finding {
 	name, meaning := cause.AlertName(number)
 	text := fmt.Sprintf("alert %d %s: %s", number, name, meaning)
-	aboutCert := number >= 40 && number <= 49 || number == 116
-	switch {
-	case a.Requested && !a.offered && aboutCert:
-		return cause.Find(cause.ClientCertRequired, "%s%s", text, a.authorities())
-	case a.Requested && a.offered && aboutCert:
-		return cause.Find(cause.ClientCertRefused, "%s%s", text, a.authorities())
-	case number == 20 || number == 51:
-		return cause.Find(cause.FinishedMismatch, "%s", text)
-	case number == 120:
-		return cause.Find(cause.NoSharedALPN, "%s", text)
-	case number == 112:
-		return cause.Find(cause.NameUnknown, "%s", text)
-	case a.wire.Server == nil && (number == 40 || number == 71):
-		return cause.Find(cause.NoSharedSuite, "%s", text)
+	id := cause.OfServerAlert(number, a.wire.Server != nil, a.Requested, a.offered)
+	if id == cause.ClientCertRequired || id == cause.ClientCertRefused {
+		text += a.authorities()
 	}
-	return cause.Find(cause.AlertReceived, "%s", text)
+	return cause.Find(id, "%s", text)
 }
 
 // explainLocal explains why this end broke the handshake with an alert.

@@ -17,8 +17,8 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 )
 
-// Routes cannot be taken away in a test, so the errors of the system stand for
-// them; the other causes are met live in the scripts of package cli.
+// Both errors of the system mean the same; a live one is met in the scripts of
+// package cli.
 func TestUnreachable(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EHOSTUNREACH, syscall.ENETUNREACH} {
 		err := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", errno)}
@@ -69,4 +69,25 @@ func TestWatchRepeatsUntilStopped(t *testing.T) {
 		require.Regexp(t, `^\d{4}-\d\d-\d\dT\S+  connection-refused: `, line)
 		require.Equal(t, 1, strings.Count(line, "\n"))
 	}
+}
+
+// A name may have an address on which nothing listens; the next one counts.
+func TestSecondAddress(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	p := &prober{Options: Options{Timeout: 20 * time.Second}}
+	r := new(Report)
+	require.True(t, p.connect(context.Background(), r, []string{"127.0.0.2", "127.0.0.1"}, port))
+	require.Equal(t, l.Addr().String(), r.Address)
+	require.Len(t, r.Findings, 1)
+	require.Equal(t, cause.Refused, r.Findings[0].Cause)
+	require.True(t, r.Findings[0].Warning)
+	l.Close()
+	r = new(Report)
+	require.False(t, p.connect(context.Background(), r, []string{"127.0.0.2", "127.0.0.1"}, port))
+	require.Len(t, r.Findings, 2)
+	require.False(t, r.Findings[1].Warning)
 }

@@ -61,6 +61,7 @@ type Protocol struct {
 	Variants     []Variant       `json:"variants,omitempty"`
 	Resumption   string          `json:"resumption,omitempty"` // yes, no, or empty: not tried
 	Certificates []material.Info `json:"certificates,omitempty"`
+	Chain        []string        `json:"chain,omitempty"`    // subjects from the first certificate upwards, with where each is from
 	Verified     string          `json:"verified,omitempty"` // yes, no, or unknown: no roots
 	Authorities  []string        `json:"authorities,omitempty"`
 	Findings     []cause.Finding `json:"findings,omitempty"`
@@ -99,6 +100,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	for _, name := range o.Protocols {
 		r.Protocols = append(r.Protocols, p.protocol(ctx, name))
 	}
+	r.compare()
 	if o.Fabric {
 		r.Fabric = p.fabric(ctx, r.Protocols)
 	}
@@ -106,31 +108,53 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return r, nil
 }
 
-// reach resolves the name and makes one connection.
+// compare explains an endpoint that ends one protocol on the hello, without a
+// word or by an alert of no account, by the success of the other one.
+func (r *Report) compare() {
+	spoken := map[string]cause.ID{protocolTLS: cause.SpeaksTLS, protocolTLCP: cause.SpeaksTLCP}
+	for _, works := range r.Protocols {
+		for _, p := range r.Protocols {
+			if works.Main.OK && !p.Main.OK && len(p.Findings) == 1 && slices.Contains(
+				[]cause.ID{cause.ClosedAtHello, cause.Reset, cause.AlertReceived}, p.Findings[0].Cause) && p.Main.wire.Server == nil {
+				p.Findings = []cause.Finding{cause.Find(spoken[works.Name], "%s; %s succeeds", p.Findings[0].Detail, works.Name)}
+				p.Summary = p.summarise()
+			}
+		}
+	}
+}
+
+// reach resolves the name and makes one connection, to the first of its
+// addresses that takes it. Those before it are warned of.
 func (p *prober) reach(ctx context.Context, r *Report, host, port string) bool {
-	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	resolving, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	start := time.Now()
-	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
+	addresses, err := net.DefaultResolver.LookupHost(resolving, host)
 	r.Resolving = time.Since(start)
 	if err != nil {
 		r.Findings = connectFindings(p.Target, err)
 		return false
 	}
 	r.Resolved = addresses
+	return p.connect(ctx, r, addresses, port)
+}
+
+func (p *prober) connect(ctx context.Context, r *Report, addresses []string, port string) bool {
 	for _, a := range addresses {
 		p.address = net.JoinHostPort(a, port)
-		start = time.Now()
-		var conn net.Conn
-		if conn, err = p.dial(ctx); err == nil {
-			r.Connect = time.Since(start)
+		start := time.Now()
+		conn, err := p.dial(ctx)
+		r.Connect = time.Since(start)
+		if err == nil {
 			r.Address = p.address
 			conn.Close()
+			for i := range r.Findings {
+				r.Findings[i].Warning = true
+			}
 			return true
 		}
+		r.Findings = append(r.Findings, connectFindings(p.address, err)...)
 	}
-	r.Connect = time.Since(start)
-	r.Findings = connectFindings(p.address, err)
 	return false
 }
 
@@ -138,13 +162,13 @@ func (p *prober) reach(ctx context.Context, r *Report, host, port string) bool {
 func (p *prober) protocol(ctx context.Context, name string) *Protocol {
 	main := p.attempt(ctx, name, variant{})
 	result := &Protocol{Name: name, Main: main, Findings: main.Findings}
-	if !main.OK && len(p.ALPN) > 0 && p.endsEarly(main) {
+	if !main.OK && p.endsEarly(main) {
 		// Some servers refuse extensions, or the application protocol.
 		for _, v := range []struct {
 			id cause.ID
 			variant
 		}{{cause.NoSharedALPN, variant{noALPN: true}}, {cause.ExtensionsRefused, variant{noExtensions: true}}} {
-			if name == protocolTLS && v.noExtensions || v.noALPN && refusesExtensions(main) {
+			if name == protocolTLS && v.noExtensions || v.noALPN && (refusesExtensions(main) || len(p.ALPN) == 0) {
 				continue
 			}
 			if retry := p.attempt(ctx, name, v.variant); retry.OK {
@@ -201,6 +225,7 @@ func (r *Protocol) verify(p *prober) {
 		found = append(found, material.CheckServer(certs[1], others, p.Roots, p.Name, now)...)
 	}
 	found = append(material.CheckServer(certs[0], others, p.Roots, p.Name, now), found...)
+	r.Chain = material.Chain(certs[0], others, p.Roots)
 	switch {
 	case cause.Failed(found):
 		r.Verified = "no"

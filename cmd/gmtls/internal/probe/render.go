@@ -115,6 +115,9 @@ func (r *Protocol) write(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  %s\n%s", role, c.Lines("    "))
 	}
+	if len(r.Chain) > 0 {
+		fmt.Fprintf(w, "  chain\n    %s\n", strings.Join(r.Chain, "\n    of "))
+	}
 	if r.Main.Requested {
 		fmt.Fprintln(w, "  the server asks for a client certificate")
 		for i, name := range r.Authorities {

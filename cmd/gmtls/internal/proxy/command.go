@@ -3,33 +3,40 @@
 package proxy
 
 import (
-	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/output"
 )
 
 // Command returns gmtls proxy.
 func Command() *cobra.Command {
 	var o Options
 	var from, to string
+	var format output.Format
 	c := &cobra.Command{
 		Use:   "proxy",
 		Short: "bridge between TLCP, TLS and plain, for SDKs, monitors and browsers that lack one of them",
 		Long: `Listens in one protocol and dials in another, forwards bytes both ways with half-close, and passes the
 application protocol (ALPN) on. The server is always verified. SIGHUP reads the files again; SIGTERM
-stops listening and waits for open connections.
+stops listening and waits for open connections. The log goes to standard error.
 
 For a Node or Java client of a TLCP gateway:
   gmtls proxy --listen 127.0.0.1:7051 --from tls --listen-tls-cert c.crt --listen-tls-key c.key \
     --to peer0.org1.example.com:7051 --to-mode tlcp --ca gm-ca.crt
 For Prometheus and an operations port:
   gmtls proxy --listen 127.0.0.1:9443 --from plain --to peer0.org1.example.com:9443 --to-mode tlcp --ca gm-ca.crt \
-    --cert s.crt --key s.key --enc-cert e.crt --enc-key e.key`,
+    --cert s.crt --key s.key --enc-cert e.crt --enc-key e.key
+
+Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the address is taken.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.From, o.ToMode = Mode(from), Mode(to)
-			p, err := New(o, slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)))
+			if err := format.Check(); err != nil {
+				return err
+			}
+			p, err := New(o, format.Logger(c.ErrOrStderr()))
 			if err != nil {
 				return err
 			}
@@ -58,5 +65,6 @@ For Prometheus and an operations port:
 	f.DurationVar(&o.Timeout, "timeout", 10*time.Second, "for connecting and both handshakes")
 	f.DurationVar(&o.Idle, "idle", time.Hour, "a connection without a byte for so long ends")
 	f.DurationVar(&o.Grace, "grace", 30*time.Second, "for open connections when the proxy stops")
+	format.Flag(f)
 	return c
 }

@@ -94,7 +94,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	defer stopMetrics()
 	failed := make(chan error, 1)
 	go func() { failed <- p.accept(ctx) }()
-	p.log.Info("listening", "address", p.Addr(), "from", p.options.From, "to", p.options.To, "mode", p.options.ToMode)
+	p.log.Info("listening", "address", p.Addr().String(), "from", p.options.From, "to", p.options.To, "mode", p.options.ToMode)
 	for {
 		select {
 		case <-hangup:
@@ -196,11 +196,11 @@ func (p *Proxy) serve(raw net.Conn) {
 	}
 	if err != nil {
 		p.counters.failed.Add(1)
-		p.log.Warn("no bridge", "client", raw.RemoteAddr(), "error", err)
+		p.log.Warn("no bridge", "client", raw.RemoteAddr().String(), "error", err)
 		return
 	}
 	if err := p.forward(client, server); err != nil {
-		p.log.Debug("bridge ended", "client", raw.RemoteAddr(), "error", err)
+		p.log.Debug("bridge ended", "client", raw.RemoteAddr().String(), "error", err)
 	}
 }
 

@@ -154,9 +154,13 @@ func (s *site) start(t *testing.T, o Options) *Proxy {
 }
 
 func (s *site) startStoppable(t *testing.T, o Options) (p *Proxy, stop func()) {
+	return s.startWith(t, o, patience, patience)
+}
+
+func (s *site) startWith(t *testing.T, o Options, idle, grace time.Duration) (p *Proxy, stop func()) {
 	o.Listen, o.Server, o.Client = "127.0.0.1:0", s.own(), s.own()
 	o.Roots = []string{s.file("gm-ca.crt"), s.file("ca.crt")}
-	o.Timeout, o.Idle, o.Grace = patience, patience, patience
+	o.Timeout, o.Idle, o.Grace = patience, idle, grace
 	if o.MaxConnections == 0 {
 		o.MaxConnections = 16
 	}
@@ -308,6 +312,69 @@ func TestGracefulStop(t *testing.T) {
 	echo(t, c) // what is open goes on
 	require.NoError(t, c.Close())
 	<-stopped
+}
+
+// What is still open after the grace is cut off, and not taken for whole.
+func TestGraceEnds(t *testing.T) {
+	s := newSite(t)
+	p, stop := s.startWith(t, Options{From: TLS, ToMode: TLCP, To: s.server(t, TLCP, func(c net.Conn) { _, _ = io.Copy(c, c) })}, patience, time.Millisecond)
+	c, _ := s.client(t, TLS, p.Addr().String())
+	echo(t, c)
+	stop()
+	_, err := c.Read(make([]byte, 1))
+	require.Error(t, err)
+	require.NotErrorIs(t, err, io.EOF)
+}
+
+// A connection on which nothing goes either way ends, and no sooner.
+func TestIdleEnds(t *testing.T) {
+	s := newSite(t)
+	ended := make(chan error, 1)
+	p, stop := s.startWith(t, Options{From: Plain, ToMode: TLCP, To: s.server(t, TLCP, func(c net.Conn) {
+		_, err := io.Copy(c, c)
+		ended <- err
+	})}, 300*time.Millisecond, patience)
+	defer stop()
+	c, _ := s.client(t, Plain, p.Addr().String())
+	begin := time.Now()
+	for time.Since(begin) < 900*time.Millisecond { // three times the limit, in one direction after the other
+		echo(t, c)
+	}
+	_, err := c.Read(make([]byte, 1))
+	require.Error(t, err)
+	require.Error(t, <-ended, "the server does not take it for the end")
+}
+
+// Who offers no application protocol gets none; who offers one that the server
+// lacks is refused by the server.
+func TestProtocolsArePassedOn(t *testing.T) {
+	s := newSite(t)
+	p := s.start(t, Options{From: TLS, ToMode: TLCP, To: s.server(t, TLCP, func(c net.Conn) {
+		if c.(*gmtls.Conn).Handshake() == nil {
+			fmt.Fprintf(c, "%q", c.(*gmtls.Conn).ConnectionState().NegotiatedProtocol)
+		}
+	})})
+	for _, c := range []struct {
+		offered []string
+		want    string // empty: refused
+	}{{nil, `""`}, {[]string{"http/1.1"}, `"http/1.1"`}, {[]string{"spdy/3", "h2"}, `"h2"`}, {[]string{"spdy/3"}, ""}} {
+		raw, err := net.DialTimeout("tcp", p.Addr().String(), patience)
+		require.NoError(t, err)
+		require.NoError(t, raw.SetDeadline(time.Now().Add(patience)))
+		client := tls.Client(raw, &tls.Config{RootCAs: s.stdPool(), ServerName: "localhost", NextProtos: c.offered})
+		err = client.Handshake()
+		if c.want == "" {
+			require.Error(t, err)
+			raw.Close()
+			continue
+		}
+		require.NoError(t, err)
+		got, err := io.ReadAll(client)
+		require.NoError(t, err)
+		require.Equal(t, c.want, string(got))
+		require.Equal(t, strings.Trim(c.want, `"`), client.ConnectionState().NegotiatedProtocol)
+		raw.Close()
+	}
 }
 
 func TestRefusedOptions(t *testing.T) {

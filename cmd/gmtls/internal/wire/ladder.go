@@ -3,6 +3,8 @@
 package wire
 
 import (
+	"bytes"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strings"
@@ -17,6 +19,18 @@ type Step struct {
 	Size       int           `json:"bytes"` // with the header of the message
 	Encrypted  bool          `json:"encrypted,omitempty"`
 	Note       string        `json:"note,omitempty"`
+	Payload    []byte        `json:"payload,omitempty"` // of application data, as far as it was asked for
+
+	// Alert holds level and number of an alert that can be read.
+	Alert []byte `json:"-"`
+}
+
+// setAlert fills the step with an alert in the clear.
+func (s *Step) setAlert(body []byte) {
+	s.Name = "Alert"
+	if len(body) == 2 {
+		s.Alert, s.Note = bytes.Clone(body), AlertNote(body[0], body[1])
+	}
 }
 
 // Draw writes the steps as a ladder, client left and server right. broken, if
@@ -35,6 +49,9 @@ func Draw(w io.Writer, steps []Step, broken string) {
 			arrow = "-" + label + dashes + ">"
 		}
 		fmt.Fprintf(w, "%s", strings.TrimRight(fmt.Sprintf("  %9s  %s  %s", Milliseconds(s.At), arrow, s.Note), " ")+"\n")
+		for line := range strings.Lines(hex.Dump(s.Payload)) {
+			fmt.Fprintf(w, "%13s%s", "", line)
+		}
 	}
 	if broken != "" {
 		fmt.Fprintf(w, "  %9s  %s\n", "", "X "+broken)

@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"time"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
 )
 
 const (
@@ -15,6 +17,8 @@ const (
 	// maxSealed is how many encrypted records of TLS 1.3 a ladder shows for a
 	// direction; what is in them cannot be told from outside.
 	maxSealed = 5
+	// maxData is how many decrypted records of application data a ladder shows.
+	maxData = 1000
 )
 
 // Parser follows one connection. Bytes of both directions are fed in the order
@@ -31,20 +35,33 @@ type Parser struct {
 	// Authorities are the names of a CertificateRequest.
 	Authorities [][]byte
 	Requested   bool // a CertificateRequest was seen
-	// Data counts the bytes of application data records, [0] by the client.
+	// Data counts the bytes of application data, [0] by the client: of the
+	// content where records are decrypted, otherwise as they crossed.
 	Data [2]int
+	// Keys, if not nil, decrypt the records of TLCP. The ladder then shows what
+	// is in them, and Payload bytes at most of each record of application data.
+	Keys    *KeyLog
+	Payload int
+	// Decrypted counts the records that were decrypted. Sealed tells that there
+	// was one that Keys do not open, [0] by the client.
+	Decrypted int
+	Sealed    [2]bool
+	Hidden    int // decrypted records that the ladder leaves out
 	// RecordVersion is the version in the first record of each direction.
 	RecordVersion [2]uint16
 	// Foreign holds the first bytes of a direction that is neither TLS nor TLCP.
 	Foreign [2][]byte
 
 	directions [2]direction
+	shown      int // records of application data that were decrypted
 }
 
 type direction struct {
 	records, messages []byte
 	encrypted, lost   bool
-	sealed            int // records of TLS 1.3 that may hold handshake messages
+	sealed            int  // records of TLS 1.3 that may hold handshake messages
+	derived           bool // opener was looked for
+	opener            *opener
 }
 
 // Feed takes bytes that the client or the server sent, and when.
@@ -81,35 +98,106 @@ func index(fromClient bool) int {
 	return 1
 }
 
-func (p *Parser) record(side int, typ uint8, payload []byte, at time.Duration) {
+func (p *Parser) record(side int, typ uint8, body []byte, at time.Duration) {
 	d := &p.directions[side]
-	step := Step{At: at, FromClient: side == 0, Size: len(payload), Encrypted: d.encrypted}
+	if typ == RecordChangeCipherSpec && p.Version == tls.VersionTLS13 {
+		return // for middle boxes only (RFC 8446, D.4)
+	}
+	if d.encrypted {
+		p.protected(side, typ, body, at)
+		return
+	}
+	step := Step{At: at, FromClient: side == 0, Size: len(body)}
 	switch typ {
 	case RecordChangeCipherSpec:
-		if p.Version == tls.VersionTLS13 {
-			return // for middle boxes only (RFC 8446, D.4)
-		}
 		step.Name = "ChangeCipherSpec"
-		d.encrypted = true
-		step.Encrypted = false
+		d.encrypted, d.messages = true, nil
 	case RecordAlert:
-		step.Name = "Alert"
-		if !d.encrypted && len(payload) == 2 {
-			step.Note = AlertNote(payload[0], payload[1])
-		}
+		step.setAlert(body)
 	case RecordHandshake:
-		if !d.encrypted {
-			p.handshake(side, payload, at)
-			return
-		}
-		step.Name = "Finished"
+		p.handshake(side, body, at)
+		return
 	default:
 		if p.Version != tls.VersionTLS13 || d.sealed == maxSealed {
-			p.Data[side] += len(payload)
+			p.Data[side] += len(body)
 			return
 		}
 		d.sealed++
 		step.Name, step.Encrypted = "handshake or data", true
+	}
+	p.Steps = append(p.Steps, step)
+}
+
+// protected takes a record after ChangeCipherSpec.
+func (p *Parser) protected(side int, typ uint8, body []byte, at time.Duration) {
+	d := &p.directions[side]
+	if !d.derived {
+		d.opener, d.derived = p.openerOf(side), true
+	}
+	step := Step{At: at, FromClient: side == 0, Size: len(body), Encrypted: true}
+	if d.opener != nil {
+		if content, ok := d.opener.open(typ, body); ok {
+			p.Decrypted++
+			p.content(side, typ, content, step)
+			return
+		}
+		d.opener = nil
+		step.Note = "does not decrypt with the secret in the key log"
+	}
+	p.Sealed[side] = true
+	switch typ {
+	case RecordAlert:
+		step.Name = "Alert"
+	case RecordHandshake:
+		step.Name = "Finished"
+	case RecordChangeCipherSpec:
+		step.Name = "ChangeCipherSpec"
+	default:
+		p.Data[side] += len(body)
+		if step.Note == "" {
+			return
+		}
+		step.Name = "ApplicationData"
+	}
+	p.Steps = append(p.Steps, step)
+}
+
+// openerOf returns what opens the records of a side; nil without its secret.
+func (p *Parser) openerOf(side int) *opener {
+	if p.Keys == nil || p.Version != gmtls.VersionTLCP || p.Client == nil || len(p.Server.Suites) == 0 {
+		return nil
+	}
+	master := p.Keys.secret(p.Client.Random)
+	if master == nil {
+		return nil
+	}
+	client, server := openers(p.Server.Suites[0], master, p.Client.Random, p.Server.Random)
+	if side == 0 {
+		return client
+	}
+	return server
+}
+
+// content takes what was in a protected record. step is filled but for the name.
+func (p *Parser) content(side int, typ uint8, content []byte, step Step) {
+	step.Size = len(content)
+	switch typ {
+	case RecordAlert:
+		step.setAlert(content)
+	case RecordHandshake:
+		p.handshake(side, content, step.At)
+		return
+	case RecordChangeCipherSpec: // a renegotiation, which is not followed
+		step.Name = "ChangeCipherSpec"
+		p.directions[side].opener = nil
+	default:
+		p.Data[side] += len(content)
+		if p.shown++; p.shown > maxData {
+			p.Hidden++
+			return
+		}
+		step.Name = "ApplicationData"
+		step.Payload = content[:min(len(content), p.Payload)]
 	}
 	p.Steps = append(p.Steps, step)
 }
@@ -132,10 +220,12 @@ func (p *Parser) handshake(side int, payload []byte, at time.Duration) {
 }
 
 func (p *Parser) message(side int, msg []byte, at time.Duration) {
-	p.Learn(side == 0, msg)
-	p.Steps = append(p.Steps, Step{
-		At: at, FromClient: side == 0, Name: MessageName(msg[0]), Size: len(msg), Note: Describe(msg, p.Version),
-	})
+	step := Step{At: at, FromClient: side == 0, Name: MessageName(msg[0]), Size: len(msg), Encrypted: p.directions[side].encrypted}
+	if !step.Encrypted {
+		p.Learn(side == 0, msg)
+		step.Note = Describe(msg, p.Version)
+	}
+	p.Steps = append(p.Steps, step)
 }
 
 // Learn notes what a message in the clear, given with its header, tells.

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package inspect
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+)
+
+// json takes in a connection.json of an external chaincode, and the PEM texts in
+// any other JSON, connection profiles among them.
+func (r *Report) json(where string, data []byte) []*Item {
+	var value any
+	if err := json.Unmarshal(data, &value); err != nil {
+		r.found(where, cause.Find(cause.Unparsable, "JSON: %v", err))
+		return nil
+	}
+	object, _ := value.(map[string]any)
+	item := &Item{Where: where, Kind: kindJSON}
+	switch {
+	case object["address"] != nil || object["tls_required"] != nil:
+		item.Kind = kindConnection
+		r.connection(where, object, item)
+	case isProfile(sortedKeys(object)):
+		item.Kind = kindProfile
+	}
+	items := r.walk(where, value, 0)
+	r.checkRoots(items)
+	return append([]*Item{item}, items...)
+}
+
+const (
+	kindJSON       = "JSON"
+	kindYAML       = "YAML"
+	kindConnection = "connection.json"
+	kindProfile    = "connection profile"
+	pathKey        = "path" // in a profile names a file instead of holding its text
+)
+
+// documents are the kinds of files that hold certificates for a purpose.
+var documents = []string{kindJSON, kindYAML, kindConnection, kindProfile}
+
+// checkRoots finds what stands for authorities in a document and is none.
+func (r *Report) checkRoots(items []*Item) {
+	for _, i := range certified(items) {
+		if !i.cert.IsCA && (strings.Contains(i.Where, ":tlsCACerts") || strings.HasSuffix(i.Where, ":root_cert")) {
+			r.found(i.Where, cause.Find(cause.NotACA, "%q is for %s", i.Cert.Subject, strings.Join(i.Cert.Usage, ", ")))
+		}
+	}
+}
+
+// referenced takes in a file that a profile names.
+func (r *Report) referenced(where, path string) []*Item {
+	if r.base == "" {
+		return nil
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(r.base, path)
+	}
+	stat, err := os.Stat(path)
+	if err == nil && !stat.Mode().IsRegular() {
+		err = errors.New("it is no file")
+	}
+	var data []byte
+	if err == nil {
+		data, err = material.ReadFile(path)
+	}
+	if err != nil {
+		r.found(where, cause.Find(cause.Unparsable, "%s, which it names, cannot be read: %s", wire.Printable(path), wire.Printable(err.Error())))
+		return nil
+	}
+	return r.pem(where, data)
+}
+
+// isProfile tells connection profiles of SDKs by the keys at their top.
+func isProfile(keys []string) bool {
+	return slices.ContainsFunc(keys, func(k string) bool {
+		return k == "peers" || k == "orderers" || k == "organizations" || k == "certificateAuthorities"
+	})
+}
+
+// yaml takes in a connection profile, or the PEM texts of any other YAML file.
+// ok is false if data is neither.
+func (r *Report) yaml(where string, data []byte) (items []*Item, ok bool) {
+	var document yaml.Node
+	if yaml.Unmarshal(data, &document) != nil || len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode {
+		return nil, false
+	}
+	top := document.Content[0]
+	item := &Item{Where: where, Kind: kindYAML}
+	var keys []string
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		keys = append(keys, top.Content[i].Value)
+	}
+	switch {
+	case isProfile(keys):
+		item.Kind = kindProfile
+	case !bytes.Contains(data, []byte("-----BEGIN ")):
+		return nil, false
+	}
+	items = r.walkYAML(where, top, 0)
+	r.checkRoots(items)
+	return append([]*Item{item}, items...), true
+}
+
+// walkYAML does not follow aliases: what they stand for is met at its anchor.
+func (r *Report) walkYAML(where string, node *yaml.Node, depth int) []*Item {
+	var items []*Item
+	switch {
+	case depth > maxDepth:
+	case node.Kind == yaml.ScalarNode && strings.Contains(node.Value, "-----BEGIN "):
+		return r.pem(where, []byte(node.Value))
+	case node.Kind == yaml.MappingNode:
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			key, value := node.Content[i].Value, node.Content[i+1]
+			if key == pathKey && value.Kind == yaml.ScalarNode {
+				items = append(items, r.referenced(where, value.Value)...)
+				continue
+			}
+			items = append(items, r.walkYAML(where+":"+wire.Printable(key), value, depth+1)...)
+		}
+	case node.Kind == yaml.SequenceNode:
+		for i, element := range node.Content {
+			items = append(items, r.walkYAML(fmt.Sprintf("%s[%d]", where, i), element, depth+1)...)
+		}
+	}
+	return items
+}
+
+func (r *Report) walk(where string, value any, depth int) []*Item {
+	var items []*Item
+	switch v := value.(type) {
+	case string:
+		if strings.Contains(v, "-----BEGIN ") {
+			return r.pem(where, []byte(v))
+		}
+	case map[string]any:
+		for _, key := range sortedKeys(v) {
+			if path, ok := v[key].(string); ok && key == pathKey {
+				items = append(items, r.referenced(where, path)...)
+				continue
+			}
+			if depth < maxDepth {
+				items = append(items, r.walk(where+":"+wire.Printable(key), v[key], depth+1)...)
+			}
+		}
+	case []any:
+		for i, element := range v {
+			if depth < maxDepth {
+				items = append(items, r.walk(fmt.Sprintf("%s[%d]", where, i), element, depth+1)...)
+			}
+		}
+	}
+	return items
+}
+
+// connection checks the fields of a connection.json among themselves.
+func (r *Report) connection(where string, object map[string]any, item *Item) {
+	text := func(key string) string { s, _ := object[key].(string); return s }
+	need := func(key, why string) {
+		if text(key) == "" {
+			r.found(where, cause.Find(cause.Unparsable, "%s is missing, %s", key, why))
+		}
+	}
+	item.Note = "address " + wire.Printable(text("address"))
+	need("address", "so there is nothing to connect to")
+	if required, _ := object["tls_required"].(bool); !required {
+		item.Note += ", without TLS"
+		return
+	}
+	need("root_cert", "with tls_required the server cannot be verified")
+	if required, _ := object["client_auth_required"].(bool); required {
+		need("client_cert", "which client_auth_required demands")
+		need("client_key", "which client_auth_required demands")
+	}
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
+	"github.com/hyperledger/fabric-protos-go-apiv2/orderer/etcdraft"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// form is what a consenter's certificate fields are to hold.
+type form struct{ std, gm bool }
+
+// forms by the kind of update.
+var forms = map[string]form{
+	consentersBoth: {std: true, gm: true},
+	consentersTLS:  {std: true},
+	consentersGM:   {gm: true},
+}
+
+// rotation is the order in which consenters get their new fields.
+type rotation struct {
+	left []*seat // still to be changed, the leader last
+	done int
+}
+
+// rotate finds out which consenters are still to be changed. A Raft cluster bears
+// the change of one consenter at a time, and only while all others are there.
+func (n *network) rotate(ctx context.Context, inv *inventory, f form) (*rotation, []gap, error) {
+	if n.channel.metadata == nil {
+		return nil, nil, fmt.Errorf("channel %s does not run Raft: this tool changes the consenters of Raft alone", n.channel.Name)
+	}
+	r := new(rotation)
+	for _, s := range n.channel.consenters {
+		if s.std == f.std && s.gm == f.gm {
+			r.done++
+		} else {
+			r.left = append(r.left, s)
+		}
+	}
+	if len(r.left) == 0 {
+		return r, nil, nil
+	}
+	leader, gaps := n.leader(ctx, inv)
+	for i, s := range r.left {
+		if s == leader {
+			r.left = append(append(r.left[:i:i], r.left[i+1:]...), s)
+			break
+		}
+	}
+	return r, gaps, nil
+}
+
+// leader finds the consenter that leads, and why the cluster cannot be changed now.
+func (n *network) leader(ctx context.Context, inv *inventory) (leader *seat, gaps []gap) {
+	label := `channel="` + n.channel.Name + `"`
+	active := 0.0
+	for _, s := range n.channel.consenters {
+		f := s.known(n.nodes)
+		if f == nil {
+			return nil, []gap{n.ofSeat(s, "no node of the inventory has this address", "list all consenters: which of them leads must be known")}
+		}
+		metrics, err := metricsOf(ctx, inv.Organizations[f.Organization], f.node)
+		if err != nil {
+			return nil, []gap{n.ofSeat(s, err.Error(), "set Metrics.Provider to prometheus: which consenter leads must be known")}
+		}
+		if metrics.value("consensus_etcdraft_is_leader", label) == 1 {
+			leader, active = s, metrics.value("consensus_etcdraft_active_nodes", label)
+		}
+	}
+	switch all := len(n.channel.consenters); {
+	case leader == nil:
+		return nil, []gap{{Reason: "no consenter says that it leads", Remedy: "wait for a leader, and ask again"}}
+	case int(active) != all:
+		return leader, []gap{n.ofSeat(leader, fmt.Sprintf("the leader counts %v of %d consenters as active", active, all),
+			"wait until all are back: a change of one while another is away can cost the quorum")}
+	}
+	return leader, nil
+}
+
+// samples is a page of metrics in the text format of Prometheus.
+type samples []byte
+
+func metricsOf(ctx context.Context, org *organization, n *node) (samples, error) {
+	s, err := newService(org, n)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	code, _, body, err := s.page(ctx, "/metrics")
+	if err == nil && code != http.StatusOK {
+		err = fmt.Errorf("%s/metrics answers with status %d", n.Operations, code)
+	}
+	return body, err
+}
+
+// value is that of the series of a name with a label; -1 if there is none.
+func (s samples) value(name, label string) float64 {
+	lines := bufio.NewScanner(bytes.NewReader(s))
+	for lines.Scan() {
+		series, number, ok := strings.Cut(lines.Text(), "} ")
+		labels, named := strings.CutPrefix(series, name+"{")
+		if !ok || !named || !strings.Contains(","+labels+",", ","+label+",") {
+			continue
+		}
+		if v, err := strconv.ParseFloat(number, 64); err == nil {
+			return v
+		}
+	}
+	return -1
+}
+
+// reseat is the change of one consenter's fields.
+func (n *network) reseat(s *seat, f form, q question) (*change, *gap, error) {
+	fields := map[*[]byte]string{}
+	metadata := proto.CloneOf(n.channel.metadata)
+	for i, c := range n.channel.metadata.Consenters {
+		if c == s.consenter {
+			mine := metadata.Consenters[i]
+			fields[&mine.ClientTlsCert], fields[&mine.ServerTlsCert] = "client", "server"
+		}
+	}
+	for field, name := range fields {
+		std, gm := identities(*field)
+		var text []byte
+		if f.std {
+			if std == nil {
+				g := n.ofSeat(s, "its "+name+" field has no TLS certificate any more", "put it in by configtxlator: the channel does not have it")
+				return nil, &g, nil
+			}
+			text = append(text, std...)
+		}
+		if f.gm && gm == nil {
+			var g *gap
+			if gm, g = n.signingCert(s, q); g != nil {
+				return nil, g, nil
+			}
+		}
+		if f.gm {
+			text = append(text, gm...)
+		}
+		*field = text
+	}
+	return n.consensusChange(metadata)
+}
+
+func (n *network) consensusChange(metadata *etcdraft.ConfigMetadata) (*change, *gap, error) {
+	consensus := proto.CloneOf[*orderer.ConsensusType](n.channel.consensus)
+	var err error
+	if consensus.Metadata, err = marshal(metadata); err != nil {
+		return nil, nil, err
+	}
+	value, err := marshal(consensus)
+	return &change{[]string{"Orderer"}, "ConsensusType", value}, nil, err
+}
+
+// signingCert takes a consenter's SM2 signing certificate from the inventory and
+// checks it as orderers will: they refuse an update whose certificate does not
+// chain to the TLS roots of an ordering organisation. It must also be the one
+// that the node presents.
+func (n *network) signingCert(s *seat, q question) ([]byte, *gap) {
+	refuse := func(format string, args ...any) ([]byte, *gap) {
+		g := n.ofSeat(s, fmt.Sprintf(format, args...), "name its SM2 signing certificate under signCert of the inventory")
+		return nil, &g
+	}
+	f := s.known(n.nodes)
+	if f == nil || len(f.node.sign) == 0 {
+		return refuse("the inventory has no signCert of it")
+	}
+	cert := f.node.sign[0]
+	switch {
+	case !x509.IsSM2(cert.PublicKey) || cert.IsCA || !material.CanSign(cert):
+		return refuse("%s holds no SM2 certificate for signing", f.node.SignCert)
+	case cert.NotAfter.Sub(q.now) < q.validFor:
+		return refuse("%s is valid until %s only", f.node.SignCert, cert.NotAfter.UTC().Format(time.DateTime))
+	case len(f.pair) == 0 || !f.pair[0].Equal(cert):
+		return refuse("%s is not the certificate that the node presents at %s", f.node.SignCert, f.node.Address)
+	}
+	var roots []*x509.Certificate
+	for _, m := range n.channel.members {
+		if m.orders() {
+			roots = append(roots, n.held[m.ID].gmTLS...)
+		}
+	}
+	if found := material.CheckChain(cert, f.node.sign[1:], roots, q.now); len(found) > 0 {
+		return refuse("%s does not lead to an SM2 TLS root of an ordering organisation in the channel: %s", f.node.SignCert, found[0].Detail)
+	}
+	return encode([]*x509.Certificate{cert}), nil
+}

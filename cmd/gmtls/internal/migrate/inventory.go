@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/endpoint"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// askLimit ends one request to a node, handshake included.
+const askLimit = 10 * time.Second
+
+// inventory is the operator's description of nodes, nodes.yaml. Paths in it are
+// relative to its folder.
+type inventory struct {
+	Organizations map[string]*organization `yaml:"organizations"` // by MSP id
+}
+
+// organization is one organisation's part of the inventory.
+type organization struct {
+	Client          access           `yaml:"client"`
+	GMTLSRoots      []string         `yaml:"gmTLSRoots"`      // files with the SM2 roots of its TLCP pairs
+	GMIdentityRoots []string         `yaml:"gmIdentityRoots"` // files with the SM2 roots of its identities
+	Nodes           map[string]*node `yaml:"nodes"`           // by name
+
+	tlsRoots, identityRoots []*x509.Certificate
+}
+
+// access says how the operations services of an organisation are reached.
+type access struct {
+	Protocol string   `yaml:"protocol"` // tls or tlcp
+	CA       []string `yaml:"ca"`
+	Cert     string   `yaml:"cert"` // for tls
+	Key      string   `yaml:"key"`
+	SignCert string   `yaml:"signCert"` // the pair, for tlcp
+	SignKey  string   `yaml:"signKey"`
+	EncCert  string   `yaml:"encCert"`
+	EncKey   string   `yaml:"encKey"`
+}
+
+// node is an orderer or peer.
+type node struct {
+	Operations string `yaml:"operations"` // host and port of its operations service
+	Address    string `yaml:"address"`    // host and port of its service, as other nodes dial it
+	SignCert   string `yaml:"signCert"`   // a consenter's SM2 signing certificate, to be put into the channel
+
+	name, org string
+	sign      []*x509.Certificate
+}
+
+// loadInventory reads and checks the file.
+func loadInventory(file string) (*inventory, error) {
+	data, err := material.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	inv := new(inventory)
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(inv); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := inv.complete(filepath.Dir(file)); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return inv, nil
+}
+
+// complete checks the inventory and loads the certificates that it names.
+func (inv *inventory) complete(dir string) error {
+	if len(inv.Organizations) == 0 {
+		return errors.New("organizations is empty")
+	}
+	owner := map[string]string{}
+	for _, id := range sortedKeys(inv.Organizations) {
+		org := inv.Organizations[id]
+		if org == nil || len(org.Nodes) == 0 {
+			return fmt.Errorf("organizations.%s has no nodes", id)
+		}
+		if err := org.complete(id, dir); err != nil {
+			return fmt.Errorf("organizations.%s.%w", id, err)
+		}
+		for name := range org.Nodes {
+			if other, taken := owner[name]; taken {
+				return fmt.Errorf("the node %s stands under %s and %s", name, other, id)
+			}
+			owner[name] = id
+		}
+	}
+	return nil
+}
+
+func (o *organization) complete(id, dir string) error {
+	a := &o.Client
+	for _, file := range []*string{&a.Cert, &a.Key, &a.SignCert, &a.SignKey, &a.EncCert, &a.EncKey} {
+		*file = resolve(dir, *file)
+	}
+	for _, list := range [][]string{a.CA, o.GMTLSRoots, o.GMIdentityRoots} {
+		for i := range list {
+			list[i] = resolve(dir, list[i])
+		}
+	}
+	if a.Protocol != "tls" && a.Protocol != "tlcp" {
+		return fmt.Errorf("client.protocol is %q; it must be tls or tlcp", a.Protocol)
+	}
+	if len(a.CA) == 0 {
+		return errors.New("client.ca is empty: the operations services could not be verified")
+	}
+	var err error
+	if o.tlsRoots, err = loadAll("gmTLSRoots", o.GMTLSRoots); err != nil {
+		return err
+	}
+	if o.identityRoots, err = loadAll("gmIdentityRoots", o.GMIdentityRoots); err != nil {
+		return err
+	}
+	for name, n := range o.Nodes {
+		if n == nil {
+			return fmt.Errorf("nodes.%s is empty", name)
+		}
+		n.name, n.org = name, id
+		for key, value := range map[string]string{"operations": n.Operations, "address": n.Address} {
+			if host, port, err := net.SplitHostPort(value); err != nil || host == "" || port == "" {
+				return fmt.Errorf("nodes.%s.%s is %q, which is not HOST:PORT", name, key, value)
+			}
+		}
+		if n.SignCert = resolve(dir, n.SignCert); n.SignCert != "" {
+			if n.sign, err = loadAll("nodes."+name+".signCert", []string{n.SignCert}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func resolve(dir, file string) string {
+	if file == "" || filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(dir, file)
+}
+
+func loadAll(key string, files []string) ([]*x509.Certificate, error) {
+	var all []*x509.Certificate
+	for _, file := range files {
+		data, err := material.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		certs, err := material.Certificates(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", key, file, err)
+		}
+		all = append(all, certs...)
+	}
+	return all, nil
+}
+
+// nodes lists all nodes, by organisation and name.
+func (inv *inventory) nodes() []*node {
+	var all []*node
+	for _, id := range sortedKeys(inv.Organizations) {
+		for _, name := range sortedKeys(inv.Organizations[id].Nodes) {
+			all = append(all, inv.Organizations[id].Nodes[name])
+		}
+	}
+	return all
+}
+
+// dialer reaches an operations service of the organisation.
+func (o *organization) dialer(target string) (*endpoint.Dialer, error) {
+	d := &endpoint.Dialer{
+		Target: target, Protocol: o.Client.Protocol, CAs: o.Client.CA, ALPN: []string{"http/1.1"}, Timeout: askLimit,
+	}
+	if d.Protocol == "tls" {
+		d.Own.TLSCert, d.Own.TLSKey = o.Client.Cert, o.Client.Key
+	} else {
+		d.Own.Cert, d.Own.Key, d.Own.EncCert, d.Own.EncKey = o.Client.SignCert, o.Client.SignKey, o.Client.EncCert, o.Client.EncKey
+	}
+	return d, d.Prepare()
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package output holds what the commands share in writing text or JSON.
+package output
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/pflag"
+)
+
+// Format is the value of --output.
+type Format string
+
+// The formats.
+const (
+	Text Format = "text"
+	JSON Format = "json"
+)
+
+// Flag adds --output.
+func (f *Format) Flag(flags *pflag.FlagSet) {
+	flags.StringVarP((*string)(f), "output", "o", string(Text), "text or json")
+}
+
+// Check refuses other formats.
+func (f Format) Check() error {
+	if f != Text && f != JSON {
+		return fmt.Errorf("--output is %q; it must be text or json", string(f))
+	}
+	return nil
+}
+
+// Logger returns a logger of lines in the format.
+func (f Format) Logger(w io.Writer) *slog.Logger {
+	if f == JSON {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// Write writes a result: JSON by itself, text by the function.
+func (f Format) Write(w io.Writer, result any, text func(io.Writer)) error {
+	if f == Text {
+		text(w)
+		return nil
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(result)
+}
