@@ -126,7 +126,7 @@ func TestExampleApplication(t *testing.T) {
 // TestLoadGenerator measures a small network with the generator as its users start it.
 func TestLoadGenerator(t *testing.T) {
 	n, ctx := start(t, network.Options{Mode: network.ModeGM, Orderers: 1, Peers: 1})
-	binary := program(ctx, t, "../load")
+	binary := program(ctx, t, "../cmd/load")
 	for _, loop := range []string{"open", "closed"} {
 		before, err := n.Height(ctx, n.Nodes(network.Peer)[0])
 		require.NoError(t, err)
@@ -171,7 +171,7 @@ func TestLoadComparison(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	dir := t.TempDir()
-	cmd := exec.CommandContext(ctx, program(ctx, t, "../load"), "alternate", "-rounds", "1", "-dir", dir,
+	cmd := exec.CommandContext(ctx, program(ctx, t, "../cmd/load"), "alternate", "-rounds", "1", "-dir", dir,
 		"-a", "mode=tls,algorithm=ecdsa,orderers=1,orgs=1,peers=1", "-b", "mode=gm,orderers=1,orgs=1,peers=1",
 		"-base-port", strconv.Itoa(freeBlock(t)), "-submitters", "16", "-warm-up", "1s", "-duration", "3s")
 	cmd.Dir = root // binaries are found under build/bin

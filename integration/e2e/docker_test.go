@@ -6,7 +6,10 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +25,7 @@ func TestDocker(t *testing.T) {
 	if out, err := exec.Command("docker", "version").CombinedOutput(); err != nil {
 		t.Skipf("no Docker engine answers: %v\n%s", err, out)
 	}
+	requireSizesOfReadme(t)
 	n, ctx := start(t, network.Options{Docker: true, Orderers: 1, Peers: 1})
 	checkTransactions(ctx, t, n)
 	checkPrivateData(ctx, t, n)
@@ -52,4 +56,22 @@ func TestDocker(t *testing.T) {
 		return err == nil
 	}, recoveryLimit, 100*time.Millisecond, "no transaction after %s came back", victim.Name)
 	requireSameChain(ctx, t, n)
+}
+
+// requireSizesOfReadme compares the images with what the README says of them, in MB, by a tenth.
+func requireSizesOfReadme(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	stated := regexp.MustCompile(`peer (\d+) MB,\s+orderer (\d+) MB, asset chaincode (\d+) MB, tools (\d+) MB`).FindStringSubmatch(string(text))
+	require.NotNil(t, stated)
+	for i, image := range []string{"peer", "orderer", "asset", "tools"} {
+		out, err := exec.Command("docker", "image", "inspect", "--format", "{{.Size}}", "fabric-gm-"+image).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		bytes, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+		require.NoError(t, err)
+		megabytes, err := strconv.ParseFloat(stated[i+1], 64)
+		require.NoError(t, err)
+		require.InEpsilon(t, megabytes, bytes/1e6, 0.1, image)
+	}
 }

@@ -6,6 +6,7 @@ package e2e
 
 import (
 	"context"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,6 +76,7 @@ func TestFaults(t *testing.T) {
 		l.awaitMore(5, "before the fault")
 		require.NoError(t, n.Freeze(victim.Name))
 		l.awaitMore(5, "while "+victim.Name+" hangs")
+		require.ErrorContains(t, n.WriteStatus(ctx, io.Discard), "running, but not answering: "+victim.Name)
 		require.NoError(t, n.Thaw(victim.Name))
 		l.awaitMore(5, "with it again")
 		l.finish(ctx)

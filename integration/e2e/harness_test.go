@@ -8,9 +8,6 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,7 +20,7 @@ import (
 )
 
 // testLimit ends any test here that hangs.
-const testLimit = 3 * time.Minute
+const testLimit = 5 * time.Minute
 
 // logWriter sends progress to the test's log.
 type logWriter struct{ t *testing.T }
@@ -41,7 +38,9 @@ func start(t *testing.T, o network.Options) (*network.Network, context.Context) 
 	t.Cleanup(cancel)
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
-	o.Bin = filepath.Join(root, "build", "bin")
+	if o.Bin == "" {
+		o.Bin = filepath.Join(root, "build", "bin")
+	}
 	o.Dir = filepath.Join(root, "build", "e2e", strings.ReplaceAll(t.Name(), "/", "_"))
 	require.NoError(t, network.Down(ctx, o.Dir, logWriter{t}), "remove what an earlier run left")
 	o.BasePort = freeBlock(t)
@@ -60,26 +59,11 @@ func start(t *testing.T, o network.Options) (*network.Network, context.Context) 
 	return n, ctx
 }
 
-// freeBlock finds a range of ports, below those that systems give to outgoing connections, of which a sample is free. Up
-// checks each of them and names one that is not.
 func freeBlock(t *testing.T) int {
 	t.Helper()
-	const first, last, block = 12000, 31000, 1000
-	for range 100 {
-		base := first + rand.IntN(last-first-block)
-		free := true
-		for port := base; port < base+block && free; port += 10 {
-			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-			if free = err == nil; free {
-				l.Close()
-			}
-		}
-		if free {
-			return base
-		}
-	}
-	t.Fatalf("found no free block of %d ports between %d and %d", block, first, last)
-	return 0
+	base, err := network.FreeBlock()
+	require.NoError(t, err)
+	return base
 }
 
 // asset is the chaincode's answer.

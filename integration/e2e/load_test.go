@@ -7,6 +7,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -95,20 +96,26 @@ func (l *load) count() int {
 // awaitMore waits until so many more transactions have committed.
 func (l *load) awaitMore(more int, when string) {
 	l.t.Helper()
+	l.awaitMoreWithin(recoveryLimit, more, when)
+}
+
+func (l *load) awaitMoreWithin(limit time.Duration, more int, when string) {
+	l.t.Helper()
 	from, began := l.count(), time.Now()
-	require.Eventually(l.t, func() bool { return l.count() >= from+more }, recoveryLimit, 20*time.Millisecond,
+	require.Eventually(l.t, func() bool { return l.count() >= from+more }, limit, 20*time.Millisecond,
 		"the network does not commit %s", when)
 	l.t.Logf("%d more commits %s after %.1f s", more, when, time.Since(began).Seconds())
 }
 
 // finish stops the load and checks that every transaction that was reported committed is on every peer, and that all peers
-// have the same chain.
+// and all orderers have the same chain.
 func (l *load) finish(ctx context.Context) {
 	l.t.Helper()
 	l.cancel()
 	l.wg.Wait()
 	l.t.Logf("%d transactions committed, failures %v", len(l.committed), l.failures)
 	requireSameChain(ctx, l.t, l.n)
+	requireSameOrdererChain(ctx, l.t, l.n)
 	for _, peer := range l.n.Nodes(network.Peer) {
 		c := contract(l.t, l.n, peer)
 		for _, id := range l.committed {
@@ -129,4 +136,26 @@ func mspOf(n *network.Network, peer network.Node) string {
 		}
 	}
 	return ""
+}
+
+// requireSameOrdererChain waits for all orderers to have every block, and compares the headers of their last ones. The rest of a
+// block differs: each orderer signs its own copy.
+func requireSameOrdererChain(ctx context.Context, t *testing.T, n *network.Network) {
+	t.Helper()
+	height, err := n.AwaitSameOrdererHeight(ctx)
+	require.NoError(t, err)
+	org, file := n.Peers[0], filepath.Join(t.TempDir(), "block")
+	var first any
+	for i, orderer := range n.Nodes(network.Orderer) {
+		args := []string{"channel", "fetch", strconv.FormatUint(height-1, 10), file, "--channelID", n.Channel}
+		_, err := n.PeerCommand(ctx, org.PeersOf()[0], append(args, n.OrdererFlags(orderer, org, "Admin")...)...)
+		require.NoError(t, err)
+		translate(ctx, t, n, "proto_decode", "--type", "common.Block", "--input", file, "--output", file+".json")
+		header := at(t, readJSON(t, file+".json"), "header")
+		if i == 0 {
+			first = header
+		}
+		require.Equal(t, strconv.FormatUint(height-1, 10), at(t, header, "number"))
+		require.Equal(t, first, header, "%s has another chain", orderer.Name)
+	}
 }

@@ -40,6 +40,7 @@ func TestMatrix(t *testing.T) {
 			checkTransactions(ctx, t, n)
 			checkPrivateData(ctx, t, n)
 			checkEvents(ctx, t, n)
+			checkDiscovery(ctx, t, n)
 			requireSameChain(ctx, t, n)
 			requireOnly(t, n, n.ClientMode)
 			requireSuite(ctx, t, n)

@@ -26,6 +26,7 @@ func TestGMNetwork(t *testing.T) {
 	checkPrivateData(ctx, t, n)
 	checkEvents(ctx, t, n)
 	checkOperator(ctx, t, n)
+	checkDiscovery(ctx, t, n)
 	requireSameChain(ctx, t, n)
 	requireOnly(t, n, network.ModeGM)
 	requireTLSRefused(t, n)

@@ -25,10 +25,13 @@ func (n *Network) joinOrderers(ctx context.Context) error {
 
 // joinPeers lets every peer join the channel. Anchor peers are in its first block.
 func (n *Network) joinPeers(ctx context.Context) error {
-	return parallel(n.Nodes(Peer), func(peer Node) error {
-		_, err := n.PeerCommand(ctx, peer, "channel", "join", "--blockpath", n.genesis())
-		return n.explain(err, peer)
-	})
+	return parallel(n.Nodes(Peer), func(peer Node) error { return n.JoinPeer(ctx, peer) })
+}
+
+// JoinPeer lets a peer join the channel from its first block. The peer fetches all others afterwards.
+func (n *Network) JoinPeer(ctx context.Context, peer Node) error {
+	_, err := n.PeerCommand(ctx, peer, "channel", "join", "--blockpath", n.genesis())
+	return n.explain(err, peer)
 }
 
 // explain adds to a failed command the end of the log of a node that it spoke to, if that has ended.

@@ -75,7 +75,7 @@ func (n *Network) PeerCommand(ctx context.Context, peer Node, args ...string) (s
 func (n *Network) osnadmin(ctx context.Context, orderer Node, verb string, args ...string) (string, error) {
 	tls := filepath.Join(n.path(filepath.FromSlash(n.userCrypto(n.Ordering, "Admin"))), "tls")
 	all := []string{
-		"channel", verb, "--orderer-address", local(orderer.Admin),
+		"channel", verb, "--orderer-address", orderer.at(orderer.Admin),
 		"--ca-file", filepath.Join(n.path(filepath.FromSlash(n.nodeCrypto(orderer))), "tls", n.rootFile()),
 	}
 	if n.gmDialers() {

@@ -30,7 +30,9 @@ const (
 
 // containerPlacement says where the images have things.
 var containerPlacement = placement{
-	Root: containerRoot, Builder: "/opt/ccaas", Bind: "0.0.0.0", data: func(Node) string { return containerData },
+	Root: containerRoot, Builder: "/opt/ccaas",
+	bind: func(Node) string { return "0.0.0.0" },
+	data: func(Node) string { return containerData },
 }
 
 func imageOf(kind Kind) string {

@@ -55,12 +55,27 @@ func (n *Network) UpdateConfig(ctx context.Context, name string, signers []Org, 
 	if err := n.encode(ctx, "common.Envelope", envelope, in("envelope.pb")); err != nil {
 		return err
 	}
-	if err := n.signAndSubmit(ctx, signers, in("envelope.pb")); err != nil {
+	return n.commit(ctx, signers, in("envelope.pb"), sequence)
+}
+
+// SubmitUpdate has the Admins of all signers sign an update that was made elsewhere, submits it, and waits until it is
+// committed.
+func (n *Network) SubmitUpdate(ctx context.Context, envelope string, signers ...Org) error {
+	_, sequence, err := n.currentConfig(ctx, envelope+".before")
+	if err != nil {
 		return err
 	}
-	// What an orderer has taken is not yet committed, and a leader that falls may lose it.
+	return n.commit(ctx, signers, envelope, sequence)
+}
+
+// commit submits an update and waits until the configuration has another sequence number: what an orderer has taken is not yet
+// committed, and a leader that falls may lose it.
+func (n *Network) commit(ctx context.Context, signers []Org, envelope, sequence string) error {
+	if err := n.signAndSubmit(ctx, signers, envelope); err != nil {
+		return err
+	}
 	return poll(ctx, commitLimit, "the configuration update to be committed", func(ctx context.Context) error {
-		_, now, err := n.currentConfig(ctx, in("committed.pb"))
+		_, now, err := n.currentConfig(ctx, envelope+".after")
 		if err == nil && now == sequence {
 			err = fmt.Errorf("the configuration still has sequence %s", now)
 		}
@@ -129,16 +144,17 @@ func (n *Network) encode(ctx context.Context, kind string, text []byte, file str
 
 // signAndSubmit signs in place with every organisation's Admin. The submission adds the first one's signature.
 func (n *Network) signAndSubmit(ctx context.Context, signers []Org, envelope string) error {
-	peer, orderer := n.Nodes(Peer)[0], n.Nodes(Orderer)[0]
+	peer := n.Nodes(Peer)[0]
 	for _, org := range signers[1:] {
 		if _, err := n.command(ctx, n.PeerEnv(org, peer, "Admin"), "peer", "channel", "signconfigtx", "--file", envelope); err != nil {
 			return err
 		}
 	}
-	args := append([]string{"channel", "update", "--channelID", n.Channel, "--file", envelope}, n.OrdererFlags(orderer, signers[0], "Admin")...)
+	args := []string{"channel", "update", "--channelID", n.Channel, "--file", envelope}
 	// An orderer without a leader, or whose way to the leader has just broken, says so and takes nothing: ask again.
 	return poll(ctx, commitLimit, "an orderer to take the configuration update", func(ctx context.Context) error {
-		_, err := n.command(ctx, n.PeerEnv(signers[0], peer, "Admin"), "peer", args...)
+		orderer := n.leaderOrFirst(ctx)
+		_, err := n.command(ctx, n.PeerEnv(signers[0], peer, "Admin"), "peer", append(args, n.OrdererFlags(orderer, signers[0], "Admin")...)...)
 		if err != nil && !strings.Contains(err.Error(), "SERVICE_UNAVAILABLE") {
 			return fmt.Errorf("%w%w", n.explain(err, orderer), errFinal)
 		}
@@ -146,9 +162,18 @@ func (n *Network) signAndSubmit(ctx context.Context, signers []Org, envelope str
 	})
 }
 
+// leaderOrFirst is the orderer to ask about the configuration. Another may not have the last one, or never get it: a consenter
+// whose new certificate is in there is cut off by the others until it shows that.
+func (n *Network) leaderOrFirst(ctx context.Context) Node {
+	if leader, found := n.Leader(ctx); found {
+		return leader
+	}
+	return n.Nodes(Orderer)[0]
+}
+
 // FetchConfig writes the channel's latest configuration block to file.
 func (n *Network) FetchConfig(ctx context.Context, file string) error {
-	org, orderer := n.Peers[0], n.Nodes(Orderer)[0]
+	org, orderer := n.Peers[0], n.leaderOrFirst(ctx)
 	args := append([]string{"channel", "fetch", "config", file, "--channelID", n.Channel}, n.OrdererFlags(orderer, org, "Admin")...)
 	_, err := n.PeerCommand(ctx, org.PeersOf()[0], args...)
 	return n.explain(err, orderer)

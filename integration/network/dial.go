@@ -75,6 +75,12 @@ func tlcpDialer(server, client, suite string) (secureDial, error) {
 	return d.DialContext, nil
 }
 
+// handshakeFails is what InUse says, after the mode, of one that a node does not grant.
+const handshakeFails = " handshake fails"
+
+// both stands between what InUse says of two modes.
+const both = " + "
+
 // InUse says which protocols and suites the node's service grants a client of its organisation, from handshakes made for
 // the purpose.
 func (n *Network) InUse(ctx context.Context, node Node) string {
@@ -89,11 +95,16 @@ func (n *Network) InUse(ctx context.Context, node Node) string {
 	for _, mode := range modes {
 		text, err := n.probe(ctx, mode, node)
 		if err != nil {
-			text = mode + " handshake fails"
+			text = mode + handshakeFails
 		}
 		found = append(found, text)
 	}
-	return strings.Join(found, " + ")
+	return strings.Join(found, both)
+}
+
+// allFail tells whether what InUse says is that the node grants nothing.
+func allFail(use string) bool {
+	return strings.Count(use, handshakeFails) == strings.Count(use, both)+1
 }
 
 // probe makes one handshake with the node's service and returns the version and suite it ended with.

@@ -15,14 +15,14 @@ import (
 // AddOrg makes a further organisation with the given number of peers, lets all present ones admit it to the channel, starts
 // its peers and its chaincode server, and has it approve the chaincode as it stands.
 func (n *Network) AddOrg(ctx context.Context, peers int, version string, sequence int) (Org, error) {
-	if n.docker {
-		return Org{}, errors.New("a Docker network cannot grow: its compose file is made once")
+	if err := n.mayGrow(); err != nil {
+		return Org{}, err
 	}
 	o := n.options()
 	o.Peers = peers
 	members := n.Peers
 	org := planOrg(o, len(members))
-	n.place(o, &org)
+	n.place(o, len(members)+1, &org)
 	n.Peers = append(append([]Org(nil), members...), org)
 	if err := n.extend(ctx, org); err != nil {
 		return Org{}, err
@@ -42,6 +42,13 @@ func (n *Network) AddOrg(ctx context.Context, peers int, version string, sequenc
 		return Org{}, err
 	}
 	return org, n.joinNewOrg(ctx, org, version, sequence)
+}
+
+func (n *Network) mayGrow() error {
+	if n.docker || n.isolated {
+		return errors.New("a network in containers or namespaces cannot grow: these are made once")
+	}
+	return nil
 }
 
 func (n *Network) joinNewOrg(ctx context.Context, org Org, version string, sequence int) error {
@@ -80,14 +87,14 @@ func (n *Network) joinNewOrg(ctx context.Context, org Org, version string, seque
 
 // AddOrderer makes a further raft consenter, lets the ordering organisation admit it to the channel, and starts it.
 func (n *Network) AddOrderer(ctx context.Context) (Node, error) {
-	if n.docker {
-		return Node{}, errors.New("a Docker network cannot grow: its compose file is made once")
+	if err := n.mayGrow(); err != nil {
+		return Node{}, err
 	}
 	o := n.options()
 	org := n.Ordering
 	node := planOrderer(o, len(org.Nodes))
 	fresh := Org{Name: org.Name, Domain: org.Domain, Nodes: []Node{node}}
-	n.place(o, &fresh)
+	n.place(o, 0, &fresh)
 	node = fresh.Nodes[0]
 	n.Ordering.Nodes = append(append([]Node(nil), org.Nodes...), node)
 	if err := n.extend(ctx, fresh); err != nil {
@@ -202,4 +209,25 @@ func (n *Network) orgGroup(ctx context.Context, org Org) (tree, error) {
 		"value": tree{"anchor_peers": []tree{{"host": anchor.Host, "port": anchor.Port}}},
 	}
 	return group, nil
+}
+
+// AddChannel makes a further channel of all orderers and peers, with the chaincode defined on it. Nothing else may use the
+// network meanwhile, whose own channel stays Channel.
+func (n *Network) AddChannel(ctx context.Context, name string) error {
+	first := n.Channel
+	n.Channel = name
+	defer func() { n.Channel = first }()
+	if err := n.makeGenesis(ctx); err != nil {
+		return err
+	}
+	if err := n.joinOrderers(ctx); err != nil {
+		return err
+	}
+	if _, err := n.AwaitLeader(ctx); err != nil {
+		return err
+	}
+	if err := n.joinPeers(ctx); err != nil {
+		return err
+	}
+	return n.defineChaincode(ctx)
 }

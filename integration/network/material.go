@@ -25,7 +25,8 @@ func (n *Network) placement() placement {
 		return containerPlacement
 	}
 	return placement{
-		Root: filepath.ToSlash(n.Dir), Builder: n.builder(), Bind: "127.0.0.1",
+		Root: filepath.ToSlash(n.Dir), Builder: n.builder(),
+		bind: func(node Node) string { return node.Host },
 		data: func(node Node) string { return path.Join(filepath.ToSlash(n.Dir), "data", node.Name) },
 	}
 }

@@ -4,13 +4,17 @@ package network
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 // SwitchModes tells a running orderer or peer to listen or dial by another protocol, through its operations service. An empty
@@ -34,57 +38,230 @@ func (n *Network) AdoptModes(server, client string) error {
 	return n.save()
 }
 
-// PublishGMRoots adds every organisation's TLCP root to its MSP in the channel configuration, by its own signature.
-func (n *Network) PublishGMRoots(ctx context.Context) error {
-	for i, org := range append([]Org{n.Ordering}, n.Peers...) {
-		section := "Application"
-		if i == 0 {
-			section = "Orderer"
-		}
-		root, err := os.ReadFile(n.path(filepath.FromSlash(n.nodeCrypto(org.Nodes[0])), "tls", "gm-ca.crt"))
-		if err != nil {
-			return fmt.Errorf("TLCP root of %s: %w", org.Name, err)
-		}
-		err = n.UpdateConfig(ctx, "gm-root-"+org.Name, []Org{org}, func(config tree) error {
-			msp, err := at(config, "channel_group", "groups", section, "groups", org.Name, "values", "MSP", "value", "config")
+// AddPairs gives the nodes and users of a network in mode tls their TLCP pairs and the root of these, and writes
+// configurations in mode dual, dialing tls. Nodes read them when they start again.
+func (n *Network) AddPairs(ctx context.Context) error {
+	n.Mode = ModeDual
+	if err := n.extendCrypto(ctx); err != nil {
+		return err
+	}
+	for _, node := range append(n.Nodes(Orderer), n.Nodes(Peer)...) {
+		dir := path.Join(n.nodeCrypto(node), "tls")
+		var roots []byte
+		for _, file := range []string{"ca.crt", "gm-ca.crt"} {
+			root, err := os.ReadFile(n.path(filepath.FromSlash(dir), file))
 			if err != nil {
-				return err
+				return fmt.Errorf("roots of %s: %w", node.Name, err)
 			}
-			roots, ok := msp["tls_root_certs"].([]any)
-			if !ok {
-				return errors.New("no TLS roots in the configuration")
-			}
-			msp["tls_root_certs"] = append(roots, base64.StdEncoding.EncodeToString(root))
-			return nil
-		})
-		if err != nil {
+			roots = append(roots, root...)
+		}
+		if err := n.write(path.Join(dir, "ca.crt"), roots); err != nil {
+			return err
+		}
+	}
+	return n.AdoptModes(ModeDual, ModeTLS)
+}
+
+// extendCrypto lets cryptogen make what the topology has and its folders lack.
+func (n *Network) extendCrypto(ctx context.Context) error {
+	config, err := n.render("crypto-config.yaml.tmpl", channelView{n.Topology, n.Dir})
+	if err != nil {
+		return err
+	}
+	if err := n.write("config/crypto-config.yaml", config); err != nil {
+		return err
+	}
+	_, err = n.command(ctx, nil, "cryptogen", "extend", "--config", n.path("config", "crypto-config.yaml"), "--input", n.path("crypto"))
+	return err
+}
+
+// identities is the folder with the SM2 identities that are to replace those of ECDSA organisations, laid out as crypto/.
+const identities = "gm-identities"
+
+// IssueIdentities makes an SM2 CA for every organisation and SM2 identities of the same names for all its nodes and users.
+func (n *Network) IssueIdentities(ctx context.Context) error {
+	t := *n.Topology
+	t.Mode, t.ClientMode = ModeTLS, ModeTLS // the pairs are there already
+	t.Ordering.Algorithm = AlgorithmGM
+	t.Peers = slices.Clone(t.Peers)
+	for i := range t.Peers {
+		t.Peers[i].Algorithm = AlgorithmGM
+	}
+	config, err := t.render("crypto-config.yaml.tmpl", channelView{&t, n.Dir})
+	if err != nil {
+		return err
+	}
+	if err := n.write("config/"+identities+".yaml", config); err != nil {
+		return err
+	}
+	_, err = n.command(ctx, nil, "cryptogen", "generate", "--config", n.path("config", identities+".yaml"), "--output", n.path(identities))
+	return err
+}
+
+// holders are the folders of those with an identity: the nodes, and the users of their organisations.
+func (n *Network) holders(nodes ...Node) (dirs []string) {
+	for _, node := range nodes {
+		org := n.orgOf(node)
+		dirs = append(dirs, n.nodeCrypto(node), n.userCrypto(org, "Admin"))
+		if org.Name != n.Ordering.Name {
+			dirs = append(dirs, n.userCrypto(org, "User1"))
+		}
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
+}
+
+// openOUs is config.yaml of an MSP whose node OUs any of its roots certifies.
+const openOUs = `NodeOUs:
+  Enable: true
+  ClientOUIdentifier: {OrganizationalUnitIdentifier: client}
+  PeerOUIdentifier: {OrganizationalUnitIdentifier: peer}
+  AdminOUIdentifier: {OrganizationalUnitIdentifier: admin}
+  OrdererOUIdentifier: {OrganizationalUnitIdentifier: orderer}
+`
+
+// TrustIdentities adds the SM2 CA to the local MSPs of nodes and of their organisations' users.
+func (n *Network) TrustIdentities(nodes ...Node) error {
+	for _, dir := range n.holders(nodes...) {
+		if err := n.copyIdentity(dir, "cacerts", "gm-"); err != nil {
+			return err
+		}
+		if err := n.write(path.Join(dir, "msp", "config.yaml"), []byte(openOUs)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// PublishConsenterPairs gives every consenter, one a block, its TLS certificate and its TLCP signing certificate in the channel
-// configuration, so that others know it whichever it dials with.
-func (n *Network) PublishConsenterPairs(ctx context.Context) error {
-	for _, orderer := range n.Nodes(Orderer) {
-		if err := n.awaitActive(ctx); err != nil {
-			return err
+// AdoptIdentity puts a node's SM2 identity, or that of a user if user is not empty, in the place of the ECDSA one.
+func (n *Network) AdoptIdentity(node Node, user string) error {
+	dir := n.nodeCrypto(node)
+	if user != "" {
+		dir = n.userCrypto(n.orgOf(node), user)
+	}
+	for _, part := range []string{"signcerts", "keystore"} {
+		if err := os.RemoveAll(n.path(filepath.FromSlash(dir), "msp", part)); err != nil {
+			return fmt.Errorf("remove the old identity: %w", err)
 		}
-		var both []byte
-		for _, file := range []string{"server.crt", "server-sign.crt"} {
-			cert, err := os.ReadFile(n.path(filepath.FromSlash(n.nodeCrypto(orderer)), "tls", file))
-			if err != nil {
-				return fmt.Errorf("certificates of %s: %w", orderer.Name, err)
-			}
-			both = append(both, cert...)
-		}
-		err := n.UpdateConfig(ctx, "pair-"+orderer.Name, []Org{n.Ordering}, func(config tree) error {
-			return replaceConsenterCert(config, orderer, both)
-		})
-		if err != nil {
+		if err := n.copyIdentity(dir, part, ""); err != nil {
 			return err
 		}
 	}
-	return n.awaitActive(ctx)
+	return nil
+}
+
+// copyIdentity copies a part of the SM2 MSP to the MSP in dir, with a prefix to the files' names.
+func (n *Network) copyIdentity(dir, part, prefix string) error {
+	from := path.Join(identities, strings.TrimPrefix(dir, "crypto/"), "msp", part)
+	files, err := os.ReadDir(n.path(filepath.FromSlash(from)))
+	if err != nil {
+		return fmt.Errorf("SM2 identity: %w", err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(n.path(filepath.FromSlash(from), file.Name()))
+		if err != nil {
+			return fmt.Errorf("SM2 identity: %w", err)
+		}
+		if err := n.write(path.Join(dir, "msp", part, prefix+file.Name()), data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WriteInventory writes the file by which gmtls migrate reaches the nodes, as each organisation's Admin. Roots are named once
+// there are any.
+func (n *Network) WriteInventory(file string) error {
+	organizations := map[string]any{}
+	for _, org := range append([]Org{n.Ordering}, n.Peers...) {
+		admin := n.path(filepath.FromSlash(n.userCrypto(org, "Admin")), "tls")
+		first := n.path(filepath.FromSlash(n.nodeCrypto(org.Nodes[0])), "tls")
+		client := map[string]any{"protocol": "tls", "ca": []string{filepath.Join(first, "ca.crt")},
+			"cert": filepath.Join(admin, "client.crt"), "key": filepath.Join(admin, "client.key")}
+		if n.gmDialers() {
+			client = map[string]any{"protocol": "tlcp", "ca": []string{filepath.Join(first, "gm-ca.crt")},
+				"signCert": filepath.Join(admin, "client-sign.crt"), "signKey": filepath.Join(admin, "client-sign.key"),
+				"encCert": filepath.Join(admin, "client-enc.crt"), "encKey": filepath.Join(admin, "client-enc.key")}
+		}
+		o := map[string]any{"client": client}
+		nodes := map[string]any{}
+		for _, node := range org.Nodes {
+			if node.Kind == Chaincode {
+				continue
+			}
+			entry := map[string]string{"operations": node.at(node.Operations), "address": node.Address()}
+			if n.gmListeners() {
+				entry["signCert"] = n.path(filepath.FromSlash(n.nodeCrypto(node)), "tls", "server-sign.crt")
+			}
+			nodes[node.Name] = entry
+		}
+		o["nodes"] = nodes
+		if n.gmListeners() {
+			o["gmTLSRoots"] = []string{filepath.Join(first, "gm-ca.crt")}
+		}
+		if ca, err := filepath.Glob(n.path(identities, strings.TrimPrefix(n.orgDir(org), "crypto/"), "ca", "*.pem")); err == nil && len(ca) == 1 {
+			o["gmIdentityRoots"] = ca
+		}
+		organizations[org.MSPID] = o
+	}
+	data, err := yaml.Marshal(map[string]any{"organizations": organizations})
+	if err != nil {
+		return fmt.Errorf("encode the inventory: %w", err)
+	}
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		return fmt.Errorf("write the inventory: %w", err)
+	}
+	return nil
+}
+
+// MoveChaincode lets the peers reach the chaincode by the network's present protocol, without a break: every organisation gets a
+// second server that speaks it, a package that says so, and approves the definition that the channel has with this package. When
+// all peers have that, the first server ends. version and sequence are those of the definition.
+func (n *Network) MoveChaincode(ctx context.Context, version string, sequence int) error {
+	var old []Node
+	for i := range n.Peers {
+		org := &n.Peers[i]
+		before := org.ChaincodeServer()
+		old = append(old, before)
+		next := before
+		next.Name, next.Port = "chaincode-"+n.ClientMode+"."+org.Domain, before.Port+1
+		if next.Behind != 0 {
+			next.Behind = next.Port + relayOffset
+		}
+		org.Nodes = append(slices.DeleteFunc(slices.Clone(org.Nodes), func(node Node) bool { return node.Kind == Chaincode }), next)
+	}
+	if err := n.extendCrypto(ctx); err != nil {
+		return err
+	}
+	if err := n.relay(n.Nodes(Chaincode)); err != nil {
+		return err
+	}
+	files, err := n.packageChaincode(ctx, version+"-"+n.ClientMode)
+	if err != nil {
+		return err
+	}
+	if err := n.startNodes(Chaincode); err != nil {
+		return err
+	}
+	if err := n.awaitListening(ctx, n.Nodes(Chaincode)...); err != nil {
+		return err
+	}
+	if err := n.installChaincode(ctx, files); err != nil {
+		return err
+	}
+	if err := n.approveChaincode(ctx, version, sequence); err != nil {
+		return err
+	}
+	if _, err := n.AwaitSameHeight(ctx, 1); err != nil {
+		return err
+	}
+	var failed []error
+	for _, server := range old {
+		failed = append(failed, n.Stop(ctx, server.Name))
+		if r := n.Relays[server.Name]; r != nil {
+			failed = append(failed, r.Close())
+			delete(n.Relays, server.Name)
+		}
+	}
+	return errors.Join(failed...)
 }

@@ -32,6 +32,7 @@ type Network struct {
 	Bin string // binaries, absolute
 
 	docker   bool
+	isolated bool
 	logSpec  string
 	packages map[string]string // organisation name to chaincode package id
 	report   io.Writer
@@ -67,7 +68,7 @@ func newNetwork(o Options, report io.Writer) (*Network, error) {
 		report = io.Discard
 	}
 	return &Network{
-		Topology: t, Dir: o.Dir, Bin: o.Bin, docker: o.Docker, logSpec: o.LogSpec,
+		Topology: t, Dir: o.Dir, Bin: o.Bin, docker: o.Docker, isolated: o.Isolated, logSpec: o.LogSpec,
 		packages: map[string]string{}, report: report, began: time.Now(), units: map[string]unit{},
 		Relays: map[string]*relay.Relay{},
 	}, nil
@@ -253,7 +254,7 @@ func (n *Network) relay(nodes []Node) error {
 		if node.Behind == 0 {
 			continue
 		}
-		r, err := relay.Start(local(node.Port), local(node.Behind))
+		r, err := relay.Start(node.Local(), node.at(node.Behind))
 		if err != nil {
 			return err
 		}

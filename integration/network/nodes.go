@@ -66,6 +66,9 @@ func (n *Network) prepare(node Node, bin string) (*process, error) {
 			p.Env = append(p.Env, v.Name+"="+v.Value)
 		}
 	}
+	if n.isolated {
+		p.Command = append([]string{"nsenter", "--net=" + namespaceFile(node)}, p.Command...) // which becomes the program: one process
+	}
 	if node.Kind != Chaincode {
 		p.Env = append(p.Env, "FABRIC_CFG_PATH="+n.path("nodes", node.Name), "FABRIC_LOGGING_SPEC="+n.logSpec, "FABRIC_LOGGING_FORMAT="+logFormat)
 	}
@@ -85,7 +88,7 @@ func (n *Network) chaincodeEnv(node Node) ([]Variable, error) {
 	}
 	place := n.placement()
 	tls := path.Join(place.Root, n.nodeCrypto(node), "tls")
-	env := []Variable{{"CHAINCODE_SERVER_ADDRESS", place.Bind + ":" + fmt.Sprint(node.ListenPort())}, {"CHAINCODE_ID", id}}
+	env := []Variable{{"CHAINCODE_SERVER_ADDRESS", place.bind(node) + ":" + fmt.Sprint(node.ListenPort())}, {"CHAINCODE_ID", id}}
 	if n.MutualTLS {
 		env = append(env, Variable{"CHAINCODE_CLIENT_CA_CERT", path.Join(tls, n.rootFile())})
 	}

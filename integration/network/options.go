@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Modes of listeners and dialers.
@@ -47,6 +48,9 @@ type Options struct {
 	// MutualTLS makes every gRPC listener demand a client certificate. An ECDHE suite implies it: the key exchange takes a
 	// certificate pair of both ends.
 	MutualTLS bool
+	// NoMemo makes orderers and peers compute every verification of a signature anew, to compare with. Stock nodes, which have
+	// no such setting, always do.
+	NoMemo bool
 
 	Orderers int // raft consenters, 1 to 9 (default 3)
 	Orgs     int // peer organisations, 1 to 20 (default 2)
@@ -68,6 +72,9 @@ type Options struct {
 	// Relayed puts a relay in front of every service, see Network.Relays. It lives in the process that calls Up, so it is for
 	// tests.
 	Relayed bool
+	// Isolated puts every node into a network namespace of its own, where Disconnect and LosePackets can break its connection.
+	// The caller must be root in namespaces that it has made for itself, see isolate.
+	Isolated bool
 	// Docker runs the nodes as containers of the images that make docker builds.
 	Docker bool
 }
@@ -99,9 +106,24 @@ func (o Options) withDefaults() (Options, error) {
 		if err != nil {
 			return Options{}, fmt.Errorf("resolve %s: %w", *dir, err)
 		}
+		if err := checkPath(abs); err != nil {
+			return Options{}, err
+		}
 		*dir = abs
 	}
 	return o, nil
+}
+
+// checkPath refuses paths that need quotes: those of a network stand in configuration files, and in ORDERER_FLAGS, which a
+// shell takes apart at spaces.
+func checkPath(path string) error {
+	for _, c := range path {
+		if !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("/._-+=@%~", c) {
+			return fmt.Errorf("%q has a %q in it, and the paths of a network may have letters, digits and ._-+=@%%~ alone: "+
+				"choose another place with DIR=, or move the clone", path, c)
+		}
+	}
+	return nil
 }
 
 func (o Options) validate() error {

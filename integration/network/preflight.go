@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -17,6 +18,9 @@ import (
 // minFreeBytes is the disk space below which a network is not started: ledgers, write-ahead logs (64 MB a consenter)
 // and logs of a short life.
 const minFreeBytes = 1 << 30
+
+// maxNamed is how many busy ports an error names.
+const maxNamed = 5
 
 // tools are the binaries that bringing up a network needs.
 var tools = []string{"peer", "orderer", "cryptogen", "configtxgen", "osnadmin", "asset"}
@@ -100,12 +104,12 @@ func checkDisk(dir string, need uint64) error {
 	return nil
 }
 
-// checkPorts tries every port that the nodes will bind, on the address they will bind.
+// checkPorts tries every port that the nodes will bind, or containers publish.
 func (n *Network) checkPorts() error {
 	var busy []string
 	for node := range n.nodes() {
 		for port, name := range node.PortNames() {
-			l, err := net.Listen("tcp", local(port))
+			l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
 			if err != nil {
 				busy = append(busy, fmt.Sprintf("%d (%s, %s)", port, node.Name, name))
 				continue
@@ -117,5 +121,8 @@ func (n *Network) checkPorts() error {
 		return nil
 	}
 	slices.Sort(busy)
+	if more := len(busy) - maxNamed; more > 0 {
+		busy = append(busy[:maxNamed], fmt.Sprintf("and %d more", more))
+	}
 	return fmt.Errorf("ports in use by other programs: %s; see who with ss -ltnp, or choose others with BASE_PORT=", strings.Join(busy, ", "))
 }

@@ -17,10 +17,10 @@ var templateFiles embed.FS
 // placement says where the files of a network lie for the processes that read them: on this machine for the native
 // runner, inside the container for Docker.
 type placement struct {
-	Root    string // of crypto/ and nodes/
-	Builder string // the ccaas external builder: a folder with bin/detect, bin/build, bin/release
-	Bind    string // address that listeners bind
-	data    func(Node) string
+	Root    string            // of crypto/ and nodes/
+	Builder string            // the ccaas external builder: a folder with bin/detect, bin/build, bin/release
+	bind    func(Node) string // address that a node's listeners bind
+	data    func(Node) string // folder for everything that a node writes
 }
 
 // nodeView is what the templates of one node see.
@@ -30,6 +30,9 @@ type nodeView struct {
 	Org      Org
 	Node     Node
 }
+
+// Bind is the address that the node's listeners bind.
+func (v nodeView) Bind() string { return v.bind(v.Node) }
 
 // Data is the folder for everything the node writes.
 func (v nodeView) Data() string { return v.data(v.Node) }

@@ -19,7 +19,11 @@ func plan(t *testing.T, o Options) *Topology {
 }
 
 func testPlacement() placement {
-	return placement{Root: "/net", Builder: "/builder", Bind: "127.0.0.1", data: func(n Node) string { return "/net/data/" + n.Name }}
+	return placement{
+		Root: "/net", Builder: "/builder",
+		bind: func(n Node) string { return n.Host },
+		data: func(n Node) string { return "/net/data/" + n.Name },
+	}
 }
 
 // decode parses YAML and looks up a path of keys; a missing key fails the test.
@@ -68,9 +72,19 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		{Options{Orderers: 10}, "ORDERERS=10 is outside 1 to 9"},
 		{Options{Peers: -1}, "PEERS=-1"},
 		{Options{BasePort: 65500}, "BASE_PORT=65500"},
+		{Options{Dir: "/srv/my network"}, `"/srv/my network" has a ' ' in it`},
+		{Options{Dir: "/srv/a,b"}, "choose another place with DIR="},
+		{Options{Bin: "/srv/$HOME"}, "or move the clone"},
 	} {
 		_, err := Plan(c.o)
 		require.ErrorContains(t, err, c.says)
+	}
+}
+
+func TestPathsThatNeedNoQuotes(t *testing.T) {
+	for _, dir := range []string{"/srv/网络", "/home/jörg/build.d/net_1-2", "/a+b=c@d%e~"} {
+		_, err := Plan(Options{Dir: dir})
+		require.NoError(t, err)
 	}
 }
 

@@ -8,52 +8,95 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
 
+// unknownHeight stands in the table for the height of a node whose operations service does not tell.
+const unknownHeight = "unknown"
+
 // WriteStatus prints a table of the nodes and how to talk to the network. The error, after the table, names nodes that
-// should run and do not.
+// should run and do not, with the end of the log of the first that has ended, and nodes that run and do not answer.
 func (n *Network) WriteStatus(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "channel %s, chaincode %s, mode %s (dialing %s), identities %s, client certificates %s\n\n",
 		n.Channel, ChaincodeName, n.Mode, n.ClientMode, n.Algorithm, map[bool]string{true: "demanded", false: "not demanded"}[n.MutualTLS])
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NODE\tADDRESS\tOPERATIONS\tIN USE\tHEIGHT\tSTATE")
-	var down []string
-	leader, _ := n.Leader(ctx)
-	for node := range n.nodes() {
-		u := n.unit(node.Name)
-		if u == nil || !u.alive() {
-			down = append(down, node.Name)
-			fmt.Fprintf(table, "%s\t%s\t%s\t-\t-\t%s\n", node.Name, node.Local(), operationsPort(*node), notRunning(u))
-			continue
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", node.Name, node.Local(), operationsPort(*node),
-			n.InUse(ctx, *node), n.heightText(ctx, *node), stateText(*node, u, leader))
-	}
-	if err := table.Flush(); err != nil {
+	down, silent, err := n.writeNodes(ctx, out)
+	if err != nil {
 		return fmt.Errorf("print the table: %w", err)
 	}
-	dir, stop := "", "make network-down"
-	switch base := filepath.Base(n.Dir); {
-	case n.docker && base == "docker-network":
-		dir, stop = "DIR="+quote(n.Dir)+" ", "make docker-network-down"
-	case base != "network":
-		dir, stop = "DIR="+quote(n.Dir)+" ", stop+" DIR="+quote(n.Dir)
+	n.writeHints(out)
+	var errs []error
+	if len(silent) > 0 {
+		errs = append(errs, fmt.Errorf("running, but not answering: %s; their logs may say why", strings.Join(silent, ", ")))
 	}
-	fmt.Fprintf(out, "\nlogs       %s\nmaterial   %s\npeer CLI   eval \"$(%sscripts/env.sh %s)\" && peer channel getinfo -c %s\nstop       %s\n",
-		n.path("logs"), n.path("crypto"), dir, strings.ToLower(n.Peers[0].Name), n.Channel, stop)
 	if len(down) > 0 {
-		return fmt.Errorf("not running: %s", strings.Join(down, ", "))
+		errs = append(errs, fmt.Errorf("not running: %s", strings.Join(down, ", ")), n.ended(down...))
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// writeNodes prints the table, and returns the nodes that do not run and those that do not answer. All are asked at once: one
+// that hangs takes its time.
+func (n *Network) writeNodes(ctx context.Context, out io.Writer) (down, silent []string, err error) {
+	nodes := n.AllNodes()
+	use, height := make([]string, len(nodes)), make([]string, len(nodes))
+	var leader Node
+	tasks := []func() error{func() error { leader, _ = n.Leader(ctx); return nil }}
+	for i, node := range nodes {
+		if u := n.unit(node.Name); u == nil || !u.alive() {
+			down = append(down, node.Name)
+			use[i], height[i] = "-", "-"
+			continue
+		}
+		tasks = append(tasks, func() error { use[i], height[i] = n.InUse(ctx, node), n.heightText(ctx, node); return nil })
+	}
+	if err := together(tasks...); err != nil {
+		return nil, nil, err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "NODE\tADDRESS\tOPERATIONS\tIN USE\tHEIGHT\tSTATE")
+	for i, node := range nodes {
+		state, u := "", n.unit(node.Name)
+		switch {
+		case slices.Contains(down, node.Name):
+			state = notRunning(u)
+		case height[i] == unknownHeight || allFail(use[i]):
+			silent = append(silent, node.Name)
+			fallthrough
+		default:
+			state = stateText(node, u, leader)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", node.Name, node.Local(), operationsPort(node), use[i], height[i], state)
+	}
+	return down, silent, table.Flush()
+}
+
+// writeHints says where things are, and which commands reach this network: those for the usual folders need no DIR.
+func (n *Network) writeHints(out io.Writer) {
+	logs, dir, stop := n.path("logs"), "DIR="+quote(n.Dir), "make network-down"
+	build := filepath.Dir(n.Bin)
+	if n.docker {
+		logs = "docker logs CONTAINER; what commands said, in " + logs
+	}
+	env := dir + " scripts/env.sh"
+	switch n.Dir {
+	case filepath.Join(build, "network"):
+		env = "scripts/env.sh"
+	case filepath.Join(build, "docker-network"):
+		stop = "make docker-network-down"
+	default:
+		stop += " " + dir
+	}
+	fmt.Fprintf(out, "\nlogs       %s\nmaterial   %s\npeer CLI   eval \"$(%s %s)\" && peer channel getinfo -c %s\nstop       %s\n",
+		logs, n.path("crypto"), env, strings.ToLower(n.Peers[0].Name), n.Channel, stop)
 }
 
 func operationsPort(node Node) string {
 	if node.Operations == 0 {
 		return "-"
 	}
-	return local(node.Operations)
+	return node.at(node.Operations)
 }
 
 func notRunning(u unit) string {
@@ -90,13 +133,14 @@ func (n *Network) heightText(ctx context.Context, node Node) string {
 		return "-"
 	}
 	if err != nil {
-		return "unknown"
+		return unknownHeight
 	}
 	return fmt.Sprint(height)
 }
 
 // WriteEnv prints, for a shell's eval, the environment in which the peer command acts as the Admin of org towards its first
-// peer, and ORDERER_FLAGS for commands that send to an orderer.
+// peer, ORDERER_FLAGS for commands that send to an orderer, and ENDORSER_FLAGS for those that need a peer of every organisation.
+// Both are for $-expansion without quotes: their paths have no spaces, see checkPath.
 func (n *Network) WriteEnv(name string, out io.Writer) error {
 	org, err := n.Org(name)
 	if err != nil {
@@ -111,6 +155,7 @@ func (n *Network) WriteEnv(name string, out io.Writer) error {
 	}
 	flags := n.OrdererFlags(n.Nodes(Orderer)[0], org, "Admin")
 	fmt.Fprintf(out, "export ORDERER_FLAGS=%s\n", quote(strings.Join(flags, " ")))
+	fmt.Fprintf(out, "export ENDORSER_FLAGS=%s\n", quote(strings.Join(n.endorserFlags(), " ")))
 	fmt.Fprintf(out, "export PATH=%s:\"$PATH\"\n", quote(n.Bin))
 	return nil
 }

@@ -18,6 +18,8 @@ const (
 	portsPerNode = 10
 	// relayOffset is from the port of a relay to the node's own, within the node's block.
 	relayOffset = 5
+	// loopback is the address of all nodes, unless they are containers or isolated.
+	loopback = "127.0.0.1"
 	// chaincodeSlot is the node slot of the organisation's chaincode server, after the most peers there can be.
 	chaincodeSlot = maxPeers
 )
@@ -40,6 +42,7 @@ type Topology struct {
 	Algorithm  string `json:"algorithm"`
 	Suite      string `json:"suite,omitempty"`
 	MutualTLS  bool   `json:"mutualTLS"`
+	NoMemo     bool   `json:"noMemo,omitempty"`
 
 	Channel      string        `json:"channel"`
 	BatchTimeout time.Duration `json:"batchTimeout"`
@@ -64,7 +67,7 @@ type Node struct {
 	Kind Kind   `json:"kind"`
 	// Host is the address that other nodes use; it stands in the channel configuration and in gossip.
 	Host string `json:"host"`
-	// Ports. The same number is used on Host and, for clients on this machine, on 127.0.0.1.
+	// Ports, on Host. Those of a container are published on 127.0.0.1 under the same numbers.
 	Port       int `json:"port"`
 	Behind     int `json:"behind,omitempty"`     // where the node really listens, when a relay stands at Port
 	Operations int `json:"operations,omitempty"` // orderer and peer
@@ -76,9 +79,25 @@ type Node struct {
 func (n Node) Address() string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }
 
 // Local is where a client on this machine reaches n.
-func (n Node) Local() string { return local(n.Port) }
+func (n Node) Local() string { return n.at(n.Port) }
 
-func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+// at is where a client on this machine reaches a port of n. A Host that is a name is known among containers alone.
+func (n Node) at(port int) string {
+	host := n.Host
+	if net.ParseIP(host) == nil {
+		host = loopback
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+// SANs are the addresses and names, besides its own, that n's certificates hold.
+func (n Node) SANs() string {
+	sans := "localhost, " + loopback
+	if n.Host != loopback && net.ParseIP(n.Host) != nil {
+		sans += ", " + n.Host
+	}
+	return sans
+}
 
 // ListenPort is the port that the node's service binds.
 func (n Node) ListenPort() int {
@@ -107,29 +126,33 @@ func Plan(o Options) (*Topology, error) {
 		return nil, err
 	}
 	t := &Topology{
-		Mode: o.Mode, ClientMode: o.ClientMode, Algorithm: o.Algorithm, Suite: o.Suite, MutualTLS: o.MutualTLS,
+		Mode: o.Mode, ClientMode: o.ClientMode, Algorithm: o.Algorithm, Suite: o.Suite, MutualTLS: o.MutualTLS, NoMemo: o.NoMemo,
 		Channel: "trade", BatchTimeout: o.BatchTimeout, MaxMessages: o.MaxMessages,
 		Ordering: Org{Name: "Orderer", MSPID: "OrdererMSP", Domain: "example.com", Algorithm: algorithmOf(o.Algorithm, 0)},
 	}
 	for i := range o.Orderers {
 		t.Ordering.Nodes = append(t.Ordering.Nodes, planOrderer(o, i))
 	}
-	t.place(o, &t.Ordering)
+	t.place(o, 0, &t.Ordering)
 	for i := range o.Orgs {
 		org := planOrg(o, i)
-		t.place(o, &org)
+		t.place(o, i+1, &org)
 		t.Peers = append(t.Peers, org)
 	}
 	return t, nil
 }
 
-// place says where the nodes of org are reached.
-func (*Topology) place(o Options, org *Org) {
+// place says where the nodes of org, the one at index, are reached. The ordering organisation is at 0.
+func (*Topology) place(o Options, index int, org *Org) {
 	for i := range org.Nodes {
 		n := &org.Nodes[i]
-		n.Host = "127.0.0.1"
-		if o.Docker {
+		switch {
+		case o.Docker:
 			n.Host = n.Name
+		case o.Isolated:
+			n.Host = isolatedAddress(index, i)
+		default:
+			n.Host = loopback
 		}
 		if o.Relayed {
 			n.Behind = n.Port + relayOffset

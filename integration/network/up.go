@@ -26,13 +26,19 @@ func Up(ctx context.Context, o Options, report io.Writer) (*Network, error) {
 	if err := n.save(); err != nil {
 		return nil, err
 	}
-	if err = n.relay(n.AllNodes()); err == nil {
+	if err = n.isolate(ctx); err == nil {
+		err = n.relay(n.AllNodes())
+	}
+	if err == nil {
 		err = n.bringUp(ctx)
 	}
 	if err != nil {
 		// ctx may be what ended: stopping has its own time.
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*stopGrace)
 		defer cancel()
+		if errors.Is(ctx.Err(), context.Canceled) {
+			err = errors.New("interrupted")
+		}
 		return nil, errors.Join(fmt.Errorf("the network did not come up (logs in %s): %w", n.path("logs"), err), n.Close(clean))
 	}
 	return n, nil

@@ -16,21 +16,25 @@ import (
 // pollInterval is how often a condition is looked at while something is awaited.
 const pollInterval = 20 * time.Millisecond
 
-// poll calls check until it returns nil, and fails with check's last error when ctx ends or after limit. An error
-// that wraps errFinal ends it at once.
+// poll calls check until it returns nil, and fails with check's last error when ctx ends or after limit; what fails for the end
+// alone does not count. An error that wraps errFinal ends it at once.
 func poll(ctx context.Context, limit time.Duration, what string, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
+	var last error
 	for {
 		err := check(ctx)
 		if err == nil || errors.Is(err, errFinal) {
 			return err
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waited %v for %s: %w", limit, what, err)
+			return fmt.Errorf("waited %v for %s: %w", limit, what, last)
 		case <-tick.C:
 		}
 	}

@@ -18,9 +18,9 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
-	"github.com/hyperledger/fabric/internal/kittest/testpki"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -57,17 +57,17 @@ func freeAddress(t *testing.T) string {
 func TestProgram(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	ca, dir := testpki.NewCA(t, testpki.SM2, "root"), t.TempDir()
-	sign, enc := ca.Pair(t, "chaincode")
+	ca, dir := gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "root"), t.TempDir()
+	own := ca.NewPair(t, "127.0.0.1")
 	address := freeAddress(t)
 	env := []string{
 		"CHAINCODE_SERVER_ADDRESS=" + address, "CORE_CHAINCODE_ID_NAME=asset:1",
 		"CORE_PEER_TLS_ENABLED=true", "CHAINCODE_TLS_MODE=gm",
 	}
 	for name, content := range map[string][]byte{
-		"CHAINCODE_TLCP_SIGN_CERT": sign.CertPEM, "CHAINCODE_TLCP_SIGN_KEY": sign.KeyPEM,
-		"CHAINCODE_TLCP_ENC_CERT": enc.CertPEM, "CHAINCODE_TLCP_ENC_KEY": enc.KeyPEM,
-		"CHAINCODE_CLIENT_CA_CERT": ca.PEM(),
+		"CHAINCODE_TLCP_SIGN_CERT": own.SignCert, "CHAINCODE_TLCP_SIGN_KEY": own.SignKey,
+		"CHAINCODE_TLCP_ENC_CERT": own.EncCert, "CHAINCODE_TLCP_ENC_KEY": own.EncKey,
+		"CHAINCODE_CLIENT_CA_CERT": ca.CertPEM,
 	} {
 		file := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(file, content, 0o600))
@@ -85,7 +85,7 @@ func TestProgram(t *testing.T) {
 	go func() { ended <- server.Wait() }()
 	require.Eventually(t, healthy, 30*time.Second, 20*time.Millisecond)
 
-	pair, err := gmtls.X509KeyPair(sign.CertPEM, sign.KeyPEM, enc.CertPEM, enc.KeyPEM)
+	pair, err := gmtls.X509KeyPair(own.SignCert, own.SignKey, own.EncCert, own.EncKey)
 	require.NoError(t, err)
 	pool := gmx509.NewCertPool()
 	pool.AddCert(ca.Cert)

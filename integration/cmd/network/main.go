@@ -17,14 +17,15 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/hyperledger/fabric/integration/network"
 )
 
-// upLimit ends a bring-up that hangs in spite of the deadlines of its steps.
-const upLimit = 5 * time.Minute
+// limit ends a command that hangs in spite of the deadlines of its steps.
+const limit = 5 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -50,6 +51,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(rest) == 0 {
 		return errors.New("say what to do: up, status, env ORG or down")
 	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	verb, rest := rest[0], rest[1:]
 	switch {
 	case verb == "up":
@@ -81,19 +84,36 @@ func up(ctx context.Context, dir string, args []string, out io.Writer) error {
 	flags.StringVar(&o.LogSpec, "log", "", "logging specification of orderers and peers (default info)")
 	flags.StringVar(&o.Bin, "bin", "", "directory of the binaries (default build/bin)")
 	flags.BoolVar(&o.Docker, "docker", false, "run the nodes as containers of the images that make docker builds")
-	if err := flags.Parse(args); err != nil {
+	if err := parseUp(flags, args); err != nil {
 		return err
 	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("up takes no argument %q", flags.Arg(0))
-	}
-	ctx, cancel := context.WithTimeout(ctx, upLimit)
-	defer cancel()
 	if _, err := network.Up(ctx, o, out); err != nil {
 		return err
 	}
 	fmt.Fprintln(out)
 	return status(ctx, dir, out)
+}
+
+// parseUp reads the flags of up. Fields that are not set have their defaults, so a zero that somebody wrote must not get through.
+func parseUp(flags *flag.FlagSet, args []string) error {
+	flags.SetOutput(io.Discard) // one error is clearer than that and all flags
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(os.Stderr)
+		flags.Usage()
+	}
+	if err != nil {
+		return fmt.Errorf("%w; network up -h lists what there is", err)
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("up takes no argument %q", flags.Arg(0))
+	}
+	flags.Visit(func(f *flag.Flag) {
+		if value := f.Value.String(); value == "0" || value == "0s" {
+			err = fmt.Errorf("%s=%s is too small", strings.ReplaceAll(strings.ToUpper(f.Name), "-", "_"), value)
+		}
+	})
+	return err
 }
 
 func status(ctx context.Context, dir string, out io.Writer) error {

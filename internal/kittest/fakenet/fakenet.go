@@ -19,10 +19,10 @@ import (
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/internal/kittest/fakegateway"
 	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
-	"github.com/hyperledger/fabric/internal/kittest/testpki"
 	"github.com/hyperledger/fabric/pkg/gmgateway"
 	"github.com/hyperledger/fabric/pkg/gmshim"
 	"github.com/stretchr/testify/require"
@@ -46,7 +46,7 @@ type Options struct {
 type Network struct {
 	*fakegateway.Gateway
 	Address     string
-	TLSCA, GMCA *testpki.CA
+	TLSCA, GMCA *gmtlstest.CA
 
 	options Options
 }
@@ -86,8 +86,8 @@ func Strange(t testing.TB, address string) *Network {
 	t.Helper()
 	return &Network{
 		Address: address,
-		TLSCA:   testpki.NewCA(t, testpki.ECDSA, "tls"),
-		GMCA:    testpki.NewCA(t, testpki.SM2, "gmtls"),
+		TLSCA:   gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "tls"),
+		GMCA:    gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "gmtls"),
 	}
 }
 
@@ -120,8 +120,8 @@ func (n *Network) credentials(t testing.TB) credentials.TransportCredentials {
 		}
 		return credentials.NewTLS(config)
 	}
-	sign, enc := n.GMCA.Pair(t, "peer0")
-	pair, err := gmtls.X509KeyPair(sign.CertPEM, sign.KeyPEM, enc.CertPEM, enc.KeyPEM)
+	own := n.GMCA.NewPair(t, "localhost", "127.0.0.1")
+	pair, err := gmtls.X509KeyPair(own.SignCert, own.SignKey, own.EncCert, own.EncKey)
 	require.NoError(t, err)
 	config := &gmtls.Config{Certificates: []gmtls.Certificate{pair}, CipherSuites: n.options.Suites}
 	if n.options.Mutual {
@@ -133,23 +133,23 @@ func (n *Network) credentials(t testing.TB) credentials.TransportCredentials {
 }
 
 // Profile returns the content of a connection profile for a new client of Org1.
-func (n *Network) Profile(t testing.TB, mode gmgateway.Mode, identity testpki.Family, mutual bool) Values {
+func (n *Network) Profile(t testing.TB, mode gmgateway.Mode, identity gmtlstest.Family, mutual bool) Values {
 	t.Helper()
-	user := testpki.NewCA(t, identity, "ca").Issue(t, pkix.Name{CommonName: "user"})
+	user := gmtlstest.NewFamilyCA(t, identity, "ca").Issue(t, pkix.Name{CommonName: "user"})
 	text := func(b []byte) Values { return Values{"pem": string(b)} }
 	settings := Values{"mode": string(mode)}
-	ca := n.TLSCA.PEM()
+	ca := n.TLSCA.CertPEM
 	if mode == gmgateway.ModeGM {
-		ca = n.GMCA.PEM()
+		ca = n.GMCA.CertPEM
 	}
 	if mutual && mode == gmgateway.ModeTLS {
 		leaf := n.TLSCA.Issue(t, pkix.Name{CommonName: "user"})
 		settings["cert"], settings["key"] = text(leaf.CertPEM), text(leaf.KeyPEM)
 	}
 	if mutual && mode == gmgateway.ModeGM {
-		sign, enc := n.GMCA.Pair(t, "user")
-		settings["cert"], settings["key"] = text(sign.CertPEM), text(sign.KeyPEM)
-		settings["encCert"], settings["encKey"] = text(enc.CertPEM), text(enc.KeyPEM)
+		pair := n.GMCA.NewPair(t)
+		settings["cert"], settings["key"] = text(pair.SignCert), text(pair.SignKey)
+		settings["encCert"], settings["encKey"] = text(pair.EncCert), text(pair.EncKey)
 	}
 	return Values{
 		"name": "test", "version": "1.0.0",
@@ -166,7 +166,7 @@ func (n *Network) Profile(t testing.TB, mode gmgateway.Mode, identity testpki.Fa
 }
 
 // ProfileFile writes a profile for a client that can connect, and returns the path.
-func (n *Network) ProfileFile(t testing.TB, identity testpki.Family) string {
+func (n *Network) ProfileFile(t testing.TB, identity gmtlstest.Family) string {
 	t.Helper()
 	return Write(t, n.Profile(t, n.options.Mode, identity, n.options.Mutual))
 }

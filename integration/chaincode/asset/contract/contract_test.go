@@ -15,8 +15,8 @@ import (
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
-	"github.com/hyperledger/fabric/internal/kittest/testpki"
 	"github.com/hyperledger/fabric/pkg/gmshim"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -47,12 +47,12 @@ func newLedger(t *testing.T) *ledger {
 	t.Cleanup(func() { _ = conn.Close() })
 	peer, err := fakepeer.Connect(ctx, conn)
 	require.NoError(t, err)
-	return &ledger{Peer: peer, org1: client(t, "Org1MSP", testpki.SM2), org2: client(t, "Org2MSP", testpki.ECDSA)}
+	return &ledger{Peer: peer, org1: client(t, "Org1MSP", gmtlstest.SM2), org2: client(t, "Org2MSP", gmtlstest.ECDSA)}
 }
 
-func client(t *testing.T, mspID string, family testpki.Family) []byte {
+func client(t *testing.T, mspID string, family gmtlstest.Family) []byte {
 	t.Helper()
-	user := testpki.NewCA(t, family, "ca."+mspID).Issue(t, pkix.Name{CommonName: "user"})
+	user := gmtlstest.NewFamilyCA(t, family, "ca."+mspID).Issue(t, pkix.Name{CommonName: "user"})
 	creator, err := proto.Marshal(&msp.SerializedIdentity{Mspid: mspID, IdBytes: user.CertPEM})
 	require.NoError(t, err)
 	return creator
