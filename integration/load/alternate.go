@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package load
 
 import (
 	"context"
@@ -19,15 +19,27 @@ import (
 // upLimit bounds a bring-up, and a way down.
 const upLimit = 3 * time.Minute
 
-// alternateCommand measures two topologies in turn, A B B A A B …, so that what drifts on the machine falls on both, each time
-// on a fresh network: networks differ by some percent from one bring-up to the next.
+// Order is the order in which a round measures its sides: there in one round and back in the next, A B B A A B …, so that
+// what drifts on the machine falls on all.
+func Order(round, sides int) []int {
+	order := make([]int, sides)
+	for i := range order {
+		if order[i] = i; round%2 == 1 {
+			order[i] = sides - 1 - i
+		}
+	}
+	return order
+}
+
+// alternateCommand measures two topologies in turn, each time on a fresh network: networks differ by some percent from one
+// bring-up to the next.
 func alternateCommand(ctx context.Context, args []string, out, progress io.Writer) error {
 	var s Settings
 	set := flag.NewFlagSet("load alternate", flag.ContinueOnError)
 	set.SetOutput(progress)
 	s.flags(set)
 	const options = "options of make network, name=value,... of mode, client-mode, algorithm, suite, mutual-tls, orderers, orgs, " +
-		"peers, batch-timeout, max-messages, log and bin (folder of the binaries)"
+		"peers, batch-timeout, max-messages, log, no-memo and bin (folder of the binaries)"
 	a := set.String("a", "", "one topology: "+options)
 	b := set.String("b", "", "the other topology, likewise")
 	rounds := set.Int("rounds", 3, "measurements of each")
@@ -45,7 +57,7 @@ func alternateCommand(ctx context.Context, args []string, out, progress io.Write
 	var topologies [2]network.Options
 	labels := [2]string{*a, *b}
 	for i, text := range labels {
-		o, err := parseOptions(text)
+		o, err := ParseOptions(text)
 		if err != nil {
 			return err
 		}
@@ -60,17 +72,20 @@ func alternateCommand(ctx context.Context, args []string, out, progress io.Write
 	}
 	var results [2][]*Result
 	for round := range *rounds {
-		for turn := range 2 {
-			side := (round + turn) % 2
+		for _, side := range Order(round, 2) {
 			fmt.Fprintf(progress, "round %d of %d: %s\n", round+1, *rounds, labels[side])
-			r, err := fresh(ctx, topologies[side], s, progress)
+			var r *Result
+			err := Fresh(ctx, topologies[side], progress, func(n *network.Network, _ time.Duration) (err error) {
+				r, err = TargetOf(n).Measure(ctx, s, progress)
+				return err
+			})
 			if err != nil {
 				return err
 			}
 			r.Label = labels[side]
 			results[side] = append(results[side], r)
 			file := filepath.Join(*dir, fmt.Sprintf("%c%d.json", "ab"[side], round+1))
-			if err := writeJSON(file, r); err != nil {
+			if err := WriteJSON(file, r); err != nil {
 				return err
 			}
 		}
@@ -78,29 +93,31 @@ func alternateCommand(ctx context.Context, args []string, out, progress io.Write
 	return conclude(results[0], results[1], filepath.Join(*dir, "comparison.json"), out)
 }
 
-// fresh brings a network up, measures it and takes it down.
-func fresh(ctx context.Context, o network.Options, s Settings, progress io.Writer) (result *Result, err error) {
+// Fresh brings a network up, lets measure use it, tells it how long that took, and takes the network down.
+func Fresh(ctx context.Context, o network.Options, progress io.Writer, measure func(n *network.Network, took time.Duration) error) (err error) {
 	up, cancel := context.WithTimeout(ctx, upLimit)
 	defer cancel()
+	began := time.Now()
 	n, err := network.Up(up, o, progress)
 	if err != nil {
-		return nil, err // Up has stopped what it started and keeps the logs
+		return err // Up has stopped what it started and keeps the logs
 	}
+	took := time.Since(began)
 	defer func() {
 		down, cancel := context.WithTimeout(context.WithoutCancel(ctx), upLimit)
 		defer cancel()
 		err = errors.Join(err, network.Down(down, o.Dir, progress))
 	}()
-	return targetOf(n).measure(ctx, s, progress)
+	return measure(n, took)
 }
 
-// parseOptions parses name=value,... as the flags of the network command have them.
-func parseOptions(text string) (network.Options, error) {
+// ParseOptions parses name=value,... as the flags of the network command have them.
+func ParseOptions(text string) (network.Options, error) {
 	var o network.Options
 	fields := map[string]any{
 		"mode": &o.Mode, "client-mode": &o.ClientMode, "algorithm": &o.Algorithm, "suite": &o.Suite, "mutual-tls": &o.MutualTLS,
 		"orderers": &o.Orderers, "orgs": &o.Orgs, "peers": &o.Peers, "batch-timeout": &o.BatchTimeout,
-		"max-messages": &o.MaxMessages, "log": &o.LogSpec, "bin": &o.Bin,
+		"max-messages": &o.MaxMessages, "log": &o.LogSpec, "bin": &o.Bin, "no-memo": &o.NoMemo,
 	}
 	for part := range strings.SplitSeq(text, ",") {
 		if part == "" {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package load
 
 import (
 	"errors"
@@ -27,14 +27,7 @@ var metrics = []metric{
 	{"evaluate p95 ms", func(r *Result) float64 { return r.Evaluate.P95 }},
 	{"evaluate p99 ms", func(r *Result) float64 { return r.Evaluate.P99 }},
 	{"CPU ms/transaction", func(r *Result) float64 { return r.CPUMsPerTransaction }},
-	{"resident MiB, all nodes", func(r *Result) (sum float64) {
-		for _, u := range r.Processes {
-			if u.Name != self {
-				sum += u.RSSMiB
-			}
-		}
-		return sum
-	}},
+	{"resident MiB, all nodes", (*Result).ResidentMiB},
 	{"errors", func(r *Result) (sum float64) {
 		for _, n := range r.Errors {
 			sum += float64(n)
@@ -50,7 +43,7 @@ type Side struct {
 	Runs  int    `json:"runs"`
 }
 
-// Spread sums up one metric over the runs of a side.
+// Spread sums up one metric over several runs.
 type Spread struct {
 	Median float64 `json:"median"`
 	Min    float64 `json:"min"`
@@ -103,13 +96,18 @@ func spread(results []*Result, of func(*Result) float64) Spread {
 	for _, r := range results {
 		values = append(values, of(r))
 	}
-	slices.Sort(values)
-	middle := len(values) / 2
-	median := values[middle]
-	if len(values)%2 == 0 {
-		median = (values[middle-1] + values[middle]) / 2
+	return SpreadOf(values)
+}
+
+// SpreadOf sums up values, of which there must be one at least.
+func SpreadOf(values []float64) Spread {
+	sorted := slices.Sorted(slices.Values(values))
+	middle := len(sorted) / 2
+	median := sorted[middle]
+	if len(sorted)%2 == 0 {
+		median = (sorted[middle-1] + sorted[middle]) / 2
 	}
-	return Spread{Median: median, Min: values[0], Max: values[len(values)-1]}
+	return Spread{Median: median, Min: sorted[0], Max: sorted[len(sorted)-1]}
 }
 
 // print writes the comparison as a table: medians, the range where there are several runs, and B over A.

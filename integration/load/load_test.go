@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package load
 
 import (
 	"bytes"
@@ -17,10 +17,10 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/integration/chaincode/asset/contract"
 	"github.com/hyperledger/fabric/internal/kittest/fakenet"
 	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
-	"github.com/hyperledger/fabric/internal/kittest/testpki"
 	"github.com/hyperledger/fabric/pkg/gmgateway"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
@@ -36,7 +36,7 @@ func newNetwork(t *testing.T, mode gmgateway.Mode) *fakenet.Network {
 
 func short() Settings {
 	return Settings{
-		Submitters: 4, Evaluators: 2, Loop: loopOpen, Uncommitted: 8, WarmUp: 100 * time.Millisecond,
+		Submitters: 4, Evaluators: 2, Connections: 1, Loop: loopOpen, Uncommitted: 8, WarmUp: 100 * time.Millisecond,
 		Duration: 300 * time.Millisecond, Drain: 10 * time.Second, CommitLimit: 10 * time.Second,
 	}
 }
@@ -54,13 +54,13 @@ func until(t *testing.T, enough func(*Result) bool, attempt func(Settings) *Resu
 
 func both(r *Result) bool { return r.Committed > 0 && r.Submit.Count > 0 && r.Evaluate.Count > 0 }
 
-func targetAt(t *testing.T, n *fakenet.Network) target {
-	return target{profile: n.ProfileFile(t, testpki.ECDSA), channel: fakepeer.Channel, chaincode: "asset"}
+func targetAt(t *testing.T, n *fakenet.Network) Target {
+	return Target{profile: n.ProfileFile(t, gmtlstest.ECDSA), Channel: fakepeer.Channel, chaincode: "asset"}
 }
 
 func run(t *testing.T, n *fakenet.Network, s Settings) *Result {
 	t.Helper()
-	result, err := targetAt(t, n).measure(context.Background(), s, io.Discard)
+	result, err := targetAt(t, n).Measure(context.Background(), s, io.Discard)
 	require.NoError(t, err)
 	return result
 }
@@ -88,13 +88,26 @@ func TestMeasure(t *testing.T) {
 					require.True(t, l.P50 <= l.P95 && l.P95 <= l.P99 && l.P99 <= l.Max && l.Mean <= l.Max, "%+v", l)
 				}
 				require.Len(t, r.Processes, 1)
-				require.Equal(t, self, r.Processes[0].Name)
+				require.Equal(t, Self, r.Processes[0].Name)
 				require.False(t, r.Processes[0].Ended)
 				require.Positive(t, r.Processes[0].RSSMiB)
 				require.Zero(t, r.CPUMsPerTransaction, "the generator itself is no part of it")
 			})
 		}
 	}
+}
+
+// TestConnections shares the workers out among several connections.
+func TestConnections(t *testing.T) {
+	connections, err := targetAt(t, newNetwork(t, gmgateway.ModeGM)).Connect(3)
+	require.NoError(t, err)
+	require.Len(t, connections, 3)
+	for _, c := range connections {
+		require.NoError(t, c.Close())
+	}
+	r := until(t, both, func(s Settings) *Result { s.Connections = 3; return run(t, newNetwork(t, gmgateway.ModeGM), s) })
+	require.Empty(t, r.Errors)
+	require.Positive(t, r.Committed)
 }
 
 func TestMeasureOneKindAlone(t *testing.T) {
@@ -231,8 +244,8 @@ func TestMeasureFails(t *testing.T) {
 	n := newNetwork(t, gmgateway.ModeTLS)
 	t.Run("no seeds", func(t *testing.T) {
 		other := targetAt(t, n)
-		other.channel = "nochannel"
-		_, err := other.measure(context.Background(), short(), io.Discard)
+		other.Channel = "nochannel"
+		_, err := other.Measure(context.Background(), short(), io.Discard)
 		require.ErrorContains(t, err, "create the assets")
 	})
 	t.Run("interrupted", func(t *testing.T) {
@@ -246,20 +259,21 @@ func TestMeasureFails(t *testing.T) {
 			}
 			return nil
 		}
-		_, err := targetAt(t, n).measure(ctx, s, io.Discard)
+		_, err := targetAt(t, n).Measure(ctx, s, io.Discard)
 		require.ErrorContains(t, err, "interrupted: signal")
 	})
 	for want, spoil := range map[string]func(*Settings){
 		"nothing to do":    func(s *Settings) { s.Submitters, s.Evaluators = 0, 0 },
 		`loop is "both"`:   func(s *Settings) { s.Loop = "both" },
-		"at least one":     func(s *Settings) { s.Uncommitted = 0 },
+		"uncommitted":      func(s *Settings) { s.Uncommitted = 0 },
+		"one connection":   func(s *Settings) { s.Connections = 0 },
 		"rate":             func(s *Settings) { s.Loop, s.Rate = loopClosed, 1 },
 		"payload":          func(s *Settings) { s.Payload = maxPayload + 1 },
 		"must be positive": func(s *Settings) { s.Duration = 0 },
 	} {
 		s := short()
 		spoil(&s)
-		_, err := targetAt(t, n).measure(context.Background(), s, io.Discard)
+		_, err := targetAt(t, n).Measure(context.Background(), s, io.Discard)
 		require.ErrorContains(t, err, want)
 	}
 }
@@ -267,11 +281,11 @@ func TestMeasureFails(t *testing.T) {
 func TestCommands(t *testing.T) {
 	n := newNetwork(t, gmgateway.ModeGM)
 	dir := t.TempDir()
-	profile := n.ProfileFile(t, testpki.SM2)
+	profile := n.ProfileFile(t, gmtlstest.SM2)
 	files := []string{filepath.Join(dir, "a.json"), filepath.Join(dir, "b.json")}
 	for i, file := range files {
 		var out bytes.Buffer
-		err := dispatch(context.Background(), []string{
+		err := Command(context.Background(), []string{
 			"run", "-profile", profile, "-submitters", "2", "-evaluators", "1", "-warm-up", "50ms", "-duration", "500ms",
 			"-pids", "test=" + strconv.Itoa(os.Getpid()), "-label", "side " + strconv.Itoa(i), "-out", file,
 		}, &out, io.Discard)
@@ -285,7 +299,7 @@ func TestCommands(t *testing.T) {
 	}
 	var out bytes.Buffer
 	comparison := filepath.Join(dir, "comparison.json")
-	require.NoError(t, dispatch(context.Background(), []string{"compare", "-a", files[0], "-b", files[1], "-out", comparison}, &out, io.Discard))
+	require.NoError(t, Command(context.Background(), []string{"compare", "-a", files[0], "-b", files[1], "-out", comparison}, &out, io.Discard))
 	require.Contains(t, out.String(), "A: side 0 (1 runs)")
 	require.Contains(t, out.String(), "resident MiB, all nodes")
 	content, err := os.ReadFile(comparison)
@@ -309,7 +323,7 @@ func TestCommands(t *testing.T) {
 		"MODE=slow":            {"alternate", "-a", "mode=slow"},
 		"want a positive numb": {"alternate", "-submitters", "0"},
 	} {
-		err := dispatch(context.Background(), args, io.Discard, io.Discard)
+		err := Command(context.Background(), args, io.Discard, io.Discard)
 		require.ErrorContains(t, err, want, "%v", args)
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package load
 
 import (
 	"context"
@@ -29,6 +29,8 @@ type ProcessUse struct {
 	CPUSeconds float64 `json:"cpuSeconds"`
 	// RSSMiB is the greatest resident size seen, sampled each second.
 	RSSMiB float64 `json:"rssMiB"`
+	// PeakMiB is the greatest resident size since the process began, as the kernel keeps it.
+	PeakMiB float64 `json:"peakMiB"`
 	// Ended tells that the process ended, or was replaced by another, before the window did: its times are then too small.
 	Ended bool `json:"ended,omitempty"`
 }
@@ -71,7 +73,31 @@ func watch(ctx context.Context, processes []Process, from, to time.Time) []Proce
 			u.CPUSeconds, u.RSSMiB = s.cpu-first[i].cpu, max(u.RSSMiB, s.rss)
 		}
 	}
+	for i := range uses {
+		uses[i].PeakMiB = peak(uses[i].PID)
+	}
 	return uses
+}
+
+// peak reads VmHWM of /proc/PID/status (proc(5)), in MiB; 0 for a process that has ended.
+func peak(pid int) float64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	return parsePeak(string(status))
+}
+
+func parsePeak(status string) float64 {
+	for line := range strings.Lines(status) {
+		if number, found := strings.CutPrefix(line, "VmHWM:"); found {
+			kib, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(number), "kB")), 64)
+			if err == nil {
+				return kib / 1024
+			}
+		}
+	}
+	return 0
 }
 
 func waitUntil(ctx context.Context, at time.Time) bool {
@@ -134,4 +160,13 @@ func parseProcesses(text string) ([]Process, error) {
 		processes = append(processes, Process{Name: name, PID: pid})
 	}
 	return processes, nil
+}
+
+// CPUTime is the user and system time of a process, of all its threads, since it began.
+func CPUTime(pid int) (seconds float64, err error) {
+	s, err := read(pid)
+	if err != nil {
+		return 0, fmt.Errorf("CPU time of process %d: %w", pid, err)
+	}
+	return s.cpu, nil
 }

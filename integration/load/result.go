@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package load
 
 import (
 	"encoding/json"
@@ -43,8 +43,8 @@ type Result struct {
 	CPUMsPerTransaction float64 `json:"cpuMsPerTransaction,omitempty"`
 }
 
-// self is the name under which the load generator lists itself.
-const self = "load generator"
+// Self is the name under which the load generator lists itself.
+const Self = "load generator"
 
 func (l *load) result(uses []ProcessUse, unresolved int) *Result {
 	l.recorder.mu.Lock()
@@ -64,12 +64,30 @@ func (l *load) result(uses []ProcessUse, unresolved int) *Result {
 	if operations == 0 {
 		operations = r.Evaluate.Count
 	}
-	for _, u := range uses {
-		if u.Name != self && operations > 0 {
-			r.CPUMsPerTransaction += u.CPUSeconds * 1000 / float64(operations)
-		}
+	if operations > 0 {
+		r.CPUMsPerTransaction = r.CPUSeconds() * 1000 / float64(operations)
 	}
 	return r
+}
+
+// ResidentMiB is the sum, over the nodes, of the greatest resident size of each within the window.
+func (r *Result) ResidentMiB() float64 { return r.sum(func(u ProcessUse) float64 { return u.RSSMiB }) }
+
+// PeakMiB is the sum, over the nodes, of the greatest resident size of each since it began.
+func (r *Result) PeakMiB() float64 { return r.sum(func(u ProcessUse) float64 { return u.PeakMiB }) }
+
+// CPUSeconds is the CPU time of all nodes within the window.
+func (r *Result) CPUSeconds() float64 {
+	return r.sum(func(u ProcessUse) float64 { return u.CPUSeconds })
+}
+
+func (r *Result) sum(of func(ProcessUse) float64) (sum float64) {
+	for _, u := range r.Processes {
+		if u.Name != Self {
+			sum += of(u)
+		}
+	}
+	return sum
 }
 
 // print writes the result as tables.
@@ -117,7 +135,8 @@ func (l Latency) String() string {
 	return fmt.Sprintf("p50 %.1f  p95 %.1f  p99 %.1f  mean %.1f  max %.1f ms (%d)", l.P50, l.P95, l.P99, l.Mean, l.Max, l.Count)
 }
 
-func writeJSON(file string, value any) error {
+// WriteJSON writes a value to a file.
+func WriteJSON(file string, value any) error {
 	content, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the result: %w", err)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package load
 
 import (
 	"context"
@@ -28,25 +28,24 @@ const pauseAfterError = 100 * time.Millisecond
 // load is one measurement in progress.
 type load struct {
 	Settings
-	network  *client.Network
-	contract *client.Contract
-	recorder *recorder
-	tracker  *tracker
-	prefix   string // of asset ids, so that runs do not meet
-	payload  string
-	next     atomic.Int64 // number of the next asset
+	contracts []*client.Contract // one of each connection
+	recorder  *recorder
+	tracker   *tracker
+	prefix    string // of asset ids, so that runs do not meet
+	payload   string
+	next      atomic.Int64 // number of the next asset
 }
 
-// measure runs the load against a chaincode and returns what it measured. Progress goes to progress once a second.
-func measure(ctx context.Context, s Settings, network *client.Network, chaincode string, processes []Process, progress io.Writer) (*Result, error) {
-	if err := s.validate(); err != nil {
-		return nil, err
-	}
+// measure runs the load against a chaincode over one or more connections, the first of which follows the blocks, and returns
+// what it measured. Progress goes to progress once a second.
+func measure(ctx context.Context, s Settings, networks []*client.Network, chaincode string, processes []Process, progress io.Writer) (*Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	l := &load{
-		Settings: s, network: network, contract: network.GetContract(chaincode),
-		prefix: "load-" + strconv.FormatInt(time.Now().UnixNano(), 36) + "-", payload: strings.Repeat("x", s.Payload),
+		Settings: s, prefix: "load-" + strconv.FormatInt(time.Now().UnixNano(), 36) + "-", payload: strings.Repeat("x", s.Payload),
+	}
+	for _, n := range networks {
+		l.contracts = append(l.contracts, n.GetContract(chaincode))
 	}
 	start, err := l.seed(ctx)
 	if err != nil {
@@ -58,7 +57,7 @@ func measure(ctx context.Context, s Settings, network *client.Network, chaincode
 
 	followed := make(chan error, 1)
 	go func() {
-		err := l.tracker.follow(ctx, network, start)
+		err := l.tracker.follow(ctx, networks[0], start)
 		if err != nil {
 			cancel() // without blocks there is nothing to measure
 		}
@@ -104,7 +103,7 @@ func (l *load) seed(ctx context.Context) (uint64, error) {
 }
 
 func (l *load) create(ctx context.Context, id string) (uint64, error) {
-	_, commit, err := l.contract.SubmitAsyncWithContext(ctx, "CreateAsset", l.arguments(id))
+	_, commit, err := l.contracts[0].SubmitAsyncWithContext(ctx, "CreateAsset", l.arguments(id))
 	if err != nil {
 		return 0, err
 	}
@@ -131,17 +130,19 @@ func (l *load) work(ctx context.Context) {
 	if l.Loop == loopOpen {
 		submit = l.opener(ctx)
 	}
-	for range l.Submitters {
+	for i := range l.Submitters {
+		contract := l.contracts[i%len(l.contracts)]
 		workers.Go(func() {
 			for ctx.Err() == nil {
-				l.paced(ctx, submit)
+				l.paced(ctx, func(ctx context.Context) error { return submit(ctx, contract) })
 			}
 		})
 	}
 	for i := range l.Evaluators {
+		contract := l.contracts[i%len(l.contracts)]
 		workers.Go(func() {
 			for n := i; ctx.Err() == nil; n++ {
-				l.paced(ctx, func(ctx context.Context) error { return l.evaluate(ctx, n%seeds) })
+				l.paced(ctx, func(ctx context.Context) error { return l.evaluate(ctx, contract, n%seeds) })
 			}
 		})
 	}
@@ -170,11 +171,11 @@ func (l *load) paced(ctx context.Context, step func(context.Context) error) {
 
 // opener returns the step of an open loop: it waits for its turn and for room among the uncommitted, endorses and submits.
 // Latency counts from the turn, so that waiting for room in a slow network shows.
-func (l *load) opener(ctx context.Context) func(context.Context) error {
+func (l *load) opener(ctx context.Context) func(context.Context, *client.Contract) error {
 	room := make(chan struct{}, l.Uncommitted)
 	began := time.Now()
 	var turn atomic.Int64
-	return func(ctx context.Context) error {
+	return func(ctx context.Context, contract *client.Contract) error {
 		due := time.Now()
 		if l.Rate > 0 {
 			due = began.Add(time.Duration(float64(turn.Add(1)-1) / l.Rate * float64(time.Second)))
@@ -192,7 +193,7 @@ func (l *load) opener(ctx context.Context) func(context.Context) error {
 		if l.Rate == 0 {
 			due = time.Now() // without a rate a transaction is due when there is room for it
 		}
-		_, err := l.submit(ctx, func(at time.Time, failure string) {
+		_, err := l.submit(ctx, contract, func(at time.Time, failure string) {
 			if failure == "" {
 				l.recorder.submitted(due, at)
 			} else {
@@ -208,10 +209,10 @@ func (l *load) opener(ctx context.Context) func(context.Context) error {
 }
 
 // submitClosed is the step of a closed loop.
-func (l *load) submitClosed(ctx context.Context) error {
+func (l *load) submitClosed(ctx context.Context, contract *client.Contract) error {
 	due := time.Now()
 	// The commit status decides; that the block comes by as well matters for the throughput alone.
-	commit, err := l.submit(ctx, func(time.Time, string) {})
+	commit, err := l.submit(ctx, contract, func(time.Time, string) {})
 	if err != nil {
 		return err
 	}
@@ -236,7 +237,7 @@ func (l *load) submitClosed(ctx context.Context) error {
 
 // submit endorses and submits a transaction. Unless it returns an error, done is called once. It returns nil and no error
 // when the call failed and the transaction came in a block nevertheless.
-func (l *load) submit(ctx context.Context, done outcome) (*client.Commit, error) {
+func (l *load) submit(ctx context.Context, contract *client.Contract, done outcome) (*client.Commit, error) {
 	// Calls under way when the window ends are finished, so that none is left in doubt.
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
 	defer cancel()
@@ -245,7 +246,7 @@ func (l *load) submit(ctx context.Context, done outcome) (*client.Commit, error)
 		return nil, err
 	}
 	id := l.prefix + strconv.FormatInt(l.next.Add(1), 10)
-	proposal, err := l.contract.NewProposal("CreateAsset", l.arguments(id))
+	proposal, err := contract.NewProposal("CreateAsset", l.arguments(id))
 	if err != nil {
 		return fail("propose", err)
 	}
@@ -261,11 +262,11 @@ func (l *load) submit(ctx context.Context, done outcome) (*client.Commit, error)
 	return commit, nil
 }
 
-func (l *load) evaluate(ctx context.Context, seed int) error {
+func (l *load) evaluate(ctx context.Context, contract *client.Contract, seed int) error {
 	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
 	defer cancel()
 	began := time.Now()
-	_, err := l.contract.EvaluateWithContext(call, "ReadAsset", client.WithArguments(l.prefix+"seed-"+strconv.Itoa(seed)))
+	_, err := contract.EvaluateWithContext(call, "ReadAsset", client.WithArguments(l.prefix+"seed-"+strconv.Itoa(seed)))
 	if err != nil {
 		l.recorder.failed(time.Now(), cause("evaluate", err))
 		return err

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package load
 
 import (
 	"errors"
@@ -23,6 +23,7 @@ const (
 type Settings struct {
 	Submitters  int           `json:"submitters"`
 	Evaluators  int           `json:"evaluators"`
+	Connections int           `json:"connections"` // that the workers share, in turn
 	Loop        string        `json:"loop"`
 	Uncommitted int           `json:"uncommitted"`      // most transactions in flight in an open loop
 	Rate        float64       `json:"rate"`             // transactions per second that an open loop starts; 0: as many as it can
@@ -33,9 +34,18 @@ type Settings struct {
 	CommitLimit time.Duration `json:"commitLimitNanos"` // after which a transaction counts as not committed
 }
 
+// Capacity is a load of submitters that do not wait for commits, or of evaluators, over one connection.
+func Capacity(submitters, evaluators int, warmUp, duration time.Duration) Settings {
+	return Settings{
+		Submitters: submitters, Evaluators: evaluators, Connections: 1, Loop: loopOpen, Uncommitted: 1000,
+		WarmUp: warmUp, Duration: duration, Drain: 30 * time.Second, CommitLimit: time.Minute,
+	}
+}
+
 func (s *Settings) flags(set *flag.FlagSet) {
 	set.IntVar(&s.Submitters, "submitters", 64, "concurrent submitters; 0 for none")
 	set.IntVar(&s.Evaluators, "evaluators", 0, "concurrent evaluators; 0 for none")
+	set.IntVar(&s.Connections, "connections", 1, "connections that the submitters and evaluators share")
 	set.StringVar(&s.Loop, "loop", loopOpen, "open: submitters do not wait for commits (capacity); closed: they do (one transaction each)")
 	set.IntVar(&s.Uncommitted, "uncommitted", 1000, "most uncommitted transactions of an open loop")
 	set.Float64Var(&s.Rate, "rate", 0, "transactions per second of an open loop; 0: as many as it can")
@@ -50,6 +60,8 @@ func (s *Settings) validate() error {
 	switch {
 	case s.Submitters < 0 || s.Evaluators < 0 || s.Submitters+s.Evaluators == 0:
 		return errors.New("nothing to do: want a positive number of submitters or evaluators")
+	case s.Connections < 1:
+		return errors.New("want at least one connection")
 	case s.Loop != loopOpen && s.Loop != loopClosed:
 		return fmt.Errorf("loop is %q: want open or closed", s.Loop)
 	case s.Uncommitted < 1:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package load
 
 import (
 	"context"
@@ -94,6 +94,18 @@ func TestWatch(t *testing.T) {
 	require.Zero(t, uses[1].CPUSeconds)
 }
 
+func TestPeak(t *testing.T) {
+	require.InDelta(t, 2.5, parsePeak("VmPeak:\t 9999 kB\nVmHWM:\t    2560 kB\nVmRSS:\t 100 kB\n"), 1e-9)
+	require.Zero(t, parsePeak("VmRSS:\t 100 kB\n"))
+	require.Positive(t, peak(os.Getpid()))
+}
+
+func TestOrder(t *testing.T) {
+	require.Equal(t, []int{0, 1, 2}, Order(0, 3))
+	require.Equal(t, []int{2, 1, 0}, Order(1, 3))
+	require.Equal(t, []int{0, 1}, Order(2, 2))
+}
+
 func TestParseProcesses(t *testing.T) {
 	got, err := parseProcesses("peer0.org1=12,orderer=7")
 	require.NoError(t, err)
@@ -105,14 +117,14 @@ func TestParseProcesses(t *testing.T) {
 }
 
 func TestParseOptions(t *testing.T) {
-	got, err := parseOptions("mode=gm,algorithm=mixed,suite=ECC_SM4_CBC_SM3,mutual-tls=true,orderers=1,batch-timeout=2s,max-messages=10,bin=x")
+	got, err := ParseOptions("mode=gm,algorithm=mixed,suite=ECC_SM4_CBC_SM3,mutual-tls=true,orderers=1,batch-timeout=2s,max-messages=10,no-memo=true,bin=x")
 	require.NoError(t, err)
 	require.Equal(t, network.Options{
 		Mode: "gm", Algorithm: "mixed", Suite: "ECC_SM4_CBC_SM3", MutualTLS: true, Orderers: 1,
-		BatchTimeout: 2 * time.Second, MaxMessages: 10, Bin: "x",
+		BatchTimeout: 2 * time.Second, MaxMessages: 10, NoMemo: true, Bin: "x",
 	}, got)
 	for _, bad := range []string{"modus=gm", "orderers=many", "mutual-tls=often", "batch-timeout=2"} {
-		_, err := parseOptions(bad)
+		_, err := ParseOptions(bad)
 		require.ErrorContains(t, err, bad)
 	}
 }
@@ -120,7 +132,7 @@ func TestParseOptions(t *testing.T) {
 func resultOf(label string, tps float64, p99 float64) *Result {
 	return &Result{
 		Label: label, Settings: short(), CommittedTPS: tps, Submit: Latency{P50: 1, P95: 2, P99: p99},
-		Processes: []ProcessUse{{Name: self, RSSMiB: 1000}, {Name: "peer", RSSMiB: 100}, {Name: "orderer", RSSMiB: 50}},
+		Processes: []ProcessUse{{Name: Self, RSSMiB: 1000}, {Name: "peer", RSSMiB: 100}, {Name: "orderer", RSSMiB: 50}},
 	}
 }
 

@@ -22,4 +22,4 @@ load-stock: build network-tools load-tool stock ## measure unmodified Fabric aga
 .PHONY: load-tool
 load-tool:
 	@mkdir -p build/bin
-	@CGO_ENABLED=0 go build -trimpath -o build/bin/ ./integration/load
+	@CGO_ENABLED=0 go build -trimpath -o build/bin/ ./integration/cmd/load

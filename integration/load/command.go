@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command load measures a Fabric network: throughput, latency, errors, and what its processes use.
-//
-//	load run [flags]                                   against the network that make network started
-//	load run -profile FILE [-pids NAME=PID,...] [flags]  against any network that has the asset chaincode
-//	load compare -a FILE,... -b FILE,...               results of earlier runs, as ratios
-//	load alternate -a OPTIONS -b OPTIONS [flags]       two topologies in turn, each on fresh networks, as ratios
-//
-// Throughput is counted in the blocks that a peer delivers, never in answers of the gateway. See -h of each.
-package main
+// Package load measures a Fabric network: throughput, latency, errors, and what its processes use. Throughput is counted in
+// the blocks that a peer delivers, never in answers of the gateway. The command of the same name is integration/cmd/load.
+package load
 
 import (
 	"context"
@@ -17,30 +11,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/hyperledger/fabric/integration/network"
 	"github.com/hyperledger/fabric/pkg/gmgateway"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := dispatch(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		os.Exit(2)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "load:", err)
-		stop()
-		os.Exit(1)
-	}
-}
-
-func dispatch(ctx context.Context, args []string, out, progress io.Writer) error {
+// Command runs a verb with its flags: run, compare or alternate. Results go to out, progress to progress.
+func Command(ctx context.Context, args []string, out, progress io.Writer) error {
 	verbs := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
 		"run": runCommand, "compare": compareCommand, "alternate": alternateCommand,
 	}
@@ -76,7 +55,7 @@ func runCommand(ctx context.Context, args []string, out, progress io.Writer) err
 	if err := parse(set, args); err != nil {
 		return err
 	}
-	t := target{profile: *profile, peer: *peer, channel: *channel, chaincode: *chaincode}
+	t := Target{profile: *profile, peer: *peer, Channel: *channel, chaincode: *chaincode}
 	if *profile == "" {
 		if *pids != "" {
 			return errors.New("-pids goes with -profile: the processes of a network in -network are known")
@@ -85,7 +64,7 @@ func runCommand(ctx context.Context, args []string, out, progress io.Writer) err
 		if err != nil {
 			return err
 		}
-		t = targetOf(n)
+		t = TargetOf(n)
 		if *peer != "" {
 			t.peer = *peer
 		}
@@ -95,7 +74,7 @@ func runCommand(ctx context.Context, args []string, out, progress io.Writer) err
 			return err
 		}
 	}
-	result, err := t.measure(ctx, s, progress)
+	result, err := t.Measure(ctx, s, progress)
 	if err != nil {
 		return err
 	}
@@ -106,24 +85,27 @@ func runCommand(ctx context.Context, args []string, out, progress io.Writer) err
 		return err
 	}
 	if *file != "" {
-		return writeJSON(*file, result)
+		return WriteJSON(*file, result)
 	}
 	return nil
 }
 
-// target is what a load is put on.
-type target struct {
-	label                             string
-	profile, peer, channel, chaincode string
-	processes                         []Process
+// Target is what a load is put on.
+type Target struct {
+	// Channel is where transactions go.
+	Channel string
+
+	label                    string
+	profile, peer, chaincode string
+	processes                []Process
 }
 
-// targetOf is the first peer of a network of the harness, with all of the network's processes.
-func targetOf(n *network.Network) target {
+// TargetOf is the first peer of a network of the harness, with all of the network's processes.
+func TargetOf(n *network.Network) Target {
 	first := n.Nodes(network.Peer)[0]
-	t := target{
+	t := Target{
 		label:   fmt.Sprintf("mode %s, identities %s", n.Mode, n.Algorithm),
-		profile: n.Profile(n.Peers[0]), peer: first.Name, channel: n.Channel, chaincode: network.ChaincodeName,
+		profile: n.Profile(n.Peers[0]), peer: first.Name, Channel: n.Channel, chaincode: network.ChaincodeName,
 	}
 	for _, kind := range []network.Kind{network.Orderer, network.Peer, network.Chaincode} {
 		for _, node := range n.Nodes(kind) {
@@ -135,21 +117,43 @@ func targetOf(n *network.Network) target {
 	return t
 }
 
-func (t target) measure(ctx context.Context, s Settings, progress io.Writer) (*Result, error) {
+// Measure puts the load on the target, each connection with a gateway and a handshake of its own, and returns what it
+// measured.
+func (t Target) Measure(ctx context.Context, s Settings, progress io.Writer) (*Result, error) {
 	if err := s.validate(); err != nil {
 		return nil, err
 	}
+	connections, err := t.Connect(s.Connections, client.WithCommitStatusTimeout(s.CommitLimit), client.WithEndorseTimeout(s.CommitLimit))
+	if err != nil {
+		return nil, err
+	}
+	networks := make([]*client.Network, len(connections))
+	for i, c := range connections {
+		defer c.Close()
+		networks[i] = c.GetNetwork(t.Channel)
+	}
+	processes := append([]Process{{Name: Self, PID: os.Getpid()}}, t.processes...)
+	return measure(ctx, s, networks, t.chaincode, processes, progress)
+}
+
+// Connect prepares gateways, each with a connection of its own, which its first call opens. The caller closes them.
+func (t Target) Connect(count int, options ...client.ConnectOption) ([]*gmgateway.Connection, error) {
 	profile, err := gmgateway.LoadProfile(t.profile)
 	if err != nil {
 		return nil, err
 	}
-	connection, err := profile.Connect(t.peer, client.WithCommitStatusTimeout(s.CommitLimit), client.WithEndorseTimeout(s.CommitLimit))
-	if err != nil {
-		return nil, err
+	var connections []*gmgateway.Connection
+	for range count {
+		c, err := profile.Connect(t.peer, options...)
+		if err != nil {
+			for _, c := range connections {
+				_ = c.Close()
+			}
+			return nil, err
+		}
+		connections = append(connections, c)
 	}
-	defer connection.Close()
-	processes := append([]Process{{Name: self, PID: os.Getpid()}}, t.processes...)
-	return measure(ctx, s, connection.GetNetwork(t.channel), t.chaincode, processes, progress)
+	return connections, nil
 }
 
 func compareCommand(_ context.Context, args []string, out, progress io.Writer) error {
@@ -186,7 +190,7 @@ func conclude(a, b []*Result, file string, out io.Writer) error {
 		return err
 	}
 	if file != "" {
-		return writeJSON(file, c)
+		return WriteJSON(file, c)
 	}
 	return nil
 }
