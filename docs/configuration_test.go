@@ -69,7 +69,7 @@ func TestNodeKeys(t *testing.T) {
 // TestCoreKeysAreRead: core.yaml is read by name, so a key exists if our code names it, and what it names has to be in
 // sampleconfig. Names may stand behind a prefix (tlsconfig serves peer and orderer), or in a chain of literals.
 func TestCoreKeysAreRead(t *testing.T) {
-	ours := regexp.MustCompile(`^(peer|operations|chaincode)?\.?tls\.(mode|clientMode|drainGrace|gm\.cipherSuites|gm\.[a-zA-Z]+\.file)$`)
+	ours := regexp.MustCompile(`^(peer|operations|chaincode)?\.?(operators|tls\.(mode|clientMode|drainGrace|handshakesPerAddress|gm\.cipherSuites|gm\.[a-zA-Z]+\.file))$`)
 	keys := sample(t, "core.yaml")
 	var named []string
 	for _, file := range []string{
@@ -135,7 +135,7 @@ func fields(t *testing.T, file, name, tag string) []string {
 	return list
 }
 
-// TestStructFields: orderer.yaml and the GM section of BCCSP are decoded into structs.
+// TestStructFields: orderer.yaml and our part of BCCSP are decoded into structs.
 func TestStructFields(t *testing.T) {
 	const localconfig, factory = "orderer/common/localconfig/tls_gm.go", "bccsp/factory/gmfactory.go"
 	keys := slices.Collect(maps.Keys(sample(t, "orderer.yaml")))
@@ -145,17 +145,21 @@ func TestStructFields(t *testing.T) {
 	if n := len(fields(t, factory, "GmFileKeystoreOpts", "yaml")); n != 2 {
 		t.Errorf("BCCSP.GM.FileKeyStore has %d fields, the documentation 2", n)
 	}
+	bccsp := slices.DeleteFunc(fields(t, "bccsp/factory/factory_gm.go", "FactoryOpts", "yaml"), func(f string) bool { return f == "GM" })
+	bccsp = append(bccsp, prefixed("GM.", provider)...)
 	for section, want := range map[string][]string{
 		"General.TLS":     tls,
 		"General.Cluster": cluster,
 		"Operations.TLS":  slices.DeleteFunc(slices.Clone(tls), func(f string) bool { return f == "ClientMode" }),
 		"Admin.TLS":       slices.DeleteFunc(slices.Clone(tls), func(f string) bool { return f == "ClientMode" }),
-		"General.BCCSP":   prefixed("GM.", provider),
+		"General.BCCSP":   bccsp,
+		"Operations": append(prefixed("TLS.", slices.DeleteFunc(slices.Clone(tls), func(f string) bool { return f == "ClientMode" })),
+			fields(t, localconfig, "Operations", "")...),
 	} {
 		same(t, "sampleconfig/orderer.yaml and the struct of "+section, below(keys, section), want)
 	}
 	same(t, "sampleconfig/core.yaml and the struct of peer.BCCSP", below(slices.Collect(maps.Keys(sample(t, "core.yaml"))), "peer.BCCSP"),
-		prefixed("GM.", provider))
+		bccsp)
 }
 
 func prefixed(prefix string, names []string) []string {

@@ -17,6 +17,8 @@ var (
 	fences = regexp.MustCompile("(?ms)^```.*?^```$\n?")
 	link   = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	head   = regexp.MustCompile(`(?m)^(#+) (.*)$`)
+	bold   = regexp.MustCompile(`\*\*[a-z-]+\*\*`)
+	number = regexp.MustCompile(`^\| \d+ \|`)
 	fence  = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
 )
 
@@ -70,8 +72,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// form is what two languages of a document have in common: levels of headings, code without comments, tables' first
-// cells that are code, targets of links.
+// form is what two languages of a document have in common: levels of headings, code without comments, what is code or a name in bold in each
+// row of a table (keys, defaults, examples, causes, in whatever order the sentence has), and its number, targets of links.
 func form(text string) (headings, blocks, cells, links []string) {
 	for _, match := range head.FindAllStringSubmatch(fences.ReplaceAllString(text, ""), -1) {
 		headings = append(headings, match[1])
@@ -84,7 +86,9 @@ func form(text string) (headings, blocks, cells, links []string) {
 	}
 	for line := range strings.Lines(fences.ReplaceAllString(text, "")) {
 		if strings.HasPrefix(line, "|") {
-			cells = append(cells, strings.Join(code(strings.Split(line, "|")[1]), " "))
+			spans := slices.Concat(code(line), bold.FindAllString(line, -1), number.FindAllString(line, -1))
+			slices.Sort(spans)
+			cells = append(cells, strings.Join(spans, " "))
 		}
 	}
 	for _, match := range link.FindAllStringSubmatch(text, -1) {
@@ -92,6 +96,14 @@ func form(text string) (headings, blocks, cells, links []string) {
 		links = append(links, target)
 	}
 	return headings, blocks, cells, links
+}
+
+// at returns an element, or a mark that there is none.
+func at(list []string, i int) string {
+	if i < len(list) {
+		return list[i]
+	}
+	return "(nothing)"
 }
 
 func TestLanguagesAgree(t *testing.T) {
@@ -102,13 +114,34 @@ func TestLanguagesAgree(t *testing.T) {
 		h1, b1, c1, l1 := form(read(t, english))
 		h2, b2, c2, l2 := form(read(t, chinese))
 		for what, both := range map[string][2][]string{"headings": {h1, h2}, "code": {b1, b2}, "table rows": {c1, c2}, "links": {l1, l2}} {
-			if !slices.Equal(both[0], both[1]) {
-				t.Errorf("%s and %s differ in %s:\n%q\n%q", english, chinese, what, both[0], both[1])
+			for i := range max(len(both[0]), len(both[1])) {
+				a, b := at(both[0], i), at(both[1], i)
+				if a != b {
+					t.Errorf("%s and %s differ in %s, at number %d:\n%s\n%s", english, chinese, what, i+1, a, b)
+					break
+				}
 			}
 		}
 	}
 	if pairs == 0 {
 		t.Fatal("no Chinese documents found")
+	}
+}
+
+// TestChineseLinks: a Chinese document leads on to Chinese ones where there are some.
+func TestChineseLinks(t *testing.T) {
+	const ending = ".zh-CN.md"
+	for _, name := range files(t, ending) {
+		for _, match := range link.FindAllStringSubmatch(fences.ReplaceAllString(read(t, name), ""), -1) {
+			target, _, _ := strings.Cut(match[1], "#")
+			if !strings.HasSuffix(target, ".md") || strings.HasSuffix(target, ending) || strings.Contains(target, "://") {
+				continue
+			}
+			chinese := strings.TrimSuffix(path.Join(path.Dir(name), target), ".md") + ending
+			if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(chinese))); err == nil && chinese != name {
+				t.Errorf("%s links to %s, of which there is %s", name, match[1], chinese)
+			}
+		}
 	}
 }
 

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package docs
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestSystemdUnits has systemd read the unit of the deployment guide as it stands for a peer, with what the guide adds for encrypted
+// keys, and with what it says of orderers. Only the binaries, which need not be installed here, are others.
+func TestSystemdUnits(t *testing.T) {
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("no systemd here: ", err)
+	}
+	var units []string
+	for _, match := range fence.FindAllStringSubmatch(read(t, "docs/deployment.md"), -1) {
+		if match[1] == "ini" {
+			units = append(units, match[2])
+		}
+	}
+	if len(units) != 2 {
+		t.Fatalf("the guide has %d units: adapt this test", len(units))
+	}
+	orderer := strings.NewReplacer("peer node start", "orderer", "/etc/fabric/peer", "/etc/fabric/orderer")
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"peer":           units[0],
+		"peer-encrypted": units[0] + units[1],
+		"orderer":        orderer.Replace(units[0]),
+		"peer-wrong":     units[0] + "[Service]\nNoSuchDirective=yes\n",
+	} {
+		unit := filepath.Join(dir, name+".service")
+		text = strings.ReplaceAll(text, "/usr/local/bin/", "/bin/true ")
+		if err := os.WriteFile(unit, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("systemd-analyze", "verify", unit).CombinedOutput()
+		if good := err == nil && len(out) == 0; good != (name != "peer-wrong") {
+			t.Errorf("unit %s: %v\n%s", name, err, out)
+		}
+	}
+}
