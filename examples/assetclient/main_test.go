@@ -16,10 +16,10 @@ import (
 
 	"github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/integration/chaincode/asset/contract"
 	"github.com/hyperledger/fabric/internal/kittest/fakenet"
 	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
-	"github.com/hyperledger/fabric/internal/kittest/testpki"
 	"github.com/hyperledger/fabric/pkg/gmgateway"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
@@ -56,7 +56,7 @@ func newNetwork(t *testing.T, mode gmgateway.Mode) *fakenet.Network {
 	return fakenet.New(t, chaincode, fakenet.Options{Chaincode: "asset", Mode: mode, Mutual: true})
 }
 
-func configFor(t *testing.T, n *fakenet.Network, identity testpki.Family) config {
+func configFor(t *testing.T, n *fakenet.Network, identity gmtlstest.Family) config {
 	t.Helper()
 	return config{
 		profile: n.ProfileFile(t, identity), channel: fakepeer.Channel, chaincode: "asset",
@@ -68,7 +68,7 @@ var eventNames = []string{"event CreateAsset", "event UpdateAsset", "event Trans
 
 func TestTransactionsAndEvents(t *testing.T) {
 	for _, mode := range []gmgateway.Mode{gmgateway.ModeTLS, gmgateway.ModeGM} {
-		for identity, key := range map[testpki.Family]string{testpki.SM2: "EC sm2p256v1", testpki.ECDSA: "EC P-256"} {
+		for identity, key := range map[gmtlstest.Family]string{gmtlstest.SM2: "EC sm2p256v1", gmtlstest.ECDSA: "EC P-256"} {
 			t.Run(string(mode)+" "+identity.String(), func(t *testing.T) {
 				c := configFor(t, newNetwork(t, mode), identity)
 				var out output
@@ -91,7 +91,7 @@ func TestTransactionsAndEvents(t *testing.T) {
 // TestListenAfterCrash stops a listener between two events, lets transactions pass, and starts it again.
 func TestListenAfterCrash(t *testing.T) {
 	n := newNetwork(t, gmgateway.ModeTLS)
-	c := configFor(t, n, testpki.SM2)
+	c := configFor(t, n, gmtlstest.SM2)
 	c.listen = true
 	connection, err := gmgateway.Connect(c.profile)
 	require.NoError(t, err)
@@ -138,7 +138,7 @@ func TestStreamsThatBreakAreOpenedAgain(t *testing.T) {
 		return nil
 	}
 	var out output
-	require.NoError(t, run(context.Background(), configFor(t, n, testpki.SM2), &out))
+	require.NoError(t, run(context.Background(), configFor(t, n, gmtlstest.SM2), &out))
 	require.Equal(t, eventNames, out.matches(`event \w+`))
 	mu.Lock()
 	defer mu.Unlock()
@@ -160,7 +160,7 @@ func TestErrorsTellTheStep(t *testing.T) {
 				}
 				return nil
 			}
-			err := run(context.Background(), configFor(t, n, testpki.SM2), &output{})
+			err := run(context.Background(), configFor(t, n, gmtlstest.SM2), &output{})
 			require.ErrorContains(t, err, want)
 			require.ErrorContains(t, err, "no luck today")
 		})
@@ -168,12 +168,12 @@ func TestErrorsTellTheStep(t *testing.T) {
 	t.Run("invalid transaction", func(t *testing.T) {
 		n := newNetwork(t, gmgateway.ModeTLS)
 		n.Validate = func(string) peer.TxValidationCode { return peer.TxValidationCode_MVCC_READ_CONFLICT }
-		err := run(context.Background(), configFor(t, n, testpki.SM2), &output{})
+		err := run(context.Background(), configFor(t, n, gmtlstest.SM2), &output{})
 		require.ErrorContains(t, err, "MVCC_READ_CONFLICT")
 	})
 	t.Run("refusal of the chaincode", func(t *testing.T) {
 		n := newNetwork(t, gmgateway.ModeTLS)
-		connection, err := gmgateway.Connect(n.ProfileFile(t, testpki.SM2))
+		connection, err := gmgateway.Connect(n.ProfileFile(t, gmtlstest.SM2))
 		require.NoError(t, err)
 		defer connection.Close()
 		contract := connection.GetNetwork(fakepeer.Channel).GetContract("asset")
@@ -194,7 +194,7 @@ func TestTimeout(t *testing.T) {
 		}
 		return nil
 	}
-	c := configFor(t, n, testpki.SM2)
+	c := configFor(t, n, gmtlstest.SM2)
 	c.timeout = time.Second
 	err := run(context.Background(), c, &output{})
 	// It may strike while the program waits or, on a slow machine, within a call.

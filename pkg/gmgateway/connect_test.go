@@ -17,9 +17,9 @@ import (
 	"github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/internal/kittest/fakenet"
 	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
-	"github.com/hyperledger/fabric/internal/kittest/testpki"
 	"github.com/hyperledger/fabric/pkg/gmgateway"
 	"github.com/hyperledger/fabric/pkg/gmshim/cid"
 	"github.com/stretchr/testify/require"
@@ -116,7 +116,7 @@ func exercise(t *testing.T, connection *gmgateway.Connection) {
 
 func TestConnect(t *testing.T) {
 	for _, mode := range []gmgateway.Mode{gmgateway.ModeTLS, gmgateway.ModeGM} {
-		for _, identity := range []testpki.Family{testpki.ECDSA, testpki.SM2} {
+		for _, identity := range []gmtlstest.Family{gmtlstest.ECDSA, gmtlstest.SM2} {
 			for name, mutual := range map[string]bool{"server certificate": false, "mutual": true} {
 				t.Run(string(mode)+" "+identity.String()+" "+name, func(t *testing.T) {
 					n := newNetwork(t, mode, mutual)
@@ -131,13 +131,13 @@ func TestCipherSuites(t *testing.T) {
 	for _, suite := range gmtls.CipherSuites() {
 		t.Run(suite.Name, func(t *testing.T) {
 			n := newNetwork(t, gmgateway.ModeGM, true, suite.ID)
-			profile := n.Profile(t, gmgateway.ModeGM, testpki.SM2, true)
+			profile := n.Profile(t, gmgateway.ModeGM, gmtlstest.SM2, true)
 			profile["client"].(values)["tls"].(values)["cipherSuites"] = []string{suite.Name}
 			exercise(t, connect(t, profile))
 		})
 	}
 	t.Run("ECDHE needs a pair", func(t *testing.T) {
-		profile := fakenet.Strange(t, "127.0.0.1:1").Profile(t, gmgateway.ModeGM, testpki.SM2, false)
+		profile := fakenet.Strange(t, "127.0.0.1:1").Profile(t, gmgateway.ModeGM, gmtlstest.SM2, false)
 		settings := profile["client"].(values)["tls"].(values)
 		settings["cipherSuites"] = []string{"ECDHE_SM4_GCM_SM3", "ECDHE_SM4_CBC_SM3"}
 		_, err := gmgateway.Connect(fakenet.Write(t, profile))
@@ -147,7 +147,7 @@ func TestCipherSuites(t *testing.T) {
 	})
 	t.Run("none in common", func(t *testing.T) {
 		n := newNetwork(t, gmgateway.ModeGM, true, gmtls.ECC_SM4_GCM_SM3)
-		profile := n.Profile(t, gmgateway.ModeGM, testpki.SM2, true)
+		profile := n.Profile(t, gmgateway.ModeGM, gmtlstest.SM2, true)
 		profile["client"].(values)["tls"].(values)["cipherSuites"] = []string{"ECC_SM4_CBC_SM3"}
 		refused(t, connect(t, profile))
 	})
@@ -162,11 +162,11 @@ func refused(t *testing.T, connection *gmgateway.Connection) {
 func TestNoFallback(t *testing.T) {
 	t.Run("gm client, TLS peer", func(t *testing.T) {
 		n := newNetwork(t, gmgateway.ModeTLS, false)
-		refused(t, connect(t, n.Profile(t, gmgateway.ModeGM, testpki.SM2, false)))
+		refused(t, connect(t, n.Profile(t, gmgateway.ModeGM, gmtlstest.SM2, false)))
 	})
 	t.Run("tls client, TLCP peer", func(t *testing.T) {
 		n := newNetwork(t, gmgateway.ModeGM, false)
-		refused(t, connect(t, n.Profile(t, gmgateway.ModeTLS, testpki.SM2, false)))
+		refused(t, connect(t, n.Profile(t, gmgateway.ModeTLS, gmtlstest.SM2, false)))
 	})
 }
 
@@ -174,14 +174,14 @@ func TestRefusedConnections(t *testing.T) {
 	for _, mode := range []gmgateway.Mode{gmgateway.ModeTLS, gmgateway.ModeGM} {
 		n := newNetwork(t, mode, true)
 		t.Run(string(mode)+" without client certificate", func(t *testing.T) {
-			refused(t, connect(t, n.Profile(t, mode, testpki.SM2, false)))
+			refused(t, connect(t, n.Profile(t, mode, gmtlstest.SM2, false)))
 		})
 		t.Run(string(mode)+" other root", func(t *testing.T) {
 			stranger := fakenet.Strange(t, n.Address)
-			refused(t, connect(t, stranger.Profile(t, mode, testpki.SM2, true)))
+			refused(t, connect(t, stranger.Profile(t, mode, gmtlstest.SM2, true)))
 		})
 		t.Run(string(mode)+" other name", func(t *testing.T) {
-			profile := n.Profile(t, mode, testpki.SM2, true)
+			profile := n.Profile(t, mode, gmtlstest.SM2, true)
 			peer0 := profile["peers"].(values)["peer0"].(values)
 			peer0["grpcOptions"] = values{"ssl-target-name-override": "peer1.example.com"}
 			refused(t, connect(t, profile))
@@ -193,10 +193,10 @@ func TestRefusedConnections(t *testing.T) {
 
 func TestPeerByName(t *testing.T) {
 	n := newNetwork(t, gmgateway.ModeTLS, false)
-	content := n.Profile(t, gmgateway.ModeTLS, testpki.SM2, false)
+	content := n.Profile(t, gmgateway.ModeTLS, gmtlstest.SM2, false)
 	peers := content["peers"].(values)
 	peers["peer1"] = peers["peer0"]
-	peers["peer0"] = values{"url": "grpcs://127.0.0.1:1", "tlsCACerts": values{"pem": string(n.TLSCA.PEM())}}
+	peers["peer0"] = values{"url": "grpcs://127.0.0.1:1", "tlsCACerts": values{"pem": string(n.TLSCA.CertPEM)}}
 	profile, err := gmgateway.LoadProfile(fakenet.Write(t, content))
 	require.NoError(t, err)
 	connection, err := profile.Connect("peer1")
@@ -210,7 +210,7 @@ func TestPeerByName(t *testing.T) {
 
 func TestFilesRelativeToTheProfile(t *testing.T) {
 	n := newNetwork(t, gmgateway.ModeTLS, false)
-	profile := n.Profile(t, gmgateway.ModeTLS, testpki.SM2, false)
+	profile := n.Profile(t, gmgateway.ModeTLS, gmtlstest.SM2, false)
 	file := fakenet.Write(t, profile)
 	identity := profile["client"].(values)["identity"].(values)
 	for _, field := range []string{"cert", "key"} {
@@ -266,8 +266,8 @@ func TestInvalidProfiles(t *testing.T) {
 		"no roots":              {path: "peers.peer0.tlsCACerts", want: "peers.peer0.tlsCACerts"},
 		"roots are not there":   {path: "peers.peer0.tlsCACerts", value: values{"path": "no/such/file"}, want: "no/such/file"},
 		"two sources":           {path: "peers.peer0.tlsCACerts", value: values{"path": "x", "pem": "y"}, want: "both path and pem"},
-		"ECDSA roots":           {path: "peers.peer0.tlsCACerts", value: values{"pem": string(n.TLSCA.PEM())}, want: "SM2"},
-		"SM2 roots in mode tls": {mode: gmgateway.ModeTLS, path: "peers.peer0.tlsCACerts", value: values{"pem": string(n.GMCA.PEM())}, want: "TLS can use"},
+		"ECDSA roots":           {path: "peers.peer0.tlsCACerts", value: values{"pem": string(n.TLSCA.CertPEM)}, want: "SM2"},
+		"SM2 roots in mode tls": {mode: gmgateway.ModeTLS, path: "peers.peer0.tlsCACerts", value: values{"pem": string(n.GMCA.CertPEM)}, want: "TLS can use"},
 		"foreign identity key":  {path: "client.identity.key", value: values{"pem": string(n.GMCA.Issue(t, pkix.Name{}).KeyPEM)}, want: "do not belong together"},
 		"foreign pair key":      {path: "client.tls.key", value: values{"pem": string(n.GMCA.Issue(t, pkix.Name{}).KeyPEM)}, want: "client.tls"},
 		"not a mapping":         {path: "client", value: "x", want: "profile.json"},
@@ -277,7 +277,7 @@ func TestInvalidProfiles(t *testing.T) {
 			if mode == "" {
 				mode = gmgateway.ModeGM
 			}
-			profile := n.Profile(t, mode, testpki.SM2, true)
+			profile := n.Profile(t, mode, gmtlstest.SM2, true)
 			parent, field := at(profile, tc.path)
 			delete(parent, field)
 			if tc.value != nil {

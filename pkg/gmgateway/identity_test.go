@@ -17,8 +17,8 @@ import (
 	"testing"
 
 	"github.com/emmansun/gmsm/sm2"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
-	"github.com/hyperledger/fabric/internal/kittest/testpki"
 	"github.com/stretchr/testify/require"
 	tjsm2 "github.com/tjfoc/gmsm/sm2"
 	tjx509 "github.com/tjfoc/gmsm/x509"
@@ -31,7 +31,7 @@ func pemOf(kind string, der []byte) []byte {
 }
 
 func TestSM2Signature(t *testing.T) {
-	leaf := testpki.NewCA(t, testpki.SM2, "ca").Issue(t, pkix.Name{CommonName: "user"})
+	leaf := gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "ca").Issue(t, pkix.Name{CommonName: "user"})
 	key := leaf.Cert.PublicKey.(*ecdsa.PublicKey)
 	other := &tjsm2.PublicKey{Curve: tjsm2.P256Sm2(), X: key.X, Y: key.Y}
 	signer, err := NewSigner(leaf.KeyPEM)
@@ -119,7 +119,7 @@ func TestRefusedKeys(t *testing.T) {
 	require.NoError(t, err)
 	rsaDER, err := gmx509.MarshalPKCS8PrivateKey(rsaKey)
 	require.NoError(t, err)
-	leaf := testpki.NewCA(t, testpki.SM2, "ca").Issue(t, pkix.Name{CommonName: "user"})
+	leaf := gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "ca").Issue(t, pkix.Name{CommonName: "user"})
 	encrypted := pem.EncodeToMemory(&pem.Block{
 		Type: "EC PRIVATE KEY", Bytes: []byte{1}, Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"},
 	})
@@ -139,8 +139,8 @@ func TestRefusedKeys(t *testing.T) {
 }
 
 func TestNewIdentity(t *testing.T) {
-	for _, family := range []testpki.Family{testpki.ECDSA, testpki.SM2} {
-		leaf := testpki.NewCA(t, family, "ca").Issue(t, pkix.Name{CommonName: "user"})
+	for _, family := range []gmtlstest.Family{gmtlstest.ECDSA, gmtlstest.SM2} {
+		leaf := gmtlstest.NewFamilyCA(t, family, "ca").Issue(t, pkix.Name{CommonName: "user"})
 		id, err := NewIdentity("Org1MSP", leaf.CertPEM)
 		require.NoError(t, err)
 		require.Equal(t, "Org1MSP", id.MspID())
@@ -150,6 +150,6 @@ func TestNewIdentity(t *testing.T) {
 	require.ErrorContains(t, err, "MSP id")
 	_, err = NewIdentity("Org1MSP", []byte("x"))
 	require.ErrorContains(t, err, "PEM")
-	_, err = x509.ParseCertificate(testpki.NewCA(t, testpki.SM2, "ca").Cert.Raw)
+	_, err = x509.ParseCertificate(gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "ca").Cert.Raw)
 	require.Error(t, err, "crypto/x509 reads SM2 certificates now: gmx509 may have become needless")
 }

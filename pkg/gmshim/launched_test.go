@@ -3,7 +3,6 @@
 package gmshim_test
 
 import (
-	"bytes"
 	"context"
 	"net"
 	"testing"
@@ -12,7 +11,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
-	"github.com/hyperledger/fabric/internal/kittest/testpki"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/pkg/gmshim"
 	"github.com/hyperledger/fabric/pkg/internal/roots"
 	"github.com/stretchr/testify/require"
@@ -46,11 +45,11 @@ func (s *chaincodeSupport) Register(stream peer.ChaincodeSupport_RegisterServer)
 // chaincode that it launches.
 func launch(t *testing.T) (*gmshim.Launched, *chaincodeSupport) {
 	t.Helper()
-	ca := testpki.NewCA(t, testpki.SM2, "chaincode CA")
-	pool, err := roots.SM2(ca.PEM())
+	ca := gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "chaincode CA")
+	pool, err := roots.SM2(ca.CertPEM)
 	require.NoError(t, err)
-	sign, enc := ca.Pair(t, "peer")
-	pair, err := gmtls.X509KeyPair(sign.CertPEM, sign.KeyPEM, enc.CertPEM, enc.KeyPEM)
+	own := ca.NewPair(t, "127.0.0.1")
+	pair, err := gmtls.X509KeyPair(own.SignCert, own.SignKey, own.EncCert, own.EncKey)
 	require.NoError(t, err)
 	server := grpc.NewServer(grpc.Creds(gmcredentials.New(&gmtls.Config{
 		Certificates: []gmtls.Certificate{pair}, ClientAuth: gmtls.RequireAndVerifyClientCert, ClientCAs: pool,
@@ -62,11 +61,10 @@ func launch(t *testing.T) (*gmshim.Launched, *chaincodeSupport) {
 	go server.Serve(listener)
 	t.Cleanup(server.Stop)
 
-	sign, enc = ca.Pair(t, "chaincode")
+	certificates, keys := ca.NewPair(t).Bundle(nil, nil)
 	return &gmshim.Launched{
-		ID: packageID, Address: listener.Addr().String(), RootCACerts: ca.PEM(),
-		Certificates: bytes.Join([][]byte{sign.CertPEM, enc.CertPEM}, nil),
-		Keys:         bytes.Join([][]byte{sign.KeyPEM, enc.KeyPEM}, nil),
+		ID: packageID, Address: listener.Addr().String(), RootCACerts: ca.CertPEM,
+		Certificates: certificates, Keys: keys,
 	}, support
 }
 
@@ -85,11 +83,11 @@ func TestLaunchedChaincodeNamesWhatIsWrong(t *testing.T) {
 		want  string
 	}{
 		"stock certificate": {func(l *gmshim.Launched) {
-			l.Certificates = testpki.NewCA(t, testpki.ECDSA, "tls").PEM()
+			l.Certificates = gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "tls").CertPEM
 		}, "chaincode.tls.mode"},
 		"one key":        {func(l *gmshim.Launched) { l.Keys = l.Keys[:len(l.Keys)/2] }, "CORE_TLS_CLIENT_KEY_FILE"},
-		"stock root":     {func(l *gmshim.Launched) { l.RootCACerts = testpki.NewCA(t, testpki.ECDSA, "tls").PEM() }, "CORE_PEER_TLS_ROOTCERT_FILE"},
-		"other root":     {func(l *gmshim.Launched) { l.RootCACerts = testpki.NewCA(t, testpki.SM2, "x").PEM() }, "verify"},
+		"stock root":     {func(l *gmshim.Launched) { l.RootCACerts = gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "tls").CertPEM }, "CORE_PEER_TLS_ROOTCERT_FILE"},
+		"other root":     {func(l *gmshim.Launched) { l.RootCACerts = gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "x").CertPEM }, "verify"},
 		"swapped halves": {func(l *gmshim.Launched) { l.Keys = append(l.Keys[len(l.Keys)/2:], l.Keys[:len(l.Keys)/2]...) }, "TLCP pair"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
-	"github.com/hyperledger/fabric/internal/kittest/testpki"
 	"github.com/hyperledger/fabric/pkg/gmshim"
 	"github.com/hyperledger/fabric/pkg/gmshim/cid"
 	"github.com/hyperledger/fabric/pkg/internal/roots"
@@ -90,25 +90,23 @@ func dial(t *testing.T, address string, transport credentials.TransportCredentia
 
 // material is all that the ends of the connections of these tests need.
 type material struct {
-	tlsCA, gmCA       *testpki.CA
-	tlsLeaf           *testpki.Leaf
-	signLeaf          *testpki.Leaf
-	encLeaf           *testpki.Leaf
-	strangerTLS       *testpki.Leaf
-	strangerSign      *testpki.Leaf
-	strangerEnc       *testpki.Leaf
+	tlsCA, gmCA       *gmtlstest.CA
+	tlsLeaf           *gmtlstest.Leaf
+	gmPair            gmtlstest.Pair
+	strangerTLS       *gmtlstest.Leaf
+	strangerGM        gmtlstest.Pair
 	creator, creator2 []byte
 }
 
 func newMaterial(t *testing.T) *material {
 	t.Helper()
-	m := &material{tlsCA: testpki.NewCA(t, testpki.ECDSA, "tls root"), gmCA: testpki.NewCA(t, testpki.SM2, "gm root")}
+	m := &material{tlsCA: gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "tls root"), gmCA: gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "gm root")}
 	m.tlsLeaf = m.tlsCA.Issue(t, pkix.Name{CommonName: "node"})
-	m.signLeaf, m.encLeaf = m.gmCA.Pair(t, "node")
-	m.strangerTLS = testpki.NewCA(t, testpki.ECDSA, "tls root").Issue(t, pkix.Name{CommonName: "node"})
-	m.strangerSign, m.strangerEnc = testpki.NewCA(t, testpki.SM2, "gm root").Pair(t, "node")
-	for family, creator := range map[testpki.Family]*[]byte{testpki.ECDSA: &m.creator, testpki.SM2: &m.creator2} {
-		user := testpki.NewCA(t, family, "ca").Issue(t, pkix.Name{CommonName: "user"})
+	m.gmPair = m.gmCA.NewPair(t, "localhost", "127.0.0.1")
+	m.strangerTLS = gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "tls root").Issue(t, pkix.Name{CommonName: "node"})
+	m.strangerGM = gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "gm root").NewPair(t, "localhost", "127.0.0.1")
+	for family, creator := range map[gmtlstest.Family]*[]byte{gmtlstest.ECDSA: &m.creator, gmtlstest.SM2: &m.creator2} {
+		user := gmtlstest.NewFamilyCA(t, family, "ca").Issue(t, pkix.Name{CommonName: "user"})
 		b, err := proto.Marshal(&msp.SerializedIdentity{Mspid: "Org1MSP", IdBytes: user.CertPEM})
 		require.NoError(t, err)
 		*creator = b
@@ -120,25 +118,25 @@ func (m *material) tlsServer(mutual bool) *gmshim.ChaincodeServer {
 	s := &gmshim.ChaincodeServer{}
 	s.TLSProps = shim.TLSProperties{Cert: m.tlsLeaf.CertPEM, Key: m.tlsLeaf.KeyPEM}
 	if mutual {
-		s.TLSProps.ClientCACerts = m.tlsCA.PEM()
+		s.TLSProps.ClientCACerts = m.tlsCA.CertPEM
 	}
 	return s
 }
 
 func (m *material) gmServer(mutual bool) *gmshim.ChaincodeServer {
 	s := &gmshim.ChaincodeServer{TLCP: &gmshim.TLCPProperties{
-		SignCert: m.signLeaf.CertPEM, SignKey: m.signLeaf.KeyPEM, EncCert: m.encLeaf.CertPEM, EncKey: m.encLeaf.KeyPEM,
+		SignCert: m.gmPair.SignCert, SignKey: m.gmPair.SignKey, EncCert: m.gmPair.EncCert, EncKey: m.gmPair.EncKey,
 	}}
 	s.TLSProps.Disabled = true
 	if mutual {
-		s.TLCP.ClientCACerts = m.gmCA.PEM()
+		s.TLCP.ClientCACerts = m.gmCA.CertPEM
 	}
 	return s
 }
 
-func (m *material) tlsClient(t *testing.T, own *testpki.Leaf) credentials.TransportCredentials {
+func (m *material) tlsClient(t *testing.T, own *gmtlstest.Leaf) credentials.TransportCredentials {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
-	require.True(t, config.RootCAs.AppendCertsFromPEM(m.tlsCA.PEM()))
+	require.True(t, config.RootCAs.AppendCertsFromPEM(m.tlsCA.CertPEM))
 	if own != nil {
 		pair, err := tls.X509KeyPair(own.CertPEM, own.KeyPEM)
 		require.NoError(t, err)
@@ -148,12 +146,12 @@ func (m *material) tlsClient(t *testing.T, own *testpki.Leaf) credentials.Transp
 	return credentials.NewTLS(config)
 }
 
-func (m *material) gmClient(t *testing.T, sign, enc *testpki.Leaf, suites ...uint16) credentials.TransportCredentials {
-	pool, err := roots.SM2(m.gmCA.PEM())
+func (m *material) gmClient(t *testing.T, own *gmtlstest.Pair, suites ...uint16) credentials.TransportCredentials {
+	pool, err := roots.SM2(m.gmCA.CertPEM)
 	require.NoError(t, err)
 	config := &gmtls.Config{RootCAs: pool, CipherSuites: suites}
-	if sign != nil {
-		pair, err := gmtls.X509KeyPair(sign.CertPEM, sign.KeyPEM, enc.CertPEM, enc.KeyPEM)
+	if own != nil {
+		pair, err := gmtls.X509KeyPair(own.SignCert, own.SignKey, own.EncCert, own.EncKey)
 		require.NoError(t, err)
 		config.GetClientCertificate = func(*gmtls.CertificateRequestInfo) (*gmtls.Certificate, error) { return &pair, nil }
 	}
@@ -195,7 +193,7 @@ func TestServeOverTLS(t *testing.T) {
 	})
 	t.Run("other protocols are refused", func(t *testing.T) {
 		address := start(t, m.tlsServer(false))
-		_, err := dial(t, address, m.gmClient(t, nil, nil))
+		_, err := dial(t, address, m.gmClient(t, nil))
 		require.Error(t, err, "TLCP")
 		_, err = dial(t, address, insecure.NewCredentials())
 		require.Error(t, err, "no protection")
@@ -206,23 +204,23 @@ func TestServeOverTLCP(t *testing.T) {
 	m := newMaterial(t)
 	for _, suite := range gmtls.CipherSuites() {
 		t.Run(suite.Name, func(t *testing.T) {
-			p, err := dial(t, start(t, m.gmServer(true)), m.gmClient(t, m.signLeaf, m.encLeaf, suite.ID))
+			p, err := dial(t, start(t, m.gmServer(true)), m.gmClient(t, &m.gmPair, suite.ID))
 			require.NoError(t, err)
 			exercise(t, p, m.creator, m.creator2)
 		})
 	}
 	t.Run("server certificate alone", func(t *testing.T) {
-		p, err := dial(t, start(t, m.gmServer(false)), m.gmClient(t, nil, nil))
+		p, err := dial(t, start(t, m.gmServer(false)), m.gmClient(t, nil))
 		require.NoError(t, err)
 		exercise(t, p, m.creator, m.creator2)
 	})
 	t.Run("clients without a valid pair are refused", func(t *testing.T) {
 		address := start(t, m.gmServer(true))
-		_, err := dial(t, address, m.gmClient(t, nil, nil))
+		_, err := dial(t, address, m.gmClient(t, nil))
 		require.Error(t, err, "a client without certificate")
-		_, err = dial(t, address, m.gmClient(t, m.strangerSign, m.strangerEnc))
+		_, err = dial(t, address, m.gmClient(t, &m.strangerGM))
 		require.Error(t, err, "a client of a foreign authority")
-		p, err := dial(t, address, m.gmClient(t, m.signLeaf, m.encLeaf))
+		p, err := dial(t, address, m.gmClient(t, &m.gmPair))
 		require.NoError(t, err, "the server goes on after refusals")
 		exercise(t, p, m.creator)
 	})
@@ -272,7 +270,7 @@ func TestInvalidServers(t *testing.T) {
 		"no signing certificate":  {func(s *gmshim.ChaincodeServer) { s.TLCP.SignCert = nil }, "CHAINCODE_TLCP_SIGN_CERT"},
 		"swapped keys":            {func(s *gmshim.ChaincodeServer) { s.TLCP.SignKey = s.TLCP.EncKey }, "signing"},
 		"ECDSA signing pair":      {func(s *gmshim.ChaincodeServer) { s.TLCP.SignCert, s.TLCP.SignKey = m.tlsLeaf.CertPEM, m.tlsLeaf.KeyPEM }, "SM2"},
-		"ECDSA client roots":      {func(s *gmshim.ChaincodeServer) { s.TLCP.ClientCACerts = m.tlsCA.PEM() }, "CHAINCODE_CLIENT_CA_CERT"},
+		"ECDSA client roots":      {func(s *gmshim.ChaincodeServer) { s.TLCP.ClientCACerts = m.tlsCA.CertPEM }, "CHAINCODE_CLIENT_CA_CERT"},
 		"client roots not in PEM": {func(s *gmshim.ChaincodeServer) { s.TLCP.ClientCACerts = []byte("x") }, "CHAINCODE_CLIENT_CA_CERT"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,13 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -16,7 +23,7 @@ import (
 	"github.com/hyperledger/fabric-chaincode-go/v2/pkg/attrmgr"
 	upstream "github.com/hyperledger/fabric-chaincode-go/v2/pkg/cid"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
-	"github.com/hyperledger/fabric/internal/kittest/testpki"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/pkg/gmshim/cid"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
@@ -110,7 +117,7 @@ func theirs(t *testing.T, stub creator) (o outcome) {
 }
 
 func TestSameResultsAsUpstream(t *testing.T) {
-	ecdsaCA, sm2CA := testpki.NewCA(t, testpki.ECDSA, "ca, of kits"), testpki.NewCA(t, testpki.SM2, "ca, of kits")
+	ecdsaCA, sm2CA := gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca, of kits"), gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "ca, of kits")
 	for name, tc := range map[string]struct {
 		subject    pkix.Name
 		extensions []pkix.Extension
@@ -160,7 +167,7 @@ func TestIdemixCreator(t *testing.T) {
 }
 
 func TestSM2CertificateAndID(t *testing.T) {
-	leaf := testpki.NewCA(t, testpki.SM2, "root").Issue(t, pkix.Name{CommonName: "user"})
+	leaf := gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "root").Issue(t, pkix.Name{CommonName: "user"})
 	stub := serialized(t, "Org1MSP", leaf.CertPEM)
 
 	cert, err := cid.GetX509Certificate(stub)
@@ -174,12 +181,12 @@ func TestSM2CertificateAndID(t *testing.T) {
 	require.NoError(t, err)
 	text, err := base64.StdEncoding.DecodeString(id)
 	require.NoError(t, err)
-	require.Equal(t, "x509::CN=user::CN=root,O=kits", string(text))
+	require.Equal(t, "x509::CN=user::CN=root,O=tests", string(text))
 }
 
 func TestUnreadableCreators(t *testing.T) {
 	cause := errors.New("no stub today")
-	leaf := testpki.NewCA(t, testpki.SM2, "root").Issue(t, pkix.Name{CommonName: "user"}, attributes(`{"attrs":`))
+	leaf := gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "root").Issue(t, pkix.Name{CommonName: "user"}, attributes(`{"attrs":`))
 	damaged := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Cert.Raw[:100]})
 	for name, stub := range map[string]creator{
 		"absent":                {},
@@ -223,7 +230,7 @@ func FuzzID(f *testing.F) {
 	for _, seed := range []string{"", " ", "#", "a ", " a", "a,b", `a\`, `"`, "中 文#", "a\x00b", "+++", "\u2028"} {
 		f.Add(seed, seed)
 	}
-	ca := testpki.NewCA(f, testpki.ECDSA, " #ca; ")
+	ca := gmtlstest.NewFamilyCA(f, gmtlstest.ECDSA, " #ca; ")
 	f.Fuzz(func(t *testing.T, name, organization string) {
 		if !utf8.ValidString(name) || !utf8.ValidString(organization) {
 			t.Skip("not a name that a certificate can hold")
@@ -241,8 +248,8 @@ func FuzzID(f *testing.F) {
 // FuzzCreator compares both packages on creators of any shape: what upstream reads, ours reads alike, and what ours alone
 // reads is SM2.
 func FuzzCreator(f *testing.F) {
-	for _, family := range []testpki.Family{testpki.ECDSA, testpki.SM2} {
-		leaf := testpki.NewCA(f, family, "ca").Issue(f, awkwardSubject, attributes(`{"attrs":{"role":"member"}}`))
+	for _, family := range []gmtlstest.Family{gmtlstest.ECDSA, gmtlstest.SM2} {
+		leaf := gmtlstest.NewFamilyCA(f, family, "ca").Issue(f, awkwardSubject, attributes(`{"attrs":{"role":"member"}}`))
 		f.Add("Org1MSP", leaf.CertPEM)
 		f.Add("Org1MSP", leaf.CertPEM[:len(leaf.CertPEM)/2])
 		f.Add("", leaf.Cert.Raw)
@@ -264,4 +271,39 @@ func FuzzCreator(f *testing.F) {
 			require.Equal(t, sm2.P256(), cert.PublicKey.(*ecdsa.PublicKey).Curve)
 		}
 	})
+}
+
+// exported lists the functions, and the methods of ClientID, that a package has for others.
+func exported(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	require.NoError(t, err)
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, declaration := range parsed.Decls {
+			function, ok := declaration.(*ast.FuncDecl)
+			if !ok || !function.Name.IsExported() {
+				continue
+			}
+			name := function.Name.Name
+			if function.Recv != nil {
+				name = "ClientID." + name
+			}
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestSameFunctionsAsUpstream(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.Dir}}", "github.com/hyperledger/fabric-chaincode-go/v2/pkg/cid").Output()
+	require.NoError(t, err)
+	theirs := exported(t, strings.TrimSpace(string(out)))
+	require.Contains(t, theirs, "GetID")
+	require.Equal(t, theirs, exported(t, "."))
 }

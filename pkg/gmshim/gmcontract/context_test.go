@@ -11,7 +11,7 @@ import (
 	"github.com/hyperledger/fabric-contract-api-go/v2/contractapi"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
-	"github.com/hyperledger/fabric/internal/kittest/testpki"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/pkg/gmshim/gmcontract"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
@@ -36,9 +36,9 @@ func (*greeter) Greet(ctx contractapi.TransactionContextInterface) (string, erro
 	return "hello " + mspID, err
 }
 
-func creator(t *testing.T, family testpki.Family) []byte {
+func creator(t *testing.T, family gmtlstest.Family) []byte {
 	t.Helper()
-	leaf := testpki.NewCA(t, family, "ca").Issue(t, pkix.Name{CommonName: "user"})
+	leaf := gmtlstest.NewFamilyCA(t, family, "ca").Issue(t, pkix.Name{CommonName: "user"})
 	b, err := proto.Marshal(&msp.SerializedIdentity{Mspid: "Org1MSP", IdBytes: leaf.CertPEM})
 	require.NoError(t, err)
 	return b
@@ -54,7 +54,7 @@ func call(t *testing.T, contract *greeter, s stub) *peer.Response {
 func TestContractOfTheContractAPI(t *testing.T) {
 	gm := &greeter{}
 	gm.TransactionContextHandler = new(gmcontract.TransactionContext)
-	for _, family := range []testpki.Family{testpki.ECDSA, testpki.SM2} {
+	for _, family := range []gmtlstest.Family{gmtlstest.ECDSA, gmtlstest.SM2} {
 		response := call(t, gm, stub{function: "Greet", creator: creator(t, family)})
 		require.EqualValues(t, shim.OK, response.GetStatus(), response.GetMessage())
 		require.Equal(t, "hello Org1MSP", string(response.GetPayload()))
@@ -64,7 +64,7 @@ func TestContractOfTheContractAPI(t *testing.T) {
 	require.Contains(t, response.GetMessage(), "no creator today")
 
 	// Why this package exists: the contract API's own context panics on an SM2 creator.
-	require.Panics(t, func() { call(t, &greeter{}, stub{function: "Greet", creator: creator(t, testpki.SM2)}) })
+	require.Panics(t, func() { call(t, &greeter{}, stub{function: "Greet", creator: creator(t, gmtlstest.SM2)}) })
 }
 
 func TestEveryMethodReportsAnUnreadableCreator(t *testing.T) {
