@@ -12,6 +12,10 @@ BIN := $(CURDIR)/build/bin
 FORK := $(CURDIR)/build/tools/fork -upstream '$(UPSTREAM)'
 MODULE := github.com/hyperledger/fabric
 
+ifneq ($(words $(CURDIR)),1)
+$(error the path $(CURDIR) has a space in it, which make cannot work with: move the clone)
+endif
+
 FABRIC_TOOLS := peer orderer cryptogen configtxgen configtxlator osnadmin discover ledgerutil
 # Our own tools, which build at the root; those that others add join by ROOT_TOOLS += in scripts/make.
 ROOT_TOOLS := $(patsubst cmd/%/main.go,%,$(wildcard cmd/gmtls/main.go))
@@ -123,4 +127,7 @@ mirror: fork lint-tools ## write build/mirror, a module proxy in files from whic
 
 .PHONY: clean
 clean: ## remove everything that was built
+	@for network in network docker-network; do \
+		if [ -d build/$$network ]; then echo "build/$$network belongs to a network: end it with make $$network-down first" >&2; exit 1; fi; \
+	done
 	rm -rf build

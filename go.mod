@@ -149,7 +149,10 @@ require (
 
 // Folders that stand at upstream's paths and build in build/fabric alone: they are no part of ./... here.
 ignore (
-	./bccsp
+	./bccsp/factory
+	./bccsp/gm
+	./bccsp/signer
+	./bccsp/sw
 	./cmd/common
 	./cmd/configtxgen
 	./cmd/configtxlator
@@ -176,7 +179,6 @@ ignore (
 	./common/grpcmetrics
 	./common/ledger
 	./common/metadata
-	./common/metrics
 	./common/policies
 	./common/policydsl
 	./common/semaphore

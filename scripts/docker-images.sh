@@ -32,7 +32,7 @@ for image in peer orderer asset tools; do
     before=$(docker image inspect --format '{{.Id}}' "fabric-gm-$image:$tag" 2>/dev/null || true)
     docker build --quiet --file "docker/$image.Dockerfile" --tag "fabric-gm-$image:$tag" "$context/$image" >/dev/null
     size=$(docker image inspect --format '{{.Size}}' "fabric-gm-$image:$tag")
-    echo "fabric-gm-$image:$tag $((size / 1000000)) MB"
+    echo "fabric-gm-$image:$tag $(((size + 500000) / 1000000)) MB"
     # The image that had the tag would stay without a name; it does stay while a container runs from it.
     if [ -n "$before" ] && [ "$before" != "$(docker image inspect --format '{{.Id}}' "fabric-gm-$image:$tag")" ]; then
         docker image rm "$before" >/dev/null 2>&1 || true

@@ -9,4 +9,8 @@ if [ $# -ne 1 ]; then
     exit 2
 fi
 root=$(cd "$(dirname "$0")/.." && pwd)
+if [ ! -x "$root/build/bin/network" ]; then
+    echo "there is no network: start one with make network" >&2
+    exit 1
+fi
 exec "$root/build/bin/network" -dir "${DIR:-$root/build/network}" env "$1"

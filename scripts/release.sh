@@ -4,28 +4,42 @@
 # usage: release.sh VERSION LDFLAGS 'TOOLS IN THE TREE' 'TOOLS AT THE ROOT'
 #
 # Writes build/release: an archive of static binaries for linux/amd64 and linux/arm64, what went into each (the modules
-# as the binaries themselves record them, in CycloneDX), and checksums. Nothing in it depends on clock, user or folder, so that two
-# runs at one commit should write the same bytes.
+# as the binaries themselves record them, in CycloneDX), and checksums. The bytes depend on the commit and the Go version alone, not on
+# clock, user, folder or the caller's settings of Go: scripts/reproduce.sh holds this to it.
 set -eu
+export LC_ALL=C
 cd "$(dirname "$0")/.."
 version=$1 ldflags=$2 tree_tools=$3 root_tools=$4
 root=$(pwd) out=build/release
+upstream=$(cd scripts/fork && go list -m github.com/hyperledger/fabric)
 stamp=$(git log -1 --format=%ct)
+if [ -n "$(git status --porcelain)" ]; then
+    echo "release: the clone differs from its commit, so nobody could build the same again; commit or remove:" >&2
+    git status --short >&2
+    exit 1
+fi
 rm -rf "$out"
 mkdir -p "$out"
+
+# What the caller has set for other builds, in the environment or by go env -w, must not reach these.
+export CGO_ENABLED=0 GOOS=linux GOFLAGS=-mod=readonly GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off
+unset GOEXPERIMENT
 
 # build FOLDER DESTINATION PACKAGES...: static binaries of the architecture in GOARCH.
 build() {
     folder=$1 destination=$2
     shift 2
     mkdir -p "$destination"
-    (cd "$folder" && CGO_ENABLED=0 GOOS=linux GOFLAGS= go build -trimpath -buildvcs=false -ldflags "$ldflags" -o "$destination/" "$@")
+    (cd "$folder" && go build -trimpath -buildvcs=false -ldflags "$ldflags" -o "$destination/" "$@")
 }
 
-# sbom FOLDER: one component for each module in its binaries, in CycloneDX 1.5.
+# sbom FOLDER: one component for each module in its binaries, for Go's library and for upstream, in CycloneDX 1.5.
 sbom() {
-    find "$1" -type f -perm -u+x -exec go version -m {} + |
-        awk '$1 == "dep" { print $2, $3 }' | LC_ALL=C sort -u |
+    {
+        find "$1" -type f -perm -u+x -exec go version -m {} + |
+            awk '$1 == "dep" { print $2, $3 } $1 ~ /:$/ && $2 ~ /^go/ { print "stdlib", substr($2, 3) }'
+        echo "$upstream"
+    } | sort -u |
         awk -v version="$version" '
             BEGIN {
                 printf "{\"bomFormat\":\"CycloneDX\",\"specVersion\":\"1.5\",\"version\":1,"
@@ -42,10 +56,12 @@ for arch in amd64 arm64; do
     build build/fabric "$staging/bin" $tree_tools
     build . "$staging/bin" $root_tools
     build . "$staging/ccaas/bin" ./cmd/ccaas/detect ./cmd/ccaas/build ./cmd/ccaas/release
-    cp -R build/fabric/sampleconfig "$staging/config"
+    mkdir "$staging/config"
+    cp build/fabric/sampleconfig/*.yaml "$staging/config/" # without upstream's sample MSP, whose key everybody has
     cp LICENSE NOTICE CHANGELOG.md "$staging/"
     sbom "$staging" >"$out/$name.sbom.json"
-    tar --sort=name --mtime="@$stamp" --owner=0 --group=0 --numeric-owner --mode='u+rwX,go+rX,go-w' -C "$out" -cf - "$name" |
+    grep -q '"name":"stdlib"' "$out/$name.sbom.json" || { echo "release: go version -m says nothing of the binaries of $arch" >&2; exit 1; }
+    tar --format=gnu --sort=name --mtime="@$stamp" --owner=0 --group=0 --numeric-owner --mode='u+rwX,go+rX,go-w' -C "$out" -cf - "$name" |
         gzip -9n >"$out/$name.tar.gz"
     rm -rf "$staging"
 done
