@@ -3,7 +3,6 @@
 package gmtls
 
 import (
-	"crypto/cipher"
 	"fmt"
 
 	"github.com/emmansun/gmsm/sm3"
@@ -89,20 +88,6 @@ func (k *keySchedule) protection(s *suite, clientRandom, serverRandom []byte) (c
 func (k *keySchedule) wipe() {
 	clear(k.master[:])
 	k.hmac.wipe()
-}
-
-func newGCMCipher(key, fixed []byte) (*gcmCipher, error) {
-	block, err := sm4.NewCipher(key)
-	if err != nil {
-		return nil, fmt.Errorf("SM4 key: %w", err)
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, fmt.Errorf("SM4-GCM: %w", err)
-	}
-	g := &gcmCipher{aead: aead}
-	copy(g.nonce[:], fixed)
-	return g, nil
 }
 
 func newCBCCipher(key, macKey []byte) (*cbcCipher, error) {

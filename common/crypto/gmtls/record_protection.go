@@ -35,34 +35,6 @@ func putAuthHeader(b *[authHeaderLen]byte, seq uint64, typ uint8, length int) {
 	binary.BigEndian.PutUint16(b[11:], uint16(length))
 }
 
-// gcmCipher is SM4-GCM with the sequence number as the explicit nonce, which
-// thus never repeats under a key.
-type gcmCipher struct {
-	aead   cipher.AEAD
-	nonce  [gcmFixedLen + gcmNonceLen]byte // fixed part set once
-	header [authHeaderLen]byte
-}
-
-const gcmTagLen = 16
-
-func (g *gcmCipher) seal(b []byte, _ io.Reader, seq uint64, typ uint8, payload []byte) ([]byte, error) {
-	binary.BigEndian.PutUint64(g.nonce[gcmFixedLen:], seq)
-	putAuthHeader(&g.header, seq, typ, len(payload))
-	b = append(b, g.nonce[gcmFixedLen:]...)
-	return g.aead.Seal(b, g.nonce[:], payload, g.header[:]), nil
-}
-
-func (g *gcmCipher) open(seq uint64, typ uint8, body []byte) ([]byte, bool) {
-	if len(body) < gcmNonceLen+gcmTagLen {
-		return nil, false
-	}
-	copy(g.nonce[gcmFixedLen:], body)
-	sealed := body[gcmNonceLen:]
-	putAuthHeader(&g.header, seq, typ, len(sealed)-gcmTagLen)
-	payload, err := g.aead.Open(sealed[:0], g.nonce[:], sealed, g.header[:])
-	return payload, err == nil
-}
-
 // cbcMode is what the engine's CBC modes can do.
 type cbcMode interface {
 	cipher.BlockMode
