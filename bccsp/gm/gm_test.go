@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/emmansun/gmsm/sm2"
@@ -21,6 +22,7 @@ import (
 	"github.com/emmansun/gmsm/sm4"
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	tjsm2 "github.com/tjfoc/gmsm/sm2"
 )
@@ -629,4 +631,34 @@ func TestVerifyByHandAgrees(t *testing.T) {
 	key := standardKey(t)
 	e := key.pub.digest([]byte("message digest"))
 	require.True(t, verifyByHand(key.pub.key, e, derSignature(t, unhex(t, standardAnswers.sm2Signature))))
+}
+
+// A key that comes back gets a table, once, and verifies as before with it, from any number of goroutines.
+func TestKeyThatComesBack(t *testing.T) {
+	key, msg := newKey(t), []byte("message")
+	sig, err := sm2Signer{}.Sign(key, msg, messageOpts)
+	require.NoError(t, err)
+	verify := func(msg string) bool {
+		ok, err := sm2PublicKeyVerifier{}.Verify(key.pub, sig, []byte(msg), messageOpts)
+		require.NoError(t, err)
+		return ok
+	}
+	for i := range int64(tableFrom - 1) {
+		require.True(t, verify("message"))
+		require.Nil(t, key.pub.table.Load(), "after %d verifications", i+1)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20 {
+				assert.True(t, verify("message"))
+				assert.False(t, verify("Message"))
+			}
+		})
+	}
+	wg.Wait()
+	table := key.pub.table.Load()
+	require.NotNil(t, table)
+	require.True(t, verify("message"))
+	require.Same(t, table, key.pub.table.Load())
 }

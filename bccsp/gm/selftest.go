@@ -17,6 +17,7 @@ import (
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/sm4"
+	"github.com/hyperledger/fabric/bccsp/gm/sm2table"
 )
 
 // knownAnswers are the values that SelfTest compares with, all in hexadecimal.
@@ -94,6 +95,7 @@ func runSelfTest(want *knownAnswers) error {
 var (
 	errWrongAnswer = errors.New("the result differs from the known answer")
 	errNotRejected = errors.New("a wrong input was accepted")
+	errTable       = errors.New("verification with a table of the key and without it differ")
 )
 
 func testSM3(want *knownAnswers) error {
@@ -181,11 +183,11 @@ func testSM2Verify(want *knownAnswers) error {
 		return err
 	}
 	e := k.digest([]byte("message digest"))
-	if !verifyRS(key, e, sig) {
-		return errWrongAnswer
+	if err := verifyRS(key, e, sig); err != nil {
+		return err
 	}
 	e[0] ^= 1
-	if verifyRS(key, e, sig) {
+	if verifyRS(key, e, sig) != errWrongAnswer {
 		return errNotRejected
 	}
 	return nil
@@ -200,10 +202,7 @@ func testSM2Carry(want *knownAnswers) error {
 	if err != nil {
 		return err
 	}
-	if !verifyRS(key, make([]byte, 32), sig) {
-		return errWrongAnswer
-	}
-	return nil
+	return verifyRS(key, make([]byte, 32), sig)
 }
 
 // testSM2Sign checks that the key of the standard gives its public key, and that a signature with it verifies. Signatures
@@ -258,13 +257,28 @@ func testSM2Decrypt(want *knownAnswers) error {
 	return nil
 }
 
-// verifyRS verifies a signature given as r || s, 64 bytes.
-func verifyRS(pub *ecdsa.PublicKey, e, rs []byte) bool {
+// verifyRS verifies a signature given as r || s, 64 bytes, with a table of the key and without. It returns errWrongAnswer
+// where both refuse it.
+func verifyRS(pub *ecdsa.PublicKey, e, rs []byte) error {
 	if len(rs) != 64 {
-		return false
+		return errWrongAnswer
 	}
 	sig, err := asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(rs[:32]), new(big.Int).SetBytes(rs[32:])})
-	return err == nil && sm2.VerifyASN1(pub, e, sig)
+	if err != nil {
+		return err
+	}
+	table, err := sm2table.New(pub)
+	if err != nil {
+		return err
+	}
+	valid := sm2.VerifyASN1(pub, e, sig)
+	switch {
+	case valid != table.Verify(e, rs[:32], rs[32:]):
+		return errTable
+	case !valid:
+		return errWrongAnswer
+	}
+	return nil
 }
 
 func unhex3(a, b, c string) (x, y, z []byte, err error) {

@@ -7,10 +7,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/hyperledger/fabric/bccsp"
+	"github.com/hyperledger/fabric/bccsp/gm/sm2table"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
@@ -24,7 +26,14 @@ type sm2PublicKey struct {
 	key *ecdsa.PublicKey // on sm2.P256(), checked to be on the curve
 	za  []byte           // Z of GB/T 32918.2, section 5.5, for the default signer id
 	ski []byte
+
+	uses  atomic.Int64 // verifications so far
+	table atomic.Pointer[sm2table.Table]
 }
+
+// tableFrom is the number of verifications from which on a key is taken for one that comes back. A table costs as much as
+// three verifications, and memory as long as the key lives.
+const tableFrom = 8
 
 // sm2PrivateKey is an SM2 key pair.
 type sm2PrivateKey struct {
@@ -79,6 +88,19 @@ func newPrivateKey(key *sm2.PrivateKey) (*sm2PrivateKey, error) {
 		return nil, err
 	}
 	return &sm2PrivateKey{key: key, pub: pub}, nil
+}
+
+// tableInUse counts a verification and returns the key's table, or nil as long as there is none.
+func (k *sm2PublicKey) tableInUse() *sm2table.Table {
+	if t := k.table.Load(); t != nil {
+		return t
+	}
+	if k.uses.Add(1) == tableFrom { // for one goroutine only; the others go on without
+		if t, err := sm2table.New(k.key); err == nil { // newPublicKey has checked the key
+			k.table.Store(t)
+		}
+	}
+	return k.table.Load()
 }
 
 // digest returns e = SM3(Z || msg), 32 bytes (GB/T 32918.2, section 6.1).

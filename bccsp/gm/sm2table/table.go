@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package sm2table verifies SM2 signatures (GB/T 32918.2, section 7) by keys that come back: a table of multiples of the
+// public key, made once, takes the most expensive part away, the multiplication of a point that nothing is known of. A node
+// of Fabric meets few keys and each of them again and again.
+//
+// Everything here is public, so nothing takes care to run in constant time: it is of no use for private keys.
+package sm2table
+
+import (
+	"crypto/ecdsa"
+	"fmt"
+	"sync"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+const (
+	teeth = 8           // of the comb: as many bits of a scalar select one entry
+	space = 256 / teeth // bits between two teeth
+)
+
+// Table holds the sums of the points 2^(32 i) P for every set of i in [0, 8): 16 KiB for a public key P. It is immutable.
+type Table struct {
+	entries [1<<teeth - 1]affine // of the set with the bits of index + 1
+}
+
+// Size is the memory that a Table takes, in bytes.
+const Size = (1<<teeth - 1) * 64
+
+// New makes the table of a key, which takes as long as two or three verifications without it. It fails if the key is not a
+// point of the SM2 curve.
+func New(key *ecdsa.PublicKey) (*Table, error) {
+	b, err := gmx509.SM2Point(key)
+	if err != nil {
+		return nil, fmt.Errorf("sm2table: %w", err)
+	}
+	x, y := numberOfBytes(b[1:33]), numberOfBytes(b[33:])
+	return newTable(affine{mul(x, toField), mul(y, toField)}), nil
+}
+
+func newTable(p affine) *Table {
+	powers := make([]point, teeth)
+	powers[0] = p.point()
+	for i := 1; i < teeth; i++ {
+		powers[i] = powers[i-1]
+		for range space {
+			powers[i].double()
+		}
+	}
+	singles := toAffine(powers)
+	sums := make([]point, 1<<teeth-1)
+	for i := range sums {
+		set := i + 1
+		highest := teeth - 1
+		for set>>highest == 0 {
+			highest--
+		}
+		if rest := set &^ (1 << highest); rest != 0 {
+			sums[i] = sums[rest-1]
+		}
+		sums[i].add(&singles[highest]) // to the point at infinity where there is no rest
+	}
+	t := &Table{}
+	copy(t.entries[:], toAffine(sums))
+	return t
+}
+
+// base is the table of the curve's generator.
+var base = sync.OnceValue(func() *Table {
+	params := sm2.P256().Params()
+	return newTable(affine{mul(numberOf(params.Gx), toField), mul(numberOf(params.Gy), toField)})
+})
+
+// addColumn adds to p the entry of the bits that stand at column of each tooth's part of scalar.
+func (t *Table) addColumn(p *point, scalar *number, column int) {
+	set := 0
+	for i, limb := range [...]uint64{scalar.l0, scalar.l1, scalar.l2, scalar.l3} {
+		set |= int(limb>>column&1)<<(2*i) | int(limb>>(column+space)&1)<<(2*i+1)
+	}
+	if set != 0 {
+		p.add(&t.entries[set-1])
+	}
+}
+
+// Verify tells whether r and s, of 32 bytes each, are a signature over digest by the key of the table. digest is
+// SM3(Z || message), 32 bytes (GB/T 32918.2, section 7.1). Inputs of another length are no signature.
+func (t *Table) Verify(digest, r, s []byte) bool {
+	if len(digest) != 32 || len(r) != 32 || len(s) != 32 {
+		return false
+	}
+	rn, sn := numberOfBytes(r), numberOfBytes(s)
+	if rn.isZero() || sn.isZero() || !rn.less(order) || !sn.less(order) {
+		return false
+	}
+	sum := addMod(rn, sn, order)
+	if sum.isZero() {
+		return false
+	}
+	var p point // s G + (r + s) P
+	g := base()
+	for column := space - 1; column >= 0; column-- {
+		p.double()
+		g.addColumn(&p, &sn, column)
+		t.addColumn(&p, &sum, column)
+	}
+	if p.zz.isZero() {
+		return false
+	}
+	// r must be e + x mod n, so x is r - e mod n, or n more as long as it is less than p.
+	x := subMod(rn, numberOfBytes(digest).reduce(0, order), order)
+	if p.hasX(mul(x, toField)) {
+		return true
+	}
+	x, carry := x.plus(order)
+	return carry == 0 && x.less(prime) && p.hasX(mul(x, toField))
+}
