@@ -82,7 +82,8 @@ func TestRatiosArePaired(t *testing.T) {
 
 func runOf(variant string, tps, evaluations float64, verifications ...float64) *Run {
 	r := &Run{
-		Variant: variant, BringUp: 4, PeakMiB: 500,
+		Variant: variant, BringUp: 4, PeakMiB: 500, SteadyMiB: 400,
+		Steady: &load.Result{Committed: 1, Submit: load.Latency{Count: 1, P95: 2}, CPUMsPerTransaction: 5},
 		Submit: &load.Result{
 			CommittedTPS: tps, Committed: 1, Submit: load.Latency{Count: 1, P50: 1, P95: 2, P99: 3}, CPUMsPerTransaction: 4,
 		},
@@ -116,6 +117,7 @@ func TestRunsThatDidNotWork(t *testing.T) {
 	require.NoError(t, runOf("fork", 1, 1).check())
 	for want, spoil := range map[string]func(*Run){
 		"nothing was committed": func(r *Run) { r.Submit.Committed = 0 },
+		"was committed or":      func(r *Run) { r.Steady.Committed = 0 },
 		"or evaluated":          func(r *Run) { r.Evaluate.Evaluate.Count = 0 },
 		"met errors":            func(r *Run) { r.Evaluate.Errors = map[string]int{"evaluate: Unavailable": 3} },
 		"not known":             func(r *Run) { r.PeakMiB = 0 },

@@ -38,9 +38,12 @@ type Run struct {
 	Variant string `json:"variant"`
 	Round   int    `json:"round"`
 	// BringUp is from nothing to a first transaction read back on every peer, in seconds.
-	BringUp  float64      `json:"bringUpSeconds"`
-	Submit   *load.Result `json:"submit"`
-	Evaluate *load.Result `json:"evaluate"`
+	BringUp float64 `json:"bringUpSeconds"`
+	// Steady is a load of the same rate for all variants, which comes first; SteadyMiB is as PeakMiB, after it.
+	Steady    *load.Result `json:"steady"`
+	SteadyMiB float64      `json:"steadyMiB"`
+	Submit    *load.Result `json:"submit"`
+	Evaluate  *load.Result `json:"evaluate"`
 	// PeakMiB is the sum over all nodes of the greatest resident size that each ever had.
 	PeakMiB float64 `json:"peakMiB"`
 	// Verifications of signatures that all nodes computed for a committed transaction; absent where no metric tells.
@@ -65,6 +68,9 @@ var metrics = []metric{
 	{"evaluations/s", given(func(r *Run) float64 { return r.Evaluate.EvaluationsPerSecond })},
 	{"CPU ms/transaction", given(func(r *Run) float64 { return r.Submit.CPUMsPerTransaction })},
 	{"peak memory, MiB", given(func(r *Run) float64 { return r.PeakMiB })},
+	{"steady p95, ms", given(func(r *Run) float64 { return r.Steady.Submit.P95 })},
+	{"steady CPU ms/transaction", given(func(r *Run) float64 { return r.Steady.CPUMsPerTransaction })},
+	{"steady peak memory, MiB", given(func(r *Run) float64 { return r.SteadyMiB })},
 	{"bring-up, s", given(func(r *Run) float64 { return r.BringUp })},
 	{"verifications/transaction", func(r *Run) *float64 { return r.Verifications }},
 }
@@ -108,10 +114,10 @@ func (b *bench) round(ctx context.Context, round int) ([]*Run, error) {
 func (b *bench) networkSection(runs [][]*Run) *Section {
 	s := compareRuns(runs)
 	s.Text = fmt.Sprintf("%d rounds, in each of which every variant is measured once, on a fresh network of 3 orderers and 2 organisations with 2 peers "+
-		"each, default policies (MAJORITY), batches of at most 500 and 500 ms, one gateway peer, nodes, chaincode and load generator on the same machine. %d submitters that do not wait for commits, at most 1,000 "+
+		"each, default policies (MAJORITY), batches of at most 500 and 500 ms, one gateway peer, nodes, chaincode and load generator on the same machine. First a steady load of %d transactions a second for %s, then capacity: %d submitters that do not wait for commits, at most 1,000 "+
 		"uncommitted, for %s after %s of warm-up; then %d evaluators for %s. Transactions are counted in blocks. CPU time is that of all processes but the "+
 		"generator's. Stock is unmodified Fabric of the version that the fork is based on; no memo is the fork with `BCCSP.VerificationMemo: false`. A ratio is the median of the quotients within rounds.",
-		len(runs[0]), b.Submitters, seconds(b.Duration), seconds(b.WarmUp), b.Evaluators, seconds(b.EvaluateFor))
+		len(runs[0]), steadyRate, seconds(b.Duration/2), b.Submitters, seconds(b.Duration), seconds(b.WarmUp), b.Evaluators, seconds(b.EvaluateFor))
 	return s
 }
 
@@ -139,6 +145,10 @@ func (b *bench) measure(ctx context.Context, v variant) (run *Run, err error) {
 			return err
 		}
 		target := load.TargetOf(n)
+		if run.Steady, err = target.Measure(ctx, b.steady(), b.progress); err != nil {
+			return err
+		}
+		run.SteadyMiB = run.Steady.PeakMiB()
 		if run.Submit, err = target.Measure(ctx, load.Capacity(b.Submitters, 0, b.WarmUp, b.Duration), b.progress); err != nil {
 			return err
 		}
@@ -158,14 +168,24 @@ func (b *bench) measure(ctx context.Context, v variant) (run *Run, err error) {
 	return run, err
 }
 
+// steadyRate is a load, in transactions per second, that every variant can bear on two cores. How much memory a node takes depends on
+// how much it has to do, so a comparison at capacity is one of unequal work.
+const steadyRate = 100
+
+func (b *bench) steady() load.Settings {
+	s := load.Capacity(b.Submitters, 0, b.WarmUp/2, b.Duration/2)
+	s.Rate = steadyRate
+	return s
+}
+
 // check refuses a run in which the network did not do its work.
 func (r *Run) check() error {
 	switch {
-	case r.Submit.Committed == 0 || r.Evaluate.Evaluate.Count == 0:
+	case r.Steady.Committed == 0 || r.Submit.Committed == 0 || r.Evaluate.Evaluate.Count == 0:
 		return errors.New("nothing was committed or evaluated within the window")
-	case len(r.Submit.Errors)+len(r.Evaluate.Errors) > 0:
-		return fmt.Errorf("the load met errors, which would make its numbers too good: %v %v", r.Submit.Errors, r.Evaluate.Errors)
-	case r.Submit.CPUMsPerTransaction == 0 || r.PeakMiB == 0:
+	case len(r.Steady.Errors)+len(r.Submit.Errors)+len(r.Evaluate.Errors) > 0:
+		return fmt.Errorf("the load met errors, which would make its numbers too good: %v %v %v", r.Steady.Errors, r.Submit.Errors, r.Evaluate.Errors)
+	case r.Submit.CPUMsPerTransaction == 0 || r.Steady.CPUMsPerTransaction == 0 || r.PeakMiB == 0:
 		return errors.New("the use of CPU and memory is not known")
 	}
 	for _, p := range r.Submit.Processes {
