@@ -69,7 +69,10 @@ func register(files comm.Files, cfg comm.SourceConfig) (*comm.Source, error) {
 	mu.Lock()
 	defer mu.Unlock()
 	cfg.GMCipherSuites = viper.GetStringSlice("peer.tls.gm.cipherSuites")
-	cfg.DrainGrace = viper.GetDuration("peer.tls.drainGrace")
+	var err error
+	if cfg.DrainGrace, err = DrainGrace("peer"); err != nil {
+		return nil, err
+	}
 	wanted := settings{files: files, config: cfg}
 	if source := comm.LookupSource(cfg.Role); source != nil && reflect.DeepEqual(made[cfg.Role], wanted) {
 		return source, nil

@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/hyperledger/fabric/core/config"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
@@ -68,6 +69,20 @@ func HandshakesPerAddress(prefix string) (int, error) {
 		return 0, fmt.Errorf("%s is %q: use 1 to %d, or leave it out", key, text, comm.MaxHandshakes)
 	}
 	return n, nil
+}
+
+// DrainGrace returns PREFIX.tls.drainGrace; absent means 0, the default of the comm layer.
+func DrainGrace(prefix string) (time.Duration, error) {
+	key := prefix + ".tls.drainGrace"
+	text := viper.GetString(key)
+	if text == "" {
+		return 0, nil
+	}
+	grace, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("%s is %q: write a time with its unit, such as 60s", key, text)
+	}
+	return grace, nil
 }
 
 // ReadStandardPEM reads a certificate or key of crypto/tls. A process that speaks nothing but TLCP need not have one: with

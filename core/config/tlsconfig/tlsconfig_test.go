@@ -233,4 +233,10 @@ func TestDrainGrace(t *testing.T) {
 	for _, role := range []string{RolePeerServer, RolePeerClient, RolePeerGateway} {
 		require.Equal(t, 7*time.Second, made[role].config.DrainGrace, role)
 	}
+	for _, value := range []any{60, "60", "soon", -5 * time.Second} {
+		keys["peer.tls.drainGrace"] = value
+		set(t, keys)
+		_, err := PeerServerSource()
+		require.ErrorContains(t, err, "write a time with its unit, such as 60s", "%v", value)
+	}
 }

@@ -56,6 +56,10 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 	if err != nil {
 		logger.Panic(err)
 	}
+	grace, err := tlsconfig.DrainGrace("operations")
+	if err != nil {
+		logger.Panic(err)
+	}
 	return fabhttp.TLS{
 		Role:               roleOperations,
 		Enabled:            coreConfig.OperationsTLSEnabled,
@@ -70,7 +74,7 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 		GMCipherSuites:     viper.GetStringSlice("operations.tls.gm.cipherSuites"),
 		ClientCertRequired: coreConfig.OperationsTLSClientAuthRequired,
 		ClientCACertFiles:  coreConfig.OperationsTLSClientRootCAs,
-		DrainGrace:         viper.GetDuration("operations.tls.drainGrace"),
+		DrainGrace:         grace,
 
 		HandshakesPerAddress: perAddress,
 	}

@@ -110,6 +110,10 @@ func NewSource(config SourceConfig) (*Source, error) {
 	if err := checkPerAddress(config.HandshakesPerAddress); err != nil {
 		return nil, fmt.Errorf("comm: %s: %w", config.Role, err)
 	}
+	// A time without a unit is one in nanoseconds to those who read it from YAML.
+	if config.DrainGrace != 0 && config.DrainGrace < time.Millisecond {
+		return nil, fmt.Errorf("comm: %s: DrainGrace is %s: write a time with its unit, such as 60s", config.Role, config.DrainGrace)
+	}
 	s := newSource(config)
 	var err error
 	if s.suites, err = suitesByName(config.GMCipherSuites); err != nil {

@@ -5,6 +5,7 @@ package comm
 import (
 	"crypto/tls"
 	"testing"
+	"time"
 
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/internal/pkg/comm/testpb"
@@ -125,6 +126,10 @@ func TestSourceRefusals(t *testing.T) {
 	require.ErrorContains(t, err, "no SM2 signing and encryption pair")
 	_, err = NewSource(SourceConfig{Role: t.Name(), Load: fixed(org.node(t).only(protocolTLS)), ClientMode: ClientGM})
 	require.ErrorContains(t, err, "no SM2 signing and encryption pair")
+	for _, grace := range []time.Duration{60, -time.Second} {
+		_, err = NewSource(SourceConfig{Role: t.Name(), Load: fixed(org.node(t)), ServerMode: ModeDual, DrainGrace: grace})
+		require.ErrorContains(t, err, "write a time with its unit, such as 60s")
+	}
 	require.Nil(t, LookupSource(t.Name()))
 }
 
