@@ -6,5 +6,5 @@
 // or the options of each call; there is no switch. The crypto engine is github.com/emmansun/gmsm; this package
 // adds Fabric's key objects, key files, strict checks on what comes in, and a self-test.
 //
-// It holds no state besides keys and imports no other packages of Fabric than bccsp, gmx509 and its own sm2table.
+// It holds no state besides keys and imports no other packages of Fabric than bccsp, gmx509 and sm2table.
 package gm

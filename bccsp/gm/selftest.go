@@ -17,7 +17,7 @@ import (
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/sm4"
-	"github.com/hyperledger/fabric/bccsp/gm/sm2table"
+	"github.com/hyperledger/fabric/common/crypto/sm2table"
 )
 
 // knownAnswers are the values that SelfTest compares with, all in hexadecimal.
