@@ -84,91 +84,88 @@ var signing = map[string]bccsp.KeyGenOpts{
 	"P-384": &bccsp.ECDSAP384KeyGenOpts{Temporary: true},
 }
 
-func TestVerificationIsComputedOnce(t *testing.T) {
+// forSignatures runs a test with a signature of each algorithm, the memo being on and empty, and the number of verifications that the
+// provider has computed.
+func forSignatures(t *testing.T, test func(t *testing.T, name string, csp *CSP, calls *atomic.Int64, s signature)) {
 	for name, generate := range signing {
 		t.Run(name, func(t *testing.T) {
 			remembering(t, true)
 			csp, calls := counted(t)
-			s := sign(t, csp, generate, "message")
-			for range 3 {
-				require.NoError(t, valid(s.verify(csp)))
-				require.Equal(t, int64(1), calls.Load())
-			}
-			other, otherCalls := counted(t)
-			require.NoError(t, valid(s.verify(other)))
-			require.Zero(t, otherCalls.Load(), "all providers of a process share the memo")
-
-			// A key that was imported anew is the same key.
-			raw, err := s.public.Bytes()
-			require.NoError(t, err)
-			if name == "SM2" {
-				s.public, err = csp.KeyImport(raw, &bccsp.SM2PublicKeyImportOpts{Temporary: true})
-			} else {
-				s.public, err = csp.KeyImport(raw, &bccsp.ECDSAPKIXPublicKeyImportOpts{Temporary: true})
-			}
-			require.NoError(t, err)
-			require.NoError(t, valid(s.verify(csp)))
-			require.Equal(t, int64(1), calls.Load())
-
-			RememberVerifications(true)
-			require.NoError(t, valid(s.verify(csp)))
-			require.Equal(t, int64(2), calls.Load(), "switching empties the memo")
+			test(t, name, csp, calls, sign(t, csp, generate, "message"))
 		})
 	}
 }
 
-func TestSwitchedOffEverythingIsComputed(t *testing.T) {
-	for name, generate := range signing {
-		t.Run(name, func(t *testing.T) {
-			remembering(t, true)
-			csp, calls := counted(t)
-			s := sign(t, csp, generate, "message")
+func TestVerificationIsComputedOnce(t *testing.T) {
+	forSignatures(t, func(t *testing.T, name string, csp *CSP, calls *atomic.Int64, s signature) {
+		for range 3 {
 			require.NoError(t, valid(s.verify(csp)))
-			RememberVerifications(false)
-			for i := range 3 {
-				require.NoError(t, valid(s.verify(csp)))
-				require.Equal(t, int64(2+i), calls.Load())
-			}
-		})
-	}
+			require.Equal(t, int64(1), calls.Load())
+		}
+		other, otherCalls := counted(t)
+		require.NoError(t, valid(s.verify(other)))
+		require.Zero(t, otherCalls.Load(), "all providers of a process share the memo")
+
+		// A key that was imported anew is the same key.
+		raw, err := s.public.Bytes()
+		require.NoError(t, err)
+		if name == "SM2" {
+			s.public, err = csp.KeyImport(raw, &bccsp.SM2PublicKeyImportOpts{Temporary: true})
+		} else {
+			s.public, err = csp.KeyImport(raw, &bccsp.ECDSAPKIXPublicKeyImportOpts{Temporary: true})
+		}
+		require.NoError(t, err)
+		require.NoError(t, valid(s.verify(csp)))
+		require.Equal(t, int64(1), calls.Load())
+
+		RememberVerifications(true)
+		require.NoError(t, valid(s.verify(csp)))
+		require.Equal(t, int64(2), calls.Load(), "switching empties the memo")
+	})
+}
+
+func TestSwitchedOffEverythingIsComputed(t *testing.T) {
+	forSignatures(t, func(t *testing.T, name string, csp *CSP, calls *atomic.Int64, s signature) {
+		require.NoError(t, valid(s.verify(csp)))
+		RememberVerifications(false)
+		for i := range 3 {
+			require.NoError(t, valid(s.verify(csp)))
+			require.Equal(t, int64(2+i), calls.Load())
+		}
+	})
 }
 
 // After a verification that succeeded, whatever differs from it in one bit of any byte is computed, and fails.
 func TestChangedVerificationIsComputed(t *testing.T) {
-	for name, generate := range signing {
-		t.Run(name, func(t *testing.T) {
-			remembering(t, true)
-			csp, calls := counted(t)
-			s := sign(t, csp, generate, "message")
-			require.NoError(t, valid(s.verify(csp)))
+	forSignatures(t, func(t *testing.T, name string, csp *CSP, calls *atomic.Int64, s signature) {
+		require.NoError(t, valid(s.verify(csp)))
 
-			refused := func(changed signature, what string) {
-				t.Helper()
-				for range 2 { // failures are not remembered either
-					before := calls.Load()
-					ok, err := changed.verify(csp)
-					require.False(t, ok && err == nil, what)
-					require.Equal(t, before+1, calls.Load(), what)
-				}
+		refused := func(changed signature, what string) {
+			t.Helper()
+			for range 2 { // failures are not remembered either
+				before := calls.Load()
+				ok, err := changed.verify(csp)
+				require.False(t, ok && err == nil, what)
+				require.Equal(t, before+1, calls.Load(), what)
 			}
-			for i := range s.bytes {
-				changed := s
-				changed.bytes = flip(s.bytes, 8*i+i%8)
-				refused(changed, "signature")
-			}
-			for i := range s.digest {
-				changed := s
-				changed.digest = flip(s.digest, 8*i+i%8)
-				refused(changed, "message")
-			}
-			for _, otherGenerate := range signing {
-				changed := s
-				changed.public = sign(t, csp, otherGenerate, "message").public
-				refused(changed, "key")
-			}
-			require.NoError(t, valid(s.verify(csp)), "what is known stays known")
-		})
-	}
+		}
+		for i := range s.bytes {
+			changed := s
+			changed.bytes = flip(s.bytes, 8*i+i%8)
+			refused(changed, "signature")
+		}
+		for i := range s.digest {
+			changed := s
+			changed.digest = flip(s.digest, 8*i+i%8)
+			refused(changed, "message")
+		}
+		for _, otherGenerate := range signing {
+			changed := s
+			changed.public = sign(t, csp, otherGenerate, "message").public
+			refused(changed, "key")
+		}
+		require.NoError(t, valid(s.verify(csp)), "what is known stays known")
+	})
 }
 
 func flip(b []byte, bit int) []byte {
@@ -197,31 +194,26 @@ func TestAlgorithmsHaveTheirOwnEntries(t *testing.T) {
 
 // What the memo does not cover is computed as ever, and refused as ever.
 func TestNotRemembered(t *testing.T) {
-	for name, generate := range signing {
-		t.Run(name, func(t *testing.T) {
-			remembering(t, true)
-			csp, calls := counted(t)
-			s := sign(t, csp, generate, "message")
-			require.NoError(t, valid(s.verify(csp)))
+	forSignatures(t, func(t *testing.T, name string, csp *CSP, calls *atomic.Int64, s signature) {
+		require.NoError(t, valid(s.verify(csp)))
 
-			private := s
-			private.public = s.private
-			for i := range 2 {
-				require.NoError(t, valid(private.verify(csp)))
-				require.Equal(t, int64(2+i), calls.Load())
+		private := s
+		private.public = s.private
+		for i := range 2 {
+			require.NoError(t, valid(private.verify(csp)))
+			require.Equal(t, int64(2+i), calls.Load())
+		}
+		if name == "SM2" {
+			for _, opts := range []bccsp.SignerOpts{nil, &bccsp.SM2SignerOpts{}} {
+				s.opts = opts
+				ok, err := s.verify(csp)
+				require.Equal(t, opts != nil, ok && err == nil, "options are checked although the signature is known")
 			}
-			if name == "SM2" {
-				for _, opts := range []bccsp.SignerOpts{nil, &bccsp.SM2SignerOpts{}} {
-					s.opts = opts
-					ok, err := s.verify(csp)
-					require.Equal(t, opts != nil, ok && err == nil, "options are checked although the signature is known")
-				}
-			}
-			delete(csp.Verifiers, reflect.TypeOf(s.public))
-			_, err := s.verify(csp)
-			require.ErrorContains(t, err, "Unsupported 'VerifyKey'")
-		})
-	}
+		}
+		delete(csp.Verifiers, reflect.TypeOf(s.public))
+		_, err := s.verify(csp)
+		require.ErrorContains(t, err, "Unsupported 'VerifyKey'")
+	})
 }
 
 func TestUnusualECDSAKeysAreNotRemembered(t *testing.T) {

@@ -67,6 +67,17 @@ func (n node) serverKeys(mode string) map[string]any {
 	}
 }
 
+// gatewayKeys are those of a peer that dials with another pair than that of its listener.
+func (n node) gatewayKeys() map[string]any {
+	keys := n.serverKeys("dual")
+	keys["peer.tls.clientMode"] = "gm"
+	keys["peer.tls.gm.clientSignCert.file"] = n.client.SignCert
+	keys["peer.tls.gm.clientSignKey.file"] = n.client.SignKey
+	keys["peer.tls.gm.clientEncCert.file"] = n.client.EncCert
+	keys["peer.tls.gm.clientEncKey.file"] = n.client.EncKey
+	return keys
+}
+
 func TestModes(t *testing.T) {
 	set(t, map[string]any{"peer.tls.mode": "", "orderer.tls.clientMode": "gm", "peer.tls.clientMode": "TLCP"})
 	server, err := ServerMode("peer")
@@ -191,12 +202,7 @@ func TestClientPairDefaultsToServerPair(t *testing.T) {
 // client mode even where the rest of the peer presents another certificate.
 func TestGatewaySource(t *testing.T) {
 	n := newNode(t)
-	keys := n.serverKeys("dual")
-	keys["peer.tls.clientMode"] = "gm"
-	keys["peer.tls.gm.clientSignCert.file"] = n.client.SignCert
-	keys["peer.tls.gm.clientSignKey.file"] = n.client.SignKey
-	keys["peer.tls.gm.clientEncCert.file"] = n.client.EncCert
-	keys["peer.tls.gm.clientEncKey.file"] = n.client.EncKey
+	keys := n.gatewayKeys()
 	set(t, keys)
 	_, err := PeerServerSource()
 	require.NoError(t, err)
@@ -218,13 +224,8 @@ func TestGatewaySource(t *testing.T) {
 // TestDrainGrace: what the peer has dialed is drained in the time that the configuration gives, as its listeners' connections.
 func TestDrainGrace(t *testing.T) {
 	n := newNode(t)
-	keys := n.serverKeys("dual")
-	keys["peer.tls.clientMode"] = "gm"
+	keys := n.gatewayKeys()
 	keys["peer.tls.drainGrace"] = "7s"
-	keys["peer.tls.gm.clientSignCert.file"] = n.client.SignCert
-	keys["peer.tls.gm.clientSignKey.file"] = n.client.SignKey
-	keys["peer.tls.gm.clientEncCert.file"] = n.client.EncCert
-	keys["peer.tls.gm.clientEncKey.file"] = n.client.EncKey
 	set(t, keys)
 	_, err := PeerServerSource()
 	require.NoError(t, err)
