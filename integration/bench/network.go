@@ -117,7 +117,7 @@ func (b *bench) networkSection(runs [][]*Run) *Section {
 		"each, default policies (MAJORITY), batches of at most 500 and 500 ms, one gateway peer, nodes, chaincode and load generator on the same machine. First a steady load of %d transactions a second for %s, then capacity: %d submitters that do not wait for commits, at most 1,000 "+
 		"uncommitted, for %s after %s of warm-up; then %d evaluators for %s. Transactions are counted in blocks. CPU time is that of all processes but the "+
 		"generator's. Stock is unmodified Fabric of the version that the fork is based on; no memo is the fork with `BCCSP.VerificationMemo: false`. A ratio is the median of the quotients within rounds.",
-		len(runs[0]), steadyRate, seconds(b.Duration/2), b.Submitters, seconds(b.Duration), seconds(b.WarmUp), b.Evaluators, seconds(b.EvaluateFor))
+		len(runs[0]), steadyRate, seconds(b.steadyFor()), b.Submitters, seconds(b.Duration), seconds(b.WarmUp), b.Evaluators, seconds(b.EvaluateFor))
 	return s
 }
 
@@ -172,8 +172,11 @@ func (b *bench) measure(ctx context.Context, v variant) (run *Run, err error) {
 // how much it has to do, so a comparison at capacity is one of unequal work.
 const steadyRate = 100
 
+// steadyFor is long enough for some blocks on a slow machine, too.
+func (b *bench) steadyFor() time.Duration { return max(b.Duration/2, 5*time.Second) }
+
 func (b *bench) steady() load.Settings {
-	s := load.Capacity(b.Submitters, 0, b.WarmUp/2, b.Duration/2)
+	s := load.Capacity(b.Submitters, 0, b.WarmUp, b.steadyFor())
 	s.Rate = steadyRate
 	return s
 }
