@@ -273,7 +273,7 @@ func verifyRS(pub *ecdsa.PublicKey, e, rs []byte) error {
 	}
 	valid := sm2.VerifyASN1(pub, e, sig)
 	switch {
-	case valid != table.Verify(e, rs[:32], rs[32:]):
+	case valid != table.VerifyASN1(e, sig):
 		return errTable
 	case !valid:
 		return errWrongAnswer

@@ -125,12 +125,11 @@ func verifySM2(key *sm2PublicKey, signature, msg []byte, opts bccsp.SignerOpts) 
 	if err := checkSignerOpts(opts); err != nil {
 		return false, err
 	}
-	rs, err := gmx509.ParseSM2Signature(signature)
-	if err != nil {
+	if err := gmx509.CheckSM2SignatureDER(signature); err != nil {
 		return false, fmt.Errorf("gm: %w", err)
 	}
 	digest := key.digest(msg)
-	if t := key.tableInUse(); t != nil && t.Verify(digest, rs[:32], rs[32:]) {
+	if t := key.tableInUse(); t != nil && t.VerifyASN1(digest, signature) {
 		return true, nil
 	}
 	// The engine has the last word on what the table refuses, so that a fault there could not make nodes disagree.

@@ -19,29 +19,21 @@ var (
 // sm2Order is n, the order of the SM2 base point (GB/T 32918.5), 32 bytes big-endian.
 var sm2Order = sm2.P256().Params().N.FillBytes(make([]byte, 32))
 
-// CheckSM2SignatureDER refuses an SM2 signature that ParseSM2Signature refuses.
+// CheckSM2SignatureDER refuses an SM2 signature (GM/T 0009, section 7.3) in any form but the single canonical one: DER
+// with nothing left over, minimal lengths, minimal positive integers, both in [1, n-1]. Several encodings of one signature
+// would let a third party change the bytes of a signed transaction.
 func CheckSM2SignatureDER(sig []byte) error {
-	_, err := ParseSM2Signature(sig)
-	return err
-}
-
-// ParseSM2Signature returns r and s of an SM2 signature (GM/T 0009, section 7.3), 32 bytes each. It refuses any form but the
-// single canonical one: DER with nothing left over, minimal lengths, minimal positive integers, both in [1, n-1]. Several
-// encodings of one signature would let a third party change the bytes of a signed transaction.
-func ParseSM2Signature(sig []byte) (rs [64]byte, err error) {
 	var inner cryptobyte.String
 	var r, s []byte
 	input := cryptobyte.String(sig)
 	if !input.ReadASN1(&inner, asn1.SEQUENCE) || !input.Empty() ||
 		!inner.ReadASN1Integer(&r) || !inner.ReadASN1Integer(&s) || !inner.Empty() {
-		return rs, errSM2SignatureDER
+		return errSM2SignatureDER
 	}
 	if !inOrderRange(r) || !inOrderRange(s) {
-		return rs, errSM2SignatureRange
+		return errSM2SignatureRange
 	}
-	copy(rs[32-len(r):32], r)
-	copy(rs[64-len(s):], s)
-	return rs, nil
+	return nil
 }
 
 // inOrderRange tells whether 0 < v < n for a big-endian number without leading zeros. Signatures are public, so the time

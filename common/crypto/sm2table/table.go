@@ -13,7 +13,8 @@ import (
 	"sync"
 
 	"github.com/emmansun/gmsm/sm2"
-	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 const (
@@ -32,10 +33,11 @@ const Size = (1<<teeth - 1) * 64
 // New makes the table of a key, which takes as long as two or three verifications without it. It fails if the key is not a
 // point of the SM2 curve.
 func New(key *ecdsa.PublicKey) (*Table, error) {
-	b, err := gmx509.SM2Point(key)
+	point, err := sm2.PublicKeyToECDH(key)
 	if err != nil {
 		return nil, fmt.Errorf("sm2table: %w", err)
 	}
+	b := point.Bytes()
 	x, y := numberOfBytes(b[1:33]), numberOfBytes(b[33:])
 	return newTable(affine{mul(x, toField), mul(y, toField)}), nil
 }
@@ -84,9 +86,24 @@ func (t *Table) addColumn(p *point, scalar *number, column int) {
 	}
 }
 
-// Verify tells whether r and s, of 32 bytes each, are a signature over digest by the key of the table. digest is
-// SM3(Z || message), 32 bytes (GB/T 32918.2, section 7.1). Inputs of another length are no signature.
-func (t *Table) Verify(digest, r, s []byte) bool {
+// VerifyASN1 tells whether signature, the DER of SEQUENCE { r INTEGER, s INTEGER } (GM/T 0009, section 7.3), is one over digest by
+// the key of the table. digest is SM3(Z || message), 32 bytes (GB/T 32918.2, section 7.1).
+func (t *Table) VerifyASN1(digest, signature []byte) bool {
+	var inner cryptobyte.String
+	var r, s []byte
+	input := cryptobyte.String(signature)
+	if !input.ReadASN1(&inner, asn1.SEQUENCE) || !input.Empty() ||
+		!inner.ReadASN1Integer(&r) || !inner.ReadASN1Integer(&s) || !inner.Empty() || len(r) > 32 || len(s) > 32 {
+		return false
+	}
+	var rs [64]byte
+	copy(rs[32-len(r):], r)
+	copy(rs[64-len(s):], s)
+	return t.verify(digest, rs[:32], rs[32:])
+}
+
+// verify takes 32 bytes of each.
+func (t *Table) verify(digest, r, s []byte) bool {
 	if len(digest) != 32 || len(r) != 32 || len(s) != 32 {
 		return false
 	}

@@ -31,7 +31,8 @@ func (c signature) check(t *testing.T) bool {
 	require.NoError(t, err)
 	der, err := asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(c.r), new(big.Int).SetBytes(c.s)})
 	require.NoError(t, err)
-	got := table.Verify(c.digest, c.r, c.s)
+	got := table.verify(c.digest, c.r, c.s)
+	require.Equal(t, got, table.VerifyASN1(c.digest, der))
 	require.Equal(t, sm2.VerifyASN1(c.key, c.digest, der), got, "%+v", c)
 	return got
 }
@@ -190,9 +191,22 @@ func TestNoSignature(t *testing.T) {
 	}
 	table, err := New(key)
 	require.NoError(t, err)
-	require.False(t, table.Verify(good.digest[1:], good.r, good.s))
-	require.False(t, table.Verify(good.digest, good.r[1:], good.s))
-	require.False(t, table.Verify(good.digest, good.r, append([]byte{0}, good.s...)))
+	require.False(t, table.verify(good.digest[1:], good.r, good.s))
+	require.False(t, table.verify(good.digest, good.r[1:], good.s))
+	require.False(t, table.verify(good.digest, good.r, append([]byte{0}, good.s...)))
+	der, err := asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(good.r), new(big.Int).SetBytes(good.s)})
+	require.NoError(t, err)
+	require.True(t, table.VerifyASN1(good.digest, der))
+	for what, bad := range map[string][]byte{
+		"nothing": nil, "cut": der[:len(der)-1], "data behind": append(slices.Clone(der), 0), "long length": append([]byte{0x30, 0x81}, der[1:]...),
+	} {
+		require.False(t, table.VerifyASN1(good.digest, bad), what)
+	}
+	for _, r := range []*big.Int{new(big.Int).Neg(new(big.Int).SetBytes(good.r)), new(big.Int).Lsh(big.NewInt(1), 300)} {
+		der, err = asn1.Marshal(struct{ R, S *big.Int }{r, new(big.Int).SetBytes(good.s)})
+		require.NoError(t, err)
+		require.False(t, table.VerifyASN1(good.digest, der))
+	}
 }
 
 func TestNewRefuses(t *testing.T) {
@@ -246,16 +260,12 @@ func BenchmarkVerify(b *testing.B) {
 	digest := make([]byte, 32)
 	der, err := sm2.SignASN1(rand.Reader, key, digest, nil)
 	require.NoError(b, err)
-	var rs struct{ R, S *big.Int }
-	_, err = asn1.Unmarshal(der, &rs)
-	require.NoError(b, err)
 	table, err := New(&key.PublicKey)
 	require.NoError(b, err)
-	r, s := bytes32(rs.R), bytes32(rs.S)
 	b.Run("table", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if !table.Verify(digest, r, s) {
+			if !table.VerifyASN1(digest, der) {
 				b.Fatal("refused")
 			}
 		}
