@@ -14,7 +14,7 @@ import (
 // fabric-protos-go, the kits those of fabric-protos-go-apiv2 under the same names: a program that links both panics at its start.
 func TestKitsImportNothingOfFabric(t *testing.T) {
 	const fabric = "github.com/hyperledger/fabric"
-	ours := []string{fabric + "/pkg/", fabric + "/common/crypto/gmtls", fabric + "/common/crypto/gmx509"}
+	ours := []string{fabric + "/pkg/", fabric + "/common/crypto/gmtls", fabric + "/common/crypto/gmx509", fabric + "/common/crypto/sm2table"}
 	for _, kit := range []string{"./gmshim/...", "./gmgateway/...", "../examples/...", "../integration/chaincode/..."} {
 		list := exec.Command("go", "list", "-deps", kit)
 		list.Stderr = t.Output()

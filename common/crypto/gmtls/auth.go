@@ -139,9 +139,13 @@ type trust struct {
 }
 
 // verify builds the chains of the peer's certificates and records them in p.
-func (p *peer) verify(t trust, now time.Time) error {
+// pool stands for t.roots, or is nil.
+func (p *peer) verify(t trust, pool *cachedPool, now time.Time) error {
 	roots := t.roots
-	if roots == nil {
+	switch {
+	case pool != nil:
+		roots = pool.copy // what is remembered holds for this, whatever becomes of the other
+	case roots == nil:
 		roots = smx509.NewCertPool() // nil would mean the system's
 	}
 	opts := smx509.VerifyOptions{
@@ -159,13 +163,13 @@ func (p *peer) verify(t trust, now time.Time) error {
 			opts.Intermediates.AddCert(cert)
 		}
 	}
-	signChains, err := leaves[0].Verify(opts)
+	signChains, err := pool.chains(leaves[0], opts)
 	if err != nil {
 		return fmt.Errorf("signing certificate: %w", err)
 	}
 	var encChains [][]*smx509.Certificate
 	if len(leaves) == 2 {
-		if encChains, err = leaves[1].Verify(opts); err != nil {
+		if encChains, err = pool.chains(leaves[1], opts); err != nil {
 			return fmt.Errorf("encryption certificate: %w", err)
 		}
 	}
@@ -177,6 +181,24 @@ func (p *peer) verify(t trust, now time.Time) error {
 	}
 	p.signChains, p.encChains = stdChains(signChains, known), stdChains(encChains, known)
 	return nil
+}
+
+// chains returns the chains of a peer's certificate: from an anchor, or those of
+// the engine's path builder.
+func (pool *cachedPool) chains(cert *smx509.Certificate, opts smx509.VerifyOptions) ([][]*smx509.Certificate, error) {
+	if pool == nil {
+		return cert.Verify(opts)
+	}
+	if a := pool.anchors.of(cert); a != nil {
+		if chains := a.chain(cert, opts); chains != nil {
+			return chains, nil
+		}
+	}
+	chains, err := cert.Verify(opts)
+	if err == nil {
+		pool.anchors.learn(chains)
+	}
+	return chains, err
 }
 
 func isPair(sign, enc *smx509.Certificate) bool {
@@ -230,7 +252,7 @@ func (c *Conn) identify(ders [][]byte, t *trust) (*peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.verify(*t, now); err != nil {
+	if err := p.verify(*t, pool, now); err != nil {
 		return nil, c.verificationError(p, err)
 	}
 	if pool != nil {

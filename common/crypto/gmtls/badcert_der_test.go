@@ -213,8 +213,7 @@ func TestBadCertificateEncodings(t *testing.T) {
 		b := &badCerts{t: t, root: root, inter: inter, pair: pair.Certificate}
 		bad := pair
 		bad.Certificate = test.certs(b)
-		t.Run(test.name+"/client verifies", func(t *testing.T) { verifyBadServer(t, root, bad, test.alert, test.text) })
-		t.Run(test.name+"/server verifies", func(t *testing.T) { verifyBadClient(t, root, bad, test.alert, test.text) })
+		testBadCertificate(t, test.name, byBoth, root, bad, test.alert, test.text)
 	}
 }
 

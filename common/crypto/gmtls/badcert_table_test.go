@@ -267,18 +267,31 @@ func TestBadCertificates(t *testing.T) {
 		certs := test.certs(&badCerts{t, root, inter, append([][]byte(nil), good.Certificate...)})
 		// The keys are always those of the good pair.
 		bad := Certificate{Certificate: certs, PrivateKey: good.PrivateKey, EncPrivateKey: good.EncPrivateKey}
-		if test.who&byClient != 0 {
-			t.Run(test.name+"/client verifies", func(t *testing.T) { verifyBadServer(t, root, bad, test.alert, test.text) })
+		testBadCertificate(t, test.name, test.who, root, bad, test.alert, test.text)
+	}
+}
+
+// testBadCertificate lets those who are to refuse a peer meet it, with a cache
+// that knows nothing and with one that has an anchor of the root.
+func testBadCertificate(t *testing.T, name string, who int, root *testCA, bad Certificate, alert AlertError, text string) {
+	for how, cacheFor := range map[string]func(*testing.T, *testCA, smx509.ExtKeyUsage) *ChainCache{
+		"": func(*testing.T, *testCA, smx509.ExtKeyUsage) *ChainCache { return NewChainCache(4) }, ", knowing the authority": anchoredCache,
+	} {
+		if who&byClient != 0 {
+			t.Run(name+"/client verifies"+how, func(t *testing.T) {
+				verifyBadServer(t, root, cacheFor(t, root, smx509.ExtKeyUsageServerAuth), bad, alert, text)
+			})
 		}
-		if test.who&byServer != 0 {
-			t.Run(test.name+"/server verifies", func(t *testing.T) { verifyBadClient(t, root, bad, test.alert, test.text) })
+		if who&byServer != 0 {
+			t.Run(name+"/server verifies"+how, func(t *testing.T) {
+				verifyBadClient(t, root, cacheFor(t, root, smx509.ExtKeyUsageClientAuth), bad, alert, text)
+			})
 		}
 	}
 }
 
 // verifyBadServer lets a client meet a server that sends the certificates.
-func verifyBadServer(t *testing.T, root *testCA, bad Certificate, alert AlertError, text string) {
-	cache := NewChainCache(4)
+func verifyBadServer(t *testing.T, root *testCA, cache *ChainCache, bad Certificate, alert AlertError, text string) {
 	c, s := tcpPair(t)
 	server := Server(s, &Config{})
 	done := make(chan error, 1)
@@ -318,8 +331,7 @@ func verifyBadServer(t *testing.T, root *testCA, bad Certificate, alert AlertErr
 }
 
 // verifyBadClient lets a server meet a client that sends the certificates.
-func verifyBadClient(t *testing.T, root *testCA, bad Certificate, alert AlertError, text string) {
-	cache := NewChainCache(4)
+func verifyBadClient(t *testing.T, root *testCA, cache *ChainCache, bad Certificate, alert AlertError, text string) {
 	c, s := tcpPair(t)
 	config := &Config{
 		ClientCAs: poolOf(root), ClientAuth: RequireAndVerifyClientCert, ChainCache: cache,

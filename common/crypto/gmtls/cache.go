@@ -41,7 +41,10 @@ type ChainCache struct {
 const maxCachedPools = 64
 
 // cachedPool stands for all pools with the contents of copy.
-type cachedPool struct{ copy *smx509.CertPool }
+type cachedPool struct {
+	copy    *smx509.CertPool
+	anchors anchors
+}
 
 type chainKey struct {
 	certs    uint64 // hash of the DER; equality is checked apart
@@ -84,7 +87,7 @@ func (cc *ChainCache) pool(p *smx509.CertPool) *cachedPool {
 	if len(cc.pools) == maxCachedPools {
 		cc.dropPoolLocked(cc.pools[maxCachedPools-1])
 	}
-	added := &cachedPool{p.Clone()}
+	added := &cachedPool{copy: p.Clone()}
 	cc.pools = slices.Insert(cc.pools, 0, added)
 	return added
 }

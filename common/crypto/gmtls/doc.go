@@ -12,7 +12,8 @@
 // keeps.
 //
 // The package depends on github.com/emmansun/gmsm for the algorithms, on the
-// standard library and on golang.org/x/crypto. It logs nothing: a Config can
+// standard library, on golang.org/x/crypto, and on sm2table beside it, which
+// needs no more. It logs nothing: a Config can
 // carry a trace function instead.
 //
 // What it refuses to do: it speaks no TLS and no SSL (see [Sniff] for serving
