@@ -82,8 +82,13 @@ func (a *anchors) learn(chains [][]*smx509.Certificate) {
 func asksNothing(root *smx509.Certificate) bool {
 	return root.Version == 3 && root.BasicConstraintsValid && root.IsCA && root.KeyUsage&smx509.KeyUsageCertSign != 0 &&
 		len(root.UnhandledCriticalExtensions) == 0 && len(root.ExtKeyUsage) == 0 && len(root.UnknownExtKeyUsage) == 0 &&
-		!hasExtension(root, nameConstraintsID) && !hasExtension(root, policyConstraintsID) &&
-		!hasExtension(root, policyMappingsID) && !hasExtension(root, inhibitAnyPolicyID)
+		!hasExtension(root, nameConstraintsID) && !rulesPolicies(root)
+}
+
+// rulesPolicies tells whether a certificate makes demands on the policies of a
+// chain (RFC 5280, 6.1.4 and 6.1.5).
+func rulesPolicies(cert *smx509.Certificate) bool {
+	return hasExtension(cert, policyConstraintsID) || hasExtension(cert, policyMappingsID) || hasExtension(cert, inhibitAnyPolicyID)
 }
 
 // The last numbers of extensions below 2.5.29 (RFC 5280, appendix A.2).
@@ -118,7 +123,7 @@ func (a *anchors) of(cert *smx509.Certificate) *anchor {
 // its own root a certificate has all checked that is its own: validity, usage,
 // critical extensions.
 func (a *anchor) chain(cert *smx509.Certificate, opts smx509.VerifyOptions) [][]*smx509.Certificate {
-	if !bytes.Equal(cert.RawIssuer, a.cert.RawSubject) || cert.SignatureAlgorithm != smx509.SM2WithSM3 ||
+	if !bytes.Equal(cert.RawIssuer, a.cert.RawSubject) || cert.SignatureAlgorithm != smx509.SM2WithSM3 || rulesPolicies(cert) ||
 		opts.CurrentTime.Before(a.cert.NotBefore) || opts.CurrentTime.After(a.cert.NotAfter) {
 		return nil
 	}

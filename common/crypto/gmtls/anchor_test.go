@@ -4,6 +4,8 @@ package gmtls
 
 import (
 	"bytes"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"sync"
 	"testing"
 	"time"
@@ -83,6 +85,9 @@ func TestAnchorRefuses(t *testing.T) {
 	opts := smx509.VerifyOptions{CurrentTime: time.Now(), KeyUsages: []smx509.ExtKeyUsage{smx509.ExtKeyUsageServerAuth}}
 	at := func(when time.Time) smx509.VerifyOptions { o := opts; o.CurrentTime = when; return o }
 	good := b.signCert()
+	policy := func(c *smx509.Certificate) { // requireExplicitPolicy 0
+		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 36}, Value: []byte{0x30, 3, 0x80, 1, 0}}}
+	}
 	for name, test := range map[string]struct {
 		der  []byte
 		opts smx509.VerifyOptions
@@ -95,6 +100,7 @@ func TestAnchorRefuses(t *testing.T) {
 		"expired":                           {b.signCert(expired), opts, false},
 		"not yet valid":                     {b.signCert(notYet), opts, false},
 		"unknown critical extension":        {b.signCert(critical), opts, false},
+		"demands on policies":               {b.signCert(policy), opts, false},
 		"another extended usage":            {b.signCert(codeSigning), opts, false},
 		"the authority is not valid yet":    {good, at(root.cert.NotBefore.Add(-time.Hour)), false},
 		"the authority is valid no longer":  {good, at(root.cert.NotAfter.Add(time.Hour)), false},
