@@ -27,9 +27,6 @@ type Table struct {
 	entries [1<<teeth - 1]affine // of the set with the bits of index + 1
 }
 
-// Size is the memory that a Table takes, in bytes.
-const Size = (1<<teeth - 1) * 64
-
 // New makes the table of a key, which takes as long as two or three verifications without it. It fails if the key is not a
 // point of the SM2 curve.
 func New(key *ecdsa.PublicKey) (*Table, error) {
