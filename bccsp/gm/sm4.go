@@ -10,8 +10,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/emmansun/gmsm/sm4"
 	"github.com/hyperledger/fabric/bccsp"
+	"github.com/hyperledger/fabric/common/crypto/sm4"
 )
 
 const (

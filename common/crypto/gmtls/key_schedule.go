@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/emmansun/gmsm/sm3"
-	"github.com/emmansun/gmsm/sm4"
+	"github.com/hyperledger/fabric/common/crypto/sm4"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 	"io"
 
 	"github.com/emmansun/gmsm/sm3"
-	"github.com/emmansun/gmsm/sm4"
+	"github.com/hyperledger/fabric/common/crypto/sm4"
 )
 
 // recordCipher protects the records of one direction (GB/T 38636-2020,
