@@ -36,7 +36,7 @@ func (p *Profile) transport(name string, peer Peer) (credentials.TransportCreden
 	if err != nil {
 		return nil, nil, fmt.Errorf("gmgateway: %s: %w", field, err)
 	}
-	return p.tlcp(&gmtls.Config{RootCAs: pool, ServerName: serverName})
+	return p.tlcp(&gmtls.Config{RootCAs: pool, ServerName: serverName, ChainCache: gmtls.NewChainCache(1)})
 }
 
 // tls adds the client certificate of the profile.

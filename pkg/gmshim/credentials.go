@@ -47,6 +47,7 @@ func tlcpCredentials(props *TLCPProperties) (credentials.TransportCredentials, e
 		Certificates:           []gmtls.Certificate{pair},
 		SessionTicketsDisabled: true,
 		HandshakeTimeout:       handshakeTimeout,
+		ChainCache:             gmtls.NewChainCache(16), // its clients are a few peers
 	}
 	if len(props.ClientCACerts) > 0 {
 		if config.ClientCAs, err = roots.SM2(props.ClientCACerts); err != nil {

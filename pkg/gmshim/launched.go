@@ -125,6 +125,7 @@ func (l *Launched) credentials() (credentials.TransportCredentials, error) {
 		Certificates:     []gmtls.Certificate{pair},
 		RootCAs:          pool,
 		HandshakeTimeout: handshakeTimeout,
+		ChainCache:       gmtls.NewChainCache(1),
 	}), nil
 }
 

@@ -45,7 +45,7 @@ type anchorUse struct {
 	anchor *anchor
 }
 
-// learn takes note of chains that the path builder made.
+// learn takes note of the chains of a peer that has proved who it is.
 func (a *anchors) learn(chains [][]*smx509.Certificate) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -123,7 +123,9 @@ func (a *anchors) of(cert *smx509.Certificate) *anchor {
 // its own root a certificate has all checked that is its own: validity, usage,
 // critical extensions.
 func (a *anchor) chain(cert *smx509.Certificate, opts smx509.VerifyOptions) [][]*smx509.Certificate {
-	if !bytes.Equal(cert.RawIssuer, a.cert.RawSubject) || cert.SignatureAlgorithm != smx509.SM2WithSM3 || rulesPolicies(cert) ||
+	// A certificate with the name and perhaps the key of the root itself must not
+	// stand below it in a chain.
+	if !bytes.Equal(cert.RawIssuer, a.cert.RawSubject) || bytes.Equal(cert.RawSubject, a.cert.RawSubject) || cert.SignatureAlgorithm != smx509.SM2WithSM3 || rulesPolicies(cert) ||
 		opts.CurrentTime.Before(a.cert.NotBefore) || opts.CurrentTime.After(a.cert.NotAfter) {
 		return nil
 	}

@@ -37,6 +37,7 @@ func meetPeers(t *testing.T, cache *ChainCache, ca *testCA, tr trust, n int) {
 
 func identifyUnder(cache *ChainCache, ders [][]byte, tr trust, at time.Time) (*peer, error) {
 	c := &Conn{isClient: true, config: &Config{ChainCache: cache, Time: func() time.Time { return at }}}
+	defer c.remember()
 	return c.identify(ders, &tr)
 }
 
@@ -84,7 +85,14 @@ func TestAnchorRefuses(t *testing.T) {
 	b := &badCerts{t: t, root: root}
 	opts := smx509.VerifyOptions{CurrentTime: time.Now(), KeyUsages: []smx509.ExtKeyUsage{smx509.ExtKeyUsageServerAuth}}
 	at := func(when time.Time) smx509.VerifyOptions { o := opts; o.CurrentTime = when; return o }
-	good := b.signCert()
+	good := b.signCert(func(c *smx509.Certificate) { // for longer than the authority, both ways
+		c.NotBefore, c.NotAfter = root.cert.NotBefore.Add(-2*time.Hour), root.cert.NotAfter.Add(2*time.Hour)
+	})
+	self := func(key any) []byte { // issued by the root to its own name
+		template := leafTemplate(testName, testSignUsage)
+		template.Subject = root.cert.Subject
+		return sign(t, template, root.cert, key, root.key).Raw
+	}
 	policy := func(c *smx509.Certificate) { // requireExplicitPolicy 0
 		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 36}, Value: []byte{0x30, 3, 0x80, 1, 0}}}
 	}
@@ -105,6 +113,8 @@ func TestAnchorRefuses(t *testing.T) {
 		"the authority is not valid yet":    {good, at(root.cert.NotBefore.Add(-time.Hour)), false},
 		"the authority is valid no longer":  {good, at(root.cert.NotAfter.Add(time.Hour)), false},
 		"no time is given":                  {good, at(time.Time{}), false},
+		"with name and key of the root":     {self(&root.key.PublicKey), opts, false},
+		"with the name of the root":         {self(&newKey(t).PublicKey), opts, false},
 		"an authority that the root issued": {newCA(t, "inter", root).pair(t, testName, nil).Certificate[0], opts, false},
 	} {
 		cert, err := smx509.ParseCertificate(test.der)

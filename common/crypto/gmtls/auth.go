@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/emmansun/gmsm/sm2"
@@ -89,6 +90,9 @@ func parsePeer(ders [][]byte) (*peer, error) {
 		std:   make([]*x509.Certificate, len(ders)),
 	}
 	for i, der := range ders {
+		if err := checkBounds(i, der); err != nil {
+			return nil, err
+		}
 		cert, err := smx509.ParseCertificate(bytes.Clone(der))
 		if err != nil {
 			return nil, failf(AlertBadCertificate, "parsing certificate %d of the peer: %w", i, err)
@@ -138,9 +142,9 @@ type trust struct {
 	unpaired bool // Config.AllowUnpairedCertificates
 }
 
-// verify builds the chains of the peer's certificates and records them in p.
-// pool stands for t.roots, or is nil.
-func (p *peer) verify(t trust, pool *cachedPool, now time.Time) error {
+// verify builds the chains of the peer's certificates, records them in p and
+// returns them all. pool stands for t.roots, or is nil.
+func (p *peer) verify(t trust, pool *cachedPool, now time.Time) ([][]*smx509.Certificate, error) {
 	roots := t.roots
 	switch {
 	case pool != nil:
@@ -155,7 +159,7 @@ func (p *peer) verify(t trust, pool *cachedPool, now time.Time) error {
 	}
 	leaves := p.leaves()
 	if len(leaves) == 2 && !t.unpaired && !isPair(leaves[0], leaves[1]) {
-		return errUnpaired
+		return nil, errUnpaired
 	}
 	if len(p.certs) > len(leaves) {
 		opts.Intermediates = smx509.NewCertPool()
@@ -165,12 +169,12 @@ func (p *peer) verify(t trust, pool *cachedPool, now time.Time) error {
 	}
 	signChains, err := pool.chains(leaves[0], opts)
 	if err != nil {
-		return fmt.Errorf("signing certificate: %w", err)
+		return nil, fmt.Errorf("signing certificate: %w", err)
 	}
 	var encChains [][]*smx509.Certificate
 	if len(leaves) == 2 {
 		if encChains, err = pool.chains(leaves[1], opts); err != nil {
-			return fmt.Errorf("encryption certificate: %w", err)
+			return nil, fmt.Errorf("encryption certificate: %w", err)
 		}
 	}
 	p.narrowValidity(signChains)
@@ -180,7 +184,7 @@ func (p *peer) verify(t trust, pool *cachedPool, now time.Time) error {
 		known[cert] = p.std[i]
 	}
 	p.signChains, p.encChains = stdChains(signChains, known), stdChains(encChains, known)
-	return nil
+	return slices.Concat(signChains, encChains), nil
 }
 
 // chains returns the chains of a peer's certificate: from an anchor, or those of
@@ -194,11 +198,7 @@ func (pool *cachedPool) chains(cert *smx509.Certificate, opts smx509.VerifyOptio
 			return chains, nil
 		}
 	}
-	chains, err := cert.Verify(opts)
-	if err == nil {
-		pool.anchors.learn(chains)
-	}
-	return chains, err
+	return cert.Verify(opts)
 }
 
 func isPair(sign, enc *smx509.Certificate) bool {
@@ -234,16 +234,14 @@ func (c *Conn) authenticate(ders [][]byte, t *trust) error {
 	return c.consultCallbacks()
 }
 
-// identify returns the peer, from the chain cache if it is known there.
+// identify returns the peer, from the chain cache if it is known there. A new one
+// is kept for remember.
 func (c *Conn) identify(ders [][]byte, t *trust) (*peer, error) {
+	c.met = nil
 	if t == nil {
 		return parsePeer(ders)
 	}
-	cache := c.config.ChainCache
-	if cache == nil {
-		cache = sharedChainCache
-	}
-	now := c.config.now()
+	cache, now := c.config.ChainCache, c.config.now()
 	pool := cache.pool(t.roots)
 	if p := cache.get(ders, pool, t, now); p != nil {
 		return p, nil
@@ -252,12 +250,13 @@ func (c *Conn) identify(ders [][]byte, t *trust) (*peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.verify(*t, pool, now); err != nil {
+	chains, err := p.verify(*t, pool, now)
+	if err != nil {
 		return nil, c.verificationError(p, err)
 	}
 	if pool != nil {
 		p.roots = pool.copy
-		cache.put(p, pool, t)
+		c.met = &acquaintance{cache, p, pool, *t, chains}
 	}
 	return p, nil
 }

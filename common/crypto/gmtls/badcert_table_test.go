@@ -13,6 +13,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -53,6 +54,33 @@ func (b *badCerts) encCert(options ...certOptions) []byte {
 // under returns a good pair issued by an authority, followed by its certificate.
 func (b *badCerts) under(ca *testCA) [][]byte {
 	return append(ca.pair(b.t, testName, nil).Certificate, ca.cert.Raw)
+}
+
+// unknownExtensions adds n that nobody knows, each of so many bytes.
+func unknownExtensions(n, size int) certOptions {
+	return func(c *smx509.Certificate) {
+		for i := range n {
+			c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3, size, i}, Value: bytes.Repeat([]byte{0xff}, size)})
+		}
+	}
+}
+
+// manyUsages returns an authority with n extended usages, each of which takes
+// three bytes of DER.
+func manyUsages(t testing.TB, n int) *testCA {
+	return newCA(t, "junk", nil, func(c *smx509.Certificate) {
+		for range n {
+			c.UnknownExtKeyUsage = append(c.UnknownExtKeyUsage, asn1.ObjectIdentifier{1, 2})
+		}
+	})
+}
+
+func manyNames(n int) certOptions {
+	return func(c *smx509.Certificate) {
+		for i := range n {
+			c.DNSNames = append(c.DNSNames, "h"+strconv.Itoa(i))
+		}
+	}
 }
 
 // tamper changes the last byte of the signature.
@@ -244,7 +272,12 @@ var badCertTable = []struct {
 	{"garbage in an intermediate", byBoth, func(b *badCerts) [][]byte { return append(b.pair, []byte("garbage")) }, AlertBadCertificate, "parsing certificate 2"},
 	{"truncated certificate", byBoth, func(b *badCerts) [][]byte { return [][]byte{b.pair[0][:len(b.pair[0])-1], b.pair[1]} }, AlertBadCertificate, "parsing certificate 0"},
 	{"bytes after the certificate", byBoth, func(b *badCerts) [][]byte { return [][]byte{append(bytes.Clone(b.pair[0]), 0), b.pair[1]} }, AlertBadCertificate, "parsing certificate 0"},
-	{"huge garbage", byBoth, func(b *badCerts) [][]byte { return [][]byte{bytes.Repeat([]byte{0x30}, 60<<10), b.pair[1]} }, AlertBadCertificate, "parsing certificate 0"},
+	{"huge garbage", byBoth, func(b *badCerts) [][]byte { return [][]byte{bytes.Repeat([]byte{0x30}, 16<<10), b.pair[1]} }, AlertBadCertificate, "parsing certificate 0"},
+	{"certificate over the limit", byBoth, func(b *badCerts) [][]byte { return [][]byte{b.pair[0], make([]byte, 16<<10+1)} }, AlertBadCertificate, "certificate 1 of the peer has 16385 bytes, more than 16384"},
+	{"too many extensions", byBoth, func(b *badCerts) [][]byte { return [][]byte{b.signCert(unknownExtensions(64, 1)), b.pair[1]} }, AlertBadCertificate, "certificate 0 of the peer has more than 64 extensions"},
+	{"too large an extension", byBoth, func(b *badCerts) [][]byte { return [][]byte{b.signCert(unknownExtensions(1, 8<<10)), b.pair[1]} }, AlertBadCertificate, "certificate 0 of the peer has an extension of 8203 bytes, more than 8192"},
+	{"too many extended usages", byBoth, func(b *badCerts) [][]byte { return append(b.pair, manyUsages(b.t, 1000).cert.Raw) }, AlertBadCertificate, "certificate 2 of the peer has more than 1000 ASN.1 elements"},
+	{"too many names", byBoth, func(b *badCerts) [][]byte { return [][]byte{b.signCert(manyNames(1000)), b.pair[1]} }, AlertBadCertificate, "certificate 0 of the peer has more than 1000 ASN.1 elements"},
 	{"message over the limit", byBoth, func(b *badCerts) [][]byte { return [][]byte{make([]byte, 70<<10), b.pair[1]} }, AlertIllegalParameter, "exceeds the limit of 65536"},
 	{"too many certificates", byBoth, func(b *badCerts) [][]byte {
 		certs := b.pair
@@ -366,10 +399,8 @@ func checkRefusal(t *testing.T, err, peerErr error, cache *ChainCache, alert Ale
 	if errors.As(err, &verification) && len(verification.UnverifiedCertificates) == 0 {
 		t.Error("the verification error does not carry the certificates")
 	}
-	for _, el := range cache.byKey {
-		// Chains that are fine are kept where something else was refused.
-		p := el.Value.(*chainEntry).peer
-		if alert != AlertDecryptError && p.enc != nil && p.verifyHostname(testName) == nil {
+	for _, p := range cache.peers.Values() {
+		if p.verifyHostname(testName) == nil { // those that made the anchor have another name
 			t.Error("the cache keeps what was refused")
 		}
 	}
@@ -398,8 +429,9 @@ func TestGoodCertificates(t *testing.T) {
 				c.KeyUsage = smx509.KeyUsageKeyAgreement
 			}
 		}),
-		"no extended usage":        root.pair(t, testName, nil, func(c *smx509.Certificate) { c.ExtKeyUsage = nil }),
-		"name within a constraint": constrained.pair(t, testName, []*testCA{constrained}),
+		"as large as the bounds allow": root.pair(t, testName, nil, unknownExtensions(50, 80), unknownExtensions(1, 8000), manyNames(500)),
+		"no extended usage":            root.pair(t, testName, nil, func(c *smx509.Certificate) { c.ExtKeyUsage = nil }),
+		"name within a constraint":     constrained.pair(t, testName, []*testCA{constrained}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			pool := poolOf(root)

@@ -3,15 +3,14 @@
 package gmtls
 
 import (
-	"bytes"
-	"container/list"
-	"hash/maphash"
-	"reflect"
+	"crypto/sha256"
+	"encoding/binary"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 // ChainCache keeps the parsed certificates and the verified chains of peers, so
@@ -21,24 +20,31 @@ import (
 // A peer is found again only if it sends the same bytes, the pool of
 // authorities has the same contents as then (whether or not it is the same
 // object), the same is asked of the chains, and every certificate in them is
-// still valid. What failed verification is not kept. Names and callbacks are
-// checked for every connection, without the cache. Pools with certificates that
-// AddCertWithConstraint added are never cached for, since what the constraint
-// says may change.
+// still valid. A peer is kept only after a complete handshake, in which it has
+// proved that it has the private keys, and only if each certificate that it
+// sent stands in one of its verified chains. Names and callbacks are checked for
+// every connection, without the cache.
+//
+// Pools with certificates that AddCertWithConstraint added must not be used
+// together with a cache: the answers of the constraints would be kept.
 type ChainCache struct {
 	capacity int
-	seed     maphash.Seed
 
 	mu    sync.Mutex
-	byKey map[chainKey]*list.Element // protected by mu
-	order *list.List                 // of *chainEntry, protected by mu; most recent first
-	pools []*cachedPool              // protected by mu; most recent first
+	peers *simplelru.LRU[chainKey, *peer] // protected by mu; nil: nothing is kept
+	bytes int                             // of DER in peers, protected by mu
+	pools []*cachedPool                   // protected by mu; most recent first
 }
 
-// maxCachedPools bounds the pools for which a cache keeps chains. A process has
-// few: the clients' authorities, those of each group of servers, and their
-// predecessors.
-const maxCachedPools = 64
+const (
+	// maxCachedPools bounds the pools for which a cache keeps chains. A process
+	// has few: the clients' authorities, those of each group of servers, and
+	// their predecessors.
+	maxCachedPools = 64
+	// cachedBytes bounds the DER of all peers in a cache, as so much for each of
+	// its capacity. A usual pair has 1,500 bytes.
+	cachedBytes = 4 << 10
+)
 
 // cachedPool stands for all pools with the contents of copy.
 type cachedPool struct {
@@ -47,32 +53,27 @@ type cachedPool struct {
 }
 
 type chainKey struct {
-	certs    uint64 // hash of the DER; equality is checked apart
+	certs    [sha256.Size]byte // of the DER that the peer sent
 	pool     *cachedPool
 	usage    smx509.ExtKeyUsage
 	unpaired bool
 }
 
-type chainEntry struct {
-	key  chainKey
-	peer *peer
-}
-
-// NewChainCache returns a cache for the chains of up to capacity peers. With a
-// capacity below 1 it keeps nothing.
+// NewChainCache returns a cache for the chains of up to capacity peers, or of
+// fewer if their certificates exceed 4 KiB each on the average. With a capacity
+// below 1 it keeps nothing.
 func NewChainCache(capacity int) *ChainCache {
-	return &ChainCache{
-		capacity: capacity,
-		seed:     maphash.MakeSeed(),
-		byKey:    make(map[chainKey]*list.Element),
-		order:    list.New(),
+	cc := &ChainCache{capacity: capacity}
+	if capacity > 0 {
+		cc.peers, _ = simplelru.NewLRU(capacity, func(_ chainKey, p *peer) { cc.bytes -= p.size() }) // fails for a capacity below 1
 	}
+	return cc
 }
 
 // pool returns what stands for the contents of p at present, or nil if chains
 // that end in p are not to be cached.
 func (cc *ChainCache) pool(p *smx509.CertPool) *cachedPool {
-	if cc.capacity < 1 || p == nil || hasConstraints(p) {
+	if cc == nil || cc.capacity < 1 || p == nil {
 		return nil
 	}
 	cc.mu.Lock()
@@ -93,38 +94,23 @@ func (cc *ChainCache) pool(p *smx509.CertPool) *cachedPool {
 }
 
 func (cc *ChainCache) dropPoolLocked(pool *cachedPool) {
-	for key, el := range cc.byKey {
+	for _, key := range cc.peers.Keys() {
 		if key.pool == pool {
-			cc.removeLocked(el)
+			cc.peers.Remove(key)
 		}
 	}
 	cc.pools = slices.DeleteFunc(cc.pools, func(p *cachedPool) bool { return p == pool })
 }
 
-// hasConstraints tells whether verification under the pool may depend on more
-// than the certificates in it. The engine does not export that, so a pool whose
-// insides look unfamiliar counts as one that has.
-func hasConstraints(p *smx509.CertPool) bool {
-	certs := reflect.ValueOf(p).Elem().FieldByName("lazyCerts")
-	if certs.Kind() != reflect.Slice {
-		return true
-	}
-	for i := range certs.Len() {
-		constraint := certs.Index(i).FieldByName("constraint")
-		if constraint.Kind() != reflect.Func || !constraint.IsNil() {
-			return true
-		}
-	}
-	return false
-}
-
-func (cc *ChainCache) key(ders [][]byte, pool *cachedPool, t *trust) chainKey {
-	var h maphash.Hash
-	h.SetSeed(cc.seed)
+func (t *trust) key(ders [][]byte, pool *cachedPool) chainKey {
+	h := sha256.New()
 	for _, der := range ders {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(der))))
 		h.Write(der)
 	}
-	return chainKey{h.Sum64(), pool, t.usage, t.unpaired}
+	key := chainKey{pool: pool, usage: t.usage, unpaired: t.unpaired}
+	h.Sum(key.certs[:0])
+	return key
 }
 
 // get returns the peer that sent the same certificates before, or nil.
@@ -132,40 +118,70 @@ func (cc *ChainCache) get(ders [][]byte, pool *cachedPool, t *trust, now time.Ti
 	if pool == nil {
 		return nil
 	}
-	key := cc.key(ders, pool, t)
+	key := t.key(ders, pool)
 	cc.mu.Lock()
 	defer cc.mu.Unlock()
-	el, ok := cc.byKey[key]
+	p, ok := cc.peers.Get(key)
 	if !ok {
 		return nil
 	}
-	p := el.Value.(*chainEntry).peer
-	if !slices.EqualFunc(ders, p.raw, bytes.Equal) {
-		return nil // the hashes of two peers collide; the older one stays
-	}
 	if !p.validAt(now) {
-		cc.removeLocked(el)
+		cc.peers.Remove(key)
 		return nil
 	}
-	cc.order.MoveToFront(el)
 	return p
 }
 
-// put keeps a peer that passed verification under t.
-func (cc *ChainCache) put(p *peer, pool *cachedPool, t *trust) {
-	key := cc.key(p.raw, pool, t)
-	cc.mu.Lock()
-	defer cc.mu.Unlock()
-	if _, ok := cc.byKey[key]; ok || !slices.Contains(cc.pools, pool) {
-		return
-	}
-	if cc.order.Len() >= cc.capacity {
-		cc.removeLocked(cc.order.Back())
-	}
-	cc.byKey[key] = cc.order.PushFront(&chainEntry{key, p})
+// acquaintance is a peer whose chains were verified under trust and which has
+// yet to prove who it is.
+type acquaintance struct {
+	cache  *ChainCache
+	peer   *peer
+	pool   *cachedPool
+	trust  trust
+	chains [][]*smx509.Certificate
 }
 
-func (cc *ChainCache) removeLocked(el *list.Element) {
-	cc.order.Remove(el)
-	delete(cc.byKey, el.Value.(*chainEntry).key)
+// remember keeps the peer of a handshake that is complete.
+func (c *Conn) remember() {
+	a := c.met
+	c.met = nil
+	if a == nil {
+		return
+	}
+	a.pool.anchors.learn(a.chains)
+	if !a.peer.allInChains() {
+		return
+	}
+	cc, key := a.cache, a.trust.key(a.peer.raw, a.pool)
+	cc.mu.Lock()
+	defer cc.mu.Unlock()
+	if cc.peers.Contains(key) || !slices.Contains(cc.pools, a.pool) {
+		return
+	}
+	cc.peers.Add(key, a.peer)
+	for cc.bytes += a.peer.size(); cc.bytes > cc.capacity*cachedBytes; {
+		cc.peers.RemoveOldest()
+	}
+}
+
+// size is the length of the DER that the peer sent.
+func (p *peer) size() int {
+	n := 0
+	for _, der := range p.raw {
+		n += len(der)
+	}
+	return n
+}
+
+// allInChains reports whether every certificate that the peer sent stands in a
+// verified chain. What a peer only adds is not worth keeping.
+func (p *peer) allInChains() bool {
+	used := make(map[string]bool)
+	for _, chain := range slices.Concat(p.signChains, p.encChains) {
+		for _, cert := range chain {
+			used[string(cert.Raw)] = true
+		}
+	}
+	return !slices.ContainsFunc(p.raw, func(der []byte) bool { return !used[string(der)] })
 }

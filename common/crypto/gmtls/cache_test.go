@@ -36,6 +36,7 @@ func (f *cacheFixture) identify(t *testing.T, at time.Time) (hit bool, err error
 	c := &Conn{isClient: true, config: &Config{ChainCache: f.cache, Time: func() time.Time { return at }}}
 	known := f.cache.get(f.ders, f.cache.pool(f.trust.roots), &f.trust, at)
 	p, err := c.identify(f.ders, &f.trust)
+	c.remember()
 	if err == nil && len(p.signChains) == 0 {
 		t.Error("no chains come with the peer")
 	}
@@ -125,32 +126,10 @@ func TestChainCacheValidity(t *testing.T) {
 					t.Errorf("at %v: %v, want expired", at, err)
 				}
 			}
-			if n := f.cache.order.Len(); n != 0 {
+			if n := f.cache.peers.Len(); n != 0 {
 				t.Errorf("%d entries are left", n)
 			}
 		})
-	}
-}
-
-// Constraints are functions whose answer may change: nothing is cached.
-func TestChainCacheConstraints(t *testing.T) {
-	f := newCacheFixture(t, 4)
-	revoked := false
-	pool := smx509.NewCertPool()
-	pool.AddCertWithConstraint(f.ca.cert, func([]*smx509.Certificate) error {
-		if revoked {
-			return errors.New("revoked")
-		}
-		return nil
-	})
-	now := time.Now()
-	f.want(t, "without constraint", now, false)
-	f.trust.roots = pool
-	f.want(t, "with a constraint", now, false)
-	f.want(t, "and again", now, false)
-	revoked = true
-	if _, err := f.identify(t, now); err == nil {
-		t.Error("the constraint is not asked any more")
 	}
 }
 
@@ -162,7 +141,7 @@ func TestChainCacheBounds(t *testing.T) {
 		f.ders = f.ca.pair(t, testName, nil).Certificate
 		f.want(t, "new peer", now, false)
 	}
-	if n := len(f.cache.byKey); n != 3 || f.cache.order.Len() != 3 {
+	if n := f.cache.peers.Len(); n != 3 {
 		t.Errorf("%d entries, want 3", n)
 	}
 	f.want(t, "latest peer", now, true)
@@ -177,7 +156,7 @@ func TestChainCacheBounds(t *testing.T) {
 	if n := len(f.cache.pools); n != maxCachedPools {
 		t.Errorf("%d pools, want %d", n, maxCachedPools)
 	}
-	for key := range f.cache.byKey {
+	for _, key := range f.cache.peers.Keys() {
 		found := false
 		for _, pool := range f.cache.pools {
 			found = found || pool == key.pool
@@ -202,7 +181,7 @@ func TestChainCacheDoesNotReplaceCallbacks(t *testing.T) {
 	client, server := testConfigs(t)
 	mustShake(t, client, server)
 	mustShake(t, client, server)
-	if n := client.ChainCache.order.Len(); n != 1 {
+	if n := client.ChainCache.peers.Len(); n != 1 {
 		t.Fatalf("the client's cache has %d entries", n)
 	}
 
@@ -231,5 +210,166 @@ func TestChainCacheDoesNotReplaceCallbacks(t *testing.T) {
 	var hostname smx509.HostnameError
 	if _, _, clientErr, _ = shake(t, other, server); !errors.As(clientErr, &hostname) {
 		t.Errorf("another name: %v", clientErr)
+	}
+}
+
+// stopBefore runs the client's side of a handshake, with the certificates given,
+// up to ClientKeyExchange, and goes on with what then says.
+func stopBefore(t *testing.T, server *Config, certs [][]byte, then func(*clientHandshakeState) error) error {
+	t.Helper()
+	c, s := tcpPair(t)
+	done := make(chan error, 1)
+	go func() { done <- Server(s, server).Handshake() }()
+	runClient(Client(c, &Config{InsecureSkipVerify: true}), func(hs *clientHandshakeState) error {
+		if err := hs.readServerFlight(); err != nil {
+			return err
+		}
+		if err := hs.send(appendCertificate(nil, certs)); err != nil {
+			return err
+		}
+		if err := hs.sendClientKeys(); err != nil {
+			return err
+		}
+		return then(hs)
+	})
+	c.Close()
+	return <-done
+}
+
+// Nothing of a peer is kept before its handshake is complete: a stranger can
+// send certificates of somebody else and whatever he adds to them.
+func TestChainCacheKeepsNoStrangers(t *testing.T) {
+	client, server := testConfigs(t)
+	own := server.Certificates[0]
+	for name, then := range map[string]func(*clientHandshakeState) error{
+		"no CertificateVerify": func(hs *clientHandshakeState) error { return hs.flush() },
+		"CertificateVerify of another key": func(hs *clientHandshakeState) error {
+			sig, err := signMessage(hs.c.config.rand(), newKey(t), hs.signedTranscript())
+			if err != nil {
+				return err
+			}
+			if err := hs.send(appendVectorMessage(nil, msgCertificateVerify, sig)); err != nil {
+				return err
+			}
+			return hs.finishFull()
+		},
+		"no Finished": func(hs *clientHandshakeState) error {
+			sig, err := signMessage(hs.c.config.rand(), own.PrivateKey, hs.signedTranscript())
+			if err != nil {
+				return err
+			}
+			if err := hs.send(appendVectorMessage(nil, msgCertificateVerify, sig)); err != nil {
+				return err
+			}
+			return hs.flush()
+		},
+	} {
+		for range 2 * anchorFrom {
+			if err := stopBefore(t, server, own.Certificate, then); err == nil {
+				t.Fatalf("%s: the server's handshake is complete", name)
+			}
+		}
+		if n := server.ChainCache.peers.Len(); n != 0 || server.ChainCache.bytes != 0 {
+			t.Errorf("%s: the cache keeps %d peers, %d bytes", name, n, server.ChainCache.bytes)
+		}
+		if n := len(server.ChainCache.pool(server.ClientCAs).anchors.bySubject); n != 0 {
+			t.Errorf("%s: %d anchors are counted", name, n)
+		}
+	}
+	mustShake(t, client, server)
+	if server.ChainCache.peers.Len() != 1 {
+		t.Error("the cache does not keep who has proved his key")
+	}
+}
+
+// A server whose Finished does not come has not shown that it has the
+// encryption key.
+func TestChainCacheKeepsNoStrangeServers(t *testing.T) {
+	client, server := testConfigs(t)
+	c, s := tcpPair(t)
+	done := make(chan error, 1)
+	go func() {
+		done <- runServer(Server(s, server), func(hs *serverHandshakeState) error {
+			if err := hs.prepare(); err != nil {
+				return err
+			}
+			if err := hs.sendFlight(); err != nil {
+				return err
+			}
+			return hs.readClientFlight()
+		})
+		s.Close()
+	}()
+	if err := Client(c, client).Handshake(); err == nil {
+		t.Fatal("the client's handshake is complete")
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if n := client.ChainCache.peers.Len(); n != 0 {
+		t.Errorf("the client's cache keeps %d peers", n)
+	}
+}
+
+// Who sends certificates that belong to no chain of his is served and not kept.
+func TestChainCacheKeepsChainsOnly(t *testing.T) {
+	ca := newCA(t, "root", nil)
+	inter := newCA(t, "inter", ca)
+	for name, test := range map[string]struct {
+		pair Certificate
+		want int
+	}{
+		"chain":              {inter.pair(t, testName, []*testCA{inter}), 1},
+		"chain with root":    {inter.pair(t, testName, []*testCA{inter, ca}), 1},
+		"and something else": {inter.pair(t, testName, []*testCA{inter, manyUsages(t, 100)}), 0},
+	} {
+		client, server := testConfigs(t)
+		server.ClientCAs = poolOf(ca)
+		client.Certificates = []Certificate{test.pair}
+		for range 2 {
+			_, s := mustShake(t, client, server)
+			if got := s.ConnectionState().PeerCertificates; len(got) != len(test.pair.Certificate) {
+				t.Errorf("%s: %d certificates, want %d", name, len(got), len(test.pair.Certificate))
+			}
+		}
+		if n := server.ChainCache.peers.Len(); n != test.want {
+			t.Errorf("%s: %d peers are kept, want %d", name, n, test.want)
+		}
+	}
+}
+
+// The DER that is kept is bounded besides the number of peers.
+func TestChainCacheBytes(t *testing.T) {
+	f := newCacheFixture(t, 4)
+	now := time.Now()
+	for range 6 {
+		f.ders = f.ca.pair(t, testName, nil, unknownExtensions(1, 3000)).Certificate
+		f.want(t, "large peer", now, false)
+		f.want(t, "large peer again", now, true)
+		want := 0
+		for _, p := range f.cache.peers.Values() {
+			want += len(p.raw[0]) + len(p.raw[1])
+		}
+		if f.cache.bytes != want || want > 4*cachedBytes {
+			t.Fatalf("%d bytes are counted, there are %d, allowed are %d", f.cache.bytes, want, 4*cachedBytes)
+		}
+	}
+	if n := f.cache.peers.Len(); n != 2 {
+		t.Errorf("%d peers are kept", n)
+	}
+	for range 6 {
+		f.ders = f.ca.pair(t, testName, nil).Certificate
+		f.want(t, "usual peer", now, false)
+	}
+	if n := f.cache.peers.Len(); n != 4 {
+		t.Errorf("%d peers are kept", n)
+	}
+}
+
+// The bytes are told apart by where one certificate ends, too.
+func TestChainCacheKey(t *testing.T) {
+	var tr trust
+	if tr.key([][]byte{{1, 2}, {3}}, nil) == tr.key([][]byte{{1}, {2, 3}}, nil) || tr.key([][]byte{{1, 2}}, nil) == tr.key([][]byte{{1}, {2}}, nil) {
+		t.Error("certificates that end elsewhere have one key")
 	}
 }

@@ -305,8 +305,8 @@ type Config struct {
 	SessionLifetime time.Duration
 
 	// ChainCache keeps verified chains, so that a peer that is met again costs
-	// no chain building. nil means one that all such configurations share;
-	// NewChainCache(0) makes one that keeps nothing.
+	// no chain building; nil keeps nothing. It must not be set where RootCAs or
+	// ClientCAs have certificates with constraints.
 	ChainCache *ChainCache
 
 	// MaxHandshakeSize is the greatest size in bytes of a handshake message

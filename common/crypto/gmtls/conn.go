@@ -35,6 +35,7 @@ type Conn struct {
 	protocol   string
 	serverName string
 	peer       *peer // nil: not authenticated
+	met        *acquaintance
 	dropper    func()
 
 	in     inHalf
@@ -258,6 +259,10 @@ func (c *Conn) runHandshake(ctx context.Context) error {
 		// whatever the handshake came to.
 		return context.Cause(ctx)
 	}
+	if err == nil {
+		c.remember()
+	}
+	c.met = nil
 	return err
 }
 

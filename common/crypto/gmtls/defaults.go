@@ -11,7 +11,6 @@ const (
 	maxSessionLifetime      = 24 * time.Hour
 	defaultHandshakeTimeout = 30 * time.Second
 	defaultHandshakeSize    = 64 << 10
-	defaultChainCacheSize   = 1024
 	defaultSessionCacheSize = 64
 
 	// closeTimeout bounds the writing of the alert that ends a connection.
@@ -33,6 +32,3 @@ var defaultSuites = []uint16{
 	ECC_SM4_CBC_SM3,
 	ECDHE_SM4_CBC_SM3,
 }
-
-// sharedChainCache serves every Config that names no other.
-var sharedChainCache = NewChainCache(defaultChainCacheSize)

@@ -323,3 +323,58 @@ func TestCBCWorkIsIndependentOfPadding(t *testing.T) {
 		}
 	}
 }
+
+// A record whose whole text counts as padding, with no room for a MAC, is refused
+// like any other. The content is of the attacker's choice: he may know a key of
+// a connection of his own.
+func TestCBCPaddingWithoutMAC(t *testing.T) {
+	c, _, _ := testKeySchedule(t, suiteByID(ECC_SM4_CBC_SM3))
+	own := c.(*cbcCipher)
+	for _, test := range []struct{ length, padding int }{
+		{48, 48}, {48, 256}, {80, 80}, {80, 49}, {256, 256}, {256, 225}, {288, 256}, // no room, less than 32 bytes, the least
+	} {
+		body := append(make([]byte, sm4.BlockSize), bytes.Repeat([]byte{byte(test.padding - 1)}, test.length)...)
+		cipher.NewCBCEncrypter(own.block, body[:sm4.BlockSize]).CryptBlocks(body[sm4.BlockSize:], body[sm4.BlockSize:])
+		if _, ok := own.open(0, recordApplicationData, body); ok {
+			t.Errorf("%d bytes, all of them padding of %d, open", test.length, test.padding)
+		}
+	}
+	for length := 0; length <= 2*sm4.BlockSize+32; length++ {
+		if _, ok := own.open(0, recordApplicationData, make([]byte, length)); ok {
+			t.Errorf("a record of %d zeros opens", length)
+		}
+	}
+}
+
+// A pre-master secret is taken only with the version that was offered, to the
+// last bit, and with the right length (6.4.5.7).
+func TestPreMasterForm(t *testing.T) {
+	key := newKey(t)
+	good := append([]byte{1, 1}, bytes.Repeat([]byte{9}, preMasterLen-2)...)
+	accepts := func(secret []byte) bool {
+		ciphertext, err := sm2.EncryptASN1(rand.Reader, &key.PublicKey, secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decryptPreMaster(rand.Reader, key, ciphertext)
+		if err != nil || len(got) != preMasterLen || got[0] != 1 || got[1] != 1 {
+			t.Fatalf("%x, %v: not a secret", got, err)
+		}
+		return bytes.Equal(got[2:], secret[2:min(len(secret), preMasterLen)])
+	}
+	if !accepts(good) {
+		t.Error("a good secret is not taken")
+	}
+	for _, length := range []int{2, preMasterLen - 1, preMasterLen + 1, 2 * preMasterLen} {
+		if accepts(append(bytes.Clone(good), good...)[:length]) {
+			t.Errorf("a secret of %d bytes is taken", length)
+		}
+	}
+	for bit := range 16 {
+		secret := bytes.Clone(good)
+		secret[bit/8] ^= 1 << (bit % 8)
+		if accepts(secret) {
+			t.Errorf("a secret with the version %x is taken", secret[:2])
+		}
+	}
+}

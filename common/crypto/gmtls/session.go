@@ -4,13 +4,12 @@ package gmtls
 
 import (
 	"bytes"
-	"container/list"
 	"net"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // ClientSessionCache keeps the sessions of a client for resumption. Put with a
@@ -67,64 +66,23 @@ func NewLRUServerSessionCache(capacity int) ServerSessionCache {
 }
 
 // lruSessions is a cache of sessions of one kind.
-type lruSessions[S any] struct {
-	mu       sync.Mutex
-	capacity int
-	byKey    map[string]*list.Element // protected by mu
-	order    *list.List               // protected by mu; most recent first
-}
+type lruSessions[S any] struct{ *lru.Cache[string, *S] }
 
-type lruEntry[S any] struct {
-	key     string
-	session *S
-}
-
-func newLRU[S any](capacity int) *lruSessions[S] {
+func newLRU[S any](capacity int) lruSessions[S] {
 	if capacity < 1 {
 		capacity = defaultSessionCacheSize
 	}
-	return &lruSessions[S]{
-		capacity: capacity,
-		byKey:    make(map[string]*list.Element),
-		order:    list.New(),
-	}
-}
-
-// Get returns the session under the key.
-func (l *lruSessions[S]) Get(key string) (*S, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	el, ok := l.byKey[key]
-	if !ok {
-		return nil, false
-	}
-	l.order.MoveToFront(el)
-	return el.Value.(*lruEntry[S]).session, true
+	cache, _ := lru.New[string, *S](capacity) // fails for a capacity below 1
+	return lruSessions[S]{cache}
 }
 
 // Put stores the session under the key, or removes the key if s is nil.
-func (l *lruSessions[S]) Put(key string, s *S) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	el, ok := l.byKey[key]
-	switch {
-	case s == nil && ok:
-		l.removeLocked(el)
-	case s == nil:
-	case ok:
-		el.Value.(*lruEntry[S]).session = s
-		l.order.MoveToFront(el)
-	default:
-		if l.order.Len() >= l.capacity {
-			l.removeLocked(l.order.Back())
-		}
-		l.byKey[key] = l.order.PushFront(&lruEntry[S]{key, s})
+func (l lruSessions[S]) Put(key string, s *S) {
+	if s == nil {
+		l.Remove(key)
+	} else {
+		l.Add(key, s)
 	}
-}
-
-func (l *lruSessions[S]) removeLocked(el *list.Element) {
-	l.order.Remove(el)
-	delete(l.byKey, el.Value.(*lruEntry[S]).key)
 }
 
 func (c *Config) sessionLifetime() time.Duration {

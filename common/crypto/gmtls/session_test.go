@@ -278,7 +278,79 @@ func TestLRU(t *testing.T) {
 	if got, _ := c.Get("c"); got != newer {
 		t.Error("Put does not replace")
 	}
-	if l := newLRU[ServerSessionState](0); l.capacity != defaultSessionCacheSize {
-		t.Errorf("default capacity %d", l.capacity)
+	l := newLRU[ServerSessionState](0)
+	for i := range 2 * defaultSessionCacheSize {
+		l.Put(string(rune(i)), s())
+	}
+	if l.Len() != defaultSessionCacheSize {
+		t.Errorf("the default capacity is %d", l.Len())
+	}
+}
+
+// A peer is verified again when a session is resumed, by the rules of that time.
+func TestSessionVerifiedAgain(t *testing.T) {
+	ca := newCA(t, "root", nil)
+	unpaired := func(name string) Certificate {
+		pair, other := ca.pair(t, name, nil), ca.pair(t, name, nil, func(c *smx509.Certificate) { c.Subject.CommonName = "other" })
+		pair.Certificate[1], pair.EncPrivateKey, pair.EncLeaf = other.Certificate[1], other.EncPrivateKey, other.EncLeaf
+		return pair
+	}
+	for _, test := range []struct {
+		name   string
+		before func(client, server *Config)
+		after  func(client, server *Config)
+	}{
+		{"client is stricter on pairs", func(client, server *Config) {
+			client.RootCAs, client.AllowUnpairedCertificates = poolOf(ca), true
+			server.Certificates = []Certificate{unpaired(testName)}
+		}, func(client, server *Config) { client.AllowUnpairedCertificates = false }},
+		{"server is stricter on pairs", func(client, server *Config) {
+			server.ClientCAs, server.AllowUnpairedCertificates = poolOf(ca), true
+			client.Certificates = []Certificate{unpaired("client.test")}
+		}, func(client, server *Config) { server.AllowUnpairedCertificates = false }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			client, server := resumableConfigs(t, test.before)
+			wantResumed(t, client, server, true)
+			client, server = client.Clone(), server.Clone()
+			test.after(client, server)
+			c, _, clientErr, serverErr := shake(t, client, server)
+			// The full handshake that is due fails.
+			if clientErr == nil || serverErr == nil || c.ConnectionState().DidResume {
+				t.Errorf("client: %v; server: %v; resumed: %v", clientErr, serverErr, c.ConnectionState().DidResume)
+			}
+		})
+	}
+}
+
+// Constraints of a pool are asked at every resumption.
+func TestSessionConstraints(t *testing.T) {
+	revoked := false
+	constrained := func(ca *testCA) *smx509.CertPool {
+		pool := smx509.NewCertPool()
+		pool.AddCertWithConstraint(ca.cert, func([]*smx509.Certificate) error {
+			if revoked {
+				return errors.New("revoked")
+			}
+			return nil
+		})
+		return pool
+	}
+	for _, who := range []string{"client", "server"} {
+		revoked = false
+		client, server := resumableConfigs(t, func(client, server *Config) {
+			ca := newCA(t, "root", nil)
+			client.ChainCache, server.ChainCache = nil, nil
+			if who == "client" {
+				client.RootCAs, server.Certificates = constrained(ca), []Certificate{ca.pair(t, testName, nil)}
+			} else {
+				server.ClientCAs, client.Certificates = constrained(ca), []Certificate{ca.pair(t, "client.test", nil)}
+			}
+		})
+		wantResumed(t, client, server, true)
+		revoked = true
+		if _, _, clientErr, serverErr := shake(t, client, server); clientErr == nil || serverErr == nil {
+			t.Errorf("%s: a session under a root that is revoked is resumed", who)
+		}
 	}
 }

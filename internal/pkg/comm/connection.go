@@ -165,6 +165,7 @@ func (d *supportDialer) current() (*clientState, error) {
 		st.gm = &gmtls.Config{
 			Certificates: pairs.gmCertificates(),
 			RootCAs:      roots.gmPool(),
+			ChainCache:   chainCache,
 			CipherSuites: suites,
 			NextProtos:   alpnProtocols,
 		}

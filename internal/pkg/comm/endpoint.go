@@ -141,6 +141,7 @@ func (e *endpoint) build(s *sourceState) (*serverState, error) {
 			Certificates:           st.pairs.gmCertificates(),
 			ClientAuth:             gmClientAuth[e.policy.clientAuth()],
 			ClientCAs:              st.roots.gmPool(),
+			ChainCache:             chainCache,
 			VerifyPeerCertificate:  e.policy.verify,
 			CipherSuites:           gmSuites,
 			SessionTicketsDisabled: true,

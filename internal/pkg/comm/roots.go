@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/emmansun/gmsm/smx509"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
 )
 
 // rootSet is a set of certificate authorities, kept by family. Verification of
@@ -88,3 +89,7 @@ func parseRootBlobs(blobs [][]byte) (roots rootSet, bad []int) {
 	}
 	return roots, bad
 }
+
+// chainCache keeps the verified chains of TLCP peers, of all roles. No pool of
+// this package has certificates with constraints.
+var chainCache = gmtls.NewChainCache(1024)

@@ -151,7 +151,7 @@ func (o *Options) loadServer(s *sides) error {
 	}
 	s.serverTLCP = &gmtls.Config{
 		Certificates: []gmtls.Certificate{*pair}, HandshakeTimeout: o.Timeout,
-		ServerSessionCache: gmtls.NewLRUServerSessionCache(o.MaxConnections),
+		ServerSessionCache: gmtls.NewLRUServerSessionCache(o.MaxConnections), ChainCache: gmtls.NewChainCache(64),
 	}
 	if roots != nil {
 		s.serverTLCP.ClientAuth, s.serverTLCP.ClientCAs = gmtls.RequireAndVerifyClientCert, sm(roots)
@@ -190,7 +190,7 @@ func (o *Options) loadClient(s *sides) error {
 	}
 	s.clientTLCP = &gmtls.Config{
 		RootCAs: sm(roots), ServerName: o.Name, HandshakeTimeout: o.Timeout,
-		ClientSessionCache: gmtls.NewLRUClientSessionCache(1),
+		ClientSessionCache: gmtls.NewLRUClientSessionCache(1), ChainCache: gmtls.NewChainCache(1),
 	}
 	if pair != nil {
 		s.clientTLCP.Certificates = []gmtls.Certificate{*pair}
