@@ -16,7 +16,7 @@
 // Methods of the standard types know nothing of SM2 and fail for it. Use the functions here: Verify, CheckSignature,
 // CheckSignatureFrom, CheckCRLSignature, CheckRequestSignature, CheckRevocationListFrom.
 //
-// The package refuses what it cannot check: chains that mix SM2 and other families, curve parameters
-// written out instead of named, SM2 private keys outside [1, n-2] or with a foreign public half, non-canonical DER
+// The package refuses what it cannot check: chains that mix SM2 and other families, certificates with curve parameters
+// written out instead of named, private keys with other parameters than those of the SM2 curve, SM2 private keys outside [1, n-2] or with a foreign public half, non-canonical DER
 // in SM2 signatures, and unbounded work in password-based encryption.
 package gmx509

@@ -5,6 +5,7 @@ package gmx509
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/subtle"
 	"crypto/x509"
@@ -22,6 +23,7 @@ var (
 	oidSM2Curve = asn1.ObjectIdentifier{1, 2, 156, 10197, 1, 301}
 
 	errExplicitCurve   = errors.New("x509: curve given by explicit parameters; only named curves are accepted")
+	errForeignCurve    = errors.New("x509: the key gives its curve by explicit parameters, which are not those of the SM2 curve (GB/T 32918.5)")
 	errSM2KeyDER       = errors.New("x509: SM2 private key is not well-formed DER")
 	errSM2KeyRange     = errors.New("x509: SM2 private key is outside [1, n-2]")
 	errSM2KeyMismatch  = errors.New("x509: the public key inside the SM2 private key file does not belong to the private key")
@@ -33,8 +35,14 @@ var (
 type sec1Key struct {
 	Version int
 	Scalar  []byte
-	Curve   asn1.ObjectIdentifier `asn1:"optional,explicit,tag:0"`
-	Point   asn1.BitString        `asn1:"optional,explicit,tag:1"`
+	Curve   asn1.RawValue  `asn1:"optional,explicit,tag:0"` // with its tag; see curve
+	Point   asn1.BitString `asn1:"optional,explicit,tag:1"`
+}
+
+// curve returns what names the curve, an empty value if nothing does.
+func (k *sec1Key) curve() (params asn1.RawValue) {
+	_, _ = asn1.Unmarshal(k.Curve.Bytes, &params)
+	return params
 }
 
 // pkcs8Key is PrivateKeyInfo of RFC 5208, section 5; trailing optional attributes are not looked at.
@@ -92,13 +100,15 @@ func SM2Point(pub *ecdsa.PublicKey) ([]byte, error) {
 }
 
 // ParsePKCS8PrivateKey parses an unencrypted DER PrivateKeyInfo (RFC 5208) of any family. SM2 keys come as
-// *sm2.PrivateKey; their scalar must be in [1, n-2] (GB/T 32918.1) and an embedded public key must belong to it.
+// *sm2.PrivateKey; their scalar must be in [1, n-2] (GB/T 32918.1) and an embedded public key, compressed or not, must
+// belong to it. Curve parameters may be written out if they are exactly those of the SM2 curve.
 func ParsePKCS8PrivateKey(der []byte) (any, error) {
-	if !NamesGM(der) {
+	var info pkcs8Key
+	rest, err := asn1.Unmarshal(der, &info)
+	if !mayBeSM2(der, info.Algorithm) {
 		return x509.ParsePKCS8PrivateKey(der)
 	}
-	var info pkcs8Key
-	if rest, err := asn1.Unmarshal(der, &info); err != nil || len(rest) != 0 || info.Version < 0 || info.Version > 1 {
+	if err != nil || len(rest) != 0 || info.Version < 0 || info.Version > 1 {
 		return nil, errSM2KeyDER
 	}
 	alg := info.Algorithm.Algorithm
@@ -106,21 +116,23 @@ func ParsePKCS8PrivateKey(der []byte) (any, error) {
 		return nil, fmt.Errorf("x509: private key algorithm %v is not supported", alg)
 	}
 	if alg.Equal(oidEC) {
-		var curve asn1.ObjectIdentifier
-		if rest, err := asn1.Unmarshal(info.Algorithm.Parameters.FullBytes, &curve); err != nil || len(rest) != 0 {
-			return nil, errExplicitCurve
-		}
-		if !curve.Equal(oidSM2Curve) {
-			return nil, fmt.Errorf("x509: private key on curve %v where SM2 was named", curve)
+		if err := checkSM2Curve(info.Algorithm.Parameters); err != nil {
+			return nil, err
 		}
 	}
 	return parseSM2SEC1(info.Key)
 }
 
+// mayBeSM2 reports whether a PrivateKeyInfo is for this package: it names GM, or writes out the parameters of its curve,
+// which crypto/x509 cannot read either.
+func mayBeSM2(der []byte, alg pkix.AlgorithmIdentifier) bool {
+	return NamesGM(der) || alg.Algorithm.Equal(oidEC) && alg.Parameters.Tag == asn1.TagSequence
+}
+
 // ParseECPrivateKey parses a DER ECPrivateKey (SEC 1, RFC 5915). For an SM2 key the result is the embedded
 // ecdsa.PrivateKey, whose own Sign method fails; ParsePrivateKey gives the usable *sm2.PrivateKey.
 func ParseECPrivateKey(der []byte) (*ecdsa.PrivateKey, error) {
-	if !NamesGM(der) {
+	if !isSM2SEC1(der) {
 		return x509.ParseECPrivateKey(der)
 	}
 	key, err := parseSM2SEC1(der)
@@ -130,36 +142,60 @@ func ParseECPrivateKey(der []byte) (*ecdsa.PrivateKey, error) {
 	return &key.PrivateKey, nil
 }
 
+// isSM2SEC1 reports whether an ECPrivateKey is for this package, as mayBeSM2 does.
+func isSM2SEC1(der []byte) bool {
+	var raw sec1Key
+	if _, err := asn1.Unmarshal(der, &raw); err != nil {
+		return NamesGM(der)
+	}
+	return NamesGM(der) || raw.curve().Tag == asn1.TagSequence
+}
+
 // parseSM2SEC1 parses an ECPrivateKey that is known to hold an SM2 key. Inside PKCS#8 the curve may be left out.
 func parseSM2SEC1(der []byte) (*sm2.PrivateKey, error) {
 	var raw sec1Key
 	if rest, err := asn1.Unmarshal(der, &raw); err != nil || len(rest) != 0 || raw.Version != 1 {
 		return nil, errSM2KeyDER
 	}
-	if raw.Curve != nil && !raw.Curve.Equal(oidSM2Curve) {
-		return nil, fmt.Errorf("x509: private key on curve %v where SM2 was named", raw.Curve)
+	if len(raw.Curve.FullBytes) != 0 {
+		if err := checkSM2Curve(raw.curve()); err != nil {
+			return nil, err
+		}
 	}
 	key, err := NewSM2PrivateKey(raw.Scalar)
 	if err != nil {
 		return nil, err
 	}
-	if len(raw.Point.Bytes) != 0 {
-		point, err := SM2Point(&key.PublicKey)
-		if err != nil {
-			return nil, err
-		}
-		if raw.Point.BitLength%8 != 0 || subtle.ConstantTimeCompare(point, raw.Point.Bytes) != 1 {
-			return nil, errSM2KeyMismatch
-		}
+	if len(raw.Point.Bytes) == 0 {
+		return key, nil
+	}
+	point, err := SM2Point(&key.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	if len(raw.Point.Bytes) == 33 {
+		point = elliptic.MarshalCompressed(key.Curve, key.X, key.Y)
+	}
+	if raw.Point.BitLength%8 != 0 || subtle.ConstantTimeCompare(point, raw.Point.Bytes) != 1 {
+		return nil, errSM2KeyMismatch
 	}
 	return key, nil
 }
 
-// NewSM2PrivateKey makes a key from its scalar: up to 32 bytes, big-endian, in [1, n-2] (GB/T 32918.1). Zeros in front may
-// be missing, as some encoders write them so.
+// maxScalar bounds the bytes of a scalar with its zeros in front.
+const maxScalar = 64
+
+// NewSM2PrivateKey makes a key from its scalar, big-endian, in [1, n-2] (GB/T 32918.1). Encoders differ in the zeros in
+// front of it: there may be fewer or more than 32 bytes ask for.
 func NewSM2PrivateKey(scalar []byte) (*sm2.PrivateKey, error) {
-	if len(scalar) == 0 || len(scalar) > 32 {
+	if len(scalar) == 0 || len(scalar) > maxScalar {
 		return nil, errSM2KeyRange
+	}
+	for len(scalar) > 32 {
+		if scalar[0] != 0 {
+			return nil, errSM2KeyRange
+		}
+		scalar = scalar[1:]
 	}
 	padded := make([]byte, 32)
 	copy(padded[32-len(scalar):], scalar)
@@ -173,15 +209,12 @@ func NewSM2PrivateKey(scalar []byte) (*sm2.PrivateKey, error) {
 // ParsePrivateKey parses an unencrypted DER private key in PKCS#8, SEC1 or PKCS#1 form. SM2 keys come as
 // *sm2.PrivateKey, others as crypto/x509 gives them.
 func ParsePrivateKey(der []byte) (any, error) {
-	if NamesGM(der) {
-		var info pkcs8Key
-		if _, err := asn1.Unmarshal(der, &info); err == nil {
-			return ParsePKCS8PrivateKey(der)
-		}
-		return parseSM2SEC1(der)
+	var info pkcs8Key
+	if _, err := asn1.Unmarshal(der, &info); err == nil {
+		return ParsePKCS8PrivateKey(der)
 	}
-	if key, err := x509.ParsePKCS8PrivateKey(der); err == nil {
-		return key, nil
+	if isSM2SEC1(der) {
+		return parseSM2SEC1(der)
 	}
 	if key, err := x509.ParseECPrivateKey(der); err == nil {
 		return key, nil

@@ -3,6 +3,7 @@
 package gmx509
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/cipher"
 	"crypto/ecdsa"
@@ -60,7 +61,12 @@ func TestPrivateKeysOfEveryFamilyRoundTrip(t *testing.T) {
 // rawSEC1 builds an ECPrivateKey that Marshal would refuse.
 func rawSEC1(t *testing.T, scalar, point []byte, curve asn1.ObjectIdentifier) []byte {
 	t.Helper()
-	der, err := asn1.Marshal(sec1Key{Version: 1, Scalar: scalar, Curve: curve, Point: asn1.BitString{Bytes: point, BitLength: 8 * len(point)}})
+	der, err := asn1.Marshal(struct {
+		Version int
+		Scalar  []byte
+		Curve   asn1.ObjectIdentifier `asn1:"optional,explicit,tag:0"`
+		Point   asn1.BitString        `asn1:"optional,explicit,tag:1"`
+	}{1, scalar, curve, asn1.BitString{Bytes: point, BitLength: 8 * len(point)}})
 	require.NoError(t, err)
 	return der
 }
@@ -83,9 +89,13 @@ func TestBadSM2PrivateKeys(t *testing.T) {
 		"empty":                 {nil, nil, errSM2KeyRange},
 		"n-1":                   {minus(1), nil, errSM2KeyRange},
 		"n":                     {minus(0), nil, errSM2KeyRange},
-		"33 bytes":              {append([]byte{0}, scalar...), nil, errSM2KeyRange},
+		"65 bytes":              {append(make([]byte, 33), scalar...), nil, errSM2KeyRange},
+		"33 bytes, no zero":     {append([]byte{1}, scalar...), nil, errSM2KeyRange},
+		"zero in front":         {append([]byte{0}, scalar...), point, nil},
 		"another public key":    {scalar, otherPoint, errSM2KeyMismatch},
-		"compressed public key": {scalar, append([]byte{2}, point[1:33]...), errSM2KeyMismatch},
+		"compressed public key": {scalar, compressed(&good.PublicKey), nil},
+		"another, compressed":   {scalar, compressed(&other.PublicKey), errSM2KeyMismatch},
+		"of the other sign":     {scalar, append([]byte{5 - compressed(&good.PublicKey)[0]}, point[1:33]...), errSM2KeyMismatch},
 		"one":                   {[]byte{1}, nil, nil},
 		"n-2":                   {minus(2), nil, nil},
 		"without public key":    {scalar, nil, nil},
@@ -131,6 +141,8 @@ func TestBadSM2PrivateKeys(t *testing.T) {
 	_, err = MarshalPKIXPublicKey(good)
 	require.ErrorContains(t, err, "not a public key")
 }
+
+func compressed(pub *ecdsa.PublicKey) []byte { return elliptic.MarshalCompressed(pub.Curve, pub.X, pub.Y) }
 
 func sm2Algorithm(t *testing.T) pkix.AlgorithmIdentifier {
 	t.Helper()
@@ -409,4 +421,60 @@ func FuzzParsePublicKey(f *testing.F) {
 		_, err = SM2Point(pub.(*ecdsa.PublicKey))
 		require.NoError(t, err)
 	})
+}
+
+// Parameters written out mean the SM2 curve if they are its own to the last number, and nothing otherwise.
+func TestExplicitCurveParameters(t *testing.T) {
+	text := fixture(t, "ca.explicit.sec1.pem")
+	key, err := ParsePrivateKeyPEM(text, nil)
+	require.NoError(t, err)
+	named, err := ParsePrivateKeyPEM(fixture(t, "ca.sec1.pem"), nil)
+	require.NoError(t, err)
+	require.True(t, named.(*sm2.PrivateKey).Equal(key))
+
+	block, _ := pem.Decode(text)
+	for block.Type != "EC PRIVATE KEY" && block.Type != "SM2 PRIVATE KEY" {
+		_, text, _ = bytes.Cut(text, []byte("-----END"))
+		block, _ = pem.Decode(text)
+	}
+	var raw sec1Key
+	_, err = asn1.Unmarshal(block.Bytes, &raw)
+	require.NoError(t, err)
+	params := sm2.P256().Params()
+	pkcs8 := func(numbers []byte) []byte {
+		der, err := asn1.Marshal(pkcs8Key{
+			Algorithm: pkix.AlgorithmIdentifier{Algorithm: oidEC, Parameters: asn1.RawValue{FullBytes: numbers}},
+			Key:       rawSEC1(t, raw.Scalar, nil, nil),
+		})
+		require.NoError(t, err)
+		return der
+	}
+	for name, number := range map[string]*big.Int{
+		"none": nil, "p": params.P, "a": new(big.Int).Sub(params.P, big.NewInt(3)), "b": params.B, "G": params.Gx, "n": params.N,
+	} {
+		numbers := bytes.Clone(raw.Curve.Bytes)
+		if number != nil {
+			at := bytes.Index(numbers, number.Bytes())
+			require.Positive(t, at, name)
+			numbers[at+31] ^= 2
+		}
+		for form, parse := range map[string]func() (any, error){
+			"PKCS #8": func() (any, error) { return ParsePrivateKey(pkcs8(numbers)) },
+			"SEC 1": func() (any, error) {
+				return ParsePrivateKey(bytes.Replace(block.Bytes, raw.Curve.Bytes, numbers, 1))
+			},
+		} {
+			key, err := parse()
+			if number != nil {
+				require.ErrorIs(t, err, errForeignCurve, "%s changed, %s", name, form)
+				continue
+			}
+			require.NoError(t, err, form)
+			require.True(t, named.(*sm2.PrivateKey).Equal(key))
+		}
+	}
+	// Certificates have to name the curve.
+	pub := append([]byte{}, pkcs8(raw.Curve.Bytes)...)
+	_, err = ParsePKIXPublicKey(pub)
+	require.Error(t, err)
 }

@@ -35,6 +35,10 @@ func ParseCertificate(der []byte) (*Certificate, error) {
 	return certToStd(cert)
 }
 
+// FromEngine returns a certificate that smx509 has parsed as one of the standard type, the same that ParseCertificate
+// makes of its DER. Slices and pointers are shared with it.
+func FromEngine(cert *smx509.Certificate) (*Certificate, error) { return certToStd(cert) }
+
 // ParseCertificatePEM parses the first PEM block of text, which must be a CERTIFICATE.
 func ParseCertificatePEM(text []byte) (*Certificate, error) {
 	if len(text) > maxPEM {

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmx509
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+// The KeyUsage bits by which the two certificates of a TLCP pair are told apart (GB/T 38636-2020, 6.4.5.3). One bit of
+// its set makes a certificate fit for its place; a certificate without KeyUsage fits neither.
+const (
+	PairSigningUsage    = KeyUsageDigitalSignature | KeyUsageContentCommitment
+	PairEncryptionUsage = KeyUsageKeyEncipherment | KeyUsageDataEncipherment | KeyUsageKeyAgreement
+)
+
+// Errors of CheckPairUsage and CheckPairNames.
+var (
+	ErrPairSigningUsage = errors.New("the signing certificate (the first of the pair) has no KeyUsage digitalSignature or " +
+		"contentCommitment; let the CA issue it with one of them")
+	ErrPairEncryptionUsage = errors.New("the encryption certificate (the second of the pair) has no KeyUsage keyEncipherment, " +
+		"dataEncipherment or keyAgreement; let the CA issue it with one of them")
+	ErrUnpaired = errors.New("the two certificates of the pair differ in subject or issuer: let one CA issue both, for the same subject")
+)
+
+// IsPairSigning reports whether KeyUsage lets a certificate be the first of a TLCP pair, which signs.
+func IsPairSigning(cert *Certificate) bool { return cert.KeyUsage&PairSigningUsage != 0 }
+
+// IsPairEncryption reports whether KeyUsage lets a certificate be the second of a TLCP pair, to which keys are encrypted.
+func IsPairEncryption(cert *Certificate) bool { return cert.KeyUsage&PairEncryptionUsage != 0 }
+
+// CheckPairUsage checks that each certificate of a TLCP pair has a KeyUsage for its place. enc may be nil. The errors
+// are ErrPairSigningUsage and ErrPairEncryptionUsage.
+func CheckPairUsage(sign, enc *Certificate) error {
+	if !IsPairSigning(sign) {
+		return ErrPairSigningUsage
+	}
+	if enc != nil && !IsPairEncryption(enc) {
+		return ErrPairEncryptionUsage
+	}
+	return nil
+}
+
+// CheckPairNames checks that the two certificates of a TLCP pair are of one subject and one issuer. The error wraps
+// ErrUnpaired and gives the names.
+func CheckPairNames(sign, enc *Certificate) error {
+	switch {
+	case !bytes.Equal(sign.RawSubject, enc.RawSubject):
+		return fmt.Errorf("%w (subjects %q and %q)", ErrUnpaired, sign.Subject, enc.Subject)
+	case !bytes.Equal(sign.RawIssuer, enc.RawIssuer):
+		return fmt.Errorf("%w (issuers %q and %q)", ErrUnpaired, sign.Issuer, enc.Issuer)
+	}
+	return nil
+}
