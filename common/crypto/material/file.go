@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package material
+
+import (
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// Bounds on the size of a file in bytes. Certificates and keys are a few kilobytes, lists of large CAs megabytes.
+const (
+	MaxFile = 1 << 20
+	MaxList = 64 << 20 // for files that hold nothing but revocation lists
+)
+
+// PEM labels that are read.
+const (
+	labelCertificate = "CERTIFICATE"
+	labelList        = "X509 CRL"
+)
+
+// Family is what a key is, and with it a certificate.
+type Family string
+
+// The families.
+const (
+	SM2      Family = "SM2"
+	Standard Family = "standard" // ECDSA, RSA, Ed25519: what crypto/x509 knows
+)
+
+// FamilyOf returns the family of a public or private key.
+func FamilyOf(key any) Family {
+	if x509.IsSM2(key) {
+		return SM2
+	}
+	return Standard
+}
+
+// Certificate is a certificate and where it was read.
+type Certificate struct {
+	*x509.Certificate
+	Origin
+}
+
+// Family returns the family of its key.
+func (c *Certificate) Family() Family { return FamilyOf(c.PublicKey) }
+
+// PEM returns it in PEM, whatever form the file has.
+func (c *Certificate) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: labelCertificate, Bytes: c.Raw})
+}
+
+// List is a revocation list and where it was read. It is of the type that the MSP works with.
+type List struct {
+	*pkix.CertificateList
+	Origin
+	DER []byte
+}
+
+// PEM returns it in PEM, whatever form the file has.
+func (l *List) PEM() []byte { return pem.EncodeToMemory(&pem.Block{Type: labelList, Bytes: l.DER}) }
+
+// Key is a private key, perhaps encrypted, and where it was read.
+type Key struct {
+	Origin
+	block *pem.Block // one that gmx509.ParsePrivateKeyPEM reads
+}
+
+// Encrypted reports whether Open needs a passphrase.
+func (k *Key) Encrypted() bool {
+	return k.block.Type == "ENCRYPTED PRIVATE KEY" || x509.IsEncryptedPEMBlock(k.block)
+}
+
+// Open decodes the key: *sm2.PrivateKey, *ecdsa.PrivateKey, *rsa.PrivateKey or ed25519.PrivateKey. The passphrase is used if
+// the key is encrypted, and may else be nil. The error is an *Error, and wraps gmx509.ErrNoPassword or
+// gmx509.ErrWrongPassword where one of these is the reason.
+func (k *Key) Open(passphrase []byte) (any, error) {
+	key, err := x509.ParsePrivateKeyPEM(pem.EncodeToMemory(k.block), passphrase)
+	if err != nil {
+		return nil, k.fail(fmt.Errorf("private key: %w", err), "")
+	}
+	return key, nil
+}
+
+// File is what one file holds, each kind in the order of the file.
+type File struct {
+	Name         string // or that of the field that held the text
+	Certificates []*Certificate
+	Lists        []*List
+	Keys         []*Key
+}
+
+// Read reads and parses a file.
+func Read(name string) (*File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxList+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return Parse(name, data)
+}
+
+// Parse parses the content of a file, or of a field, which name is for the errors.
+func Parse(name string, data []byte) (*File, error) {
+	if len(data) > MaxList {
+		return nil, tooLarge(name, len(data), MaxList)
+	}
+	objects, err := Split(name, data)
+	if err != nil {
+		return nil, err
+	}
+	file := &File{Name: name}
+	for _, object := range objects {
+		if err := file.add(object); err != nil {
+			return nil, err
+		}
+	}
+	if len(data) > MaxFile && len(file.Certificates)+len(file.Keys) > 0 {
+		return nil, tooLarge(name, len(data), MaxFile)
+	}
+	if len(file.Certificates)+len(file.Lists)+len(file.Keys) == 0 {
+		return nil, &Error{File: name, Err: errors.New("it holds nothing but curve parameters"), Remedy: "give the file of the key"}
+	}
+	return file, nil
+}
+
+func tooLarge(name string, size, most int) error {
+	return &Error{File: name, Err: fmt.Errorf("it has %d bytes or more, and %d are allowed", size, most), Remedy: "give a file of what is needed alone"}
+}
+
+// add parses one object by its label, or without one by its form.
+func (f *File) add(o Object) error {
+	label := o.Label
+	if label == "" {
+		if label = labels[FormOf(o.DER)]; label == "" {
+			return o.refuse(FormOf(o.DER))
+		}
+	}
+	switch label {
+	case labelCertificate:
+		cert, err := x509.ParseCertificate(o.DER)
+		if err != nil {
+			return o.unreadable("certificate", FormCertificate, err)
+		}
+		f.Certificates = append(f.Certificates, &Certificate{cert, o.Origin})
+	case labelList:
+		list, err := x509.ParseCRL(o.DER)
+		if err != nil {
+			return o.unreadable("revocation list", FormList, err)
+		}
+		f.Lists = append(f.Lists, &List{list, o.Origin, o.DER})
+	case "PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "EC PRIVATE KEY", "SM2 PRIVATE KEY", "RSA PRIVATE KEY":
+		f.Keys = append(f.Keys, &Key{o.Origin, &pem.Block{Type: label, Headers: o.Headers, Bytes: o.DER}})
+	case "EC PARAMETERS", "SM2 PARAMETERS":
+	default:
+		return o.refuseLabel()
+	}
+	return nil
+}
+
+// labels are those that forms have in PEM.
+var labels = map[Form]string{
+	FormCertificate: labelCertificate,
+	FormList:        labelList,
+	FormPKCS8:       "PRIVATE KEY",
+	FormEncrypted:   "ENCRYPTED PRIVATE KEY",
+	FormSEC1:        "EC PRIVATE KEY",
+	FormPKCS1:       "RSA PRIVATE KEY",
+}
+
+// remedies say how to make something of a form that is not read.
+var remedies = map[Form]string{
+	FormRequest:      "send it to the CA, and give the certificate that comes back",
+	FormPublicKey:    "give the certificate or the private key",
+	FormPKCS7:        "take the certificates out with: openssl pkcs7 -print_certs -in FILE -out FILE.pem (with -inform DER where it is DER)",
+	FormPKCS12:       "take certificate and key out with: openssl pkcs12 -in FILE -nodes -out FILE.pem",
+	FormEnvelopedKey: "make a key file of it with: gmtls key",
+	FormCFCA:         "make a key file of it with: gmtls key",
+}
+
+func (o Object) refuse(form Form) error {
+	return o.fail(fmt.Errorf("it is %s", form), remedies[form])
+}
+
+func (o Object) refuseLabel() error {
+	switch o.Label {
+	case "TRUSTED CERTIFICATE", "X509 CERTIFICATE":
+		return o.fail(fmt.Errorf("its label is %s, and certificates are read as CERTIFICATE alone", o.Label),
+			"convert it with: openssl x509 -in FILE -out FILE.pem")
+	case "CRL":
+		return o.fail(errors.New("its label is CRL, and revocation lists are read as X509 CRL alone"),
+			"convert it with: openssl crl -in FILE -out FILE.pem")
+	}
+	form := FormOf(o.DER)
+	return o.fail(fmt.Errorf("its label is %q, which is not read (it holds %s)", o.Label, form), remedies[form])
+}
+
+// unreadable carries the parser's reason, and what the object seems to be if that is another thing than its label says.
+func (o Object) unreadable(what string, wanted Form, err error) error {
+	if form := FormOf(o.DER); form != wanted && form != FormUnknown {
+		return o.fail(fmt.Errorf("%s: %w (it is %s)", what, err, form), remedies[form])
+	}
+	return o.fail(fmt.Errorf("%s: %w", what, err), "")
+}

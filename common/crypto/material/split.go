@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package material
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// maxObjects bounds the objects of one file.
+const maxObjects = 4096
+
+// Object is one object of a file before it is parsed.
+type Object struct {
+	Origin
+	Label   string            // of PEM; empty in DER
+	Headers map[string]string // of PEM
+	DER     []byte
+}
+
+var (
+	utf8Mark = []byte("\xef\xbb\xbf")
+	begin    = []byte("-----BEGIN ")
+)
+
+// Split separates the objects of a file, whose name is for the errors, and parses none. There is at least one.
+func Split(name string, data []byte) ([]Object, error) {
+	fail := func(reason, remedy string) ([]Object, error) {
+		return nil, &Error{File: name, Err: errors.New(reason), Remedy: remedy}
+	}
+	switch {
+	case len(bytes.TrimSpace(data)) == 0:
+		return fail("it is empty", "")
+	case isDER(data):
+		return splitDER(name, data)
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
+		return fail("it is text in UTF-16", "save it as UTF-8 or ASCII")
+	}
+	text := unixLines(bytes.TrimPrefix(data, utf8Mark))
+	if bytes.Contains(text, begin) {
+		return splitPEM(name, text)
+	}
+	if der, err := base64.StdEncoding.DecodeString(string(bytes.Join(bytes.Fields(text), nil))); err == nil && isDER(der) {
+		form := FormOf(der)
+		return fail(fmt.Sprintf("it is base64 without a BEGIN line, and holds %s", form), bareRemedy(form))
+	}
+	if damaged := damagedLine(text); damaged > 0 {
+		return fail(fmt.Sprintf("line %d is a damaged BEGIN or END line", damaged), "fetch the file anew")
+	}
+	return fail("it is neither PEM nor DER", "give a file that holds what is asked for")
+}
+
+func bareRemedy(form Form) string {
+	if remedy := remedies[form]; remedy != "" {
+		return remedy
+	}
+	return "decode it with: openssl base64 -d -A -in FILE -out FILE.der"
+}
+
+// unixLines ends every line with LF alone and takes the spaces around it away, as PEM is pasted into other documents.
+func unixLines(text []byte) []byte {
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	text = bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
+	lines := bytes.Split(text, []byte("\n"))
+	for i := range lines {
+		lines[i] = bytes.Trim(lines[i], " \t")
+	}
+	return bytes.Join(lines, []byte("\n"))
+}
+
+// isDER reports whether data is a sequence, or begins with one.
+func isDER(data []byte) bool {
+	rest := cryptobyte.String(data)
+	return len(data) > 0 && data[0] == 0x30 && rest.SkipASN1(cbasn1.SEQUENCE)
+}
+
+func splitDER(name string, data []byte) ([]Object, error) {
+	var objects []Object
+	for rest := cryptobyte.String(data); !rest.Empty(); {
+		at := Origin{File: name, Object: len(objects) + 1}
+		var der cryptobyte.String
+		if len(objects) == maxObjects {
+			return nil, tooMany(name)
+		}
+		if !rest.ReadASN1Element(&der, cbasn1.SEQUENCE) {
+			return nil, at.fail(fmt.Errorf("something is left over (%s) behind the DER of object %d", bytesOf(len(rest)), len(objects)),
+				"fetch the file anew, in binary mode")
+		}
+		objects = append(objects, Object{Origin: at, DER: der})
+	}
+	return objects, nil
+}
+
+func bytesOf(n int) string {
+	if n == 1 {
+		return "1 byte"
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+func tooMany(name string) error {
+	return &Error{File: name, Err: fmt.Errorf("it holds more than %d objects", maxObjects), Remedy: "give a file of those that are needed"}
+}
+
+// splitPEM decodes what follows each BEGIN line, wherever it stands: encoding/pem passes over what it cannot decode.
+func splitPEM(name string, text []byte) ([]Object, error) {
+	var objects []Object
+	line := 1
+	for {
+		at := bytes.Index(text, begin)
+		if at < 0 {
+			at = len(text)
+		}
+		// What stands before the first BEGIN line or behind an END line is free text.
+		if damaged := damagedLine(text[:at]); damaged > 0 {
+			return nil, &Error{File: name, Object: len(objects) + 1, Line: line + damaged - 1,
+				Err: errors.New("the line is damaged: an END line without its BEGIN line, or fewer dashes than five"), Remedy: "fetch the file anew"}
+		}
+		if at == len(text) {
+			return objects, nil
+		}
+		line += bytes.Count(text[:at], []byte("\n"))
+		text = text[at:]
+		end := bytes.Index(text[len(begin):], begin)
+		if end < 0 {
+			end = len(text) - len(begin)
+		}
+		segment := text[:len(begin)+end]
+		origin := Origin{File: name, Object: len(objects) + 1, Line: line}
+		object, rest, err := decodeOne(origin, segment)
+		if err != nil {
+			return nil, err
+		}
+		if len(objects) == maxObjects {
+			return nil, tooMany(name)
+		}
+		objects = append(objects, object)
+		line += bytes.Count(segment[:len(segment)-len(rest)], []byte("\n"))
+		text = text[len(segment)-len(rest):]
+	}
+}
+
+func decodeOne(origin Origin, segment []byte) (Object, []byte, error) {
+	block, rest := pem.Decode(segment)
+	if block == nil {
+		return Object{}, nil, origin.fail(fmt.Errorf("%q does not lead to an object: its END line is missing or differs, or the base64 between is damaged",
+			firstLine(segment)), "fetch the file anew")
+	}
+	return Object{Origin: origin, Label: block.Type, Headers: block.Headers, DER: block.Bytes}, rest, nil
+}
+
+func firstLine(text []byte) string {
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	if len(line) > 60 {
+		line = line[:60]
+	}
+	return string(line)
+}
+
+// damagedLine returns the number of the first line, from 1, that was a BEGIN or END line before something befell it; 0 if
+// there is none. Free text between objects has no such lines.
+func damagedLine(text []byte) int {
+	for i, line := range strings.Split(string(text), "\n") {
+		if !strings.Contains(line, "BEGIN ") && !strings.Contains(line, "END ") {
+			continue
+		}
+		if strings.ContainsAny(line, "—–−") || strings.Contains(line, "--") || strings.Contains(line, "-BEGIN") || strings.Contains(line, "-END") {
+			return i + 1
+		}
+	}
+	return 0
+}
