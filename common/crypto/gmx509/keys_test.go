@@ -142,7 +142,9 @@ func TestBadSM2PrivateKeys(t *testing.T) {
 	require.ErrorContains(t, err, "not a public key")
 }
 
-func compressed(pub *ecdsa.PublicKey) []byte { return elliptic.MarshalCompressed(pub.Curve, pub.X, pub.Y) }
+func compressed(pub *ecdsa.PublicKey) []byte {
+	return elliptic.MarshalCompressed(pub.Curve, pub.X, pub.Y)
+}
 
 func sm2Algorithm(t *testing.T) pkix.AlgorithmIdentifier {
 	t.Helper()
