@@ -8,62 +8,26 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric/integration/network"
+	"github.com/hyperledger/fabric/integration/networktest"
 )
 
 // testLimit ends any test here that hangs.
-const testLimit = 5 * time.Minute
+const testLimit = networktest.Limit
 
-// logWriter sends progress to the test's log.
-type logWriter struct{ t *testing.T }
-
-func (w logWriter) Write(p []byte) (int, error) {
-	w.t.Log(strings.TrimRight(string(p), "\n"))
-	return len(p), nil
-}
-
-// start brings up a network for one test. It is stopped at the end of the test; its state, with the logs, stays under
-// build/e2e if the test failed.
 func start(t *testing.T, o network.Options) (*network.Network, context.Context) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
-	t.Cleanup(cancel)
-	root, err := filepath.Abs("../..")
-	require.NoError(t, err)
-	if o.Bin == "" {
-		o.Bin = filepath.Join(root, "build", "bin")
-	}
-	o.Dir = filepath.Join(root, "build", "e2e", strings.ReplaceAll(t.Name(), "/", "_"))
-	require.NoError(t, network.Down(ctx, o.Dir, logWriter{t}), "remove what an earlier run left")
-	o.BasePort = freeBlock(t)
-	n, err := network.Up(ctx, o, logWriter{t})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		clean, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		require.NoError(t, n.Close(clean))
-		if t.Failed() {
-			t.Logf("logs and state are kept in %s", n.Dir)
-			return
-		}
-		require.NoError(t, network.Down(clean, n.Dir, logWriter{t}))
-	})
-	return n, ctx
+	return networktest.Start(t, o)
 }
 
 func freeBlock(t *testing.T) int {
 	t.Helper()
-	base, err := network.FreeBlock()
-	require.NoError(t, err)
-	return base
+	return networktest.FreeBlock(t)
 }
 
 // asset is the chaincode's answer.

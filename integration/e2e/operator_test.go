@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric/integration/network"
+	"github.com/hyperledger/fabric/integration/networktest"
 )
 
 // checkOperator does what the README tells an operator: status, the environment for the peer command, a query and a
@@ -126,7 +127,7 @@ func TestCrashedNodeIsExplained(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "orderer"), []byte("#!/bin/sh\necho the disk is made of cheese >&2\nexit 3\n"), 0o755))
 	dir := filepath.Join(t.TempDir(), "net")
-	_, err = network.Up(t.Context(), network.Options{Dir: dir, Bin: bin, Orderers: 1, Orgs: 1, Peers: 1, BasePort: freeBlock(t)}, logWriter{t})
+	_, err = network.Up(t.Context(), network.Options{Dir: dir, Bin: bin, Orderers: 1, Orgs: 1, Peers: 1, BasePort: freeBlock(t)}, networktest.Log{T: t})
 	require.ErrorContains(t, err, "orderer0.example.com has ended")
 	require.ErrorContains(t, err, "the disk is made of cheese")
 	require.ErrorContains(t, err, filepath.Join(dir, "logs"))
@@ -135,6 +136,6 @@ func TestCrashedNodeIsExplained(t *testing.T) {
 	require.NoError(t, err)
 	var table strings.Builder
 	require.ErrorContains(t, n.WriteStatus(t.Context(), &table), "not running: orderer0.example.com, peer0.org1.example.com")
-	require.NoError(t, network.Down(t.Context(), dir, logWriter{t}))
+	require.NoError(t, network.Down(t.Context(), dir, networktest.Log{T: t}))
 	require.NoDirExists(t, dir)
 }

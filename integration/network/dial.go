@@ -14,23 +14,41 @@ import (
 
 	"github.com/emmansun/gmsm/smx509"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 )
 
 // secureDial opens a connection and completes the handshake.
 type secureDial func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dialer connects to node as a user of org, by TLS or TLCP (ModeTLS or ModeGM).
-func (n *Network) dialer(mode string, node Node, org Org, user string) (secureDial, error) {
+// dialer connects to node as a user of org, by TLS or TLCP (ModeTLS or ModeGM). TLS offers the application protocols.
+func (n *Network) dialer(mode string, node Node, org Org, user string, protocols ...string) (secureDial, error) {
 	server := n.path(filepath.FromSlash(n.nodeCrypto(node)), "tls")
 	client := n.path(filepath.FromSlash(n.userCrypto(org, user)), "tls")
 	if mode == ModeGM {
 		return tlcpDialer(server, client, n.Suite)
 	}
-	return tlsDialer(server, client)
+	return tlsDialer(server, client, protocols...)
+}
+
+// Dial connects to the service of node by gRPC, with the TLS or TLCP certificates of a user of org (Admin or User1). The caller
+// closes the connection.
+func (n *Network) Dial(node Node, org Org, user string) (*grpc.ClientConn, error) {
+	dial, err := n.dialer(n.ClientMode, node, org, user, "h2")
+	if err != nil {
+		return nil, err
+	}
+	conn, err := grpc.NewClient("passthrough:///"+node.Local(),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // the dialer has made the handshake
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) { return dial(ctx, "tcp", address) }))
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", node.Name, err)
+	}
+	return conn, nil
 }
 
 // tlsDialer trusts the root in the folder server and presents the pair in the folder client.
-func tlsDialer(server, client string) (secureDial, error) {
+func tlsDialer(server, client string, protocols ...string) (secureDial, error) {
 	file := filepath.Join(server, "ca.crt")
 	root, err := os.ReadFile(file)
 	if err != nil {
@@ -44,8 +62,9 @@ func tlsDialer(server, client string) (secureDial, error) {
 	if err != nil {
 		return nil, fmt.Errorf("TLS client certificate: %w", err)
 	}
-	// gRPC servers insist on its protocol name; servers of plain HTTP/1.1 find theirs too.
-	d := &tls.Dialer{Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{pair}}}
+	d := &tls.Dialer{Config: &tls.Config{
+		MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: []tls.Certificate{pair}, NextProtos: protocols,
+	}}
 	return d.DialContext, nil
 }
 

@@ -32,7 +32,11 @@ network-tools:
 test-network: build network-tools ## one network end to end in mode gm (part of make test)
 	go test -count=1 ./integration/e2e
 
+.PHONY: test-attacks
+test-attacks: build network-tools ## what strangers and members do to running nodes, the short form (part of make test)
+	go test -count=1 ./integration/attacks
+
 .PHONY: test-integration
 test-integration: build stock network-tools ## networks over modes, identities and suites, with faults, in Docker; takes minutes
 	@if docker version >/dev/null 2>&1; then scripts/docker-images.sh; else echo "no Docker engine answers: TestDocker will be skipped"; fi
-	go test -count=1 -timeout 60m -tags integration ./integration/e2e
+	go test -count=1 -timeout 60m -tags integration ./integration/e2e ./integration/attacks
