@@ -154,19 +154,6 @@ func requestToSM(r *x509.CertificateRequest) *smx509.CertificateRequest {
 	return out
 }
 
-// revocationListToStd copies a parsed smx509 revocation list into the standard type.
-func revocationListToStd(l *smx509.RevocationList) *x509.RevocationList {
-	entries, _ := convertEach(l.RevokedCertificateEntries, func(e smx509.RevocationListEntry) (x509.RevocationListEntry, error) {
-		return x509.RevocationListEntry(e), nil
-	})
-	out := &x509.RevocationList{
-		SignatureAlgorithm:        sigAlgToStd(l.SignatureAlgorithm),
-		RevokedCertificateEntries: entries,
-	}
-	copyRevocationListToStd(out, l)
-	return out
-}
-
 // revocationListToSM copies a revocation list template into smx509's type.
 func revocationListToSM(l *x509.RevocationList) *smx509.RevocationList {
 	entries, _ := convertEach(l.RevokedCertificateEntries, func(e x509.RevocationListEntry) (smx509.RevocationListEntry, error) {

@@ -145,21 +145,6 @@ func copyRequestToSM(dst *smx509.CertificateRequest, src *x509.CertificateReques
 	dst.URIs = src.URIs
 }
 
-func copyRevocationListToStd(dst *x509.RevocationList, src *smx509.RevocationList) {
-	dst.Raw = src.Raw
-	dst.RawTBSRevocationList = src.RawTBSRevocationList
-	dst.RawIssuer = src.RawIssuer
-	dst.Issuer = src.Issuer
-	dst.AuthorityKeyId = src.AuthorityKeyId
-	dst.Signature = src.Signature
-	dst.RevokedCertificates = src.RevokedCertificates
-	dst.Number = src.Number
-	dst.ThisUpdate = src.ThisUpdate
-	dst.NextUpdate = src.NextUpdate
-	dst.Extensions = src.Extensions
-	dst.ExtraExtensions = src.ExtraExtensions
-}
-
 func copyRevocationListToSM(dst *smx509.RevocationList, src *x509.RevocationList) {
 	dst.Raw = src.Raw
 	dst.RawTBSRevocationList = src.RawTBSRevocationList

@@ -55,17 +55,13 @@ type pkcs8Key struct {
 // ParsePKIXPublicKey parses a DER SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7) of any family. SM2 keys
 // come as *ecdsa.PublicKey on sm2.P256() and must be uncompressed points on the named curve.
 func ParsePKIXPublicKey(der []byte) (any, error) {
-	if !NamesGM(der) {
+	switch o := keyOutline(der); {
+	case o.explicitCurve:
+		return nil, errExplicitCurve
+	case !o.sm2Key:
 		return x509.ParsePKIXPublicKey(der)
 	}
-	pub, err := smx509.ParsePKIXPublicKey(der)
-	if err != nil {
-		return nil, err
-	}
-	if !IsSM2(pub) {
-		return nil, fmt.Errorf("x509: public key of type %T where SM2 was named", pub)
-	}
-	return pub, nil
+	return smx509.ParsePKIXPublicKey(der)
 }
 
 // MarshalPKIXPublicKey is the inverse of ParsePKIXPublicKey. SM2 keys are written as id-ecPublicKey with the curve's OID,

@@ -20,19 +20,33 @@ const pemTypeCertificate = "CERTIFICATE"
 
 // ParseCertificate parses one DER certificate of either family (RFC 5280, GB/T 20518). For SM2 the result has
 // SignatureAlgorithm SM2WithSM3, PublicKeyAlgorithm ECDSA and PublicKey *ecdsa.PublicKey on sm2.P256().
-// A key on a curve given by explicit parameters is refused.
+// A key on a curve given by explicit parameters is refused. A certificate whose key is not SM2 is parsed by the standard library,
+// as in stock Fabric: what that accepts or refuses is accepted or refused here.
 func ParseCertificate(der []byte) (*Certificate, error) {
-	if !NamesGM(der) {
-		return x509.ParseCertificate(der)
+	o := certificateOutline(der)
+	switch {
+	case o.explicitCurve:
+		return nil, errExplicitCurve
+	case !o.sm2Key:
+		cert, err := x509.ParseCertificate(der)
+		if err == nil && o.sm2Signature {
+			cert.SignatureAlgorithm = SM2WithSM3
+		}
+		return cert, err
 	}
 	cert, err := smx509.ParseCertificate(der)
 	if err != nil {
 		return nil, err
 	}
-	if IsSM2(cert.PublicKey) && !NamesGM(cert.RawSubjectPublicKeyInfo) {
+	return certToStd(cert)
+}
+
+// ParseCertificateSM is ParseCertificate for callers that hand the certificate to smx509, such as gmtls.
+func ParseCertificateSM(der []byte) (*smx509.Certificate, error) {
+	if certificateOutline(der).explicitCurve {
 		return nil, errExplicitCurve
 	}
-	return certToStd(cert)
+	return smx509.ParseCertificate(der)
 }
 
 // FromEngine returns a certificate that smx509 has parsed as one of the standard type, the same that ParseCertificate
@@ -57,15 +71,20 @@ func ParseCertificatePEM(text []byte) (*Certificate, error) {
 // ParseCertificateRequest parses a DER certificate request (PKCS #10, RFC 2986). It does not check the signature:
 // call CheckRequestSignature.
 func ParseCertificateRequest(der []byte) (*CertificateRequest, error) {
-	if !NamesGM(der) {
-		return x509.ParseCertificateRequest(der)
+	o := requestOutline(der)
+	switch {
+	case o.explicitCurve:
+		return nil, errExplicitCurve
+	case !o.sm2Key:
+		req, err := x509.ParseCertificateRequest(der)
+		if err == nil && o.sm2Signature {
+			req.SignatureAlgorithm = SM2WithSM3
+		}
+		return req, err
 	}
 	req, err := smx509.ParseCertificateRequest(der)
 	if err != nil {
 		return nil, err
-	}
-	if IsSM2(req.PublicKey) && !NamesGM(req.RawSubjectPublicKeyInfo) {
-		return nil, errExplicitCurve
 	}
 	return requestToStd(req), nil
 }
@@ -79,12 +98,9 @@ func ParseCRL(crl []byte) (*pkix.CertificateList, error) {
 // ParseRevocationList parses a DER revocation list (RFC 5280, section 5). Its signature is checked with
 // CheckRevocationListFrom.
 func ParseRevocationList(der []byte) (*RevocationList, error) {
-	if !NamesGM(der) {
-		return x509.ParseRevocationList(der)
+	list, err := x509.ParseRevocationList(der)
+	if err == nil && listIsSM2(der) {
+		list.SignatureAlgorithm = SM2WithSM3
 	}
-	list, err := smx509.ParseRevocationList(der)
-	if err != nil {
-		return nil, err
-	}
-	return revocationListToStd(list), nil
+	return list, err
 }

@@ -39,7 +39,7 @@ func (p *CertPool) AddCert(cert *Certificate) {
 	}
 	p.certs[sum] = cert
 	p.std.AddCert(cert)
-	if sm, err := smx509.ParseCertificate(cert.Raw); err == nil {
+	if sm, err := ParseCertificateSM(cert.Raw); err == nil {
 		p.sm.AddCert(sm)
 	}
 }

@@ -47,9 +47,6 @@ func Verify(cert *Certificate, opts VerifyOptions) ([][]*Certificate, error) {
 	if IsSM2(cert.PublicKey) {
 		return verifySM2(cert, opts)
 	}
-	if cert.SignatureAlgorithm == SM2WithSM3 {
-		return nil, errMixedFamilies
-	}
 	chains, err := cert.Verify(x509.VerifyOptions{
 		DNSName:                   opts.DNSName,
 		Intermediates:             opts.Intermediates.Std(),
@@ -58,6 +55,9 @@ func Verify(cert *Certificate, opts VerifyOptions) ([][]*Certificate, error) {
 		KeyUsages:                 opts.KeyUsages,
 		MaxConstraintComparisions: opts.MaxConstraintComparisions,
 	})
+	if err != nil && cert.SignatureAlgorithm == SM2WithSM3 {
+		return nil, errMixedFamilies // which the standard library, to which the algorithm is unknown, cannot say
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func verifySM2(cert *Certificate, opts VerifyOptions) ([][]*Certificate, error) 
 	if cert.SignatureAlgorithm != SM2WithSM3 {
 		return nil, errMixedFamilies
 	}
-	leaf, err := smx509.ParseCertificate(cert.Raw)
+	leaf, err := ParseCertificateSM(cert.Raw)
 	if err != nil {
 		return nil, err
 	}

@@ -89,8 +89,8 @@ func IsSM2(key any) bool {
 // curve (…1.301) and sm2-with-sm3 (…1.501) among them.
 var gmArc = []byte{0x06, 0x08, 0x2A, 0x81, 0x1C, 0xCF, 0x55, 0x01}
 
-// NamesGM tells whether DER names a GM algorithm anywhere and so may need smx509. The standard library parses everything
-// else, exactly as it does in stock Fabric. A coincidental match does no harm: smx509 parses the other families as well.
+// NamesGM tells whether the DER of a key names a GM algorithm, so that whoever reads keys of files tries SM2. It decides
+// nothing about certificates.
 func NamesGM(der []byte) bool {
 	return bytes.Contains(der, gmArc)
 }
