@@ -3,13 +3,12 @@
 package factory
 
 import (
-	"bytes"
 	"fmt"
-	"os"
 
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/bccsp/gm"
 	"github.com/hyperledger/fabric/bccsp/sw"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // GMBasedFactoryName is what BCCSP.Default names to make SM2 and SM3 the defaults.
@@ -90,7 +89,7 @@ func gmKeyStore(opts *GmFileKeystoreOpts, swOpts *SwOpts) (bccsp.KeyStore, error
 		}
 		return sw.NewDummyKeyStore(), nil
 	}
-	password, err := readPassword(opts.PasswordFile)
+	password, err := gmx509.ReadPasswordFile(opts.PasswordFile)
 	if err != nil {
 		return nil, fmt.Errorf("BCCSP.GM.FileKeyStore.PasswordFile: %w", err)
 	}
@@ -99,21 +98,4 @@ func gmKeyStore(opts *GmFileKeystoreOpts, swOpts *SwOpts) (bccsp.KeyStore, error
 		return nil, fmt.Errorf("BCCSP.GM.FileKeyStore.KeyStore: %w", err)
 	}
 	return keyStore, nil
-}
-
-// readPassword returns the first line of a file without its end, nil if no file is named.
-func readPassword(path string) ([]byte, error) {
-	if path == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	line, _, _ := bytes.Cut(text, []byte("\n"))
-	line = bytes.TrimSuffix(line, []byte("\r"))
-	if len(line) == 0 {
-		return nil, fmt.Errorf("the first line of %s is empty", path)
-	}
-	return line, nil
 }

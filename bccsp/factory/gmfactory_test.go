@@ -129,7 +129,7 @@ func TestGMBadSettings(t *testing.T) {
 		"Security level not supported":             {Security: 384},
 		"Hash Family not supported [SHA1]":         {Hash: "SHA1"},
 		"there is no key store":                    store(GmFileKeystoreOpts{PasswordFile: file}),
-		"the first line of " + file + " is empty":  store(GmFileKeystoreOpts{KeyStorePath: dir, PasswordFile: file}),
+		file + ": the first line is empty":         store(GmFileKeystoreOpts{KeyStorePath: dir, PasswordFile: file}),
 		"BCCSP.GM.FileKeyStore.PasswordFile: open": store(GmFileKeystoreOpts{KeyStorePath: dir, PasswordFile: filepath.Join(dir, "none")}),
 		"BCCSP.GM.FileKeyStore.KeyStore":           store(GmFileKeystoreOpts{KeyStorePath: filepath.Join(file, "below a file")}),
 	} {

@@ -38,5 +38,7 @@ func operationsService() (health.Service, error) {
 		SignPrivateKey:  tls.GMSignPrivateKey,
 		EncCertificate:  tls.GMEncCertificate,
 		EncPrivateKey:   tls.GMEncPrivateKey,
+
+		GMKeyPasswordFile: tls.GMKeyPasswordFile,
 	}, nil
 }

@@ -42,5 +42,7 @@ func operationsService() (health.Service, error) {
 		SignPrivateKey:  config.GetPath(gm + "signKey.file"),
 		EncCertificate:  config.GetPath(gm + "encCert.file"),
 		EncPrivateKey:   config.GetPath(gm + "encKey.file"),
+
+		GMKeyPasswordFile: config.GetPath(gm + "keyPassword.file"),
 	}, nil
 }

@@ -29,6 +29,8 @@ type TLS struct {
 	GMSignKeyFile  string
 	GMEncCertFile  string
 	GMEncKeyFile   string
+	// GMKeyPasswordFile holds in its first line the password of the two keys, if they are encrypted.
+	GMKeyPasswordFile string
 	// GMCipherSuites are the TLCP suites to accept, by their names in the standard, best first; empty: all.
 	GMCipherSuites []string
 	// DrainGrace is how long connections of an abolished protocol may go on after a live switch; 0 means 60 s.
@@ -98,6 +100,7 @@ func (t TLS) listen(inner net.Listener) (net.Listener, error) {
 		Cert: t.CertFile, Key: t.KeyFile,
 		SignCert: t.GMSignCertFile, SignKey: t.GMSignKeyFile,
 		EncCert: t.GMEncCertFile, EncKey: t.GMEncKeyFile,
+		GMKeyPassword: t.GMKeyPasswordFile,
 		ClientRootCAs: t.ClientCACertFiles,
 	}
 	role := t.Role

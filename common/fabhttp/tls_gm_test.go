@@ -42,6 +42,7 @@ func newPKI(t *testing.T) *pki {
 			gmtlstest.WriteFile(t, p.dir, "gm-ca.pem", p.gmCA.CertPEM),
 		},
 	}
+	p.server.GMKeyPasswordFile = gm.Encrypt(t, p.dir)
 	p.renewStandard(t)
 	return p
 }

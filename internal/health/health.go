@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // Flag is the only argument with which a node's binary checks health instead of doing its work.
@@ -41,6 +42,7 @@ type Service struct {
 	Certificate, PrivateKey         string
 	SignCertificate, SignPrivateKey string
 	EncCertificate, EncPrivateKey   string
+	GMKeyPasswordFile               string // empty unless the two SM2 keys are encrypted
 }
 
 // Requested tells whether the command line asks for a health check.
@@ -158,11 +160,26 @@ func (s Service) dialTLCP() (dialFunc, error) {
 			return nil
 		},
 		GetClientCertificate: func(*gmtls.CertificateRequestInfo) (*gmtls.Certificate, error) {
-			pair, err := gmtls.LoadX509KeyPair(s.SignCertificate, s.SignPrivateKey, s.EncCertificate, s.EncPrivateKey)
-			return &pair, err
+			return s.pair()
 		},
 	}
 	return (&gmtls.Dialer{Config: config}).DialContext, nil
+}
+
+// pair loads the node's own TLCP pair.
+func (s Service) pair() (*gmtls.Certificate, error) {
+	password, err := gmx509.ReadPasswordFile(s.GMKeyPasswordFile)
+	if err != nil {
+		return nil, fmt.Errorf("password of the TLCP keys: %w", err)
+	}
+	var texts [4][]byte
+	for i, path := range []string{s.SignCertificate, s.SignPrivateKey, s.EncCertificate, s.EncPrivateKey} {
+		if texts[i], err = gmx509.ReadKeyFile(path, password); err != nil {
+			return nil, err
+		}
+	}
+	pair, err := gmtls.X509KeyPair(texts[0], texts[1], texts[2], texts[3])
+	return &pair, err
 }
 
 // leaf reads the first certificate of a PEM file, in DER.

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -86,6 +89,28 @@ func TestDemandedClientCertificateIsTheNodesOwn(t *testing.T) {
 	writeKey(t, key, pair.PrivateKey)
 	service.PrivateKey = key
 	require.NoError(t, service.Check(t.Context()))
+}
+
+// TestEncryptedKeysOverTLCP: a service that demands the client's pair gets the node's own, from encrypted keys.
+func TestEncryptedKeysOverTLCP(t *testing.T) {
+	dir := t.TempDir()
+	pair := gmtlstest.NewCA(t).NewPair(t, "127.0.0.1").Write(t, dir, "server")
+	server, err := gmtls.LoadX509KeyPair(pair.SignCert, pair.SignKey, pair.EncCert, pair.EncKey)
+	require.NoError(t, err)
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	listener := gmtls.NewListener(inner, &gmtls.Config{Certificates: []gmtls.Certificate{server}, ClientAuth: gmtls.RequireAnyClientCert})
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		_ = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusOK) }))
+	}()
+	service := Service{
+		Address: inner.Addr().String(), TLS: true, Mode: "gm", SignCertificate: pair.SignCert, SignPrivateKey: pair.SignKey,
+		EncCertificate: pair.EncCert, EncPrivateKey: pair.EncKey, GMKeyPasswordFile: pair.Encrypt(t, dir),
+	}
+	require.NoError(t, service.Check(t.Context()))
+	service.GMKeyPasswordFile = ""
+	require.ErrorContains(t, service.Check(t.Context()), "no password")
 }
 
 func TestNothingListens(t *testing.T) {

@@ -61,6 +61,29 @@ func (p Pair) Write(t testing.TB, dir, prefix string) Files {
 	}
 }
 
+// Encrypt encrypts the two keys in place, and returns the path of a new file in dir that holds the password.
+func (f Files) Encrypt(t testing.TB, dir string) (passwordFile string) {
+	t.Helper()
+	const password = "of a test"
+	for _, path := range []string{f.SignKey, f.EncKey} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := x509.ParsePrivateKeyPEM(text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err = x509.MarshalPrivateKeyPEM(key, []byte(password)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return WriteFile(t, dir, "password", []byte(password+"\n"))
+}
+
 // WriteFile stores one file and returns its path.
 func WriteFile(t testing.TB, dir, name string, content []byte) string {
 	t.Helper()

@@ -7,6 +7,7 @@
 //   - PREFIX.tls.gm.signCert, signKey, encCert and encKey name the TLCP pair of a listener;
 //   - PREFIX.tls.gm.clientSignCert, clientSignKey, clientEncCert and clientEncKey name the TLCP pair used for dialing,
 //     by default the listener's;
+//   - PREFIX.tls.gm.keyPassword names the file with the password of encrypted keys of the TLCP pairs;
 //   - PREFIX.tls.mode is what a listener speaks (tls, dual or gm), PREFIX.tls.clientMode what is spoken when dialing (tls or gm).
 //
 // PREFIX is "peer" or, in the peer command, "orderer".
@@ -117,6 +118,8 @@ func ServerFiles(prefix string) comm.Files {
 		SignKey:  config.GetPath(prefix + ".tls.gm.signKey.file"),
 		EncCert:  config.GetPath(prefix + ".tls.gm.encCert.file"),
 		EncKey:   config.GetPath(prefix + ".tls.gm.encKey.file"),
+
+		GMKeyPassword: config.GetPath(prefix + ".tls.gm.keyPassword.file"),
 	}
 	if root := config.GetPath(prefix + ".tls.rootcert.file"); root != "" {
 		files.ServerRootCAs = []string{root}

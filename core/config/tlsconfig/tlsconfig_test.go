@@ -198,6 +198,27 @@ func TestClientPairDefaultsToServerPair(t *testing.T) {
 	require.Equal(t, certDER(t, n.client.SignCert), cert.Certificate[0])
 }
 
+// TestEncryptedKeys: one password file opens the keys of the listener's pair and of the pair for dialing.
+func TestEncryptedKeys(t *testing.T) {
+	n := newNode(t)
+	set(t, n.gatewayKeys())
+	dir := t.TempDir()
+	n.server.Encrypt(t, dir)
+	password := n.client.Encrypt(t, dir)
+	_, err := PeerServerSource()
+	require.ErrorContains(t, err, "peer.tls.gm.keyPassword.file")
+
+	viper.Set("peer.tls.gm.keyPassword.file", password)
+	source, err := PeerServerSource()
+	require.NoError(t, err)
+	require.NotEmpty(t, source.Material().Key)
+	source, err = PeerClientSource()
+	require.NoError(t, err)
+	cert, err := source.ClientCertificate()
+	require.NoError(t, err)
+	require.Equal(t, certDER(t, n.client.SignCert), cert.Certificate[0])
+}
+
 // TestGatewaySource holds the rule that the gateway, which presents the listener's certificate when it dials, follows the
 // client mode even where the rest of the peer presents another certificate.
 func TestGatewaySource(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
-	"os"
 
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/core/config"
 	"github.com/hyperledger/fabric/core/config/tlsconfig"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
@@ -110,6 +110,10 @@ func getClientAuthInfoFromEnv(prefix string) ([]byte, []byte, error) {
 	if !anyFileSet(prefix+gm, "SignCert", "SignKey", "EncCert", "EncKey") {
 		return upstreamGetClientAuthInfoFromEnv(prefix)
 	}
+	password, err := gmx509.ReadPasswordFile(config.GetPath(prefix + ".tls.gm.keyPassword.file"))
+	if err != nil {
+		return nil, nil, fmt.Errorf("unable to load %s.tls.gm.keyPassword.file: %w", prefix, err)
+	}
 	var keys, certs bytes.Buffer
 	for _, file := range []struct {
 		key string
@@ -122,7 +126,7 @@ func getClientAuthInfoFromEnv(prefix string) ([]byte, []byte, error) {
 		{prefix + gm + "EncKey.file", &keys},
 		{prefix + gm + "EncCert.file", &certs},
 	} {
-		if err := appendFile(file.to, file.key); err != nil {
+		if err := appendFile(file.to, file.key, password); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -138,12 +142,12 @@ func anyFileSet(prefix string, names ...string) bool {
 	return false
 }
 
-// appendFile adds the content of the file that key names, if it names one.
-func appendFile(to *bytes.Buffer, key string) error {
+// appendFile adds the content of the file that key names, if it names one, with its keys opened by the password.
+func appendFile(to *bytes.Buffer, key string, password []byte) error {
 	if viper.GetString(key) == "" {
 		return nil
 	}
-	content, err := os.ReadFile(config.GetPath(key))
+	content, err := gmx509.ReadKeyFile(config.GetPath(key), password)
 	if err != nil {
 		return fmt.Errorf("unable to load %s: %w", key, err)
 	}

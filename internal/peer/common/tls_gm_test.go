@@ -128,8 +128,11 @@ func (n *deliverNode) configure(t *testing.T, prefix string, mode comm.ClientMod
 func TestDeliverBindsToTheCertificateInUse(t *testing.T) {
 	n := startDeliverNode(t, comm.ModeDual)
 	seen := map[string]bool{}
+	password := n.pair.Encrypt(t, t.TempDir()) // the commands open keys as the nodes do
 	for _, mode := range []comm.ClientMode{comm.ClientTLS, comm.ClientGM} {
 		n.configure(t, "peer", mode)
+		viper.Set("peer.tls.gm.keyPassword.file", password)
+		viper.Set("orderer.tls.gm.keyPassword.file", password)
 		n.configure(t, "orderer", mode)
 		for name, connect := range map[string]func() (*DeliverClient, error){
 			"peer": func() (*DeliverClient, error) { return NewDeliverClientForPeer("ch", &mock.SignerSerializer{}, false) },

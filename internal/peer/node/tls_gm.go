@@ -71,6 +71,7 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 		GMSignKeyFile:      config.GetPath("operations.tls.gm.signKey.file"),
 		GMEncCertFile:      config.GetPath("operations.tls.gm.encCert.file"),
 		GMEncKeyFile:       config.GetPath("operations.tls.gm.encKey.file"),
+		GMKeyPasswordFile:  config.GetPath("operations.tls.gm.keyPassword.file"),
 		GMCipherSuites:     viper.GetStringSlice("operations.tls.gm.cipherSuites"),
 		ClientCertRequired: coreConfig.OperationsTLSClientAuthRequired,
 		ClientCACertFiles:  coreConfig.OperationsTLSClientRootCAs,

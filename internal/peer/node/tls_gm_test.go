@@ -38,6 +38,7 @@ func operationsNode(t *testing.T) (*peer.Config, tlsgen.CA, *gmtlstest.CA) {
 	set("operations.tls.gm.signKey.file", files.SignKey)
 	set("operations.tls.gm.encCert.file", files.EncCert)
 	set("operations.tls.gm.encKey.file", files.EncKey)
+	set("operations.tls.gm.keyPassword.file", files.Encrypt(t, dir))
 	set("operations.operators", nil)
 	set("operations.tls.handshakesPerAddress", 512)
 	return &peer.Config{

@@ -19,6 +19,7 @@ import (
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // Files names the files of one role. Empty means absent.
@@ -26,8 +27,10 @@ type Files struct {
 	Cert, Key         string // pair for TLS; may itself be a bundle
 	SignCert, SignKey string // pair for TLCP: all four or none
 	EncCert, EncKey   string
-	ServerRootCAs     []string
-	ClientRootCAs     []string
+	// GMKeyPassword names a file whose first line opens the keys of the TLCP pair, if they are encrypted.
+	GMKeyPassword string
+	ServerRootCAs []string
+	ClientRootCAs []string
 }
 
 // Material is what a role presents and trusts, in PEM.
@@ -48,16 +51,20 @@ func (f Files) Load() (Material, error) {
 		return Material{}, err
 	}
 	var m Material
-	var err error
-	if err := f.checkGM(); err != nil {
+	gmKeys, err := f.readGMKeys()
+	if err != nil {
+		return Material{}, err
+	}
+	if err := f.checkGM(gmKeys); err != nil {
 		return Material{}, err
 	}
 	if m.Certificate, err = concatFiles(f.Cert, f.SignCert, f.EncCert); err != nil {
 		return Material{}, err
 	}
-	if m.Key, err = concatFiles(f.Key, f.SignKey, f.EncKey); err != nil {
+	if m.Key, err = concatFiles(f.Key); err != nil {
 		return Material{}, err
 	}
+	m.Key = concat(append([][]byte{m.Key}, gmKeys...)...)
 	if len(m.Certificate) != 0 || len(m.Key) != 0 {
 		if _, err = splitBundle(m.Certificate, m.Key); err != nil {
 			return Material{}, fmt.Errorf("%w (files: %s)", err, f.names())
@@ -103,19 +110,48 @@ func (f Files) complete() error {
 	return nil
 }
 
+// readGMKeys reads the keys of the TLCP pair, signing key first, and opens those that are encrypted.
+func (f Files) readGMKeys() ([][]byte, error) {
+	if f.SignKey == "" {
+		return nil, nil
+	}
+	password, err := gmx509.ReadPasswordFile(f.GMKeyPassword)
+	if err != nil {
+		return nil, fmt.Errorf("comm: password of the TLCP keys: %w", err)
+	}
+	var keys [][]byte
+	for _, path := range []string{f.SignKey, f.EncKey} {
+		key, err := gmx509.ReadKeyFile(path, password)
+		if errors.Is(err, gmx509.ErrNoPassword) {
+			return nil, fmt.Errorf("comm: %w: name the file that holds it in peer.tls.gm.keyPassword.file or GMKeyPasswordFile "+
+				"(docs/deployment.md), or decrypt the key", err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("comm: %w", err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
 // checkGM refuses, by its name, a file beside or of a TLCP pair that would leave
 // no trace in the bundle. Without a pair crypto/tls reports such a file itself.
-func (f Files) checkGM() error {
+func (f Files) checkGM(gmKeys [][]byte) error {
 	if f.SignCert == "" {
 		return nil
 	}
-	for _, path := range []string{f.Cert, f.Key, f.SignCert, f.EncCert, f.SignKey, f.EncKey} {
+	for i, path := range []string{f.SignKey, f.EncKey, f.Cert, f.Key, f.SignCert, f.EncCert} {
 		if path == "" {
 			continue
 		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("comm: %w", err)
+		var content []byte
+		if i < len(gmKeys) {
+			content = gmKeys[i]
+		} else {
+			var err error
+			if content, err = os.ReadFile(path); err != nil {
+				return fmt.Errorf("comm: %w", err)
+			}
 		}
 		if path == f.Cert || path == f.Key {
 			if block, _ := pem.Decode(content); block == nil {
@@ -126,7 +162,7 @@ func (f Files) checkGM() error {
 		certs, _ := takeSM2Certs(content)
 		keys, _ := takeSM2Keys(content)
 		if len(certs)+len(keys) == 0 {
-			return fmt.Errorf("comm: %s holds no SM2 certificate and no unencrypted SM2 private key in PEM", path)
+			return fmt.Errorf("comm: %s holds no SM2 certificate and no SM2 private key in PEM", path)
 		}
 	}
 	return nil
@@ -135,7 +171,7 @@ func (f Files) checkGM() error {
 // concatFiles returns the contents of the named files with a line break after
 // each, or nil if no file is named.
 func concatFiles(paths ...string) ([]byte, error) {
-	var all []byte
+	var all [][]byte
 	for _, path := range paths {
 		if path == "" {
 			continue
@@ -144,12 +180,21 @@ func concatFiles(paths ...string) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("comm: %w", err)
 		}
-		if all != nil && !bytes.HasSuffix(all, []byte("\n")) {
+		all = append(all, content)
+	}
+	return concat(all...), nil
+}
+
+// concat joins PEM texts, with a line break after each that another follows.
+func concat(texts ...[]byte) []byte {
+	var all []byte
+	for _, text := range texts {
+		if len(all) != 0 && !bytes.HasSuffix(all, []byte("\n")) {
 			all = append(all, '\n')
 		}
-		all = append(all, content...)
+		all = append(all, text...)
 	}
-	return all, nil
+	return all
 }
 
 func readEach(paths []string) ([][]byte, error) {

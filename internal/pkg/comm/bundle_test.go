@@ -18,6 +18,7 @@ import (
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/stretchr/testify/require"
 )
 
@@ -184,4 +185,41 @@ func TestKeyForms(t *testing.T) {
 	require.True(t, want.std.PrivateKey.(*ecdsa.PrivateKey).Equal(got.std.PrivateKey))
 	require.True(t, want.gm.PrivateKey.(*sm2.PrivateKey).Equal(got.gm.PrivateKey))
 	require.True(t, want.gm.EncPrivateKey.(*sm2.PrivateKey).Equal(got.gm.EncPrivateKey))
+}
+
+// TestEncryptedGMKeys: the keys of a TLCP pair may be encrypted, and are then opened by the password of a file.
+func TestEncryptedGMKeys(t *testing.T) {
+	org := newPKI(t)
+	dir := t.TempDir()
+	pair := org.gm.NewPair(t, "127.0.0.1")
+	plain := pair.Write(t, dir, "plain")
+	want, err := Files{SignCert: plain.SignCert, SignKey: plain.SignKey, EncCert: plain.EncCert, EncKey: plain.EncKey}.Load()
+	require.NoError(t, err)
+	lock := func(text []byte) []byte {
+		key, err := gmx509.ParsePrivateKeyPEM(text, nil)
+		require.NoError(t, err)
+		locked, err := gmx509.MarshalPrivateKeyPEM(key, []byte("secret"))
+		require.NoError(t, err)
+		return locked
+	}
+	files := Files{
+		SignCert: plain.SignCert, SignKey: gmtlstest.WriteFile(t, dir, "sign.key", lock(pair.SignKey)),
+		EncCert: plain.EncCert, EncKey: gmtlstest.WriteFile(t, dir, "enc.key", lock(pair.EncKey)),
+		GMKeyPassword: gmtlstest.WriteFile(t, dir, "password", []byte("secret\n")),
+	}
+	m, err := files.Load()
+	require.NoError(t, err)
+	require.Equal(t, want, m)
+
+	for say, change := range map[string]func(*Files){
+		"peer.tls.gm.keyPassword.file": func(f *Files) { f.GMKeyPassword = "" },
+		"wrong password":               func(f *Files) { f.GMKeyPassword = gmtlstest.WriteFile(t, dir, "wrong", []byte("other")) },
+		"absent: no such file":         func(f *Files) { f.GMKeyPassword = filepath.Join(dir, "absent") },
+		"the first line is empty":      func(f *Files) { f.GMKeyPassword = gmtlstest.WriteFile(t, dir, "empty", nil) },
+	} {
+		bad := files
+		change(&bad)
+		_, err := bad.Load()
+		require.ErrorContains(t, err, say)
+	}
 }

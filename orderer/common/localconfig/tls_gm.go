@@ -28,6 +28,9 @@ type TLS struct {
 	GMSignPrivateKey  string
 	GMEncCertificate  string
 	GMEncPrivateKey   string
+	// GMKeyPasswordFile holds in its first line the password of the two keys, if they are encrypted. That of General.TLS
+	// opens the keys of General.Cluster too.
+	GMKeyPasswordFile string
 	// GMCipherSuites are the TLCP suites to use, by their names in the standard such as ECC_SM4_GCM_SM3, best first; empty: all.
 	GMCipherSuites []string
 	// DrainGrace is how long connections of a protocol that a live switch has abolished may go on; 0 means 60 s.
@@ -90,7 +93,7 @@ func (c *TopLevel) completeInitialization(configDir string) {
 	c.upstreamCompleteInitialization(configDir)
 
 	for _, path := range []*string{
-		&tls.GMSignCertificate, &tls.GMSignPrivateKey, &tls.GMEncCertificate, &tls.GMEncPrivateKey,
+		&tls.GMSignCertificate, &tls.GMSignPrivateKey, &tls.GMEncCertificate, &tls.GMEncPrivateKey, &tls.GMKeyPasswordFile,
 		&c.General.Cluster.GMClientSignCertificate, &c.General.Cluster.GMClientSignPrivateKey,
 		&c.General.Cluster.GMClientEncCertificate, &c.General.Cluster.GMClientEncPrivateKey,
 	} {
@@ -155,7 +158,7 @@ func (c *TopLevel) validateTLS() error {
 			return err
 		}
 	}
-	if c.Kafka.TLS.Mode != "" || c.Kafka.TLS.HandshakesPerAddress != 0 || c.Kafka.TLS.HasGMPair() || len(c.Kafka.TLS.GMCipherSuites) > 0 {
+	if c.Kafka.TLS.Mode != "" || c.Kafka.TLS.HandshakesPerAddress != 0 || c.Kafka.TLS.HasGMPair() || c.Kafka.TLS.GMKeyPasswordFile != "" || len(c.Kafka.TLS.GMCipherSuites) > 0 {
 		return errors.New("Kafka.TLS takes no Mode, GM pairs, suites and limits: connections to Kafka brokers are always TLS")
 	}
 	return nil

@@ -67,6 +67,9 @@ func TestEnvironmentOverridesOfTLCPKeys(t *testing.T) {
 		"GENERAL_TLS_GMSIGNPRIVATEKEY":            "tls/server-sign.key",
 		"GENERAL_TLS_GMENCCERTIFICATE":            "tls/server-enc.crt",
 		"GENERAL_TLS_GMENCPRIVATEKEY":             "/abs/server-enc.key",
+		"GENERAL_TLS_GMKEYPASSWORDFILE":           "tls/password",
+		"OPERATIONS_TLS_GMKEYPASSWORDFILE":        "o-password",
+		"ADMIN_TLS_GMKEYPASSWORDFILE":             "a-password",
 		"GENERAL_TLS_DRAINGRACE":                  "15s",
 		"GENERAL_TLS_GMCIPHERSUITES":              "[ECC_SM4_GCM_SM3, ECC_SM4_CBC_SM3]",
 		"GENERAL_CLUSTER_GMCIPHERSUITES":          "ECDHE_SM4_GCM_SM3",
@@ -107,7 +110,7 @@ func TestEnvironmentOverridesOfTLCPKeys(t *testing.T) {
 		Enabled: true, PrivateKey: in("tls/server.key"), Certificate: in("tls/server.crt"),
 		Mode: "dual", ClientMode: "gm", DrainGrace: 15 * time.Second,
 		GMSignCertificate: in("tls/server-sign.crt"), GMSignPrivateKey: in("tls/server-sign.key"),
-		GMEncCertificate: in("tls/server-enc.crt"), GMEncPrivateKey: "/abs/server-enc.key",
+		GMEncCertificate: in("tls/server-enc.crt"), GMEncPrivateKey: "/abs/server-enc.key", GMKeyPasswordFile: in("tls/password"),
 		GMCipherSuites: []string{"ECC_SM4_GCM_SM3", "ECC_SM4_CBC_SM3"}, HandshakesPerAddress: 512,
 	}, conf.General.TLS)
 
@@ -123,14 +126,14 @@ func TestEnvironmentOverridesOfTLCPKeys(t *testing.T) {
 	require.Equal(t, TLS{
 		Enabled: true, Certificate: "ops.crt", PrivateKey: "ops.key", Mode: "gm",
 		GMSignCertificate: "o-sign.crt", GMSignPrivateKey: "o-sign.key", GMEncCertificate: "o-enc.crt", GMEncPrivateKey: "o-enc.key",
-		HandshakesPerAddress: 8,
+		GMKeyPasswordFile: "o-password", HandshakesPerAddress: 8,
 	}, conf.Operations.TLS)
 	require.Equal(t, []string{"AB:CD", "ef01"}, conf.Operations.Operators)
 	require.Equal(t, TLS{
 		Enabled: true, ClientAuthRequired: true, Certificate: "admin.crt", PrivateKey: "admin.key",
 		Mode: "dual", DrainGrace: 5 * time.Second,
 		GMSignCertificate: "a-sign.crt", GMSignPrivateKey: "a-sign.key", GMEncCertificate: "a-enc.crt", GMEncPrivateKey: "a-enc.key",
-		HandshakesPerAddress: 9,
+		GMKeyPasswordFile: "a-password", HandshakesPerAddress: 9,
 	}, conf.Admin.TLS)
 }
 

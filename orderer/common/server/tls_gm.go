@@ -69,6 +69,7 @@ func newClusterServer(address string, config *comm.ServerConfig, conf *localconf
 			SignKey:       c.GMServerSignPrivateKey,
 			EncCert:       c.GMServerEncCertificate,
 			EncKey:        c.GMServerEncPrivateKey,
+			GMKeyPassword: conf.General.TLS.GMKeyPasswordFile,
 			ClientRootCAs: c.RootCAs,
 		}.Load,
 		ServerMode:     listenerMode(c.Mode),
@@ -197,6 +198,8 @@ func generalFiles(t localconfig.TLS) comm.Files {
 		SignKey:  t.GMSignPrivateKey,
 		EncCert:  t.GMEncCertificate,
 		EncKey:   t.GMEncPrivateKey,
+
+		GMKeyPassword: t.GMKeyPasswordFile,
 	}
 }
 
@@ -247,6 +250,7 @@ func httpOptions(role, modeKey, address string, t localconfig.TLS) fabhttp.Optio
 			GMSignKeyFile:      t.GMSignPrivateKey,
 			GMEncCertFile:      t.GMEncCertificate,
 			GMEncKeyFile:       t.GMEncPrivateKey,
+			GMKeyPasswordFile:  t.GMKeyPasswordFile,
 			GMCipherSuites:     t.GMCipherSuites,
 			DrainGrace:         t.DrainGrace,
 

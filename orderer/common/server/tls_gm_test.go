@@ -53,6 +53,7 @@ func newTLCPNode(t *testing.T, mode comm.ServerMode, client comm.ClientMode) *tl
 	gm := n.gmCA.NewPair(t, "127.0.0.1").Write(t, n.dir, "general")
 	g.TLS.GMSignCertificate, g.TLS.GMSignPrivateKey = gm.SignCert, gm.SignKey
 	g.TLS.GMEncCertificate, g.TLS.GMEncPrivateKey = gm.EncCert, gm.EncKey
+	g.TLS.GMKeyPasswordFile = gm.Encrypt(t, n.dir)
 	g.Cluster.RootCAs = []string{
 		gmtlstest.WriteFile(t, n.dir, "std-ca.crt", stdCA.CertBytes()),
 		gmtlstest.WriteFile(t, n.dir, "gm-ca.crt", n.gmCA.CertPEM),
@@ -181,6 +182,7 @@ func (n *tlcpNode) withClusterListener(t *testing.T, mode comm.ServerMode, std, 
 	}
 	if gm {
 		pair := n.gmCA.NewPair(t, "127.0.0.1").Write(t, n.dir, "cluster")
+		pair.Encrypt(t, n.dir)
 		c.GMServerSignCertificate, c.GMServerSignPrivateKey = pair.SignCert, pair.SignKey
 		c.GMServerEncCertificate, c.GMServerEncPrivateKey = pair.EncCert, pair.EncKey
 	}
@@ -236,6 +238,7 @@ func TestClusterClientMaterial(t *testing.T) {
 		},
 		"own SM2 client pair": func(n *tlcpNode) []string {
 			pair := n.gmCA.NewPair(t).Write(t, n.dir, "client")
+			pair.Encrypt(t, n.dir)
 			c := &n.conf.General.Cluster
 			c.GMClientSignCertificate, c.GMClientSignPrivateKey = pair.SignCert, pair.SignKey
 			c.GMClientEncCertificate, c.GMClientEncPrivateKey = pair.EncCert, pair.EncKey
