@@ -18,7 +18,7 @@ endif
 
 FABRIC_TOOLS := peer orderer cryptogen configtxgen configtxlator osnadmin discover ledgerutil
 # Our own tools, which build at the root; those that others add join by ROOT_TOOLS += in scripts/make.
-ROOT_TOOLS := $(patsubst cmd/%/main.go,%,$(wildcard cmd/gmtls/main.go))
+ROOT_TOOLS := $(patsubst cmd/%/main.go,%,$(wildcard cmd/gmtls/main.go cmd/gmkeyd/main.go))
 CCAAS_STEPS := detect build release
 
 # The image tags that core.yaml derives from the version must be valid, so the suffix has no plus sign.

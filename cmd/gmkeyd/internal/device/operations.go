@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/sm3"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
+)
+
+// opError is an answer to a client.
+type opError struct {
+	code   keyd.Code
+	reason string
+}
+
+func (e *opError) Error() string { return e.reason }
+
+// CodeOf returns what a client is told of an error.
+func CodeOf(err error) keyd.Code {
+	var e *opError
+	if errors.As(err, &e) {
+		return e.code
+	}
+	return keyd.Failed
+}
+
+// Refuse makes an error with a code.
+func Refuse(code keyd.Code, format string, args ...any) error {
+	return &opError{code, fmt.Sprintf(format, args...)}
+}
+
+// ErrNotMine says that the device has no key that a URI names.
+var ErrNotMine = errors.New("no key of this name")
+
+// find returns the key of the URI.
+func (l *link) find(uri keyd.URI) (*Key, error) {
+	name := uri.String()
+	if k, ok := l.byID.Load(name); ok {
+		return k.(*Key), nil
+	}
+	var found *Key
+	for i := range l.keys {
+		if !uri.Matches(l.keys[i].URI) {
+			continue
+		}
+		if found != nil {
+			return nil, Refuse(keyd.NoKey, "both %s and %s are meant: name it by more attributes", found.URI, l.keys[i].URI)
+		}
+		found = &l.keys[i]
+	}
+	if found == nil {
+		return nil, ErrNotMine
+	}
+	l.byID.Store(name, found)
+	return found, nil
+}
+
+// key returns a key that can be used.
+func (d *Device) key(l *link, uri keyd.URI) (*Key, error) {
+	k, err := l.find(uri)
+	if errors.Is(err, ErrNotMine) {
+		return nil, Refuse(keyd.NoKey, "device %s has no such key", d.Name)
+	}
+	if err == nil && k.Err != nil {
+		err = Refuse(keyd.Unusable, "device %s: %v", d.Name, k.Err)
+	}
+	return k, err
+}
+
+// Resolve returns the full name of the key that a URI names, ErrNotMine if there is none. Names are remembered, so that a
+// device that is away does not lose its keys; those of an SDF device are full as they are.
+func (d *Device) Resolve(ctx context.Context, uri keyd.URI) (keyd.URI, error) {
+	if uri.Scheme == "sdf" {
+		return uri, nil
+	}
+	if full, ok := d.names.Load(uri.String()); ok {
+		return full.(keyd.URI), nil
+	}
+	full := uri
+	err := d.with(ctx, "look for a key", func(l *link, _ *session) error {
+		k, err := l.find(uri)
+		if err == nil {
+			full = k.URI
+			d.names.Store(uri.String(), full)
+		}
+		return err
+	})
+	return full, err
+}
+
+// Public returns the public key.
+func (d *Device) Public(ctx context.Context, uri keyd.URI) (der []byte, err error) {
+	err = d.with(ctx, "public key", func(l *link, _ *session) error {
+		k, err := d.key(l, uri)
+		if err == nil {
+			der, err = gmx509.MarshalPKIXPublicKey(k.Public)
+		}
+		return err
+	})
+	return der, err
+}
+
+// Sign signs a digest, or a message if message is true, and returns DER.
+func (d *Device) Sign(ctx context.Context, uri keyd.URI, data []byte, message bool) (der []byte, err error) {
+	err = d.with(ctx, "sign", func(l *link, s *session) error {
+		k, err := d.key(l, uri)
+		switch {
+		case err != nil:
+			return err
+		case !k.Sign:
+			return Refuse(keyd.Failed, "it is no signing key")
+		case k.Hashes != message:
+			return Refuse(keyd.OtherForm, "the key signs %s", map[bool]string{true: "messages", false: "digests"}[k.Hashes])
+		case !message && (len(data) == 0 || len(data) > 64 || gmx509.IsSM2(k.Public) && len(data) != sm3.Size):
+			return Refuse(keyd.BadRequest, "a digest of %d bytes", len(data))
+		}
+		der, err = sign(s, k, data)
+		return err
+	})
+	return der, err
+}
+
+func sign(s Session, k *Key, data []byte) ([]byte, error) {
+	r, v, err := s.Sign(k.Handle, data)
+	if err != nil {
+		return nil, err
+	}
+	return asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(r), new(big.Int).SetBytes(v)})
+}
+
+// Decrypt decrypts a ciphertext in DER (GM/T 0009, section 7.2).
+func (d *Device) Decrypt(ctx context.Context, uri keyd.URI, der []byte) (plain []byte, err error) {
+	c, err := parseCiphertext(der)
+	if err != nil {
+		return nil, err
+	}
+	err = d.with(ctx, "decrypt", func(l *link, s *session) error {
+		k, err := d.key(l, uri)
+		if err == nil && !k.Decrypt {
+			err = Refuse(keyd.Failed, "it is no key to decrypt with")
+		}
+		if err == nil {
+			plain, err = s.Decrypt(k.Handle, c)
+		}
+		return err
+	})
+	return plain, err
+}
+
+// parseCiphertext refuses what is no ciphertext, so that no device ever sees it.
+func parseCiphertext(der []byte) (Ciphertext, error) {
+	var raw struct {
+		X, Y       *big.Int
+		Hash, Text []byte
+	}
+	bad := Refuse(keyd.Failed, "no SM2 ciphertext")
+	rest, err := asn1.Unmarshal(der, &raw)
+	if err != nil || len(rest) != 0 || len(raw.Hash) != sm3.Size || len(raw.Text) == 0 {
+		return Ciphertext{}, bad
+	}
+	point, err := gmx509.SM2Point(&ecdsa.PublicKey{Curve: sm2.P256(), X: raw.X, Y: raw.Y})
+	if err != nil {
+		return Ciphertext{}, bad
+	}
+	return Ciphertext{X: point[1:33], Y: point[33:], Hash: raw.Hash, Text: raw.Text}, nil
+}
+
+// ReadRandom returns n random bytes.
+func (d *Device) ReadRandom(ctx context.Context, n int) ([]byte, error) {
+	if n < 1 || n > keyd.MaxRandom {
+		return nil, Refuse(keyd.BadRequest, "%d random bytes; 1 to %d can be had", n, keyd.MaxRandom)
+	}
+	p := make([]byte, n)
+	err := d.with(ctx, "random", func(_ *link, s *session) error { return s.Random(p) })
+	return p, err
+}
+
+// kind names the curve of a key.
+func kind(key *ecdsa.PublicKey) string {
+	if gmx509.IsSM2(key) {
+		return "SM2"
+	}
+	return key.Params().Name
+}
+
+// selfTest proves that the key does in the device what software expects of its public key.
+func selfTest(s Session, k *Key) error {
+	if k.Sign {
+		message := make([]byte, 32)
+		if _, err := rand.Read(message); err != nil {
+			return err
+		}
+		digest := message
+		if k.Hashes {
+			var err error
+			if digest, err = sm2.CalculateSM2Hash(k.Public, message, nil); err != nil {
+				return err
+			}
+		}
+		der, err := sign(s, k, message)
+		if err != nil {
+			return fmt.Errorf("self-test: %w", err)
+		}
+		verify := ecdsa.VerifyASN1
+		if gmx509.IsSM2(k.Public) {
+			verify = sm2.VerifyASN1
+		}
+		if !verify(k.Public, digest, der) {
+			return errors.New("self-test: the device's signature does not verify with its public key: mechanism or form of the signature may be configured wrongly")
+		}
+	}
+	if k.Decrypt {
+		return testDecrypt(s, k)
+	}
+	return nil
+}
+
+func testDecrypt(s Session, k *Key) error {
+	secret := make([]byte, 48) // as long as TLCP's pre-master secret
+	if _, err := rand.Read(secret); err != nil {
+		return err
+	}
+	der, err := sm2.EncryptASN1(rand.Reader, k.Public, secret)
+	if err != nil {
+		return err
+	}
+	c, err := parseCiphertext(der)
+	if err != nil {
+		return err
+	}
+	plain, err := s.Decrypt(k.Handle, c)
+	if err != nil {
+		return fmt.Errorf("self-test: %w", err)
+	}
+	if !bytes.Equal(plain, secret) {
+		return errors.New("self-test: the device decrypts to something else than software encrypted: mechanism or form of the ciphertext may be configured wrongly")
+	}
+	return nil
+}
+
+// testRandom reads twice and refuses a generator that stands still.
+func testRandom(s Session) error {
+	var a, b [16]byte
+	if err := s.Random(a[:]); err != nil {
+		return err
+	}
+	if err := s.Random(b[:]); err != nil {
+		return err
+	}
+	if a == b {
+		return errors.New("the device's random generator repeats itself")
+	}
+	return nil
+}

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hyperledger/fabric/common/crypto/keyd"
+)
+
+// Waits between attempts to reach a device.
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 5 * time.Second
+)
+
+// Options of a device.
+type Options struct {
+	Name     string
+	Type     string // for status
+	Sessions int    // at most
+	Random   bool   // serves random bytes
+	Token    string // of a PKCS #11 device: its label as configured, may be empty
+	// Hang is called when a function of the library has not returned for CallLimit: nothing but the end of the process helps.
+	Hang      func(device, call string)
+	CallLimit time.Duration
+	Log       *slog.Logger
+}
+
+// Device is a device with its sessions. It may be used by several goroutines.
+type Device struct {
+	Options
+	module Module
+
+	mu      sync.Mutex
+	link    *link         // protected by mu; nil while there is no connection
+	reason  error         // protected by mu: why there is none
+	refused bool          // protected by mu: there will be none, as its PIN is wrong
+	changed chan struct{} // protected by mu; closed at the next change of the three above
+
+	// What watch looks at, protected by mu.
+	watched    *link     // the connection, also while it is given up
+	connecting time.Time // since when a connection is being made; zero if none is
+
+	names    sync.Map // of a URI -> full keyd.URI
+	Counters Counters
+}
+
+// Counters count since the start.
+type Counters struct {
+	Connects, Lost atomic.Int64
+}
+
+// link is one connection, from its making to its loss.
+type link struct {
+	sessions chan *session // those at rest
+	size     int
+	keys     []Key
+	notes    []string
+	lost     chan struct{} // closed when the connection is given up
+
+	mu   sync.Mutex
+	busy map[*session]time.Time // protected by mu: since when
+	byID sync.Map               // name of a URI -> *Key
+}
+
+type session struct {
+	Session
+	call string // what it is doing, for the log
+}
+
+// New starts to connect in the background, until ctx ends.
+func New(ctx context.Context, module Module, o Options) *Device {
+	d := &Device{Options: o, module: module, changed: make(chan struct{}), reason: errors.New("not connected yet")}
+	go d.run(ctx)
+	go d.watch(ctx)
+	return d
+}
+
+// run keeps the connection.
+func (d *Device) run(ctx context.Context) {
+	for wait := firstRetry; ctx.Err() == nil; {
+		d.note(nil, time.Now())
+		l, err := d.connect()
+		d.note(l, time.Time{})
+		if err == nil {
+			wait = firstRetry
+			d.Counters.Connects.Add(1)
+			d.set(l, nil, false)
+			d.Log.Info("device ready", "device", d.Name, "sessions", l.size, "keys", len(l.keys))
+			select {
+			case <-l.lost:
+			case <-ctx.Done():
+				d.set(nil, ctx.Err(), false)
+			}
+			d.drain(l)
+			d.note(nil, time.Now())
+			d.module.Close()
+			continue
+		}
+		var e *Error
+		if errors.As(err, &e) && e.Class == Pin {
+			err = fmt.Errorf("%w; it is not tried again before a restart, so as not to lock it", err)
+			d.Log.Error("device refused", "device", d.Name, "error", err)
+			d.set(nil, err, true)
+			return
+		}
+		d.Log.Warn("device unavailable", "device", d.Name, "error", err, "again in", wait)
+		d.set(nil, err, false)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+		wait = min(2*wait, lastRetry)
+	}
+}
+
+// note says what the library is doing now.
+func (d *Device) note(l *link, connecting time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.watched, d.connecting = l, connecting
+}
+
+// set stores a new state and wakes who waits for one.
+func (d *Device) set(l *link, reason error, refused bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.link, d.reason, d.refused = l, reason, refused
+	close(d.changed)
+	d.changed = make(chan struct{})
+}
+
+// connect makes a connection with as many sessions as the device gives, and tests every key.
+func (d *Device) connect() (_ *link, err error) {
+	if err := d.module.Open(); err != nil {
+		return nil, err
+	}
+	l := &link{sessions: make(chan *session, d.Sessions), lost: make(chan struct{}), busy: map[*session]time.Time{}}
+	var open []*session
+	defer func() {
+		if err != nil {
+			for _, s := range open {
+				s.Close()
+			}
+			d.module.Close()
+		}
+	}()
+	for range d.Sessions {
+		s, err := d.module.OpenSession()
+		if err != nil {
+			if len(open) == 0 {
+				return nil, err
+			}
+			l.notes = append(l.notes, fmt.Sprintf("%d sessions instead of %d: %v", len(open), d.Sessions, err))
+			break
+		}
+		open = append(open, &session{Session: s})
+	}
+	if l.keys, err = d.module.Keys(open[0].Session); err != nil {
+		return nil, err
+	}
+	for i := range l.keys {
+		k := &l.keys[i]
+		if k.Err != nil {
+			continue
+		}
+		if k.Err = selfTest(open[0], k); lost(k.Err) {
+			return nil, k.Err
+		}
+	}
+	if d.Random {
+		if err := testRandom(open[0]); err != nil {
+			return nil, fmt.Errorf("self-test of the random generator: %w", err)
+		}
+	}
+	for _, k := range l.keys {
+		if k.Err != nil {
+			d.Log.Error("key cannot be used", "device", d.Name, "key", k.URI.String(), "error", k.Err)
+		}
+	}
+	for _, note := range l.notes {
+		d.Log.Warn(note, "device", d.Name)
+	}
+	l.size = len(open)
+	for _, s := range open {
+		l.sessions <- s
+	}
+	return l, nil
+}
+
+// lost tells whether the error says that the device, or the session, has gone.
+func lost(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Class == Lost || e.Class == Broken)
+}
+
+// give up a connection; the first who notices does it.
+func (d *Device) lose(l *link, err error) {
+	d.mu.Lock()
+	mine := d.link == l
+	d.mu.Unlock()
+	if !mine {
+		return
+	}
+	d.set(nil, err, false)
+	d.Counters.Lost.Add(1)
+	d.Log.Warn("device lost", "device", d.Name, "error", err)
+	close(l.lost)
+}
+
+// drain waits until no function of the library runs in a session of the link, and closes them.
+func (d *Device) drain(l *link) {
+	for range l.size {
+		(<-l.sessions).Close()
+	}
+}
+
+// acquire waits for a session of a device that is connected.
+func (d *Device) acquire(ctx context.Context, call string) (*link, *session, error) {
+	for {
+		d.mu.Lock()
+		l, reason, refused, changed := d.link, d.reason, d.refused, d.changed
+		d.mu.Unlock()
+		if refused {
+			return nil, nil, &opError{keyd.Unusable, fmt.Sprintf("device %s: %v", d.Name, reason)}
+		}
+		if l == nil {
+			select {
+			case <-changed:
+				continue
+			case <-ctx.Done():
+				return nil, nil, &opError{keyd.Unavailable, fmt.Sprintf("device %s is not reachable: %v", d.Name, reason)}
+			}
+		}
+		select {
+		case s := <-l.sessions:
+			s.call = call
+			l.mu.Lock()
+			l.busy[s] = time.Now()
+			l.mu.Unlock()
+			return l, s, nil
+		case <-l.lost:
+		case <-ctx.Done():
+			return nil, nil, &opError{keyd.Unavailable, fmt.Sprintf("device %s: all of its %d sessions were busy until the time was over", d.Name, l.size)}
+		}
+	}
+}
+
+// release gives the session back. Whatever happens to the device, it goes back to its link, where drain waits for it.
+func (d *Device) release(l *link, s *session) {
+	l.mu.Lock()
+	delete(l.busy, s)
+	l.mu.Unlock()
+	l.sessions <- s
+}
+
+// with runs do in a session. When the session or the device is lost on the way, it runs do again in another, until ctx ends: nothing
+// that do does changes the device.
+func (d *Device) with(ctx context.Context, call string, do func(*link, *session) error) error {
+	for {
+		l, s, err := d.acquire(ctx, call)
+		if err != nil {
+			return err
+		}
+		err = do(l, s)
+		var e *Error
+		if errors.As(err, &e) && e.Class == Unknown && testRandom(s) != nil {
+			e.Class = Broken
+		}
+		if lost(err) {
+			// A session is not mended alone: what took it away took the others too, or soon will.
+			d.lose(l, err)
+			d.release(l, s)
+			if ctx.Err() != nil {
+				return &opError{keyd.Unavailable, fmt.Sprintf("device %s: %v", d.Name, err)}
+			}
+			continue
+		}
+		d.release(l, s)
+		return err
+	}
+}
+
+// watch ends the process through Hang if a function of the library does not return.
+func (d *Device) watch(ctx context.Context) {
+	tick := time.NewTicker(d.CallLimit / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		d.mu.Lock()
+		l, connecting := d.watched, d.connecting
+		d.mu.Unlock()
+		if !connecting.IsZero() && time.Since(connecting) > d.CallLimit {
+			d.Hang(d.Name, "connect")
+		}
+		if l == nil {
+			continue
+		}
+		l.mu.Lock()
+		for s, since := range l.busy {
+			if time.Since(since) > d.CallLimit {
+				d.Hang(d.Name, s.call)
+			}
+		}
+		l.mu.Unlock()
+	}
+}
+
+// State returns how the device is.
+func (d *Device) State() keyd.DeviceState {
+	d.mu.Lock()
+	l, reason := d.link, d.reason
+	d.mu.Unlock()
+	state := keyd.DeviceState{Name: d.Name, Type: d.Type}
+	if l == nil {
+		state.Error = reason.Error()
+		return state
+	}
+	l.mu.Lock()
+	state.Busy = len(l.busy)
+	l.mu.Unlock()
+	state.Ready, state.Sessions, state.Notes = true, l.size, slices.Clone(l.notes)
+	for _, k := range l.keys {
+		state.Keys = append(state.Keys, keyState(d.Name, k))
+	}
+	return state
+}
+
+func keyState(device string, k Key) keyd.KeyState {
+	s := keyd.KeyState{URI: k.URI.String(), Device: device}
+	if k.Public != nil {
+		s.Kind = kind(k.Public)
+	}
+	if k.Sign {
+		s.Use = append(s.Use, keyd.UsageSign)
+	}
+	if k.Decrypt {
+		s.Use = append(s.Use, keyd.UsageEncrypt)
+	}
+	if k.Err != nil {
+		s.Error, s.Spare = k.Err.Error(), k.Spare
+	}
+	return s
+}
+
+// Settled waits until the first attempt to connect has ended.
+func (d *Device) Settled(ctx context.Context) {
+	d.mu.Lock()
+	changed := d.changed
+	settled := d.Counters.Connects.Load() != 0 || d.refused
+	d.mu.Unlock()
+	if settled {
+		return
+	}
+	select {
+	case <-changed:
+	case <-ctx.Done():
+	}
+}

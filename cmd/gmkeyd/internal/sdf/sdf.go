@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package sdf uses a cryptographic device through a library with the interface of GM/T 0018 (SDF). The library is loaded when
+// it is opened first, and stays.
+package sdf
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/device"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
+)
+
+// Forms of SDF_InternalDecrypt_ECC. The edition of 2012 has no such function; libraries that have it take the identifier of the algorithm
+// as third argument, or no such argument. Nothing in the library tells which, and the wrong one crashes.
+const (
+	DecryptNone             = "none"
+	DecryptWithAlgorithm    = "with-algorithm"
+	DecryptWithoutAlgorithm = "without-algorithm"
+)
+
+// Sizes and offsets of the structures of GM/T 0018, section 5.3, which has ECCref_MAX_LEN 64: a number of 256 bits stands in the
+// last 32 of 64 bytes.
+const (
+	maxLen        = 64
+	publicKeySize = 4 + 2*maxLen
+	signatureSize = 2 * maxLen
+	cipherHeader  = 2*maxLen + 32 + 4 // C follows
+)
+
+// algSM2Encrypt is SGD_SM2_3 of GM/T 0006.
+const algSM2Encrypt = 0x00020800
+
+// Pin fetches the password of a private key; the caller overwrites it.
+type Pin func() ([]byte, error)
+
+// KeyConfig is an index of the device that is used.
+type KeyConfig struct {
+	Index uint32
+	Pin   Pin // nil: the device asks for none
+}
+
+// Config says how a device is used.
+type Config struct {
+	Name    string // in URIs
+	Library string // file, or name that the loader finds
+	Decrypt string // one of the forms above
+	Keys    []KeyConfig
+}
+
+// Module is a device.
+type Module struct {
+	config Config
+	lib    *library
+	handle uintptr
+	// denied are the indexes whose password was refused. It is not sent again in the life of the process, as devices count.
+	denied map[uint32]error
+}
+
+// New makes the module; nothing is loaded yet.
+func New(c Config) *Module { return &Module{config: c, denied: map[uint32]error{}} }
+
+// library has the addresses of the functions; 0 for those that are absent.
+type library struct {
+	openDevice, closeDevice, openSession, closeSession        uintptr
+	accessRight, exportSign, exportEnc, sign, decrypt, random uintptr
+}
+
+var (
+	loadMu sync.Mutex
+	loaded = map[string]*library{} // protected by loadMu
+)
+
+func load(path string) (*library, error) {
+	loadMu.Lock()
+	defer loadMu.Unlock()
+	if lib := loaded[path]; lib != nil {
+		return lib, nil
+	}
+	so, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	if err != nil {
+		return nil, fmt.Errorf("loading the library %s: %w", path, err)
+	}
+	lib := &library{}
+	for _, f := range []struct {
+		name string
+		at   *uintptr
+	}{
+		{"SDF_OpenDevice", &lib.openDevice}, {"SDF_CloseDevice", &lib.closeDevice},
+		{"SDF_OpenSession", &lib.openSession}, {"SDF_CloseSession", &lib.closeSession},
+		{"SDF_GetPrivateKeyAccessRight", &lib.accessRight},
+		{"SDF_ExportSignPublicKey_ECC", &lib.exportSign}, {"SDF_ExportEncPublicKey_ECC", &lib.exportEnc},
+		{"SDF_InternalSign_ECC", &lib.sign}, {"SDF_GenerateRandom", &lib.random},
+		{"SDF_InternalDecrypt_ECC", &lib.decrypt},
+	} {
+		if *f.at, err = purego.Dlsym(so, f.name); err != nil && f.at != &lib.decrypt {
+			return nil, fmt.Errorf("the library %s has no function %s: it is none of GM/T 0018", path, f.name)
+		}
+	}
+	loaded[path] = lib
+	return lib, nil
+}
+
+// call calls a function of the library, all of which return an int of 32 bits.
+//
+//go:uintptrescapes
+func call(name string, fn uintptr, args ...uintptr) error {
+	code, _, _ := purego.SyscallN(fn, args...)
+	return check(name, uint32(code))
+}
+
+// Open opens the device.
+func (m *Module) Open() error {
+	lib, err := load(m.config.Library)
+	if err != nil {
+		return err
+	}
+	m.lib = lib
+	m.handle = 0
+	if err := call("SDF_OpenDevice", lib.openDevice, uintptr(unsafe.Pointer(&m.handle))); err != nil {
+		m.handle = 0
+		return atLeastLost(err)
+	}
+	return nil
+}
+
+// atLeastLost takes any failure to open something for a device that cannot be reached.
+func atLeastLost(err error) error {
+	var e *device.Error
+	if errors.As(err, &e) && e.Class != device.Pin {
+		e.Class = device.Lost
+	}
+	return err
+}
+
+// Close closes the device.
+func (m *Module) Close() {
+	if m.handle != 0 {
+		_ = call("SDF_CloseDevice", m.lib.closeDevice, m.handle)
+		m.handle = 0
+	}
+}
+
+// OpenSession opens a session and gets the right to use the private keys in it.
+func (m *Module) OpenSession() (device.Session, error) {
+	s := &session{module: m}
+	if err := call("SDF_OpenSession", m.lib.openSession, m.handle, uintptr(unsafe.Pointer(&s.handle))); err != nil {
+		return nil, atLeastLost(err)
+	}
+	for _, k := range m.config.Keys {
+		if err := s.getAccess(k); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// getAccess presents the password of a key. One that is refused is noted, and the session goes on without the key.
+func (s *session) getAccess(k KeyConfig) error {
+	if k.Pin == nil || s.module.denied[k.Index] != nil {
+		return nil
+	}
+	pin, err := k.Pin()
+	if err != nil {
+		s.module.denied[k.Index] = fmt.Errorf("PIN of index %d: %w", k.Index, err)
+		return nil
+	}
+	defer clear(pin)
+	if len(pin) == 0 {
+		s.module.denied[k.Index] = fmt.Errorf("PIN of index %d is empty", k.Index)
+		return nil
+	}
+	err = call("SDF_GetPrivateKeyAccessRight", s.module.lib.accessRight, s.handle, uintptr(k.Index), uintptr(unsafe.Pointer(&pin[0])), uintptr(len(pin)))
+	var e *device.Error
+	if !errors.As(err, &e) {
+		return nil
+	}
+	if e.Class == device.Lost || e.Class == device.Broken {
+		return err
+	}
+	// Vendors have codes of their own for a wrong password and for a locked key: whatever it is, it is not tried again.
+	e.Class = device.Pin
+	s.module.denied[k.Index] = fmt.Errorf("index %d: %w: the PIN is wrong, the key is locked or it does not exist; not tried again before a restart", k.Index, err)
+	return nil
+}
+
+// Keys exports the public keys of the configured indexes. An index has a signing key, an encryption key or both.
+func (m *Module) Keys(any device.Session) ([]device.Key, error) {
+	s := any.(*session)
+	var keys []device.Key
+	for _, k := range m.config.Keys {
+		found := false
+		for _, usage := range []string{keyd.UsageSign, keyd.UsageEncrypt} {
+			public, err := s.export(k.Index, usage)
+			var e *device.Error
+			if errors.As(err, &e) && e.Code == codeKeyNotExist {
+				continue
+			}
+			if errors.As(err, &e) && (e.Class == device.Lost || e.Class == device.Broken) {
+				return nil, err
+			}
+			found = true
+			key := device.Key{
+				URI: keyd.URI{Scheme: "sdf", Device: m.config.Name, Index: k.Index, Usage: usage}, Public: public, Err: err,
+				Handle: k.Index, Sign: usage == keyd.UsageSign, Decrypt: usage == keyd.UsageEncrypt,
+			}
+			if key.Err == nil {
+				key.Err = m.denied[k.Index]
+			}
+			if key.Decrypt && key.Err == nil {
+				key.Err = m.noDecryption()
+				key.Spare = key.Err != nil
+			}
+			keys = append(keys, key)
+		}
+		if !found {
+			uri := keyd.URI{Scheme: "sdf", Device: m.config.Name, Index: k.Index, Usage: keyd.UsageSign}
+			keys = append(keys, device.Key{URI: uri, Err: fmt.Errorf("index %d of the device has neither a signing nor an encryption key", k.Index)})
+		}
+	}
+	return keys, nil
+}
+
+// noDecryption says why encryption keys cannot be used, or returns nil.
+func (m *Module) noDecryption() error {
+	switch {
+	case m.lib.decrypt == 0:
+		return errors.New("the library has no SDF_InternalDecrypt_ECC, which is optional: keep the encryption key in a file, encrypted")
+	case m.config.Decrypt == DecryptNone:
+		return errors.New("decryption is not configured: set sdf.decrypt to the form of SDF_InternalDecrypt_ECC that the vendor's header shows, " +
+			DecryptWithAlgorithm + " or " + DecryptWithoutAlgorithm + ", or keep the encryption key in a file, encrypted")
+	}
+	return nil
+}
+
+type session struct {
+	module *Module
+	handle uintptr
+}
+
+// Close closes the session; the rights to use keys end with it.
+func (s *session) Close() { _ = call("SDF_CloseSession", s.module.lib.closeSession, s.handle) }
+
+func (s *session) export(index uint32, usage string) (*ecdsa.PublicKey, error) {
+	name, fn := "SDF_ExportSignPublicKey_ECC", s.module.lib.exportSign
+	if usage == keyd.UsageEncrypt {
+		name, fn = "SDF_ExportEncPublicKey_ECC", s.module.lib.exportEnc
+	}
+	var raw [publicKeySize]byte
+	if err := call(name, fn, s.handle, uintptr(index), uintptr(unsafe.Pointer(&raw))); err != nil {
+		return nil, err
+	}
+	if bits := binary.NativeEndian.Uint32(raw[:]); bits != 256 {
+		return nil, fmt.Errorf("%s says that the key at index %d has %d bits; SM2 has 256", name, index, bits)
+	}
+	x, okX := unpad(raw[4 : 4+maxLen])
+	y, okY := unpad(raw[4+maxLen:])
+	if !okX || !okY {
+		return nil, fmt.Errorf("%s: the coordinates of index %d do not stand in the last 32 of 64 bytes, as GM/T 0018 has it", name, index)
+	}
+	public, err := sm2.NewPublicKey(append(append([]byte{4}, x...), y...))
+	if err != nil {
+		return nil, fmt.Errorf("%s: the key at index %d is no point of the SM2 curve", name, index)
+	}
+	return public, nil
+}
+
+// unpad returns the last 32 of 64 bytes if those before are zero.
+func unpad(field []byte) ([]byte, bool) {
+	return field[maxLen-32:], bytes.Equal(field[:maxLen-32], make([]byte, maxLen-32))
+}
+
+// Sign signs e.
+func (s *session) Sign(handle any, e []byte) (r, v []byte, err error) {
+	var raw [signatureSize]byte
+	if err := call("SDF_InternalSign_ECC", s.module.lib.sign, s.handle, uintptr(handle.(uint32)),
+		uintptr(unsafe.Pointer(&e[0])), uintptr(len(e)), uintptr(unsafe.Pointer(&raw))); err != nil {
+		return nil, nil, err
+	}
+	r, okR := unpad(raw[:maxLen])
+	v, okS := unpad(raw[maxLen:])
+	if !okR || !okS {
+		return nil, nil, errors.New("SDF_InternalSign_ECC: r and s do not stand in the last 32 of 64 bytes each, as GM/T 0018 has it")
+	}
+	return r, v, nil
+}
+
+// Decrypt decrypts.
+func (s *session) Decrypt(handle any, c device.Ciphertext) ([]byte, error) {
+	// Room beyond C: the edition of 2012 declares it with a length of its own.
+	raw := make([]byte, cipherHeader+len(c.Text)+16)
+	copy(raw[maxLen-32:], c.X)
+	copy(raw[2*maxLen-32:], c.Y)
+	copy(raw[2*maxLen:], c.Hash)
+	binary.NativeEndian.PutUint32(raw[2*maxLen+32:], uint32(len(c.Text)))
+	copy(raw[cipherHeader:], c.Text)
+	plain := make([]byte, len(c.Text)+64)
+	length := uint32(len(plain))
+	args := []uintptr{s.handle, uintptr(handle.(uint32))}
+	if s.module.config.Decrypt == DecryptWithAlgorithm {
+		args = append(args, algSM2Encrypt)
+	}
+	if err := s.decrypt(args, raw, plain, &length); err != nil {
+		clear(plain)
+		return nil, err
+	}
+	if int(length) != len(c.Text) {
+		clear(plain)
+		return nil, fmt.Errorf("SDF_InternalDecrypt_ECC: %d bytes of plaintext, want %d", length, len(c.Text))
+	}
+	return plain[:length], nil
+}
+
+func (s *session) decrypt(head []uintptr, raw, plain []byte, length *uint32) error {
+	const name = "SDF_InternalDecrypt_ECC"
+	if len(head) == 3 {
+		return call(name, s.module.lib.decrypt, head[0], head[1], head[2],
+			uintptr(unsafe.Pointer(&raw[0])), uintptr(unsafe.Pointer(&plain[0])), uintptr(unsafe.Pointer(length)))
+	}
+	return call(name, s.module.lib.decrypt, head[0], head[1],
+		uintptr(unsafe.Pointer(&raw[0])), uintptr(unsafe.Pointer(&plain[0])), uintptr(unsafe.Pointer(length)))
+}
+
+// maxRandom bounds one call for random bytes; devices have limits, and the standard names none.
+const maxRandom = 1024
+
+// Random fills p.
+func (s *session) Random(p []byte) error {
+	for len(p) != 0 {
+		n := min(len(p), maxRandom)
+		if err := call("SDF_GenerateRandom", s.module.lib.random, s.handle, uintptr(n), uintptr(unsafe.Pointer(&p[0]))); err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}

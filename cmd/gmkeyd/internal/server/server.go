@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package server answers the clients of gmkeyd on a Unix socket. Who a client is, the kernel says (SO_PEERCRED); before that is
+// known and allowed, nothing is read from it.
+package server
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/device"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"golang.org/x/sys/unix"
+)
+
+// Bounds of what clients can take.
+const (
+	maxConns    = 1024
+	requestTime = 30 * time.Second // to send a request that has begun, and to take its answer
+	maxWait     = time.Minute      // a client may ask to wait for a session
+	maxLarge    = 4                // messages above a few KiB in memory at a time
+)
+
+// Access says which keys a user may use; no entry: none, not even to ask.
+type Access map[uint32][]keyd.URI
+
+// allows tells whether the user may use the key. No URIs at all mean every key.
+func (a Access) allows(uid uint32, key keyd.URI) bool {
+	uris, ok := a[uid]
+	if !ok {
+		return false
+	}
+	for _, u := range uris {
+		if u.Matches(key) {
+			return true
+		}
+	}
+	return len(uris) == 0
+}
+
+// Server serves the devices.
+type Server struct {
+	Devices []*device.Device
+	Access  Access
+	Log     *slog.Logger
+
+	metrics metrics
+	large   chan struct{}
+}
+
+// Listen makes the socket. One that no daemon listens on any more is replaced, a live one is not.
+func Listen(path string) (*net.UnixListener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	if conn, err := net.Dial("unix", path); err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("another daemon listens on %s", path)
+	}
+	if info, err := os.Lstat(path); err == nil {
+		if info.Mode()&os.ModeSocket == 0 {
+			return nil, fmt.Errorf("%s exists and is no socket", path)
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	// Every user may connect; who is served is decided by the kernel's word, not by the rights of a file.
+	if err := os.Chmod(path, 0o666); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Serve answers clients until ctx ends. It returns when no request is under way.
+func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
+	s.large = make(chan struct{}, maxLarge)
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	places := make(chan struct{}, maxConns)
+	var all sync.WaitGroup
+	defer all.Wait()
+	for {
+		conn, err := l.AcceptUnix()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			s.Log.Warn("accepting a client", "error", err) // out of files, say
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
+		uid, err := peer(conn)
+		if _, ok := s.Access[uid]; err != nil || !ok {
+			s.metrics.denied.Add(1)
+			s.Log.Warn("user refused", "uid", uid, "error", err)
+			s.refuse(conn, keyd.Denied, fmt.Sprintf("user %d is not among the users of gmkeyd's configuration", uid))
+			continue
+		}
+		select {
+		case places <- struct{}{}:
+		default:
+			s.refuse(conn, keyd.Unavailable, fmt.Sprintf("gmkeyd has %d clients already", maxConns))
+			continue
+		}
+		all.Go(func() {
+			defer func() { <-places }()
+			s.client(ctx, conn, uid)
+		})
+	}
+}
+
+// peer asks the kernel who is at the other end.
+func peer(conn *net.UnixConn) (uid uint32, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var cred *unix.Ucred
+	if ctlErr := raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); ctlErr != nil {
+		return 0, ctlErr
+	}
+	if err != nil {
+		return 0, err
+	}
+	return cred.Uid, nil
+}
+
+// refuse answers whatever will be asked, and closes.
+func (s *Server) refuse(conn *net.UnixConn, code keyd.Code, reason string) {
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	_, _ = conn.Write(keyd.AppendResponse(nil, code, []byte(reason)))
+	_ = conn.CloseWrite()
+	conn.Close()
+}
+
+// client answers one client's requests, one after the other.
+func (s *Server) client(ctx context.Context, conn *net.UnixConn, uid uint32) {
+	defer conn.Close()
+	s.metrics.clients.Add(1)
+	defer s.metrics.clients.Add(-1)
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })
+	defer stop()
+	in := bufio.NewReaderSize(conn, 1024)
+	var out []byte
+	for {
+		if _, err := in.Peek(1); err != nil { // without a limit: clients keep connections
+			return
+		}
+		if err := conn.SetDeadline(time.Now().Add(requestTime)); err != nil {
+			return
+		}
+		held := false
+		req, err := keyd.ReadRequest(in, func(r keyd.Request) bool { return s.takeLarge(ctx, uid, r, &held) })
+		if err != nil {
+			if !errors.Is(err, io.ErrUnexpectedEOF) {
+				s.Log.Warn("client cut off", "uid", uid, "error", err)
+			}
+			if errors.Is(err, keyd.ErrProtocol) {
+				_, _ = conn.Write(keyd.AppendResponse(nil, keyd.BadRequest, []byte(err.Error())))
+			}
+			s.giveLarge(held)
+			return
+		}
+		begun := time.Now()
+		answer, err := s.answer(ctx, uid, req)
+		s.giveLarge(held)
+		code := keyd.OK
+		if err != nil {
+			code, answer = device.CodeOf(err), []byte(err.Error())
+			s.note(uid, req, code, err)
+		}
+		s.metrics.note(req.Op, code, time.Since(begun))
+		if err := conn.SetDeadline(time.Now().Add(requestTime)); err != nil {
+			return
+		}
+		out = keyd.AppendResponse(out[:0], code, answer)
+		clear(answer)
+		_, err = conn.Write(out)
+		clear(out)
+		if err != nil || ctx.Err() != nil {
+			return
+		}
+		if err := conn.SetDeadline(time.Time{}); err != nil {
+			return
+		}
+	}
+}
+
+// takeLarge decides whether a large message may be read: for a key that this user may use and that hashes.
+func (s *Server) takeLarge(ctx context.Context, uid uint32, r keyd.Request, held *bool) bool {
+	uri, err := keyd.ParseURI(r.Name)
+	if err != nil || !s.Access.allows(uid, uri) {
+		return false
+	}
+	select {
+	case s.large <- struct{}{}:
+		*held = true
+		return true
+	case <-ctx.Done():
+	case <-time.After(requestTime):
+	}
+	return false
+}
+
+func (s *Server) giveLarge(held bool) {
+	if held {
+		<-s.large
+	}
+}
+
+// note logs a failure. Wrong ciphertexts come from strangers, so they are counted and not logged.
+func (s *Server) note(uid uint32, req keyd.Request, code keyd.Code, err error) {
+	if code == keyd.OtherForm || code == keyd.Failed && req.Op == keyd.OpDecrypt {
+		return
+	}
+	s.Log.Warn("request failed", "operation", req.Op.String(), "name", req.Name, "uid", uid, "error", err)
+}
+
+// answer does what a request asks for.
+func (s *Server) answer(ctx context.Context, uid uint32, req keyd.Request) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, min(req.Timeout, maxWait))
+	defer cancel()
+	switch req.Op {
+	case keyd.OpList:
+		return json.Marshal(s.keys(uid))
+	case keyd.OpStatus:
+		return json.Marshal(s.Status(uid))
+	case keyd.OpMetrics:
+		return s.metrics.text(s.Devices), nil
+	case keyd.OpRandom:
+		return s.random(ctx, req)
+	}
+	uri, err := keyd.ParseURI(req.Name)
+	if err != nil {
+		return nil, device.Refuse(keyd.BadRequest, "%v", err)
+	}
+	d, full, err := s.deviceOf(ctx, uri)
+	if err != nil {
+		return nil, err
+	}
+	if !s.Access.allows(uid, full) {
+		return nil, device.Refuse(keyd.Denied, "user %d may not use this key: see users in gmkeyd's configuration", uid)
+	}
+	switch req.Op {
+	case keyd.OpPublic:
+		return d.Public(ctx, full)
+	case keyd.OpSignDigest, keyd.OpSignMessage:
+		return d.Sign(ctx, full, req.Payload, req.Op == keyd.OpSignMessage)
+	case keyd.OpDecrypt:
+		return d.Decrypt(ctx, full, req.Payload)
+	}
+	return nil, device.Refuse(keyd.BadRequest, "%v is not known", req.Op)
+}
+
+// deviceOf finds the device and the full name of a key.
+func (s *Server) deviceOf(ctx context.Context, uri keyd.URI) (*device.Device, keyd.URI, error) {
+	var found *device.Device
+	var full keyd.URI
+	var last error
+	for _, d := range s.Devices {
+		if uri.Scheme != d.Type || uri.Scheme == "sdf" && uri.Device != d.Name {
+			continue
+		}
+		if uri.Token != "" && d.Token != "" && uri.Token != d.Token {
+			continue
+		}
+		name, err := d.Resolve(ctx, uri)
+		switch {
+		case errors.Is(err, device.ErrNotMine):
+		case err != nil:
+			last = err
+		case found != nil:
+			return nil, uri, device.Refuse(keyd.NoKey, "the devices %s and %s both have it: name it by more attributes", found.Name, d.Name)
+		default:
+			found, full = d, name
+		}
+	}
+	if found == nil && last == nil {
+		last = device.Refuse(keyd.NoKey, "no device of gmkeyd has this key")
+	}
+	if found == nil {
+		return nil, uri, last
+	}
+	return found, full, nil
+}
+
+func (s *Server) random(ctx context.Context, req keyd.Request) ([]byte, error) {
+	if len(req.Payload) != 4 {
+		return nil, device.Refuse(keyd.BadRequest, "a number of bytes is wanted")
+	}
+	for _, d := range s.Devices {
+		if d.Options.Random && (req.Name == "" || req.Name == d.Name) {
+			return d.ReadRandom(ctx, int(binary.BigEndian.Uint32(req.Payload)))
+		}
+	}
+	return nil, device.Refuse(keyd.NoKey, "no device %q with random: true", req.Name)
+}
+
+// keys lists the keys that the user may use.
+func (s *Server) keys(uid uint32) []keyd.KeyState {
+	all := []keyd.KeyState{}
+	for _, d := range s.Status(uid).Devices {
+		all = append(all, d.Keys...)
+	}
+	return all
+}
+
+// Status tells how the devices are. It is healthy if every device is ready and every key can be used.
+func (s *Server) Status(uid uint32) keyd.Status {
+	status := keyd.Status{Healthy: true}
+	for _, d := range s.Devices {
+		state := d.State()
+		status.Healthy = status.Healthy && state.Ready
+		mine := []keyd.KeyState{}
+		for _, k := range state.Keys {
+			status.Healthy = status.Healthy && (k.Error == "" || k.Spare)
+			if uri, err := keyd.ParseURI(k.URI); err == nil && s.Access.allows(uid, uri) {
+				mine = append(mine, k)
+			}
+		}
+		state.Keys = mine
+		status.Devices = append(status.Devices, state)
+	}
+	return status
+}

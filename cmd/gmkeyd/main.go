@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Gmkeyd holds the connection to cryptographic devices, by SDF (GM/T 0018) or PKCS #11, and lets programs on the same host use
+// their keys through a Unix socket. The libraries of vendors are loaded into this process alone; nodes stay static.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/config"
+	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/cryptoki"
+	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/device"
+	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/sdf"
+	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/server"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
+)
+
+// Exit codes beside 0 and 1, as in sysexits.h; the unit file does not restart after the second.
+const (
+	exitHung   = 70
+	exitConfig = 78
+)
+
+const usage = `gmkeyd lets nodes on this host use the keys of cryptographic devices (SDF of GM/T 0018, PKCS #11).
+
+  gmkeyd serve --config FILE       serve until SIGTERM
+  gmkeyd check --config FILE       connect, test every key, say what came out, end; 1 if something is wrong
+  gmkeyd status [--socket FILE]    ask a running daemon how it is; 1 if it is not healthy
+  gmkeyd metrics [--socket FILE]   print its metrics in Prometheus' text format
+
+docs/hsm.md describes the configuration.
+`
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	command := ""
+	if len(args) != 0 {
+		command, args = args[0], args[1:]
+	}
+	flags := flag.NewFlagSet("gmkeyd "+command, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() { fmt.Fprint(stderr, usage) }
+	file := flags.String("config", "/etc/gmkeyd/gmkeyd.yaml", "")
+	socket := flags.String("socket", keyd.DefaultSocket, "")
+	var do func() int
+	switch command {
+	case "serve":
+		do = func() int { return serve(*file, stderr) }
+	case "check":
+		do = func() int { return check(*file, stdout, stderr) }
+	case "status":
+		do = func() int { return status(*socket, stdout, stderr) }
+	case "metrics":
+		do = func() int { return metrics(*socket, stdout, stderr) }
+	default:
+		fmt.Fprint(stderr, usage)
+		return 2
+	}
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	if flags.NArg() != 0 {
+		fmt.Fprint(stderr, usage)
+		return 2
+	}
+	return do()
+}
+
+// devices connects to what the configuration names.
+func devices(ctx context.Context, c *config.Config, log *slog.Logger) []*device.Device {
+	var all []*device.Device
+	for _, d := range c.Devices {
+		o := device.Options{Name: d.Name, Sessions: d.Sessions, Random: d.Random, CallLimit: c.CallLimit, Log: log, Hang: func(name, call string) {
+			log.Error("a function of the device's library does not return: ending, to be started anew", "device", name, "doing", call, "for", c.CallLimit)
+			os.Exit(exitHung)
+		}}
+		var module device.Module
+		if d.SDF != nil {
+			o.Type = "sdf"
+			m := sdf.Config{Name: d.Name, Library: d.SDF.Library, Decrypt: d.SDF.Decrypt}
+			for _, k := range d.SDF.Keys {
+				m.Keys = append(m.Keys, sdf.KeyConfig{Index: k.Index, Pin: k.Pin.Reader()})
+			}
+			module = sdf.New(m)
+		} else {
+			o.Type, o.Token = "pkcs11", d.PKCS11.Token
+			module = cryptoki.New(cryptoki.Config{
+				Library: d.PKCS11.Library, Token: d.PKCS11.Token, Serial: d.PKCS11.Serial, Pin: d.PKCS11.Pin.Reader(), SM2: d.PKCS11.SM2,
+			})
+		}
+		all = append(all, device.New(ctx, module, o))
+	}
+	return all
+}
+
+func serve(file string, stderr io.Writer) int {
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	c, err := config.Load(file)
+	if err != nil {
+		fmt.Fprintln(stderr, "gmkeyd:", err)
+		return exitConfig
+	}
+	l, err := server.Listen(c.Socket)
+	if err != nil {
+		fmt.Fprintln(stderr, "gmkeyd:", err)
+		return 1
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	access := server.Access{uint32(os.Getuid()): nil}
+	for _, u := range c.Users {
+		access[u.UID] = u.URIs
+	}
+	s := &server.Server{Devices: devices(ctx, c, log), Access: access, Log: log}
+	log.Info("listening", "socket", c.Socket)
+	if err := s.Serve(ctx, l); err != nil {
+		fmt.Fprintln(stderr, "gmkeyd:", err)
+		return 1
+	}
+	return 0
+}
+
+// checkTime is how long check waits for the devices.
+const checkTime = 30 * time.Second
+
+func check(file string, stdout, stderr io.Writer) int {
+	c, err := config.Load(file)
+	if err != nil {
+		fmt.Fprintln(stderr, "gmkeyd:", err)
+		return exitConfig
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), checkTime)
+	defer cancel()
+	s := &server.Server{
+		Devices: devices(ctx, c, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))),
+		Access:  server.Access{0: nil},
+	}
+	for _, d := range s.Devices {
+		d.Settled(ctx)
+	}
+	return printStatus(s.Status(0), stdout)
+}
+
+func status(socket string, stdout, stderr io.Writer) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	s, err := keyd.ClientFor(socket).Status(ctx)
+	if err != nil {
+		fmt.Fprintln(stderr, "gmkeyd:", explain(err))
+		return 1
+	}
+	return printStatus(s, stdout)
+}
+
+func printStatus(s keyd.Status, stdout io.Writer) int {
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		panic(err) // of strings and numbers
+	}
+	fmt.Fprintln(stdout, string(text))
+	if !s.Healthy {
+		return 1
+	}
+	return 0
+}
+
+func metrics(socket string, stdout, stderr io.Writer) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	text, err := keyd.ClientFor(socket).Do(ctx, keyd.OpMetrics, "", nil)
+	if err != nil {
+		fmt.Fprintln(stderr, "gmkeyd:", explain(err))
+		return 1
+	}
+	_, _ = stdout.Write(text)
+	return 0
+}
+
+// explain leaves out the package name.
+func explain(err error) string {
+	var e *keyd.Error
+	if errors.As(err, &e) {
+		return fmt.Sprintf("%s: %s", e.Socket, e.Reason)
+	}
+	return strings.TrimPrefix(err.Error(), "keyd: ")
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func pemBlock(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+// A configuration with a fault is refused by the name of the key, with the exit code after which systemd does not start anew.
+func TestConfigurationFaults(t *testing.T) {
+	const good = `
+socket: /tmp/none/s
+devices:
+- name: hsm
+  sdf: {library: /lib/x.so, keys: [{index: 1, pin: {file: /pin}}]}
+`
+	for reason, text := range map[string]string{
+		"field sockett not found":                 strings.Replace(good, "socket:", "sockett:", 1),
+		`socket: "s" is not an absolute path`:     strings.Replace(good, "/tmp/none/s", "s", 1),
+		"devices: none is named":                  "socket: /s",
+		"one of sdf and pkcs11 is wanted":         "devices: [{name: a}]",
+		"name: 1 to 64 letters":                   strings.Replace(good, "hsm", "h s m", 1),
+		`two are named "hsm"`:                     good + "- {name: hsm, sdf: {library: x}}",
+		"sessions: -1 is not between":             good + "  sessions: -1",
+		"sdf.library: missing":                    "devices: [{name: a, sdf: {}}]",
+		`sdf.decrypt: "yes"`:                      "devices: [{name: a, sdf: {library: x, decrypt: 'yes'}}]",
+		"index 0: indexes begin with 1":           "devices: [{name: a, sdf: {library: x, keys: [{index: 0}]}}]",
+		"one of file, credential and environment": "devices: [{name: a, sdf: {library: x, keys: [{index: 1, pin: {}}]}}]",
+		"a name is wanted, not a path":            "devices: [{name: a, sdf: {library: x, keys: [{index: 1, pin: {credential: a/b}}]}}]",
+		"pkcs11.library: missing":                 "devices: [{name: a, pkcs11: {token: t}}]",
+		"token (its label) or serial is wanted":   "devices: [{name: a, pkcs11: {library: x}}]",
+		`preset "x" is none of [ep11`:             "devices: [{name: a, pkcs11: {library: x, token: t, preset: x}}]",
+		`hash "" is none of`:                      "devices: [{name: a, pkcs11: {library: x, token: t, sm2: {keyType: 1, sign: 1}}}]",
+		`signature "x" is neither`:                "devices: [{name: a, pkcs11: {library: x, token: t, preset: tass, sm2: {signature: x}}}]",
+		`ciphertext "" is neither`:                "devices: [{name: a, pkcs11: {library: x, token: t, preset: tass, sm2: {decrypt: 1}}}]",
+		`users: "no-such": this host has no such`: good + "users: [{user: no-such}]",
+		`users: "root": keyd: key URI`:            good + "users: [{user: root, keys: ['x']}]",
+		"callLimit: 1ms is less than 1s":          good + "callLimit: 1ms",
+		"cannot unmarshal !!str `many` into int":  good + "  sessions: many",
+	} {
+		file := filepath.Join(t.TempDir(), "gmkeyd.yaml")
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		var stderr bytes.Buffer
+		require.Equal(t, exitConfig, run([]string{"serve", "--config", file}, &stderr, &stderr), text)
+		require.Contains(t, stderr.String(), reason)
+		require.Contains(t, stderr.String(), file)
+	}
+	var stderr bytes.Buffer
+	require.Equal(t, exitConfig, run([]string{"serve", "--config", "/none"}, &stderr, &stderr))
+	require.Equal(t, 2, run(nil, &stderr, &stderr))
+	require.Equal(t, 2, run([]string{"serve", "more"}, &stderr, &stderr))
+	require.Equal(t, 1, run([]string{"status", "--socket", "/none/s"}, &stderr, &stderr))
+}

@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/asn1"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/hyperledger/fabric/internal/keydtest"
+	"github.com/stretchr/testify/require"
+)
+
+func TestMain(m *testing.M) { keydtest.Main(m) }
+
+const (
+	signURI    = "sdf:device=hsm;index=1;usage=sign"
+	encryptURI = "sdf:device=hsm;index=1;usage=encrypt"
+)
+
+// keysOf makes the two keys of a device as a node does, from the files that stand for them.
+func keysOf(t testing.TB, d *keydtest.SDFDevice) (sign, encrypt *keyd.Key) {
+	t.Helper()
+	sign, err := keyd.ParseReference(d.SignReference(t))
+	require.NoError(t, err)
+	encrypt, err = keyd.ParseReference(d.EncryptReference(t))
+	require.NoError(t, err)
+	return sign, encrypt
+}
+
+func within(t testing.TB, limit time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// mustSign signs and checks the signature in software, without the client's own check.
+func mustSign(t testing.TB, d *keydtest.SDFDevice, k *keyd.Key) {
+	t.Helper()
+	message := []byte(rand.Text())
+	signature, err := k.Sign(nil, message, sm2.DefaultSM2SignerOpts)
+	require.NoError(t, err, d.Log())
+	require.True(t, sm2.VerifyASN1WithSM2(&d.Sign.PublicKey, nil, message, signature))
+}
+
+func statusOf(t testing.TB, d *keydtest.SDFDevice) keyd.Status {
+	t.Helper()
+	status, err := keyd.ClientFor(d.Socket).Status(within(t, 10*time.Second))
+	require.NoError(t, err)
+	return status
+}
+
+// waitHealthy waits until the daemon is, or is not.
+func waitHealthy(t testing.TB, d *keydtest.SDFDevice, want bool) keyd.Status {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		status := statusOf(t, d)
+		if status.Healthy == want {
+			return status
+		}
+		require.True(t, time.Now().Before(end), "healthy should be %v: %+v\n%s", want, status, d.Log())
+	}
+}
+
+func requireCode(t testing.TB, err error, code keyd.Code, texts ...string) {
+	t.Helper()
+	var e *keyd.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, code, e.Code, err)
+	for _, text := range texts {
+		require.ErrorContains(t, err, text)
+	}
+}
+
+func TestSDF(t *testing.T) {
+	d := keydtest.StartSDF(t)
+	sign, encrypt := keysOf(t, d)
+	require.NoError(t, sign.Check(within(t, 10*time.Second)), d.Log())
+	mustSign(t, d, sign)
+
+	secret := []byte("forty-eight bytes, as TLCP's pre-master secret is")
+	ciphertext, err := sm2.EncryptASN1(rand.Reader, &d.Encrypt.PublicKey, secret)
+	require.NoError(t, err)
+	plain, err := encrypt.Decrypt(nil, ciphertext, nil)
+	require.NoError(t, err)
+	require.Equal(t, secret, plain)
+
+	status := statusOf(t, d)
+	require.True(t, status.Healthy, "%+v", status)
+	require.Equal(t, 16, status.Devices[0].Sessions)
+	keys, err := keyd.ClientFor(d.Socket).List(within(t, 5*time.Second))
+	require.NoError(t, err)
+	require.Equal(t, []keyd.KeyState{
+		{URI: signURI, Device: "hsm", Kind: "SM2", Use: []string{"sign"}},
+		{URI: encryptURI, Device: "hsm", Kind: "SM2", Use: []string{"encrypt"}},
+	}, keys)
+
+	a, b := make([]byte, 5000), make([]byte, 5000)
+	random := keyd.Random(d.Socket, "")
+	for _, p := range [][]byte{a, b} {
+		n, err := random.Read(p)
+		require.NoError(t, err)
+		require.Equal(t, 5000, n)
+	}
+	require.NotEqual(t, a, b)
+
+	out, err := exec.Command(keydtest.Program(t, ""), "metrics", "--socket", d.Socket).Output()
+	require.NoError(t, err)
+	for _, line := range []string{
+		`gmkeyd_device_up{device="hsm"} 1`, `gmkeyd_device_sessions{device="hsm",state="open"} 16`,
+		`gmkeyd_key_usable{device="hsm",key="` + signURI + `"} 1`, `gmkeyd_requests_total{operation="sign",result="ok"} 1`,
+		`gmkeyd_request_seconds_count{operation="decrypt"} 1`,
+	} {
+		require.Contains(t, string(out), line)
+	}
+	require.NotContains(t, d.Log(), keydtest.PIN)
+	require.Equal(t, 0, d.Stop(), d.Log())
+}
+
+func TestOneKeyForOneUse(t *testing.T) {
+	d := keydtest.StartSDF(t)
+	swapped := keydtest.Must(d.Reference(encryptURI, d.Encrypt))(t)
+	k, err := keyd.NewKey(swapped)
+	require.NoError(t, err)
+	_, err = k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+	requireCode(t, err, keyd.Failed, "no signing key")
+
+	other, err := keyd.NewKey(keydtest.Must(d.Reference(signURI, d.Encrypt))(t))
+	require.NoError(t, err)
+	require.ErrorContains(t, other.Check(within(t, 5*time.Second)), "another key there")
+	absent, err := keyd.NewKey(keydtest.Must(d.Reference("sdf:device=hsm;index=2;usage=sign", d.Sign))(t))
+	require.NoError(t, err)
+	requireCode(t, absent.Check(within(t, 5*time.Second)), keyd.NoKey, "hsm", "index=2")
+	elsewhere, err := keyd.NewKey(keydtest.Must(d.Reference("sdf:device=other;index=1;usage=sign", d.Sign))(t))
+	require.NoError(t, err)
+	requireCode(t, elsewhere.Check(within(t, 5*time.Second)), keyd.NoKey)
+}
+
+// A device that is away makes signing wait, and fail with the device's reason when its time is over; all comes back by itself.
+func TestDeviceGone(t *testing.T) {
+	d := keydtest.StartSDF(t)
+	sign, _ := keysOf(t, d)
+	mustSign(t, d, sign)
+
+	d.Folder.Set(keydtest.Gone, 1)
+	_, err := sign.SignContext(within(t, 500*time.Millisecond), []byte("m"), sm2.DefaultSM2SignerOpts)
+	requireCode(t, err, keyd.Unavailable, signURI, "device hsm", "SDR_COMMFAIL", "0x01000003")
+	var unavailable interface{ DeviceUnavailable() bool }
+	require.ErrorAs(t, err, &unavailable)
+	require.True(t, unavailable.DeviceUnavailable())
+	status := waitHealthy(t, d, false)
+	require.Contains(t, status.Devices[0].Error, "SDR_COMMFAIL")
+
+	signed := make(chan error, 1)
+	go func() {
+		_, err := sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+		signed <- err
+	}()
+	time.AfterFunc(300*time.Millisecond, func() { d.Folder.Set(keydtest.Gone, 0) })
+	require.NoError(t, <-signed, d.Log())
+	waitHealthy(t, d, true)
+}
+
+// Whoever signs while the daemon is killed and started anew gets all signatures.
+func TestKilledUnderLoad(t *testing.T) {
+	d := keydtest.StartSDF(t)
+	sign, _ := keysOf(t, d)
+	mustSign(t, d, sign)
+	var done, failed atomic.Int64
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts); err != nil {
+					failed.Add(1)
+					t.Error(err)
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	for range 3 {
+		before := done.Load()
+		for done.Load() < before+200 && failed.Load() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		d.Kill()
+		require.NoError(t, d.Start())
+	}
+	before := done.Load()
+	for done.Load() < before+200 && failed.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	close(stop)
+	all.Wait()
+	require.Zero(t, failed.Load())
+}
+
+func TestLibraryCrashes(t *testing.T) {
+	d := keydtest.StartSDF(t)
+	sign, _ := keysOf(t, d)
+	mustSign(t, d, sign)
+	d.Folder.Set(keydtest.Crash, 1)
+	signed := make(chan error, 1)
+	go func() {
+		_, err := sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+		signed <- err
+	}()
+	d.Wait() // abort in the library ends the daemon, not its client
+	d.Folder.Set(keydtest.Crash, 0)
+	require.NoError(t, d.Start())
+	require.NoError(t, <-signed, d.Log())
+}
+
+func TestLibraryHangs(t *testing.T) {
+	d := keydtest.PrepareSDF(t, keydtest.SDF)
+	require.NoError(t, d.Configure(d.Standard()+"callLimit: 1s\n"))
+	require.NoError(t, d.Start())
+	sign, _ := keysOf(t, d)
+	mustSign(t, d, sign)
+	d.Folder.Set(keydtest.Hang, 1)
+	go func() { _, _ = sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts) }()
+	require.Equal(t, exitHung, d.Wait())
+	require.Contains(t, d.Log(), "does not return")
+}
+
+// A PIN that is refused is never sent again, whatever happens to the device: devices count.
+func TestWrongPIN(t *testing.T) {
+	d := keydtest.PrepareSDF(t, keydtest.SDF)
+	d.Env = append(d.Env, "DEVICE_PIN=wrong-secret")
+	require.NoError(t, d.Start())
+	t.Cleanup(d.Kill)
+	sign, _ := keysOf(t, d)
+	_, err := sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+	requireCode(t, err, keyd.Unusable, signURI, "hsm", "SDR_PRKRERR", "SDF_GetPrivateKeyAccessRight", "index 1")
+	waitHealthy(t, d, false)
+	for range 2 {
+		before := strings.Count(d.Log(), "device ready")
+		d.Folder.Set(keydtest.Gone, 1)
+		_, err := keyd.ClientFor(d.Socket).Do(within(t, 300*time.Millisecond), keyd.OpRandom, "hsm", []byte{0, 0, 0, 8})
+		requireCode(t, err, keyd.Unavailable)
+		d.Folder.Set(keydtest.Gone, 0)
+		for end := time.Now().Add(20 * time.Second); strings.Count(d.Log(), "device ready") == before; time.Sleep(10 * time.Millisecond) {
+			require.True(t, time.Now().Before(end), d.Log())
+		}
+	}
+	require.EqualValues(t, 1, d.Folder.Get(keydtest.PINFailures))
+	require.NotContains(t, d.Log(), "wrong-secret")
+}
+
+// A signature by another key than the reference names is not handed out.
+func TestKeyReplaced(t *testing.T) {
+	d := keydtest.StartSDF(t)
+	sign, _ := keysOf(t, d)
+	mustSign(t, d, sign)
+	d.Folder.Set(keydtest.WrongKey, 1)
+	signature, err := sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+	require.ErrorContains(t, err, "does not fit the public key of the reference")
+	require.Nil(t, signature)
+	d.Folder.Set(keydtest.WrongKey, 0)
+	mustSign(t, d, sign)
+
+	d.Folder.Set(keydtest.Removed, 1)
+	_, err = sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+	requireCode(t, err, keyd.Failed, signURI, "SDR_KEYNOTEXIST")
+}
+
+func TestSessions(t *testing.T) {
+	parallel := func(t *testing.T, k *keyd.Key, n int) {
+		t.Helper()
+		var all sync.WaitGroup
+		for range n {
+			all.Go(func() {
+				if _, err := k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	}
+	t.Run("a slow device is used in all sessions", func(t *testing.T) {
+		d := keydtest.StartSDF(t)
+		sign, _ := keysOf(t, d)
+		mustSign(t, d, sign)
+		d.Folder.Set(keydtest.DelayMicroseconds, 100_000)
+		parallel(t, sign, 48)
+		require.EqualValues(t, 16, d.Folder.Get(keydtest.MostInFlight))
+	})
+	t.Run("a device that gives fewer", func(t *testing.T) {
+		d := keydtest.PrepareSDF(t, keydtest.SDF)
+		d.Folder.Set(keydtest.SessionLimit, 3)
+		require.NoError(t, d.Start())
+		t.Cleanup(d.Kill)
+		sign, _ := keysOf(t, d)
+		mustSign(t, d, sign)
+		d.Folder.Set(keydtest.DelayMicroseconds, 20_000)
+		parallel(t, sign, 12)
+		require.EqualValues(t, 3, d.Folder.Get(keydtest.MostInFlight))
+		status := statusOf(t, d)
+		require.Equal(t, 3, status.Devices[0].Sessions)
+		require.Contains(t, status.Devices[0].Notes[0], "3 sessions instead of 16")
+	})
+	t.Run("all busy", func(t *testing.T) {
+		d := keydtest.PrepareSDF(t, keydtest.SDF)
+		d.Folder.Set(keydtest.SessionLimit, 1)
+		require.NoError(t, d.Start())
+		t.Cleanup(d.Kill)
+		sign, _ := keysOf(t, d)
+		mustSign(t, d, sign)
+		d.Folder.Set(keydtest.DelayMicroseconds, 1_000_000)
+		var all sync.WaitGroup
+		all.Go(func() { _, _ = sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts) })
+		for d.Folder.Get(keydtest.InFlight) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		_, err := sign.SignContext(within(t, 100*time.Millisecond), []byte("m"), sm2.DefaultSM2SignerOpts)
+		requireCode(t, err, keyd.Unavailable, "device hsm: all of its 1 sessions were busy")
+		all.Wait()
+	})
+}
+
+func TestErrorsOfTheLibrary(t *testing.T) {
+	d := keydtest.StartSDF(t)
+	sign, _ := keysOf(t, d)
+	mustSign(t, d, sign)
+	d.Folder.Set(keydtest.VendorError, 1)
+	_, err := sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+	requireCode(t, err, keyd.Failed, "SDF_InternalSign_ECC", "0x02000123")
+	mustSign(t, d, sign)
+	require.NoError(t, d.WaitLog(within(t, 5*time.Second), "0x02000123"))
+	require.NotContains(t, d.Log(), "device lost", "a code of the vendor's own does not mean that the device has gone")
+
+	d.Folder.Set(keydtest.LostRights, 1)
+	mustSign(t, d, sign)
+	require.NoError(t, d.WaitLog(within(t, 5*time.Second), "SDR_PARDENY"))
+	require.EqualValues(t, 2, strings.Count(d.Log(), "device ready"))
+}
+
+func TestWrongCiphertexts(t *testing.T) {
+	d := keydtest.StartSDF(t)
+	_, encrypt := keysOf(t, d)
+	require.NoError(t, encrypt.Check(within(t, 10*time.Second)))
+	tested := d.Folder.Get(keydtest.Decryptions)
+
+	ciphertext, err := sm2.EncryptASN1(rand.Reader, &d.Encrypt.PublicKey, make([]byte, 48))
+	require.NoError(t, err)
+	var c struct {
+		X, Y       *big.Int
+		Hash, Text []byte
+	}
+	_, err = asn1.Unmarshal(ciphertext, &c)
+	require.NoError(t, err)
+	off := c
+	off.X = new(big.Int).Add(c.X, big.NewInt(1))
+	offCurve, err := asn1.Marshal(off)
+	require.NoError(t, err)
+	short := c
+	short.Hash = c.Hash[:31]
+	shortHash, err := asn1.Marshal(short)
+	require.NoError(t, err)
+	for name, bad := range map[string][]byte{
+		"empty": nil, "no DER": []byte("x"), "more behind": append(append([]byte{}, ciphertext...), 0), "off the curve": offCurve, "short hash": shortHash,
+	} {
+		_, err := encrypt.Decrypt(nil, bad, nil)
+		requireCode(t, err, keyd.Failed)
+		require.Equal(t, tested, d.Folder.Get(keydtest.Decryptions), "the device saw: %s", name)
+	}
+	c.Hash[0] ^= 1
+	tampered, err := asn1.Marshal(c)
+	require.NoError(t, err)
+	_, err = encrypt.Decrypt(nil, tampered, nil)
+	requireCode(t, err, keyd.Failed, "SDR_ENCDATAERR")
+	var unavailable interface{ DeviceUnavailable() bool }
+	require.ErrorAs(t, err, &unavailable)
+	require.False(t, unavailable.DeviceUnavailable(), "the ciphertext is to blame")
+	require.NotContains(t, d.Log(), "device lost")
+}
+
+func TestFormsOfDecrypt(t *testing.T) {
+	for kind, c := range map[string]struct{ decrypt, reason string }{
+		keydtest.SDFWithoutAlgorithm: {"without-algorithm", ""},
+		keydtest.SDFWithoutDecrypt:   {"with-algorithm", "has no SDF_InternalDecrypt_ECC, which is optional"},
+		keydtest.SDF:                 {"none", "set sdf.decrypt"},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			d := keydtest.PrepareSDF(t, kind)
+			require.NoError(t, d.Configure(strings.Replace(d.Standard(), "decrypt: with-algorithm", "decrypt: "+c.decrypt, 1)))
+			require.NoError(t, d.Start())
+			t.Cleanup(d.Kill)
+			sign, encrypt := keysOf(t, d)
+			mustSign(t, d, sign)
+			require.True(t, statusOf(t, d).Healthy, "a key that is not meant to be used is no fault")
+			ciphertext, err := sm2.EncryptASN1(rand.Reader, &d.Encrypt.PublicKey, []byte("secret"))
+			require.NoError(t, err)
+			plain, err := encrypt.Decrypt(nil, ciphertext, nil)
+			if c.reason == "" {
+				require.NoError(t, err)
+				require.Equal(t, "secret", string(plain))
+				return
+			}
+			requireCode(t, err, keyd.Unusable, c.reason)
+			require.NoError(t, d.WaitLog(within(t, 5*time.Second), c.reason), "it is said at start")
+		})
+	}
+}
+
+func TestSelfTest(t *testing.T) {
+	d := keydtest.PrepareSDF(t, keydtest.SDF)
+	d.Folder.Set(keydtest.WrongPlain, 1)
+	require.NoError(t, d.Start())
+	t.Cleanup(d.Kill)
+	sign, encrypt := keysOf(t, d)
+	mustSign(t, d, sign)
+	requireCode(t, encrypt.Check(within(t, 5*time.Second)), keyd.Unusable, encryptURI, "self-test: the device decrypts to something else")
+	require.False(t, statusOf(t, d).Healthy)
+	d.Kill()
+
+	d.Folder.Set(keydtest.WrongPlain, 0)
+	d.Folder.Set(keydtest.WrongKey, 1)
+	require.NoError(t, d.Start())
+	requireCode(t, sign.Check(within(t, 5*time.Second)), keyd.Unusable, signURI, "self-test: the device's signature does not verify")
+	d.Kill()
+
+	d.Folder.Set(keydtest.WrongKey, 0)
+	d.Folder.Set(keydtest.FixedRandom, 1)
+	require.NoError(t, d.Start())
+	requireCode(t, sign.Check(within(t, time.Second)), keyd.Unavailable, "random generator repeats itself")
+	d.Kill()
+
+	// The same by the command that an operator uses.
+	check := exec.Command(keydtest.Program(t, ""), "check", "--config", d.Config)
+	check.Env = append(os.Environ(), d.Env...)
+	out, err := check.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "random generator repeats itself")
+	d.Folder.Set(keydtest.FixedRandom, 0)
+	check = exec.Command(keydtest.Program(t, ""), "check", "--config", d.Config)
+	check.Env = append(os.Environ(), d.Env...)
+	out, err = check.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), `"Healthy": true`)
+}
+
+func TestRandomFails(t *testing.T) {
+	d := keydtest.StartSDF(t)
+	random := keyd.Random(d.Socket, "hsm")
+	_, err := random.Read(make([]byte, keyd.MaxRandom))
+	require.NoError(t, err)
+	d.Folder.Set(keydtest.Gone, 1)
+	p := []byte{1, 2, 3}
+	_, err = random.Read(p)
+	requireCode(t, err, keyd.Unavailable, "SDR_COMMFAIL")
+	require.Equal(t, []byte{0, 0, 0}, p)
+	_, err = keyd.Random(d.Socket, "none").Read(p)
+	requireCode(t, err, keyd.NoKey, `no device "none"`)
+}
+
+// asNobody runs gmkeyd status as another user.
+func asNobody(t *testing.T, d *keydtest.SDFDevice, args ...string) (string, error) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	require.NoError(t, os.Chmod(filepath.Dir(d.Socket), 0o755))
+	program := keydtest.Program(t, "")
+	require.NoError(t, os.Chmod(filepath.Dir(program), 0o755))
+	require.NoError(t, os.Chmod(filepath.Dir(filepath.Dir(program)), 0o755))
+	cmd := exec.Command(program, append(args, "--socket", d.Socket)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func TestUsers(t *testing.T) {
+	d := keydtest.PrepareSDF(t, keydtest.SDF)
+	require.NoError(t, d.Start())
+	sign, _ := keysOf(t, d)
+	mustSign(t, d, sign)
+	out, err := asNobody(t, d, "status")
+	require.Error(t, err)
+	require.Contains(t, out, "user 65534 is not among the users")
+	require.NoError(t, d.WaitLog(within(t, 5*time.Second), "user refused"))
+	d.Kill()
+
+	require.NoError(t, d.Configure(d.Standard()+"users:\n- user: nobody\n  keys: ['"+encryptURI+"']\n"))
+	require.NoError(t, d.Start())
+	mustSign(t, d, sign)
+	out, err = asNobody(t, d, "status")
+	require.NoError(t, err, out)
+	require.Contains(t, out, encryptURI)
+	require.NotContains(t, out, signURI, "nobody else's keys are shown")
+	d.Kill()
+
+	// A user of some keys cannot use the others: the daemon's own user is given one key here.
+	require.NoError(t, d.Configure(d.Standard()+"users:\n- user: root\n  keys: ['"+encryptURI+"']\n"))
+	require.NoError(t, d.Start())
+	t.Cleanup(d.Kill)
+	_, err = sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+	requireCode(t, err, keyd.Denied, signURI, "user 0 may not use this key")
+	requireCode(t, sign.Check(within(t, 5*time.Second)), keyd.Denied)
+}
+
+// What no client of ours sends ends the connection, and nothing else.
+func TestProtocol(t *testing.T) {
+	d := keydtest.StartSDF(t)
+	sign, _ := keysOf(t, d)
+	mustSign(t, d, sign)
+	for name, c := range map[string]struct{ send, answer string }{
+		"another version":           {"\x00\x00\x00\x08\x02\x01\x00\x00\x10\x00\x00\x00", "version 2"},
+		"a payload of a gigabyte":   {"\x40\x00\x00\x00\x01\x04\x00\x00\x10\x00\x00\x00", "decrypt with"},
+		"a message for a digest":    {"\x00\x10\x00\x29\x01\x03\x00\x00\x10\x00\x00\x21" + signURI, "signs digests"},
+		"a name beyond the request": {"\x00\x00\x00\x08\x01\x01\x00\x00\x10\x00\x00\x05", "lengths do not fit"},
+		"an unknown operation":      {"\x00\x00\x00\x29\x01\x63\x00\x00\x10\x00\x00\x21" + signURI, "operation 99 is not known"},
+		"no URI":                    {"\x00\x00\x00\x09\x01\x01\x00\x00\x10\x00\x00\x01x", "begins neither with"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("unix", d.Socket)
+			require.NoError(t, err)
+			defer conn.Close()
+			require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+			send := c.send
+			if name == "a message for a digest" {
+				send += strings.Repeat("m", 0x100029-8-len(signURI))
+			}
+			_, err = conn.Write([]byte(send))
+			require.NoError(t, err)
+			answer := make([]byte, 512)
+			n, err := conn.Read(answer)
+			require.NoError(t, err)
+			require.Contains(t, string(answer[:n]), c.answer)
+		})
+	}
+	mustSign(t, d, sign)
+}
+
+func BenchmarkSign(b *testing.B) {
+	d := keydtest.StartSDF(b)
+	device, _ := keysOf(b, d)
+	message := make([]byte, 500)
+	for _, c := range []struct {
+		name string
+		sign func() error
+	}{
+		{"device", func() error { _, err := device.Sign(rand.Reader, message, sm2.DefaultSM2SignerOpts); return err }},
+		{"software", func() error { _, err := d.Sign.Sign(rand.Reader, message, sm2.DefaultSM2SignerOpts); return err }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				if err := c.sign(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(c.name+"-16-at-a-time", func(b *testing.B) {
+			b.SetParallelism(8)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := c.sign(); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
+}

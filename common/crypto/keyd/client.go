@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keyd
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// DefaultTimeout is how long an operation may take with everything that it waits for.
+const DefaultTimeout = 10 * time.Second
+
+// maxConns bounds the connections of a process to one daemon, and with it the operations under way.
+const maxConns = 64
+
+// Error is a failure of an operation.
+type Error struct {
+	Code   Code
+	Op     Operation
+	Name   string // of the key or device, may be empty
+	Socket string
+	Reason string // what the daemon or the system says
+}
+
+// Error names key, socket and reason.
+func (e *Error) Error() string {
+	return fmt.Sprintf("keyd: %v with %s by %s: %s", e.Op, e.Name, e.Socket, e.Reason)
+}
+
+// DeviceUnavailable tells that the device could not do the operation, whatever its input was.
+func (e *Error) DeviceUnavailable() bool { return e.Code != Failed }
+
+// Client speaks with one daemon. It may be used by several goroutines.
+type Client struct {
+	socket string
+	places chan struct{} // one element for each connection in use
+
+	mu   sync.Mutex
+	idle []*conn // protected by mu; the one used last is at the end
+}
+
+type conn struct {
+	net.Conn
+	read *bufio.Reader
+	out  []byte
+}
+
+var (
+	clientsMu sync.Mutex
+	clients   = map[string]*Client{} // protected by clientsMu
+)
+
+// ClientFor returns the client of this process for the daemon at the socket. It does not connect.
+func ClientFor(socket string) *Client {
+	clientsMu.Lock()
+	defer clientsMu.Unlock()
+	c := clients[socket]
+	if c == nil {
+		c = &Client{socket: socket, places: make(chan struct{}, maxConns)}
+		clients[socket] = c
+	}
+	return c
+}
+
+// Do performs an operation. A connection that fails is replaced until ctx ends, which needs a deadline or gets DefaultTimeout;
+// so a restart of the daemon is only a delay. The error is an *Error.
+func (c *Client) Do(ctx context.Context, op Operation, name string, payload []byte) ([]byte, error) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, DefaultTimeout)
+		defer cancel()
+		deadline, _ = ctx.Deadline()
+	}
+	fail := func(code Code, reason string) error {
+		return &Error{Code: code, Op: op, Name: name, Socket: c.socket, Reason: reason}
+	}
+	select {
+	case c.places <- struct{}{}:
+		defer func() { <-c.places }()
+	case <-ctx.Done():
+		return nil, fail(Unavailable, fmt.Sprintf("%d operations are under way and none ended in time", maxConns))
+	}
+	for wait := 5 * time.Millisecond; ; wait = min(2*wait, 250*time.Millisecond) {
+		code, answer, err := c.once(ctx, deadline, Request{Op: op, Timeout: time.Until(deadline), Name: name, Payload: payload})
+		switch {
+		case errors.Is(err, ErrProtocol):
+			return nil, fail(Unavailable, err.Error())
+		case err == nil && code == OK:
+			return answer, nil
+		case err == nil:
+			return nil, fail(code, string(answer))
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fail(Unavailable, fmt.Sprintf("no answer in time: %v; is gmkeyd running?", err))
+		case <-time.After(wait):
+		}
+	}
+}
+
+// once sends a request on one connection and reads the response. If that fails the daemon has gone, and with it all connections.
+func (c *Client) once(ctx context.Context, deadline time.Time, req Request) (Code, []byte, error) {
+	cn, err := c.take(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	code, answer, err := cn.exchange(deadline, req)
+	if err != nil {
+		cn.Close()
+		c.closeIdle()
+		return 0, nil, err
+	}
+	c.mu.Lock()
+	c.idle = append(c.idle, cn)
+	c.mu.Unlock()
+	return code, answer, nil
+}
+
+func (c *Client) closeIdle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, cn := range c.idle {
+		cn.Close()
+	}
+	c.idle = nil
+}
+
+func (c *Client) take(ctx context.Context) (*conn, error) {
+	c.mu.Lock()
+	if n := len(c.idle); n != 0 {
+		cn := c.idle[n-1]
+		c.idle = c.idle[:n-1]
+		c.mu.Unlock()
+		return cn, nil
+	}
+	c.mu.Unlock()
+	var d net.Dialer
+	raw, err := d.DialContext(ctx, "unix", c.socket)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Conn: raw, read: bufio.NewReaderSize(raw, 1024)}, nil
+}
+
+func (cn *conn) exchange(deadline time.Time, req Request) (Code, []byte, error) {
+	// The daemon has the time that is named in the request; beyond it, the answer needs a moment.
+	if err := cn.SetDeadline(deadline.Add(time.Second)); err != nil {
+		return 0, nil, err
+	}
+	cn.out = AppendRequest(cn.out[:0], req)
+	_, err := cn.Write(cn.out)
+	clear(cn.out)
+	if cap(cn.out) > maxSmall {
+		cn.out = nil
+	}
+	if err != nil {
+		// A daemon that turns a user away answers and closes without reading.
+		if code, answer, readErr := readResponse(cn.read); readErr == nil && code != OK {
+			return code, answer, nil
+		}
+		return 0, nil, err
+	}
+	return readResponse(cn.read)
+}
+
+// List returns the keys of all devices.
+func (c *Client) List(ctx context.Context) ([]KeyState, error) {
+	var keys []KeyState
+	return keys, c.ask(ctx, OpList, &keys)
+}
+
+// Status returns how the daemon and its devices are.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var s Status
+	return s, c.ask(ctx, OpStatus, &s)
+}
+
+func (c *Client) ask(ctx context.Context, op Operation, into any) error {
+	answer, err := c.Do(ctx, op, "", nil)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(answer, into); err != nil {
+		return fmt.Errorf("%w: %v by %s: %w", ErrProtocol, op, c.socket, err)
+	}
+	return nil
+}

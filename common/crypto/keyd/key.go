@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keyd
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/sm3"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/sm2table"
+)
+
+// Key is a private key in a device. It is a crypto.Signer and, for SM2, a crypto.Decrypter, and may be used by several goroutines.
+type Key struct {
+	client *Client
+	uri    URI
+	name   string // of the URI
+	public *ecdsa.PublicKey
+	spki   []byte
+
+	za       []byte // of SM2 keys: Z of GB/T 32918.2, section 5.5
+	messages atomic.Bool
+	table    func() *sm2table.Table
+	use      sync.Once
+}
+
+// NewKey makes a key of a reference. It does not ask the daemon; Check does.
+func NewKey(r Reference) (*Key, error) {
+	public, ok := r.Public.(*ecdsa.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("keyd: key reference to %s: a key of type %T is neither SM2 nor ECDSA", r.URI, r.Public)
+	}
+	spki, err := gmx509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return nil, fmt.Errorf("keyd: key reference to %s: %w", r.URI, err)
+	}
+	k := &Key{client: ClientFor(r.Socket), uri: r.URI, name: r.URI.String(), public: public, spki: spki}
+	if !gmx509.IsSM2(public) {
+		return k, nil
+	}
+	if k.za, err = sm2.CalculateZA(public, nil); err != nil {
+		return nil, fmt.Errorf("keyd: key reference to %s: %w", r.URI, err)
+	}
+	k.table = sync.OnceValue(func() *sm2table.Table {
+		t, _ := sm2table.New(public) // fails for keys off the curve alone
+		return t
+	})
+	return k, nil
+}
+
+// Public returns the public key, *ecdsa.PublicKey, on the SM2 curve for an SM2 key.
+func (k *Key) Public() crypto.PublicKey { return k.public }
+
+// String names the key for logs and errors.
+func (k *Key) String() string { return k.name }
+
+// Reference returns what the key was made of.
+func (k *Key) Reference() Reference {
+	return Reference{URI: k.uri, Socket: k.client.socket, Public: k.public}
+}
+
+// Check asks the daemon whether the device has this key and can use it.
+func (k *Key) Check(ctx context.Context) error {
+	k.inUse()
+	der, err := k.client.Do(ctx, OpPublic, k.name, nil)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(der, k.spki) {
+		return fmt.Errorf("keyd: %s by %s: the device has another key there than the reference says", k.name, k.client.socket)
+	}
+	return nil
+}
+
+// Sign signs. An SM2 key takes the message itself and sm2.DefaultSM2SignerOpts, as *sm2.PrivateKey does, and signs
+// SM3(Z || message) under the default signer id; an ECDSA key takes a digest and its hash. The signature is DER. It has been
+// verified with the public key of the reference.
+func (k *Key) Sign(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), DefaultTimeout)
+	defer cancel()
+	return k.SignContext(ctx, message, opts)
+}
+
+// SignContext is Sign within the time of ctx.
+func (k *Key) SignContext(ctx context.Context, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if k.za == nil {
+		if opts == nil || opts.HashFunc() != 0 && len(message) != opts.HashFunc().Size() {
+			return nil, fmt.Errorf("keyd: %s signs digests of the size that their hash has", k.name)
+		}
+		return k.sign(ctx, message, message)
+	}
+	if opts != sm2.DefaultSM2SignerOpts {
+		return nil, fmt.Errorf("keyd: %s is an SM2 key: it signs messages with sm2.DefaultSM2SignerOpts, not with %T", k.name, opts)
+	}
+	h := sm3.New()
+	h.Write(k.za)
+	h.Write(message)
+	return k.sign(ctx, message, h.Sum(nil))
+}
+
+// sign lets the device sign the digest, or the message where the token hashes, and verifies the result.
+func (k *Key) sign(ctx context.Context, message, digest []byte) ([]byte, error) {
+	k.inUse()
+	var signature []byte
+	var err error
+	for range 2 {
+		op, payload, whole := OpSignDigest, digest, k.messages.Load()
+		if whole {
+			if op, payload = OpSignMessage, message; len(message) > MaxMessage {
+				return nil, fmt.Errorf("keyd: %s: its token hashes by itself, and a message of %d bytes is above the %d it gets", k.name, len(message), MaxMessage)
+			}
+		}
+		signature, err = k.client.Do(ctx, op, k.name, payload)
+		var e *Error
+		if k.za == nil || !errors.As(err, &e) || e.Code != OtherForm {
+			break
+		}
+		k.messages.CompareAndSwap(whole, !whole)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !k.verify(digest, signature) {
+		return nil, fmt.Errorf("keyd: %s by %s: the device's signature does not fit the public key of the reference: "+
+			"another key stands there now, or the device is faulty", k.name, k.client.socket)
+	}
+	return signature, nil
+}
+
+func (k *Key) verify(digest, signature []byte) bool {
+	if k.za == nil {
+		return ecdsa.VerifyASN1(k.public, digest, signature)
+	}
+	if gmx509.CheckSM2SignatureDER(signature) != nil {
+		return false
+	}
+	if t := k.table(); t != nil && t.VerifyASN1(digest, signature) {
+		return true
+	}
+	return sm2.VerifyASN1(k.public, digest, signature)
+}
+
+// Decrypt decrypts an SM2 ciphertext in DER (GM/T 0009, section 7.2); opts are not looked at. An error that has a method
+// DeviceUnavailable returning true says nothing about the ciphertext.
+func (k *Key) Decrypt(_ io.Reader, ciphertext []byte, _ crypto.DecrypterOpts) ([]byte, error) {
+	if k.za == nil {
+		return nil, fmt.Errorf("keyd: %s is no SM2 key and does not decrypt", k.name)
+	}
+	k.inUse()
+	ctx, cancel := context.WithTimeout(context.Background(), DefaultTimeout)
+	defer cancel()
+	if len(ciphertext) > maxSmall {
+		return nil, &Error{Code: Failed, Op: OpDecrypt, Name: k.name, Socket: k.client.socket, Reason: "the ciphertext is too long"}
+	}
+	return k.client.Do(ctx, OpDecrypt, k.name, ciphertext)
+}
+
+var (
+	usedMu sync.Mutex
+	used   = map[string]*Key{} // by socket and name; protected by usedMu
+)
+
+// inUse notes that this process depends on the key.
+func (k *Key) inUse() {
+	k.use.Do(func() {
+		usedMu.Lock()
+		defer usedMu.Unlock()
+		used[k.client.socket+"\n"+k.name] = k
+	})
+}
+
+// Health checks the keys that this process has used, and the sources of random bytes: nil, or what is wrong with one of them.
+func Health(ctx context.Context) error {
+	usedMu.Lock()
+	keys := make([]*Key, 0, len(used))
+	for _, k := range used {
+		keys = append(keys, k)
+	}
+	usedMu.Unlock()
+	for _, k := range keys {
+		if err := k.Check(ctx); err != nil {
+			return err
+		}
+	}
+	return randomHealth(ctx)
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keyd
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/binary"
+	"io"
+	"sync"
+)
+
+// random is an io.Reader of the device's random bytes, each combined with one of the operating system's by exclusive or: the
+// result is at least as good as the better of the two. It may be used by several goroutines.
+type random struct {
+	client *Client
+	device string
+
+	mu    sync.Mutex
+	stock []byte // protected by mu: device's bytes that have not been handed out
+}
+
+var (
+	sourcesMu sync.Mutex
+	sources   []*random // protected by sourcesMu
+)
+
+// Random returns the generator that mixes the random bytes of a device into the system's. An empty device means the daemon's first
+// that gives any. Its Read fails when the device does.
+func Random(socket, device string) io.Reader {
+	r := &random{client: ClientFor(socket), device: device}
+	sourcesMu.Lock()
+	defer sourcesMu.Unlock()
+	sources = append(sources, r)
+	return r
+}
+
+// Read fills p.
+func (r *random) Read(p []byte) (int, error) {
+	if _, err := rand.Read(p); err != nil {
+		return 0, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for done := 0; done < len(p); {
+		if len(r.stock) == 0 {
+			if err := r.refill(); err != nil {
+				clear(p)
+				return 0, err
+			}
+		}
+		n := subtle.XORBytes(p[done:], p[done:], r.stock)
+		clear(r.stock[:n])
+		r.stock = r.stock[n:]
+		done += n
+	}
+	return len(p), nil
+}
+
+// refill fetches bytes from the device. It needs mu.
+func (r *random) refill() error {
+	ctx, cancel := context.WithTimeout(context.Background(), DefaultTimeout)
+	defer cancel()
+	var count [4]byte
+	binary.BigEndian.PutUint32(count[:], MaxRandom)
+	stock, err := r.client.Do(ctx, OpRandom, r.device, count[:])
+	if err == nil && len(stock) != MaxRandom {
+		err = &Error{Code: Unavailable, Op: OpRandom, Name: r.device, Socket: r.client.socket, Reason: "fewer bytes than asked for"}
+	}
+	if err == nil {
+		r.stock = stock
+	}
+	return err
+}
+
+// randomHealth tells whether the sources of random bytes in use can be read.
+func randomHealth(ctx context.Context) error {
+	sourcesMu.Lock()
+	defer sourcesMu.Unlock()
+	for _, r := range sources {
+		var count [4]byte
+		binary.BigEndian.PutUint32(count[:], 16)
+		if _, err := r.client.Do(ctx, OpRandom, r.device, count[:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
