@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
+	"maps"
+	"slices"
 
 	"github.com/emmansun/gmsm/smx509"
 )
@@ -99,6 +101,14 @@ func (p *CertPool) SM() *smx509.CertPool {
 		return nil
 	}
 	return p.sm
+}
+
+// all returns the certificates of the pool in no order.
+func (p *CertPool) all() []*Certificate {
+	if p == nil {
+		return nil
+	}
+	return slices.Collect(maps.Values(p.certs))
 }
 
 // lookup returns the certificate with these DER bytes as it was added, nil if it was not.

@@ -94,7 +94,7 @@ func verifySM2(cert *Certificate, opts VerifyOptions) ([][]*Certificate, error) 
 		MaxConstraintComparisions: opts.MaxConstraintComparisions,
 	})
 	if err != nil {
-		return nil, verifyErrorToStd(err, cert)
+		return nil, opts.explain(verifyErrorToStd(err, cert), cert)
 	}
 	var out [][]*Certificate
 	for _, chain := range chains {
@@ -154,13 +154,38 @@ func verifyErrorToStd(err error, leaf *Certificate) error {
 	return err
 }
 
-type unknownAuthority struct {
-	text string
-	std  UnknownAuthorityError
+// explain adds to the error of a certificate without a chain what Explain finds.
+func (opts VerifyOptions) explain(err error, cert *Certificate) error {
+	var unknown *unknownAuthority
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	intermediates := opts.Intermediates.all()
+	if reason := Explain(append([]*Certificate{cert}, intermediates...), append(opts.Roots.all(), intermediates...)); reason != nil {
+		unknown.reason = reason
+	}
+	return unknown
 }
 
-func (e *unknownAuthority) Error() string { return e.text }
-func (e *unknownAuthority) Unwrap() error { return e.std }
+type unknownAuthority struct {
+	text   string
+	std    UnknownAuthorityError
+	reason error // found by Explain; nil if it found none
+}
+
+func (e *unknownAuthority) Error() string {
+	if e.reason != nil {
+		return e.reason.Error()
+	}
+	return e.text
+}
+
+func (e *unknownAuthority) Unwrap() []error {
+	if e.reason != nil {
+		return []error{e.std, e.reason}
+	}
+	return []error{e.std}
+}
 
 // CheckSignature checks sig, by cert's key, over signed. SM2 signatures are over the message with the
 // default signer id and must be canonical DER.
@@ -240,8 +265,11 @@ func checkSM2(pub any, algo SignatureAlgorithm, signed, sig []byte) error {
 	if err := CheckSM2SignatureDER(sig); err != nil {
 		return err
 	}
-	if !sm2.VerifyASN1WithSM2(pub.(*ecdsa.PublicKey), nil, signed, sig) {
-		return errors.New("x509: SM2 signature is wrong")
+	if sm2.VerifyASN1WithSM2(pub.(*ecdsa.PublicKey), nil, signed, sig) {
+		return nil
 	}
-	return nil
+	if SignedWithEmptyID(pub.(*ecdsa.PublicKey), signed, sig) {
+		return ErrOtherSignerID
+	}
+	return errWrongSignature
 }

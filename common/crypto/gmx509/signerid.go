@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmx509
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/sm3"
+)
+
+// ErrOtherSignerID says that an SM2 signature was made by the right key with an empty signer id, as openssl does without
+// an option, and not with the default id of GM/T 0009, section 10, which certificates and lists need.
+var ErrOtherSignerID = errors.New("x509: SM2 signature made with an empty signer id by the right key; the id must be 1234567812345678: " +
+	"sign again with openssl's option -sigopt distid:1234567812345678 (and -vfyopt distid:1234567812345678 to verify a request)")
+
+var errWrongSignature = errors.New("x509: SM2 signature is wrong")
+
+// SignedWithEmptyID reports whether sig is an SM2 signature by pub over msg with the empty signer id. It explains a
+// signature that has been refused; it makes none valid.
+func SignedWithEmptyID(pub *ecdsa.PublicKey, msg, sig []byte) bool {
+	if !IsSM2(pub) {
+		return false
+	}
+	point, err := SM2Point(pub)
+	if err != nil {
+		return false
+	}
+	h := sm3.New()
+	h.Write(emptyIDPrefix)
+	h.Write(point[1:])
+	z := h.Sum(nil)
+	h.Reset()
+	h.Write(z)
+	h.Write(msg)
+	return sm2.VerifyASN1(pub, h.Sum(nil), sig)
+}
+
+// emptyIDPrefix is what stands before the point in Z of GB/T 32918.2, section 5.5, where the id is empty: its length in
+// 16 bits, a, b and the base point.
+var emptyIDPrefix = func() []byte {
+	params := sm2.P256().Params()
+	prefix := make([]byte, 2+4*32)
+	minus3 := bytes.Clone(params.P.Bytes())
+	minus3[31] -= 3
+	for i, number := range [][]byte{minus3, params.B.Bytes(), params.Gx.Bytes(), params.Gy.Bytes()} {
+		end := 2 + 32*(i+1)
+		copy(prefix[end-len(number):end], number)
+	}
+	return prefix
+}()
+
+// maxExplained bounds the signatures that Explain checks.
+const maxExplained = 4
+
+// Explain looks for the reason why certificates lead to no authority, and returns an error that says it, or nil. It knows
+// one: an authority has the right name and key, and the certificate was signed with another SM2 id (ErrOtherSignerID).
+func Explain(certs, authorities []*Certificate) error {
+	checked := 0
+	for _, cert := range certs {
+		for _, ca := range authorities {
+			if !mayHaveIssued(ca, cert) {
+				continue
+			}
+			if checked++; checked > maxExplained {
+				return nil
+			}
+			if errors.Is(CheckSignatureFrom(cert, ca), ErrOtherSignerID) {
+				return fmt.Errorf("certificate of %q, issuer %q: name and key id of the issuer fit: %w", cert.Subject, ca.Subject, ErrOtherSignerID)
+			}
+		}
+	}
+	return nil
+}
+
+// mayHaveIssued reports whether names and key ids say that ca issued cert with SM2.
+func mayHaveIssued(ca, cert *Certificate) bool {
+	return IsSM2(ca.PublicKey) && cert.SignatureAlgorithm == SM2WithSM3 && bytes.Equal(ca.RawSubject, cert.RawIssuer) &&
+		(len(cert.AuthorityKeyId) == 0 || len(ca.SubjectKeyId) == 0 || bytes.Equal(cert.AuthorityKeyId, ca.SubjectKeyId))
+}

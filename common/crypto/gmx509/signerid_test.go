@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmx509
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// caseCert reads one of the certificates that other tools have made.
+func caseCert(t *testing.T, name string) *Certificate {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "material", "testdata", "cases", name))
+	require.NoError(t, err)
+	cert, err := ParseCertificatePEM(text)
+	require.NoError(t, err)
+	return cert
+}
+
+func TestSignatureWithAnotherSignerID(t *testing.T) {
+	ca, peer := caseCert(t, "signer-id/ca.crt"), caseCert(t, "signer-id/peer.crt")
+	other := caseCert(t, "base/ca.crt")
+	require.ErrorIs(t, CheckSignatureFrom(peer, ca), ErrOtherSignerID)
+	require.ErrorIs(t, CheckSignatureFrom(ca, ca), ErrOtherSignerID)
+	require.True(t, SignedWithEmptyID(ca.PublicKey.(*ecdsa.PublicKey), peer.RawTBSCertificate, peer.Signature))
+	require.False(t, SignedWithEmptyID(other.PublicKey.(*ecdsa.PublicKey), peer.RawTBSCertificate, peer.Signature))
+	require.False(t, SignedWithEmptyID(ca.PublicKey.(*ecdsa.PublicKey), append(bytes.Clone(peer.RawTBSCertificate), 0), peer.Signature))
+	good := caseCert(t, "base/peer/msp/signcerts/peer.crt")
+	require.False(t, SignedWithEmptyID(other.PublicKey.(*ecdsa.PublicKey), good.RawTBSCertificate, good.Signature), "signed with the default id")
+
+	roots := NewCertPool()
+	roots.AddCert(ca)
+	_, err := Verify(peer, VerifyOptions{Roots: roots, CurrentTime: peer.NotBefore.Add(time.Hour), KeyUsages: []ExtKeyUsage{ExtKeyUsageAny}})
+	require.ErrorIs(t, err, ErrOtherSignerID)
+	require.ErrorContains(t, err, "name and key id of the issuer fit")
+	require.ErrorContains(t, err, "-sigopt distid:1234567812345678")
+	var unknown x509.UnknownAuthorityError
+	require.ErrorAs(t, err, &unknown)
+
+	// Another authority, and one of this name with another key, explain nothing.
+	require.NoError(t, Explain([]*Certificate{peer}, []*Certificate{other}))
+	renamed := *other
+	renamed.RawSubject = ca.RawSubject
+	require.NoError(t, Explain([]*Certificate{peer}, []*Certificate{&renamed}))
+	renamed.SubjectKeyId = peer.AuthorityKeyId
+	require.NoError(t, Explain([]*Certificate{peer}, []*Certificate{&renamed}))
+	// The work is bounded.
+	many := []*Certificate{&renamed, &renamed, &renamed, &renamed, ca}
+	require.NoError(t, Explain([]*Certificate{peer}, many))
+	require.Error(t, Explain([]*Certificate{peer}, many[1:]))
+}
+
+// The openssl command signs with the empty id unless told otherwise, which the error says how to do.
+func TestSignerIDOfOpenSSL(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("no openssl command")
+	}
+	dir := t.TempDir()
+	run := func(args ...string) {
+		cmd := exec.Command("openssl", args...)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	run("ecparam", "-name", "SM2", "-genkey", "-noout", "-out", "ca.key")
+	selfSigned := []string{"req", "-x509", "-new", "-key", "ca.key", "-sm3", "-subj", "/CN=ca", "-out", "ca.crt"}
+	for _, c := range []struct {
+		option []string
+		want   error
+	}{{nil, ErrOtherSignerID}, {[]string{"-sigopt", "distid:1234567812345678"}, nil}} {
+		run(append(selfSigned, c.option...)...)
+		text, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
+		require.NoError(t, err)
+		cert, err := ParseCertificatePEM(text)
+		require.NoError(t, err)
+		require.ErrorIs(t, CheckSignatureFrom(cert, cert), c.want)
+	}
+}
