@@ -2,6 +2,9 @@ module github.com/hyperledger/fabric/scripts/fork
 
 go 1.26.0
 
+// Upstream's own binaries, which make stock builds here, get the settings that upstream's go.mod gives them.
+godebug default=go1.22
+
 // The pin: the upstream version that this fork is laid over; the assembler reads its tag from the comment. The tool
 // lines make 'go build' here give unmodified upstream binaries, and keep the checksums of all they need in go.sum.
 require github.com/hyperledger/fabric v1.4.0-rc1.0.20240618194258-7c3876255bf0 // indirect; v2.5.9

@@ -159,6 +159,15 @@ func TestRefusedFiles(t *testing.T) {
 	}
 }
 
+// Upstream v2.5.9 reads a negative serial number, which crypto/x509 refuses since Go 1.23 unless go.mod says otherwise.
+func TestStandardCertificatesAreReadAsInStock(t *testing.T) {
+	certs, err := ParseCertificates("", caseFile(t, "negative-serial/ecdsa-ca.crt"))
+	require.NoError(t, err)
+	require.Negative(t, certs[0].SerialNumber.Sign())
+	_, err = ParseCertificates("", caseFile(t, "tlcp-files/negative-serial.crt"))
+	require.ErrorContains(t, err, "negative serial number", "SM2 was never so")
+}
+
 func mustBase64(t *testing.T, text []byte) []byte {
 	t.Helper()
 	der, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
