@@ -77,6 +77,17 @@ func (k *Key) Encrypted() bool {
 	return k.block.Type == "ENCRYPTED PRIVATE KEY" || x509.IsEncryptedPEMBlock(k.block)
 }
 
+// Form tells how the key is encoded.
+func (k *Key) Form() Form {
+	switch {
+	case x509.IsEncryptedPEMBlock(k.block):
+		return FormLegacy
+	case k.Encrypted():
+		return FormEncrypted
+	}
+	return FormOf(k.block.Bytes)
+}
+
 // Open decodes the key: *sm2.PrivateKey, *ecdsa.PrivateKey, *rsa.PrivateKey or ed25519.PrivateKey. The passphrase is used if
 // the key is encrypted, and may else be nil. The error is an *Error, and wraps gmx509.ErrNoPassword or
 // gmx509.ErrWrongPassword where one of these is the reason.
@@ -186,6 +197,7 @@ var remedies = map[Form]string{
 	FormPKCS12:       "take certificate and key out with: openssl pkcs12 -in FILE -nodes -out FILE.pem",
 	FormEnvelopedKey: "make a key file of it with: gmtls key",
 	FormCFCA:         "make a key file of it with: gmtls key",
+	FormCSRResponse:  "take the encryption key and the certificates out with: gmtls key",
 }
 
 func (o Object) refuse(form Form) error {

@@ -27,6 +27,8 @@ const (
 	FormPKCS12       Form = "a PKCS #12 file"
 	FormEnvelopedKey Form = "an SM2EnvelopedKey (GM/T 0009)"
 	FormCFCA         Form = "a CFCA .sm2 file"
+	FormCSRResponse  Form = "a CSRResponse (GM/T 0092)"
+	FormLegacy       Form = "an encrypted private key (RFC 1423)"
 )
 
 var (
@@ -118,6 +120,8 @@ func FormOf(der []byte) Form {
 		return FormPublicKey
 	case o.starts(oidTag):
 		return FormPKCS7
+	case o.starts(cbasn1.SET):
+		return FormCSRResponse
 	}
 	return FormUnknown
 }

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package key
+
+import (
+	"crypto"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/emmansun/gmsm/sm2"
+
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
+)
+
+// formEscrow is a form that is no DER.
+const formEscrow material.Form = "an encryption key as CFCA sends it"
+
+// secrets open a key file.
+type secrets struct {
+	password []byte
+	with     *sm2.PrivateKey // the key that an envelope was made for
+}
+
+// opened is what a key file was found to be.
+type opened struct {
+	form  material.Form
+	key   any // nil if it needs a secret that was not given, which missing then says
+	certs []*x509.Certificate
+
+	missing error
+}
+
+var (
+	errNeedsPassword = errors.New("it opens with its password: --passphrase-file")
+	errNeedsKey      = errors.New("it opens with the signing key of the pair, for which the CA made it: --decrypt-with")
+)
+
+// open reads a key file in any form that is known.
+func open(name string, s secrets) (*opened, error) {
+	data, err := readFile(name)
+	if err != nil {
+		return nil, err
+	}
+	if isEscrow(data) {
+		return enveloped(&opened{form: formEscrow}, s, func() (*sm2.PrivateKey, error) { return openEscrow(data, s.with) })
+	}
+	der := undress(data)
+	objects, err := material.Split(name, der)
+	if err != nil {
+		return nil, err
+	}
+	for _, object := range objects {
+		switch form := material.FormOf(object.DER); form {
+		case material.FormEnvelopedKey:
+			return enveloped(&opened{form: form}, s, func() (*sm2.PrivateKey, error) { return openEnveloped(object.DER, s.with) })
+		case material.FormCSRResponse:
+			answer, err := parseResponse(object.DER)
+			if err != nil {
+				return nil, err
+			}
+			o := &opened{form: form, certs: answer.certs}
+			if answer.envelope == nil {
+				return nil, errors.New("the CSRResponse holds no encryption key")
+			}
+			return enveloped(o, s, func() (*sm2.PrivateKey, error) { return openEnveloped(answer.envelope, s.with) })
+		case material.FormCFCA:
+			key, cert, err := openCFCA(object.DER, s.password)
+			return locked(&opened{form: form, certs: []*x509.Certificate{cert}}, key, err)
+		}
+	}
+	return openPlain(name, der, s)
+}
+
+// openPlain reads what nodes read themselves.
+func openPlain(name string, data []byte, s secrets) (*opened, error) {
+	file, err := material.Parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	o := new(opened)
+	for _, c := range file.Certificates {
+		o.certs = append(o.certs, c.Certificate)
+	}
+	if len(file.Keys) == 1 {
+		o.form = file.Keys[0].Form()
+	}
+	key, err := file.PrivateKey(s.password)
+	return locked(o, key, err)
+}
+
+func enveloped(o *opened, s secrets, decrypt func() (*sm2.PrivateKey, error)) (*opened, error) {
+	if s.with == nil {
+		o.missing = errNeedsKey
+		return o, nil
+	}
+	key, err := decrypt()
+	if err != nil {
+		return nil, err
+	}
+	o.key = key
+	return o, nil
+}
+
+func locked(o *opened, key crypto.PrivateKey, err error) (*opened, error) {
+	if errors.Is(err, x509.ErrNoPassword) {
+		o.missing = errNeedsPassword
+		return o, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.key = key
+	return o, nil
+}
+
+func readFile(name string) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("%s is longer than the %d bytes of a key file", name, maxFile)
+	}
+	return data, nil
+}
+
+// create writes a new file, and leaves one that is there alone.
+func create(name string, data []byte, mode os.FileMode) error {
+	out, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("%s is there already, and is not overwritten", name)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(data)
+	err = errors.Join(err, out.Sync(), out.Close())
+	if err != nil {
+		return errors.Join(fmt.Errorf("writing %s: %w", name, err), os.Remove(name))
+	}
+	return nil
+}
+
+func certificatesPEM(certs []*x509.Certificate) (text []byte) {
+	for _, c := range certs {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	}
+	return text
+}
