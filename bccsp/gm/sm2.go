@@ -128,12 +128,16 @@ func verifySM2(key *sm2PublicKey, signature, msg []byte, opts bccsp.SignerOpts) 
 	if err := gmx509.CheckSM2SignatureDER(signature); err != nil {
 		return false, fmt.Errorf("gm: %w", err)
 	}
-	digest := key.digest(msg)
-	if t := key.tableInUse(); t != nil && t.VerifyASN1(digest, signature) {
-		return true, nil
+	return key.verify(key.digest(msg), signature), nil
+}
+
+// verify checks a signature in canonical DER over e, which digest returns.
+func (k *sm2PublicKey) verify(digest, signature []byte) bool {
+	if t := k.tableInUse(); t != nil && t.VerifyASN1(digest, signature) {
+		return true
 	}
 	// The engine has the last word on what the table refuses, so that a fault there could not make nodes disagree.
-	return sm2.VerifyASN1(key.key, digest, signature), nil
+	return sm2.VerifyASN1(k.key, digest, signature)
 }
 
 type sm2PublicKeyVerifier struct{}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "textflag.h"
+
+// Many messages at once: each lane of a vector register belongs to a message,
+// and each register holds one word of all of them. Names follow GB/T
+// 32905-2016, 5.3: A to H are the state, W the expanded message.
+
+DATA swapWords<>+0x00(SB)/8, $0x0405060700010203
+DATA swapWords<>+0x08(SB)/8, $0x0c0d0e0f08090a0b
+DATA swapWords<>+0x10(SB)/8, $0x0405060700010203
+DATA swapWords<>+0x18(SB)/8, $0x0c0d0e0f08090a0b
+DATA swapWords<>+0x20(SB)/8, $0x0405060700010203
+DATA swapWords<>+0x28(SB)/8, $0x0c0d0e0f08090a0b
+DATA swapWords<>+0x30(SB)/8, $0x0405060700010203
+DATA swapWords<>+0x38(SB)/8, $0x0c0d0e0f08090a0b
+GLOBL swapWords<>(SB), RODATA|NOPTR, $64
+
+// ---- AVX-512: 16 lanes; W in Z0 to Z15, A to H in Z16 to Z23
+
+// EXPAND16 replaces w0, the word 16 before, by the next word of W.
+#define EXPAND16(w0, w3, w7, w10, w13) \
+	VPROLD $15, w13, Z24; \
+	VPTERNLOGD $0x96, w7, Z24, w0; \
+	VPROLD $15, w0, Z25; \
+	VPROLD $23, w0, Z26; \
+	VPTERNLOGD $0x96, Z25, Z26, w0; \
+	VPROLD $7, w3, Z27; \
+	VPTERNLOGD $0x96, w10, Z27, w0
+
+// ROUND16 leaves the new A in d and the new E in h. ff and gg are the truth
+// tables of FF and GG.
+#define ROUND16(a, b, c, d, e, f, g, h, w0, w4, off, ff, gg) \
+	VPROLD $12, a, Z24; \
+	VPADDD e, Z24, Z25; \
+	VPADDD.BCST off(AX), Z25, Z25; \
+	VPROLD $7, Z25, Z25; \
+	VPXORD Z25, Z24, Z24; \
+	VMOVDQA32 a, Z26; \
+	VPTERNLOGD ff, c, b, Z26; \
+	VMOVDQA32 e, Z27; \
+	VPTERNLOGD gg, g, f, Z27; \
+	VPXORD w0, w4, Z28; \
+	VPADDD Z26, d, d; \
+	VPADDD Z24, Z28, Z28; \
+	VPADDD Z28, d, d; \
+	VPADDD Z27, h, h; \
+	VPADDD w0, Z25, Z25; \
+	VPADDD Z25, h, h; \
+	VPROLD $9, h, Z29; \
+	VPROLD $17, h, Z30; \
+	VPTERNLOGD $0x96, Z29, Z30, h; \
+	VPROLD $9, b, b; \
+	VPROLD $19, f, f
+
+#define EARLY16(a, b, c, d, e, f, g, h, w0, w4, off) ROUND16(a, b, c, d, e, f, g, h, w0, w4, off, $0x96, $0x96)
+#define LATE16(a, b, c, d, e, f, g, h, w0, w4, off) ROUND16(a, b, c, d, e, f, g, h, w0, w4, off, $0xe8, $0xca)
+
+// PAIRS16 and the macros below it transpose the 16 blocks in Z0 to Z15. Z16 to
+// Z31 are scratch.
+#define PAIRS16(r0, r1, r2, r3, t0, t1, t2, t3) \
+	VPUNPCKLDQ r1, r0, t0; \
+	VPUNPCKHDQ r1, r0, t1; \
+	VPUNPCKLDQ r3, r2, t2; \
+	VPUNPCKHDQ r3, r2, t3; \
+	VPUNPCKLQDQ t2, t0, r0; \
+	VPUNPCKHQDQ t2, t0, r1; \
+	VPUNPCKLQDQ t3, t1, r2; \
+	VPUNPCKHQDQ t3, t1, r3
+
+// QUADS16 joins the lanes of 16 bytes of four registers that hold the same
+// words of different messages.
+#define QUADS16(r0, r4, r8, r12, t0, t1, t2, t3) \
+	VSHUFI32X4 $0x88, r4, r0, t0; \
+	VSHUFI32X4 $0xdd, r4, r0, t1; \
+	VSHUFI32X4 $0x88, r12, r8, t2; \
+	VSHUFI32X4 $0xdd, r12, r8, t3; \
+	VSHUFI32X4 $0x88, t2, t0, r0; \
+	VSHUFI32X4 $0xdd, t2, t0, r8; \
+	VSHUFI32X4 $0x88, t3, t1, r4; \
+	VSHUFI32X4 $0xdd, t3, t1, r12
+
+#define LOAD16(lane, z) \
+	MOVQ (lane*8)(BX), R8; \
+	VMOVDQU32 (R8)(DX*1), z; \
+	VPSHUFB Z31, z, z
+
+// func compress16(state *[8][16]uint32, blocks *[16]*byte, n int, t *[64]uint32)
+TEXT ·compress16(SB), NOSPLIT, $0-32
+	MOVQ state+0(FP), DI
+	MOVQ blocks+8(FP), BX
+	MOVQ n+16(FP), CX
+	MOVQ t+24(FP), SI
+	XORQ DX, DX
+
+next:
+	VMOVDQU32 swapWords<>(SB), Z31
+	LOAD16(0, Z0)
+	LOAD16(1, Z1)
+	LOAD16(2, Z2)
+	LOAD16(3, Z3)
+	LOAD16(4, Z4)
+	LOAD16(5, Z5)
+	LOAD16(6, Z6)
+	LOAD16(7, Z7)
+	LOAD16(8, Z8)
+	LOAD16(9, Z9)
+	LOAD16(10, Z10)
+	LOAD16(11, Z11)
+	LOAD16(12, Z12)
+	LOAD16(13, Z13)
+	LOAD16(14, Z14)
+	LOAD16(15, Z15)
+	PAIRS16(Z0, Z1, Z2, Z3, Z16, Z17, Z18, Z19)
+	PAIRS16(Z4, Z5, Z6, Z7, Z16, Z17, Z18, Z19)
+	PAIRS16(Z8, Z9, Z10, Z11, Z16, Z17, Z18, Z19)
+	PAIRS16(Z12, Z13, Z14, Z15, Z16, Z17, Z18, Z19)
+	QUADS16(Z0, Z4, Z8, Z12, Z16, Z17, Z18, Z19)
+	QUADS16(Z1, Z5, Z9, Z13, Z16, Z17, Z18, Z19)
+	QUADS16(Z2, Z6, Z10, Z14, Z16, Z17, Z18, Z19)
+	QUADS16(Z3, Z7, Z11, Z15, Z16, Z17, Z18, Z19)
+	VMOVDQU32 0(DI), Z16
+	VMOVDQU32 64(DI), Z17
+	VMOVDQU32 128(DI), Z18
+	VMOVDQU32 192(DI), Z19
+	VMOVDQU32 256(DI), Z20
+	VMOVDQU32 320(DI), Z21
+	VMOVDQU32 384(DI), Z22
+	VMOVDQU32 448(DI), Z23
+	MOVQ SI, AX
+	EARLY16(Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z0, Z4, 0)
+	EARLY16(Z19, Z16, Z17, Z18, Z23, Z20, Z21, Z22, Z1, Z5, 4)
+	EARLY16(Z18, Z19, Z16, Z17, Z22, Z23, Z20, Z21, Z2, Z6, 8)
+	EARLY16(Z17, Z18, Z19, Z16, Z21, Z22, Z23, Z20, Z3, Z7, 12)
+	EARLY16(Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z4, Z8, 16)
+	EARLY16(Z19, Z16, Z17, Z18, Z23, Z20, Z21, Z22, Z5, Z9, 20)
+	EARLY16(Z18, Z19, Z16, Z17, Z22, Z23, Z20, Z21, Z6, Z10, 24)
+	EARLY16(Z17, Z18, Z19, Z16, Z21, Z22, Z23, Z20, Z7, Z11, 28)
+	EARLY16(Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z8, Z12, 32)
+	EARLY16(Z19, Z16, Z17, Z18, Z23, Z20, Z21, Z22, Z9, Z13, 36)
+	EARLY16(Z18, Z19, Z16, Z17, Z22, Z23, Z20, Z21, Z10, Z14, 40)
+	EARLY16(Z17, Z18, Z19, Z16, Z21, Z22, Z23, Z20, Z11, Z15, 44)
+	EXPAND16(Z0, Z3, Z7, Z10, Z13)
+	EARLY16(Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z12, Z0, 48)
+	EXPAND16(Z1, Z4, Z8, Z11, Z14)
+	EARLY16(Z19, Z16, Z17, Z18, Z23, Z20, Z21, Z22, Z13, Z1, 52)
+	EXPAND16(Z2, Z5, Z9, Z12, Z15)
+	EARLY16(Z18, Z19, Z16, Z17, Z22, Z23, Z20, Z21, Z14, Z2, 56)
+	EXPAND16(Z3, Z6, Z10, Z13, Z0)
+	EARLY16(Z17, Z18, Z19, Z16, Z21, Z22, Z23, Z20, Z15, Z3, 60)
+	MOVQ $3, R9
+
+late:
+	ADDQ $64, AX
+	EXPAND16(Z4, Z7, Z11, Z14, Z1)
+	LATE16(Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z0, Z4, 0)
+	EXPAND16(Z5, Z8, Z12, Z15, Z2)
+	LATE16(Z19, Z16, Z17, Z18, Z23, Z20, Z21, Z22, Z1, Z5, 4)
+	EXPAND16(Z6, Z9, Z13, Z0, Z3)
+	LATE16(Z18, Z19, Z16, Z17, Z22, Z23, Z20, Z21, Z2, Z6, 8)
+	EXPAND16(Z7, Z10, Z14, Z1, Z4)
+	LATE16(Z17, Z18, Z19, Z16, Z21, Z22, Z23, Z20, Z3, Z7, 12)
+	EXPAND16(Z8, Z11, Z15, Z2, Z5)
+	LATE16(Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z4, Z8, 16)
+	EXPAND16(Z9, Z12, Z0, Z3, Z6)
+	LATE16(Z19, Z16, Z17, Z18, Z23, Z20, Z21, Z22, Z5, Z9, 20)
+	EXPAND16(Z10, Z13, Z1, Z4, Z7)
+	LATE16(Z18, Z19, Z16, Z17, Z22, Z23, Z20, Z21, Z6, Z10, 24)
+	EXPAND16(Z11, Z14, Z2, Z5, Z8)
+	LATE16(Z17, Z18, Z19, Z16, Z21, Z22, Z23, Z20, Z7, Z11, 28)
+	EXPAND16(Z12, Z15, Z3, Z6, Z9)
+	LATE16(Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z8, Z12, 32)
+	EXPAND16(Z13, Z0, Z4, Z7, Z10)
+	LATE16(Z19, Z16, Z17, Z18, Z23, Z20, Z21, Z22, Z9, Z13, 36)
+	EXPAND16(Z14, Z1, Z5, Z8, Z11)
+	LATE16(Z18, Z19, Z16, Z17, Z22, Z23, Z20, Z21, Z10, Z14, 40)
+	EXPAND16(Z15, Z2, Z6, Z9, Z12)
+	LATE16(Z17, Z18, Z19, Z16, Z21, Z22, Z23, Z20, Z11, Z15, 44)
+	EXPAND16(Z0, Z3, Z7, Z10, Z13)
+	LATE16(Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z12, Z0, 48)
+	EXPAND16(Z1, Z4, Z8, Z11, Z14)
+	LATE16(Z19, Z16, Z17, Z18, Z23, Z20, Z21, Z22, Z13, Z1, 52)
+	EXPAND16(Z2, Z5, Z9, Z12, Z15)
+	LATE16(Z18, Z19, Z16, Z17, Z22, Z23, Z20, Z21, Z14, Z2, 56)
+	EXPAND16(Z3, Z6, Z10, Z13, Z0)
+	LATE16(Z17, Z18, Z19, Z16, Z21, Z22, Z23, Z20, Z15, Z3, 60)
+	DECQ R9
+	JNZ  late
+
+	VPXORD 0(DI), Z16, Z16
+	VPXORD 64(DI), Z17, Z17
+	VPXORD 128(DI), Z18, Z18
+	VPXORD 192(DI), Z19, Z19
+	VPXORD 256(DI), Z20, Z20
+	VPXORD 320(DI), Z21, Z21
+	VPXORD 384(DI), Z22, Z22
+	VPXORD 448(DI), Z23, Z23
+	VMOVDQU32 Z16, 0(DI)
+	VMOVDQU32 Z17, 64(DI)
+	VMOVDQU32 Z18, 128(DI)
+	VMOVDQU32 Z19, 192(DI)
+	VMOVDQU32 Z20, 256(DI)
+	VMOVDQU32 Z21, 320(DI)
+	VMOVDQU32 Z22, 384(DI)
+	VMOVDQU32 Z23, 448(DI)
+	ADDQ $64, DX
+	DECQ CX
+	JNZ  next
+	VZEROUPPER
+	RET

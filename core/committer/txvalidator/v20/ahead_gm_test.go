@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package txvalidator
+
+import (
+	"bytes"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/hyperledger/fabric-protos-go/common"
+	pb "github.com/hyperledger/fabric-protos-go/peer"
+	"github.com/hyperledger/fabric/bccsp/gm"
+	"github.com/hyperledger/fabric/bccsp/sw"
+	"github.com/hyperledger/fabric/internal/cryptogen/ca"
+	cryptogen "github.com/hyperledger/fabric/internal/cryptogen/msp"
+	"github.com/hyperledger/fabric/msp"
+	"github.com/hyperledger/fabric/msp/cache"
+	"github.com/hyperledger/fabric/protoutil"
+	"github.com/stretchr/testify/require"
+)
+
+// sm2Member returns an MSP as channels have it, with the cache of identities, and its signing identity.
+func sm2Member(t *testing.T) (msp.MSP, msp.SigningIdentity) {
+	t.Helper()
+	dir := t.TempDir()
+	signCA, err := ca.NewGMCA(filepath.Join(dir, "ca"), "org", "ca", "CN", "", "", "", "", "")
+	require.NoError(t, err)
+	tlsCA, err := ca.NewCA(filepath.Join(dir, "tlsca"), "org", "tlsca", "CN", "", "", "", "", "")
+	require.NoError(t, err)
+	require.NoError(t, cryptogen.GenerateLocalMSP(filepath.Join(dir, "peer"), "peer", nil, signCA, tlsCA, cryptogen.PEER, false))
+	folder := filepath.Join(dir, "peer", "msp")
+	conf, err := msp.GetLocalMspConfig(folder, nil, "OrgMSP")
+	require.NoError(t, err)
+	keys, err := sw.NewFileBasedKeyStore(nil, filepath.Join(folder, "keystore"), true)
+	require.NoError(t, err)
+	csp, err := sw.NewDefaultSecurityLevelWithKeystore(keys)
+	require.NoError(t, err)
+	bare, err := msp.New(msp.Options[msp.ProviderTypeToString(msp.FABRIC)], csp)
+	require.NoError(t, err)
+	member, err := cache.New(bare)
+	require.NoError(t, err)
+	require.NoError(t, member.Setup(conf))
+	signer, err := member.GetDefaultSigningIdentity()
+	require.NoError(t, err)
+	return member, signer
+}
+
+// transaction is an envelope by signer with a response of the given size, endorsed a number of times.
+func transaction(t *testing.T, signer msp.SigningIdentity, size, endorsements int) []byte {
+	t.Helper()
+	creator, err := signer.Serialize()
+	require.NoError(t, err)
+	sign := func(message []byte) []byte {
+		signature, err := signer.Sign(message)
+		require.NoError(t, err)
+		return signature
+	}
+	response := bytes.Repeat([]byte{byte(size)}, size)
+	action := &pb.ChaincodeEndorsedAction{ProposalResponsePayload: response}
+	for range endorsements {
+		action.Endorsements = append(action.Endorsements, &pb.Endorsement{Endorser: creator, Signature: sign(slices.Concat(response, creator))})
+	}
+	payload := protoutil.MarshalOrPanic(&common.Payload{
+		Header: &common.Header{
+			ChannelHeader:   protoutil.MarshalOrPanic(&common.ChannelHeader{Type: int32(common.HeaderType_ENDORSER_TRANSACTION)}),
+			SignatureHeader: protoutil.MarshalOrPanic(&common.SignatureHeader{Creator: creator}),
+		},
+		Data: protoutil.MarshalOrPanic(&pb.Transaction{Actions: []*pb.TransactionAction{{
+			Payload: protoutil.MarshalOrPanic(&pb.ChaincodeActionPayload{Action: action}),
+		}}}),
+	})
+	return protoutil.MarshalOrPanic(&common.Envelope{Payload: payload, Signature: sign(payload)})
+}
+
+func TestLargeMessages(t *testing.T) {
+	member, signer := sm2Member(t)
+	block := &common.Block{Data: &common.BlockData{Data: [][]byte{
+		transaction(t, signer, aheadFrom, 2),
+		transaction(t, signer, aheadFrom/2, 2), // small
+		bytes.Repeat([]byte("no envelope"), aheadFrom),
+		nil,
+		transaction(t, signer, 2*aheadFrom, 1),
+	}}}
+	list := largeMessages(block, member)
+	require.Len(t, list, 3+2)
+	require.NotContains(t, gm.VerifyTogether(list), false, "each is what has been signed")
+
+	require.Empty(t, largeMessages(&common.Block{}, member))
+}
+
+func TestLargeMessagesAreBounded(t *testing.T) {
+	member, signer := sm2Member(t)
+	data := transaction(t, signer, aheadAtMost/8, 20)
+	list := largeMessages(&common.Block{Data: &common.BlockData{Data: [][]byte{data, data}}}, member)
+	size := 0
+	for _, s := range list {
+		size += len(s.Message)
+	}
+	require.NotEmpty(t, list)
+	require.LessOrEqual(t, size, aheadAtMost)
+}
