@@ -35,7 +35,7 @@ type TLS struct {
 	GMCipherSuites []string
 	// DrainGrace is how long connections of an abolished protocol may go on after a live switch; 0 means 60 s.
 	DrainGrace time.Duration
-	// HandshakesPerAddress is how many handshakes of one address run at once; 0 means the default of comm.
+	// HandshakesPerAddress bounds the failed handshakes of one address; 0 means the default of comm.
 	HandshakesPerAddress int
 }
 

@@ -202,12 +202,21 @@ func (e *endpoint) handshake(raw net.Conn) (*session, *serverState, error) {
 }
 
 func (e *endpoint) handshakeContext(ctx context.Context, raw net.Conn, source string) (*session, *serverState, error) {
-	spoken, conn, release, err := e.guard.enter(ctx, raw, source)
-	if err != nil {
+	a := e.guard.begin(ctx, raw, source)
+	s, st, err := e.negotiate(ctx, a)
+	return s, st, a.end(err)
+}
+
+// negotiate tells the protocol by the first bytes and runs it if the mode has it.
+func (e *endpoint) negotiate(ctx context.Context, a *attempt) (*session, *serverState, error) {
+	spoken, conn, err := gmtls.Sniff(a, 0)
+	switch {
+	case err == nil, errors.Is(err, gmtls.ErrUnknownProtocol): // left to crypto/tls or gmtls to refuse, whichever the mode has
+	case errors.Is(err, io.EOF):
+		return nil, nil, errSilent
+	default:
 		return nil, nil, err
 	}
-	defer release()
-
 	st := e.live.state.Load()
 	proto := protocolTLS
 	if spoken == gmtls.ProtocolTLCP || spoken == gmtls.ProtocolUnknown && !st.mode.speaks(protocolTLS) {
@@ -216,7 +225,10 @@ func (e *endpoint) handshakeContext(ctx context.Context, raw net.Conn, source st
 	s := &session{protocol: proto}
 	if !st.mode.speaks(proto) {
 		sendProtocolVersion(conn, proto)
-		return s, nil, serverModeError(e.conns.role, raw.RemoteAddr().String(), st.mode, proto)
+		return s, nil, serverModeError(e.conns.role, a.RemoteAddr().String(), st.mode, proto)
+	}
+	if err := a.enter(); err != nil {
+		return s, nil, err
 	}
 	return s, st, s.serve(ctx, conn, st)
 }

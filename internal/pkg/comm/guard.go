@@ -3,45 +3,49 @@
 package comm
 
 import (
+	"container/heap"
 	"container/list"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/hyperledger/fabric/common/crypto/gmtls"
 )
 
 // Bounds on what strangers can make a listener do before they are known.
 const (
-	// MaxHandshakes is how many handshakes a listener runs at once, and
-	// DefaultHandshakesPerAddress how many of them for one source address, so
-	// that clients that stall in the middle cannot take all places. Further ones
-	// wait within their deadline.
+	// MaxHandshakes is the greatest number that HandshakesPerAddress can be, and
+	// DefaultHandshakesPerAddress what it is where nothing is configured.
 	MaxHandshakes               = 512
 	DefaultHandshakesPerAddress = 64
-	// maxWaiting is how many connections a listener holds whose handshake does
-	// not run yet, silent ones above all; a further one displaces the oldest.
-	maxWaiting = 4096
 	// failureBurst and failureRate bound the failed handshakes of one source
-	// address, as multiples of those that it may run at once: so many in one go,
-	// so many a second in the long run. A source beyond that is refused without a
+	// address, as multiples of HandshakesPerAddress: so many in one go, so many
+	// a second in the long run. A source beyond that is refused without a
 	// handshake. Connections that end without a byte, as health probes do, do
 	// not count.
 	failureBurst = 8
 	failureRate  = 2
-	// maxSources bounds the memory for failure counts.
+	// maxSources bounds the memory for counts by source.
 	maxSources = 16384
+	// maxLoad bounds the handshakes that a listener has under way, those that
+	// wait for the client above all. A handshake counts as one, and as one more
+	// for each loadUnit of bytes that came. A further one displaces the oldest of
+	// the source that has the most.
+	maxLoad  = 4096
+	loadUnit = 4 << 10
+	// maxHandshakeBytes bounds what one client may send until its handshake is
+	// done. crypto/tls alone would take 256 KiB of certificates.
+	maxHandshakeBytes = 64 << 10
 )
 
 var (
 	errThrottled = errors.New("comm: refused: too many failed handshakes from this address")
 	errSilent    = errors.New("comm: the client closed the connection before it sent anything")
-	errDisplaced = errors.New("comm: dropped before its handshake: too many connections wait for theirs")
+	errDisplaced = errors.New("comm: dropped before the end of its handshake: too many are under way")
+	errTooLong   = fmt.Errorf("comm: the client sent more than %d bytes before the end of its handshake", maxHandshakeBytes)
 )
 
 // bucket is a token bucket.
@@ -57,56 +61,50 @@ func (b *bucket) fill(now time.Time, rate, burst float64) {
 
 // guard limits what a listener spends on unauthenticated clients.
 type guard struct {
-	slots      chan struct{} // one element for each handshake that runs
-	perSource  int           // handshakes of one source that run at once
-	rate       float64       // failures of one source a second
-	burst      float64       // failures of one source in one go
-	maxWaiting int
-	now        func() time.Time
+	places *places
+	rate   float64 // failures of one source a second
+	burst  float64 // failures of one source in one go
+	now    func() time.Time
 
 	mu       sync.Mutex
-	waiting  *list.List              // of *waiter, oldest first; protected by mu
-	sources  map[string]*sourceSlots // with handshakes that run or wait; protected by mu
-	failures map[string]*bucket      // by source; protected by mu
+	maxLoad  int                // protected by mu, as all below
+	load     int                // of all sources
+	sources  map[string]*source // with handshakes under way
+	loaded   sourceHeap         // the same
+	failures map[string]*bucket // by source
+	order    uint64             // of the latest attempt
 }
 
-// waiter is a connection whose handshake does not run yet.
-type waiter struct {
-	conn      net.Conn
-	cancel    context.CancelFunc
-	displaced bool // protected by guard.mu
-}
-
-// sourceSlots are the handshakes of one source.
-type sourceSlots struct {
-	slots chan struct{} // one element for each that runs
-	users int           // that run or wait; protected by guard.mu
+// source is an address with handshakes under way.
+type source struct {
+	name     string
+	attempts list.List // of *attempt, oldest first; protected by guard.mu, as all below
+	load     int
+	index    int // in guard.loaded
 }
 
 // checkPerAddress checks a configured number of handshakes of one address.
 func checkPerAddress(n int) error {
 	if n < 0 || n > MaxHandshakes {
-		return fmt.Errorf("%d handshakes of one address at once are not possible: use 1 to %d, or 0 for %d", n, MaxHandshakes, DefaultHandshakesPerAddress)
+		return fmt.Errorf("%d handshakes of one address are not possible: use 1 to %d, or 0 for %d", n, MaxHandshakes, DefaultHandshakesPerAddress)
 	}
 	return nil
 }
 
-// newGuard returns a guard that runs so many handshakes of one source at once;
-// zero means DefaultHandshakesPerAddress.
-func newGuard(perSource int) *guard {
-	if perSource == 0 {
-		perSource = DefaultHandshakesPerAddress
+// newGuard returns a guard with the limits on failures that follow from the
+// number of handshakes of one address; zero means DefaultHandshakesPerAddress.
+func newGuard(perAddress int) *guard {
+	if perAddress == 0 {
+		perAddress = DefaultHandshakesPerAddress
 	}
 	return &guard{
-		slots:      make(chan struct{}, MaxHandshakes),
-		perSource:  perSource,
-		rate:       failureRate * float64(perSource),
-		burst:      failureBurst * float64(perSource),
-		maxWaiting: maxWaiting,
-		now:        time.Now,
-		waiting:    list.New(),
-		sources:    make(map[string]*sourceSlots),
-		failures:   make(map[string]*bucket),
+		places:   handshakePlaces,
+		rate:     failureRate * float64(perAddress),
+		burst:    failureBurst * float64(perAddress),
+		now:      time.Now,
+		maxLoad:  maxLoad,
+		sources:  make(map[string]*source),
+		failures: make(map[string]*bucket),
 	}
 }
 
@@ -160,82 +158,195 @@ func (g *guard) failed(host string) {
 	b.tokens = max(0, b.tokens-1)
 }
 
-// enter waits for the first bytes of the connection, tells the protocol by
-// them, and waits for the right to run a handshake, which release gives back.
-// The returned connection has the bytes unread. The caller sees to a deadline
-// on ctx that closes the connection too.
-func (g *guard) enter(ctx context.Context, conn net.Conn, source string) (spoken gmtls.Protocol, sniffed net.Conn, release func(), err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	w := &waiter{conn: conn, cancel: cancel}
-	place := g.queue(w)
-	spoken, sniffed, err = gmtls.Sniff(conn, 0)
-	switch {
-	case errors.Is(err, gmtls.ErrUnknownProtocol):
-		err = nil // left to crypto/tls or gmtls to refuse, whichever the mode has
-	case errors.Is(err, io.EOF):
-		err = errSilent
-	}
-	if err == nil {
-		release, err = g.slot(ctx, source)
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !w.displaced {
-		g.waiting.Remove(place)
-	} else if err != nil {
-		err = errDisplaced
-	}
-	return spoken, sniffed, release, err
+// attempt is a handshake under way. It lies under the protocol as its
+// connection, takes a place while the protocol computes, and counts what comes.
+type attempt struct {
+	net.Conn
+	guard  *guard
+	ctx    context.Context
+	source *source
+	place  *place      // nil: the protocol waits; of the goroutine that runs the handshake
+	done   atomic.Bool // from then on it is a connection like any other
+
+	element   *list.Element // in source.attempts; protected by guard.mu, as all below
+	order     uint64
+	received  int
+	displaced bool
 }
 
-// queue takes a connection in, at the cost of the oldest if there are too many.
-func (g *guard) queue(w *waiter) *list.Element {
+// begin registers a handshake, at the cost of the oldest of another if there are
+// too many. The caller sees to a deadline on ctx that closes the connection too.
+func (g *guard) begin(ctx context.Context, conn net.Conn, name string) *attempt {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	place := g.waiting.PushBack(w)
-	if g.waiting.Len() > g.maxWaiting {
-		oldest := g.waiting.Remove(g.waiting.Front()).(*waiter)
+	s := g.sources[name]
+	if s == nil {
+		s = &source{name: name}
+		g.sources[name] = s
+		heap.Push(&g.loaded, s)
+	}
+	g.order++
+	a := &attempt{Conn: conn, guard: g, ctx: ctx, source: s, order: g.order}
+	a.element = s.attempts.PushBack(a)
+	g.addLoadLocked(s, 1)
+	return a
+}
+
+// addLoadLocked counts the load of a source and makes room if it is too much.
+func (g *guard) addLoadLocked(s *source, n int) {
+	g.load += n
+	s.load += n
+	heap.Fix(&g.loaded, s.index)
+	for g.load > g.maxLoad {
+		oldest := g.loaded[0].attempts.Front().Value.(*attempt)
 		oldest.displaced = true
-		oldest.cancel()
-		oldest.conn.Close()
+		g.removeLocked(oldest)
+		oldest.Conn.Close()
 	}
-	return place
 }
 
-// slot waits for the right to run a handshake.
-func (g *guard) slot(ctx context.Context, source string) (release func(), err error) {
+func (g *guard) removeLocked(a *attempt) {
+	s := a.source
+	s.attempts.Remove(a.element)
+	n := loadOf(a.received)
+	g.load -= n
+	s.load -= n
+	if s.attempts.Len() > 0 {
+		heap.Fix(&g.loaded, s.index)
+		return
+	}
+	heap.Remove(&g.loaded, s.index)
+	delete(g.sources, s.name)
+}
+
+func loadOf(received int) int { return 1 + received/loadUnit }
+
+// end takes the handshake out of the guard, and returns its outcome, given that
+// of the protocol. The attempt remains as a connection.
+func (a *attempt) end(err error) error {
+	a.leave()
+	a.done.Store(true)
+	g := a.guard
 	g.mu.Lock()
-	own := g.sources[source]
-	if own == nil {
-		own = &sourceSlots{slots: make(chan struct{}, g.perSource)}
-		g.sources[source] = own
+	defer g.mu.Unlock()
+	if a.displaced { // the connection was closed, perhaps under a handshake that just ended
+		return errDisplaced
 	}
-	own.users++
-	g.mu.Unlock()
-	leave := func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if own.users--; own.users == 0 {
-			delete(g.sources, source)
+	g.removeLocked(a)
+	return err
+}
+
+// enter waits for the right to compute.
+func (a *attempt) enter() (err error) {
+	a.place, err = a.guard.places.take(a.ctx, a.source.name)
+	return err
+}
+
+// leave gives that right back, if there is one.
+func (a *attempt) leave() {
+	if a.place != nil {
+		a.guard.places.leave(a.place)
+		a.place = nil
+	}
+}
+
+// Read waits for the client without a place.
+func (a *attempt) Read(b []byte) (int, error) {
+	if a.done.Load() {
+		return a.Conn.Read(b)
+	}
+	return a.wait(func() (int, error) {
+		n, err := a.Conn.Read(b)
+		if countErr := a.count(n); countErr != nil {
+			return 0, countErr
 		}
+		return n, err
+	})
+}
+
+// Write waits for the client to take what is sent without a place.
+func (a *attempt) Write(b []byte) (int, error) {
+	if a.done.Load() {
+		return a.Conn.Write(b)
 	}
-	select {
-	case own.slots <- struct{}{}:
-	case <-ctx.Done():
-		leave()
-		return nil, fmt.Errorf("comm: %d handshakes of this address are under way: %w", g.perSource, ctx.Err())
+	return a.wait(func() (int, error) { return a.Conn.Write(b) })
+}
+
+// wait gives the place back, if there is one, for as long as f takes.
+func (a *attempt) wait(f func() (int, error)) (int, error) {
+	held := a.place != nil
+	a.leave()
+	n, err := f()
+	if held && err == nil {
+		err = a.enter()
 	}
-	select {
-	case g.slots <- struct{}{}:
-	case <-ctx.Done():
-		<-own.slots
-		leave()
-		return nil, fmt.Errorf("comm: %d handshakes are under way: %w", MaxHandshakes, ctx.Err())
+	return n, err
+}
+
+// count counts bytes that came from the client.
+func (a *attempt) count(n int) error {
+	g := a.guard
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if a.displaced {
+		return errDisplaced
 	}
-	return func() {
-		<-g.slots
-		<-own.slots
-		leave()
-	}, nil
+	before := loadOf(a.received)
+	a.received += n
+	if more := loadOf(a.received) - before; more > 0 {
+		g.addLoadLocked(a.source, more)
+	}
+	if a.received > maxHandshakeBytes {
+		return errTooLong
+	}
+	return nil
+}
+
+// CloseWrite shuts the writing side down if the connection underneath can.
+func (a *attempt) CloseWrite() error {
+	if half, ok := a.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// sourceHeap is a heap of sources, the one with the greatest load first; of
+// those with the same, the one with the oldest attempt.
+type sourceHeap []*source
+
+func (h sourceHeap) Len() int { return len(h) }
+
+func (h sourceHeap) Less(i, j int) bool {
+	if h[i].load != h[j].load {
+		return h[i].load > h[j].load
+	}
+	return h[i].oldest() < h[j].oldest()
+}
+
+func (s *source) oldest() uint64 {
+	if front := s.attempts.Front(); front != nil {
+		return front.Value.(*attempt).order
+	}
+	return 0
+}
+
+func (h sourceHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+// Push adds the last one.
+func (h *sourceHeap) Push(x any) {
+	s := x.(*source)
+	s.index = len(*h)
+	*h = append(*h, s)
+}
+
+// Pop removes the last one.
+func (h *sourceHeap) Pop() any {
+	last := len(*h) - 1
+	s := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return s
 }

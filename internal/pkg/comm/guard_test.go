@@ -3,6 +3,7 @@
 package comm
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -11,6 +12,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -101,8 +104,9 @@ func requireFree(t testing.TB, g *guard, conns []net.Conn) {
 	eventually(t, "nothing is left of them", func() bool {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		return g.waiting.Len() == 0 && len(g.slots) == 0 && len(g.sources) == 0
+		return g.load == 0 && len(g.sources) == 0 && len(g.loaded) == 0
 	})
+	eventually(t, "nobody computes", func() bool { return g.places.idle(runtime.GOMAXPROCS(0)) })
 }
 
 // TestHostileClients: silent, slow, half-closed and malformed clients by the
@@ -140,35 +144,103 @@ func TestHostileHTTPClients(t *testing.T) {
 	requireFree(t, e.guard, conns)
 }
 
-// TestSilentDisplaced: when the places for waiting clients are taken, the oldest
-// goes, not a newcomer.
-func TestSilentDisplaced(t *testing.T) {
+// idle reports whether all n places are free and nobody waits.
+func (p *places) idle(n int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.free == n && len(p.waiting) == 0
+}
+
+// limitLoad changes the load that the guard of a listener allows.
+func (g *guard) limitLoad(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.maxLoad = n
+}
+
+func (g *guard) loadNow() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.load
+}
+
+// requireClosed waits until the other end has closed the connection.
+func requireClosed(t testing.TB, conn net.Conn) {
+	t.Helper()
+	conn.SetReadDeadline(time.Now().Add(patience))
+	_, err := conn.Read(make([]byte, 1))
+	require.Error(t, err)
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+}
+
+// TestDisplaced: when too many handshakes are under way, the oldest of the
+// address that has most of them goes, neither a newcomer nor one of an address
+// with fewer.
+func TestDisplaced(t *testing.T) {
 	org := newPKI(t)
 	so := org.node(t).options()
 	srv, _ := startServer(t, so)
 	guard := srv.endpoint.guard
-	guard.mu.Lock()
-	guard.maxWaiting = 3
-	guard.mu.Unlock()
-	waiting := func() int {
-		guard.mu.Lock()
-		defer guard.mu.Unlock()
-		return guard.waiting.Len()
-	}
+	guard.limitLoad(4)
 	var silent []net.Conn
-	for i := range 3 {
-		silent = append(silent, from(t, "127.0.0.1", srv.Address()))
-		eventually(t, "it waits", func() bool { return waiting() == i+1 })
+	for i, source := range []string{"127.0.4.1", "127.0.4.2", "127.0.4.2", "127.0.4.1"} {
+		silent = append(silent, from(t, source, srv.Address()))
+		eventually(t, "it waits", func() bool { return guard.loadNow() == i+1 })
 	}
-	conn, err := dial(t, srv.Address(), SecureOptions{UseTLS: true, ServerRootCAs: org.roots()})
+	dialOnce := func() {
+		require.NoError(t, try(t, srv.Address(), SecureOptions{UseTLS: true, ServerRootCAs: org.roots()}))
+	}
+	dialOnce()
+	requireClosed(t, silent[0]) // both addresses have two, and this is the oldest
+	require.Equal(t, 3, guard.loadNow())
+	silent = append(silent, from(t, "127.0.4.3", srv.Address()))
+	eventually(t, "it waits", func() bool { return guard.loadNow() == 4 })
+	dialOnce()
+	requireClosed(t, silent[1])
+	require.Equal(t, 3, guard.loadNow())
+	requireFree(t, guard, silent)
+}
+
+// TestDisplacedForBytes: who has sent much makes room first.
+func TestDisplacedForBytes(t *testing.T) {
+	org := newPKI(t)
+	srv, _ := startServer(t, org.node(t).options())
+	guard := srv.endpoint.guard
+	guard.limitLoad(6)
+	silent := from(t, "127.0.4.1", srv.Address())
+	eventually(t, "it waits", func() bool { return guard.loadNow() == 1 })
+	fat := from(t, "127.0.4.2", srv.Address())
+	fat.Write(append([]byte{0x16, 3, 1, 0x40, 0, 1, 0, 0xff, 0}, make([]byte, 3*loadUnit)...))
+	eventually(t, "it counts as four", func() bool { return guard.loadNow() == 5 })
+	second := from(t, "127.0.4.1", srv.Address())
+	eventually(t, "it waits", func() bool { return guard.loadNow() == 6 })
+	require.NoError(t, try(t, srv.Address(), SecureOptions{UseTLS: true, ServerRootCAs: org.roots()}))
+	requireClosed(t, fat)
+	require.Equal(t, 2, guard.loadNow())
+	requireFree(t, guard, []net.Conn{silent, second})
+}
+
+// TestHandshakeBytes: a client that sends more than a handshake takes is cut off,
+// whichever protocol it speaks, even if each message is within bounds.
+func TestHandshakeBytes(t *testing.T) {
+	org := newPKI(t)
+	so := org.node(t).options()
+	so.ServerMode = ModeDual
+	e, err := fixedEndpoint(so)
 	require.NoError(t, err)
-	_, err = call(t, conn)
-	require.NoError(t, err)
-	silent[0].SetReadDeadline(time.Now().Add(patience))
-	_, err = silent[0].Read(make([]byte, 1))
-	require.Error(t, err)
-	require.False(t, errors.Is(err, context.DeadlineExceeded))
-	require.Equal(t, 2, waiting())
+	for _, start := range [][]byte{{0x16, 3, 1, 0x40, 0, 1, 0, 0xff, 0xff}, {0x16, 1, 1, 0x40, 0, 1, 0, 0xff, 0xff}} {
+		client, server := tcpPair(t)
+		record := append(start[:5:5], bytes.Repeat([]byte{0}, 0x4000)...)
+		sent := append(bytes.Clone(start), make([]byte, 0x4000-4)...)
+		for range 4 {
+			sent = append(sent, record...)
+		}
+		go client.Write(sent)
+		_, _, err := newServerCreds(e).ServerHandshake(server)
+		require.ErrorIs(t, err, errTooLong)
+		server.Close()
+	}
+	requireFree(t, e.guard, nil)
 }
 
 // TestHandshakeDeadline: a client that stalls in the middle of its ClientHello
@@ -257,52 +329,8 @@ func TestThrottledSource(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestSlots: handshakes beyond the caps, of all and of one source, wait within
-// their deadline, and one source does not take the places of another.
-func TestSlots(t *testing.T) {
-	g := newGuard(0)
-	ended, end := context.WithCancel(t.Context())
-	end()
-	var releases []func()
-	for source := range MaxHandshakes / DefaultHandshakesPerAddress {
-		for range DefaultHandshakesPerAddress {
-			release, err := g.slot(t.Context(), fmt.Sprint(source))
-			require.NoError(t, err)
-			releases = append(releases, release)
-		}
-		if source == 0 {
-			_, err := g.slot(ended, "0")
-			require.ErrorIs(t, err, context.Canceled)
-			require.ErrorContains(t, err, "64 handshakes of this address")
-		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	refused := make(chan error)
-	go func() {
-		_, err := g.slot(ctx, "another")
-		refused <- err
-	}()
-	eventually(t, "it waits for a place among all", func() bool {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		return g.sources["another"] != nil && len(g.sources["another"].slots) == 1
-	})
-	cancel()
-	err := <-refused
-	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorContains(t, err, "512 handshakes are under way")
-	releases[0]()
-	release, err := g.slot(t.Context(), "another")
-	require.NoError(t, err)
-	for _, r := range append(releases[1:], release) {
-		r()
-	}
-	require.Empty(t, g.sources)
-	require.Empty(t, g.slots)
-}
-
 // TestHandshakesPerAddress: the configured number is that of a listener's role,
-// and the bounds on failures follow it.
+// and the bounds on failures follow from it.
 func TestHandshakesPerAddress(t *testing.T) {
 	node := newPKI(t).node(t)
 	for _, n := range []int{-1, MaxHandshakes + 1} {
@@ -318,15 +346,6 @@ func TestHandshakesPerAddress(t *testing.T) {
 		g.mu.Lock()
 		g.now = func() time.Time { return now }
 		g.mu.Unlock()
-		for range n {
-			release, err := g.slot(t.Context(), "192.0.2.1")
-			require.NoError(t, err)
-			defer release()
-		}
-		ended, end := context.WithCancel(t.Context())
-		end()
-		_, err := g.slot(ended, "192.0.2.1")
-		require.ErrorIs(t, err, context.Canceled)
 		for range failureBurst * n {
 			require.True(t, g.admit("192.0.2.2"))
 			g.failed("192.0.2.2")
@@ -335,22 +354,136 @@ func TestHandshakesPerAddress(t *testing.T) {
 	}
 }
 
-// TestStalledSource: a source that stalls in as many handshakes as it can open
-// does not keep another from its own.
-func TestStalledSource(t *testing.T) {
+// TestStalledHandshakes: handshakes that stall, before or in their middle, hold
+// no place: with a single one for all, others pass.
+func TestStalledHandshakes(t *testing.T) {
 	org := newPKI(t)
 	so := org.node(t).options()
 	so.ServerMode = ModeDual
 	srv, _ := startServer(t, so)
 	guard := srv.endpoint.guard
-	for range MaxHandshakes + DefaultHandshakesPerAddress {
-		from(t, "127.0.3.1", srv.Address()).Write([]byte{0x16, 1, 1, 1, 0, 1})
+	guard.places = newPlaces(1)
+	hello := firstFlight(t)
+	var stalled []net.Conn
+	for i := range 60 {
+		conn := from(t, fmt.Sprintf("127.0.3.%d", i%6+1), srv.Address())
+		switch i % 3 {
+		case 0:
+			conn.Write([]byte{0x16, 1, 1, 1, 0, 1})
+		case 1:
+			conn.Write(hello[:len(hello)/2])
+		case 2: // and takes nothing of the answer
+			conn.Write(hello)
+		}
+		stalled = append(stalled, conn)
 	}
-	eventually(t, "its places are taken", func() bool { return len(guard.slots) == DefaultHandshakesPerAddress })
+	eventually(t, "they have begun", func() bool { return guard.loadNow() == len(stalled) })
 	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
 		require.NoError(t, try(t, srv.Address(), SecureOptions{UseTLS: true, ServerRootCAs: org.roots(), ClientMode: mode}))
 	}
-	require.Len(t, guard.slots, DefaultHandshakesPerAddress)
+	eventually(t, "none of them computes", func() bool { return guard.places.idle(1) })
+	require.Equal(t, len(stalled), guard.loadNow())
+	for _, conn := range stalled {
+		conn.Close()
+	}
+	eventually(t, "they are gone", func() bool { return guard.loadNow() == 0 })
+	require.True(t, guard.places.idle(1))
+}
+
+// lateConn calls hook in one of its writes, counted from zero, and closed when it is
+// closed, which does nothing else.
+type lateConn struct {
+	net.Conn
+	left         int // writes before hook
+	hook, closed func()
+	once         sync.Once
+}
+
+func (c *lateConn) Write(b []byte) (int, error) {
+	if c.left--; c.left == -1 {
+		c.hook()
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *lateConn) Close() error {
+	c.once.Do(c.closed)
+	return nil
+}
+
+// handshakeLate runs handshakes, each with the hook in a later write, up to one
+// with it in the last write of a server, and returns their outcomes.
+func handshakeLate(t *testing.T, e *endpoint, hook, closed func()) (outcomes []error) {
+	t.Helper()
+	for write := 0; ; write++ {
+		require.Less(t, write, 20)
+		client, server := tcpPair(t)
+		go tls.Client(client, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}).Handshake()
+		late := false
+		conn := &lateConn{Conn: server, left: write, hook: func() { late = true; hook() }, closed: func() {
+			if late {
+				closed()
+			}
+		}}
+		_, _, err := e.handshake(conn)
+		if !late { // the write before was the last
+			require.NoError(t, err)
+			return outcomes
+		}
+		outcomes = append(outcomes, err)
+	}
+}
+
+// TestDeadlineAfterSuccess: a handshake that ends well while its deadline or a
+// displacement closes the connection has failed.
+func TestDeadlineAfterSuccess(t *testing.T) {
+	e, err := fixedEndpoint(newPKI(t).node(t).options())
+	require.NoError(t, err)
+	outcomes := handshakeLate(t, e, func() {
+		e.guard.limitLoad(0)
+		e.guard.begin(t.Context(), &lateConn{closed: func() {}}, "192.0.2.1")
+		e.guard.limitLoad(maxLoad)
+	}, func() {})
+	require.NotEmpty(t, outcomes)
+	for _, err := range outcomes {
+		require.ErrorIs(t, err, errDisplaced)
+	}
+
+	// The guard is held until the deadline, so that the handshake cannot end before.
+	e.timeout = 200 * time.Millisecond
+	outcomes = handshakeLate(t, e, e.guard.mu.Lock, e.guard.mu.Unlock)
+	require.NotEmpty(t, outcomes)
+	for _, err := range outcomes {
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+}
+
+// TestRetired: a listener that was stopped is known no more, and costs nothing at
+// the next reload.
+func TestRetired(t *testing.T) {
+	node := newPKI(t).node(t)
+	source := newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(node), ServerMode: ModeTLS})
+	registered := func() (listeners, fixed int) {
+		registry.mu.RLock()
+		defer registry.mu.RUnlock()
+		return len(source.endpoints), len(registry.fixed)
+	}
+	_, before := registered()
+	for _, so := range []SecureOptions{{UseTLS: true, Source: source}, node.options()} {
+		srv, err := NewGRPCServer("127.0.0.1:0", ServerConfig{SecOpts: so})
+		require.NoError(t, err)
+		inner, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		web, err := NewHTTPListener(inner, so)
+		require.NoError(t, err)
+		listeners, fixed := registered()
+		require.Equal(t, 2, listeners+fixed-before)
+		srv.Stop()
+		web.Close()
+		listeners, fixed = registered()
+		require.Zero(t, listeners)
+		require.Equal(t, before, fixed)
+	}
 }
 
 // TestProtocolVersionAlert: a listener of mode gm answers a TLS client with the

@@ -84,8 +84,10 @@ func resultOf(err error) string {
 		return "ok"
 	case errors.As(err, &mode):
 		return "mode"
-	case errors.Is(err, errSilent), errors.Is(err, errDisplaced):
+	case errors.Is(err, errSilent):
 		return "silent"
+	case errors.Is(err, errDisplaced):
+		return "displaced"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "timeout"
 	case errors.As(err, &gmVerification), errors.As(err, &stdVerification):

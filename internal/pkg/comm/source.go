@@ -38,9 +38,9 @@ type SourceConfig struct {
 	// DrainGrace is the time that connections have to end on their own when a
 	// new mode does not have their protocol; zero means DefaultDrainGrace.
 	DrainGrace time.Duration
-	// HandshakesPerAddress is how many handshakes of one address a listener of the
-	// role runs at once, up to MaxHandshakes; zero means
-	// DefaultHandshakesPerAddress. The bounds on failed ones follow it.
+	// HandshakesPerAddress bounds the failed handshakes of one address at a
+	// listener of the role, up to MaxHandshakes; zero means
+	// DefaultHandshakesPerAddress. See failureBurst and failureRate.
 	HandshakesPerAddress int
 	// RedialForCertificate ends, in the same way, what the role has dialed with
 	// a certificate that a reload replaces. It is for peers that look a

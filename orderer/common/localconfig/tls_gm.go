@@ -35,7 +35,7 @@ type TLS struct {
 	GMCipherSuites []string
 	// DrainGrace is how long connections of a protocol that a live switch has abolished may go on; 0 means 60 s.
 	DrainGrace time.Duration
-	// HandshakesPerAddress is how many handshakes of one address a listener runs at once; 0 means 64.
+	// HandshakesPerAddress bounds the failed handshakes of one address at a listener; 0 means 64.
 	HandshakesPerAddress int
 }
 

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// clockedPlaces returns n places and a clock that stands still.
+func clockedPlaces(n int) (p *places, now *time.Time) {
+	clock := time.Unix(1e9, 0)
+	p = newPlaces(n)
+	p.now = func() time.Time { return clock }
+	return p, &clock
+}
+
+// serve gives all places in the queue back one by one, each after a computation
+// of the same length, and returns the sources in the order in which they got one.
+func serve(p *places, now *time.Time, first *place, waiting []*place, length time.Duration) (served []string) {
+	for current := first; current != nil; {
+		served = append(served, current.source)
+		current.since = *now
+		*now = now.Add(length)
+		p.leave(current)
+		current = nil
+		for i, w := range waiting {
+			if w == nil {
+				continue
+			}
+			select {
+			case <-w.ready:
+				current, waiting[i] = w, nil
+			default:
+				continue
+			}
+			break
+		}
+	}
+	return served
+}
+
+// TestPlacesAreFair: an address with many computations does not keep another
+// waiting, whatever the order in which they came.
+func TestPlacesAreFair(t *testing.T) {
+	p, now := clockedPlaces(1)
+	first := p.queue("many")
+	require.Nil(t, first.ready)
+	var waiting []*place
+	for range 100 {
+		waiting = append(waiting, p.queue("many"))
+	}
+	for i := range 10 {
+		waiting = append(waiting, p.queue(fmt.Sprint("one ", i)))
+	}
+	served := serve(p, now, first, waiting, time.Millisecond)
+	require.Len(t, served, 111)
+	for i := range 10 {
+		require.Equal(t, fmt.Sprint("one ", i), served[1+i])
+	}
+	require.True(t, p.idle(1))
+}
+
+// TestPlacesCountTime: what counts is the time for which an address computed, not
+// how often.
+func TestPlacesCountTime(t *testing.T) {
+	p, now := clockedPlaces(1)
+	long := p.queue("long")
+	*now = now.Add(50 * time.Millisecond)
+	p.leave(long)
+	first := p.queue("another")
+	waiting := []*place{p.queue("long")}
+	for range 40 {
+		waiting = append(waiting, p.queue("short"))
+	}
+	served := serve(p, now, first, waiting, time.Millisecond)
+	require.Equal(t, "long", served[len(served)-1])
+}
+
+// TestPlacesForgetIdle: an address that computes alone has no debt afterwards,
+// and none is remembered for ever.
+func TestPlacesForgetIdle(t *testing.T) {
+	p, now := clockedPlaces(1)
+	for range 50 {
+		w := p.queue("early")
+		*now = now.Add(10 * time.Millisecond)
+		p.leave(w)
+	}
+	first := p.queue("another")
+	waiting := []*place{p.queue("late"), p.queue("early")}
+	require.Less(t, waiting[1].start-waiting[0].start, 20*time.Millisecond)
+	serve(p, now, first, waiting, time.Millisecond)
+
+	for i := range 3 * maxSources {
+		w := p.queue(fmt.Sprint(i))
+		*now = now.Add(time.Millisecond)
+		p.leave(w)
+	}
+	require.LessOrEqual(t, len(p.ends), maxSources)
+}
+
+// TestPlacesEndWaiting: who waits no longer leaves no trace.
+func TestPlacesEndWaiting(t *testing.T) {
+	p := newPlaces(1)
+	held, err := p.take(t.Context(), "a")
+	require.NoError(t, err)
+	cause := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	refused := make(chan error)
+	go func() {
+		_, err := p.take(ctx, "b")
+		refused <- err
+	}()
+	eventually(t, "it waits", func() bool { return !p.idle(0) })
+	cancel(cause)
+	require.ErrorIs(t, <-refused, cause)
+	p.leave(held)
+	require.True(t, p.idle(1))
+	again, err := p.take(t.Context(), "b")
+	require.NoError(t, err)
+	p.leave(again)
+}
+
+// TestPlacesNeverLeak: whoever is given a place in the moment in which it gives up
+// passes it on.
+func TestPlacesNeverLeak(t *testing.T) {
+	p := newPlaces(2)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for range 500 {
+				ctx, cancel := context.WithCancel(t.Context())
+				go cancel()
+				if w, err := p.take(ctx, fmt.Sprint(i%3)); err == nil {
+					p.leave(w)
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	require.True(t, p.idle(2))
+}
