@@ -16,7 +16,7 @@ import (
 )
 
 // FuzzIdentity hands an MSP changed SM2 certificates, as any client can. None
-// may crash it, and none but the one that the CA signed may be valid.
+// may crash it, and none but the one that the CA signed may be valid, as the CA wrote it.
 func FuzzIdentity(f *testing.F) {
 	t := &testing.T{}
 	// Workers are processes of their own: what the CA signs must be the same in
@@ -56,5 +56,6 @@ func FuzzIdentity(f *testing.F) {
 		cert, err := x509.ParseCertificate(der)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(cert.RawTBSCertificate, peer.cert.RawTBSCertificate), "valid, but not signed by the CA")
+		require.True(t, bytes.Equal(cert.Raw, peer.cert.Raw), "valid, but not as the CA wrote it")
 	})
 }

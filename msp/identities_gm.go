@@ -46,7 +46,7 @@ func (id *signingidentity) Sign(msg []byte) ([]byte, error) {
 
 // getSigningIdentityFromConf builds the identity that this node signs with.
 //
-//fork:wrap a private key that does not belong to its certificate is refused at start
+//fork:wrap a private key that does not belong to its certificate, and a form that other nodes refuse, are refused at start
 func (msp *bccspmsp) getSigningIdentityFromConf(sidInfo *m.SigningIdentityInfo) (SigningIdentity, error) {
 	sid, err := msp.upstreamGetSigningIdentityFromConf(sidInfo)
 	if err != nil {
@@ -58,6 +58,10 @@ func (msp *bccspmsp) getSigningIdentityFromConf(sidInfo *m.SigningIdentityInfo) 
 	}
 	if err := x509.CheckKeyPair(signer.cert, signer.signer); err != nil {
 		return nil, errors.Wrapf(err, "signing identity of MSP %s (subject %s)", msp.name, signer.cert.Subject)
+	}
+	if err := x509.CheckExactDER(signer.cert); err != nil {
+		return nil, errors.Wrapf(err, "signing identity of MSP %s (subject %s): other nodes would refuse it; have the CA issue the certificate in DER",
+			msp.name, signer.cert.Subject)
 	}
 	return sid, nil
 }
@@ -82,14 +86,11 @@ func (msp *bccspmsp) explainMissingKey(sidInfo *m.SigningIdentityInfo, err error
 	return err
 }
 
-// checkSM2Form refuses an SM2 certificate whose signature is not canonical DER, so
-// that a certificate has one encoding only. Other certificates are not looked at.
+// checkSM2Form refuses an SM2 certificate in any other form than nodes write. Other certificates are not looked at. Gossip
+// asks for it, and nothing that decides on a transaction.
 func checkSM2Form(cert *x509.Certificate, identity *m.SerializedIdentity) error {
-	if cert.SignatureAlgorithm != x509.SM2WithSM3 {
+	if !isSM2(cert) {
 		return nil
 	}
-	if err := x509.CheckSM2SignatureDER(cert.Signature); err != nil {
-		return errors.Wrapf(err, "identity %s for MSP %s has a non canonical signature", identity.IdBytes, identity.Mspid)
-	}
-	return nil
+	return errors.WithMessagef(checkCertificateForm(identity.IdBytes), "identity %s for MSP %s is not well formed", identity.IdBytes, identity.Mspid)
 }

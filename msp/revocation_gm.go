@@ -21,7 +21,8 @@ var oidSM2WithSM3 = asn1.ObjectIdentifier{1, 2, 156, 10197, 1, 501}
 // key identifier it names, must verify under every CA of this MSP, TLS CAs
 // included, that has this identifier, and there must be one. Upstream looks at
 // the signature only when it meets a listed certificate, and accepts the
-// certificate if the signature cannot be checked.
+// certificate if the signature cannot be checked. In a channel that stock nodes may share, an MSP without an SM2 CA is judged
+// as they judge it.
 //
 //fork:wrap an SM2 revocation list that cannot be checked is refused at setup
 func (msp *bccspmsp) setupCRLs(conf *m.FabricMSPConfig) error {
@@ -31,7 +32,10 @@ func (msp *bccspmsp) setupCRLs(conf *m.FabricMSPConfig) error {
 	if len(msp.CRL) == 0 {
 		return nil
 	}
-	issuers, err := msp.crlIssuers(conf)
+	if stock, err := msp.asStock(conf); err != nil || stock {
+		return err
+	}
+	issuers, err := msp.configuredCAs(conf)
 	if err != nil {
 		return err
 	}
@@ -41,21 +45,6 @@ func (msp *bccspmsp) setupCRLs(conf *m.FabricMSPConfig) error {
 		}
 	}
 	return nil
-}
-
-// crlIssuers returns every CA that the MSP's configuration names.
-func (msp *bccspmsp) crlIssuers(conf *m.FabricMSPConfig) ([]*x509.Certificate, error) {
-	var issuers []*x509.Certificate
-	for _, list := range [][][]byte{conf.RootCerts, conf.IntermediateCerts, conf.TlsRootCerts, conf.TlsIntermediateCerts} {
-		for _, raw := range list {
-			cert, err := msp.getCertFromPem(raw)
-			if err != nil {
-				return nil, err
-			}
-			issuers = append(issuers, cert)
-		}
-	}
-	return issuers, nil
 }
 
 // checkCRL is nil for lists that SM2 has no part in.

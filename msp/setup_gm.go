@@ -11,12 +11,22 @@ import (
 
 // setupCAs loads the root and intermediate CAs of the MSP.
 //
+// Stock nodes know no SM3: they refuse an MSP that names it for identifiers, and take one that names it as family, but no
+// signature under it. In a channel that they may share, an MSP without an SM2 CA is judged as they judge it.
+//
 //fork:wrap hash family SM3 is for SM2 identities alone
 func (msp *bccspmsp) setupCAs(conf *m.FabricMSPConfig) error {
+	stock, err := msp.asStock(conf)
+	if err != nil {
+		return err
+	}
+	if stock && msp.cryptoConfig.IdentityIdentifierHashFunction == bccsp.SM3 {
+		return errors.Errorf("MSP %s names SM3 as hash of its identifiers, but none of its CAs is SM2; name SHA256", msp.name)
+	}
 	if err := msp.upstreamSetupCAs(conf); err != nil {
 		return err
 	}
-	if msp.cryptoConfig.SignatureHashFamily != bccsp.SM3 {
+	if stock || msp.cryptoConfig.SignatureHashFamily != bccsp.SM3 {
 		return nil
 	}
 	for _, id := range append(append([]Identity{}, msp.rootCerts...), msp.intermediateCerts...) {

@@ -62,6 +62,10 @@ func (v nodeView) Bootstrap() string {
 	return peers[0].Address()
 }
 
+// GMRules tells whether the channel has the capability by which identities have one form. It is left out where all organisations
+// are ECDSA, whose channels stock nodes may want to read.
+func (t *Topology) GMRules() bool { return t.Algorithm != AlgorithmECDSA }
+
 // rootFile names the TLS CA, beside a node's or user's certificates, that verifies what clients dial.
 func (t *Topology) rootFile() string {
 	if t.gmDialers() {
