@@ -13,6 +13,8 @@ import (
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
+
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 const (
@@ -93,7 +95,7 @@ func parsePeer(ders [][]byte) (*peer, error) {
 		if err := checkBounds(i, der); err != nil {
 			return nil, err
 		}
-		cert, err := smx509.ParseCertificate(bytes.Clone(der))
+		cert, err := gmx509.ParseCertificateSM(bytes.Clone(der))
 		if err != nil {
 			return nil, failf(AlertBadCertificate, "parsing certificate %d of the peer: %w", i, err)
 		}

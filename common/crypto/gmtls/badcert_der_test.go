@@ -161,6 +161,9 @@ var badDERTable = []struct {
 	{"explicit curve parameters", tbs(func(c *derTBS) { c.Key.Algorithm.Curve = asn1.RawValue{FullBytes: []byte{0x30, 3, 2, 1, 1}} }),
 		AlertBadCertificate, "parsing certificate 0 of the peer"},
 
+	{"explicit parameters with SM2's prime and order", tbs(func(c *derTBS) { c.Key.Algorithm.Curve.FullBytes = explicitSM2() }),
+		AlertBadCertificate, "curve given by explicit parameters"},
+
 	{"two names of the signature's algorithm", func(b *badCerts) [][]byte {
 		return b.reissued(nil, func(c *derCertificate) { c.Algorithm.Algorithm = oidECDSASHA256 })
 	}, AlertBadCertificate, "parsing certificate 0 of the peer"},
@@ -226,4 +229,32 @@ func TestReissuedCertificate(t *testing.T) {
 	pair.Certificate = b.reissued(nil, nil)
 	client := &Config{RootCAs: poolOf(root), ServerName: testName, ChainCache: NewChainCache(0)}
 	mustShake(t, client, &Config{Certificates: []Certificate{pair}, ChainCache: NewChainCache(0)})
+}
+
+// explicitSM2 are ECParameters (SEC 1, C.2) with the prime and the order of SM2, which are all that the engine compares.
+func explicitSM2() []byte {
+	params := sm2.P256().Params()
+	der, err := asn1.Marshal(struct {
+		Version int
+		Field   struct {
+			ID    asn1.ObjectIdentifier
+			Prime *big.Int
+		}
+		Curve    struct{ A, B []byte }
+		Base     []byte
+		Order    *big.Int
+		Cofactor int
+	}{
+		Version: 1,
+		Field: struct {
+			ID    asn1.ObjectIdentifier
+			Prime *big.Int
+		}{asn1.ObjectIdentifier{1, 2, 840, 10045, 1, 1}, params.P},
+		Curve: struct{ A, B []byte }{make([]byte, 32), make([]byte, 32)},
+		Base:  make([]byte, 65), Order: params.N, Cofactor: 1,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return der
 }

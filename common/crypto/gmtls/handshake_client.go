@@ -13,6 +13,8 @@ import (
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
+
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 type clientHandshakeState struct {
@@ -375,7 +377,7 @@ func (c *Certificate) issuedByAny(names [][]byte) bool {
 		case i == 1 && c.EncLeaf != nil:
 			issuer = c.EncLeaf.RawIssuer
 		default:
-			cert, err := smx509.ParseCertificate(der)
+			cert, err := gmx509.ParseCertificateSM(der)
 			if err != nil {
 				continue
 			}

@@ -12,6 +12,8 @@ import (
 	"slices"
 
 	"github.com/emmansun/gmsm/smx509"
+
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 type serverHandshakeState struct {
@@ -315,7 +317,7 @@ func (c *Certificate) leaf() *x509.Certificate {
 	if c.Leaf != nil || len(c.Certificate) == 0 {
 		return c.Leaf
 	}
-	cert, err := smx509.ParseCertificate(c.Certificate[0])
+	cert, err := gmx509.ParseCertificateSM(c.Certificate[0])
 	if err != nil {
 		return nil
 	}

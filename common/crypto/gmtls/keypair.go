@@ -13,6 +13,8 @@ import (
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
+
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // LoadX509KeyPair reads a certificate pair from four PEM files. See X509KeyPair.
@@ -89,7 +91,7 @@ func decodeChain(role string, data []byte) ([][]byte, error) {
 }
 
 func matchKey(role string, der, keyPEM []byte) (crypto.PrivateKey, *smx509.Certificate, error) {
-	leaf, err := smx509.ParseCertificate(der)
+	leaf, err := gmx509.ParseCertificateSM(der)
 	if err != nil {
 		return nil, nil, fmt.Errorf("gmtls: parsing the %s certificate: %w", role, err)
 	}

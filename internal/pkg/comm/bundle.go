@@ -266,7 +266,7 @@ func takeSM2Certs(bundle []byte) (certs []*smx509.Certificate, rest []byte) {
 
 // parseSM2Cert returns the certificate if its key is on the SM2 curve, else nil.
 func parseSM2Cert(der []byte) *smx509.Certificate {
-	cert, err := smx509.ParseCertificate(der)
+	cert, err := gmx509.ParseCertificateSM(der)
 	if err != nil {
 		return nil
 	}
