@@ -7,9 +7,13 @@ SHELL := /bin/sh
 
 FORK_VERSION := 0.1.0
 UPSTREAM ?=
-TREE := build/fabric
-BIN := $(CURDIR)/build/bin
-FORK := $(CURDIR)/build/tools/fork -upstream '$(UPSTREAM)'
+# PERF=off leaves out what makes stock Fabric faster (docs/fork.md, classes).
+PERF ?= on
+# Another upstream, and PERF=off, have a tree and binaries of their own.
+VARIANT := $(if $(UPSTREAM),-$(notdir $(UPSTREAM:%/=%)))$(if $(filter off,$(PERF)),-perf-off)
+TREE := build/fabric$(VARIANT)
+BIN := $(CURDIR)/build/bin$(VARIANT)
+FORK := $(CURDIR)/build/tools/fork -upstream '$(UPSTREAM)' -perf '$(PERF)' -tree '$(TREE)'
 MODULE := github.com/hyperledger/fabric
 
 ifneq ($(words $(CURDIR)),1)
@@ -22,7 +26,7 @@ ROOT_TOOLS := $(patsubst cmd/%/main.go,%,$(wildcard cmd/gmtls/main.go cmd/gmkeyd
 CCAAS_STEPS := detect build release
 
 # The image tags that core.yaml derives from the version must be valid, so the suffix has no plus sign.
-VERSION = $(shell $(FORK) version)-gm.$(FORK_VERSION)
+VERSION = $(shell $(FORK) version)-gm.$(FORK_VERSION)$(if $(filter off,$(PERF)),-perf-off)
 COMMIT = $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null || echo unknown)
 LDFLAGS = -X $(MODULE)/common/metadata.Version=$(VERSION) -X $(MODULE)/common/metadata.CommitSHA=$(COMMIT)
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
@@ -34,7 +38,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | sort | awk -F'|' '{printf "%-20s %s\n", $$1, $$2 ($$3 ? "|" $$3 : "")}'
 
 .PHONY: build
-build: fork ## build every binary into build/bin: static, with upstream's version and ours inside
+build: fork ## build every binary into build/bin, static (PERF=off, UPSTREAM=: another tree, see docs/fork.md)
 	@mkdir -p $(BIN)/ccaas/bin
 	cd $(TREE) && $(GO_BUILD) -o $(BIN)/ $(FABRIC_TOOLS:%=./cmd/%)
 	$(GO_BUILD) -o $(BIN)/ccaas/bin/ $(CCAAS_STEPS:%=./cmd/ccaas/%)
@@ -46,7 +50,7 @@ stock: ## build unmodified upstream binaries into build/stock, to compare with
 	cd scripts/fork && CGO_ENABLED=0 go build -trimpath -o ../../build/stock/ $(FABRIC_TOOLS:%=$(MODULE)/cmd/%)
 
 .PHONY: fork
-fork: fork-tool ## assemble build/fabric from pinned upstream and ours (UPSTREAM=folder|version for another)
+fork: fork-tool ## assemble build/fabric from pinned upstream and ours (PERF=off, UPSTREAM=name|folder|version)
 	@$(FORK) assemble
 
 .PHONY: fork-accept

@@ -140,7 +140,7 @@ func (o *HMACTruncatedSM4DeriveKeyOpts) Argument() []byte { return o.Arg }
 
 // GetHashOpt returns the options for a hash function by name: one of upstream's, or SM3.
 //
-//fork:wrap accept SM3 where an MSP or a tool names its hash function
+//fork:wrap gm: accept SM3 where an MSP or a tool names its hash function
 func GetHashOpt(hashFunction string) (HashOpts, error) {
 	if hashFunction == SM3 {
 		return &SM3Opts{}, nil

@@ -21,7 +21,7 @@ const maxKeyFile = 64 << 10
 
 // getMspConfig reads an MSP folder.
 //
-//fork:wrap names the file that is wrong, and gives SM2 organisations hash family SM3
+//fork:wrap gm: names the file that is wrong, and gives SM2 organisations hash family SM3
 func getMspConfig(dir string, ID string, sigid *m.SigningIdentityInfo) (*m.MSPConfig, error) {
 	for _, folder := range []string{cacerts, intermediatecerts, admincerts, signcerts, tlscacerts, tlsintermediatecerts} {
 		if err := checkCertificates(dir, folder); err != nil {
@@ -133,7 +133,7 @@ func nameSM3(config *m.MSPConfig) (*m.MSPConfig, error) {
 // SetupBCCSPKeystoreConfig points the provider's key store to keystoreDir unless
 // the configuration names another folder.
 //
-//fork:wrap the key store of BCCSP.Default GM
+//fork:wrap gm: tools find the key store of BCCSP.Default GM
 func SetupBCCSPKeystoreConfig(bccspConfig *factory.FactoryOpts, keystoreDir string) *factory.FactoryOpts {
 	bccspConfig = upstreamSetupBCCSPKeystoreConfig(bccspConfig, keystoreDir)
 	if bccspConfig.Default != factory.GMBasedFactoryName || keystorePath(bccspConfig) != "" {
@@ -164,7 +164,7 @@ func keystorePath(bccspConfig *factory.FactoryOpts) string {
 // GetLocalMspConfig reads the MSP folder of a node or client, whose signing key
 // stands in the provider's keystore.
 //
-//fork:wrap an SM2 certificate without its private key or its CA is refused with the places named
+//fork:wrap gm: an SM2 certificate without its private key or its CA is refused with the places named
 func GetLocalMspConfig(dir string, bccspConfig *factory.FactoryOpts, ID string) (*m.MSPConfig, error) {
 	bccspConfig = SetupBCCSPKeystoreConfig(bccspConfig, filepath.Join(dir, keystore))
 	if file, cert := firstCertificate(filepath.Join(dir, signcerts)); cert != nil {

@@ -16,7 +16,7 @@ import (
 // An SM2 key verifies e = SM3(Z || msg) with the default id (GB/T 32918.2, 7)
 // whatever hash family the MSP names; any other key follows that family.
 //
-//fork:wrap the algorithm of a signature follows the key, not the MSP's hash family
+//fork:wrap gm: the algorithm of a signature follows the key, not the MSP's hash family
 func (id *identity) Verify(msg []byte, sig []byte) error {
 	if !x509.IsSM2(id.cert.PublicKey) {
 		return id.upstreamVerify(msg, sig)
@@ -36,7 +36,7 @@ func (id *identity) Verify(msg []byte, sig []byte) error {
 // Sign returns the ASN.1 DER signature of this identity over msg, SM2 with SM3
 // if its key is an SM2 key.
 //
-//fork:wrap the algorithm of a signature follows the key, not the MSP's hash family
+//fork:wrap gm: the algorithm of a signature follows the key, not the MSP's hash family
 func (id *signingidentity) Sign(msg []byte) ([]byte, error) {
 	if !x509.IsSM2(id.cert.PublicKey) {
 		return id.upstreamSign(msg)
@@ -46,7 +46,7 @@ func (id *signingidentity) Sign(msg []byte) ([]byte, error) {
 
 // getSigningIdentityFromConf builds the identity that this node signs with.
 //
-//fork:wrap a private key that does not belong to its certificate, and a form that other nodes refuse, are refused at start
+//fork:wrap gm: a private key that does not belong to its certificate, and a form that other nodes refuse, are refused at start
 func (msp *bccspmsp) getSigningIdentityFromConf(sidInfo *m.SigningIdentityInfo) (SigningIdentity, error) {
 	sid, err := msp.upstreamGetSigningIdentityFromConf(sidInfo)
 	if err != nil {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//fork:file perf: what the memo may not decide
+
 package msp_test
 
 import (

@@ -24,7 +24,7 @@ var oidSM2WithSM3 = asn1.ObjectIdentifier{1, 2, 156, 10197, 1, 501}
 // certificate if the signature cannot be checked. In a channel that stock nodes may share, an MSP without an SM2 CA is judged
 // as they judge it.
 //
-//fork:wrap an SM2 revocation list that cannot be checked is refused at setup
+//fork:wrap gm: an SM2 revocation list that cannot be checked is refused at setup
 func (msp *bccspmsp) setupCRLs(conf *m.FabricMSPConfig) error {
 	if err := msp.upstreamSetupCRLs(conf); err != nil {
 		return err

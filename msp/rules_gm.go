@@ -37,7 +37,7 @@ func (v MSPVersion) OfChannel() MSPVersion {
 
 // bccspmsp holds which rules apply.
 //
-//fork:fields the rules of the channel that the MSP belongs to
+//fork:fields gm: the rules of the channel that the MSP belongs to
 type bccspmsp struct {
 	rules MSPVersion
 }
@@ -53,7 +53,7 @@ func (v MSPVersion) split() (upstream, rules MSPVersion) {
 
 // New makes an MSP that follows the rules in the version of opts.
 //
-//fork:wrap the rules that a channel's capability turns on
+//fork:wrap gm: the rules that a channel's capability turns on
 func New(opts NewOpts, cryptoProvider bccsp.BCCSP) (MSP, error) {
 	var rules MSPVersion
 	switch o := opts.(type) {
@@ -76,7 +76,7 @@ func New(opts NewOpts, cryptoProvider bccsp.BCCSP) (MSP, error) {
 // that these have the one form that nodes write, where the rules say so: what stands around the signed part of a certificate can be
 // changed without a key, and policies take each certificate for another signer.
 //
-//fork:wrap an identity has one form
+//fork:wrap gm: an identity has one form
 func (msp *bccspmsp) DeserializeIdentity(serialized []byte) (Identity, error) {
 	id, err := msp.upstreamDeserializeIdentity(serialized)
 	if err != nil {

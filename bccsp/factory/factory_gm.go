@@ -12,7 +12,7 @@ import (
 
 // FactoryOpts holds the section BCCSP of a node's configuration.
 //
-//fork:fields the section BCCSP.GM and the key BCCSP.VerificationMemo
+//fork:fields gm: nodes configure the provider GM, and the memo of verifications
 type FactoryOpts struct {
 	GM *GmOpts `json:"GM,omitempty" yaml:"GM,omitempty"`
 	// VerificationMemo makes the node remember which signatures it has verified; nil means true.
@@ -22,7 +22,7 @@ type FactoryOpts struct {
 // GetDefault returns the provider of this process. A process whose cryptography gives wrong answers must not go on,
 // and callers cannot take an error, so a failed self-test panics.
 //
-//fork:wrap say which algorithm failed where upstream hides the error
+//fork:wrap gm: say which algorithm failed where upstream hides the error
 func GetDefault() bccsp.BCCSP {
 	if err := gm.SelfTest(); err != nil {
 		panic(err)
@@ -32,9 +32,12 @@ func GetDefault() bccsp.BCCSP {
 
 // initFactories sets the default provider, and whether all providers remember verifications.
 //
-//fork:wrap BCCSP.Default GM, BCCSP.VerificationMemo
+//fork:wrap gm: a node takes its default provider from BCCSP.Default: GM, and the memo from BCCSP.VerificationMemo
 func initFactories(config *FactoryOpts) error {
-	sw.RememberVerifications(config == nil || config.VerificationMemo == nil || *config.VerificationMemo)
+	remember := config == nil || config.VerificationMemo == nil || *config.VerificationMemo
+	if !sw.RememberVerifications(remember) && config != nil && config.VerificationMemo != nil {
+		logger.Info("BCCSP.VerificationMemo: true has no effect: this binary was built with PERF=off, without the memo of verifications")
+	}
 	if config == nil || config.Default != GMBasedFactoryName {
 		return upstreamInitFactories(config)
 	}
@@ -48,7 +51,7 @@ func initFactories(config *FactoryOpts) error {
 
 // GetBCCSPFromOpts returns a new provider.
 //
-//fork:wrap BCCSP.Default GM
+//fork:wrap gm: tools take the provider from BCCSP.Default: GM
 func GetBCCSPFromOpts(config *FactoryOpts) (bccsp.BCCSP, error) {
 	if config == nil || config.Default != GMBasedFactoryName {
 		return upstreamGetBCCSPFromOpts(config)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//fork:file perf: the memo of verifications
+
 // Package memo remembers which signatures have been verified, so that the policies of a node, each of which verifies again
 // what the one before has verified, pay for it once.
 //

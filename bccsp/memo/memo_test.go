@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//fork:file perf: tests of the memo
+
 package memo
 
 import (

@@ -21,7 +21,7 @@ const maxKeyFile = 1 << 16
 
 // StoreKey writes an SM2 or SM4 key to its file, other keys as upstream does.
 //
-//fork:wrap store SM2 and SM4 keys
+//fork:wrap gm: store SM2 and SM4 keys
 func (ks *fileBasedKeyStore) StoreKey(k bccsp.Key) error {
 	if !gm.IsKey(k) {
 		return ks.upstreamStoreKey(k)
@@ -42,7 +42,7 @@ func (ks *fileBasedKeyStore) StoreKey(k bccsp.Key) error {
 // GetKey returns the key with this SKI, of any family. A file that is named after the SKI and holds an SM2 or SM4 key
 // which cannot be read, or another than it is named after, is an error.
 //
-//fork:wrap read SM2 and SM4 keys
+//fork:wrap gm: read SM2 and SM4 keys
 func (ks *fileBasedKeyStore) GetKey(ski []byte) (bccsp.Key, error) {
 	if len(ski) == 0 {
 		return ks.upstreamGetKey(ski)
@@ -70,7 +70,7 @@ func (ks *fileBasedKeyStore) GetKey(ski []byte) (bccsp.Key, error) {
 // be read are passed over, as upstream does, but named if the key is not found: in the log too, because the MSP drops
 // the error.
 //
-//fork:wrap find SM2 keys in files of any name
+//fork:wrap gm: find SM2 keys in files of any name
 func (ks *fileBasedKeyStore) searchKeystoreForSKI(ski []byte) (bccsp.Key, error) {
 	entries, err := os.ReadDir(ks.path)
 	if err != nil {

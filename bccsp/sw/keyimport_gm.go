@@ -13,7 +13,7 @@ import (
 
 // KeyImport imports a DER public key.
 //
-//fork:wrap an SM2 key becomes an SM2 key, whatever the options are called
+//fork:wrap gm: an SM2 key becomes an SM2 key, whatever the options are called
 func (ki *ecdsaPKIXPublicKeyImportOptsKeyImporter) KeyImport(raw interface{}, opts bccsp.KeyImportOpts) (bccsp.Key, error) {
 	if der, ok := raw.([]byte); ok && gmx509.NamesGM(der) {
 		return gm.ImportPublicKey(der)
@@ -23,7 +23,7 @@ func (ki *ecdsaPKIXPublicKeyImportOptsKeyImporter) KeyImport(raw interface{}, op
 
 // KeyImport imports a DER private key.
 //
-//fork:wrap an SM2 key becomes an SM2 key, whatever the options are called
+//fork:wrap gm: an SM2 key becomes an SM2 key, whatever the options are called
 func (ki *ecdsaPrivateKeyImportOptsKeyImporter) KeyImport(raw interface{}, opts bccsp.KeyImportOpts) (bccsp.Key, error) {
 	if der, ok := raw.([]byte); ok && gmx509.NamesGM(der) {
 		return gm.ImportPrivateKey(der)
@@ -33,7 +33,7 @@ func (ki *ecdsaPrivateKeyImportOptsKeyImporter) KeyImport(raw interface{}, opts 
 
 // KeyImport imports a Go public key.
 //
-//fork:wrap an SM2 key becomes an SM2 key, whatever the options are called
+//fork:wrap gm: an SM2 key becomes an SM2 key, whatever the options are called
 func (ki *ecdsaGoPublicKeyImportOptsKeyImporter) KeyImport(raw interface{}, opts bccsp.KeyImportOpts) (bccsp.Key, error) {
 	if gmx509.IsSM2(raw) {
 		return gm.ImportPublicKey(raw)

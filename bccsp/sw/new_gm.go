@@ -16,7 +16,7 @@ import (
 // parameters. Every holder of a provider can therefore verify every member of a channel, those included that got theirs
 // before the configuration was read. It fails if the self-test of the national algorithms does.
 //
-//fork:wrap make every software provider serve SM2, SM3 and SM4 by key type, and remember successful verifications
+//fork:wrap gm: make every software provider serve SM2, SM3 and SM4 by key type, and count verifications
 func NewWithParams(securityLevel int, hashFamily string, keyStore bccsp.KeyStore) (bccsp.BCCSP, error) {
 	if err := gm.SelfTest(); err != nil {
 		return nil, err
@@ -33,14 +33,14 @@ func NewWithParams(securityLevel int, hashFamily string, keyStore bccsp.KeyStore
 		return nil, err
 	}
 	for key, verifier := range csp.Verifiers {
-		csp.Verifiers[key] = rememberingVerifier{verifier}
+		csp.Verifiers[key] = counting(verifier)
 	}
 	return csp, nil
 }
 
 // setSecurityLevel accepts the hash family SM3, at level 256 only: SM3 comes in no other size.
 //
-//fork:wrap accept the hash family SM3
+//fork:wrap gm: accept the hash family SM3
 func (conf *config) setSecurityLevel(securityLevel int, hashFamily string) error {
 	if hashFamily != bccsp.SM3 {
 		return conf.upstreamSetSecurityLevel(securityLevel, hashFamily)
@@ -56,7 +56,7 @@ func (conf *config) setSecurityLevel(securityLevel int, hashFamily string) error
 
 // Sign signs digest, or for an SM2 key the message that stands in its place, which may be empty.
 //
-//fork:wrap upstream refuses an empty digest, but an empty message can be signed
+//fork:wrap gm: upstream refuses an empty digest, but an empty message can be signed
 func (csp *CSP) Sign(k bccsp.Key, digest []byte, opts bccsp.SignerOpts) ([]byte, error) {
 	if !gm.IsKey(k) {
 		return csp.upstreamSign(k, digest, opts)
@@ -70,7 +70,7 @@ func (csp *CSP) Sign(k bccsp.Key, digest []byte, opts bccsp.SignerOpts) ([]byte,
 
 // Verify checks a signature over digest, or for an SM2 key over the message that stands in its place.
 //
-//fork:wrap upstream refuses an empty digest, but an empty message can be signed
+//fork:wrap gm: upstream refuses an empty digest, but an empty message can be signed
 func (csp *CSP) Verify(k bccsp.Key, signature, digest []byte, opts bccsp.SignerOpts) (bool, error) {
 	if !gm.IsKey(k) {
 		return csp.upstreamVerify(k, signature, digest, opts)

@@ -3,103 +3,48 @@
 package sw
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"math/big"
 	"sync/atomic"
 
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/bccsp/gm"
-	"github.com/hyperledger/fabric/bccsp/memo"
 	"github.com/hyperledger/fabric/common/metrics"
 )
 
-// verified is the memo of all providers of the process, nil for none.
-var verified atomic.Pointer[memo.Memo]
+// memoryOf is what a build with a memo of verifications brings: a verifier that asks the memo first, and its switch.
+type memoryOf struct {
+	wrap func(Verifier) Verifier
+	set  func(on bool)
+}
+
+// memory is nil in a build without the memo (PERF=off). It is set once, before main.
+var memory *memoryOf
 
 // RememberVerifications sets whether the providers of this process, those included that exist already, remember successful
-// verifications. What was remembered before is forgotten.
-func RememberVerifications(on bool) {
-	if on {
-		verified.Store(memo.New())
-	} else {
-		verified.Store(nil)
+// verifications. What was remembered before is forgotten. It reports whether the setting is in force: a build without the memo
+// computes every verification.
+func RememberVerifications(on bool) bool {
+	if memory == nil {
+		return !on
 	}
+	memory.set(on)
+	return true
 }
 
-// Numbers of algorithms in the memo.
-const (
-	memoP224 byte = iota + 1
-	memoP256
-	memoP384
-	memoP521
-	memoSM2
-)
-
-// memoKey returns the number of the algorithm of a verification and its public key, encoded. It returns 0 where nothing is to be
-// remembered: for private keys, unusual curves, and options that the algorithm refuses.
-func memoKey(k bccsp.Key, opts bccsp.SignerOpts) (algorithm byte, key []byte) {
-	if public, ok := k.(*ecdsaPublicKey); ok {
-		return memoECDSA(public.pubKey)
+// counting returns a verifier that counts what it computes and, where there is a memo, what that knows.
+func counting(v Verifier) Verifier {
+	if memory == nil {
+		return countingVerifier{v}
 	}
-	if _, ok := opts.(*bccsp.SM2SignerOpts); ok && gm.IsKey(k) && !k.Symmetric() && !k.Private() {
-		return memoSM2, k.SKI() // a hash of the point
-	}
-	return 0, nil
+	return memory.wrap(v)
 }
 
-// memoECDSA encodes the coordinates of the key, each in the length of the field.
-func memoECDSA(key *ecdsa.PublicKey) (algorithm byte, point []byte) {
-	switch key.Curve {
-	case elliptic.P224():
-		algorithm = memoP224
-	case elliptic.P256():
-		algorithm = memoP256
-	case elliptic.P384():
-		algorithm = memoP384
-	case elliptic.P521():
-		algorithm = memoP521
-	default:
-		return 0, nil
-	}
-	bits := key.Curve.Params().BitSize
-	for _, coordinate := range []*big.Int{key.X, key.Y} {
-		if coordinate.Sign() < 0 || coordinate.BitLen() > bits {
-			return 0, nil
-		}
-	}
-	size := (bits + 7) / 8
-	point = make([]byte, 2*size)
-	key.X.FillBytes(point[:size])
-	key.Y.FillBytes(point[size:])
-	return algorithm, point
-}
-
-// rememberingVerifier computes only what the memo does not know.
-type rememberingVerifier struct{ Verifier }
+// countingVerifier computes every verification.
+type countingVerifier struct{ Verifier }
 
 // Verify checks a signature over a digest or, with an SM2 key, over a message.
-func (v rememberingVerifier) Verify(k bccsp.Key, signature, digest []byte, opts bccsp.SignerOpts) (bool, error) {
-	known := verified.Load()
-	algorithm, key := byte(0), []byte(nil)
-	if known != nil {
-		algorithm, key = memoKey(k, opts)
-	}
-	if algorithm == 0 {
-		countVerification(k, computed)
-		return v.Verifier.Verify(k, signature, digest, opts)
-	}
-	tag := known.Tag(algorithm, key, signature, digest)
-	if known.Has(tag) {
-		countVerification(k, remembered)
-		return true, nil
-	}
+func (v countingVerifier) Verify(k bccsp.Key, signature, digest []byte, opts bccsp.SignerOpts) (bool, error) {
 	countVerification(k, computed)
-	valid, err := v.Verifier.Verify(k, signature, digest, opts)
-	if valid && err == nil && known.Add(tag) {
-		countEviction()
-	}
-	return valid, err
+	return v.Verifier.Verify(k, signature, digest, opts)
 }
 
 var (

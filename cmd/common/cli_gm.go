@@ -16,7 +16,7 @@ var (
 
 // configureFlags adds the flags of TLCP and --version.
 //
-//fork:wrap TLCP towards the peer
+//fork:wrap gm: flags of discover, to reach a peer over TLCP
 func configureFlags(app *kingpin.Application) {
 	upstreamConfigureFlags(app)
 	app.Version(metadata.VersionInfo(app.Name))
@@ -28,7 +28,7 @@ func configureFlags(app *kingpin.Application) {
 
 // parseFlagsToConfig adds what the TLCP flags say. A mode of tls is left empty, so that saved files stay as upstream writes them.
 //
-//fork:wrap TLCP towards the peer
+//fork:wrap gm: flags of discover, to reach a peer over TLCP
 func parseFlagsToConfig() Config {
 	conf := upstreamParseFlagsToConfig()
 	if *tlsMode != "tls" {

@@ -31,7 +31,7 @@ var algorithm = app.Flag("algorithm",
 
 // OrgSpec gains the choice of algorithm.
 //
-//fork:fields algorithm and TLCP pairs per organisation
+//fork:fields gm: algorithm and TLCP pairs per organisation
 type OrgSpec struct {
 	// Algorithm is gm or ecdsa; empty leaves it to the flag or, for an
 	// organisation that exists, to its CA.
@@ -46,7 +46,7 @@ type newCAFunc = func(baseDir, org, name, country, province, locality, orgUnit, 
 
 // renderOrgSpec fills in what the configuration leaves open.
 //
-//fork:wrap checks the algorithm of the organisation
+//fork:wrap gm: checks the algorithm of the organisation
 func renderOrgSpec(orgSpec *OrgSpec, prefix string) error {
 	switch orgSpec.Algorithm {
 	case "", algorithmGM, algorithmECDSA:
@@ -102,7 +102,7 @@ func gmTLSCADir(tlsCADir string) string {
 // if what is there is not usable. The private key may be kept elsewhere, and is
 // missed when there is something to issue.
 //
-//fork:replace SM2 keys load too, and a CA that is damaged is an error
+//fork:replace gm: SM2 keys load too, and a CA that is damaged is an error
 func getCA(caDir string, spec OrgSpec, name string) *ca.CA {
 	loaded := mustCA(loadCA(caDir, spec, name))
 	if spec.Algorithm != "" && loaded.SignCert != nil && (spec.Algorithm == algorithmGM) != loaded.IsGM() {
@@ -114,7 +114,7 @@ func getCA(caDir string, spec OrgSpec, name string) *ca.CA {
 
 // extendPeerOrg adds what is missing to an organisation of peers.
 //
-//fork:wrap nodes and users that existed before their organisation had TLCP get pairs too
+//fork:wrap gm: nodes and users that existed before their organisation had TLCP get pairs too
 func extendPeerOrg(orgSpec OrgSpec) {
 	upstreamExtendPeerOrg(orgSpec)
 	extendTLCP("peerOrganizations", orgSpec)
@@ -122,7 +122,7 @@ func extendPeerOrg(orgSpec OrgSpec) {
 
 // extendOrdererOrg adds what is missing to an organisation of orderers.
 //
-//fork:wrap nodes and users that existed before their organisation had TLCP get pairs too
+//fork:wrap gm: nodes and users that existed before their organisation had TLCP get pairs too
 func extendOrdererOrg(orgSpec OrgSpec) {
 	upstreamExtendOrdererOrg(orgSpec)
 	extendTLCP("ordererOrganizations", orgSpec)
@@ -204,7 +204,7 @@ func mustCA(loaded *ca.CA, err error) *ca.CA {
 
 // generateNodes writes the material of nodes or users that have none.
 //
-//fork:wrap adds TLCP pairs, and says when a CA is not there
+//fork:wrap gm: adds TLCP pairs, and says when a CA is not there
 func generateNodes(baseDir string, nodes []NodeSpec, signCA *ca.CA, tlsCA *ca.CA, nodeType int, nodeOUs bool) {
 	for _, node := range nodes {
 		if _, err := os.Stat(filepath.Join(baseDir, node.CommonName)); err == nil {

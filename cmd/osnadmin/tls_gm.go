@@ -99,7 +99,7 @@ func executeChecked(args []string) (output string, exit int, err error) {
 
 // responseOutput keeps the status for executeChecked.
 //
-//fork:wrap the status decides on the exit code
+//fork:wrap fix: the status decides on the exit code
 func responseOutput(showStatus bool, statusCode int, responseBody []byte) (string, error) {
 	lastStatus = statusCode
 	return upstreamResponseOutput(showStatus, statusCode, responseBody)
@@ -107,7 +107,7 @@ func responseOutput(showStatus bool, statusCode int, responseBody []byte) (strin
 
 // errorOutput names the flag and the key when the OSN does not speak this command's protocol.
 //
-//fork:wrap explain a refused protocol
+//fork:wrap gm: explain a refused protocol
 func errorOutput(err error) string {
 	if mode := (*comm.ModeError)(nil); errors.As(err, &mode) {
 		err = fmt.Errorf("%w (this client's mode is --tls-mode, the server's Admin.TLS.Mode in orderer.yaml)", err)

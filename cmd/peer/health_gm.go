@@ -15,7 +15,7 @@ import (
 
 // main checks the health of the peer that runs with the same configuration when it is called with --health alone.
 //
-//fork:wrap a container without a shell needs a health check in the binary itself
+//fork:wrap gm: a container without a shell needs a health check in the binary itself
 func main() {
 	if health.Requested(os.Args) {
 		health.Exit(operationsService)

@@ -10,14 +10,14 @@ const ChannelGMV1 = "GM_V1"
 
 // HasCapability tells whether this binary supports the capability.
 //
-//fork:wrap capability GM_V1 of channels
+//fork:wrap gm: capability GM_V1 of channels
 func (cp *ChannelProvider) HasCapability(capability string) bool {
 	return capability == ChannelGMV1 || cp.upstreamHasCapability(capability)
 }
 
 // MSPVersion returns which MSPs the channel needs.
 //
-//fork:wrap capability GM_V1 of channels
+//fork:wrap gm: capability GM_V1 of channels
 func (cp *ChannelProvider) MSPVersion() msp.MSPVersion {
 	version := cp.upstreamMSPVersion()
 	if _, ok := cp.capabilities[ChannelGMV1]; ok {

@@ -9,7 +9,7 @@ import (
 
 // NewMSPConfigHandler makes the MSPs of a channel.
 //
-//fork:wrap without capability GM_V1 a channel's MSPs judge as stock Fabric and version 0.1.0 do
+//fork:wrap gm: without capability GM_V1 a channel's MSPs judge as stock Fabric and version 0.1.0 do
 func NewMSPConfigHandler(mspVersion msp.MSPVersion, bccsp bccsp.BCCSP) *MSPConfigHandler {
 	return upstreamNewMSPConfigHandler(mspVersion.OfChannel(), bccsp)
 }

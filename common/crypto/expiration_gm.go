@@ -19,7 +19,7 @@ import (
 // the two halves of a TLCP pair and CA certificates. Without tls the
 // certificates of TLS are not looked at.
 //
-//fork:replace every certificate is tracked, encryption certificates and DER included
+//fork:replace gm: every certificate is tracked, encryption certificates and DER included
 func TrackExpiration(tls bool, serverCert []byte, clientCertChain [][]byte, sIDBytes []byte, info MessageFunc, warn MessageFunc, now time.Time, s Scheduler) {
 	sID := &msp.SerializedIdentity{}
 	if err := proto.Unmarshal(sIDBytes, sID); err != nil {
@@ -39,7 +39,7 @@ func TrackExpiration(tls bool, serverCert []byte, clientCertChain [][]byte, sIDB
 // one DER certificate. An X.509 certificate that cannot be parsed is warned of;
 // identities of other kinds have no expiration that this package knows.
 //
-//fork:replace the whole bundle is tracked, and what cannot be parsed is not passed over in silence
+//fork:replace gm: the whole bundle is tracked, and what cannot be parsed is not passed over in silence
 func trackCertExpiration(rawCert []byte, certRole string, info MessageFunc, warn MessageFunc, now time.Time, sched Scheduler) {
 	for _, der := range certificatesIn(rawCert) {
 		cert, err := x509.ParseCertificate(der)

@@ -13,7 +13,7 @@ import (
 // the first has the public key of any of the second, ErrPubKeyMismatch when none has, and another error when a certificate
 // is malformed.
 //
-//fork:wrap compare lists of certificates, one by one
+//fork:wrap gm: compare lists of certificates, one by one
 func CertificatesWithSamePublicKey(der1, der2 []byte) error {
 	for _, a := range SplitCertificates(der1) {
 		for _, b := range SplitCertificates(der2) {

@@ -16,7 +16,7 @@ import (
 // TLS holds what the server needs for TLCP (GB/T 38636) beside TLS. All fields may be absent: the server then speaks TLS
 // alone, as in stock Fabric.
 //
-//fork:fields TLCP settings
+//fork:fields gm: the operations server serves TLCP and takes certificate pairs
 type TLS struct {
 	// Role names the server in the registry of live TLS material, by which its files are reloaded and its mode is switched
 	// while it runs; "http" and the address when empty.
@@ -42,7 +42,7 @@ type TLS struct {
 // Config refuses a client CA file that holds no certificate: upstream passes over it, and trust that the operator meant
 // to give is missing without a word.
 //
-//fork:wrap do not pass over CA files without certificates
+//fork:wrap fix: a client CA file without certificates is refused, where upstream passes over it
 func (t TLS) Config() (*tls.Config, error) {
 	config, err := t.upstreamConfig()
 	if err != nil || config == nil {
@@ -62,7 +62,7 @@ func (t TLS) Config() (*tls.Config, error) {
 
 // Listen opens the port with the protocols of the server's mode.
 //
-//fork:replace serve TLS, TLCP or both
+//fork:replace gm: the operations server serves TLS, TLCP or both
 func (s *Server) Listen() (net.Listener, error) {
 	listener, err := net.Listen("tcp", s.options.ListenAddress)
 	if err != nil || !s.options.TLS.Enabled {
@@ -79,7 +79,7 @@ func (s *Server) Listen() (net.Listener, error) {
 // initializeServer lets handlers find the client's verified chains in the request's TLS field under TLCP as under TLS.
 // net/http fills the field for connections of crypto/tls alone.
 //
-//fork:wrap hand the TLS state of every connection to the handlers
+//fork:wrap gm: hand the TLS state of every connection to the handlers
 func (s *Server) initializeServer() {
 	s.upstreamInitializeServer()
 	s.httpServer.Handler = comm.HTTPHandler(s.mux)

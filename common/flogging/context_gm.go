@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//fork:file perf: fields of a logger are encoded when a line is logged
+
 package flogging
 
 import (
@@ -11,7 +13,7 @@ import (
 
 // NewZapLogger creates a logger around a core.
 //
-//fork:wrap upstream encodes the fields of With in three encodings at once, for lines that mostly are not logged
+//fork:wrap perf: upstream encodes the fields of With in three encodings at once, for lines that mostly are not logged
 func NewZapLogger(core zapcore.Core, options ...zap.Option) *zap.Logger {
 	return upstreamNewZapLogger(contextCore{Core: core}, options...)
 }

@@ -10,7 +10,7 @@ import (
 // loadDeliverServiceConfig adds the peer's live client source, which the node registers before it asks for this configuration,
 // to what upstream read, so that the deliver client dials in the peer's client mode.
 //
-//fork:wrap the deliver client follows peer.tls.clientMode and live certificates
+//fork:wrap gm: the deliver client follows peer.tls.clientMode and live certificates
 func (c *DeliverServiceConfig) loadDeliverServiceConfig() {
 	c.upstreamLoadDeliverServiceConfig()
 	source := comm.LookupSource(tlsconfig.RolePeerClient)

@@ -11,7 +11,7 @@ import (
 // AddConfigCallbacks adds callbacks for changes of every channel's configuration, of channels too that exist already: those of
 // a peer that starts again do before its gateway registers, which must learn of TLS roots that join later.
 //
-//fork:replace the gateway of a restarted peer learns of TLS roots that join a channel
+//fork:replace fix: the gateway of a restarted peer learns of TLS roots that join a channel
 func (p *Peer) AddConfigCallbacks(callbacks ...channelconfig.BundleActor) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()

@@ -14,7 +14,7 @@ import (
 // GetServerConfig returns upstream's options with the live TLS source of the peer's listeners. Certificate and Key become
 // PEM bundles of every pair the peer has, for code that rebuilds options from these bytes.
 //
-//fork:wrap the peer's listeners take mode and certificates from a source that can be switched while running
+//fork:wrap gm: the peer's listeners take mode and certificates from a source that can be switched while running
 func GetServerConfig() (comm.ServerConfig, error) {
 	serverConfig, err := upstreamGetServerConfig()
 	if err != nil || !serverConfig.SecOpts.UseTLS {
@@ -34,7 +34,7 @@ func GetServerConfig() (comm.ServerConfig, error) {
 // GetClientCertificate returns the certificate that the peer presents when it dials now, of the family that its client mode
 // asks for. For TLCP, Certificate holds the signing and the encryption certificate, in this order.
 //
-//fork:wrap the certificate follows peer.tls.clientMode
+//fork:wrap gm: the certificate follows peer.tls.clientMode
 func GetClientCertificate() (tls.Certificate, error) {
 	enabled := viper.GetBool("peer.tls.enabled")
 	if !enabled || !tlsconfig.ClientIsGMOnly("peer") {

@@ -27,7 +27,7 @@ func Client(options comm.SecureOptions) (tls.Certificate, error) {
 
 // httpClient uses the transport that Client made, if it is given one.
 //
-//fork:wrap TLCP beside TLS
+//fork:wrap gm: osnadmin reaches an orderer over TLS or TLCP
 func httpClient(caCertPool *x509.CertPool, tlsClientCert tls.Certificate) *http.Client {
 	if c, ok := tlsClientCert.PrivateKey.(carried); ok {
 		return &http.Client{Transport: c.Transport}

@@ -19,6 +19,10 @@ func (f *folder) applyDirectives() {
 	for _, own := range f.own {
 		for _, d := range directives(own, f.report) {
 			said[d.decl.id] = true
+			if d.class == classPerf && f.a.up.noPerf {
+				f.stripOwn(d.decl, d.where)
+				continue
+			}
 			for _, target := range f.targets(d) {
 				if other := claimed[target.id]; other != nil {
 					f.report.add(d.where, "claims upstream's %s (%s), which %s claims too; keep one of them", target.name, target.at(), other.where)
@@ -126,7 +130,7 @@ func (f *folder) reportClash(d *decl) {
 // apply carries one directive out on one upstream declaration.
 func (f *folder) apply(d *directive, target *decl) {
 	start, end := target.span()
-	f.a.touched.add(touch{kind: touchKind(d.verb), file: target.file.path, name: target.name.String(), where: d.where,
+	f.a.touched.add(touch{kind: touchKind(d.verb), class: d.class, file: target.file.path, name: target.name.String(), where: d.where,
 		text: target.file.src[start:end], constraint: target.file.constraint})
 	switch d.verb {
 	case verbReplace:
@@ -186,9 +190,14 @@ func (f *folder) addFields(d *directive, target *decl) {
 	closing := target.file.offset(theirs.Fields.Closing)
 	f.change(target.file, edit{closing, closing, body + "\n", d.where})
 	f.importFor(d, target, ours)
-	base := path.Base(own.path)
-	// Upstream may declare the struct under several build constraints; ours goes once.
-	if gone := d.decl.removal(d.where); !slices.Contains(f.strip[base], gone) {
+	f.stripOwn(d.decl, d.where)
+}
+
+// stripOwn takes a declaration of ours out of its copy in the tree, once: upstream may declare its like under several
+// build constraints.
+func (f *folder) stripOwn(d *decl, cause string) {
+	base := path.Base(d.file.path)
+	if gone := d.removal(cause); !slices.Contains(f.strip[base], gone) {
 		f.strip[base] = append(f.strip[base], gone)
 	}
 }
@@ -250,7 +259,7 @@ func (f *folder) applySubstitutions() {
 		return
 	}
 	for _, sub := range f.spec.Substitutions {
-		if sub == nil {
+		if sub == nil || sub.Class == classPerf && f.a.up.noPerf {
 			continue
 		}
 		for _, base := range sub.Files {
@@ -259,7 +268,7 @@ func (f *folder) applySubstitutions() {
 				f.report.add(sub.where, "upstream has no Go file %s; name the file that holds this code now", f.path(base))
 				continue
 			}
-			f.a.touched.add(touch{kind: touchFile, file: file.path, where: sub.where, text: file.src})
+			f.a.touched.add(touch{kind: touchFile, class: sub.Class, file: file.path, where: sub.where, text: file.src})
 			f.substitute(sub, file)
 		}
 	}

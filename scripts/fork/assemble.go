@@ -187,7 +187,7 @@ func (f *folder) layUpstream() error {
 		if err != nil {
 			return err
 		}
-		f.a.touched.add(touch{kind: touchDropped, file: f.path(base), where: f.spec.path, text: data})
+		f.a.touched.add(touch{kind: touchDropped, file: f.path(base), class: f.spec.Class, where: f.spec.path, text: data})
 	}
 	if f.spec != nil && f.spec.ReplacePackage && len(kept) == len(f.upstream) {
 		f.report.add(f.spec.path, "replace_package drops no file of upstream's")
@@ -226,6 +226,10 @@ func (f *folder) layOurs() error {
 		file, err := parseGo(name, data)
 		if err != nil {
 			f.report.add(name, "%v", err)
+			continue
+		}
+		if file.class() == classPerf && f.a.up.noPerf {
+			delete(f.a.files, name)
 			continue
 		}
 		if file.constraint == treeTag {
@@ -273,7 +277,7 @@ func (f *folder) mergeSample(base string) error {
 		return nil
 	}
 	for _, t := range touched {
-		f.a.touched.add(touch{kind: touchYAML, file: name, name: t.path, where: fmt.Sprintf("%s:%d", name, t.line), text: []byte(t.text)})
+		f.a.touched.add(touch{kind: touchYAML, class: classGM, file: name, name: t.path, where: fmt.Sprintf("%s:%d", name, t.line), text: []byte(t.text)})
 	}
 	f.a.files[name] = &outFile{data: merged, source: f.upSource(base)}
 	return nil

@@ -28,7 +28,7 @@ func newToy(t *testing.T, ours map[string]string) *toy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	toy := &toy{t: t, root: t.TempDir(), up: &upstream{dir: t.TempDir(), name: "v0-toy"}}
+	toy := &toy{t: t, root: t.TempDir(), up: &upstream{dir: t.TempDir(), name: "v0-toy", tree: defaultTree}}
 	for _, f := range archive.Files {
 		writeFile(t, toy.up.dir, f.Name, string(f.Data))
 	}
@@ -54,7 +54,7 @@ func writeFile(t *testing.T, dir, name, text string) {
 	}
 }
 
-func (toy *toy) tree() string { return treePath(toy.root) }
+func (toy *toy) tree() string { return toy.up.treePath(toy.root) }
 
 // accept assembles the toy and records the lock.
 func (toy *toy) accept() {
@@ -137,6 +137,50 @@ func TestMechanisms(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestWithoutPerf checks that PERF=off leaves out files, declarations and substitutions of class perf, and these alone, that
+// the rest compiles, and that what it leaves out is not missed in the lock.
+func TestWithoutPerf(t *testing.T) {
+	toy := newToy(t, map[string]string{
+		"shapes/o.go": `package shapes
+
+import "strings"
+
+//fork:wrap perf: r
+func Sum(a, b int) int { return upstreamSum(a, b) + len(strings.Repeat("x", 5)) }
+
+//fork:wrap gm: r
+func scale(n int) int { return fast(n) + upstreamScale(n) }
+
+var fast = func(int) int { return 0 }
+`,
+		"shapes/fast.go":      "//fork:file perf: r\n\npackage shapes\n\nfunc init() { fast = func(n int) int { return 1000 } }\n",
+		"shapes/perf_test.go": "//fork:file perf: r\n\npackage shapes\n\nimport \"testing\"\n\nfunc TestFast(t *testing.T) {\n\tif Sum(1, 2) != 8 || scale(1) < 1000 {\n\t\tt.Fatal(Sum(1, 2), scale(1))\n\t}\n}\n",
+		"shapes/off_test.go":  "package shapes\n\nimport \"testing\"\n\n//fork:replace gm: either sum will do\nfunc TestSum(t *testing.T) { t.Log(Sum(1, 2), scale(1)) }\n",
+		"hashes/fork.yaml":    "substitutions:\n  - files: [hashes.go]\n    class: perf\n    reason: r\n    imports: {crypto/md5: crypto/sha1}\n",
+		"hashes/g.go":         "package hashes\n",
+	})
+	toy.accept()
+	if out, err := toy.goCommand("test", "./shapes", "./hashes"); err != nil || !strings.Contains(toy.read("hashes/hashes.go"), "crypto/sha1") {
+		t.Fatalf("with perf: %v\n%s", err, out)
+	}
+	toy.up.noPerf = true
+	if got := toy.assemble(); got != "" {
+		t.Fatal(got)
+	}
+	for _, name := range []string{"shapes/fast.go", "shapes/perf_test.go"} {
+		if _, err := os.Stat(filepath.Join(toy.tree(), name)); err == nil {
+			t.Errorf("%s is in the tree", name)
+		}
+	}
+	if got := toy.read("hashes/hashes.go"); !strings.Contains(got, "crypto/md5") || strings.Contains(got, "Changed by the fork") {
+		t.Errorf("a substitution was made:\n%s", got)
+	}
+	writeFile(t, toy.tree(), "shapes/zz_test.go", "package shapes\n\nimport \"testing\"\n\nfunc TestOff(t *testing.T) {\n\tif Sum(1, 2) != 3 || scale(1) >= 1000 || upstreamScale(1) != scale(1) {\n\t\tt.Fatal(Sum(1, 2), scale(1))\n\t}\n}\n")
+	if out, err := toy.goCommand("test", "./shapes", "./hashes"); err != nil {
+		t.Errorf("without perf: %v\n%s", err, out)
 	}
 }
 

@@ -81,7 +81,7 @@ func (a *assembly) checkIgnored(report *problems) error {
 // checkMarked reports files of ours in dir that the root would compile.
 func (a *assembly) checkMarked(dir string, report *problems) {
 	for _, name := range a.ourPaths {
-		if path.Dir(name) == dir && path.Ext(name) == ".go" && !a.files[name].treeOnly {
+		if path.Dir(name) == dir && path.Ext(name) == ".go" && a.files[name] != nil && !a.files[name].treeOnly {
 			report.add(name+":1", "builds in the assembled tree alone, in a folder that cannot be ignored at the root; "+
 				"write //go:build %s above its package clause", treeTag)
 		}

@@ -15,7 +15,7 @@ const spdx = "// SPDX-License-Identifier: Apache-2.0\n\n"
 // TestCheck checks that left-over lock entries, wrong ignore directives and long files are found.
 func TestCheck(t *testing.T) {
 	ours := map[string]string{
-		"shapes/o.go":    spdx + "package shapes\n\n//fork:wrap r\nfunc scale(n int) int { return upstreamScale(n) }\n",
+		"shapes/o.go":    spdx + "package shapes\n\n//fork:wrap gm: r\nfunc scale(n int) int { return upstreamScale(n) }\n",
 		"free/f.go":      spdx + "package free\n",
 		"bound/b.go":     spdx + "package bound\n\nimport \"github.com/hyperledger/fabric/shapes\"\n\nvar _ = shapes.Name\n",
 		"hashes/h.go":    spdx + "package hashes\n",
@@ -56,9 +56,9 @@ func TestCheck(t *testing.T) {
 // TestOverlay checks that the overlay lets the go command build the root as if upstream stood in it.
 func TestOverlay(t *testing.T) {
 	toy := newToy(t, map[string]string{
-		"shapes/o.go": "package shapes\n\n//fork:wrap r\nfunc scale(n int) int { return upstreamScale(n) }\n",
-		"shapes/p.go": "package shapes\n\n//fork:fields r\ntype Shape struct {\n\tAge int\n}\n",
-		"hashes/h.go": "//go:build fork\n\npackage hashes\n\n//fork:wrap r\nfunc Digest(b []byte) string { return upstreamDigest(b) }\n",
+		"shapes/o.go": "package shapes\n\n//fork:wrap gm: r\nfunc scale(n int) int { return upstreamScale(n) }\n",
+		"shapes/p.go": "package shapes\n\n//fork:fields gm: r\ntype Shape struct {\n\tAge int\n}\n",
+		"hashes/h.go": "//go:build fork\n\npackage hashes\n\n//fork:wrap gm: r\nfunc Digest(b []byte) string { return upstreamDigest(b) }\n",
 	})
 	toy.accept()
 	name := filepath.Join(toy.root, "build", "overlay.json")
@@ -85,22 +85,22 @@ func TestDrift(t *testing.T) {
 	toy := newToy(t, map[string]string{
 		"shapes/o.go": `package shapes
 
-//fork:wrap r
+//fork:wrap gm: r
 func scale(n int) int { return upstreamScale(n) }
 
-//fork:wrap r
+//fork:wrap gm: r
 func Scaled(n int) int { return upstreamScaled(n) }
 
-//fork:wrap r
+//fork:wrap gm: r
 func Sum(a, b int) int { return upstreamSum(a, b) }
 
-//fork:wrap r
+//fork:wrap gm: r
 func (s *Shape) Area() (int, error) { return s.upstreamArea() }
 
-//fork:wrap r
+//fork:wrap gm: r
 func Twin() string { return upstreamTwin() }
 `,
-		"hashes/fork.yaml":       "substitutions:\n  - files: [hashes.go]\n    reason: r\n    imports: {crypto/md5: crypto/sha1}\n",
+		"hashes/fork.yaml":       "substitutions:\n  - files: [hashes.go]\n    class: gm\n    reason: r\n    imports: {crypto/md5: crypto/sha1}\n",
 		"sampleconfig/core.yaml": "peer:\n  id: ours\noperations:\n  listen: x\n",
 	})
 	toy.accept()
@@ -145,14 +145,20 @@ func Twin() string { return upstreamTwin() }
 
 // TestStat checks the counts.
 func TestStat(t *testing.T) {
-	toy := newToy(t, wrapping())
+	ours := wrapping()
+	ours["shapes/p.go"] = "package shapes\n\n// Sum adds.\n//\n//fork:wrap perf: r\nfunc Sum(a, b int) int { return upstreamSum(a, b) }\n"
+	ours["extra/q.go"] = "//fork:file perf: r\n\npackage extra\n"
+	toy := newToy(t, ours)
 	toy.accept()
 	var out strings.Builder
 	if err := runStat(&out, toy.root, toy.up); err != nil {
 		t.Fatal(err)
 	}
 	got := strings.Join(strings.Fields(out.String()), " ")
-	for _, w := range []string{"ours, Go 2 files 5 lines", "upstream declarations wrapped 1", "upstream files substituted in 2"} {
+	for _, w := range []string{
+		"Go of ours files lines gm perf fix", "commands of Fabric, and other packages 4 14 7 7 0",
+		"what of upstream changes entries gm perf fix", "declarations wrapped 2 1 1 0", "substitutions, by file 2 2 0 0",
+	} {
 		if !strings.Contains(got, w) {
 			t.Errorf("%q lacks %q", got, w)
 		}
@@ -240,7 +246,7 @@ func TestOutcome(t *testing.T) {
 // TestUpstreamTests runs the toy's tests under lists.
 func TestUpstreamTests(t *testing.T) {
 	toy := newToy(t, map[string]string{
-		"shapes/o.go":                          "package shapes\n\n//fork:replace r\nfunc Sum(a, b int) int { return a - b }\n",
+		"shapes/o.go":                          "package shapes\n\n//fork:replace gm: r\nfunc Sum(a, b int) int { return a - b }\n",
 		"scripts/fork/upstream-tests/skip.txt": "# why\nshapes TestSum # ours subtracts\n",
 	})
 	toy.accept()

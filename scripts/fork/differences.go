@@ -68,7 +68,7 @@ func (a *assembly) differences() ([]byte, error) {
 		}
 		switch {
 		case len(rows) > 0:
-			fmt.Fprintf(&changed, "\n### %s\n\n| change | what of upstream | why | ours |\n|---|---|---|---|\n%s", dir, strings.Join(rows, ""))
+			fmt.Fprintf(&changed, "\n### %s\n\n| class | change | what of upstream | why | ours |\n|---|---|---|---|---|\n%s", dir, strings.Join(rows, ""))
 		case synopsis != "" && !strings.Contains(dir, "/internal/"):
 			fmt.Fprintf(&added, "| [%s](../%s) | %s |\n", dir, dir, cell(synopsis))
 		}
@@ -89,14 +89,14 @@ func (a *assembly) rowsOf(name string) (rows []string, synopsis string, err erro
 	if err != nil {
 		return nil, "", err
 	}
-	row := func(change, what, why string) {
-		rows = append(rows, fmt.Sprintf("| %s | %s | %s | [%s](../%s) |\n", change, what, cell(why), path.Base(name), name))
+	row := func(c class, change, what, why string) {
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s | [%s](../%s) |\n", c, change, what, cell(why), path.Base(name), name))
 	}
 	var report problems // assemble has reported them already
 	if isSpec {
 		spec := parseForkSpec(name, data, &report)
 		if spec.ReplacePackage {
-			row("replaced", "the package", spec.Reason)
+			row(spec.Class, "replaced", "the package", spec.Reason)
 		}
 		for _, sub := range spec.Substitutions {
 			var files []string
@@ -106,7 +106,7 @@ func (a *assembly) rowsOf(name string) (rows []string, synopsis string, err erro
 				}
 			}
 			if len(files) > 0 {
-				row("substituted", strings.Join(files, ", "), sub.Reason)
+				row(sub.Class, "substituted", strings.Join(files, ", "), sub.Reason)
 			}
 		}
 		return rows, "", nil
@@ -117,7 +117,7 @@ func (a *assembly) rowsOf(name string) (rows []string, synopsis string, err erro
 	}
 	labels := map[verb]string{verbReplace: "replaced", verbWrap: "wrapped", verbFields: "fields added"}
 	for _, d := range directives(file, &report) {
-		row(labels[d.verb], "`"+d.decl.name.String()+"`", d.reason)
+		row(d.class, labels[d.verb], "`"+d.decl.name.String()+"`", d.reason)
 	}
 	return rows, new(doc.Package).Synopsis(file.ast.Doc.Text()), nil
 }

@@ -13,8 +13,8 @@ import (
 // change of the delta is noticed.
 func TestDifferences(t *testing.T) {
 	toy := newToy(t, map[string]string{
-		"shapes/o.go":      spdx + "package shapes\n\n//fork:wrap counts | twice\nfunc scale(n int) int { return upstreamScale(n) }\n",
-		"shapes/o_test.go": spdx + "package shapes\n\n//fork:replace tests stay out\nfunc TestSum(t *testing.T) {}\n",
+		"shapes/o.go":      spdx + "package shapes\n\n//fork:wrap gm: counts | twice\nfunc scale(n int) int { return upstreamScale(n) }\n",
+		"shapes/o_test.go": spdx + "package shapes\n\n//fork:replace gm: tests stay out\nfunc TestSum(t *testing.T) {}\n",
 		"free/f.go":        spdx + "// Package free needs nothing. And more.\npackage free\n",
 	})
 	if err := runDifferences(toy.root, toy.up, false); err == nil {
@@ -41,7 +41,7 @@ func TestDifferences(t *testing.T) {
 	text := string(data)
 	for _, w := range []string{
 		"# By hand\n" + differencesMark,
-		"### shapes\n", "| wrapped | `scale` | counts \\| twice | [o.go](../shapes/o.go) |\n",
+		"### shapes\n", "| gm | wrapped | `scale` | counts \\| twice | [o.go](../shapes/o.go) |\n",
 		"| [free](../free) | Package free needs nothing. |\n",
 	} {
 		if !strings.Contains(text, w) {
@@ -51,7 +51,7 @@ func TestDifferences(t *testing.T) {
 	if strings.Contains(text, "tests stay out") || strings.Contains(text, "\nold\n") {
 		t.Errorf("too much in %q", text)
 	}
-	toy.write("shapes/o.go", spdx+"package shapes\n\n//fork:wrap another reason\nfunc scale(n int) int { return upstreamScale(n) }\n")
+	toy.write("shapes/o.go", spdx+"package shapes\n\n//fork:wrap gm: another reason\nfunc scale(n int) int { return upstreamScale(n) }\n")
 	if err := runDifferences(toy.root, toy.up, true); err == nil {
 		t.Error("a changed reason is not noticed")
 	}

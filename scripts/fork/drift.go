@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"sort"
 	"strings"
 )
 
@@ -210,64 +209,4 @@ func runDrift(out io.Writer, root string, up *upstream) error {
 	fmt.Fprintf(out, "Review each against ours and adapt. To accept: set the version and its tag in scripts/fork/go.mod "+
 		"(go get %s@VERSION there), then run 'make fork-accept'.\n", upstreamModule)
 	return fmt.Errorf("upstream %s differs in what this delta depends on", up.name)
-}
-
-// runStat prints the size of the delta.
-func runStat(out io.Writer, root string, up *upstream) error {
-	a, err := assemble(root, up)
-	if err != nil {
-		return err
-	}
-	type size struct{ files, lines int }
-	sizes := map[string]*size{}
-	upstreamGo := size{}
-	for name, file := range a.files {
-		data, err := file.content()
-		if err != nil {
-			return err
-		}
-		lines := strings.Count(string(data), "\n")
-		if !file.ours {
-			if path.Ext(name) == ".go" {
-				upstreamGo.files++
-				upstreamGo.lines += lines
-			}
-			continue
-		}
-		kind := "other files"
-		switch {
-		case strings.HasSuffix(name, "_test.go"):
-			kind = "Go tests"
-		case path.Ext(name) == ".go":
-			kind = "Go"
-		}
-		if sizes[kind] == nil {
-			sizes[kind] = &size{}
-		}
-		sizes[kind].files++
-		sizes[kind].lines += lines
-	}
-	for _, kind := range sortedKeys(sizes) {
-		fmt.Fprintf(out, "ours, %-22s %5d files %8d lines\n", kind, sizes[kind].files, sizes[kind].lines)
-	}
-	fmt.Fprintf(out, "upstream, %-18s %5d files %8d lines\n", "Go", upstreamGo.files, upstreamGo.lines)
-	kinds := map[string]int{}
-	for _, t := range a.touched.byKey {
-		kinds[statLabels[t.kind]]++
-	}
-	labels := sortedKeys(kinds)
-	sort.Strings(labels)
-	for _, label := range labels {
-		fmt.Fprintf(out, "upstream %-25s %4d\n", label, kinds[label])
-	}
-	return nil
-}
-
-var statLabels = map[touchKind]string{
-	touchKind(verbReplace): "declarations replaced",
-	touchKind(verbWrap):    "declarations wrapped",
-	touchKind(verbFields):  "structs extended",
-	touchFile:              "files substituted in",
-	touchDropped:           "files of replaced packages",
-	touchYAML:              "configuration values set",
 }

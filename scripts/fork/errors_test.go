@@ -19,45 +19,69 @@ func TestErrors(t *testing.T) {
 		want []string
 	}{
 		"names nothing": {
-			map[string]string{"shapes/o.go": "package shapes\n\n//fork:replace r\nfunc Gone() {}\n"},
+			map[string]string{"shapes/o.go": "package shapes\n\n//fork:replace gm: r\nfunc Gone() {}\n"},
 			[]string{"shapes/o.go:3:", "names Gone", "package shapes in shapes does not declare"},
 		},
 		"names a promoted method": {
-			map[string]string{"shapes/o.go": "package shapes\n\n//fork:wrap r\nfunc (b *Box) Area() (int, error) { return b.upstreamArea() }\n"},
+			map[string]string{"shapes/o.go": "package shapes\n\n//fork:wrap gm: r\nfunc (b *Box) Area() (int, error) { return b.upstreamArea() }\n"},
 			[]string{"shapes/o.go:3:", "names (Box).Area", "it has (Shape).Area at shapes/shapes.go:"},
 		},
 		"names a test's declaration from outside the tests": {
-			map[string]string{"shapes/o.go": "package shapes\n\n//fork:replace r\nfunc helper() int { return 1 }\n"},
+			map[string]string{"shapes/o.go": "package shapes\n\n//fork:replace gm: r\nfunc helper() int { return 1 }\n"},
 			[]string{"shapes/o.go:3:", "names helper", "helper at shapes/shapes_test.go:"},
 		},
 		"another kind": {
-			map[string]string{"shapes/o.go": "package shapes\n\n//fork:replace r\ntype Sum int\n"},
+			map[string]string{"shapes/o.go": "package shapes\n\n//fork:replace gm: r\ntype Sum int\n"},
 			[]string{"shapes/o.go:3:", "Sum is a type", "is a func"},
 		},
 		"two of ours claim one": {
 			map[string]string{
-				"shapes/o.go": "package shapes\n\n//fork:replace r\nfunc Sum(a, b int) int { return 1 }\n",
-				"shapes/p.go": "//go:build !special\n\npackage shapes\n\n//fork:replace r\nfunc Sum(a, b int) int { return 2 }\n",
+				"shapes/o.go": "package shapes\n\n//fork:replace gm: r\nfunc Sum(a, b int) int { return 1 }\n",
+				"shapes/p.go": "//go:build !special\n\npackage shapes\n\n//fork:replace gm: r\nfunc Sum(a, b int) int { return 2 }\n",
 			},
 			[]string{"shapes/p.go:5:", "another build constraint"},
 		},
 		"two of ours claim one, plainly": {
 			map[string]string{
-				"shapes/o.go": "package shapes\n\n//fork:replace r\nfunc Sum(a, b int) int { return 1 }\n",
-				"shapes/p.go": "package shapes\n\n//fork:wrap r\nfunc Sum(a, b int) int { return 2 }\n",
+				"shapes/o.go": "package shapes\n\n//fork:replace gm: r\nfunc Sum(a, b int) int { return 1 }\n",
+				"shapes/p.go": "package shapes\n\n//fork:wrap gm: r\nfunc Sum(a, b int) int { return 2 }\n",
 			},
 			[]string{"shapes/p.go:3:", "claims upstream's Sum (shapes/shapes.go:", "shapes/o.go:3 claims too"},
 		},
 		"unknown directive": {
 			map[string]string{"shapes/o.go": "package shapes\n\n//fork:remove r\nfunc Sum(a, b int) int { return 1 }\n"},
-			[]string{"shapes/o.go:3:", "unknown directive //fork:remove", "known are replace, wrap and fields"},
+			[]string{"shapes/o.go:3:", "unknown directive //fork:remove", "known are replace, wrap, fields and file"},
 		},
 		"no reason": {
-			map[string]string{"shapes/o.go": "package shapes\n\n//fork:replace\nfunc Sum(a, b int) int { return 1 }\n"},
+			map[string]string{"shapes/o.go": "package shapes\n\n//fork:replace gm:\nfunc Sum(a, b int) int { return 1 }\n"},
 			[]string{"shapes/o.go:3:", "gives no reason"},
 		},
+		"no class": {
+			map[string]string{"shapes/o.go": "package shapes\n\n//fork:replace for a reason\nfunc Sum(a, b int) int { return 1 }\n"},
+			[]string{"shapes/o.go:3:", "//fork:replace names no class", "write //fork:replace gm: reason", "gm, perf or fix"},
+		},
+		"unknown class": {
+			map[string]string{"shapes/o.go": "package shapes\n\n//fork:replace fast: r\nfunc Sum(a, b int) int { return 1 }\n"},
+			[]string{"shapes/o.go:3:", "//fork:replace names no class"},
+		},
+		"class of a file below the package clause": {
+			map[string]string{"shapes/o.go": "package shapes\n\n//fork:file perf: r\n"},
+			[]string{"shapes/o.go:3:", "must stand above the package clause"},
+		},
+		"substitution without class": {
+			map[string]string{"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    reason: r\n    imports: {errors: fmt}\n"},
+			[]string{"shapes/fork.yaml:2:", "names no class; add a class key", "gm, perf or fix"},
+		},
+		"replaced package without class": {
+			map[string]string{"whole/fork.yaml": "replace_package: true\nreason: r\nkeep: [metrics.go]\n", "whole/o.go": "package whole\n"},
+			[]string{"whole/fork.yaml:", "needs a class key, gm or fix"},
+		},
+		"replaced package of class perf": {
+			map[string]string{"whole/fork.yaml": "replace_package: true\nclass: perf\nreason: r\nkeep: [metrics.go]\n", "whole/o.go": "package whole\n"},
+			[]string{"whole/fork.yaml:", "needs a class key, gm or fix"},
+		},
 		"misplaced directive": {
-			map[string]string{"shapes/o.go": "package shapes\n\n//fork:replace r\n\nfunc F() {\n\t//fork:wrap r\n}\n"},
+			map[string]string{"shapes/o.go": "package shapes\n\n//fork:replace gm: r\n\nfunc F() {\n\t//fork:wrap gm: r\n}\n"},
 			[]string{"shapes/o.go:3:", "shapes/o.go:6:", "must be the last line of the doc comment"},
 		},
 		"clash without a word": {
@@ -74,52 +98,52 @@ func TestErrors(t *testing.T) {
 		},
 		"kept file shadowed": {
 			map[string]string{
-				"whole/fork.yaml":  "replace_package: true\nreason: r\nkeep: [metrics.go]\n",
+				"whole/fork.yaml":  "replace_package: true\nclass: gm\nreason: r\nkeep: [metrics.go]\n",
 				"whole/metrics.go": "package whole\n",
 			},
 			[]string{"whole/metrics.go:1:", "upstream has a file of this name"},
 		},
 		"wrapped type": {
-			map[string]string{"shapes/o.go": "package shapes\n\n//fork:wrap r\ntype Kind int\n"},
+			map[string]string{"shapes/o.go": "package shapes\n\n//fork:wrap gm: r\ntype Kind int\n"},
 			[]string{"shapes/o.go:3:", "works on functions and methods"},
 		},
 		"derived name taken": {
-			map[string]string{"several/o.go": "package several\n\n//fork:wrap r\nfunc taken() {}\n"},
+			map[string]string{"several/o.go": "package several\n\n//fork:wrap gm: r\nfunc taken() {}\n"},
 			[]string{"several/o.go:3:", "upstream declares upstreamTaken itself"},
 		},
 		"several init functions": {
-			map[string]string{"several/o.go": "package several\n\n//fork:wrap r\nfunc init() {}\n"},
+			map[string]string{"several/o.go": "package several\n\n//fork:wrap gm: r\nfunc init() {}\n"},
 			[]string{"several/o.go:3:", "several init functions", "several/one.go:3, several/two.go:3"},
 		},
 		"field there already": {
-			map[string]string{"shapes/o.go": "package shapes\n\n//fork:fields r\ntype Shape struct {\n\tSize int\n}\n"},
+			map[string]string{"shapes/o.go": "package shapes\n\n//fork:fields gm: r\ntype Shape struct {\n\tSize int\n}\n"},
 			[]string{"shapes/o.go:5:", "has a field Size already, at shapes/shapes.go:"},
 		},
 		"fields of no struct": {
-			map[string]string{"shapes/o.go": "package shapes\n\n//fork:fields r\ntype Kind struct {\n\tX int\n}\n"},
+			map[string]string{"shapes/o.go": "package shapes\n\n//fork:fields gm: r\ntype Kind struct {\n\tX int\n}\n"},
 			[]string{"shapes/o.go:3:", "needs a struct with fields of ours, and a struct upstream"},
 		},
 		"too many matches": {
-			map[string]string{"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    reason: r\n    expressions:\n      - find: Sum(n, left+right)\n        replace: x\n        count: 1\n"},
-			[]string{"shapes/fork.yaml:5:", "stands 2 times in upstream's shapes/shapes.go, not once"},
+			map[string]string{"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    class: gm\n    reason: r\n    expressions:\n      - find: Sum(n, left+right)\n        replace: x\n        count: 1\n"},
+			[]string{"shapes/fork.yaml:6:", "stands 2 times in upstream's shapes/shapes.go, not once"},
 		},
 		"no match": {
-			map[string]string{"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    reason: r\n    expressions:\n      - find: Sum(0, 0)\n        replace: x\n        count: 2\n"},
-			[]string{"shapes/fork.yaml:5:", "stands 0 times in upstream's shapes/shapes.go, not 2 times"},
+			map[string]string{"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    class: gm\n    reason: r\n    expressions:\n      - find: Sum(0, 0)\n        replace: x\n        count: 2\n"},
+			[]string{"shapes/fork.yaml:6:", "stands 0 times in upstream's shapes/shapes.go, not 2 times"},
 		},
 		"match in a replaced declaration": {
 			map[string]string{
-				"shapes/o.go":      "package shapes\n\n//fork:replace r\nfunc scale(n int) int { return n }\n",
-				"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    reason: r\n    expressions:\n      - find: Sum(n, left+right)\n        replace: x\n        count: 2\n",
+				"shapes/o.go":      "package shapes\n\n//fork:replace gm: r\nfunc scale(n int) int { return n }\n",
+				"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    class: gm\n    reason: r\n    expressions:\n      - find: Sum(n, left+right)\n        replace: x\n        count: 2\n",
 			},
-			[]string{"shapes/fork.yaml:5:", "stands once in upstream's shapes/shapes.go, not 2 times"},
+			[]string{"shapes/fork.yaml:6:", "stands once in upstream's shapes/shapes.go, not 2 times"},
 		},
 		"import not there": {
-			map[string]string{"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    reason: r\n    imports: {crypto/x509: other/x509}\n"},
+			map[string]string{"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    class: gm\n    reason: r\n    imports: {crypto/x509: other/x509}\n"},
 			[]string{"shapes/fork.yaml:2:", "does not import crypto/x509"},
 		},
 		"file not there": {
-			map[string]string{"shapes/fork.yaml": "substitutions:\n  - files: [gone.go]\n    reason: r\n    imports: {a: b}\n"},
+			map[string]string{"shapes/fork.yaml": "substitutions:\n  - files: [gone.go]\n    class: gm\n    reason: r\n    imports: {a: b}\n"},
 			[]string{"shapes/fork.yaml:2:", "no Go file shapes/gone.go"},
 		},
 		"unknown key": {
@@ -131,11 +155,11 @@ func TestErrors(t *testing.T) {
 			[]string{"shapes/fork.yaml:2:", "gives no reason"},
 		},
 		"result is not Go": {
-			map[string]string{"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    reason: r\n    expressions:\n      - find: errors.New(\"negative\")\n        replace: \"((\"\n        count: 1\n"},
-			[]string{"shapes/fork.yaml:5:", "leave no valid Go"},
+			map[string]string{"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    class: gm\n    reason: r\n    expressions:\n      - find: errors.New(\"negative\")\n        replace: \"((\"\n        count: 1\n"},
+			[]string{"shapes/fork.yaml:6:", "leave no valid Go"},
 		},
 		"package not dropped": {
-			map[string]string{"whole/fork.yaml": "replace_package: true\nreason: r\nkeep: ['*']\n"},
+			map[string]string{"whole/fork.yaml": "replace_package: true\nclass: gm\nreason: r\nkeep: ['*']\n"},
 			[]string{"whole/fork.yaml:", "drops no file"},
 		},
 		"alias": {
@@ -170,7 +194,7 @@ func TestErrors(t *testing.T) {
 // TestAllErrorsAtOnce checks that one run names every mistake, once.
 func TestAllErrorsAtOnce(t *testing.T) {
 	toy := newToy(t, map[string]string{
-		"shapes/o.go": "package shapes\n\n//fork:replace r\nfunc Gone() {}\n\n//fork:replace r\nfunc Lost() {}\n",
+		"shapes/o.go": "package shapes\n\n//fork:replace gm: r\nfunc Gone() {}\n\n//fork:replace gm: r\nfunc Lost() {}\n",
 		"whole/o.go":  "package whole\n\nfunc Who() string { return \"\" }\n",
 	})
 	if lines := strings.Split(toy.assemble(), "\n"); len(lines) != 3 {
@@ -264,9 +288,9 @@ func TestWrongFolder(t *testing.T) {
 // TestLock checks that an upstream text that is new to the lock, or differs from it, stops the assembly.
 func TestLock(t *testing.T) {
 	ours := map[string]string{
-		"shapes/o.go":            "package shapes\n\n//fork:wrap r\nfunc scale(n int) int { return upstreamScale(n) }\n",
-		"hashes/fork.yaml":       "substitutions:\n  - files: [hashes.go]\n    reason: r\n    imports: {crypto/md5: crypto/sha1}\n",
-		"whole/fork.yaml":        "replace_package: true\nreason: r\nkeep: ['*_test.go', metrics.go]\n",
+		"shapes/o.go":            "package shapes\n\n//fork:wrap gm: r\nfunc scale(n int) int { return upstreamScale(n) }\n",
+		"hashes/fork.yaml":       "substitutions:\n  - files: [hashes.go]\n    class: gm\n    reason: r\n    imports: {crypto/md5: crypto/sha1}\n",
+		"whole/fork.yaml":        "replace_package: true\nclass: gm\nreason: r\nkeep: ['*_test.go', metrics.go]\n",
 		"whole/w.go":             "package whole\n\nfunc Who() string { return metric() }\n",
 		"sampleconfig/core.yaml": "peer:\n  id: ours\n",
 	}

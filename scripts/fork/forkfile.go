@@ -18,6 +18,7 @@ type forkSpec struct {
 	// ReplacePackage drops every upstream file of the folder (not of folders below) that no glob of Keep matches.
 	ReplacePackage bool     `yaml:"replace_package"`
 	Keep           []string `yaml:"keep"`
+	Class          class    `yaml:"class"`
 	Reason         string   `yaml:"reason"`
 
 	path string // of the fork.yaml
@@ -26,6 +27,7 @@ type forkSpec struct {
 // substitution swaps imports and expressions in the named upstream files.
 type substitution struct {
 	Files       []string          `yaml:"files"`
+	Class       class             `yaml:"class"`
 	Reason      string            `yaml:"reason"`
 	Imports     map[string]string `yaml:"imports"`
 	Expressions []*expression     `yaml:"expressions"`
@@ -86,6 +88,9 @@ func (s *forkSpec) validate(report *problems) {
 	if s.ReplacePackage && s.Reason == "" {
 		report.add(s.path, "replace_package gives no reason; add a reason key")
 	}
+	if s.ReplacePackage && s.Class != classGM && s.Class != classFix {
+		report.add(s.path, "replace_package needs a class key, gm or fix: a whole package cannot be left out with PERF=off")
+	}
 	if !s.ReplacePackage && len(s.Keep) > 0 {
 		report.add(s.path, "keep has a meaning with replace_package: true alone")
 	}
@@ -98,6 +103,9 @@ func (s *forkSpec) validate(report *problems) {
 		if sub == nil {
 			report.add(s.path, "holds an empty substitution")
 			continue
+		}
+		if !sub.Class.known() {
+			report.add(sub.where, "the substitution names no class; add a class key and %s", classRemedy)
 		}
 		if sub.Reason == "" {
 			report.add(sub.where, "the substitution gives no reason")

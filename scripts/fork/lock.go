@@ -27,6 +27,7 @@ type touch struct {
 	kind       touchKind
 	file       string // upstream's file
 	name       string // declaration, or path of a YAML key; empty for whole files
+	class      class  // what the change is for
 	constraint string // the file's build constraint, to tell twins apart in messages
 	where      string // file:line of ours
 	text       []byte // upstream's text
@@ -56,12 +57,22 @@ func (t touch) hash() (string, error) {
 
 // touches is the set of everything the delta depends on.
 type touches struct {
-	byKey map[string]touch
+	byKey   map[string]touch
+	entries map[entry]bool
 }
 
-func newTouches() *touches { return &touches{byKey: map[string]touch{}} }
+// entry is one change that ours asks for. Entries of two classes may touch one file of upstream's.
+type entry struct {
+	kind       touchKind
+	class      class
+	file, name string
+	where      string
+}
+
+func newTouches() *touches { return &touches{byKey: map[string]touch{}, entries: map[entry]bool{}} }
 
 func (t *touches) add(one touch) {
+	t.entries[entry{one.kind, one.class, one.file, one.name, one.where}] = true
 	if _, ok := t.byKey[one.key()]; !ok {
 		t.byKey[one.key()] = one
 	}

@@ -19,9 +19,9 @@ import (
 	"path/filepath"
 )
 
-const usage = `usage: fork [-root folder] [-upstream folder|version] command
+const usage = `usage: fork [-root folder] [-upstream folder|version] [-perf off] [-tree folder] command
 commands:
-  assemble       write build/fabric and build/overlay.json
+  assemble       write the tree, build/fabric, and build/overlay.json
   accept         the same, and record upstream's present texts in the lock
   check          check the lock for left-overs, go.mod's ignore directives, and the length of our files
   drift          compare the lock with upstream, per declaration: same, changed, moved, gone
@@ -37,15 +37,17 @@ commands:
 func main() {
 	root := flag.String("root", ".", "root of the repository")
 	which := flag.String("upstream", "", "a checkout of upstream, or a module version, in place of the pin")
+	perf := flag.String("perf", "", "off leaves out what makes stock Fabric faster (class perf)")
+	tree := flag.String("tree", defaultTree, "folder of the assembled tree, from the root")
 	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	flag.Parse()
-	if err := run(*root, *which, flag.Args()); err != nil {
+	if err := run(*root, *which, *tree, *perf, flag.Args()); err != nil {
 		fmt.Fprintf(os.Stderr, "fork: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(root, which string, args []string) error {
+func run(root, which, tree, perf string, args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("a command is needed\n%s", usage)
 	}
@@ -57,7 +59,18 @@ func run(root, which string, args []string) error {
 	if err != nil {
 		return err
 	}
+	up.tree = tree
+	switch perf {
+	case "", "on":
+	case "off":
+		up.noPerf = true
+	default:
+		return fmt.Errorf("PERF=%s: it is on or off", perf)
+	}
 	command, rest := args[0], args[1:]
+	if up.noPerf && (command == "accept" || command == "check" || command == "differences") {
+		return fmt.Errorf("%s concerns the whole delta; run it without PERF=off", command)
+	}
 	switch command {
 	case "assemble":
 		return runAssemble(os.Stdout, root, up, false)
@@ -88,7 +101,13 @@ func run(root, which string, args []string) error {
 
 func lockPath(root string) string { return filepath.Join(root, "scripts", "fork", "lock.txt") }
 
-func treePath(root string) string { return filepath.Join(root, "build", "fabric") }
+// defaultTree is where the assembled tree of the default stands. Other upstreams and PERF=off have trees of their own beside it.
+const defaultTree = "build/fabric"
+
+// treePath is the folder of the assembled tree.
+func (u *upstream) treePath(root string) string {
+	return filepath.Join(root, filepath.FromSlash(u.tree))
+}
 
 // runAssemble assembles and, once nothing is wrong, writes the tree. With accept it records the lock first.
 func runAssemble(out io.Writer, root string, up *upstream, accept bool) error {
@@ -116,15 +135,17 @@ func runAssemble(out io.Writer, root string, up *upstream, accept bool) error {
 	if err := report.err(); err != nil {
 		return err
 	}
-	c, err := a.sync(treePath(root))
+	c, err := a.sync(up.treePath(root))
 	if err != nil {
 		return err
 	}
-	if err := a.writeOverlay(treePath(root)); err != nil {
-		return fmt.Errorf("writing the editor overlay: %w", err)
+	if up.tree == defaultTree {
+		if err := a.writeOverlay(up.treePath(root)); err != nil {
+			return fmt.Errorf("writing the editor overlay: %w", err)
+		}
 	}
 	if !c.empty() {
-		fmt.Fprintf(out, "fork: %d files written, %d removed in build/fabric (upstream %s)\n", len(c.write), len(c.stale), up.name)
+		fmt.Fprintf(out, "fork: %d files written, %d removed in %s (upstream %s)\n", len(c.write), len(c.stale), up.tree, up.name)
 	}
 	return nil
 }

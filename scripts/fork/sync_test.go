@@ -55,8 +55,8 @@ func (toy *toy) age() {
 
 func wrapping() map[string]string {
 	return map[string]string{
-		"shapes/o.go":            "package shapes\n\n//fork:wrap r\nfunc scale(n int) int { return upstreamScale(n) }\n",
-		"shapes/fork.yaml":       "substitutions:\n  - files: [setup.go, shapes.go]\n    reason: r\n    imports: {}\n    expressions:\n      - {find: package shapes, replace: package shapes, count: 1}\n",
+		"shapes/o.go":            "package shapes\n\n//fork:wrap gm: r\nfunc scale(n int) int { return upstreamScale(n) }\n",
+		"shapes/fork.yaml":       "substitutions:\n  - files: [setup.go, shapes.go]\n    class: gm\n    reason: r\n    imports: {}\n    expressions:\n      - {find: package shapes, replace: package shapes, count: 1}\n",
 		"sampleconfig/core.yaml": "peer:\n  tls:\n    mode: tls\n",
 		"extra/e.go":             "package extra\n",
 	}
@@ -125,7 +125,7 @@ func TestIncremental(t *testing.T) {
 	step("nothing", func() {})
 	step("one file of ours", func() { toy.write("extra/e.go", "package extra // now\n") }, "extra/e.go")
 	step("a directive's reason", func() {
-		toy.write("shapes/o.go", "package shapes\n\n//fork:wrap other\nfunc scale(n int) int { return upstreamScale(n) }\n")
+		toy.write("shapes/o.go", "package shapes\n\n//fork:wrap gm: other\nfunc scale(n int) int { return upstreamScale(n) }\n")
 	}, "shapes/o.go")
 	step("ours gone", func() { os.Remove(filepath.Join(toy.root, "extra/e.go")) }, "extra/e.go")
 	if _, err := os.Stat(filepath.Join(tree, "extra")); err == nil {

@@ -22,6 +22,9 @@ const upstreamModule = "github.com/hyperledger/fabric"
 type upstream struct {
 	dir  string
 	name string // for people: v2.5.9 for the pin, else the module version or the folder
+
+	tree   string // the assembled tree's folder, as a slash path from the root
+	noPerf bool   // leave out what is of class perf
 }
 
 // pin is what scripts/fork/go.mod requires.
@@ -65,17 +68,17 @@ func openUpstream(toolDir, which string) (*upstream, error) {
 	if which == "" || which == p.version || which == p.tag {
 		// Without a version in the argument the go command takes it from go.mod and checks it against go.sum.
 		dir, err := download(toolDir, upstreamModule)
-		return &upstream{dir, p.tag}, err
+		return &upstream{dir: dir, name: p.tag}, err
 	}
 	if info, err := os.Stat(which); err == nil && info.IsDir() {
 		dir, err := filepath.Abs(which)
-		return &upstream{dir, dir}, err
+		return &upstream{dir: dir, name: dir}, err
 	}
 	if strings.ContainsAny(which, "/\\") || !strings.HasPrefix(which, "v") {
 		return nil, fmt.Errorf("UPSTREAM=%s is neither a folder nor a module version such as %s", which, p.version)
 	}
 	dir, err := download(os.TempDir(), upstreamModule+"@"+which)
-	return &upstream{dir, which}, err
+	return &upstream{dir: dir, name: which}, err
 }
 
 // download has the go command fetch a module into its cache and returns the folder it stands in.

@@ -34,7 +34,7 @@ func (a *assembly) testPackages() ([]string, error) {
 		}
 	}
 	cmd := exec.Command("go", "list", "-json=ImportPath,Deps,TestImports,XTestImports,TestGoFiles,XTestGoFiles", "./...")
-	cmd.Dir, cmd.Stderr = treePath(a.root), os.Stderr
+	cmd.Dir, cmd.Stderr = a.up.treePath(a.root), os.Stderr
 	text, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("listing the packages of build/fabric: %w", err)
@@ -108,14 +108,14 @@ func runUpstreamTests(out io.Writer, root string, up *upstream, only []string, r
 		}
 	}
 	flags := []string{"-skip=" + skipPattern(skip)}
-	got, err := goTest(out, treePath(root), flags, pkgs)
+	got, err := goTest(out, up.treePath(root), flags, pkgs)
 	if err != nil {
 		return err
 	}
 	// Several of upstream's tests race with the clock and fail now and then on a busy machine: one more try, alone.
 	if again := got.failed(); len(again) > 0 {
 		fmt.Fprintf(out, "again, one at a time: %s\n", strings.Join(again, " "))
-		second, err := goTest(out, treePath(root), append(flags, "-p=1"), again)
+		second, err := goTest(out, up.treePath(root), append(flags, "-p=1"), again)
 		if err != nil {
 			return err
 		}

@@ -5,14 +5,14 @@
 #   ORDERERS=3  ORGS=2  PEERS=2  BASE_PORT=7050  BATCH_TIMEOUT=500ms  DIR=build/network
 
 DIR ?= build/network
-NETWORK := build/bin/network -dir '$(DIR)'
+NETWORK := $(BIN)/network -dir '$(DIR)'
 NETWORK_FLAGS = $(foreach v,mode=MODE client-mode=CLIENT_MODE algorithm=ALGORITHM suite=SUITE mutual-tls=MUTUAL_TLS \
 	orderers=ORDERERS orgs=ORGS peers=PEERS base-port=BASE_PORT batch-timeout=BATCH_TIMEOUT,\
 	$(if $($(lastword $(subst =, ,$(v)))),'-$(firstword $(subst =, ,$(v)))=$($(lastword $(subst =, ,$(v))))'))
 
 .PHONY: network
 network: build network-tools ## start a network: 3 orderers, 2 organisations with 2 peers each (MODE=, ALGORITHM=, ORGS= ...)
-	@$(NETWORK) up $(NETWORK_FLAGS)
+	@$(NETWORK) up -bin '$(BIN)' $(NETWORK_FLAGS)
 
 .PHONY: network-status
 network-status: network-tools ## nodes, ports, protocol and block heights of the running network
@@ -25,8 +25,8 @@ network-down: network-tools ## stop the network and remove its state
 # What a network needs besides Fabric's binaries: the harness and the chaincode.
 .PHONY: network-tools
 network-tools:
-	@mkdir -p build/bin
-	@CGO_ENABLED=0 go build -trimpath -o build/bin/ ./integration/cmd/network ./integration/chaincode/asset
+	@mkdir -p $(BIN)
+	@CGO_ENABLED=0 go build -trimpath -o $(BIN)/ ./integration/cmd/network ./integration/chaincode/asset
 
 .PHONY: test-network
 test-network: build network-tools ## one network end to end in mode gm (part of make test)
@@ -38,5 +38,6 @@ test-attacks: build network-tools ## what strangers and members do to running no
 
 .PHONY: test-integration
 test-integration: build stock network-tools ## networks over modes, identities and suites, with faults, in Docker; takes minutes
+	$(MAKE) build network-tools PERF=off UPSTREAM=
 	@if docker version >/dev/null 2>&1; then scripts/docker-images.sh; else echo "no Docker engine answers: TestDocker will be skipped"; fi
 	go test -count=1 -timeout 60m -tags integration ./integration/e2e ./integration/attacks

@@ -13,7 +13,7 @@ import (
 
 // Config takes what a client needs for TLCP. With TLSMode gm, CertPath and KeyPath name the signing pair.
 //
-//fork:fields TLCP towards the peer
+//fork:fields gm: the client of discover reaches a peer over TLCP
 type Config struct {
 	TLSMode     string `yaml:",omitempty"` // tls (also when empty) or gm
 	EncCertPath string `yaml:",omitempty"`
@@ -23,7 +23,7 @@ type Config struct {
 // ToSecureOptions returns upstream's options for TLS, and for TLCP the pair that is configured or, when none is, one made for
 // this process: the peer asks for a certificate to bind requests to, but without mutual TLS it does not verify it.
 //
-//fork:wrap TLCP towards the peer
+//fork:wrap gm: the client of discover reaches a peer over TLCP
 func (conf Config) ToSecureOptions(newSelfSignedTLSCert genTLSCertFunc) (comm.SecureOptions, error) {
 	mode, err := comm.ParseClientMode(conf.TLSMode)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 // Signer gains an SM2 key.
 //
-//fork:fields users of the command line with SM2 identities
+//fork:fields gm: users of the command line with SM2 identities
 type Signer struct {
 	// sm2Key signs if the identity is SM2; nil otherwise, and then key is set.
 	sm2Key *sm2.PrivateKey
@@ -23,7 +23,7 @@ type Signer struct {
 // NewSigner makes a signer for the certificate and the private key that conf
 // names, SM2 or ECDSA. Both are PEM; the key is PKCS#8 or SEC 1.
 //
-//fork:wrap SM2 identities; certificate and key must belong together
+//fork:wrap gm: SM2 identities; certificate and key must belong together
 func NewSigner(conf Config) (*Signer, error) {
 	key, cert := readSM2(conf)
 	if key == nil && cert == nil {
@@ -76,7 +76,7 @@ func firstBlock(file string) []byte {
 // Sign returns the ASN.1 DER signature over msg: SM2 over SM3(Z || msg) with the
 // default id (GB/T 32918.2), or ECDSA over SHA-256 in low-S form.
 //
-//fork:wrap the algorithm follows the key
+//fork:wrap gm: the algorithm follows the key
 func (si *Signer) Sign(msg []byte) ([]byte, error) {
 	if si.sm2Key == nil {
 		return si.upstreamSign(msg)

@@ -13,7 +13,7 @@ import (
 // ChaincodeServerUserData takes the TLCP settings of a connection.json. With tls_mode gm, client_cert and client_key are the
 // signing pair and root_cert holds the SM2 root.
 //
-//fork:fields connection.json may ask for TLCP and carry a certificate pair
+//fork:fields gm: connection.json may ask for TLCP and carry a certificate pair
 type ChaincodeServerUserData struct {
 	TLSMode       string `json:"tls_mode,omitempty"`        // tls (also when absent) or gm
 	ClientEncCert string `json:"client_enc_cert,omitempty"` // PEM encoded TLCP encryption certificate
@@ -23,7 +23,7 @@ type ChaincodeServerUserData struct {
 // ChaincodeServerInfo adds protocol and encryption pair to what upstream makes of connection.json. The protocol is always
 // explicit: what the peer speaks to other nodes says nothing about its chaincode.
 //
-//fork:wrap chaincode-as-a-service over TLCP
+//fork:wrap gm: chaincode-as-a-service over TLCP
 func (c *ChaincodeServerUserData) ChaincodeServerInfo(cryptoDir string) (*ccintf.ChaincodeServerInfo, error) {
 	mode, err := comm.ParseClientMode(c.TLSMode)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 
 // CA gains the SM2 TLS CA that stands beside a TLS CA.
 //
-//fork:fields TLCP pairs are issued next to standard TLS certificates
+//fork:fields gm: TLCP pairs are issued next to standard TLS certificates
 type CA struct {
 	// GMTLS issues the TLCP pairs of an organisation; set on a TLS CA only,
 	// nil when the organisation has no TLCP material.

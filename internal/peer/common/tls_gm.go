@@ -24,7 +24,7 @@ var (
 // AddOrdererFlags adds the flags that TLCP needs to those of upstream. With --tlsmode gm, --certfile and --keyfile name the
 // signing pair.
 //
-//fork:wrap flags for TLCP towards the orderer
+//fork:wrap gm: flags for TLCP towards the orderer
 func AddOrdererFlags(cmd *cobra.Command) {
 	upstreamAddOrdererFlags(cmd)
 	flags := cmd.PersistentFlags()
@@ -38,7 +38,7 @@ func AddOrdererFlags(cmd *cobra.Command) {
 
 // SetOrdererEnv also sets what the TLCP flags say. The orderer is dialed in the mode of --tlsmode, else as the peer is.
 //
-//fork:wrap flags for TLCP towards the orderer
+//fork:wrap gm: flags for TLCP towards the orderer
 func SetOrdererEnv(cmd *cobra.Command, args []string) {
 	upstreamSetOrdererEnv(cmd, args)
 	mode := tlsMode
@@ -57,7 +57,7 @@ func SetOrdererEnv(cmd *cobra.Command, args []string) {
 
 // configFromEnv adds the protocol that PREFIX.tls.clientMode names.
 //
-//fork:wrap commands dial in the mode that is configured for the node they address
+//fork:wrap gm: commands dial in the mode that is configured for the node they address
 func configFromEnv(prefix string) (address string, clientConfig comm.ClientConfig, err error) {
 	address, clientConfig, err = upstreamConfigFromEnv(prefix)
 	if err != nil || !clientConfig.SecOpts.UseTLS {
@@ -69,7 +69,7 @@ func configFromEnv(prefix string) (address string, clientConfig comm.ClientConfi
 
 // newPeerClientForClientConfig adds the mode of peer.tls.clientMode to options that say none.
 //
-//fork:wrap commands dial in the mode that is configured for the node they address
+//fork:wrap gm: commands dial in the mode that is configured for the node they address
 func newPeerClientForClientConfig(address string, clientConfig comm.ClientConfig) (*PeerClient, error) {
 	if clientConfig.SecOpts.UseTLS && clientConfig.SecOpts.ClientMode == "" {
 		mode, err := tlsconfig.ClientMode("peer")
@@ -84,7 +84,7 @@ func newPeerClientForClientConfig(address string, clientConfig comm.ClientConfig
 // GetClientCertificate returns the client certificate of the mode in use, an empty one when no client authentication is
 // configured.
 //
-//fork:wrap crypto/tls cannot make a pair of an SM2 certificate
+//fork:wrap gm: crypto/tls cannot make a pair of an SM2 certificate
 func GetClientCertificate() (tls.Certificate, error) {
 	if !viper.GetBool("peer.tls.clientAuthRequired") || !tlsconfig.ClientIsGMOnly("peer") {
 		return upstreamGetClientCertificate()
@@ -104,7 +104,7 @@ func GetClientCertificate() (tls.Certificate, error) {
 // getClientAuthInfoFromEnv returns the client's keys and certificates as PEM bundles: the pair of PREFIX.tls.clientKey and
 // clientCert, which may itself be the signing pair, and the TLCP files that are named beside it.
 //
-//fork:wrap client authentication with a TLCP pair
+//fork:wrap gm: client authentication with a TLCP pair
 func getClientAuthInfoFromEnv(prefix string) ([]byte, []byte, error) {
 	gm := ".tls.gm.client"
 	if !anyFileSet(prefix+gm, "SignCert", "SignKey", "EncCert", "EncKey") {

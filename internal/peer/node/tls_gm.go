@@ -27,7 +27,7 @@ const (
 // newOperationsSystem adds the endpoint that shows, switches and reloads the TLS of this node's channels. It demands a verified
 // client certificate always: without TLS on the operations server it refuses everybody. operations.operators restricts changes.
 //
-//fork:wrap the operations server manages live TLS material
+//fork:wrap gm: the operations server manages live TLS material
 func newOperationsSystem(coreConfig *peer.Config) *operations.System {
 	const operatorsKey = "operations.operators"
 	operators, err := tlsadmin.ParseOperators(viper.GetStringSlice(operatorsKey))
@@ -43,7 +43,7 @@ func newOperationsSystem(coreConfig *peer.Config) *operations.System {
 
 // addPlatformSignals also makes SIGHUP reload TLS material, for as long as the node lives.
 //
-//fork:wrap SIGHUP reloads TLS material
+//fork:wrap gm: SIGHUP reloads TLS material
 func addPlatformSignals(sigs map[os.Signal]func()) map[os.Signal]func() {
 	tlsadmin.ReloadOnHangup()
 	return upstreamAddPlatformSignals(sigs)

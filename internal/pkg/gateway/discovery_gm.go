@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//fork:file perf: answers of discovery serve the transactions of a moment
+
 package gateway
 
 import (
@@ -25,7 +27,7 @@ const maxDescriptors = 256
 
 // CreateServer creates the gateway of a peer.
 //
-//fork:wrap one answer of discovery serves all transactions of a moment
+//fork:wrap perf: one answer of discovery serves all transactions of a moment
 func CreateServer(local peerproto.EndorserServer, discovery Discovery, node *peer.Peer, secureOptions *comm.SecureOptions, policy ACLChecker,
 	mspID string, options config.Options, systemChaincodes scc.BuiltinSCCs) *Server {
 	remembering := &briefMemory{Discovery: discovery, now: time.Now}

@@ -14,7 +14,7 @@ const staleGrace = time.Minute
 // configUpdate also gives up connections whose TLS roots are no longer those of the channel: they keep the roots of the time
 // when they were made, and could never be made again with a root that was added later.
 //
-//fork:wrap TLCP roots join the channel configuration while a network migrates
+//fork:wrap gm: TLCP roots join the channel configuration while a network migrates
 func (reg *registry) configUpdate(bundle *channelconfig.Bundle) {
 	reg.upstreamConfigUpdate(bundle)
 	application, ok := bundle.ApplicationConfig()
@@ -37,7 +37,7 @@ func (reg *registry) configUpdate(bundle *channelconfig.Bundle) {
 
 // closeStaleOrdererConnections gives up, too, orderers whose TLS roots have changed.
 //
-//fork:wrap TLCP roots join the channel configuration while a network migrates
+//fork:wrap gm: TLCP roots join the channel configuration while a network migrates
 func (reg *registry) closeStaleOrdererConnections(channel string, channelOrderers []*endpointConfig) {
 	reg.upstreamCloseStaleOrdererConnections(channel, channelOrderers)
 	for _, ep := range channelOrderers {

@@ -31,7 +31,7 @@ func earliestExpiring(der []byte) (*x509.Certificate, error) {
 
 // DERtoPEM returns one PEM block for each certificate.
 //
-//fork:replace print each certificate of a node that has two
+//fork:replace gm: print each certificate of a node that has two
 func DERtoPEM(der []byte) string {
 	var out strings.Builder
 	for _, piece := range crypto.SplitCertificates(der) {

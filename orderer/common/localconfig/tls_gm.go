@@ -16,7 +16,7 @@ import (
 // TLS holds what a listener and a dialer need for TLCP (GB/T 38636) beside TLS. All fields are flat, so that
 // environment variables reach them in configuration files that do not name them. An absent field means stock behaviour.
 //
-//fork:fields TLCP settings; the decoder refuses keys that the struct does not know
+//fork:fields gm: keys of TLCP for the orderer; the decoder refuses keys that the struct does not know
 type TLS struct {
 	// Mode of the listener: "tls" (also when empty), "dual" (TLS and TLCP on one port) or "gm" (TLCP only).
 	Mode string
@@ -41,7 +41,7 @@ type TLS struct {
 
 // Operations holds who may change the protection of the node's channels.
 //
-//fork:fields restrict changes at the page /tls
+//fork:fields gm: the key that restricts who may change modes and certificates at the page /tls
 type Operations struct {
 	// Operators are SHA-256 fingerprints of client certificates; empty: every client whose certificate is verified.
 	Operators []string
@@ -49,7 +49,7 @@ type Operations struct {
 
 // Cluster holds the TLCP settings of the connections between orderers.
 //
-//fork:fields TLCP settings; the decoder refuses keys that the struct does not know
+//fork:fields gm: keys of TLCP for the orderer; the decoder refuses keys that the struct does not know
 type Cluster struct {
 	// Mode of the cluster's own listener, as TLS.Mode. A cluster that shares the general listener has that one's mode.
 	Mode string
@@ -71,7 +71,7 @@ type Cluster struct {
 // load refuses TLS settings that contradict each other, naming the key to mend. Without the check a typing error
 // in a mode would surface as a listener that speaks another protocol than was meant.
 //
-//fork:wrap validate the TLS modes once, where every user of the configuration gets it
+//fork:wrap gm: validate the TLS modes once, where every user of the configuration gets it
 func (c *configCache) load() (*TopLevel, error) {
 	conf, err := c.upstreamLoad()
 	if err != nil {
@@ -86,7 +86,7 @@ func (c *configCache) load() (*TopLevel, error) {
 // completeInitialization resolves the GM paths like the standard ones beside them: those of General.TLS and of the cluster's
 // client against the configuration directory; those of the cluster's listener, Operations and Admin are used as they stand.
 //
-//fork:wrap resolve the paths of the GM pairs
+//fork:wrap gm: resolve the paths of the GM pairs
 func (c *TopLevel) completeInitialization(configDir string) {
 	tls := &c.General.TLS
 	std := [2]string{tls.Certificate, tls.PrivateKey}

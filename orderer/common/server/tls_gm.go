@@ -26,7 +26,7 @@ const (
 // initializeServerConfig gives the general listener live material: standard and SM2 pairs and a mode, all of which can change
 // while it serves.
 //
-//fork:wrap serve TLCP beside or instead of TLS
+//fork:wrap gm: serve TLCP beside or instead of TLS
 func initializeServerConfig(conf *localconfig.TopLevel, metricsProvider metrics.Provider) comm.ServerConfig {
 	config := upstreamInitializeServerConfig(upstreamView(conf), metricsProvider)
 	if !config.SecOpts.UseTLS {
@@ -52,7 +52,7 @@ func initializeServerConfig(conf *localconfig.TopLevel, metricsProvider metrics.
 
 // configureClusterListener lets upstream create the listener; newClusterServer adds the live material.
 //
-//fork:wrap read a certificate that exists when only SM2 pairs are given
+//fork:wrap gm: read a certificate that exists when only SM2 pairs are given
 func configureClusterListener(conf *localconfig.TopLevel, generalConf comm.ServerConfig, loadPEM loadPEMFunc) (comm.ServerConfig, *comm.GRPCServer) {
 	return upstreamConfigureClusterListener(upstreamView(conf), generalConf, loadPEM)
 }
@@ -84,7 +84,7 @@ func newClusterServer(address string, config *comm.ServerConfig, conf *localconf
 
 // initializeClusterClientConfig gives the dialers to other orderers live material and their mode.
 //
-//fork:wrap dial other orderers over TLS or TLCP, as General.TLS.ClientMode says
+//fork:wrap gm: dial other orderers over TLS or TLCP, as General.TLS.ClientMode says
 func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfig, bool) {
 	view := upstreamView(conf)
 	config, reuse := upstreamInitializeClusterClientConfig(view)
@@ -120,7 +120,7 @@ func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfi
 
 // reuseListener counts SM2 pairs of the cluster's own listener as its certificates.
 //
-//fork:wrap a cluster listener may have SM2 pairs alone
+//fork:wrap gm: a cluster listener may have SM2 pairs alone
 func reuseListener(conf *localconfig.TopLevel) bool {
 	return upstreamReuseListener(upstreamView(conf))
 }
@@ -207,7 +207,7 @@ func generalFiles(t localconfig.TLS) comm.Files {
 // endpoint demands a verified client certificate even where the operations server has no TLS and so cannot have one: whoever
 // reaches an open port must not be able to change how the node is protected. Operations.Operators restricts changes further.
 //
-//fork:replace serve TLCP, manage TLS material
+//fork:replace gm: the operations server serves TLCP, and manages TLS material at /tls
 func newOperationsSystem(ops localconfig.Operations, metrics localconfig.Metrics) *operations.System {
 	operators, err := tlsadmin.ParseOperators(ops.Operators)
 	if err != nil {
@@ -228,7 +228,7 @@ func newOperationsSystem(ops localconfig.Operations, metrics localconfig.Metrics
 
 // newAdminServer makes the server of the channel participation API.
 //
-//fork:replace serve TLCP
+//fork:replace gm: the admin server serves TLCP
 func newAdminServer(admin localconfig.Admin) *fabhttp.Server {
 	return fabhttp.NewServer(httpOptions(roleAdmin, "Admin.TLS.Mode", admin.ListenAddress, admin.TLS))
 }

@@ -62,7 +62,7 @@ func decodeIdentity(field []byte) (*pem.Block, []byte) {
 
 // validateConsenterTLSCerts checks every certificate by which the consenter can be recognised, not just the first.
 //
-//fork:wrap each of two certificates in a field must chain to the TLS roots
+//fork:wrap gm: each of two certificates in a field must chain to the TLS roots
 func validateConsenterTLSCerts(c *etcdraft.Consenter, opts x509.VerifyOptions, ignoreExpiration bool) error {
 	clients, servers := identityCertificates(c.ClientTlsCert), identityCertificates(c.ServerTlsCert)
 	for i := 0; i < max(1, len(clients), len(servers)); i++ {
@@ -92,7 +92,7 @@ func validateConsenterTLSCerts(c *etcdraft.Consenter, opts x509.VerifyOptions, i
 // MetadataHasDuplication also refuses two consenters that share one certificate of a field that holds two: requests over
 // it could not be attributed to either.
 //
-//fork:wrap compare certificates one by one when a field holds two
+//fork:wrap gm: compare certificates one by one when a field holds two
 func MetadataHasDuplication(md *etcdraft.ConfigMetadata) error {
 	if err := upstreamMetadataHasDuplication(md); err != nil {
 		return err

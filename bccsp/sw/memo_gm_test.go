@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//fork:file perf: tests of the memo
+
 package sw
 
 import (
@@ -28,13 +30,13 @@ func remembering(t testing.TB, on bool) {
 	RememberVerifications(on)
 }
 
-// countingVerifier counts what is computed.
-type countingVerifier struct {
+// countedVerifier counts what is computed.
+type countedVerifier struct {
 	Verifier
 	calls *atomic.Int64
 }
 
-func (v countingVerifier) Verify(k bccsp.Key, signature, digest []byte, opts bccsp.SignerOpts) (bool, error) {
+func (v countedVerifier) Verify(k bccsp.Key, signature, digest []byte, opts bccsp.SignerOpts) (bool, error) {
 	v.calls.Add(1)
 	return v.Verifier.Verify(k, signature, digest, opts)
 }
@@ -45,7 +47,7 @@ func counted(t testing.TB) (*CSP, *atomic.Int64) {
 	csp := gmProvider(t, nil, t.TempDir())
 	calls := &atomic.Int64{}
 	for key, verifier := range csp.Verifiers {
-		csp.Verifiers[key] = rememberingVerifier{countingVerifier{verifier.(rememberingVerifier).Verifier, calls}}
+		csp.Verifiers[key] = rememberingVerifier{countedVerifier{verifier.(rememberingVerifier).Verifier, calls}}
 	}
 	return csp, calls
 }
