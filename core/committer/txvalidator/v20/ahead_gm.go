@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//fork:file perf: large SM2 messages of a block are hashed together, and remembered as verified
+
 package txvalidator
 
 import (
@@ -22,7 +24,7 @@ const aheadAtMost = 32 << 20
 // Validate validates the transactions of a block as upstream does, after it has verified the SM2 signatures over large
 // messages together.
 //
-//fork:wrap large SM2 messages of a block are hashed together, which upstream's verifications, one by one, then find verified
+//fork:wrap perf: large SM2 messages of a block are hashed together, which upstream's verifications, one by one, then find verified
 func (v *TxValidator) Validate(block *common.Block) error {
 	sw.VerifyAhead(largeMessages(block, v.ChannelResources.MSPManager()))
 	return v.upstreamValidate(block)
