@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//fork:file perf: a certificate that comes again is parsed once
-
 package gmx509
 
 import "sync"

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//fork:file perf: tests of shared certificates
-
 package gmx509
 
 import (
