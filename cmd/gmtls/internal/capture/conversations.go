@@ -420,6 +420,8 @@ func (c *Conversation) decryption() string {
 		return "none: this is TLS, which Wireshark decrypts with the same key log"
 	case p.Decrypted == 0 && !p.Sealed[0] && !p.Sealed[1]:
 		return "none: nothing is encrypted"
+	case p.Client == nil:
+		return "none: there is no ClientHello that can be read"
 	case p.Decrypted == 0 && c.gap:
 		return "none: packets are missing in the capture"
 	case p.Decrypted == 0:

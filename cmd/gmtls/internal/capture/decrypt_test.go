@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	tjtls "github.com/tjfoc/gmsm/gmtls"
 
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/capturetest"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
@@ -237,4 +238,16 @@ func TestGrowingKeyLog(t *testing.T) {
 	flows := record(t, m.tlcpServer(0), m.tlcpClient(m.roots))
 	_, err = Read(packets(t, false, 0, flows), Options{Keys: keys})
 	require.ErrorContains(t, err, "keys: line 3: CLIENT_RANDOM must be followed by 32 and 48 bytes in hexadecimal")
+}
+
+// A client that is alone in the capture, whose ClientHello is cut off, and that
+// goes on as if there had been a handshake.
+func TestDecryptionWithoutClientHello(t *testing.T) {
+	data := []byte{22, 1, 1, 0, 6, 1, 0, 0, 41, 1, 1, 20, 1, 1, 0, 1, 1, 22, 1, 1, 0, 4, 1, 2, 3, 4}
+	file, err := capturetest.File(false, 0, []capturetest.Flow{{Client: true, Data: data}})
+	require.NoError(t, err)
+	r, err := Read(bytes.NewReader(file), Options{Keys: keyLog(t, "")})
+	require.NoError(t, err)
+	require.Len(t, r.Conversations, 1)
+	require.Equal(t, "none: there is no ClientHello that can be read", r.Conversations[0].Decryption)
 }

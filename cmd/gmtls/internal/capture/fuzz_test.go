@@ -26,6 +26,10 @@ func FuzzFile(f *testing.F) {
 	file, err := capturetest.File(false, 0, []capturetest.Flow{{Client: true, Data: hello}, {Data: answer}})
 	require.NoError(f, err)
 	f.Add(file)
+	lonely := append([]byte{22, 1, 1, 0, 6, 1, 0, 0, 41, 1, 1}, 20, 1, 1, 0, 1, 1, 22, 1, 1, 0, 4, 1, 2, 3, 4)
+	file, err = capturetest.File(false, 0, []capturetest.Flow{{Client: true, Data: lonely}})
+	require.NoError(f, err)
+	f.Add(file)
 	var ng bytes.Buffer
 	w, err := pcapgo.NewNgWriter(&ng, layers.LinkTypeEthernet)
 	require.NoError(f, err)

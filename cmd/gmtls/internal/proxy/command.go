@@ -19,7 +19,8 @@ func Command() *cobra.Command {
 		Use:   "proxy",
 		Short: "bridge between TLCP, TLS and plain, for SDKs, monitors and browsers that lack one of them",
 		Long: `Listens in one protocol and dials in another, forwards bytes both ways with half-close, and passes the
-application protocol (ALPN) on. The server is always verified. SIGHUP reads the files again; SIGTERM
+application protocol (ALPN) on. The server is always verified, and with --client-ca not dialled before the
+client has shown who it is. SIGHUP reads the files again; SIGTERM
 stops listening and waits for open connections. The log goes to standard error.
 
 For a Node or Java client of a TLCP gateway:
@@ -58,7 +59,7 @@ Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the addres
 	o.Client.Flags(f, "proxy")
 	f.StringSliceVar(&o.Roots, "ca", nil, "file with roots to verify the server by, PEM; may be repeated")
 	f.StringVar(&o.Name, "name", "", "name of the server, for SNI and verification (default: the host of --to)")
-	f.StringSliceVar(&o.ALPN, "alpn", nil, "application protocols, where one side is plain and tells none: h2 for gRPC")
+	f.StringSliceVar(&o.ALPN, "alpn", nil, "application protocols, where one side is plain or with --client-ca (default there: the first that the client offers): h2 for gRPC")
 	f.StringVar(&o.Metrics, "metrics", "", "address for /metrics and /healthz, in plain")
 	f.BoolVar(&o.AllowPlain, "allow-plain", false, "permit plain listeners on addresses other than loopback")
 	f.IntVar(&o.MaxConnections, "max-connections", 1024, "more are closed at once")

@@ -40,8 +40,8 @@ type Options struct {
 	Roots   []string     // roots of the server
 	Name    string       // of the server; default: the host of To
 	// ALPN is offered to the server when the clients are plain, and accepted
-	// from clients when the server is plain. Otherwise what the client offers
-	// is passed on.
+	// from clients when the server is plain, or when they must show a certificate
+	// before the server is dialled. Otherwise what the client offers is passed on.
 	ALPN           []string
 	Metrics        string // address; empty: none
 	AllowPlain     bool   // plain listeners on other than loopback addresses

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -204,19 +205,24 @@ func (p *Proxy) serve(raw net.Conn) {
 	}
 }
 
-// connect runs the handshakes of both sides. The server is dialled while the
-// client's handshake stands still after its hello, so that the application
-// protocol that the server chooses can be passed on.
+// connect runs the handshakes of both sides. Where clients are anonymous the server
+// is dialled while the client's handshake stands still after its hello, so that
+// the application protocol that the server chooses can be passed on. Where they
+// must present a certificate the server hears nothing before that is verified.
 func (p *Proxy) connect(ctx context.Context, raw net.Conn) (client, server net.Conn, err error) {
 	s := p.current.Load()
 	var protocol string
 	var dialErr error
-	dial := func(ctx context.Context, protocols []string) ([]string, error) {
-		if server, protocol, dialErr = p.dial(ctx, s, protocols); dialErr != nil {
-			return nil, dialErr
+	dial := func(ctx context.Context, protocols []string) {
+		server, protocol, dialErr = p.dial(ctx, s, protocols)
+	}
+	// choose returns the protocols that the proxy accepts from the client.
+	choose := func(ctx context.Context, offered []string) ([]string, error) {
+		if len(p.options.Clients) > 0 {
+			return p.preferred(offered), nil
 		}
-		if protocol == "" {
-			return nil, nil
+		if dial(ctx, offered); dialErr != nil || protocol == "" {
+			return nil, dialErr
 		}
 		return []string{protocol}, nil
 	}
@@ -224,25 +230,29 @@ func (p *Proxy) connect(ctx context.Context, raw net.Conn) (client, server net.C
 	case TLS:
 		config := s.serverTLS.Clone()
 		config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			chosen, err := dial(hello.Context(), hello.SupportedProtos)
+			chosen, err := choose(hello.Context(), hello.SupportedProtos)
 			answer := s.serverTLS.Clone()
 			answer.NextProtos = chosen
 			return answer, err
 		}
 		conn := tls.Server(raw, config)
-		client, err = conn, conn.HandshakeContext(ctx)
+		if client, err = conn, conn.HandshakeContext(ctx); err == nil && server == nil {
+			dial(ctx, protocolList(conn.ConnectionState().NegotiatedProtocol))
+		}
 	case TLCP:
 		config := s.serverTLCP.Clone()
 		config.GetConfigForClient = func(hello *gmtls.ClientHelloInfo) (*gmtls.Config, error) {
-			chosen, err := dial(hello.Context(), hello.SupportedProtos)
+			chosen, err := choose(hello.Context(), hello.SupportedProtos)
 			answer := s.serverTLCP.Clone()
 			answer.NextProtos = chosen
 			return answer, err
 		}
 		conn := gmtls.Server(raw, config)
-		client, err = conn, conn.HandshakeContext(ctx)
+		if client, err = conn, conn.HandshakeContext(ctx); err == nil && server == nil {
+			dial(ctx, protocolList(conn.ConnectionState().NegotiatedProtocol))
+		}
 	default:
-		_, err = dial(ctx, p.options.ALPN)
+		dial(ctx, p.options.ALPN)
 		client = raw
 	}
 	switch {
@@ -252,6 +262,24 @@ func (p *Proxy) connect(ctx context.Context, raw net.Conn) (client, server net.C
 		return nil, server, fmt.Errorf("the client: %w", err)
 	}
 	return client, server, nil
+}
+
+// preferred returns the application protocol to agree on with a client before the
+// server is asked: the first of the options' that it offers, else its own first.
+func (p *Proxy) preferred(offered []string) []string {
+	for _, own := range p.options.ALPN {
+		if slices.Contains(offered, own) {
+			return []string{own}
+		}
+	}
+	return offered[:min(1, len(offered))]
+}
+
+func protocolList(protocol string) []string {
+	if protocol == "" {
+		return nil
+	}
+	return []string{protocol}
 }
 
 // dial connects to the server and returns the application protocol chosen.
@@ -282,10 +310,8 @@ func (p *Proxy) dial(ctx context.Context, s *sides, protocols []string) (net.Con
 		return conn, conn.ConnectionState().NegotiatedProtocol, nil
 	}
 	for _, own := range p.options.ALPN { // a plain server tells nothing
-		for _, offered := range protocols {
-			if own == offered {
-				return raw, own, nil
-			}
+		if slices.Contains(protocols, own) {
+			return raw, own, nil
 		}
 	}
 	return raw, "", nil

@@ -403,3 +403,71 @@ func TestRefusedOptions(t *testing.T) {
 	permitted.Listen, permitted.AllowPlain = "0.0.0.0:0", true
 	require.NoError(t, permitted.check())
 }
+
+// Where clients must show a certificate, the server hears nothing of those who
+// have none, and those who have one agree on a protocol that the server speaks.
+func TestServerIsDialledAfterClientAuthentication(t *testing.T) {
+	s := newSite(t)
+	for _, modes := range [][2]Mode{{TLS, TLCP}, {TLCP, TLS}, {TLS, Plain}, {TLCP, Plain}} {
+		t.Run(fmt.Sprintf("%s to %s", modes[0], modes[1]), func(t *testing.T) {
+			accepted := make(chan net.Conn, 16)
+			server, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			defer server.Close()
+			go func() {
+				for {
+					c, err := server.Accept()
+					if err != nil {
+						return
+					}
+					accepted <- c
+					c.Close()
+				}
+			}()
+			roots := []string{s.file("gm-ca.crt"), s.file("ca.crt")}
+			p, stop := s.startStoppable(t, Options{From: modes[0], ToMode: modes[1], To: server.Addr().String(), Clients: roots})
+			raw, err := net.DialTimeout("tcp", p.Addr().String(), patience)
+			require.NoError(t, err)
+			defer raw.Close()
+			require.NoError(t, raw.SetDeadline(time.Now().Add(patience)))
+			if modes[0] == TLS {
+				c := tls.Client(raw, &tls.Config{RootCAs: s.stdPool(), ServerName: "localhost", NextProtos: []string{"h2"}})
+				_ = c.Handshake() // TLS 1.3 tells of the refusal later
+				_, err = c.Read(make([]byte, 1))
+			} else {
+				err = gmtls.Client(raw, &gmtls.Config{RootCAs: s.gmPool(), ServerName: "localhost", NextProtos: []string{"h2"}}).Handshake()
+			}
+			require.Error(t, err)
+			stop()
+			require.Empty(t, accepted, "the server was dialled for a client without a certificate")
+
+			p = s.start(t, Options{From: modes[0], ToMode: modes[1], To: s.server(t, modes[1], answer), Clients: roots})
+			raw, err = net.DialTimeout("tcp", p.Addr().String(), patience)
+			require.NoError(t, err)
+			defer raw.Close()
+			require.NoError(t, raw.SetDeadline(time.Now().Add(patience)))
+			var c conn
+			var protocol string
+			if modes[0] == TLS {
+				known := tls.Client(raw, &tls.Config{
+					RootCAs: s.stdPool(), ServerName: "localhost", NextProtos: []string{"http/1.1", "h2"}, Certificates: []tls.Certificate{s.tlsCert(t)},
+				})
+				require.NoError(t, known.Handshake())
+				c, protocol = known, known.ConnectionState().NegotiatedProtocol
+			} else {
+				known := gmtls.Client(raw, &gmtls.Config{
+					RootCAs: s.gmPool(), ServerName: "localhost", NextProtos: []string{"http/1.1", "h2"}, Certificates: []gmtls.Certificate{s.pair(t)},
+				})
+				require.NoError(t, known.Handshake())
+				c, protocol = known, known.ConnectionState().NegotiatedProtocol
+			}
+			require.Equal(t, "http/1.1", protocol)
+			_, err = c.Write([]byte("hello"))
+			require.NoError(t, err)
+			require.NoError(t, c.CloseWrite())
+			reply, err := io.ReadAll(c)
+			require.NoError(t, err)
+			require.Equal(t, "got 5 bytes", string(reply))
+		})
+	}
+}
