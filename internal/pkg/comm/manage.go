@@ -149,19 +149,95 @@ func (r rootSet) status() []RootStatus {
 // Everything is loaded and checked before anything is swapped: on an error
 // nothing has changed. A root that was removed from the files is no longer
 // trusted unless options or a channel configuration have it as well.
+//
+// Files are read before anything is locked, for they may lie on a mount that does
+// not answer; after a minute Reload gives up.
 func Reload(role string) error {
+	loaded, finish, err := loadRole(role)
+	if err != nil {
+		return err
+	}
+	defer finish()
 	return change(role, "reload", func(s *Source) (*sourceState, error) {
-		material, err := s.load()
-		if err != nil {
-			return nil, fmt.Errorf("comm: load material of %s: %w", s.role, err)
+		l, ok := loaded[s]
+		if !ok {
+			return nil, fmt.Errorf("comm: %s was set up during the reload: reload again", s.role)
+		}
+		if l.err != nil {
+			return nil, fmt.Errorf("comm: load material of %s: %w", s.role, l.err)
 		}
 		old := s.state.Load()
-		state, err := s.prepare(material, old.serverMode, old.clientMode)
+		state, err := s.prepare(l.material, old.serverMode, old.clientMode)
 		if err != nil {
 			return nil, err
 		}
 		return state, state.pairs.checkValidity(s.role, time.Now())
 	})
+}
+
+// loadTimeout bounds the reading of files for a reload.
+var loadTimeout = time.Minute
+
+var (
+	errLoading = errors.New("an earlier reload is under way: do its files lie on a mount that does not answer?")
+	errUnread  = fmt.Errorf("its files could not be read within %s: do they lie on a mount that does not answer?", loadTimeout)
+)
+
+// loading is what a source has loaded, or why it has not.
+type loading struct {
+	source   *Source
+	material Material
+	err      error
+}
+
+// loadRole loads the material of the sources that role chooses, without a lock.
+// No other reload of these sources begins before finish is called.
+func loadRole(role string) (loaded map[*Source]loading, finish func(), err error) {
+	registry.mu.RLock()
+	chosen, err := chooseLocked(role)
+	registry.mu.RUnlock()
+	if err != nil {
+		return nil, nil, err
+	}
+	loaded = make(map[*Source]loading)
+	results := make(chan loading, len(chosen))
+	left := 0
+	for _, s := range chosen {
+		if !s.reloading.CompareAndSwap(false, true) {
+			loaded[s] = loading{err: errLoading}
+			continue
+		}
+		loaded[s] = loading{err: errUnread}
+		left++
+		go func() {
+			material, err := s.load()
+			results <- loading{s, material, err}
+		}()
+	}
+	var arrived []*Source
+	timeout := time.NewTimer(loadTimeout)
+	defer timeout.Stop()
+	for ; left > 0; left-- {
+		select {
+		case r := <-results:
+			loaded[r.source] = r
+			arrived = append(arrived, r.source)
+			continue
+		case <-timeout.C:
+		}
+		break
+	}
+	go func() { // those that are late can be tried again when they come
+		for range left {
+			late := <-results
+			late.source.reloading.Store(false)
+		}
+	}()
+	return loaded, func() {
+		for _, s := range arrived {
+			s.reloading.Store(false)
+		}
+	}, nil
 }
 
 // SetMode switches the modes of a role, or of all roles that have such a mode

@@ -60,9 +60,10 @@ type Source struct {
 	configured modes  // at start
 	modeKey    string // names configured in messages
 	grace      time.Duration
-	suites     []uint16 // of TLCP; nil: the defaults
-	perAddress int      // handshakes of one address at once
-	redial     bool     // for a new certificate
+	suites     []uint16    // of TLCP; nil: the defaults
+	perAddress int         // handshakes of one address at once
+	redial     bool        // for a new certificate
+	reloading  atomic.Bool // its files are being read, or what was read is being swapped in
 	state      atomic.Pointer[sourceState]
 	dialed     connGroup // connections of the role's dialers
 
