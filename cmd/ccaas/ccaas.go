@@ -18,6 +18,8 @@ import (
 	"path/filepath"
 	"strings"
 	"text/template"
+
+	"github.com/hyperledger/fabric/common/ccserver"
 )
 
 // Type is the package type in metadata.json that this builder claims.
@@ -122,7 +124,11 @@ func connection(data []byte, config string) ([]byte, error) {
 		}
 		members[name] = filled
 	}
-	if err := checkConnection(members); err != nil {
+	c, err := ccserver.FromMembers(members)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	return json.Marshal(members)
@@ -136,30 +142,6 @@ func fill(text string, values map[string]any) (string, error) {
 	var out strings.Builder
 	err = t.Execute(&out, values)
 	return out.String(), err
-}
-
-func checkConnection(members map[string]any) error {
-	need := []string{"address"}
-	for flag, fields := range map[string][]string{
-		"tls_required": {"root_cert"}, "client_auth_required": {"client_key", "client_cert"},
-	} {
-		on, ok := members[flag].(bool)
-		if members[flag] != nil && !ok {
-			return fmt.Errorf("%q must be true or false", flag)
-		}
-		if on {
-			need = append(need, fields...)
-		}
-	}
-	if members["client_auth_required"] == true && members["tls_required"] != true {
-		return errors.New(`"client_auth_required" needs "tls_required"`)
-	}
-	for _, field := range need {
-		if text, ok := members[field].(string); !ok || text == "" {
-			return fmt.Errorf("%q is missing or empty", field)
-		}
-	}
-	return nil
 }
 
 // copyTree copies the index definitions of a package, if it has any. Links and devices are refused: they could bring

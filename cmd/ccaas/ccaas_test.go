@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 )
 
 func folder(t *testing.T, files map[string]string) string {
@@ -48,12 +50,22 @@ func TestDetect(t *testing.T) {
 	}
 }
 
+// rootCert is the PEM text of a certificate as JSON has it.
+func rootCert(t *testing.T) string {
+	t.Helper()
+	text, err := json.Marshal(string(gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca").CertPEM))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // TestBuildAndRelease follows a package through both steps and reads what the peer reads: Fabric's documentation of
 // external builders names chaincode/server/connection.json and statedb/couchdb/indexes.
 func TestBuildAndRelease(t *testing.T) {
 	source := folder(t, map[string]string{
 		"connection.json": `{"address":"{{.peer}}-asset:9999","dial_timeout":"10s","tls_required":true,` +
-			`"root_cert":"-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n","extra":{"n":12345678901234567890}}`,
+			`"root_cert":` + rootCert(t) + `,"extra":{"n":12345678901234567890}}`,
 		"META-INF/statedb/couchdb/indexes/owner.json": `{"index":{}}`,
 		"META-INF/other/file":                         "not for the peer",
 	})
@@ -99,15 +111,16 @@ func TestBuildAndRelease(t *testing.T) {
 func TestBuildRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		`{}`:                      `"address" is missing`,
-		`{"address":1}`:           `"address" is missing`,
+		`{"address":1}`:           `"address" must be text`,
 		`{"address":"a:1"} {}`:    "something follows",
 		`[]`:                      "no valid JSON object",
 		`{"address":"{{.gone}}"}`: "cannot be filled",
 		`{"address":"{{"}`:        "cannot be filled",
 		`{"address":"a:1","tls_required":"true"}`:                                           "must be true or false",
 		`{"address":"a:1","tls_required":true}`:                                             `"root_cert" is missing`,
-		`{"address":"a:1","client_auth_required":true,"client_key":"k","client_cert":"c"}`:  `needs "tls_required"`,
-		`{"address":"a:1","tls_required":true,"root_cert":"r","client_auth_required":true}`: `is missing or empty`,
+		`{"address":"a:1","client_auth_required":true,"client_key":"k","client_cert":"c"}`:  `"tls_required" must be true`,
+		`{"address":"a:1","tls_required":true,"root_cert":"r","client_auth_required":true}`: `"client_cert" is missing or empty`,
+		`{"address":"a:1","tls_required":true,"root_cert":"/a/ca.crt"}`:                     `"root_cert" must be the PEM text`,
 	} {
 		output := t.TempDir()
 		err := Build(folder(t, map[string]string{"connection.json": text}), output, `{"peer":"p"}`)

@@ -3,9 +3,10 @@
 package externalbuilder
 
 import (
-	"errors"
 	"fmt"
+	"time"
 
+	"github.com/hyperledger/fabric/common/ccserver"
 	"github.com/hyperledger/fabric/core/container/ccintf"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
@@ -21,42 +22,30 @@ type ChaincodeServerUserData struct {
 }
 
 // ChaincodeServerInfo adds protocol and encryption pair to what upstream makes of connection.json. The protocol is always
-// explicit: what the peer speaks to other nodes says nothing about its chaincode.
+// explicit: what the peer speaks to other nodes says nothing about its chaincode. Certificates and keys are read when the peer connects.
 //
 //fork:wrap gm: chaincode-as-a-service over TLCP
 func (c *ChaincodeServerUserData) ChaincodeServerInfo(cryptoDir string) (*ccintf.ChaincodeServerInfo, error) {
-	mode, err := comm.ParseClientMode(c.TLSMode)
+	info, err := c.upstreamChaincodeServerInfo(cryptoDir)
 	if err != nil {
-		return nil, fmt.Errorf("connection.json of chaincode at %s: tls_mode: %w", c.Address, err)
+		return nil, err
 	}
-	if mode == comm.ClientGM && !c.TLSRequired {
-		return nil, fmt.Errorf("connection.json of chaincode at %s: tls_mode is gm but tls_required is not true", c.Address)
+	fields := ccserver.Connection{
+		Address: c.Address, DialTimeout: time.Duration(c.DialTimeout).String(), TLSRequired: c.TLSRequired,
+		ClientAuthRequired: c.ClientAuthRequired, ClientKey: c.ClientKey, ClientCert: c.ClientCert, RootCert: c.RootCert,
+		TLSMode: c.TLSMode, ClientEncCert: c.ClientEncCert, ClientEncKey: c.ClientEncKey,
 	}
-	if err := c.checkPair(mode); err != nil {
+	if err := fields.CheckFields(); err != nil {
 		return nil, fmt.Errorf("connection.json of chaincode at %s: %w", c.Address, err)
 	}
-	info, err := c.upstreamChaincodeServerInfo(cryptoDir)
-	if err != nil || !c.TLSRequired {
-		return info, err
+	if !c.TLSRequired {
+		return info, nil
 	}
 	options := &info.ClientConfig.SecOpts
-	if c.TLSMode != "" {
-		options.ClientMode = mode
-	}
-	if options.RequireClientCert && mode == comm.ClientGM {
+	options.ClientMode = comm.ClientMode(c.TLSMode)
+	if options.RequireClientCert && options.ClientMode == comm.ClientGM {
 		options.Certificate = []byte(c.ClientCert + "\n" + c.ClientEncCert)
 		options.Key = []byte(c.ClientKey + "\n" + c.ClientEncKey)
 	}
 	return info, nil
-}
-
-func (c *ChaincodeServerUserData) checkPair(mode comm.ClientMode) error {
-	given := c.ClientEncCert != "" || c.ClientEncKey != ""
-	switch {
-	case mode != comm.ClientGM && given:
-		return errors.New("client_enc_cert and client_enc_key are for tls_mode gm")
-	case mode == comm.ClientGM && c.ClientAuthRequired && (c.ClientEncCert == "" || c.ClientEncKey == ""):
-		return errors.New("tls_mode gm with client_auth_required needs client_enc_cert and client_enc_key beside the signing pair")
-	}
-	return nil
 }

@@ -51,9 +51,15 @@ func TestConnectionJSONRefusesContradictions(t *testing.T) {
 		"gm with half a pair": {
 			externalbuilder.ChaincodeServerUserData{TLSMode: "gm", TLSRequired: true, ClientAuthRequired: true, ClientEncKey: "x"}, "client_enc_cert",
 		},
+		"ten nanoseconds": {
+			externalbuilder.ChaincodeServerUserData{DialTimeout: 10}, "dial_timeout",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.data.Address = "cc.example.com:7052"
+			if test.data.TLSRequired {
+				test.data.RootCert, test.data.ClientCert, test.data.ClientKey = "r", "c", "k"
+			}
 			_, err := test.data.ChaincodeServerInfo("")
 			require.ErrorContains(t, err, test.want)
 			require.ErrorContains(t, err, "cc.example.com:7052")

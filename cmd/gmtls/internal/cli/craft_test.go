@@ -167,8 +167,12 @@ func (c *crafter) connection() {
 	cert, key := c.issue(c.gm, nil)
 	text, err := x509.MarshalPrivateKeyPEM(key, nil)
 	check(c.ts, err)
+	enc, encKey := c.issue(c.gm, func(t *x509.Certificate) { t.KeyUsage = pki.EncUsage })
+	encText, err := x509.MarshalPrivateKeyPEM(encKey, nil)
+	check(c.ts, err)
 	object := map[string]any{
-		"address": "cc:9999", "tls_required": true, "client_auth_required": true,
+		"address": "cc:9999", "tls_required": true, "client_auth_required": true, "tls_mode": "gm",
+		"client_enc_cert": string(pki.CertPEM(enc)), "client_enc_key": string(encText),
 		"root_cert": string(pki.CertPEM(c.gm.Cert)), "client_cert": string(pki.CertPEM(cert)), "client_key": string(text),
 	}
 	data, err := json.Marshal(object)

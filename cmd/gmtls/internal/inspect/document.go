@@ -17,6 +17,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/ccserver"
 )
 
 // json takes in a connection.json of an external chaincode, and the PEM texts in
@@ -166,23 +167,17 @@ func (r *Report) walk(where string, value any, depth int) []*Item {
 	return items
 }
 
-// connection checks the fields of a connection.json among themselves.
+// connection checks a connection.json as the builder does when its package is installed.
 func (r *Report) connection(where string, object map[string]any, item *Item) {
-	text := func(key string) string { s, _ := object[key].(string); return s }
-	need := func(key, why string) {
-		if text(key) == "" {
-			r.found(where, cause.Find(cause.Unparsable, "%s is missing, %s", key, why))
+	c, err := ccserver.FromMembers(object)
+	if err == nil {
+		item.Note = "address " + wire.Printable(c.Address)
+		if !c.TLSRequired {
+			item.Note += ", without TLS"
 		}
+		err = c.Check()
 	}
-	item.Note = "address " + wire.Printable(text("address"))
-	need("address", "so there is nothing to connect to")
-	if required, _ := object["tls_required"].(bool); !required {
-		item.Note += ", without TLS"
-		return
-	}
-	need("root_cert", "with tls_required the server cannot be verified")
-	if required, _ := object["client_auth_required"].(bool); required {
-		need("client_cert", "which client_auth_required demands")
-		need("client_key", "which client_auth_required demands")
+	if err != nil {
+		r.found(where, cause.Find(cause.Unparsable, "%s", wire.Printable(err.Error())))
 	}
 }

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ccserver knows connection.json, with which a chaincode package of type ccaas tells the peer where its server is and
+// how to reach it. The builder checks it when the package is installed, gmtls inspect before that, the peer when it connects:
+// all of them here, so that what one accepts the others do not refuse.
+package ccserver
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
+)
+
+// Connection is the content of connection.json. The first seven are upstream's, the last three ours.
+type Connection struct {
+	Address            string // host:port, or another target of gRPC with its scheme
+	DialTimeout        any    // text with a unit, or a number of nanoseconds; absent means the peer's own
+	TLSRequired        bool
+	ClientAuthRequired bool
+	ClientKey          string // PEM
+	ClientCert         string // PEM
+	RootCert           string // PEM
+	TLSMode            string // tls, also when empty, or gm
+	ClientEncCert      string // PEM; with tls_mode gm the second half of the pair
+	ClientEncKey       string // PEM
+}
+
+// FieldError says which field of a connection.json is wrong.
+type FieldError struct {
+	Field string
+	Err   error
+}
+
+// Error names the field.
+func (e *FieldError) Error() string { return fmt.Sprintf("%q %v", e.Field, e.Err) }
+
+// Unwrap returns the reason.
+func (e *FieldError) Unwrap() error { return e.Err }
+
+func wrong(field, format string, args ...any) error {
+	return &FieldError{Field: field, Err: fmt.Errorf(format, args...)}
+}
+
+// minDialTimeout tells times from numbers that lack a unit: as the peer reads a bare 10, it is 10 ns.
+const minDialTimeout = time.Millisecond
+
+// Parse decodes a connection.json and checks the type of each field. Names are compared without their case, as the peer does;
+// fields that nobody knows are passed over.
+func Parse(data []byte) (*Connection, error) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	var members map[string]any
+	if err := decoder.Decode(&members); err != nil || members == nil {
+		return nil, errors.Join(errors.New("no valid JSON object"), err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON object")
+	}
+	return FromMembers(members)
+}
+
+// FromMembers is Parse for an object that is decoded already.
+func FromMembers(members map[string]any) (*Connection, error) {
+	c := new(Connection)
+	texts := map[string]*string{
+		"address": &c.Address, "client_key": &c.ClientKey, "client_cert": &c.ClientCert, "root_cert": &c.RootCert,
+		"tls_mode": &c.TLSMode, "client_enc_cert": &c.ClientEncCert, "client_enc_key": &c.ClientEncKey,
+	}
+	flags := map[string]*bool{"tls_required": &c.TLSRequired, "client_auth_required": &c.ClientAuthRequired}
+	seen := map[string]bool{}
+	for name, value := range members {
+		field, ok := strings.ToLower(name), true
+		switch {
+		case texts[field] != nil:
+			if *texts[field], ok = value.(string); !ok && value != nil {
+				return nil, wrong(field, "must be text")
+			}
+		case flags[field] != nil:
+			if *flags[field], ok = value.(bool); !ok && value != nil {
+				return nil, wrong(field, "must be true or false")
+			}
+		case field == "dial_timeout":
+			c.DialTimeout = value
+		default:
+			continue
+		}
+		if seen[field] {
+			return nil, wrong(field, "is there twice")
+		}
+		seen[field] = true
+	}
+	return c, nil
+}
+
+// Check checks the fields and what they hold: what it accepts, the peer can connect with.
+func (c *Connection) Check() error {
+	if err := c.CheckFields(); err != nil {
+		return err
+	}
+	if !c.TLSRequired {
+		if c.ClientAuthRequired { // the peer would connect in the clear, and present nothing
+			return wrong("tls_required", "must be true, since client_auth_required is")
+		}
+		return nil
+	}
+	if err := c.checkRoots(); err != nil || !c.ClientAuthRequired {
+		return err
+	}
+	leaf, err := c.checkPair("client_cert", c.ClientCert, "client_key", c.ClientKey)
+	if err != nil || c.TLSMode != "gm" {
+		return err
+	}
+	second, err := c.checkPair("client_enc_cert", c.ClientEncCert, "client_enc_key", c.ClientEncKey)
+	if err != nil {
+		return err
+	}
+	if err := x509.CheckPairUsage(leaf, second); errors.Is(err, x509.ErrPairSigningUsage) {
+		return wrong("client_cert", "cannot be used: %w", err)
+	} else if err != nil {
+		return wrong("client_enc_cert", "cannot be used: %w", err)
+	}
+	if err := x509.CheckPairNames(leaf, second); err != nil {
+		return wrong("client_enc_cert", "does not go with client_cert: %w", err)
+	}
+	return nil
+}
+
+// CheckFields checks the fields among themselves, and reads no certificate.
+func (c *Connection) CheckFields() error {
+	if err := c.checkAddress(); err != nil {
+		return err
+	}
+	if err := c.checkTimeout(); err != nil {
+		return err
+	}
+	gm := c.TLSMode == "gm"
+	switch {
+	case c.TLSMode != "" && c.TLSMode != "tls" && !gm:
+		return wrong("tls_mode", "is %q: use tls or gm", c.TLSMode)
+	case gm && !c.TLSRequired:
+		return wrong("tls_required", "must be true, since tls_mode is gm")
+	case !gm && (c.ClientEncCert != "" || c.ClientEncKey != ""):
+		return wrong("client_enc_cert", "and client_enc_key are for tls_mode gm")
+	case !c.TLSRequired:
+		return nil
+	}
+	needed := []struct{ field, value string }{{"root_cert", c.RootCert}}
+	if c.ClientAuthRequired {
+		needed = append(needed, []struct{ field, value string }{{"client_cert", c.ClientCert}, {"client_key", c.ClientKey}}...)
+		if gm {
+			needed = append(needed, []struct{ field, value string }{{"client_enc_cert", c.ClientEncCert}, {"client_enc_key", c.ClientEncKey}}...)
+		}
+	}
+	for _, n := range needed {
+		if n.value == "" {
+			return wrong(n.field, "is missing or empty")
+		}
+	}
+	return nil
+}
+
+func (c *Connection) checkAddress() error {
+	switch {
+	case c.Address == "":
+		return wrong("address", "is missing or empty")
+	case strings.Contains(c.Address, "://"), strings.HasPrefix(c.Address, "unix:"), strings.HasPrefix(c.Address, "dns:"):
+		return nil // a target with its scheme, which gRPC reads
+	}
+	host, port, err := net.SplitHostPort(c.Address)
+	if err != nil || host == "" {
+		return wrong("address", "is %q: write host:port", c.Address)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return wrong("address", "is %q: write host:port, with a port from 1 to 65535", c.Address)
+	}
+	return nil
+}
+
+// checkTimeout takes what the peer takes, but nothing that it takes for less than a millisecond.
+func (c *Connection) checkTimeout() error {
+	var timeout time.Duration
+	switch value := c.DialTimeout.(type) {
+	case nil:
+		return nil
+	case string:
+		var err error
+		if timeout, err = time.ParseDuration(value); err != nil {
+			return wrong("dial_timeout", "is %q: write a time with its unit, such as 10s", value)
+		}
+	case json.Number:
+		n, err := value.Float64()
+		if err != nil {
+			return wrong("dial_timeout", "is %s: write a time with its unit, such as \"10s\"", value)
+		}
+		timeout = time.Duration(n)
+	case float64:
+		timeout = time.Duration(value)
+	default:
+		return wrong("dial_timeout", "must be text with a unit, such as \"10s\"")
+	}
+	if timeout != 0 && timeout < minDialTimeout {
+		return wrong("dial_timeout", "is %v, which the peer takes for %s: write a time with its unit, such as \"10s\"", c.DialTimeout, timeout)
+	}
+	return nil
+}
+
+func (c *Connection) checkRoots() error {
+	roots, err := material.ParseCertificates("", []byte(c.RootCert))
+	if err != nil {
+		return wrong("root_cert", "must be the PEM text of certificates, no path: %w", err)
+	}
+	gm := false
+	for _, root := range roots {
+		gm = gm || root.Family() == material.SM2
+	}
+	switch {
+	case c.TLSMode == "gm" && !gm:
+		return wrong("root_cert", "holds no SM2 certificate, which tls_mode gm needs")
+	case c.TLSMode != "gm" && allSM2(roots):
+		return wrong("root_cert", "holds SM2 certificates alone, which need tls_mode gm")
+	}
+	return nil
+}
+
+func allSM2(certs []*material.Certificate) bool {
+	for _, c := range certs {
+		if c.Family() != material.SM2 {
+			return false
+		}
+	}
+	return true
+}
+
+// checkPair returns the owner's certificate.
+func (c *Connection) checkPair(certField, certText, keyField, keyText string) (*x509.Certificate, error) {
+	file, err := material.Parse("", []byte(certText))
+	if err != nil {
+		return nil, wrong(certField, "must be the PEM text of a certificate, no path: %w", err)
+	}
+	if _, err := file.Chain(nil); err != nil {
+		return nil, wrong(certField, "cannot be used: %w", err)
+	}
+	keys, err := material.Parse("", []byte(keyText))
+	if err != nil {
+		return nil, wrong(keyField, "must be the PEM text of a private key, no path: %w", err)
+	}
+	key, err := keys.PrivateKey(nil)
+	if err != nil {
+		return nil, wrong(keyField, "cannot be used: %w", err)
+	}
+	chain, err := file.Chain(key)
+	if err != nil {
+		return nil, wrong(keyField, "does not go with %s: %w", certField, err)
+	}
+	if gm := chain[0].Family() == material.SM2; gm != (c.TLSMode == "gm") {
+		return nil, wrong(certField, "is %s, and tls_mode is %q", chain[0].Family(), c.mode())
+	}
+	return chain[0].Certificate, nil
+}
+
+func (c *Connection) mode() string {
+	if c.TLSMode == "" {
+		return "tls"
+	}
+	return c.TLSMode
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ccserver
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+)
+
+// gm is a connection.json that the peer can use.
+func gm(t *testing.T) map[string]any {
+	t.Helper()
+	ca := gmtlstest.NewCA(t)
+	pair := ca.NewPair(t, "localhost")
+	return map[string]any{
+		"address": "cc.example.com:9999", "dial_timeout": "10s", "tls_required": true, "tls_mode": "gm", "client_auth_required": true,
+		"root_cert": string(ca.CertPEM), "client_cert": string(pair.SignCert), "client_key": string(pair.SignKey),
+		"client_enc_cert": string(pair.EncCert), "client_enc_key": string(pair.EncKey),
+	}
+}
+
+func check(t *testing.T, members map[string]any) error {
+	t.Helper()
+	text, err := json.Marshal(members)
+	require.NoError(t, err)
+	c, err := Parse(text)
+	if err != nil {
+		return err
+	}
+	return c.Check()
+}
+
+func TestGoodConnections(t *testing.T) {
+	for name, change := range map[string]func(map[string]any){
+		"whole":                    func(map[string]any) {},
+		"without client":           func(m map[string]any) { m["client_auth_required"] = false },
+		"without timeout":          func(m map[string]any) { delete(m, "dial_timeout") },
+		"nanoseconds":              func(m map[string]any) { m["dial_timeout"] = 10000000000 },
+		"capital letters":          func(m map[string]any) { m["Address"] = m["address"]; delete(m, "address") },
+		"a target of gRPC":         func(m map[string]any) { m["address"] = "dns:///cc.example.com:9999" },
+		"a field of somebody else": func(m map[string]any) { m["owner"] = []int{1} },
+		"null":                     func(m map[string]any) { m["dial_timeout"] = nil },
+		"in the clear": func(m map[string]any) {
+			clear(m)
+			m["address"] = "127.0.0.1:9999"
+		},
+	} {
+		m := gm(t)
+		change(m)
+		require.NoError(t, check(t, m), name)
+	}
+}
+
+// TestBadConnections: each is refused by the name of its field.
+func TestBadConnections(t *testing.T) {
+	other := gm(t)
+	for name, c := range map[string]struct {
+		field  string
+		change func(map[string]any)
+	}{
+		"no address":           {"address", func(m map[string]any) { delete(m, "address") }},
+		"no port":              {"address", func(m map[string]any) { m["address"] = "cc.example.com" }},
+		"port is no number":    {"address", func(m map[string]any) { m["address"] = "cc.example.com:http" }},
+		"port is 0":            {"address", func(m map[string]any) { m["address"] = "cc.example.com:0" }},
+		"no host":              {"address", func(m map[string]any) { m["address"] = ":9999" }},
+		"address is a number":  {"address", func(m map[string]any) { m["address"] = 9999 }},
+		"address twice":        {"address", func(m map[string]any) { m["Address"] = "a:1" }},
+		"timeout without unit": {"dial_timeout", func(m map[string]any) { m["dial_timeout"] = 10 }},
+		"timeout as bare text": {"dial_timeout", func(m map[string]any) { m["dial_timeout"] = "10" }},
+		"timeout of no type":   {"dial_timeout", func(m map[string]any) { m["dial_timeout"] = true }},
+		"timeout below 0":      {"dial_timeout", func(m map[string]any) { m["dial_timeout"] = "-1s" }},
+		"flag as text":         {"tls_required", func(m map[string]any) { m["tls_required"] = "true" }},
+		"mode in capitals":     {"tls_mode", func(m map[string]any) { m["tls_mode"] = "GM" }},
+		"mode dual":            {"tls_mode", func(m map[string]any) { m["tls_mode"] = "dual" }},
+		"gm without TLS":       {"tls_required", func(m map[string]any) { m["tls_required"] = false }},
+		"client without TLS":   {"tls_required", func(m map[string]any) { clear(m); m["address"], m["client_auth_required"] = "a:1", true }},
+		"pair without gm":      {"client_enc_cert", func(m map[string]any) { delete(m, "tls_mode") }},
+		"no root":              {"root_cert", func(m map[string]any) { delete(m, "root_cert") }},
+		"root is a path":       {"root_cert", func(m map[string]any) { m["root_cert"] = "/etc/ca.crt" }},
+		"root is a key":        {"root_cert", func(m map[string]any) { m["root_cert"] = m["client_key"] }},
+		"SM2 root for TLS": {"root_cert", func(m map[string]any) {
+			clear(m)
+			m["address"], m["tls_required"], m["root_cert"] = "a:1", true, other["root_cert"]
+		}},
+		"no client certificate":  {"client_cert", func(m map[string]any) { delete(m, "client_cert") }},
+		"no client key":          {"client_key", func(m map[string]any) { delete(m, "client_key") }},
+		"no encryption pair":     {"client_enc_cert", func(m map[string]any) { delete(m, "client_enc_cert"); delete(m, "client_enc_key") }},
+		"no encryption key":      {"client_enc_key", func(m map[string]any) { delete(m, "client_enc_key") }},
+		"key of another":         {"client_key", func(m map[string]any) { m["client_key"] = other["client_key"] }},
+		"encryption key swapped": {"client_enc_key", func(m map[string]any) { m["client_enc_key"] = m["client_key"] }},
+		"certificate is a key":   {"client_cert", func(m map[string]any) { m["client_cert"] = m["client_key"] }},
+		"key is a path":          {"client_key", func(m map[string]any) { m["client_key"] = "/etc/client.key" }},
+		"halves exchanged": {"client_cert", func(m map[string]any) {
+			m["client_cert"], m["client_enc_cert"] = m["client_enc_cert"], m["client_cert"]
+			m["client_key"], m["client_enc_key"] = m["client_enc_key"], m["client_key"]
+		}},
+		"halves of two owners": {"client_enc_cert", func(m map[string]any) {
+			m["client_enc_cert"], m["client_enc_key"] = other["client_enc_cert"], other["client_enc_key"]
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := gm(t)
+			c.change(m)
+			err := check(t, m)
+			var field *FieldError
+			require.ErrorAs(t, err, &field)
+			require.Equal(t, c.field, field.Field, "%v", err)
+		})
+	}
+	for _, text := range []string{"", "[]", "null", "{} {}", `{"address"`} {
+		_, err := Parse([]byte(text))
+		require.Error(t, err, text)
+	}
+}
+
+// TestCases: files that people had.
+func TestCases(t *testing.T) {
+	for file, field := range map[string]string{
+		"mode-GM": "tls_mode", "timeout-number": "dial_timeout", "no-enc": "client_enc_cert", "root-path": "root_cert",
+	} {
+		text, err := os.ReadFile(filepath.Join("../crypto/material/testdata/cases/connection-json", file+".json"))
+		require.NoError(t, err)
+		c, err := Parse(text)
+		if err == nil {
+			err = c.Check()
+		}
+		var wrong *FieldError
+		require.True(t, errors.As(err, &wrong), "%s: %v", file, err)
+		require.Equal(t, field, wrong.Field, file)
+	}
+}
