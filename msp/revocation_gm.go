@@ -6,9 +6,12 @@ import (
 	"bytes"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"path/filepath"
+	"slices"
 
 	m "github.com/hyperledger/fabric-protos-go/msp"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/pkg/errors"
 )
 
@@ -45,6 +48,43 @@ func (msp *bccspmsp) setupCRLs(conf *m.FabricMSPConfig) error {
 		}
 	}
 	return nil
+}
+
+// checkLists judges the revocation lists of an MSP's folder as setup does, where the file of one that is refused can be found.
+func checkLists(dir string, fabric *m.FabricMSPConfig) error {
+	if len(fabric.RevocationList) == 0 {
+		return nil
+	}
+	var issuers []*x509.Certificate
+	for _, text := range slices.Concat(fabric.RootCerts, fabric.IntermediateCerts, fabric.TlsRootCerts, fabric.TlsIntermediateCerts) {
+		certs, err := material.ParseCertificates("CA of MSP "+fabric.Name, text)
+		if err != nil {
+			return err
+		}
+		issuers = append(issuers, certs[0].Certificate)
+	}
+	for _, text := range fabric.RevocationList {
+		lists, err := material.ParseLists("revocation list of MSP "+fabric.Name, text)
+		if err != nil {
+			return err
+		}
+		if err := checkCRL(lists[0].CertificateList, issuers); err != nil {
+			return errors.WithMessagef(err, "%s: revocation list of issuer %s", fileOfList(dir, text), lists[0].TBSCertList.Issuer)
+		}
+	}
+	return nil
+}
+
+// fileOfList finds the file in which a list, in PEM, was read.
+func fileOfList(dir string, text []byte) string {
+	folder := filepath.Join(dir, crlsfolder)
+	objects, _ := readFolder(folder)
+	for _, o := range objects {
+		if bytes.Equal(o.PEM(), text) {
+			return o.(*material.List).File
+		}
+	}
+	return folder
 }
 
 // checkCRL is nil for lists that SM2 has no part in.

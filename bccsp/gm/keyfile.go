@@ -10,6 +10,7 @@ import (
 
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
 // Suffixes of key files: the name is hex(SKI) + "_" + suffix, as Fabric's file key store has it.
@@ -52,32 +53,38 @@ func EncodeKey(k bccsp.Key, password []byte) (suffix string, text []byte, err er
 	return "", nil, fmt.Errorf("gm: a key of type %T cannot be stored", k)
 }
 
-// DecodeKey is the inverse of EncodeKey, and takes every form of SM2 private keys that gmx509.ParsePrivateKeyPEM does.
-// It returns ErrOtherKey for anything that is not a key of this package, so that a caller can try its own.
-// Files that do look like one but cannot be used give gmx509.ErrNoPassword, gmx509.ErrWrongPassword or what is wrong.
+// DecodeKey is the inverse of EncodeKey, and takes every form of SM2 private keys that package material reads, beside which
+// the certificate may stand. It returns ErrOtherKey for anything that is not a key of this package, so that a caller can try
+// its own. Files that do look like one but cannot be used give gmx509.ErrNoPassword, gmx509.ErrWrongPassword or what is wrong.
 func DecodeKey(text, password []byte) (bccsp.Key, error) {
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, ErrOtherKey
-	}
-	switch block.Type {
-	case pemSM4:
-		return newSM4Key(block.Bytes)
-	case pemSM4Encrypted:
-		if len(password) == 0 {
-			return nil, gmx509.ErrNoPassword
+	if block, _ := pem.Decode(text); block != nil {
+		switch block.Type {
+		case pemSM4:
+			return newSM4Key(block.Bytes)
+		case pemSM4Encrypted:
+			if len(password) == 0 {
+				return nil, gmx509.ErrNoPassword
+			}
+			raw, err := gmx509.DecryptPBES2(block.Bytes, password)
+			if err != nil {
+				return nil, err
+			}
+			return newSM4Key(raw)
+		case "PUBLIC KEY":
+			return decodePublicKey(text)
 		}
-		raw, err := gmx509.DecryptPBES2(block.Bytes, password)
-		if err != nil {
-			return nil, err
-		}
-		return newSM4Key(raw)
-	case "PUBLIC KEY":
-		return decodePublicKey(text)
 	}
-	key, err := gmx509.ParsePrivateKeyPEM(text, password)
+	return decodePrivateKey(text, password)
+}
+
+func decodePrivateKey(text, password []byte) (bccsp.Key, error) {
+	file, err := material.Parse("", text)
 	if err != nil {
-		if block.Type == "ENCRYPTED PRIVATE KEY" || block.Type == "SM2 PRIVATE KEY" || gmx509.NamesGM(block.Bytes) {
+		return nil, fmt.Errorf("%w: %w", ErrOtherKey, err)
+	}
+	key, err := file.PrivateKey(password)
+	if err != nil {
+		if len(file.Keys) == 1 && (file.Keys[0].Encrypted() || file.Keys[0].NamesSM2()) {
 			return nil, err
 		}
 		return nil, fmt.Errorf("%w: %w", ErrOtherKey, err)

@@ -88,6 +88,11 @@ func (k *Key) Form() Form {
 	return FormOf(k.block.Bytes)
 }
 
+// NamesSM2 reports whether the key, though it may not decode, is SM2's by its label or by the name of its curve.
+func (k *Key) NamesSM2() bool {
+	return k.block.Type == "SM2 PRIVATE KEY" || x509.NamesGM(k.block.Bytes)
+}
+
 // Open decodes the key: *sm2.PrivateKey, *ecdsa.PrivateKey, *rsa.PrivateKey or ed25519.PrivateKey. The passphrase is used if
 // the key is encrypted, and may else be nil. The error is an *Error, and wraps gmx509.ErrNoPassword or
 // gmx509.ErrWrongPassword where one of these is the reason.

@@ -37,7 +37,7 @@ func Split(name string, data []byte) ([]Object, error) {
 	}
 	switch {
 	case len(bytes.TrimSpace(data)) == 0:
-		return fail("it is empty", "")
+		return nil, &Error{File: name, Err: ErrEmpty}
 	case isDER(data):
 		return splitDER(name, data)
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
@@ -54,7 +54,7 @@ func Split(name string, data []byte) ([]Object, error) {
 	if damaged := damagedLine(text); damaged > 0 {
 		return fail(fmt.Sprintf("line %d is a damaged BEGIN or END line", damaged), "fetch the file anew")
 	}
-	return fail("it is neither PEM nor DER", "give a file that holds what is asked for")
+	return nil, &Error{File: name, Err: ErrOther}
 }
 
 func bareRemedy(form Form) string {

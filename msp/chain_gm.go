@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package msp
+
+import (
+	"time"
+
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/pkg/errors"
+)
+
+// getUniqueValidationChain verifies a certificate under the CAs of the MSP.
+//
+//fork:wrap gm: says what is meant where the library's text misleads: CAs that were renewed, CAs that constrain names
+func (msp *bccspmsp) getUniqueValidationChain(cert *x509.Certificate, opts x509.VerifyOptions) ([]*x509.Certificate, error) {
+	chain, err := msp.upstreamGetUniqueValidationChain(cert, opts)
+	return chain, explainChain(err, cert)
+}
+
+// explainChain adds the reason to an error of verification. An MSP looks at a chain at the time from which the certificate is
+// valid, so that an identity stays one when a CA expires; for a CA that became valid later the library then prints that
+// time as the current one.
+func explainChain(err error, cert *x509.Certificate) error {
+	var invalid x509.CertificateInvalidError
+	if !errors.As(err, &invalid) || invalid.Cert == nil {
+		return err
+	}
+	switch {
+	case invalid.Reason == x509.Expired && cert.NotBefore.Before(invalid.Cert.NotBefore):
+		return errors.Wrapf(err, "the certificate of %q is valid from %s, and its CA %q from %s only: if the CA was renewed with its key, "+
+			"put its older certificate back beside the new one", cert.Subject, cert.NotBefore.UTC().Format(time.RFC3339),
+			invalid.Cert.Subject, invalid.Cert.NotBefore.UTC().Format(time.RFC3339))
+	case invalid.Reason == x509.NameConstraintsWithoutSANs:
+		return errors.Wrapf(err, "the certificate of %q has a host name as its common name and no subject alternative name, "+
+			"and its CA %q, or one above it, has name constraints: issue it with an alternative name", cert.Subject, cert.Issuer)
+	}
+	return err
+}
