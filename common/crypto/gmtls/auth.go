@@ -17,29 +17,6 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
-const (
-	signUsage = smx509.KeyUsageDigitalSignature | smx509.KeyUsageContentCommitment
-	encUsage  = smx509.KeyUsageKeyEncipherment | smx509.KeyUsageDataEncipherment | smx509.KeyUsageKeyAgreement
-)
-
-var (
-	errSignUsage = errors.New("the signing certificate (the first of the pair) has no KeyUsage digitalSignature or contentCommitment")
-	errEncUsage  = errors.New("the encryption certificate (the second of the pair) has no KeyUsage keyEncipherment, dataEncipherment or keyAgreement")
-	errUnpaired  = errors.New("the two certificates of the pair differ in subject or issuer (Config.AllowUnpairedCertificates accepts that)")
-)
-
-// checkPairUsage checks that each certificate of a pair has a KeyUsage for its
-// slot (GB/T 38636-2020, 6.4.5.3). enc may be nil.
-func checkPairUsage(sign, enc *smx509.Certificate) error {
-	if sign.KeyUsage&signUsage == 0 {
-		return errSignUsage
-	}
-	if enc != nil && enc.KeyUsage&encUsage == 0 {
-		return errEncUsage
-	}
-	return nil
-}
-
 // peer is the other end as it authenticated itself. It is immutable, for
 // caches and sessions share it.
 type peer struct {
@@ -103,7 +80,10 @@ func parsePeer(ders [][]byte) (*peer, error) {
 		if cert.SignatureAlgorithm != smx509.SM2WithSM3 {
 			return nil, failf(AlertUnsupportedCertificate, "certificate %d of the peer is not signed with SM2 and SM3", i)
 		}
-		p.raw[i], p.certs[i], p.std[i] = cert.Raw, cert, stdCertificate(cert)
+		p.raw[i], p.certs[i] = cert.Raw, cert
+		if p.std[i], err = gmx509.FromEngine(cert); err != nil {
+			return nil, failf(AlertBadCertificate, "parsing certificate %d of the peer: %w", i, err)
+		}
 		if i < 2 {
 			continue
 		}
@@ -112,18 +92,18 @@ func parsePeer(ders [][]byte) (*peer, error) {
 			return nil, err
 		}
 	}
-	var encCert *smx509.Certificate
+	var encCert *x509.Certificate
 	var err error
 	if p.sign, err = sm2Key("signing", p.certs[0]); err != nil {
 		return nil, err
 	}
 	if len(ders) > 1 && !p.certs[1].IsCA {
-		encCert = p.certs[1]
-		if p.enc, err = sm2Key("encryption", encCert); err != nil {
+		encCert = p.std[1]
+		if p.enc, err = sm2Key("encryption", p.certs[1]); err != nil {
 			return nil, err
 		}
 	}
-	if err := checkPairUsage(p.certs[0], encCert); err != nil {
+	if err := gmx509.CheckPairUsage(p.std[0], encCert); err != nil {
 		return nil, fail(AlertUnsupportedCertificate, err)
 	}
 	return p, nil
@@ -160,8 +140,10 @@ func (p *peer) verify(t trust, pool *cachedPool, now time.Time) ([][]*smx509.Cer
 		KeyUsages:   []smx509.ExtKeyUsage{t.usage},
 	}
 	leaves := p.leaves()
-	if len(leaves) == 2 && !t.unpaired && !isPair(leaves[0], leaves[1]) {
-		return nil, errUnpaired
+	if len(leaves) == 2 && !t.unpaired {
+		if err := gmx509.CheckPairNames(p.std[0], p.std[1]); err != nil {
+			return nil, err
+		}
 	}
 	if len(p.certs) > len(leaves) {
 		opts.Intermediates = smx509.NewCertPool()
@@ -185,7 +167,12 @@ func (p *peer) verify(t trust, pool *cachedPool, now time.Time) ([][]*smx509.Cer
 	for i, cert := range p.certs {
 		known[cert] = p.std[i]
 	}
-	p.signChains, p.encChains = stdChains(signChains, known), stdChains(encChains, known)
+	if p.signChains, err = stdChains(signChains, known); err != nil {
+		return nil, err
+	}
+	if p.encChains, err = stdChains(encChains, known); err != nil {
+		return nil, err
+	}
 	return slices.Concat(signChains, encChains), nil
 }
 
@@ -201,10 +188,6 @@ func (pool *cachedPool) chains(cert *smx509.Certificate, opts smx509.VerifyOptio
 		}
 	}
 	return cert.Verify(opts)
-}
-
-func isPair(sign, enc *smx509.Certificate) bool {
-	return bytes.Equal(sign.RawSubject, enc.RawSubject) && bytes.Equal(sign.RawIssuer, enc.RawIssuer)
 }
 
 func (p *peer) narrowValidity(chains [][]*smx509.Certificate) {
@@ -264,7 +247,13 @@ func (c *Conn) identify(ders [][]byte, t *trust) (*peer, error) {
 }
 
 func (c *Conn) verificationError(p *peer, err error) error {
-	return fail(alertForVerification(err), &CertificateVerificationError{UnverifiedCertificates: p.std, Err: err})
+	alert := alertForVerification(err)
+	if alert == AlertUnknownCA {
+		if reason := gmx509.Explain(p.std, c.config.Authorities); reason != nil {
+			err = fmt.Errorf("%w (%w)", reason, err)
+		}
+	}
+	return fail(alert, &CertificateVerificationError{UnverifiedCertificates: p.std, Err: err})
 }
 
 // consultCallbacks calls VerifyPeerCertificate and VerifyConnection.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/sm2"
+
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // Certificates that no issuer's software would write: the parts of a good one
@@ -137,15 +139,15 @@ var badDERTable = []struct {
 	alert AlertError
 	text  string
 }{
-	{"version 1 without extensions", tbs(func(c *derTBS) { c.Version, c.Extensions = 0, nil }), AlertUnsupportedCertificate, errSignUsage.Error()},
-	{"version 1 with extensions", tbs(func(c *derTBS) { c.Version = 0 }), AlertUnsupportedCertificate, errSignUsage.Error()},
+	{"version 1 without extensions", tbs(func(c *derTBS) { c.Version, c.Extensions = 0, nil }), AlertUnsupportedCertificate, gmx509.ErrPairSigningUsage.Error()},
+	{"version 1 with extensions", tbs(func(c *derTBS) { c.Version = 0 }), AlertUnsupportedCertificate, gmx509.ErrPairSigningUsage.Error()},
 	{"version 4", tbs(func(c *derTBS) { c.Version = 3 }), AlertBadCertificate, "parsing certificate 0 of the peer"},
 	{"negative serial number", tbs(func(c *derTBS) { c.Serial = big.NewInt(-7) }), AlertBadCertificate, "parsing certificate 0 of the peer"},
 	{"the same extension twice", tbs(func(c *derTBS) { c.Extensions = append(c.Extensions, c.Extensions[0]) }), AlertBadCertificate, "duplicate extension"},
 	{"validity that ends before it begins", tbs(func(c *derTBS) {
 		c.Validity.NotBefore, c.Validity.NotAfter = c.Validity.NotAfter, c.Validity.NotBefore
 	}), AlertCertificateExpired, "expired or is not yet valid"},
-	{"KeyUsage without bits", extension(oidKeyUsage, 3, 1, 0), AlertUnsupportedCertificate, errSignUsage.Error()},
+	{"KeyUsage without bits", extension(oidKeyUsage, 3, 1, 0), AlertUnsupportedCertificate, gmx509.ErrPairSigningUsage.Error()},
 	{"KeyUsage that is no bit string", extension(oidKeyUsage, 4, 1, 0x80), AlertBadCertificate, "parsing certificate 0 of the peer"},
 	{"alternative names that are no list", extension(oidSAN, 4, 0), AlertBadCertificate, "parsing certificate 0 of the peer"},
 	{"alternative name of three bytes for an address", extension(oidSAN, 0x30, 5, 0x87, 3, 1, 2, 3), AlertBadCertificate, "parsing certificate 0 of the peer"},

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
+
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // badCerts makes what a peer presents in the cases below.
@@ -158,21 +160,21 @@ var badCertTable = []struct {
 	{"authority in the encryption slot", byClient, func(b *badCerts) [][]byte {
 		return append(b.inter.pair(b.t, testName, nil).Certificate[:1], b.inter.cert.Raw)
 	}, AlertBadCertificate, "no encryption certificate in the second place"},
-	{"swapped pair", byBoth, func(b *badCerts) [][]byte { return [][]byte{b.pair[1], b.pair[0]} }, AlertUnsupportedCertificate, errSignUsage.Error()},
-	{"signing certificate twice", byBoth, func(b *badCerts) [][]byte { return [][]byte{b.pair[0], b.pair[0]} }, AlertUnsupportedCertificate, errEncUsage.Error()},
-	{"encryption certificate twice", byBoth, func(b *badCerts) [][]byte { return [][]byte{b.pair[1], b.pair[1]} }, AlertUnsupportedCertificate, errSignUsage.Error()},
+	{"swapped pair", byBoth, func(b *badCerts) [][]byte { return [][]byte{b.pair[1], b.pair[0]} }, AlertUnsupportedCertificate, gmx509.ErrPairSigningUsage.Error()},
+	{"signing certificate twice", byBoth, func(b *badCerts) [][]byte { return [][]byte{b.pair[0], b.pair[0]} }, AlertUnsupportedCertificate, gmx509.ErrPairEncryptionUsage.Error()},
+	{"encryption certificate twice", byBoth, func(b *badCerts) [][]byte { return [][]byte{b.pair[1], b.pair[1]} }, AlertUnsupportedCertificate, gmx509.ErrPairSigningUsage.Error()},
 	{"signing certificate without KeyUsage", byBoth, func(b *badCerts) [][]byte {
 		return [][]byte{b.leaf(b.root, 0, nil), b.pair[1]}
-	}, AlertUnsupportedCertificate, errSignUsage.Error()},
+	}, AlertUnsupportedCertificate, gmx509.ErrPairSigningUsage.Error()},
 	{"encryption certificate without KeyUsage", byBoth, func(b *badCerts) [][]byte {
 		return [][]byte{b.pair[0], b.leaf(b.root, 0, nil)}
-	}, AlertUnsupportedCertificate, errEncUsage.Error()},
+	}, AlertUnsupportedCertificate, gmx509.ErrPairEncryptionUsage.Error()},
 	{"signing certificate for certificates only", byBoth, func(b *badCerts) [][]byte {
 		return [][]byte{b.leaf(b.root, smx509.KeyUsageCertSign|smx509.KeyUsageCRLSign, nil), b.pair[1]}
-	}, AlertUnsupportedCertificate, errSignUsage.Error()},
+	}, AlertUnsupportedCertificate, gmx509.ErrPairSigningUsage.Error()},
 	{"encryption certificate for revocation lists only", byBoth, func(b *badCerts) [][]byte {
 		return [][]byte{b.pair[0], b.leaf(b.root, smx509.KeyUsageCRLSign, nil)}
-	}, AlertUnsupportedCertificate, errEncUsage.Error()},
+	}, AlertUnsupportedCertificate, gmx509.ErrPairEncryptionUsage.Error()},
 	{"extended usage of the signing certificate", byBoth, func(b *badCerts) [][]byte {
 		return [][]byte{b.signCert(codeSigning), b.pair[1]}
 	}, AlertUnsupportedCertificate, "signing certificate: x509: certificate specifies an incompatible key usage"},

@@ -263,6 +263,11 @@ type Config struct {
 	// accepts nobody.
 	ClientCAs *smx509.CertPool
 
+	// Authorities are the certificates in RootCAs and ClientCAs, which these
+	// pools do not give out. They say why a peer without a chain has none, and
+	// serve for nothing else: see gmx509.Explain. nil explains nothing.
+	Authorities []*x509.Certificate
+
 	// ClientAuth is the server's policy for client certificates.
 	ClientAuth ClientAuthType
 

@@ -317,11 +317,11 @@ func (c *Certificate) leaf() *x509.Certificate {
 	if c.Leaf != nil || len(c.Certificate) == 0 {
 		return c.Leaf
 	}
-	cert, err := gmx509.ParseCertificateSM(c.Certificate[0])
+	cert, err := gmx509.ParseCertificate(c.Certificate[0])
 	if err != nil {
 		return nil
 	}
-	return stdCertificate(cert)
+	return cert
 }
 
 // sendFlight sends from ServerHello to ServerHelloDone.

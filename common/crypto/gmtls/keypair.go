@@ -4,138 +4,123 @@ package gmtls
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"encoding/pem"
-	"errors"
+	"crypto/x509"
 	"fmt"
-	"os"
-	"strings"
+	"time"
 
-	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
 
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
-// LoadX509KeyPair reads a certificate pair from four PEM files. See X509KeyPair.
+// LoadX509KeyPair reads a certificate pair from four files, in the forms that
+// package material reads. Two of them may be one file. See NewCertificate.
 func LoadX509KeyPair(signCertFile, signKeyFile, encCertFile, encKeyFile string) (Certificate, error) {
-	var data [4][]byte
+	var files [4]*material.File
 	for i, name := range []string{signCertFile, signKeyFile, encCertFile, encKeyFile} {
 		var err error
-		if data[i], err = os.ReadFile(name); err != nil {
+		if files[i], err = material.Read(name); err != nil {
 			return Certificate{}, fmt.Errorf("gmtls: reading the certificate pair: %w", err)
 		}
 	}
-	cert, err := X509KeyPair(data[0], data[1], data[2], data[3])
-	if err != nil {
-		return Certificate{}, fmt.Errorf("%w (signing pair %s and %s, encryption pair %s and %s)",
-			err, signCertFile, signKeyFile, encCertFile, encKeyFile)
-	}
-	return cert, nil
+	return pairOf(files)
 }
 
-// X509KeyPair parses a certificate pair from PEM. signCert and encCert each
-// start with their leaf, which further certificates of the chain may follow;
-// those of signCert come before those of encCert in the result and duplicates
-// are dropped. Keys are unencrypted SM2 keys in PKCS#8, SEC 1 or the "SM2
-// PRIVATE KEY" form, and must belong to their certificates. The certificates'
-// KeyUsage must allow what their slot is for.
+// X509KeyPair is LoadX509KeyPair for the contents of the files. The keys must
+// not be encrypted.
 func X509KeyPair(signCert, signKey, encCert, encKey []byte) (Certificate, error) {
-	signChain, err := decodeChain("signing", signCert)
-	if err != nil {
-		return Certificate{}, err
+	var files [4]*material.File
+	for i, part := range []struct {
+		name string
+		text []byte
+	}{{"signing certificate", signCert}, {"signing key", signKey}, {"encryption certificate", encCert}, {"encryption key", encKey}} {
+		var err error
+		if files[i], err = material.Parse(part.name, part.text); err != nil {
+			return Certificate{}, fmt.Errorf("gmtls: %w", err)
+		}
 	}
-	encChain, err := decodeChain("encryption", encCert)
-	if err != nil {
-		return Certificate{}, err
+	return pairOf(files)
+}
+
+func pairOf(files [4]*material.File) (Certificate, error) {
+	var keys [2]crypto.PrivateKey
+	var certs [2][]*material.Certificate
+	for i := range keys {
+		var err error
+		if keys[i], err = files[2*i+1].PrivateKey(nil); err != nil {
+			return Certificate{}, fmt.Errorf("gmtls: %w", err)
+		}
+		if certs[i], err = files[2*i].Chain(keys[i]); err != nil {
+			return Certificate{}, fmt.Errorf("gmtls: %w (key: %s)", err, files[2*i+1].Name)
+		}
 	}
-	signPriv, signLeaf, err := matchKey("signing", signChain[0], signKey)
-	if err != nil {
-		return Certificate{}, err
+	return NewCertificate(certs[0], keys[0], certs[1], keys[1])
+}
+
+// NewCertificate makes a certificate pair. sign and enc hold the certificate of
+// its key, and may hold others of the chain, in any order; those of sign come
+// before those of enc in the result, and duplicates are dropped. The keys are
+// SM2, and the KeyUsage of the certificates must allow what their slot is for.
+// Errors name the file of what is wrong.
+func NewCertificate(sign []*material.Certificate, signKey crypto.PrivateKey, enc []*material.Certificate, encKey crypto.PrivateKey) (Certificate, error) {
+	var leaves [2]*material.Certificate
+	var chains [2][]*material.Certificate
+	for i, half := range []struct {
+		role  string
+		certs []*material.Certificate
+		key   *crypto.PrivateKey
+	}{{"signing", sign, &signKey}, {"encryption", enc, &encKey}} {
+		priv, ok := gmx509.AsSM2(*half.key)
+		if !ok {
+			return Certificate{}, fmt.Errorf("gmtls: the %s key is no SM2 key, which TLCP needs", half.role)
+		}
+		*half.key = priv
+		chain, err := material.Chain(half.certs, priv)
+		if err != nil {
+			return Certificate{}, fmt.Errorf("gmtls: %s certificate: %w", half.role, err)
+		}
+		leaves[i], chains[i] = chain[0], chain
 	}
-	encPriv, encLeaf, err := matchKey("encryption", encChain[0], encKey)
-	if err != nil {
-		return Certificate{}, err
-	}
-	if err := checkPairUsage(signLeaf, encLeaf); err != nil {
-		return Certificate{}, fmt.Errorf("gmtls: %w", err)
+	if err := gmx509.CheckPairUsage(leaves[0].Certificate, leaves[1].Certificate); err != nil {
+		return Certificate{}, fmt.Errorf("gmtls: %w (%s, %s)", err, leaves[0].File, leaves[1].File)
 	}
 	cert := Certificate{
-		Certificate:   [][]byte{signChain[0], encChain[0]},
-		PrivateKey:    signPriv,
-		EncPrivateKey: encPriv,
-		Leaf:          stdCertificate(signLeaf),
-		EncLeaf:       stdCertificate(encLeaf),
+		Certificate:   [][]byte{leaves[0].Raw, leaves[1].Raw},
+		PrivateKey:    signKey,
+		EncPrivateKey: encKey,
+		Leaf:          leaves[0].Certificate,
+		EncLeaf:       leaves[1].Certificate,
 	}
-	seen := map[string]bool{string(signChain[0]): true, string(encChain[0]): true}
-	for _, der := range append(signChain[1:], encChain[1:]...) {
-		if !seen[string(der)] {
-			seen[string(der)] = true
-			cert.Certificate = append(cert.Certificate, der)
+	seen := map[string]bool{string(leaves[0].Raw): true, string(leaves[1].Raw): true}
+	for _, c := range append(chains[0][1:], chains[1][1:]...) {
+		if !seen[string(c.Raw)] {
+			seen[string(c.Raw)] = true
+			cert.Certificate = append(cert.Certificate, c.Raw)
 		}
 	}
 	return cert, nil
 }
 
-func decodeChain(role string, data []byte) ([][]byte, error) {
-	var chain [][]byte
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == "CERTIFICATE" {
-			chain = append(chain, block.Bytes)
-		}
-	}
-	if len(chain) == 0 {
-		return nil, fmt.Errorf("gmtls: no CERTIFICATE block in the PEM of the %s certificate", role)
-	}
-	return chain, nil
-}
-
-func matchKey(role string, der, keyPEM []byte) (crypto.PrivateKey, *smx509.Certificate, error) {
-	leaf, err := gmx509.ParseCertificateSM(der)
+// CheckAsPeer judges the pair as a peer of this package does that meets it in a
+// handshake: with the same code, at that time, under those roots, for a use,
+// x509.ExtKeyUsageServerAuth or x509.ExtKeyUsageClientAuth. Without roots, all is
+// checked but that the chains lead to one.
+func (c *Certificate) CheckAsPeer(roots *smx509.CertPool, usage x509.ExtKeyUsage, now time.Time) error {
+	p, err := parsePeer(c.Certificate)
 	if err != nil {
-		return nil, nil, fmt.Errorf("gmtls: parsing the %s certificate: %w", role, err)
+		return err
 	}
-	pub, ok := leaf.PublicKey.(*ecdsa.PublicKey)
-	if !ok || pub.Curve != sm2.P256() {
-		return nil, nil, fmt.Errorf("gmtls: the key of the %s certificate is not on the SM2 curve", role)
+	if p.enc == nil {
+		return fmt.Errorf("gmtls: the second certificate of the pair is a CA: %q", p.certs[1].Subject)
 	}
-	priv, err := decodeKey(role, keyPEM)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !priv.PublicKey.Equal(pub) {
-		return nil, nil, fmt.Errorf("gmtls: the %s private key does not belong to the %s certificate", role, role)
-	}
-	return priv, leaf, nil
-}
-
-func decodeKey(role string, keyPEM []byte) (*sm2.PrivateKey, error) {
-	for block, rest := pem.Decode(keyPEM); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "PRIVATE KEY" && !strings.HasSuffix(block.Type, " PRIVATE KEY") {
-			continue
+	if roots == nil {
+		// As its own root a certificate has all checked that is its own.
+		roots = smx509.NewCertPool()
+		for _, leaf := range p.leaves() {
+			roots.AddCert(leaf)
 		}
-		if block.Type == "ENCRYPTED PRIVATE KEY" || smx509.IsEncryptedPEMBlock(block) {
-			return nil, fmt.Errorf("gmtls: the %s private key is encrypted; decrypt it first", role)
-		}
-		key, err := parseKey(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("gmtls: parsing the %s private key: %w", role, err)
-		}
-		return key, nil
 	}
-	return nil, fmt.Errorf("gmtls: no PRIVATE KEY block in the PEM of the %s key", role)
-}
-
-// parseKey parses a PKCS#8 or SEC 1 SM2 key. Its errors hold nothing of the key.
-func parseKey(der []byte) (*sm2.PrivateKey, error) {
-	if key, err := smx509.ParsePKCS8PrivateKey(der); err == nil {
-		if priv, ok := key.(*sm2.PrivateKey); ok {
-			return priv, nil
-		}
-		return nil, fmt.Errorf("it is a %T, not an SM2 key", key)
-	}
-	if priv, err := smx509.ParseSM2PrivateKey(der); err == nil {
-		return priv, nil
-	}
-	return nil, errors.New("it is neither PKCS#8 nor SEC 1 with the SM2 curve")
+	_, err = p.verify(trust{roots: roots, usage: smx509.ExtKeyUsage(usage)}, nil, now)
+	return err
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
+
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // pairPEM is the four parts of a pair.
@@ -105,24 +107,26 @@ func TestX509KeyPairErrors(t *testing.T) {
 		change func(p *pairPEM)
 		want   string
 	}{
-		{"no certificate", func(p *pairPEM) { p.signCert = nil }, "no CERTIFICATE block in the PEM of the signing certificate"},
-		{"no encryption certificate", func(p *pairPEM) { p.encCert = p.encKey }, "no CERTIFICATE block in the PEM of the encryption certificate"},
-		{"no key", func(p *pairPEM) { p.encKey = p.encCert }, "no PRIVATE KEY block in the PEM of the encryption key"},
-		{"no signing key", func(p *pairPEM) { p.signKey = []byte("garbage") }, "no PRIVATE KEY block in the PEM of the signing key"},
-		{"garbage certificate", func(p *pairPEM) { p.signCert = certPEM([]byte("garbage")) }, "parsing the signing certificate"},
+		{"no certificate", func(p *pairPEM) { p.signCert = nil }, "signing certificate: it is empty"},
+		{"no encryption certificate", func(p *pairPEM) { p.encCert = p.encKey }, "encryption certificate: it holds a private key and no certificate"},
+		{"no key", func(p *pairPEM) { p.encKey = p.encCert }, "encryption key: it holds a certificate and no private key"},
+		{"no signing key", func(p *pairPEM) { p.signKey = []byte("garbage") }, "signing key: it is neither PEM nor DER"},
+		{"garbage certificate", func(p *pairPEM) { p.signCert = certPEM([]byte("garbage")) }, "signing certificate: certificate: x509: malformed certificate"},
 		{"garbage key", func(p *pairPEM) {
 			p.encKey = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("secret")})
-		}, "neither PKCS#8 nor SEC 1"},
-		{"encrypted key", func(p *pairPEM) { p.signKey = pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY"}) }, "is encrypted"},
+		}, "encryption key: private key: x509: not a private key"},
+		{"encrypted key", func(p *pairPEM) {
+			p.signKey = pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte{0x30, 0}})
+		}, "is encrypted"},
 		{"encrypted key, old form", func(p *pairPEM) { p.signKey = pem.EncodeToMemory(legacy) }, "is encrypted"},
-		{"P-256 certificate", func(p *pairPEM) { p.signCert = certPEM(p256Cert.Raw) }, "not on the SM2 curve"},
-		{"P-256 key", func(p *pairPEM) { p.signKey = keyPEM(t, p256) }, "not an SM2 key"},
-		{"another's key", func(p *pairPEM) { p.signKey = keyPEM(t, other.PrivateKey) }, "does not belong to the signing certificate"},
+		{"P-256 certificate", func(p *pairPEM) { p.signCert = certPEM(p256Cert.Raw) }, "the certificate's key is ECDSA P-256, the private key is SM2"},
+		{"P-256 key", func(p *pairPEM) { p.signKey = keyPEM(t, p256) }, "the certificate's key is SM2, the private key is ECDSA P-256"},
+		{"another's key", func(p *pairPEM) { p.signKey = keyPEM(t, other.PrivateKey) }, "the private key does not belong to the certificate"},
 		{"swapped keys", func(p *pairPEM) { p.signKey, p.encKey = p.encKey, p.signKey }, "does not belong"},
 		{"swapped pair", func(p *pairPEM) {
 			p.signCert, p.signKey, p.encCert, p.encKey = p.encCert, p.encKey, p.signCert, p.signKey
-		}, errSignUsage.Error()},
-		{"signing pair twice", func(p *pairPEM) { p.encCert, p.encKey = p.signCert, p.signKey }, errEncUsage.Error()},
+		}, gmx509.ErrPairSigningUsage.Error()},
+		{"signing pair twice", func(p *pairPEM) { p.encCert, p.encKey = p.signCert, p.signKey }, gmx509.ErrPairEncryptionUsage.Error()},
 	} {
 		p := newPairPEM(t, pair)
 		test.change(&p)

@@ -22,6 +22,8 @@ import (
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
+
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // Clone must copy every field: one that it forgot would silently fall back to
@@ -310,7 +312,7 @@ func TestAllowUnpairedCertificates(t *testing.T) {
 	pair.Certificate[1], pair.EncPrivateKey, pair.EncLeaf = other.Certificate[1], other.EncPrivateKey, other.EncLeaf
 	server.Certificates = []Certificate{pair}
 	_, _, clientErr, serverErr := shake(t, client, server)
-	if !errors.Is(clientErr, errUnpaired) {
+	if !errors.Is(clientErr, gmx509.ErrUnpaired) {
 		t.Errorf("client: %v", clientErr)
 	}
 	wantAlert(t, serverErr, "remote error", AlertBadCertificate)

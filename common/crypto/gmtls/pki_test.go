@@ -5,6 +5,7 @@ package gmtls
 import (
 	"crypto"
 	"crypto/rand"
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
+
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // testCA is an SM2 authority made for one test run.
@@ -116,7 +119,7 @@ func (ca *testCA) pair(t testing.TB, name string, intermediates []*testCA, optio
 	cert := Certificate{
 		Certificate: [][]byte{signCert.Raw, encCert.Raw},
 		PrivateKey:  signKey, EncPrivateKey: encKey,
-		Leaf: stdCertificate(signCert), EncLeaf: stdCertificate(encCert),
+		Leaf: stdOf(signCert), EncLeaf: stdOf(encCert),
 	}
 	for _, ca := range intermediates {
 		cert.Certificate = append(cert.Certificate, ca.cert.Raw)
@@ -143,4 +146,12 @@ func keyPEM(t testing.TB, key any) []byte {
 		t.Fatal(err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+func stdOf(cert *smx509.Certificate) *x509.Certificate {
+	std, err := gmx509.FromEngine(cert)
+	if err != nil {
+		panic(err)
+	}
+	return std
 }
