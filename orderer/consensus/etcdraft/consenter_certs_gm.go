@@ -7,49 +7,15 @@ import (
 	"fmt"
 
 	"github.com/hyperledger/fabric-protos-go/orderer/etcdraft"
+	consenters "github.com/hyperledger/fabric/common/consenter"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
 
-// A consenter's ServerTlsCert and ClientTlsCert may each hold two certificates in PEM, so that a node can be recognised over
-// TLS and over TLCP: its standard one and its SM2 signing one. What else stands in the field, chain or encryption
-// certificates, names nobody. Stock Fabric reads the first block alone, hence the standard certificate should
-// come first while stock orderers take part.
-
-// identityCertificates returns the PEM blocks of a TLS certificate field by which its owner is recognised: the first
-// block, as upstream, and the first end-entity certificate of the other key family (SM2 or standard) behind
-// it. An SM2 certificate counts when it may sign. CA certificates behind the first block never count: several nodes can
-// carry the same chain.
-func identityCertificates(field []byte) []*pem.Block {
-	first, rest := pem.Decode(field)
-	if first == nil {
-		return nil
-	}
-	blocks := []*pem.Block{first}
-	cert, err := x509.ParseCertificate(first.Bytes)
-	if err != nil {
-		return blocks // judged where the certificate is parsed, as upstream
-	}
-	for next, rest := pem.Decode(rest); next != nil; next, rest = pem.Decode(rest) {
-		other, err := x509.ParseCertificate(next.Bytes)
-		if err != nil || other.IsCA || x509.IsSM2(other.PublicKey) == x509.IsSM2(cert.PublicKey) || !maySign(other) {
-			continue
-		}
-		return append(blocks, next)
-	}
-	return blocks
-}
-
-// maySign tells signing from encryption certificates of TLCP (GB/T 38636). Standard certificates serve for all.
-func maySign(cert *x509.Certificate) bool {
-	const signing = x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment
-	return !x509.IsSM2(cert.PublicKey) || cert.KeyUsage&signing != 0
-}
-
 // decodeIdentity is pem.Decode for a TLS certificate field: the first block, its Bytes extended by the DER of the
 // second certificate when the field holds one. crypto.CertificatesWithSamePublicKey compares such lists.
 func decodeIdentity(field []byte) (*pem.Block, []byte) {
-	blocks := identityCertificates(field)
+	blocks := consenters.IdentityCertificates(field)
 	if len(blocks) == 0 {
 		return nil, field
 	}
@@ -64,7 +30,7 @@ func decodeIdentity(field []byte) (*pem.Block, []byte) {
 //
 //fork:wrap gm: each of two certificates in a field must chain to the TLS roots
 func validateConsenterTLSCerts(c *etcdraft.Consenter, opts x509.VerifyOptions, ignoreExpiration bool) error {
-	clients, servers := identityCertificates(c.ClientTlsCert), identityCertificates(c.ServerTlsCert)
+	clients, servers := consenters.IdentityCertificates(c.ClientTlsCert), consenters.IdentityCertificates(c.ServerTlsCert)
 	for i := 0; i < max(1, len(clients), len(servers)); i++ {
 		part := &etcdraft.Consenter{Host: c.Host, Port: c.Port, ClientTlsCert: c.ClientTlsCert, ServerTlsCert: c.ServerTlsCert}
 		if len(clients) > 0 {
@@ -81,9 +47,8 @@ func validateConsenterTLSCerts(c *etcdraft.Consenter, opts x509.VerifyOptions, i
 		name   string
 		blocks []*pem.Block
 	}{{"client", clients}, {"server", servers}} {
-		if cert, err := x509.ParseCertificate(field.blocks[0].Bytes); err != nil || !maySign(cert) {
-			return fmt.Errorf("tls %s cert of %s:%d is an SM2 encryption certificate: put the SM2 signing certificate into the field",
-				field.name, c.Host, c.Port)
+		if err := consenters.Check(field.blocks[0]); err != nil {
+			return fmt.Errorf("tls %s cert of %s:%d: %w", field.name, c.Host, c.Port, err)
 		}
 	}
 	return nil
@@ -101,7 +66,7 @@ func MetadataHasDuplication(md *etcdraft.ConfigMetadata) error {
 	var shared error
 	for _, c := range md.Consenters {
 		for _, field := range [][]byte{c.ServerTlsCert, c.ClientTlsCert} {
-			blocks := identityCertificates(field)
+			blocks := consenters.IdentityCertificates(field)
 			bundles = bundles || len(blocks) > 1
 			for _, block := range blocks {
 				if owner, seen := owners[string(block.Bytes)]; seen && owner != c {

@@ -14,6 +14,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go/orderer"
 	etcdraftproto "github.com/hyperledger/fabric-protos-go/orderer/etcdraft"
 	"github.com/hyperledger/fabric/bccsp/sw"
+	consenters "github.com/hyperledger/fabric/common/consenter"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
@@ -83,12 +84,12 @@ func TestIdentityCertificates(t *testing.T) {
 		"encryption certificate ignored":    {bundle(std, pair.EncCert), [][]byte{std}},
 	} {
 		var got [][]byte
-		for _, b := range identityCertificates(tc.field) {
+		for _, b := range consenters.IdentityCertificates(tc.field) {
 			got = append(got, pem.EncodeToMemory(b))
 		}
 		require.Equal(t, tc.want, got, name)
 	}
-	require.Nil(t, identityCertificates([]byte("no PEM")))
+	require.Nil(t, consenters.IdentityCertificates([]byte("no PEM")))
 }
 
 // A field with two certificates must hold two good ones: whoever holds the key of either speaks for the consenter.

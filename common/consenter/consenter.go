@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package consenter knows the two TLS certificate fields of a consenter in the channel configuration. The orderer, configtxgen and
+// gmtls inspect judge them here.
+//
+// Each field may hold two certificates in PEM, so that a node can be recognised over TLS and over TLCP: its standard one and its SM2
+// signing one. What else stands in the field, chain or encryption certificates, names nobody. Stock Fabric reads the first block
+// alone, hence the standard certificate should come first while stock orderers take part.
+package consenter
+
+import (
+	"encoding/pem"
+	"errors"
+	"fmt"
+
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
+)
+
+// ErrEncryption says that a field begins with the encryption certificate of a TLCP pair.
+var ErrEncryption = errors.New("it is an SM2 encryption certificate: put the SM2 signing certificate into the field")
+
+// IdentityCertificates returns the PEM blocks of a field by which its owner is recognised: the first block, as upstream, and the
+// first end-entity certificate of the other key family (SM2 or standard) behind it. An SM2 certificate counts when it may sign. CA
+// certificates behind the first block never count: several nodes can carry the same chain.
+func IdentityCertificates(field []byte) []*pem.Block {
+	first, rest := pem.Decode(field)
+	if first == nil {
+		return nil
+	}
+	blocks := []*pem.Block{first}
+	cert, err := x509.ParseCertificate(first.Bytes)
+	if err != nil {
+		return blocks // judged where the certificate is parsed, as upstream
+	}
+	for next, rest := pem.Decode(rest); next != nil; next, rest = pem.Decode(rest) {
+		other, err := x509.ParseCertificate(next.Bytes)
+		if err != nil || other.IsCA || x509.IsSM2(other.PublicKey) == x509.IsSM2(cert.PublicKey) || !maySign(other) {
+			continue
+		}
+		return append(blocks, next)
+	}
+	return blocks
+}
+
+// maySign tells signing from encryption certificates of TLCP (GB/T 38636). Standard certificates serve for all.
+func maySign(cert *x509.Certificate) bool {
+	return !x509.IsSM2(cert.PublicKey) || x509.IsPairSigning(cert)
+}
+
+// Check checks that the certificate of a field's first block is one by which a node can be recognised. The error is ErrEncryption,
+// or what is wrong with the block.
+func Check(first *pem.Block) error {
+	if first == nil {
+		return errors.New("it holds no certificate in PEM")
+	}
+	cert, err := x509.ParseCertificate(first.Bytes)
+	if err != nil {
+		return err
+	}
+	if !maySign(cert) {
+		return ErrEncryption
+	}
+	return nil
+}
+
+// ReadField reads a file as the content of a field: its certificates in PEM, whatever form the file has.
+func ReadField(file string) ([]byte, error) {
+	certs, err := material.ReadCertificates(file)
+	if err != nil {
+		return nil, err
+	}
+	field := material.EncodeCertificates(certs)
+	first, _ := pem.Decode(field)
+	if err := Check(first); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return field, nil
+}

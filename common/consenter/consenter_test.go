@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package consenter
+
+import (
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+)
+
+func TestReadField(t *testing.T) {
+	dir := t.TempDir()
+	gm := gmtlstest.NewCA(t)
+	pair := gm.NewPair(t, "localhost")
+	standard := gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca").CertPEM
+	der, _ := pem.Decode(pair.SignCert)
+	both := append(append([]byte{}, standard...), pair.SignCert...)
+	for name, c := range map[string]struct{ file, want []byte }{
+		"PEM":             {pair.SignCert, pair.SignCert},
+		"DER":             {der.Bytes, pair.SignCert},
+		"byte order mark": {append([]byte("\xef\xbb\xbf"), pair.SignCert...), pair.SignCert},
+		"two":             {both, both},
+	} {
+		got, err := ReadField(gmtlstest.WriteFile(t, dir, "file", c.file))
+		require.NoError(t, err, name)
+		require.Equal(t, string(c.want), string(got), name)
+	}
+	for name, c := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"encryption certificate":       {pair.EncCert, ErrEncryption.Error()},
+		"encryption certificate first": {append(append([]byte{}, pair.EncCert...), pair.SignCert...), ErrEncryption.Error()},
+		"key":                          {pair.SignKey, "private key, where certificates alone belong"},
+		"text":                         {[]byte("x"), "neither PEM nor DER"},
+		"damaged second":               {append(append([]byte{}, standard...), pair.SignCert[:100]...), "object 2"},
+	} {
+		_, err := ReadField(gmtlstest.WriteFile(t, dir, "file", c.file))
+		require.ErrorContains(t, err, c.want, name)
+		require.ErrorContains(t, err, filepath.Join(dir, "file"), name)
+	}
+	_, err := ReadField("../crypto/material/testdata/cases/consenter/enc.pem")
+	require.ErrorIs(t, err, ErrEncryption)
+	_, err = ReadField(filepath.Join(dir, "absent"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.Error(t, Check(nil))
+}
