@@ -14,7 +14,7 @@ import (
 // MarshalEtcdRaftMetadata puts the content of the files that the consenters' certificate fields name into their place. A file that
 // the orderer would refuse as such a field is refused here, before a channel is made with it.
 //
-//fork:replace files of consenters in DER are read, an SM2 encryption certificate and what cannot be read are refused by the file's name
+//fork:replace fix: files of consenters in DER are read, an SM2 encryption certificate and what cannot be read are refused by the file's name
 func MarshalEtcdRaftMetadata(md *etcdraft.ConfigMetadata) ([]byte, error) {
 	filled := proto.Clone(md).(*etcdraft.ConfigMetadata)
 	for _, c := range filled.Consenters {
