@@ -3,7 +3,9 @@
 package msp
 
 import (
+	"bytes"
 	"crypto/rand"
+	"encoding/pem"
 
 	m "github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/hyperledger/fabric/bccsp"
@@ -86,11 +88,12 @@ func (msp *bccspmsp) explainMissingKey(sidInfo *m.SigningIdentityInfo, err error
 	return err
 }
 
-// checkSM2Form refuses an SM2 certificate in any other form than nodes write. Other certificates are not looked at. Gossip
-// asks for it, and nothing that decides on a transaction.
-func checkSM2Form(cert *x509.Certificate, identity *m.SerializedIdentity) error {
-	if !isSM2(cert) {
-		return nil
+// checkWellFormed refuses the certificate of identity in any other form than nodes write; the label of the PEM may be missing, as
+// upstream has it. Gossip asks for it, and nothing that decides on a transaction: a peer shows what it writes itself.
+func checkWellFormed(cert *x509.Certificate, identity *m.SerializedIdentity) error {
+	err := x509.CheckExactDER(cert)
+	if err == nil && !bytes.Equal(identity.IdBytes, pem.EncodeToMemory(&pem.Block{Bytes: cert.Raw})) {
+		_, err = x509.ParseExactPEM(identity.IdBytes)
 	}
-	return errors.WithMessagef(checkCertificateForm(identity.IdBytes), "identity %s for MSP %s is not well formed", identity.IdBytes, identity.Mspid)
+	return errors.WithMessagef(err, "identity %s for MSP %s is not well formed", identity.IdBytes, identity.Mspid)
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"encoding/asn1"
+	"encoding/pem"
 	"math/big"
 	"testing"
 
@@ -126,20 +127,25 @@ func TestBothHalvesOfAnECDSASignatureAreOneIdentity(t *testing.T) {
 	require.Equal(t, first.GetIdentifier(), second.GetIdentifier())
 }
 
-// Gossip asks for the form alone. There SM2 identities never had a second one that stock peers would know.
-func TestWellFormedSM2Identities(t *testing.T) {
-	root := newRoot(t, familySM2, "root")
-	peer := root.issue(t, familySM2, template(t, "peer", "peer"))
-	made, err := setupAs(t, ofOldChannel, &m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}})
-	require.NoError(t, err)
-	require.NoError(t, made.IsWellFormed(&m.SerializedIdentity{Mspid: "TestMSP", IdBytes: peer.pem()}))
-	for name, form := range gmx509test.PEM(peer.cert.Raw) {
-		require.Error(t, made.IsWellFormed(&m.SerializedIdentity{Mspid: "TestMSP", IdBytes: form}), name)
-	}
-	for name, form := range gmx509test.DER(peer.cert.Raw) {
-		text := credential{cert: &x509.Certificate{Raw: form}}.pem()
-		require.Error(t, made.IsWellFormed(&m.SerializedIdentity{Mspid: "TestMSP", IdBytes: text}), name)
-	}
+// Gossip keeps each form of an identity as a peer of its own, so it takes one, of both families and whatever the channel.
+func TestGossipTakesOneForm(t *testing.T) {
+	eachFamily(t, func(t *testing.T, f family) {
+		root := newRoot(t, f, "root")
+		peer := root.issue(t, f, template(t, "peer", "peer"))
+		made, err := setupAs(t, ofOldChannel, &m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}})
+		require.NoError(t, err)
+		require.NoError(t, made.IsWellFormed(&m.SerializedIdentity{Mspid: "TestMSP", IdBytes: peer.pem()}))
+		for name, form := range gmx509test.PEM(peer.cert.Raw) {
+			require.Error(t, made.IsWellFormed(&m.SerializedIdentity{Mspid: "TestMSP", IdBytes: form}), name)
+		}
+		for name, form := range gmx509test.DER(peer.cert.Raw) {
+			text := credential{cert: &x509.Certificate{Raw: form}}.pem()
+			require.Error(t, made.IsWellFormed(&m.SerializedIdentity{Mspid: "TestMSP", IdBytes: text}), name)
+		}
+		bare := pem.EncodeToMemory(&pem.Block{Bytes: peer.cert.Raw})
+		require.NoError(t, made.IsWellFormed(&m.SerializedIdentity{Mspid: "TestMSP", IdBytes: bare}), "as upstream")
+		require.Error(t, made.IsWellFormed(&m.SerializedIdentity{Mspid: "TestMSP", IdBytes: append([]byte("x\n"), bare...)}))
+	})
 }
 
 // A policy may name a certificate in a form that its author found in a file.

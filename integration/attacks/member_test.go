@@ -31,10 +31,10 @@ import (
 
 // member is somebody with a key and a certificate, in the form in which he chooses to show it.
 type member struct {
-	mspID string
-	shown []byte // SerializedIdentity.IdBytes
-	cert  *x509.Certificate
-	key   any
+	mspID    string
+	cert     *x509.Certificate
+	key      any
+	identity []byte // SerializedIdentity that he shows; nil: as his software writes it
 }
 
 // loadMember reads an MSP folder: that of a node or of a user.
@@ -48,14 +48,13 @@ func loadMember(t *testing.T, mspID, dir string) *member {
 		require.NoError(t, err)
 		return raw
 	}
-	shown := read("signcerts")
-	cert, err := x509.ParseCertificatePEM(shown)
+	cert, err := x509.ParseCertificatePEM(read("signcerts"))
 	require.NoError(t, err)
 	block, _ := pem.Decode(read("keystore"))
 	require.NotNil(t, block)
 	key, err := x509.ParsePrivateKey(block.Bytes)
 	require.NoError(t, err)
-	return &member{mspID: mspID, shown: shown, cert: cert, key: key}
+	return &member{mspID: mspID, cert: cert, key: key}
 }
 
 // userOf is a user of org, Admin or User1.
@@ -74,16 +73,12 @@ func orgDir(n *network.Network, org network.Org) string {
 	return filepath.Join(n.Dir, "crypto", "peerOrganizations", org.Domain)
 }
 
-// as is the same member, shown in another form.
-func (m *member) as(shown []byte) *member {
-	other := *m
-	other.shown = shown
-	return &other
-}
-
 func (m *member) serialize(t *testing.T) []byte {
 	t.Helper()
-	return encode(t, &msp.SerializedIdentity{Mspid: m.mspID, IdBytes: m.shown})
+	if m.identity != nil {
+		return m.identity
+	}
+	return encode(t, &msp.SerializedIdentity{Mspid: m.mspID, IdBytes: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: m.cert.Raw})})
 }
 
 // sign signs as nodes and SDKs do: SM2 with the default id over the message, ECDSA over its SHA-256 with s in the lower half.

@@ -115,6 +115,7 @@ func checkRoles(ctx context.Context, t *testing.T, n *network.Network) {
 func TestMembers(t *testing.T) {
 	n, ctx := start(t, network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmMixed, Orderers: 1, Peers: 1})
 	t.Run("roles", func(t *testing.T) { checkRoles(ctx, t, n) })
+	t.Run("forms", func(t *testing.T) { checkForms(ctx, t, n) })
 	requireAlive(ctx, t, n)
 }
 
