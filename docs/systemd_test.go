@@ -16,12 +16,7 @@ func TestSystemdUnits(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip("no systemd here: ", err)
 	}
-	var units []string
-	for _, match := range fence.FindAllStringSubmatch(read(t, "docs/deployment.md"), -1) {
-		if match[1] == "ini" {
-			units = append(units, match[2])
-		}
-	}
+	units := unitsIn(t, "docs/deployment.md")
 	if len(units) != 2 {
 		t.Fatalf("the guide has %d units: adapt this test", len(units))
 	}
@@ -32,6 +27,7 @@ func TestSystemdUnits(t *testing.T) {
 		"peer-encrypted": units[0] + units[1],
 		"orderer":        orderer.Replace(units[0]),
 		"peer-wrong":     units[0] + "[Service]\nNoSuchDirective=yes\n",
+		"proxy":          unitsIn(t, "docs/applications.md")[0],
 	} {
 		unit := filepath.Join(dir, name+".service")
 		text = strings.ReplaceAll(text, "/usr/local/bin/", "/bin/true ")
@@ -43,4 +39,15 @@ func TestSystemdUnits(t *testing.T) {
 			t.Errorf("unit %s: %v\n%s", name, err, out)
 		}
 	}
+}
+
+// unitsIn returns the units of a document, and what it adds to them.
+func unitsIn(t *testing.T, name string) (units []string) {
+	t.Helper()
+	for _, match := range fence.FindAllStringSubmatch(read(t, name), -1) {
+		if match[1] == "ini" {
+			units = append(units, match[2])
+		}
+	}
+	return units
 }

@@ -40,4 +40,4 @@ test-attacks: build network-tools ## what strangers and members do to running no
 test-integration: build stock network-tools ## networks over modes, identities and suites, with faults, in Docker; takes minutes
 	$(MAKE) build network-tools PERF=off UPSTREAM=
 	@if docker version >/dev/null 2>&1; then scripts/docker-images.sh; else echo "no Docker engine answers: TestDocker will be skipped"; fi
-	go test -count=1 -timeout 60m -tags integration ./integration/e2e ./integration/attacks
+	go test -count=1 -timeout 60m -tags integration ./integration/e2e ./integration/attacks ./integration/clients
