@@ -32,11 +32,17 @@ func GetDefault() bccsp.BCCSP {
 
 // initFactories sets the default provider, and whether all providers remember verifications.
 //
-//fork:wrap gm: a node takes its default provider from BCCSP.Default: GM, and the memo from BCCSP.VerificationMemo
+//fork:wrap gm: a node takes its default provider from BCCSP.Default: GM, the memo from BCCSP.VerificationMemo, random bytes from BCCSP.GM.Random, and says what to do instead of BCCSP.Default: PKCS11
 func initFactories(config *FactoryOpts) error {
 	remember := config == nil || config.VerificationMemo == nil || *config.VerificationMemo
 	if !sw.RememberVerifications(remember) && config != nil && config.VerificationMemo != nil {
 		logger.Info("BCCSP.VerificationMemo: true has no effect: this binary was built with PERF=off, without the memo of verifications")
+	}
+	if err := refusePKCS11(config); err != nil {
+		return err
+	}
+	if err := useRandom(config); err != nil {
+		return err
 	}
 	if config == nil || config.Default != GMBasedFactoryName {
 		return upstreamInitFactories(config)
@@ -53,6 +59,9 @@ func initFactories(config *FactoryOpts) error {
 //
 //fork:wrap gm: tools take the provider from BCCSP.Default: GM
 func GetBCCSPFromOpts(config *FactoryOpts) (bccsp.BCCSP, error) {
+	if err := refusePKCS11(config); err != nil {
+		return nil, err
+	}
 	if config == nil || config.Default != GMBasedFactoryName {
 		return upstreamGetBCCSPFromOpts(config)
 	}

@@ -25,6 +25,13 @@ type GmOpts struct {
 	// Hash is the default hash family: SM3, also when empty, SHA2 or SHA3. Peers that run chaincode of the 1.x lifecycle
 	// must use SHA2: its fingerprints are on the ledger and computed with the default hash.
 	Hash string `json:"hash" yaml:"Hash"`
+	// Random is where the national algorithms, TLCP included, take random bytes from: system, also when empty, or device: the
+	// system's mixed with those of a device behind gmkeyd; a device that fails makes the operation fail. It holds whatever
+	// BCCSP.Default is. Go's own algorithms take the system's.
+	Random string `json:"random,omitempty" yaml:"Random,omitempty"`
+	// RandomSocket is gmkeyd's, /run/gmkeyd/gmkeyd.sock if empty; RandomDevice the name of the device, its first with random bytes if empty.
+	RandomSocket string `json:"randomsocket,omitempty" yaml:"RandomSocket,omitempty"`
+	RandomDevice string `json:"randomdevice,omitempty" yaml:"RandomDevice,omitempty"`
 	// FileKeystore says where keys are kept. Nil means BCCSP.SW.FileKeyStore, which Fabric points to the keystore folder
 	// of the local MSP, or if there is none either, that keys are not kept.
 	FileKeystore *GmFileKeystoreOpts `json:"filekeystore,omitempty" yaml:"FileKeyStore,omitempty"`

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
 	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
@@ -31,7 +32,7 @@ var ErrOtherKey = errors.New("gm: the file holds no SM2 or SM4 key")
 
 // EncodeKey returns the content of a key file and the suffix of its name. SM2 private keys are PKCS#8, with a password
 // encrypted with PBES2: PBKDF2 with HMAC-SM3, SM4-CBC. Public keys are SubjectPublicKeyInfo and are not
-// encrypted. SM4 keys are the bare 16 bytes, with a password in the same PBES2 form. MACs are not stored.
+// encrypted. A key in a device is a reference (package keyd). SM4 keys are the bare 16 bytes, with a password in the same PBES2 form. MACs are not stored.
 func EncodeKey(k bccsp.Key, password []byte) (suffix string, text []byte, err error) {
 	switch key := k.(type) {
 	case *sm2PrivateKey:
@@ -40,6 +41,9 @@ func EncodeKey(k bccsp.Key, password []byte) (suffix string, text []byte, err er
 	case *sm2PublicKey:
 		text, err = gmx509.MarshalPublicKeyPEM(key.key)
 		return SuffixPublic, text, err
+	case *sm2DeviceKey:
+		text, err = key.key.Reference().Encode()
+		return SuffixPrivate, text, err
 	case *sm4Key:
 		block := &pem.Block{Type: pemSM4, Bytes: key.raw}
 		if len(password) != 0 {
@@ -84,10 +88,13 @@ func decodePrivateKey(text, password []byte) (bccsp.Key, error) {
 	}
 	key, err := file.PrivateKey(password)
 	if err != nil {
-		if len(file.Keys) == 1 && (file.Keys[0].Encrypted() || file.Keys[0].NamesSM2()) {
+		if len(file.Keys) == 1 && (file.Keys[0].Encrypted() || file.Keys[0].NamesSM2() || file.Keys[0].InDevice()) {
 			return nil, err
 		}
 		return nil, fmt.Errorf("%w: %w", ErrOtherKey, err)
+	}
+	if device, ok := key.(*keyd.Key); ok && gmx509.IsSM2(device.Public()) {
+		return NewDeviceKey(device)
 	}
 	priv, ok := gmx509.AsSM2(key)
 	if !ok {

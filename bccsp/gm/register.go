@@ -27,6 +27,10 @@ func Register(add func(t reflect.Type, wrapper any) error) error {
 		{&sm2PrivateKey{}, sm2PrivateKeyVerifier{}},
 		{&sm2PublicKey{}, sm2PublicKeyVerifier{}},
 
+		{&sm2DeviceKey{}, sm2DeviceSigner{}},
+		{&sm2DeviceKey{}, sm2DeviceVerifier{}},
+		{&sm2DeviceKey{}, sm2DeviceDecryptor{}},
+
 		{&sm2PublicKey{}, sm2Encryptor{}},
 		{&sm2PrivateKey{}, sm2Decryptor{}},
 		{&sm4Key{}, sm4Encryptor{}},
@@ -53,7 +57,7 @@ func RegisterDefaults(add func(t reflect.Type, wrapper any) error) error {
 // IsKey tells whether k is a key of this package.
 func IsKey(k bccsp.Key) bool {
 	switch k.(type) {
-	case *sm2PrivateKey, *sm2PublicKey, *sm4Key, *hmacKey:
+	case *sm2PrivateKey, *sm2PublicKey, *sm2DeviceKey, *sm4Key, *hmacKey:
 		return true
 	}
 	return false

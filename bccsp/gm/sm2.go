@@ -4,7 +4,6 @@ package gm
 
 import (
 	"crypto/ecdsa"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -17,7 +16,7 @@ type sm2KeyGenerator struct{}
 
 // KeyGen makes an SM2 key pair (GB/T 32918.1, section 6.1).
 func (sm2KeyGenerator) KeyGen(bccsp.KeyGenOpts) (bccsp.Key, error) {
-	key, err := sm2.GenerateKey(rand.Reader)
+	key, err := sm2.GenerateKey(Random())
 	if err != nil {
 		return nil, fmt.Errorf("gm: generating an SM2 key: %w", err)
 	}
@@ -116,7 +115,7 @@ func (sm2Signer) Sign(k bccsp.Key, msg []byte, opts bccsp.SignerOpts) ([]byte, e
 	if err := checkSignerOpts(opts); err != nil {
 		return nil, err
 	}
-	return sm2.SignASN1(rand.Reader, key.key, key.pub.digest(msg), nil)
+	return sm2.SignASN1(Random(), key.key, key.pub.digest(msg), nil)
 }
 
 // verifySM2 checks a signature over a message (GB/T 32918.2, section 7). A signature that is not canonical DER with r and
@@ -178,7 +177,7 @@ func (sm2Encryptor) Encrypt(k bccsp.Key, plaintext []byte, opts bccsp.EncrypterO
 	if len(plaintext) == 0 {
 		return nil, errors.New("gm: SM2 cannot encrypt an empty plaintext")
 	}
-	return sm2.EncryptASN1(rand.Reader, key.key, plaintext)
+	return sm2.EncryptASN1(Random(), key.key, plaintext)
 }
 
 type sm2Decryptor struct{}

@@ -4,11 +4,11 @@ package gm
 
 import (
 	"crypto/cipher"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/common/crypto/sm4"
@@ -74,7 +74,7 @@ type sm4KeyGenerator struct{}
 // KeyGen makes a random SM4 key.
 func (sm4KeyGenerator) KeyGen(bccsp.KeyGenOpts) (bccsp.Key, error) {
 	raw := make([]byte, sm4KeySize)
-	if _, err := rand.Read(raw); err != nil {
+	if _, err := io.ReadFull(Random(), raw); err != nil {
 		return nil, fmt.Errorf("gm: generating an SM4 key: %w", err)
 	}
 	return newSM4Key(raw)
@@ -151,7 +151,7 @@ func sealGCM(block cipher.Block, plaintext, additional []byte) ([]byte, error) {
 		return nil, fmt.Errorf("gm: %w", err)
 	}
 	out := make([]byte, gcmNonceSize, gcmNonceSize+len(plaintext)+aead.Overhead())
-	if _, err := rand.Read(out); err != nil {
+	if _, err := io.ReadFull(Random(), out); err != nil {
 		return nil, fmt.Errorf("gm: %w", err)
 	}
 	return aead.Seal(out, out, plaintext, additional), nil
@@ -177,7 +177,7 @@ func encryptCBC(block cipher.Block, plaintext []byte) ([]byte, error) {
 	size := block.BlockSize()
 	pad := size - len(plaintext)%size
 	out := make([]byte, size+len(plaintext)+pad)
-	if _, err := rand.Read(out[:size]); err != nil {
+	if _, err := io.ReadFull(Random(), out[:size]); err != nil {
 		return nil, fmt.Errorf("gm: %w", err)
 	}
 	copy(out[size:], plaintext)

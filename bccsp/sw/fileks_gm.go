@@ -40,7 +40,7 @@ func (ks *fileBasedKeyStore) StoreKey(k bccsp.Key) error {
 }
 
 // GetKey returns the key with this SKI, of any family. A file that is named after the SKI and holds an SM2 or SM4 key
-// which cannot be read, or another than it is named after, is an error.
+// which cannot be read, or another than it is named after, is an error, as is a reference to a key that its device does not have.
 //
 //fork:wrap gm: read SM2 and SM4 keys
 func (ks *fileBasedKeyStore) GetKey(ski []byte) (bccsp.Key, error) {
@@ -61,7 +61,7 @@ func (ks *fileBasedKeyStore) GetKey(ski []byte) (bccsp.Key, error) {
 		case !bytes.Equal(k.SKI(), ski):
 			return nil, fmt.Errorf("failed loading key: %s holds the key [%x], not the one it is named after", path, k.SKI())
 		}
-		return k, nil
+		return k, checkDevice(k)
 	}
 	return ks.upstreamGetKey(ski)
 }
@@ -88,7 +88,7 @@ func (ks *fileBasedKeyStore) searchKeystoreForSKI(ski []byte) (bccsp.Key, error)
 		case err != nil:
 			unreadable = errors.Join(unreadable, fmt.Errorf("%s: %w", path, err))
 		case k.Private() && !k.Symmetric() && bytes.Equal(k.SKI(), ski):
-			return k, nil
+			return k, checkDevice(k)
 		}
 	}
 	k, err := ks.upstreamSearchKeystoreForSKI(ski)
@@ -113,7 +113,7 @@ func (ks *fileBasedKeyStore) readGM(path string) (bccsp.Key, error) {
 	if len(text) > maxKeyFile {
 		return nil, gm.ErrOtherKey
 	}
-	return gm.DecodeKey(text, ks.pwd)
+	return decodeKey(text, ks.pwd)
 }
 
 // replaceFile writes a file that only its owner can read, so that after a crash either the old or the new content stands

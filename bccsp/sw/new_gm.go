@@ -32,6 +32,9 @@ func NewWithParams(securityLevel int, hashFamily string, keyStore bccsp.KeyStore
 	if err := gm.Register(csp.AddWrapper); err != nil {
 		return nil, err
 	}
+	if err := registerDeviceKeys(csp); err != nil {
+		return nil, err
+	}
 	for key, verifier := range csp.Verifiers {
 		csp.Verifiers[key] = counting(verifier)
 	}

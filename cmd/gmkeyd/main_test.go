@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,10 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
-
-func pemBlock(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-}
 
 // A configuration with a fault is refused by the name of the key, with the exit code after which systemd does not start anew.
 func TestConfigurationFaults(t *testing.T) {

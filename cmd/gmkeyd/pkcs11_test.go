@@ -9,10 +9,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/sha512"
-	"crypto/x509"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -181,68 +179,31 @@ func TestTokenPIN(t *testing.T) {
 
 // TestSoftHSM uses ECDSA keys in a token that is not ours.
 func TestSoftHSM(t *testing.T) {
-	const library = "/usr/lib/softhsm/libsofthsm2.so"
-	tool, err := exec.LookPath("softhsm2-util")
-	if err != nil {
-		t.Skip("softhsm2 is not installed")
-	}
-	dir := keydtest.ShortDir(t)
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "tokens"), 0o700))
-	conf := filepath.Join(dir, "softhsm2.conf")
-	require.NoError(t, os.WriteFile(conf, []byte("directories.tokendir = "+filepath.Join(dir, "tokens")+"\n"), 0o600))
-	env := "SOFTHSM2_CONF=" + conf
-	soft := func(args ...string) {
-		t.Helper()
-		cmd := exec.Command(tool, args...)
-		cmd.Env = append(os.Environ(), env)
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, string(out))
-	}
-	soft("--init-token", "--free", "--label", "bank a", "--so-pin", "12345678", "--pin", keydtest.PIN)
-	keys := map[string]*ecdsa.PrivateKey{}
-	for name, curve := range map[string]elliptic.Curve{"p256": elliptic.P256(), "p384": elliptic.P384(), "p521": elliptic.P521()} {
+	var keys []*ecdsa.PrivateKey
+	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
 		key, err := ecdsa.GenerateKey(curve, rand.Reader)
 		require.NoError(t, err)
-		der, err := x509.MarshalPKCS8PrivateKey(key)
-		require.NoError(t, err)
-		file := filepath.Join(dir, name)
-		require.NoError(t, os.WriteFile(file, pemBlock("PRIVATE KEY", der), 0o600))
-		soft("--import", file, "--token", "bank a", "--label", name, "--id", fmt.Sprintf("%x", name), "--pin", keydtest.PIN)
-		keys[name] = key
+		keys = append(keys, key)
 	}
-	d := keydtest.Must(keydtest.NewDaemon(keydtest.Program(t, dir), dir, `
-socket: SOCKET
-devices:
-- name: soft
-  random: true
-  pkcs11: {library: `+library+`, token: bank a, pin: {environment: DEVICE_PIN}}
-`, env, "DEVICE_PIN="+keydtest.PIN))(t)
-	require.NoError(t, d.Start())
-	t.Cleanup(d.Kill)
-
-	list, err := keyd.ClientFor(d.Socket).List(within(t, 10*time.Second))
-	require.NoError(t, err)
-	for end := time.Now().Add(10 * time.Second); len(list) != 3; time.Sleep(20 * time.Millisecond) { // it is still connecting
-		require.True(t, time.Now().Before(end), d.Log())
-		list, err = keyd.ClientFor(d.Socket).List(within(t, 10*time.Second))
+	d := keydtest.StartSoftHSM(t, keys...)
+	for i, name := range []string{"key", "key2", "key3"} {
+		uri, err := keyd.ParseURI("pkcs11:token=soft;object=" + name)
 		require.NoError(t, err)
-	}
-	for name, key := range keys {
-		uri, err := keyd.ParseURI("pkcs11:token=bank%20a;object=" + name)
-		require.NoError(t, err)
-		k, err := keyd.NewKey(keyd.Reference{URI: uri, Socket: d.Socket, Public: &key.PublicKey})
+		k, err := keyd.NewKey(keyd.Reference{URI: uri, Socket: d.Socket, Public: &keys[i].PublicKey})
 		require.NoError(t, err)
 		require.NoError(t, k.Check(within(t, 10*time.Second)), d.Log())
 		s256, s384 := sha256.Sum256([]byte("message")), sha512.Sum384([]byte("message"))
 		for hash, digest := range map[crypto.Hash][]byte{crypto.SHA256: s256[:], crypto.SHA384: s384[:]} {
 			signature, err := k.Sign(rand.Reader, digest, hash)
 			require.NoError(t, err, name)
-			require.True(t, ecdsa.VerifyASN1(&key.PublicKey, digest, signature))
+			require.True(t, ecdsa.VerifyASN1(&keys[i].PublicKey, digest, signature))
 		}
 		_, err = k.Sign(rand.Reader, s256[:31], crypto.SHA256)
 		require.ErrorContains(t, err, "signs digests")
 	}
-	p := make([]byte, 64)
-	_, err = keyd.Random(d.Socket, "soft").Read(p)
+	list, err := keyd.ClientFor(d.Socket).List(within(t, 10*time.Second))
+	require.NoError(t, err)
+	require.Len(t, list, 3)
+	_, err = keyd.Random(d.Socket, "soft").Read(make([]byte, 64))
 	require.NoError(t, err)
 }

@@ -206,7 +206,13 @@ const PIN = "a-secret-PIN"
 // StartSDF builds device and daemon and starts it. It skips the test where a device cannot be built.
 func StartSDF(t testing.TB) *SDFDevice {
 	t.Helper()
-	d := PrepareSDF(t, SDF)
+	return StartSDFWith(t, NewKey(t), NewKey(t))
+}
+
+// StartSDFWith is StartSDF for keys that there are already.
+func StartSDFWith(t testing.TB, sign, encrypt *sm2.PrivateKey) *SDFDevice {
+	t.Helper()
+	d := prepareSDF(t, SDF, sign, encrypt)
 	Must(0, d.Start())(t)
 	t.Cleanup(d.Kill)
 	return d
@@ -215,8 +221,13 @@ func StartSDF(t testing.TB) *SDFDevice {
 // PrepareSDF does everything but the start.
 func PrepareSDF(t testing.TB, kind string) *SDFDevice {
 	t.Helper()
+	return prepareSDF(t, kind, NewKey(t), NewKey(t))
+}
+
+func prepareSDF(t testing.TB, kind string, sign, encrypt *sm2.PrivateKey) *SDFDevice {
+	t.Helper()
 	dir := ShortDir(t)
-	d := &SDFDevice{Sign: NewKey(t), Encrypt: NewKey(t), Library: Library(t, dir, kind)}
+	d := &SDFDevice{Sign: sign, Encrypt: encrypt, Library: Library(t, dir, kind)}
 	d.Folder = Must(NewFolder(filepath.Join(dir, "device"), "", []Key{
 		{Index: 1, Usage: keyd.UsageSign, PIN: PIN, Private: d.Sign}, {Index: 1, Usage: keyd.UsageEncrypt, PIN: PIN, Private: d.Encrypt},
 	}))(t)

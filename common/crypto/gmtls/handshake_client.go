@@ -92,7 +92,7 @@ func (hs *clientHandshakeState) makeHello() error {
 func (c *Config) clientSuites() []uint16 {
 	hasPair := c.GetClientCertificate != nil && c.CipherSuites != nil ||
 		c.GetClientCertificate == nil && slices.ContainsFunc(c.Certificates, func(cert Certificate) bool {
-			return len(cert.Certificate) > 1 && cert.EncPrivateKey != nil
+			return len(cert.Certificate) > 1 && CanAgree(cert.EncPrivateKey)
 		})
 	usable := make([]uint16, 0, len(cipherSuites))
 	for _, id := range c.suites() {

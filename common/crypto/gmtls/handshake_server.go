@@ -221,16 +221,22 @@ func (hs *serverHandshakeState) full() error {
 func (hs *serverHandshakeState) prepare() error {
 	c := hs.c
 	config := c.config
-	if hs.suite = config.serverSuite(hs.hello.suites); hs.suite == nil {
+	if hs.suite = config.serverSuite(hs.hello.suites, true); hs.suite == nil {
 		return failf(AlertHandshakeFailure, "no cipher suite in common with the client, which offers %s", suiteNames(hs.hello.suites))
 	}
 	c.suite = hs.suite
-	hs.askCert = config.ClientAuth != NoClientCert || hs.suite.ecdhe
-	hs.needCert = config.ClientAuth.demanded() || hs.suite.ecdhe
 	var err error
 	if hs.cert, err = config.serverCertificate(hs.info); err != nil {
 		return err
 	}
+	if hs.suite.ecdhe && !CanAgree(hs.cert.EncPrivateKey) {
+		if hs.suite = config.serverSuite(hs.hello.suites, false); hs.suite == nil {
+			return failf(AlertHandshakeFailure, "the client offers %s; the ECDHE suites among them need the encryption key in software", suiteNames(hs.hello.suites))
+		}
+		c.suite = hs.suite
+	}
+	hs.askCert = config.ClientAuth != NoClientCert || hs.suite.ecdhe
+	hs.needCert = config.ClientAuth.demanded() || hs.suite.ecdhe
 	if config.ServerSessionCache != nil && !config.SessionTicketsDisabled {
 		hs.sessionID = make([]byte, maxSessionIDLen)
 		if _, err := io.ReadFull(config.rand(), hs.sessionID); err != nil {
@@ -240,15 +246,16 @@ func (hs *serverHandshakeState) prepare() error {
 	return nil
 }
 
-// serverSuite returns the suite to use with a client that offers these, or nil.
-func (c *Config) serverSuite(offered []uint16) *suite {
+// serverSuite returns the suite to use with a client that offers these, or nil;
+// none with key agreement unless agree is true.
+func (c *Config) serverSuite(offered []uint16, agree bool) *suite {
 	first, second := offered, c.suites()
 	if c.PreferServerCipherSuites {
 		first, second = second, first
 	}
 	for _, id := range first {
 		s := suiteByID(id)
-		if s == nil || !slices.Contains(second, id) {
+		if s == nil || !slices.Contains(second, id) || s.ecdhe && !agree {
 			continue
 		}
 		if s.ecdhe && c.ClientAuth == NoClientCert && c.CipherSuites == nil {

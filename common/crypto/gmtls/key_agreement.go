@@ -54,7 +54,8 @@ func newPreMaster(rand io.Reader) ([]byte, error) {
 // decryptPreMaster returns the pre-master secret that a client encrypted. A
 // ciphertext that does not decrypt to one yields a random secret instead, so
 // that the handshake fails later, at Finished, and the client learns nothing
-// about the plaintext. An error is about this end only.
+// about the plaintext. An error is about this end only: it has no randomness,
+// or the device that holds the key could not try.
 func decryptPreMaster(rand io.Reader, key crypto.PrivateKey, ciphertext []byte) ([]byte, error) {
 	decrypter, ok := key.(crypto.Decrypter)
 	if !ok {
@@ -69,6 +70,10 @@ func decryptPreMaster(rand io.Reader, key crypto.PrivateKey, ciphertext []byte) 
 	good := subtle.ConstantTimeEq(int32(len(plain)), preMasterLen)
 	copy(candidate[:], plain)
 	clear(plain)
+	var device interface{ DeviceUnavailable() bool }
+	if errors.As(err, &device) && device.DeviceUnavailable() {
+		return nil, fmt.Errorf("decrypting the pre-master secret: %w", err)
+	}
 	if err != nil {
 		good = 0
 	}
@@ -88,6 +93,13 @@ func keyAgreer(key crypto.PrivateKey) (SM2KeyAgreer, error) {
 		return k, nil
 	}
 	return nil, fmt.Errorf("the encryption key is a %T, which is no SM2KeyAgreer", key)
+}
+
+// CanAgree reports whether the ECDHE suites can be used with an encryption key:
+// a key in memory can, one in a device that decrypts alone cannot.
+func CanAgree(encPrivateKey crypto.PrivateKey) bool {
+	_, err := keyAgreer(encPrivateKey)
+	return err == nil
 }
 
 // softwareAgreer runs the SM2 key exchange with a key in memory.

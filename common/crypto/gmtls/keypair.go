@@ -11,6 +11,7 @@ import (
 	"github.com/emmansun/gmsm/smx509"
 
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
 	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
@@ -71,7 +72,7 @@ func NewCertificate(sign []*material.Certificate, signKey crypto.PrivateKey, enc
 		certs []*material.Certificate
 		key   *crypto.PrivateKey
 	}{{"signing", sign, &signKey}, {"encryption", enc, &encKey}} {
-		priv, ok := gmx509.AsSM2(*half.key)
+		priv, ok := sm2Signer(*half.key)
 		if !ok {
 			return Certificate{}, fmt.Errorf("gmtls: the %s key is no SM2 key, which TLCP needs", half.role)
 		}
@@ -100,6 +101,15 @@ func NewCertificate(sign []*material.Certificate, signKey crypto.PrivateKey, enc
 		}
 	}
 	return cert, nil
+}
+
+// sm2Signer returns an SM2 key in memory, or one in a device.
+func sm2Signer(key crypto.PrivateKey) (crypto.Signer, bool) {
+	if device, ok := key.(*keyd.Key); ok {
+		return device, gmx509.IsSM2(device.Public())
+	}
+	priv, ok := gmx509.AsSM2(key)
+	return priv, ok
 }
 
 // CheckAsPeer judges the pair as a peer of this package does that meets it in a

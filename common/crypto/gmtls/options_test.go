@@ -468,7 +468,7 @@ func TestSuiteSelection(t *testing.T) {
 		{"unknown in the configuration", []uint16{0xe003}, Config{CipherSuites: []uint16{0xe003}}, 0, false},
 	} {
 		var got uint16
-		if s := test.config.serverSuite(test.offered); s != nil {
+		if s := test.config.serverSuite(test.offered, true); s != nil {
 			got = s.id
 		}
 		if got != test.want {

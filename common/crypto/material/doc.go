@@ -16,8 +16,8 @@
 // A file is PEM (RFC 7468) or DER. PEM may have LF, CR LF or CR line ends, a UTF-8 byte order mark, indented lines, text
 // between the objects, and objects that are joined without a line break. Both may hold several objects.
 //
-// Labels are CERTIFICATE, X509 CRL, PRIVATE KEY, ENCRYPTED PRIVATE KEY, EC PRIVATE KEY, SM2 PRIVATE KEY and RSA PRIVATE
-// KEY. EC PARAMETERS and SM2 PARAMETERS, which openssl writes in front of a key, are passed over, since the key has all
+// Labels are CERTIFICATE, X509 CRL, PRIVATE KEY, ENCRYPTED PRIVATE KEY, EC PRIVATE KEY, SM2 PRIVATE KEY, RSA PRIVATE
+// KEY and KEY REFERENCE (of package keyd, for a key in a device). EC PARAMETERS and SM2 PARAMETERS, which openssl writes in front of a key, are passed over, since the key has all
 // of it. Nothing else is passed over. Each BEGIN line has to lead to an object, and each object has to be one of these
 // and parse to its end. Everything else is an *Error that says where it is, what it is, and what to do: TRUSTED
 // CERTIFICATE, requests, PKCS #7, PKCS #12, keys in the envelopes of Chinese CAs, UTF-16, bare base64, damaged lines.

@@ -11,6 +11,7 @@ import (
 	"os"
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
 )
 
 // Bounds on the size of a file in bytes. Certificates and keys are a few kilobytes, lists of large CAs megabytes.
@@ -66,7 +67,7 @@ type List struct {
 // PEM returns it in PEM, whatever form the file has.
 func (l *List) PEM() []byte { return pem.EncodeToMemory(&pem.Block{Type: labelList, Bytes: l.DER}) }
 
-// Key is a private key, perhaps encrypted, and where it was read.
+// Key is a private key, perhaps encrypted, or the reference to one in a device, and where it was read.
 type Key struct {
 	Origin
 	block *pem.Block // one that gmx509.ParsePrivateKeyPEM reads
@@ -93,10 +94,21 @@ func (k *Key) NamesSM2() bool {
 	return k.block.Type == "SM2 PRIVATE KEY" || x509.NamesGM(k.block.Bytes)
 }
 
-// Open decodes the key: *sm2.PrivateKey, *ecdsa.PrivateKey, *rsa.PrivateKey or ed25519.PrivateKey. The passphrase is used if
+// InDevice reports whether it is a reference to a key in a device.
+func (k *Key) InDevice() bool { return k.block.Type == keyd.ReferenceType }
+
+// Open decodes the key: *sm2.PrivateKey, *ecdsa.PrivateKey, *rsa.PrivateKey or ed25519.PrivateKey, or *keyd.Key if it is in a
+// device, which is not asked for it. The passphrase is used if
 // the key is encrypted, and may else be nil. The error is an *Error, and wraps gmx509.ErrNoPassword or
 // gmx509.ErrWrongPassword where one of these is the reason.
 func (k *Key) Open(passphrase []byte) (any, error) {
+	if k.InDevice() {
+		reference, err := keyd.Decode(k.block)
+		if err != nil {
+			return nil, k.fail(err, "write it anew with: gmtls key reference")
+		}
+		return keyd.NewKey(reference)
+	}
 	key, err := x509.ParsePrivateKeyPEM(pem.EncodeToMemory(k.block), passphrase)
 	if err != nil {
 		return nil, k.fail(fmt.Errorf("private key: %w", err), "")
@@ -175,7 +187,7 @@ func (f *File) add(o Object) error {
 			return o.unreadable("revocation list", FormList, err)
 		}
 		f.Lists = append(f.Lists, &List{list, o.Origin, o.DER})
-	case "PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "EC PRIVATE KEY", "SM2 PRIVATE KEY", "RSA PRIVATE KEY":
+	case "PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "EC PRIVATE KEY", "SM2 PRIVATE KEY", "RSA PRIVATE KEY", keyd.ReferenceType:
 		f.Keys = append(f.Keys, &Key{o.Origin, &pem.Block{Type: label, Headers: o.Headers, Bytes: o.DER}})
 	case "EC PARAMETERS", "SM2 PARAMETERS":
 	default:

@@ -38,6 +38,7 @@ func newOperationsSystem(coreConfig *peer.Config) *operations.System {
 	comm.UseMetrics(system.Provider)
 	sw.UseMetrics(system.Provider)
 	system.RegisterHandler(tlsadmin.URL, tlsadmin.NewHandler(operators), true)
+	tlsadmin.RegisterKeyHealth(system)
 	return system
 }
 

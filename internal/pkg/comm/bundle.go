@@ -20,6 +20,7 @@ import (
 	"github.com/emmansun/gmsm/smx509"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
 )
 
 // Files names the files of one role. Empty means absent.
@@ -66,7 +67,11 @@ func (f Files) Load() (Material, error) {
 	}
 	m.Key = concat(append([][]byte{m.Key}, gmKeys...)...)
 	if len(m.Certificate) != 0 || len(m.Key) != 0 {
-		if _, err = splitBundle(m.Certificate, m.Key); err != nil {
+		pairs, err := splitBundle(m.Certificate, m.Key)
+		if err == nil {
+			err = pairs.checkDevices()
+		}
+		if err != nil {
 			return Material{}, fmt.Errorf("%w (files: %s)", err, f.names())
 		}
 	}
@@ -224,7 +229,7 @@ type keyPairs struct {
 func splitBundle(certPEM, keyPEM []byte) (keyPairs, error) {
 	certs, stdCerts := takeSM2Certs(certPEM)
 	if len(certs) == 0 {
-		pair, err := tls.X509KeyPair(certPEM, keyPEM)
+		pair, err := stdPair(certPEM, keyPEM)
 		if err != nil {
 			return keyPairs{}, err
 		}
@@ -237,7 +242,7 @@ func splitBundle(certPEM, keyPEM []byte) (keyPairs, error) {
 	}
 	pairs := keyPairs{gm: gm}
 	if len(stdCerts) != 0 {
-		std, err := tls.X509KeyPair(stdCerts, stdKeys)
+		std, err := stdPair(stdCerts, stdKeys)
 		if err != nil {
 			return keyPairs{}, fmt.Errorf("comm: TLS part of the certificate bundle: %w", err)
 		}
@@ -283,12 +288,26 @@ func takeSM2Keys(bundle []byte) (keys []*pem.Block, rest []byte) {
 		if block, bundle = pem.Decode(bundle); block == nil {
 			return keys, rest
 		}
-		if parseSM2Key(block) != nil {
+		if sm2PublicOf(block) != nil {
 			keys = append(keys, block)
 			continue
 		}
 		rest = append(rest, pem.EncodeToMemory(block)...)
 	}
+}
+
+// sm2PublicOf returns the public half of an SM2 key, or of the reference to one in a device, else nil.
+func sm2PublicOf(block *pem.Block) *ecdsa.PublicKey {
+	if block.Type == keyd.ReferenceType {
+		if reference, err := keyd.Decode(block); err == nil && gmx509.IsSM2(reference.Public) {
+			return reference.Public.(*ecdsa.PublicKey)
+		}
+		return nil
+	}
+	if key := parseSM2Key(block); key != nil {
+		return &key.PublicKey
+	}
+	return nil
 }
 
 func parseSM2Key(block *pem.Block) *sm2.PrivateKey {
@@ -350,7 +369,7 @@ func gmPair(certs []*smx509.Certificate, keys []*pem.Block) (*gmtls.Certificate,
 func keyOf(cert *smx509.Certificate, keys []*pem.Block) *pem.Block {
 	pub, _ := cert.PublicKey.(*ecdsa.PublicKey)
 	for _, block := range keys {
-		if key := parseSM2Key(block); key != nil && key.PublicKey.Equal(pub) {
+		if key := sm2PublicOf(block); key != nil && key.Equal(pub) {
 			return block
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"sync"
 
+	"github.com/hyperledger/fabric/bccsp/gm"
 	"github.com/hyperledger/fabric/common/channelconfig"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/flogging"
@@ -163,6 +164,7 @@ func (d *supportDialer) current() (*clientState, error) {
 	st := &clientState{mode: mode, hash: pairs.hash(mode.protocol())}
 	if mode == ClientGM {
 		st.gm = &gmtls.Config{
+			Rand:         gm.Random(),
 			Certificates: pairs.gmCertificates(),
 			RootCAs:      roots.gmPool(),
 			ChainCache:   chainCache,

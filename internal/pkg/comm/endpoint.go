@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hyperledger/fabric/bccsp/gm"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
 	"github.com/hyperledger/fabric/common/flogging"
@@ -138,6 +139,7 @@ func (e *endpoint) build(s *sourceState) (*serverState, error) {
 	}
 	if st.mode.speaks(protocolTLCP) {
 		st.gm = &gmtls.Config{
+			Rand:                   gm.Random(),
 			Certificates:           st.pairs.gmCertificates(),
 			ClientAuth:             gmClientAuth[e.policy.clientAuth()],
 			ClientCAs:              st.roots.gmPool(),

@@ -261,6 +261,9 @@ func (s *Source) prepare(m Material, server ServerMode, client ClientMode) (*sou
 	if state.clientRoots, bad = parseRootBlobs(m.ClientRootCAs); len(bad) != 0 {
 		return nil, fmt.Errorf("comm: client root CAs of %s: no certificate can be parsed in element %d", s.role, bad[0])
 	}
+	if err := checkAgreement(s.role, state.pairs, state.gmSuites); err != nil {
+		return nil, err
+	}
 	return state, s.checkModes(state)
 }
 

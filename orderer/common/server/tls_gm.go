@@ -222,6 +222,7 @@ func newOperationsSystem(ops localconfig.Operations, metrics localconfig.Metrics
 	comm.UseMetrics(system.Provider)
 	sw.UseMetrics(system.Provider)
 	system.RegisterHandler(tlsadmin.URL, tlsadmin.NewHandler(operators), true)
+	tlsadmin.RegisterKeyHealth(system)
 	tlsadmin.ReloadOnHangup()
 	return system
 }

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"crypto/ecdsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"net"
+	"testing"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/hyperledger/fabric/internal/keydtest"
+	"github.com/stretchr/testify/require"
+)
+
+func parsePEMKey(t *testing.T, text []byte) any {
+	t.Helper()
+	key, err := gmx509.ParsePrivateKeyPEM(text, nil)
+	require.NoError(t, err)
+	return key
+}
+
+// The keys of a TLCP pair may be in a device, which is asked for them when the files are loaded.
+func TestPairInDevice(t *testing.T) {
+	org := newPKI(t)
+	pair := org.gm.NewPair(t, "127.0.0.1")
+	sign, _ := gmx509.AsSM2(parsePEMKey(t, pair.SignKey))
+	enc, _ := gmx509.AsSM2(parsePEMKey(t, pair.EncKey))
+	d := keydtest.StartSDFWith(t, sign, enc)
+	dir := t.TempDir()
+	files := Files{
+		SignCert: gmtlstest.WriteFile(t, dir, "sign.crt", pair.SignCert), SignKey: gmtlstest.WriteFile(t, dir, "sign.key", d.SignReference(t)),
+		EncCert: gmtlstest.WriteFile(t, dir, "enc.crt", pair.EncCert), EncKey: gmtlstest.WriteFile(t, dir, "enc.key", d.EncryptReference(t)),
+		ServerRootCAs: []string{gmtlstest.WriteFile(t, dir, "ca.crt", org.gm.CertPEM)},
+	}
+	config := SourceConfig{Role: "device", Load: files.Load, ServerMode: ModeGM, ClientMode: ClientGM}
+	source, err := NewSource(config)
+	require.NoError(t, err)
+	pairs := source.state.Load().pairs
+	require.IsType(t, &keyd.Key{}, pairs.gm.PrivateKey)
+	require.False(t, gmtls.CanAgree(pairs.gm.EncPrivateKey))
+
+	config.GMCipherSuites = []string{"ECDHE_SM4_GCM_SM3"}
+	_, err = NewSource(config)
+	require.ErrorContains(t, err, "need the encryption key in software")
+	config.GMCipherSuites = []string{"ECDHE_SM4_GCM_SM3", "ECC_SM4_GCM_SM3"}
+	_, err = NewSource(config)
+	require.NoError(t, err)
+
+	// A device that has another key there.
+	other := keydtest.Must(d.Reference("sdf:device=hsm;index=1;usage=encrypt", sign))(t)
+	wrong := files
+	wrong.SignKey = gmtlstest.WriteFile(t, dir, "wrong.key", keydtest.Must(other.Encode())(t))
+	_, err = wrong.Load()
+	require.ErrorContains(t, err, "the device has another key there")
+	require.ErrorContains(t, err, "wrong.key")
+}
+
+// A certificate for TLS whose ECDSA key is in a token.
+func TestStandardPairInDevice(t *testing.T) {
+	org := newPKI(t)
+	issued, err := org.std.NewServerCertKeyPair("127.0.0.1")
+	require.NoError(t, err)
+	key := parsePEMKey(t, issued.Key).(*ecdsa.PrivateKey)
+	d := keydtest.StartSoftHSM(t, key)
+	uri, err := keyd.ParseURI("pkcs11:token=soft;object=key")
+	require.NoError(t, err)
+	reference := keyd.Reference{URI: uri, Socket: d.Socket, Public: &key.PublicKey}
+	dir := t.TempDir()
+	files := Files{
+		Cert: gmtlstest.WriteFile(t, dir, "server.crt", issued.Cert),
+		Key:  gmtlstest.WriteFile(t, dir, "server.key", keydtest.Must(reference.Encode())(t)),
+	}
+	m, err := files.Load()
+	require.NoError(t, err, d.Log())
+	pairs, err := splitBundle(m.Certificate, m.Key)
+	require.NoError(t, err)
+
+	roots := x509.NewCertPool()
+	block, _ := pem.Decode(org.std.CertBytes())
+	ca, err := x509.ParseCertificate(block.Bytes)
+	require.NoError(t, err)
+	roots.AddCert(ca)
+	left, right := net.Pipe()
+	server := make(chan error, 1)
+	go func() {
+		server <- tls.Server(left, &tls.Config{Certificates: []tls.Certificate{*pairs.std}}).Handshake()
+	}()
+	require.NoError(t, tls.Client(right, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}).Handshake())
+	require.NoError(t, <-server)
+
+	other, err := org.std.NewServerCertKeyPair("127.0.0.1")
+	require.NoError(t, err)
+	_, err = splitBundle(other.Cert, m.Key)
+	require.ErrorContains(t, err, "does not belong to the certificate")
+}
