@@ -12,7 +12,7 @@ import (
 
 // TestInitFactories holds upstream's error for a provider that cannot be made, and our answer to one that is not there.
 //
-//fork:replace BCCSP.Default PKCS11 is answered with what to do instead
+//fork:replace gm: BCCSP.Default PKCS11 is answered with what to do instead
 func TestInitFactories(t *testing.T) {
 	err := initFactories(&FactoryOpts{Default: "SW", SW: &SwOpts{}})
 	require.ErrorContains(t, err, "Failed initializing BCCSP: Could not initialize BCCSP SW")

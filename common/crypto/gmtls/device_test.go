@@ -77,7 +77,7 @@ func TestPairInDevice(t *testing.T) {
 	require.False(t, gmtls.CanAgree(inDevice.EncPrivateKey))
 	require.True(t, gmtls.CanAgree(inSoftware.EncPrivateKey))
 	_, err = gmtls.X509KeyPair(pair.SignCert, d.EncryptReference(t), pair.EncCert, d.EncryptReference(t))
-	require.ErrorContains(t, err, "does not belong to the signing certificate")
+	require.ErrorContains(t, err, "does not belong to the certificate")
 
 	roots := smx509.NewCertPool()
 	require.True(t, roots.AppendCertsFromPEM(ca.CertPEM))
