@@ -330,6 +330,13 @@ type Config struct {
 	// without the encryption certificate in the ECC suites, for GmSSL servers.
 	SingleClientCertificate bool
 
+	// VectorClientParams makes a client put the length in front of its params in
+	// the ClientKeyExchange of the ECDHE suites, as the standard has it
+	// (6.4.5.7) and GmSSL wants it from version 3.3 on; the other stacks want
+	// them bare. Nothing that a server sends before tells which it takes.
+	// Servers of this package take both.
+	VectorClientParams bool
+
 	// OmitExtensions makes a client send no extension, thus neither SNI nor
 	// ALPN, for servers that refuse any.
 	OmitExtensions bool

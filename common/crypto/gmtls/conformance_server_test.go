@@ -73,7 +73,7 @@ var clientHelloCases = []conformanceCase{
 		alert: AlertDecodeError, err: malformedHello},
 	{name: "unknown session identifier", section: "6.4.4", at: stepHello, send: hello(func(h *rawHello) { h.sessionID = randomBytes(32) })},
 	{name: "short session identifier", section: "6.4.4", at: stepHello, send: hello(func(h *rawHello) { h.sessionID = []byte{1} })},
-	{name: "no suites", section: "6.4.5.2.1", at: stepHello, send: hello(func(h *rawHello) { h.suites = nil }), alert: AlertDecodeError, err: malformedHello},
+	{name: "no suites", section: "6.4.5.2.1", at: stepHello, send: hello(func(h *rawHello) { h.suites = nil }), alert: AlertHandshakeFailure, err: "the client offers no cipher suite"},
 	{name: "half a suite", section: "6.4.5.2.1", at: stepHello, send: hello(func(h *rawHello) { h.suites = append(h.suites, 0xe0) }),
 		alert: AlertDecodeError, err: malformedHello},
 	{name: "suites of TLS only", section: "6.4.5.2.1", at: stepHello, send: hello(func(h *rawHello) { h.suites = suiteBytes(0xc02f, 0x1301, 0x00c6) }),

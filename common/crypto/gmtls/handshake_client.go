@@ -5,6 +5,7 @@ package gmtls
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -452,6 +453,9 @@ func (hs *clientHandshakeState) sendECDHKeys() error {
 	}
 	hs.preMaster = func() ([]byte, error) { return hs.agree(agreement, hs.ecdhPoint) }
 	start := beginMessage(hs.msg[:0], msgClientKeyExchange)
+	if hs.c.config.VectorClientParams {
+		start = binary.BigEndian.AppendUint16(start, ecdhParamsLen)
+	}
 	return hs.send(endMessage(appendECDHParams(start, agreement.EphemeralPublic()), 0))
 }
 

@@ -146,7 +146,7 @@ func parseClientHello(body []byte) (h *clientHello, ok bool) {
 	var sessionID, suites, compressions cryptobyte.String
 	if !s.ReadUint16(&h.version) || !s.ReadBytes(&h.random, randomLen) ||
 		!s.ReadUint8LengthPrefixed(&sessionID) || len(sessionID) > maxSessionIDLen ||
-		!s.ReadUint16LengthPrefixed(&suites) || len(suites) == 0 || len(suites)%2 != 0 ||
+		!s.ReadUint16LengthPrefixed(&suites) || len(suites)%2 != 0 ||
 		!s.ReadUint8LengthPrefixed(&compressions) || len(compressions) == 0 {
 		return nil, false
 	}

@@ -55,6 +55,8 @@ func (hs *serverHandshakeState) readClientHello() error {
 	switch {
 	case hello.version != VersionTLCP:
 		return failf(AlertProtocolVersion, "the client offers the version %s", VersionName(hello.version))
+	case len(hello.suites) == 0:
+		return failf(AlertHandshakeFailure, "the client offers no cipher suite")
 	case !slices.Contains(hello.compressions, compressionNone):
 		return failf(AlertIllegalParameter, "the client does not offer to go without compression")
 	}
@@ -137,7 +139,7 @@ func (hs *serverHandshakeState) findSession() bool {
 	}
 	hs.session = s
 	hs.suite = suiteByID(s.suite)
-	c.suite, c.didResume, c.peer = hs.suite, true, s.peer
+	c.suite, c.didResume, c.peer, c.serverName = hs.suite, true, s.peer, s.serverName
 	c.dropper = func() { config.ServerSessionCache.Put(id, nil) }
 	return true
 }

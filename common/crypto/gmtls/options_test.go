@@ -303,6 +303,25 @@ func TestRawTranscriptVerify(t *testing.T) {
 	}
 }
 
+// A server takes the params of a client in either form, whatever the client has been told.
+func TestVectorClientParams(t *testing.T) {
+	for _, vector := range []bool{false, true} {
+		client, server := testConfigs(t)
+		client.CipherSuites = []uint16{ECDHE_SM4_GCM_SM3}
+		client.VectorClientParams = vector
+		length := 0
+		client.Trace = func(e TraceEvent) {
+			if e.Kind == TraceHandshake && e.Sent && e.Type == msgClientKeyExchange {
+				length = e.Length
+			}
+		}
+		mustShake(t, client, server)
+		if want := map[bool]int{false: 73, true: 75}[vector]; length != want {
+			t.Errorf("vector %v: ClientKeyExchange has %d bytes, want %d", vector, length, want)
+		}
+	}
+}
+
 func TestAllowUnpairedCertificates(t *testing.T) {
 	client, server := testConfigs(t)
 	ca := newCA(t, "root", nil)

@@ -151,10 +151,11 @@ func (s *session) resumableByClient(c *Config) bool {
 }
 
 // resumableByServer tells whether a server may resume the session for a client
-// that asks for serverName.
+// that asks for serverName, or for none: a different name forbids it (RFC 6066,
+// section 3), a missing one does not.
 func (s *session) resumableByServer(c *Config, serverName string) bool {
 	switch {
-	case s.serverName != serverName || s.clientAuth != c.ClientAuth:
+	case serverName != "" && s.serverName != serverName, s.clientAuth != c.ClientAuth:
 		return false
 	case c.ClientAuth.demanded() && s.peer == nil:
 		return false

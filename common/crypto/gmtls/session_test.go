@@ -124,6 +124,22 @@ func TestSessionServerName(t *testing.T) {
 	other.ClientSessionCache.Put("", &ClientSessionState{&forged})
 	other.ServerName = testName
 	wantResumed(t, other, server, false)
+
+	// A client may leave the name out when it resumes (RFC 6066, section 3), as
+	// openHiTLS does; the connection is then one of the session's name.
+	wantResumed(t, other, server, true)
+	bare := other.Clone()
+	bare.OmitExtensions = true
+	_, s := mustShake(t, bare, server)
+	if state := s.ConnectionState(); !state.DidResume || state.ServerName != testName {
+		t.Errorf("without a name: resumed %v, for %q", state.DidResume, state.ServerName)
+	}
+	// A session without a name is none for any name.
+	fresh := bare.Clone()
+	fresh.ClientSessionCache = anyAddressCache{NewLRUClientSessionCache(4)}
+	mustShake(t, fresh, server)
+	fresh.OmitExtensions = false
+	wantResumed(t, fresh, server, false)
 }
 
 // Certificates that expire during the life of a session end it; a full

@@ -31,7 +31,10 @@ import (
 // known answers from another implementation for key derivation and record
 // protection.
 
-var update = flag.Bool("update", false, "record the connections in testdata/transcripts anew")
+var (
+	update     = flag.Bool("update", false, "record the connections in testdata/transcripts anew")
+	recordWith = flag.String("record", "", "record the selected connection of TestForeignTranscripts with the peer at this address")
+)
 
 const transcriptDir = "testdata/transcripts"
 
@@ -179,17 +182,21 @@ func (k *fixedKey) NewKeyAgreement(rand io.Reader, initiator bool) (SM2KeyAgreem
 // connections, or makes them.
 func transcriptPKI(t testing.TB) (roots *smx509.CertPool, client, server Certificate) {
 	t.Helper()
+	return pkiOf(t, "", *update, transcriptTime.AddDate(-1, 0, 0), transcriptTime.AddDate(20, 0, 0))
+}
+
+// pkiOf loads authority and pairs from the files with the prefix, or makes them.
+func pkiOf(t testing.TB, prefix string, remake bool, notBefore, notAfter time.Time) (roots *smx509.CertPool, client, server Certificate) {
+	t.Helper()
 	names := []string{"client", "server"}
-	path := func(name string) string { return filepath.Join(transcriptDir, name+".pem") }
+	path := func(name string) string { return filepath.Join(transcriptDir, prefix+name+".pem") }
 	write := func(name string, data ...[]byte) {
 		if err := os.WriteFile(path(name), bytes.Join(data, nil), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if *update {
-		life := func(c *smx509.Certificate) {
-			c.NotBefore, c.NotAfter = transcriptTime.AddDate(-1, 0, 0), transcriptTime.AddDate(20, 0, 0)
-		}
+	if remake {
+		life := func(c *smx509.Certificate) { c.NotBefore, c.NotAfter = notBefore, notAfter }
 		ca := newCA(t, "transcript root", nil, life)
 		write("root", certPEM(ca.cert.Raw))
 		for _, name := range names {

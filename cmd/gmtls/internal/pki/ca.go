@@ -61,11 +61,12 @@ func NewCA(name string, gm bool, notBefore, notAfter time.Time) (*CA, error) {
 	return &CA{cert, key}, nil
 }
 
-// Leaf makes the template of a certificate for servers and clients.
+// Leaf makes the template of a certificate for servers and clients. It has no basicConstraints: without CA and path length they are an
+// empty SEQUENCE, which GmSSL refuses.
 func Leaf(name string, names []string, usage stdx509.KeyUsage, notBefore, notAfter time.Time) *x509.Certificate {
 	template := &x509.Certificate{
 		Subject:   pkix.Name{CommonName: name, Organization: []string{"gmtls pki"}},
-		NotBefore: notBefore, NotAfter: notAfter, KeyUsage: usage, BasicConstraintsValid: true,
+		NotBefore: notBefore, NotAfter: notAfter, KeyUsage: usage,
 		ExtKeyUsage: []stdx509.ExtKeyUsage{stdx509.ExtKeyUsageServerAuth, stdx509.ExtKeyUsageClientAuth},
 	}
 	for _, n := range names {

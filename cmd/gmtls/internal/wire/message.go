@@ -77,6 +77,12 @@ func SuiteName(id uint16) string {
 			return s.Name
 		}
 	}
+	switch id {
+	case 0x00c6: // RFC 8998: TLS 1.3 with national algorithms, which neither stack here speaks
+		return "TLS_SM4_GCM_SM3"
+	case 0x00c7:
+		return "TLS_SM4_CCM_SM3"
+	}
 	return tls.CipherSuiteName(id)
 }
 
