@@ -57,6 +57,20 @@ func Lookup(id ID) Cause {
 	panic("cause: no row " + string(id))
 }
 
+// forTLS are remedies of causes whose remedy in the table is for TLCP.
+var forTLS = map[ID]string{
+	NoSharedSuite:    "Enable TLS 1.2 or 1.3 with a common suite on both ends, and give the server a certificate.",
+	FinishedMismatch: "Look at the log of the peer; something on the way may change what is sent.",
+}
+
+// ForTLS returns the finding with the remedy for a connection of TLS.
+func (f Finding) ForTLS() Finding {
+	if remedy := forTLS[f.Cause]; remedy != "" {
+		f.Remedy = remedy
+	}
+	return f
+}
+
 // Failed tells whether any of the findings is more than a warning.
 func Failed(findings []Finding) bool {
 	for _, f := range findings {

@@ -19,6 +19,7 @@ const (
 	NoSharedSuite      ID = "no-shared-suite"
 	ExtensionsRefused  ID = "extensions-refused"
 	NoSharedALPN       ID = "no-shared-alpn"
+	OtherDialect       ID = "other-dialect"
 	NameUnknown        ID = "server-name-unknown"
 	SingleCertificate  ID = "single-certificate"
 	SignUsage          ID = "sign-usage"
@@ -108,9 +109,13 @@ var Table = []Cause{
 		"Probe from the node's own machine; if that works, look at firewalls and balancers on the way.",
 		"gmtls probe localhost:PORT"},
 	{NoSharedSuite, "alert 40 handshake failure (or 71) right after ClientHello",
-		"Client and server have no cipher suite in common; ECDHE suites need a certificate pair of the client as well.",
-		"Enable a common suite, ECC_SM4_GCM_SM3 or ECC_SM4_CBC_SM3 at best, or give the client a pair.",
+		"Client and server have no cipher suite in common; ECDHE suites need a certificate pair of the client as well. Or the server has no SM2 pair, one of RSA, or RSA suites alone.",
+		"Give the server an SM2 pair, and enable a common suite, ECC_SM4_GCM_SM3 or ECC_SM4_CBC_SM3 at best; or give the client a pair.",
 		"gmtls probe HOST:PORT --cert S --key SK --enc-cert E --enc-key EK"},
+	{OtherDialect, "the handshake fails once the client has shown its certificate, and succeeds in another dialect of TLCP",
+		"The server is of a stack that reads the standard otherwise: GmSSL from 3.2 on signs the messages themselves and wants the signing certificate alone, from 3.3 on the length in front of the ECDHE params.",
+		"Set the flags that the detail names in gmtls client and proxy, or the like in the client's stack; nodes keep to the standard, so put gmtls proxy between.",
+		"gmtls client HOST:PORT --raw-transcript --vector-params"},
 	{ExtensionsRefused, "the handshake fails with extensions in ClientHello and succeeds without",
 		"The server is of a stack that refuses any extension, GmSSL 3.1 for example.",
 		"Upgrade the server's stack, or set OmitExtensions in the client.",
@@ -144,8 +149,8 @@ var Table = []Cause{
 		"Check the pair on the server; reload or restart it after a renewal.",
 		"gmtls inspect sign.crt sign.key"},
 	{UnknownRoot, "certificate signed by unknown authority",
-		"The root that the server's chain leads to is not among those given, or an intermediate is missing.",
-		"Add the root that the detail names to the client's roots (--ca, tls.rootcert.file, tlscacerts of the MSP).",
+		"What the chain leads to is not among the roots given: the root is missing here, or an intermediate CA on the server.",
+		"If the detail names a root, add it to the client's roots (--ca, tls.rootcert.file, tlscacerts of the MSP); if it names an intermediate CA, have the server send that behind its certificate.",
 		"gmtls inspect ca.crt chain.pem"},
 	{WrongRoot, "a root of the right name is there, but its key is another",
 		"The CA was made anew, for instance by generating crypto material again, and one side kept the old one.",
@@ -185,7 +190,7 @@ var Table = []Cause{
 		"gmtls inspect sign.crt sign.key enc.crt enc.key ca.crt"},
 	{FinishedMismatch, "alert 20 or 51 on the first encrypted message, or a bad MAC",
 		"Both ends derive different keys: the encryption key on the server is not that of its certificate, or the stacks differ in a variant.",
-		"Check the encryption pair on the server; against GmSSL from 3.2 on both ends must agree on RawTranscriptVerify.",
+		"Check the encryption pair on the server; against GmSSL from 3.2 on both ends must agree on --raw-transcript.",
 		"gmtls inspect enc.crt enc.key"},
 	{AlertReceived, "another alert from the peer",
 		"The peer ended the handshake with the alert given; its meaning is in the table of alerts.",

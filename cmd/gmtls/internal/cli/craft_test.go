@@ -77,7 +77,7 @@ func craft(ts *testscript.TestScript, neg bool, args []string) {
 		c.msp(args[1], func(t *x509.Certificate) { t.Subject.OrganizationalUnit = nil })
 	case "two-chains":
 		middle, key := c.issue(c.gm, func(t *x509.Certificate) {
-			t.Subject.CommonName, t.IsCA, t.KeyUsage, t.ExtKeyUsage = "middle", true, c.gm.Cert.KeyUsage, nil
+			t.BasicConstraintsValid, t.Subject.CommonName, t.IsCA, t.KeyUsage, t.ExtKeyUsage = true, "middle", true, c.gm.Cert.KeyUsage, nil
 		})
 		root := c.gm
 		c.gm = &pki.CA{Cert: middle, Key: key}
@@ -120,7 +120,7 @@ func (c *crafter) crl() {
 func (c *crafter) shortPath() {
 	root := *c.gm.Cert
 	template := pki.Leaf("short root", nil, root.KeyUsage, c.from, c.to)
-	template.IsCA, template.MaxPathLenZero, template.ExtKeyUsage = true, true, nil
+	template.BasicConstraintsValid, template.IsCA, template.MaxPathLenZero, template.ExtKeyUsage = true, true, true, nil
 	key, err := pki.NewKey(true)
 	check(c.ts, err)
 	template.SerialNumber = big.NewInt(1 << 40)
@@ -130,7 +130,7 @@ func (c *crafter) shortPath() {
 	check(c.ts, err)
 	ca := &pki.CA{Cert: short, Key: key}
 	middle, middleKey := c.issue(ca, func(t *x509.Certificate) {
-		t.Subject.CommonName, t.IsCA, t.KeyUsage, t.ExtKeyUsage = "middle", true, root.KeyUsage, nil
+		t.BasicConstraintsValid, t.Subject.CommonName, t.IsCA, t.KeyUsage, t.ExtKeyUsage = true, "middle", true, root.KeyUsage, nil
 	})
 	leaf, _ := c.issue(&pki.CA{Cert: middle, Key: middleKey}, nil)
 	c.put("short.pem", pki.CertPEM(leaf, middle, short))

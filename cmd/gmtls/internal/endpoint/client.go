@@ -42,7 +42,7 @@ type Dialer struct {
 	Suites   []string // of TLCP, by name
 	Timeout  time.Duration
 
-	OmitExtensions, SingleCertificate, RawTranscript bool
+	Dialect material.Dialect
 
 	tls  *tls.Config
 	tlcp *gmtls.Config
@@ -59,9 +59,7 @@ func (d *Dialer) Flags(c *cobra.Command) {
 	f.StringSliceVar(&d.ALPN, "alpn", nil, "application protocols to offer")
 	f.StringSliceVar(&d.Suites, "suite", nil, "TLCP suites to offer, by name; ECDHE suites need a pair")
 	f.DurationVar(&d.Timeout, "timeout", 10*time.Second, "for connecting and the handshake")
-	f.BoolVar(&d.OmitExtensions, "omit-extensions", false, "TLCP: send no extension, for servers that refuse any (GmSSL 3.1)")
-	f.BoolVar(&d.SingleCertificate, "single-certificate", false, "TLCP: send the signing certificate alone (GmSSL)")
-	f.BoolVar(&d.RawTranscript, "raw-transcript", false, "TLCP: sign the messages in CertificateVerify, not their hash (GmSSL from 3.2 on)")
+	d.Dialect.Flags(f)
 }
 
 // Prepare checks the options and reads the files.
@@ -119,9 +117,9 @@ func (d *Dialer) prepareTLCP(roots *material.Roots) error {
 	}
 	d.tlcp = &gmtls.Config{
 		ServerName: d.Name, NextProtos: d.ALPN, InsecureSkipVerify: d.Insecure, CipherSuites: suites,
-		HandshakeTimeout: d.Timeout, OmitExtensions: d.OmitExtensions,
-		SingleClientCertificate: d.SingleCertificate, RawTranscriptVerify: d.RawTranscript,
+		HandshakeTimeout: d.Timeout,
 	}
+	d.Dialect.Apply(d.tlcp)
 	if roots != nil {
 		d.tlcp.RootCAs = roots.Pool.SM()
 	}

@@ -107,6 +107,11 @@ func CheckChain(leaf *x509.Certificate, others, roots []*x509.Certificate, now t
 		return nil
 	}
 	top := climb(leaf, others)
+	if bytes.Equal(top.RawSubject, top.RawIssuer) && !bytes.Equal(top.Raw, leaf.Raw) &&
+		!slices.ContainsFunc(roots, func(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, top.RawSubject) }) {
+		return []cause.Finding{cause.Find(cause.UnknownRoot, "%q leads to the root %q, which came along with it and is not among the %d given",
+			subject(leaf), subject(top), len(roots))}
+	}
 	for _, c := range append(slices.Clone(roots), others...) {
 		if bytes.Equal(c.Raw, leaf.Raw) || !bytes.Equal(c.RawSubject, top.RawIssuer) {
 			continue

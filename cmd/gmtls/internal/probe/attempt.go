@@ -34,7 +34,7 @@ type variant struct {
 	versions       [2]uint16
 	noPair         bool
 	noALPN, noName bool
-	noExtensions   bool
+	dialect        material.Dialect // TLCP
 	tlcpSessions   gmtls.ClientSessionCache
 	tlsSessions    tls.ClientSessionCache
 }
@@ -55,6 +55,7 @@ type Attempt struct {
 	certs   []*x509.Certificate // of the server
 	random  []byte              // of the server's hello
 	offered bool                // a client certificate was there to be sent
+	foreign string              // the CA of a client pair that was not sent, as the server's list does not name it
 	wire    *wire.Parser
 	err     error
 }
@@ -79,6 +80,10 @@ func (r *recorder) Write(b []byte) (int, error) {
 
 // dial connects to the address that the main connection found.
 func (p *prober) dial(ctx context.Context) (net.Conn, error) {
+	if conn := p.ready; conn != nil {
+		p.ready = nil
+		return conn, nil
+	}
 	d := net.Dialer{Timeout: p.Timeout}
 	return d.DialContext(ctx, "tcp", p.address)
 }
@@ -129,7 +134,11 @@ func (p *prober) tlcp(ctx context.Context, rec *recorder, v variant, a *Attempt)
 		a.Ladder = append(a.Ladder, step)
 	}
 	conn := gmtls.Client(rec, config)
-	if a.err = conn.HandshakeContext(ctx); a.err != nil {
+	a.err = conn.HandshakeContext(ctx)
+	if a.offered && a.wire.Requested && !listed(&config.Certificates[0], a.wire.Authorities) {
+		a.offered, a.foreign = false, wire.Printable(config.Certificates[0].Leaf.Issuer.String())
+	}
+	if a.err != nil {
 		return
 	}
 	state := conn.ConnectionState()
@@ -145,9 +154,14 @@ func (p *prober) tlcp(ctx context.Context, rec *recorder, v variant, a *Attempt)
 func (p *prober) tlcpConfig(v variant) *gmtls.Config {
 	config := &gmtls.Config{
 		InsecureSkipVerify: true, ServerName: p.Name, CipherSuites: v.suites,
-		NextProtos: p.ALPN, HandshakeTimeout: p.Timeout, OmitExtensions: v.noExtensions,
+		NextProtos: p.ALPN, HandshakeTimeout: p.Timeout,
 		ClientSessionCache: v.tlcpSessions, AllowUnpairedCertificates: true, KeyLogWriter: p.KeyLog,
 	}
+	dialect := p.Dialect
+	if v.dialect != (material.Dialect{}) {
+		dialect = v.dialect
+	}
+	dialect.Apply(config)
 	if p.pair != nil && !v.noPair {
 		config.Certificates = []gmtls.Certificate{*p.pair}
 	}
@@ -239,6 +253,11 @@ func (a *Attempt) finish(protocol string) {
 	}
 	a.Broken = wire.Printable(fmt.Sprintf("%s: %v", a.state(), a.err))
 	a.Findings = append(a.Findings, a.explain(protocol)...)
+	if protocol == protocolTLS {
+		for i := range a.Findings {
+			a.Findings[i] = a.Findings[i].ForTLS()
+		}
+	}
 }
 
 // state names the last message of the server.

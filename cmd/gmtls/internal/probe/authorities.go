@@ -3,11 +3,16 @@
 package probe
 
 import (
+	"bytes"
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"slices"
 	"strings"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // maxAuthorities is the number of names that a line shows.
@@ -29,7 +34,30 @@ func authorityNames(ders [][]byte) []string {
 	return names
 }
 
+// listed tells whether a client sends the pair to a server with this list of authorities; an empty list takes any.
+func listed(pair *gmtls.Certificate, authorities [][]byte) bool {
+	issues := func(leaf *x509.Certificate) bool {
+		return leaf != nil && slices.ContainsFunc(authorities, func(name []byte) bool { return bytes.Equal(name, leaf.RawIssuer) })
+	}
+	if len(authorities) == 0 || issues(pair.Leaf) || issues(pair.EncLeaf) {
+		return true
+	}
+	for _, der := range pair.Certificate[min(2, len(pair.Certificate)):] {
+		if c, err := gmx509.ParseCertificate(der); err == nil && issues(c) {
+			return true
+		}
+	}
+	return false
+}
+
 func (a *Attempt) authorities() string {
+	if a.foreign != "" {
+		return "; the pair given was not sent, as its CA " + a.foreign + " is not in the server's list" + a.accepted()
+	}
+	return a.accepted()
+}
+
+func (a *Attempt) accepted() string {
 	names := authorityNames(a.wire.Authorities)
 	switch {
 	case len(names) == 0:

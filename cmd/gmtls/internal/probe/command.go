@@ -68,6 +68,7 @@ Exit codes: 0 works; 1 wrong usage or unreadable file; 2 not reached; 3 no hands
 	}
 	flags := c.Flags()
 	o.Own.Flags(flags, "client")
+	o.Dialect.Flags(flags)
 	flags.StringSliceVar(&cas, "ca", nil, "file with roots to verify the server by, PEM; may be repeated")
 	flags.StringVar(&o.Name, "name", "", "name to send as SNI and to look for in the certificates (default: the host)")
 	flags.StringSliceVar(&o.ALPN, "alpn", []string{"h2"}, "application protocols to offer; empty for none")

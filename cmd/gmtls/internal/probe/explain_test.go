@@ -86,6 +86,8 @@ func TestSecondAddress(t *testing.T) {
 	require.Equal(t, cause.Refused, r.Findings[0].Cause)
 	require.True(t, r.Findings[0].Warning)
 	l.Close()
+	require.NoError(t, p.ready.Close()) // is kept for the first handshake
+	p.ready = nil
 	r = new(Report)
 	require.False(t, p.connect(context.Background(), r, []string{"127.0.0.2", "127.0.0.1"}, port))
 	require.Len(t, r.Findings, 2)

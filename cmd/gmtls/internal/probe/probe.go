@@ -16,6 +16,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 )
 
@@ -29,13 +30,15 @@ type Options struct {
 	Quick     bool // only the main attempt of each protocol
 	Fabric    bool
 	Own       material.Own
+	Dialect   material.Dialect // of TLCP
 	Roots     *material.Roots
 	KeyLog    io.Writer
 }
 
 type prober struct {
 	Options
-	address string // numeric, found by the first connection
+	address string   // numeric, found by the first connection
+	ready   net.Conn // the first connection, for the first attempt; nil once that has it
 	pair    *gmtls.Certificate
 	cert    *tls.Certificate
 }
@@ -92,6 +95,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if p.Name == "" {
 		p.Name = host
 	}
+	defer func() {
+		if p.ready != nil {
+			p.ready.Close()
+		}
+	}()
 	r := &Report{Target: o.Target, Time: time.Now().UTC()}
 	if !p.reach(ctx, r, host, port) {
 		r.ExitCode = exit.Connect
@@ -146,8 +154,7 @@ func (p *prober) connect(ctx context.Context, r *Report, addresses []string, por
 		conn, err := p.dial(ctx)
 		r.Connect = time.Since(start)
 		if err == nil {
-			r.Address = p.address
-			conn.Close()
+			r.Address, p.ready = p.address, conn // a server that serves one connection gets no other before
 			for i := range r.Findings {
 				r.Findings[i].Warning = true
 			}
@@ -162,21 +169,12 @@ func (p *prober) connect(ctx context.Context, r *Report, addresses []string, por
 func (p *prober) protocol(ctx context.Context, name string) *Protocol {
 	main := p.attempt(ctx, name, variant{})
 	result := &Protocol{Name: name, Main: main, Findings: main.Findings}
-	if !main.OK && p.endsEarly(main) {
-		// Some servers refuse extensions, or the application protocol.
-		for _, v := range []struct {
-			id cause.ID
-			variant
-		}{{cause.NoSharedALPN, variant{noALPN: true}}, {cause.ExtensionsRefused, variant{noExtensions: true}}} {
-			if name == protocolTLS && v.noExtensions || v.noALPN && (refusesExtensions(main) || len(p.ALPN) == 0) {
-				continue
-			}
-			if retry := p.attempt(ctx, name, v.variant); retry.OK {
-				result.Findings = []cause.Finding{cause.Find(v.id, "%s; without it the handshake succeeds", main.Broken)}
-				result.Variants = append(result.Variants, Variant{string(v.id), true, retry.outcome()})
-				break
-			}
-		}
+	switch {
+	case main.OK:
+	case p.endsEarly(main):
+		p.retry(ctx, result, p.hellos(main, name))
+	case name == protocolTLCP && main.Requested && main.offered:
+		p.retry(ctx, result, dialects())
 	}
 	result.Authorities = authorityNames(main.wire.Authorities)
 	for _, c := range main.certs {
@@ -188,6 +186,48 @@ func (p *prober) protocol(ctx context.Context, name string) *Protocol {
 	}
 	result.Summary = result.summarise()
 	return result
+}
+
+// retrial is an attempt with less than the main one, or in another dialect. If it succeeds, what is different is the cause.
+type retrial struct {
+	id   cause.ID
+	with string // how it is different
+	variant
+}
+
+// hellos are the retrials where the server refuses the hello: some servers do not know the application protocol, the name, or refuse
+// any extension.
+func (p *prober) hellos(main *Attempt, protocol string) (all []retrial) {
+	if len(p.ALPN) > 0 && !refusesExtensions(main) {
+		all = append(all, retrial{cause.NoSharedALPN, "without ALPN", variant{noALPN: true}})
+	}
+	if net.ParseIP(p.Name) == nil && !refusesExtensions(main) {
+		all = append(all, retrial{cause.NameUnknown, "without the name " + wire.Printable(p.Name), variant{noName: true}})
+	}
+	if protocol == protocolTLCP {
+		all = append(all, retrial{cause.ExtensionsRefused, "without extensions", variant{dialect: material.Dialect{OmitExtensions: true}}})
+	}
+	return all
+}
+
+// dialects are the retrials where the server refuses what the client says after the hello.
+func dialects() (all []retrial) {
+	for _, d := range []material.Dialect{
+		{RawTranscript: true}, {RawTranscript: true, SingleCertificate: true}, {RawTranscript: true, VectorParams: true}, {VectorParams: true}, {SingleCertificate: true},
+	} {
+		all = append(all, retrial{cause.OtherDialect, "with " + d.String(), variant{dialect: d}})
+	}
+	return all
+}
+
+func (p *prober) retry(ctx context.Context, result *Protocol, all []retrial) {
+	for _, r := range all {
+		if again := p.attempt(ctx, result.Name, r.variant); again.OK {
+			result.Findings = []cause.Finding{cause.Find(r.id, "%s; %s the handshake succeeds", result.Main.Broken, r.with)}
+			result.Variants = append(result.Variants, Variant{r.with, true, again.outcome()})
+			return
+		}
+	}
 }
 
 // endsEarly tells whether the server ended the handshake on the hello.

@@ -29,6 +29,10 @@ For a Node or Java client of a TLCP gateway:
 For Prometheus and an operations port:
   gmtls proxy --listen 127.0.0.1:9443 --from plain --to peer0.org1.example.com:9443 --to-mode tlcp --ca gm-ca.crt \
     --cert s.crt --key s.key --enc-cert e.crt --enc-key e.key
+For GmSSL clients with a certificate, whose dialect nodes do not speak:
+  gmtls proxy --listen 0.0.0.0:7051 --from tlcp --listen-raw-transcript --listen-cert s.crt --listen-key s.key --listen-enc-cert e.crt \
+    --listen-enc-key e.key --client-ca gm-ca.crt --to peer0.org1.example.com:7051 --to-mode tlcp --ca gm-ca.crt \
+    --cert s.crt --key s.key --enc-cert e.crt --enc-key e.key
 
 Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the address is taken.`,
 		Args: cobra.NoArgs,
@@ -56,7 +60,9 @@ Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the addres
 	f.StringVar(&o.Server.EncCert, "listen-enc-cert", "", "encryption certificate that TLCP clients are shown, PEM")
 	f.StringVar(&o.Server.EncKey, "listen-enc-key", "", "key of --listen-enc-cert")
 	f.StringSliceVar(&o.Clients, "client-ca", nil, "file with roots of clients, who then must show a certificate; may be repeated")
+	f.BoolVar(&o.ListenRawTranscript, "listen-raw-transcript", false, "TLCP clients sign the messages in CertificateVerify, not their hash (GmSSL from 3.2 on)")
 	o.Client.Flags(f, "proxy")
+	o.Dialect.Flags(f)
 	f.StringSliceVar(&o.Roots, "ca", nil, "file with roots to verify the server by, PEM; may be repeated")
 	f.StringVar(&o.Name, "name", "", "name of the server, for SNI and verification (default: the host of --to)")
 	f.StringSliceVar(&o.ALPN, "alpn", nil, "application protocols, where one side is plain or with --client-ca (default there: the first that the client offers): h2 for gRPC")

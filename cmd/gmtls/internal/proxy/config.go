@@ -37,8 +37,11 @@ type Options struct {
 	Server  material.Own // what clients are shown
 	Clients []string     // roots of clients; they are demanded a certificate if there are any
 	Client  material.Own // what the server is shown
-	Roots   []string     // roots of the server
-	Name    string       // of the server; default: the host of To
+	// Dialect is spoken with a TLCP server, ListenRawTranscript with TLCP clients (gmtls.Config.RawTranscriptVerify).
+	Dialect             material.Dialect
+	ListenRawTranscript bool
+	Roots               []string // roots of the server
+	Name                string   // of the server; default: the host of To
 	// ALPN is offered to the server when the clients are plain, and accepted
 	// from clients when the server is plain, or when they must show a certificate
 	// before the server is dialled. Otherwise what the client offers is passed on.
@@ -66,7 +69,14 @@ func (o *Options) check() error {
 			return fmt.Errorf("%s is %q; it must be plain, tls or tlcp", name, m)
 		}
 	}
-	if o.From == o.ToMode {
+	if o.From != TLCP && o.ListenRawTranscript {
+		return errors.New("--listen-raw-transcript is for --from tlcp")
+	}
+	if o.ToMode != TLCP && o.Dialect != (material.Dialect{}) {
+		return fmt.Errorf("%s is for --to-mode tlcp", o.Dialect)
+	}
+	// Between two dialects of TLCP there is something to bridge.
+	if o.From == o.ToMode && (o.From != TLCP || o.Dialect == material.Dialect{RawTranscript: o.ListenRawTranscript}) {
 		return fmt.Errorf("both sides are %s: there is nothing to bridge", o.From)
 	}
 	host, _, err := net.SplitHostPort(o.To)
@@ -152,6 +162,7 @@ func (o *Options) loadServer(s *sides) error {
 	s.serverTLCP = &gmtls.Config{
 		Certificates: []gmtls.Certificate{*pair}, HandshakeTimeout: o.Timeout,
 		ServerSessionCache: gmtls.NewLRUServerSessionCache(o.MaxConnections), ChainCache: gmtls.NewChainCache(64),
+		RawTranscriptVerify: o.ListenRawTranscript,
 	}
 	if roots != nil {
 		s.serverTLCP.ClientAuth, s.serverTLCP.ClientCAs = gmtls.RequireAndVerifyClientCert, sm(roots)
@@ -192,6 +203,7 @@ func (o *Options) loadClient(s *sides) error {
 		RootCAs: sm(roots), ServerName: o.Name, HandshakeTimeout: o.Timeout,
 		ClientSessionCache: gmtls.NewLRUClientSessionCache(1), ChainCache: gmtls.NewChainCache(1),
 	}
+	o.Dialect.Apply(s.clientTLCP)
 	if pair != nil {
 		s.clientTLCP.Certificates = []gmtls.Certificate{*pair}
 	}

@@ -219,6 +219,29 @@ func TestEveryPairOfModes(t *testing.T) {
 }
 
 // A stream that was cut off must not look whole on the other side.
+// TestDialects: clients of another dialect of TLCP reach a server that keeps to the standard, and the other way round.
+func TestDialects(t *testing.T) {
+	s := newSite(t)
+	p := s.start(t, Options{From: TLCP, To: s.server(t, TLCP, answer), ToMode: TLCP, Name: "localhost", ListenRawTranscript: true, Clients: []string{s.file("gm-ca.crt")}})
+	for _, raw := range []bool{true, false} {
+		config := &gmtls.Config{RootCAs: s.gmPool(), ServerName: "localhost", Certificates: []gmtls.Certificate{s.pair(t)}, RawTranscriptVerify: raw}
+		conn, err := gmtls.Dial("tcp", p.Addr().String(), config)
+		if !raw {
+			require.ErrorContains(t, err, "decrypt error")
+			continue
+		}
+		require.NoError(t, err)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+		_, err = conn.Write([]byte("hello"))
+		require.NoError(t, err)
+		require.NoError(t, conn.CloseWrite())
+		got, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		require.Equal(t, "got 5 bytes", string(got))
+		conn.Close()
+	}
+}
+
 func TestTruncationIsPassedOn(t *testing.T) {
 	s := newSite(t)
 	p := s.start(t, Options{From: TLS, ToMode: TLCP, To: s.server(t, TLCP, func(c net.Conn) {
