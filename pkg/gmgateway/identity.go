@@ -15,6 +15,7 @@ import (
 	"github.com/hyperledger/fabric-gateway/pkg/hash"
 	"github.com/hyperledger/fabric-gateway/pkg/identity"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
 )
 
 // Signer signs for one identity. Hash and Sign are what client.WithHash and client.WithSign take, and belong together:
@@ -41,7 +42,8 @@ func NewIdentity(mspID string, certificate []byte) (*identity.X509Identity, erro
 	return identity.NewX509Identity(mspID, cert)
 }
 
-// NewSigner makes the signer of a private key in PEM (PKCS #8 or SEC 1, not encrypted): SM2, ECDSA or Ed25519.
+// NewSigner makes the signer of a private key in PEM (PKCS #8 or SEC 1, not encrypted): SM2, ECDSA or Ed25519; or of
+// the reference to an SM2 or ECDSA key in a device (package keyd).
 func NewSigner(privateKey []byte) (*Signer, error) {
 	key, err := parsePrivateKey(privateKey)
 	if err != nil {
@@ -57,6 +59,8 @@ func newSigner(key crypto.PrivateKey) (*Signer, error) {
 			// With these options gmsm prepends Z of the default user id, 1234567812345678, and hashes with SM3.
 			return k.Sign(rand.Reader, message, sm2.DefaultSM2SignerOpts)
 		}}, nil
+	case *keyd.Key:
+		return deviceSigner(k), nil
 	case ed25519.PrivateKey:
 		sign, err := identity.NewPrivateKeySign(k)
 		return &Signer{Hash: hash.NONE, Sign: sign}, err
@@ -72,6 +76,13 @@ func parsePrivateKey(text []byte) (crypto.PrivateKey, error) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type == "EC PARAMETERS" { // openssl writes this block in front of a SEC 1 key
 			continue
+		}
+		if block.Type == keyd.ReferenceType {
+			reference, err := keyd.Decode(block)
+			if err != nil {
+				return nil, fmt.Errorf("gmgateway: %w", err)
+			}
+			return keyd.NewKey(reference)
 		}
 		if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
 			return nil, errors.New("gmgateway: the private key is encrypted: decrypt it first, say with openssl pkcs8 -in FILE -out FILE2")

@@ -3,12 +3,17 @@
 package signer
 
 import (
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/pem"
 	"os"
 
 	"github.com/emmansun/gmsm/sm2"
+	"github.com/hyperledger/fabric/bccsp/utils"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
 	"github.com/pkg/errors"
 )
 
@@ -16,16 +21,29 @@ import (
 //
 //fork:fields gm: users of the command line with SM2 identities
 type Signer struct {
-	// sm2Key signs if the identity is SM2; nil otherwise, and then key is set.
-	sm2Key *sm2.PrivateKey
+	// sm2Key signs if the identity is SM2, ecdsaInDevice if its key is an ECDSA
+	// key in a device. Otherwise both are nil, and upstream's key is set.
+	sm2Key        crypto.Signer
+	ecdsaInDevice *keyd.Key
 }
 
 // NewSigner makes a signer for the certificate and the private key that conf
-// names, SM2 or ECDSA. Both are PEM; the key is PKCS#8 or SEC 1.
+// names, SM2 or ECDSA. Both are PEM; the key is PKCS#8, SEC 1 or the reference to
+// a key in a device.
 //
 //fork:wrap gm: SM2 identities; certificate and key must belong together
 func NewSigner(conf Config) (*Signer, error) {
+	device, err := readReference(conf.KeyPath)
+	if err != nil {
+		return nil, err
+	}
+	if device != nil && !x509.IsSM2(device.Public()) {
+		return newDeviceSigner(conf, device)
+	}
 	key, cert := readSM2(conf)
+	if device != nil {
+		key = device
+	}
 	if key == nil && cert == nil {
 		return upstreamNewSigner(conf)
 	}
@@ -47,10 +65,12 @@ func NewSigner(conf Config) (*Signer, error) {
 
 // readSM2 returns what is SM2 among the two files of conf. Everything else,
 // unreadable files included, is nil and left to the errors of upstream's path.
-func readSM2(conf Config) (key *sm2.PrivateKey, cert *x509.Certificate) {
+func readSM2(conf Config) (key crypto.Signer, cert *x509.Certificate) {
 	if der := firstBlock(conf.KeyPath); der != nil {
 		if parsed, err := x509.ParsePrivateKey(der); err == nil {
-			key, _ = parsed.(*sm2.PrivateKey)
+			if priv, ok := parsed.(*sm2.PrivateKey); ok {
+				key = priv
+			}
 		}
 	}
 	if der := firstBlock(conf.IdentityPath); der != nil {
@@ -59,6 +79,36 @@ func readSM2(conf Config) (key *sm2.PrivateKey, cert *x509.Certificate) {
 		}
 	}
 	return key, cert
+}
+
+// readReference makes a key of a file that refers to one in a device; nil if the
+// file is another.
+func readReference(file string) (*keyd.Key, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil || !keyd.IsReference(raw) {
+		return nil, nil
+	}
+	key, err := keyd.ParseReference(raw)
+	return key, errors.Wrapf(err, "private key %s", file)
+}
+
+func newDeviceSigner(conf Config, key *keyd.Key) (*Signer, error) {
+	raw, err := os.ReadFile(conf.IdentityPath)
+	if err != nil {
+		return nil, errors.WithStack(err)
+	}
+	cert, err := x509.ParseCertificatePEM(raw)
+	if err != nil {
+		return nil, errors.Wrapf(err, "certificate %s", conf.IdentityPath)
+	}
+	if err := x509.CheckKeyPair(cert, key); err != nil {
+		return nil, errors.Wrapf(err, "certificate %s and private key %s", conf.IdentityPath, conf.KeyPath)
+	}
+	creator, err := serializeIdentity(conf.IdentityPath, conf.MSPID)
+	if err != nil {
+		return nil, errors.WithStack(err)
+	}
+	return &Signer{ecdsaInDevice: key, Creator: creator}, nil
 }
 
 func firstBlock(file string) []byte {
@@ -78,6 +128,14 @@ func firstBlock(file string) []byte {
 //
 //fork:wrap gm: the algorithm follows the key
 func (si *Signer) Sign(msg []byte) ([]byte, error) {
+	if si.ecdsaInDevice != nil {
+		digest := sha256.Sum256(msg)
+		signature, err := si.ecdsaInDevice.Sign(nil, digest[:], crypto.SHA256)
+		if err != nil {
+			return nil, err
+		}
+		return utils.SignatureToLowS(si.ecdsaInDevice.Public().(*ecdsa.PublicKey), signature)
+	}
 	if si.sm2Key == nil {
 		return si.upstreamSign(msg)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/spf13/cobra"
 
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/devicekey"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	tool "github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/output"
@@ -68,6 +69,7 @@ certificate of --cert.`,
 	flags.StringVar(&r.outPassphrase, "out-passphrase-file", "", "file of the passphrase that encrypts --out")
 	flags.StringVar(&r.outCert, "out-cert", "", "file to write the certificates of FILE to")
 	format.Flag(flags)
+	c.AddCommand(devicekey.Commands()...)
 	return c
 }
 
