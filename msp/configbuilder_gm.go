@@ -14,6 +14,7 @@ import (
 	"github.com/hyperledger/fabric/bccsp/factory"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/mspfolder"
 	"github.com/pkg/errors"
 	"gopkg.in/yaml.v2"
 )
@@ -66,7 +67,7 @@ func readUnitCertificates(dir string, fabric *m.FabricMSPConfig) error {
 		}
 		file := filepath.Join(dir, name)
 		if *content == nil {
-			if !servesSM2(dir) {
+			if !mspfolder.ServesSM2(dir) {
 				return nil
 			}
 			_, err := os.Stat(file) // for the reason alone
@@ -212,7 +213,7 @@ func orElse(err error, reason string) error {
 // keystoreDir. A key file that cannot be read here, encrypted for example,
 // leaves the decision to the provider.
 func checkSigningKey(cert *x509.Certificate, keystoreDir string) error {
-	files, err := filesOf(keystoreDir)
+	files, err := mspfolder.Files(keystoreDir)
 	if err != nil {
 		return err
 	}

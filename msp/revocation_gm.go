@@ -4,19 +4,15 @@ package msp
 
 import (
 	"bytes"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"path/filepath"
 	"slices"
 
 	m "github.com/hyperledger/fabric-protos-go/msp"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/mspfolder"
 	"github.com/pkg/errors"
 )
-
-// oidSM2WithSM3 is the signature algorithm SM2 with SM3 (GB/T 33560).
-var oidSM2WithSM3 = asn1.ObjectIdentifier{1, 2, 156, 10197, 1, 501}
 
 // setupCRLs parses the revocation lists of the MSP.
 //
@@ -43,7 +39,7 @@ func (msp *bccspmsp) setupCRLs(conf *m.FabricMSPConfig) error {
 		return err
 	}
 	for i, crl := range msp.CRL {
-		if err := checkCRL(crl, issuers); err != nil {
+		if err := mspfolder.CheckList(crl, issuers); err != nil {
 			return errors.WithMessagef(err, "revocation list %d of MSP %s (issuer %s)", i, msp.name, crl.TBSCertList.Issuer)
 		}
 	}
@@ -68,7 +64,7 @@ func checkLists(dir string, fabric *m.FabricMSPConfig) error {
 		if err != nil {
 			return err
 		}
-		if err := checkCRL(lists[0].CertificateList, issuers); err != nil {
+		if err := mspfolder.CheckList(lists[0].CertificateList, issuers); err != nil {
 			return errors.WithMessagef(err, "%s: revocation list of issuer %s", fileOfList(dir, text), lists[0].TBSCertList.Issuer)
 		}
 	}
@@ -85,35 +81,4 @@ func fileOfList(dir string, text []byte) string {
 		}
 	}
 	return folder
-}
-
-// checkCRL is nil for lists that SM2 has no part in.
-func checkCRL(crl *pkix.CertificateList, issuers []*x509.Certificate) error {
-	signedWithSM2 := crl.SignatureAlgorithm.Algorithm.Equal(oidSM2WithSM3)
-	aki, err := getAuthorityKeyIdentifierFromCrl(crl)
-	if err != nil {
-		if signedWithSM2 {
-			return errors.WithMessage(err, "the issuer is not named by key identifier")
-		}
-		return nil
-	}
-
-	named := 0
-	for _, issuer := range issuers {
-		ski, err := getSubjectKeyIdentifierFromCert(issuer)
-		if err != nil || !bytes.Equal(ski, aki) {
-			continue
-		}
-		named++
-		if !signedWithSM2 && !x509.IsSM2(issuer.PublicKey) {
-			continue
-		}
-		if err := x509.CheckCRLSignature(issuer, crl); err != nil {
-			return errors.WithMessagef(err, "the signature does not verify under CA %s", issuer.Subject)
-		}
-	}
-	if signedWithSM2 && named == 0 {
-		return errors.New("no CA of this MSP has the key identifier that the list names; remove the list, or add its CA")
-	}
-	return nil
 }

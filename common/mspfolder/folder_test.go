@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mspfolder
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
+)
+
+func newMSP(t *testing.T, root []byte) (dir string, put func(name string, content []byte) string) {
+	t.Helper()
+	dir = t.TempDir()
+	put = func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+		return path
+	}
+	put("cacerts/ca.pem", root)
+	return dir, put
+}
+
+// A file that holds no certificate stops a node with an SM2 CA, and is passed over, and named, in others.
+func TestOddFiles(t *testing.T) {
+	gm, standard := gmtlstest.NewCA(t), gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca")
+	dir, put := newMSP(t, gm.CertPEM)
+	readme := put("cacerts/README", []byte("the CAs"))
+	_, _, err := Read(filepath.Join(dir, CACerts))
+	require.ErrorContains(t, err, readme)
+
+	dir, put = newMSP(t, standard.CertPEM)
+	readme = put("cacerts/README", []byte("the CAs"))
+	objects, passed, err := Read(filepath.Join(dir, CACerts))
+	require.NoError(t, err)
+	require.Len(t, objects, 1)
+	require.Len(t, passed, 1)
+	require.ErrorContains(t, passed[0], readme)
+	put("cacerts/cut.pem", standard.CertPEM[:100])
+	_, _, err = Read(filepath.Join(dir, CACerts))
+	require.ErrorContains(t, err, "cut.pem", "a damaged certificate is never passed over")
+	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "crls-link")))
+	none, _, err := Read(filepath.Join(dir, "absent"))
+	require.NoError(t, err)
+	require.Empty(t, none)
+}
+
+func TestCertificatesInTheirPlace(t *testing.T) {
+	gm := gmtlstest.NewCA(t)
+	pair := gm.NewPair(t, "localhost")
+	dir, put := newMSP(t, gm.CertPEM)
+	_, err := ReadFile(SignCerts, put("signcerts/enc.pem", pair.EncCert))
+	require.ErrorIs(t, err, ErrEncryption)
+	_, err = ReadFile(TLSCACerts, put("tlscacerts/enc.pem", pair.EncCert))
+	require.NoError(t, err)
+	objects, err := ReadFile(SignCerts, put("signcerts/chain.pem", append(append([]byte{}, gm.CertPEM...), pair.SignCert...)))
+	require.NoError(t, err)
+	require.Len(t, objects, 1, "the owner's alone, wherever it stands")
+	require.False(t, objects[0].(*material.Certificate).IsCA)
+	require.True(t, ServesSM2(dir))
+
+	mixed := *gm.Cert
+	mixed.SignatureAlgorithm = x509.ECDSAWithSHA256
+	require.ErrorIs(t, CheckFamily(&mixed), ErrFamily)
+}
+
+// Lists as other tools write them: one without the key identifier of its issuer, and one that revokes.
+func TestLists(t *testing.T) {
+	const cases = "../crypto/material/testdata/cases/"
+	ca, err := material.ReadCertificates(cases + "base/ca.crt")
+	require.NoError(t, err)
+	issuers := []*x509.Certificate{ca[0].Certificate}
+	check := func(name string, issuers []*x509.Certificate) error {
+		lists, err := material.ReadLists(cases + name)
+		require.NoError(t, err)
+		return CheckList(lists[0].CertificateList, issuers)
+	}
+	require.NoError(t, check("revocation/rev.crl", issuers))
+	require.ErrorContains(t, check("revocation/rev.crl", nil), "no CA of this MSP")
+	require.ErrorContains(t, check("crl-forms/no-aki.crl", issuers), "not named by key identifier")
+	forged := *ca[0].Certificate
+	forged.PublicKey = gmtlstest.NewCA(t).Cert.PublicKey
+	require.ErrorContains(t, check("revocation/rev.crl", []*x509.Certificate{&forged}), "does not verify")
+}
