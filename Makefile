@@ -6,14 +6,16 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := build
 
 FORK_VERSION := 0.1.0
+# Another upstream: a name of scripts/fork/upstreams, a folder or a module version. CHECKOUT is a folder that holds a named one.
 UPSTREAM ?=
+CHECKOUT ?=
 # PERF=off leaves out what makes stock Fabric faster (docs/fork.md, classes).
 PERF ?= on
 # Another upstream, and PERF=off, have a tree and binaries of their own.
 VARIANT := $(if $(UPSTREAM),-$(notdir $(UPSTREAM:%/=%)))$(if $(filter off,$(PERF)),-perf-off)
 TREE := build/fabric$(VARIANT)
 BIN := $(CURDIR)/build/bin$(VARIANT)
-FORK := $(CURDIR)/build/tools/fork -upstream '$(UPSTREAM)' -perf '$(PERF)' -tree '$(TREE)'
+FORK := $(CURDIR)/build/tools/fork -upstream '$(UPSTREAM)' -checkout '$(CHECKOUT)' -perf '$(PERF)' -tree '$(TREE)'
 MODULE := github.com/hyperledger/fabric
 
 ifneq ($(words $(CURDIR)),1)
@@ -28,6 +30,10 @@ CCAAS_STEPS := detect build release
 # The image tags that core.yaml derives from the version must be valid, so the suffix has no plus sign.
 VERSION = $(shell $(FORK) version)-gm.$(FORK_VERSION)$(if $(filter off,$(PERF)),-perf-off)
 COMMIT = $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null || echo unknown)
+# What an upstream builds: its own binaries, or those of Fabric.
+BINARIES = $(or $(patsubst %,./%,$(shell $(FORK) binaries)),$(FABRIC_TOOLS:%=./cmd/%))
+# The files of the module in use.
+MODULE_FILES := $(if $(wildcard scripts/fork/upstreams/$(UPSTREAM)/go.mod),scripts/fork/upstreams/$(UPSTREAM)/,)
 LDFLAGS = -X $(MODULE)/common/metadata.Version=$(VERSION) -X $(MODULE)/common/metadata.CommitSHA=$(COMMIT)
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 
@@ -40,7 +46,7 @@ help: ## list the targets
 .PHONY: build
 build: fork ## build every binary into build/bin, static (PERF=off, UPSTREAM=: another tree, see docs/fork.md)
 	@mkdir -p $(BIN)/ccaas/bin
-	cd $(TREE) && $(GO_BUILD) -o $(BIN)/ $(FABRIC_TOOLS:%=./cmd/%)
+	cd $(TREE) && $(GO_BUILD) -o $(BIN)/ $(BINARIES)
 	$(GO_BUILD) -o $(BIN)/ccaas/bin/ $(CCAAS_STEPS:%=./cmd/ccaas/%)
 	$(if $(ROOT_TOOLS),$(GO_BUILD) -o $(BIN)/ $(ROOT_TOOLS:%=./cmd/%))
 
@@ -112,9 +118,9 @@ verify: fork lint-tools ## check format, lock, documents, tidiness, checksums, l
 .PHONY: tidy
 tidy: fork ## bring go.mod and go.sum up to date with the imports of the assembled tree
 	cd $(TREE) && go mod tidy
-	{ cat $(TREE)/go.mod; echo; sed -n '/^\/\/ Folders that stand/,$$p' go.mod; } > build/go.mod.new
-	mv build/go.mod.new go.mod
-	cp $(TREE)/go.sum go.sum
+	{ cat $(TREE)/go.mod; $(if $(MODULE_FILES),,echo; sed -n '/^\/\/ Folders that stand/,$$p' go.mod;) } > build/go.mod.new
+	mv build/go.mod.new $(MODULE_FILES)go.mod
+	cp $(TREE)/go.sum $(MODULE_FILES)go.sum
 	$(FORK) assemble
 
 .PHONY: vuln

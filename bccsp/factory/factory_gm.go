@@ -3,8 +3,6 @@
 package factory
 
 import (
-	"fmt"
-
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/bccsp/gm"
 	"github.com/hyperledger/fabric/bccsp/sw"
@@ -30,31 +28,6 @@ func GetDefault() bccsp.BCCSP {
 	return upstreamGetDefault()
 }
 
-// initFactories sets the default provider, and whether all providers remember verifications.
-//
-//fork:wrap gm: a node takes its default provider from BCCSP.Default: GM, the memo from BCCSP.VerificationMemo, random bytes from BCCSP.GM.Random, and says what to do instead of BCCSP.Default: PKCS11
-func initFactories(config *FactoryOpts) error {
-	remember := config == nil || config.VerificationMemo == nil || *config.VerificationMemo
-	if !sw.RememberVerifications(remember) && config != nil && config.VerificationMemo != nil {
-		logger.Info("BCCSP.VerificationMemo: true has no effect: this binary was built with PERF=off, without the memo of verifications")
-	}
-	if err := refusePKCS11(config); err != nil {
-		return err
-	}
-	if err := useRandom(config); err != nil {
-		return err
-	}
-	if config == nil || config.Default != GMBasedFactoryName {
-		return upstreamInitFactories(config)
-	}
-	csp, err := initBCCSP(&GMFactory{}, config)
-	if err != nil {
-		return fmt.Errorf("Failed initializing BCCSP: %w", err)
-	}
-	defaultBCCSP = csp
-	return nil
-}
-
 // GetBCCSPFromOpts returns a new provider.
 //
 //fork:wrap gm: tools take the provider from BCCSP.Default: GM
@@ -66,4 +39,17 @@ func GetBCCSPFromOpts(config *FactoryOpts) (bccsp.BCCSP, error) {
 		return upstreamGetBCCSPFromOpts(config)
 	}
 	return (&GMFactory{}).Get(config)
+}
+
+// prepare applies what concerns all providers of the process: the memo of verifications, and the source of random bytes. It
+// refuses a configuration that this fork serves in another way.
+func prepare(config *FactoryOpts) error {
+	remember := config == nil || config.VerificationMemo == nil || *config.VerificationMemo
+	if !sw.RememberVerifications(remember) && config != nil && config.VerificationMemo != nil {
+		logger.Info("BCCSP.VerificationMemo: true has no effect: this binary was built with PERF=off, without the memo of verifications")
+	}
+	if err := refusePKCS11(config); err != nil {
+		return err
+	}
+	return useRandom(config)
 }

@@ -259,7 +259,7 @@ func (f *folder) applySubstitutions() {
 		return
 	}
 	for _, sub := range f.spec.Substitutions {
-		if sub == nil || sub.Class == classPerf && f.a.up.noPerf {
+		if sub == nil || !sub.isFor(f.a.up.short()) || sub.Class == classPerf && f.a.up.noPerf {
 			continue
 		}
 		for _, base := range sub.Files {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"go/build/constraint"
 	"os"
@@ -29,30 +30,39 @@ type assembly struct {
 	up       *upstream
 	files    map[string]*outFile // by slash path
 	touched  *touches            // what of upstream the delta depends on
-	ourPaths []string
+	ourPaths []string            // ours, by their paths in the tree, sorted
+	inRepo   map[string]string   // the same: their paths in the repository
+	imports  map[string]string   // for every Go file, see mapImports
+}
+
+// ourFile is the place on disk of a file of ours, named by its path in the tree.
+func (a *assembly) ourFile(name string) string {
+	return filepath.Join(a.root, filepath.FromSlash(a.inRepo[name]))
 }
 
 // assemble lays the delta in root over up. Everything wrong is reported in one error.
 func assemble(root string, up *upstream) (*assembly, error) {
-	a := &assembly{root: root, up: up, files: map[string]*outFile{}, touched: newTouches()}
+	a := &assembly{root: root, up: up, files: map[string]*outFile{}, touched: newTouches(), imports: up.spec.importMap()}
 	upPaths, err := up.files()
 	if err != nil {
 		return nil, err
 	}
-	if a.ourPaths, err = ourFiles(root); err != nil {
+	if a.inRepo, err = ourFiles(root, up.spec); err != nil {
 		return nil, err
 	}
+	a.ourPaths = sortedKeys(a.inRepo)
 	folders := map[string]*folder{}
 	at := func(name string) *folder {
 		dir := path.Dir(name)
 		if folders[dir] == nil {
-			folders[dir] = &folder{a: a, dir: dir}
+			folders[dir] = &folder{a: a, dir: dir, sources: map[string]string{}}
 		}
 		return folders[dir]
 	}
-	for _, name := range upPaths {
+	for _, name := range sortedKeys(upPaths) {
 		f := at(name)
 		f.upstream = append(f.upstream, path.Base(name))
+		f.sources[path.Base(name)] = upPaths[name]
 	}
 	for _, name := range a.ourPaths {
 		f := at(name)
@@ -81,7 +91,7 @@ func sortedKeys[V any](m map[string]V) []string {
 
 // moduleFiles adds our go.mod, without the ignore directives that only mean something at the root, and our go.sum.
 func (a *assembly) moduleFiles() error {
-	name := filepath.Join(a.root, "go.mod")
+	name := a.up.moduleFile(a.root, "go.mod")
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return fmt.Errorf("reading our module file: %w", err)
@@ -106,7 +116,7 @@ func (a *assembly) moduleFiles() error {
 		return err
 	}
 	a.files["go.mod"] = &outFile{data: out, source: name, ours: true}
-	a.files["go.sum"] = &outFile{source: filepath.Join(a.root, "go.sum"), ours: true}
+	a.files["go.sum"] = &outFile{source: a.up.moduleFile(a.root, "go.sum"), ours: true}
 	return nil
 }
 
@@ -114,7 +124,8 @@ func (a *assembly) moduleFiles() error {
 type folder struct {
 	a              *assembly
 	dir            string
-	upstream, ours []string // base names
+	upstream, ours []string          // base names
+	sources        map[string]string // upstream's on disk, by base name
 	spec           *forkSpec
 	report         *problems
 
@@ -122,22 +133,31 @@ type folder struct {
 	edits       map[string][]edit  // by base name of an upstream file
 	strip       map[string][]edit  // by base name of a file of ours: declarations that move into upstream's
 	cause       map[string]string  // base name: the first of ours that changed it
+	mapped      map[string]bool    // base name of an upstream file: its imports are mapped
 	byName      map[string]*goFile // upstream's Go files by base name
 }
 
 func (f *folder) path(base string) string { return path.Join(f.dir, base) }
 
-func (f *folder) upSource(base string) string {
-	return filepath.Join(f.a.up.dir, filepath.FromSlash(f.path(base)))
+// upText reads a file of upstream's, its imports mapped.
+func (f *folder) upText(base string) ([]byte, error) {
+	data, err := os.ReadFile(f.sources[base])
+	return mapImports(base, data, f.a.imports), err
 }
 
-func (f *folder) ourSource(base string) string {
-	return filepath.Join(f.a.root, filepath.FromSlash(f.path(base)))
+// label is how messages name a file of ours: by its path in the repository.
+func (f *folder) label(base string) string { return f.a.inRepo[f.path(base)] }
+
+// ourText reads a file of ours, its imports mapped.
+func (f *folder) ourText(base string) ([]byte, error) {
+	data, err := os.ReadFile(f.a.ourFile(f.path(base)))
+	return mapImports(base, data, f.a.imports), err
 }
 
 // assemble puts the folder's files into the assembly.
 func (f *folder) assemble(report *problems) error {
 	f.report = report
+	f.mapped = map[string]bool{}
 	f.edits, f.strip, f.cause, f.byName = map[string][]edit{}, map[string][]edit{}, map[string]string{}, map[string]*goFile{}
 	if err := f.readSpec(); err != nil {
 		return err
@@ -165,11 +185,12 @@ func (f *folder) readSpec() error {
 		if base != forkFile {
 			continue
 		}
-		data, err := os.ReadFile(f.ourSource(base))
+		data, err := f.ourText(base)
 		if err != nil {
 			return err
 		}
-		f.spec = parseForkSpec(f.path(base), data, f.report)
+		f.spec = parseForkSpec(f.label(base), data, f.report)
+		f.spec.mapImports(f.a.imports)
 	}
 	return nil
 }
@@ -179,11 +200,13 @@ func (f *folder) layUpstream() error {
 	var kept []string
 	for _, base := range f.upstream {
 		if f.spec.keeps(base) {
-			f.a.files[f.path(base)] = &outFile{source: f.upSource(base)}
+			if err := f.layOne(base); err != nil {
+				return err
+			}
 			kept = append(kept, base)
 			continue
 		}
-		data, err := os.ReadFile(f.upSource(base))
+		data, err := f.upText(base)
 		if err != nil {
 			return err
 		}
@@ -193,6 +216,24 @@ func (f *folder) layUpstream() error {
 		f.report.add(f.spec.path, "replace_package drops no file of upstream's")
 	}
 	f.upstream = kept
+	return nil
+}
+
+// layOne enters one file of upstream's, with the notice at its head if its imports are mapped.
+func (f *folder) layOne(base string) error {
+	out := &outFile{source: f.sources[base]}
+	f.a.files[f.path(base)] = out
+	if len(f.a.imports) == 0 || path.Ext(base) != ".go" {
+		return nil
+	}
+	raw, err := os.ReadFile(out.source)
+	if err != nil {
+		return err
+	}
+	if data := mapImports(base, raw, f.a.imports); !bytes.Equal(data, raw) {
+		f.mapped[base] = true
+		out.data = append([]byte(f.changeNotice(base)), data...)
+	}
 	return nil
 }
 
@@ -210,11 +251,11 @@ func (f *folder) layOurs() error {
 			}
 			continue
 		case taken:
-			f.report.add(name+":1", "upstream has a file of this name; give ours another one, or replace single declarations "+
+			f.report.add(f.label(base)+":1", "upstream has a file of this name; give ours another one, or replace single declarations "+
 				"with //fork:replace")
 			continue
 		}
-		out := &outFile{source: f.ourSource(base), ours: true}
+		out := &outFile{source: f.a.ourFile(name), ours: true}
 		f.a.files[name] = out
 		if path.Ext(base) != ".go" {
 			continue
@@ -223,9 +264,12 @@ func (f *folder) layOurs() error {
 		if err != nil {
 			return err
 		}
-		file, err := parseGo(name, data)
+		if now := mapImports(name, data, f.a.imports); !bytes.Equal(now, data) {
+			data, out.data = now, now
+		}
+		file, err := f.parseOwn(base, data)
 		if err != nil {
-			f.report.add(name, "%v", err)
+			f.report.add(f.label(base), "%v", err)
 			continue
 		}
 		if file.class() == classPerf && f.a.up.noPerf {
@@ -235,13 +279,22 @@ func (f *folder) layOurs() error {
 		if file.constraint == treeTag {
 			out.treeOnly = true
 			out.data = file.unconstrained()
-			if file, err = parseGo(name, out.data); err != nil {
+			if file, err = f.parseOwn(base, out.data); err != nil {
 				return err
 			}
 		}
 		f.own = append(f.own, file)
 	}
 	return nil
+}
+
+// parseOwn parses a file of ours, which messages name by its path in the repository.
+func (f *folder) parseOwn(base string, data []byte) (*goFile, error) {
+	file, err := parseGo(f.path(base), data)
+	if err == nil {
+		file.label = f.label(base)
+	}
+	return file, err
 }
 
 // treeTag is the build constraint of files of ours that compile in the assembled tree alone although their folder takes
@@ -263,23 +316,23 @@ func (f *goFile) unconstrained() []byte {
 
 func (f *folder) mergeSample(base string) error {
 	name := f.path(base)
-	upText, err := os.ReadFile(f.upSource(base))
+	upText, err := f.upText(base)
 	if err != nil {
 		return err
 	}
-	ourText, err := os.ReadFile(f.ourSource(base))
+	ourText, err := f.ourText(base)
 	if err != nil {
 		return err
 	}
 	merged, touched, err := mergeYAML(upText, ourText)
 	if err != nil {
-		f.report.add(name, "merging into upstream's file: %v", err)
+		f.report.add(f.label(base), "merging into upstream's file: %v", err)
 		return nil
 	}
 	for _, t := range touched {
-		f.a.touched.add(touch{kind: touchYAML, class: classGM, file: name, name: t.path, where: fmt.Sprintf("%s:%d", name, t.line), text: []byte(t.text)})
+		f.a.touched.add(touch{kind: touchYAML, class: classGM, file: name, name: t.path, where: fmt.Sprintf("%s:%d", f.label(base), t.line), text: []byte(t.text)})
 	}
-	f.a.files[name] = &outFile{data: merged, source: f.upSource(base)}
+	f.a.files[name] = &outFile{data: merged, source: f.sources[base]}
 	return nil
 }
 
@@ -288,7 +341,7 @@ func (f *folder) parseUpstream() error {
 		if path.Ext(base) != ".go" {
 			continue
 		}
-		data, err := os.ReadFile(f.upSource(base))
+		data, err := f.upText(base)
 		if err != nil {
 			return err
 		}
@@ -320,7 +373,7 @@ func (f *folder) writeChanged() {
 			f.report.add(f.cause[base], "changing upstream's %s: %v", file.path, err)
 			continue
 		}
-		f.a.files[file.path].data = append([]byte(changeNotice(f.edits[base])), data...)
+		f.a.files[file.path].data = append([]byte(f.changeNotice(base)), data...)
 	}
 	for _, file := range f.own {
 		base := path.Base(file.path)
@@ -345,9 +398,12 @@ func (f *folder) edited(file *goFile, edits []edit, cause string) ([]byte, error
 }
 
 // changeNotice is the line at the head of a changed upstream file: the licence asks for a prominent notice.
-func changeNotice(edits []edit) string {
+func (f *folder) changeNotice(base string) string {
 	names := map[string]bool{}
-	for _, e := range edits {
+	if f.mapped[base] {
+		names[specFile] = true
+	}
+	for _, e := range f.edits[base] {
 		name, _, _ := strings.Cut(e.cause, ":")
 		names[path.Base(name)] = true
 	}

@@ -23,7 +23,7 @@ func runCheck(root string, up *upstream) error {
 		return err
 	}
 	var report problems
-	l, err := readLock(lockPath(root))
+	l, err := readLock(up.lockPath(root))
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func runCheck(root string, up *upstream) error {
 	}
 	for key := range l {
 		if _, ok := a.touched.byKey[key]; !ok {
-			report.add("scripts/fork/lock.txt", "nothing of ours depends on %q any more; run 'make fork-accept'", key)
+			report.add(up.lockName(), "nothing of ours depends on %q any more; run 'make fork-accept%s'", key, up.makeFlag())
 		}
 	}
 	if err := a.checkIgnored(&report); err != nil {
@@ -47,6 +47,9 @@ func runCheck(root string, up *upstream) error {
 // checkIgnored compares go.mod's ignore directives with the folders of ours that cannot build at the root. They keep
 // './...' at the root to the packages that need no upstream.
 func (a *assembly) checkIgnored(report *problems) error {
+	if a.up.spec.dir != "" {
+		return nil // the root's go.mod is that of the default
+	}
 	data, err := os.ReadFile(filepath.Join(a.root, "go.mod"))
 	if err != nil {
 		return err
@@ -106,17 +109,20 @@ func (a *assembly) needUpstream() (map[string]string, error) {
 			continue
 		}
 		dir := path.Dir(name)
-		data, err := os.ReadFile(filepath.Join(a.root, filepath.FromSlash(name)))
+		if a.files[name] == nil {
+			continue // left out with PERF=off
+		}
+		data, err := os.ReadFile(a.ourFile(name))
 		if err != nil {
 			return nil, err
 		}
-		file, err := parseGo(name, data)
+		file, err := parseGo(name, mapImports(name, data, a.imports))
 		if err != nil {
 			return nil, err
 		}
 		reasons[dir] += ""
 		for _, spec := range file.ast.Imports {
-			if rest, ok := strings.CutPrefix(importPath(spec), upstreamModule+"/"); ok {
+			if rest, ok := strings.CutPrefix(importPath(spec), a.up.spec.Module+"/"); ok {
 				imports[dir] = append(imports[dir], rest)
 			}
 		}

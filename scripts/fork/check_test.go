@@ -28,7 +28,7 @@ func TestCheck(t *testing.T) {
 	toy.write("long/l.go", spdx+"package long\n"+strings.Repeat("\n", maxLines))
 	toy.write("bare/l.go", "package bare\n")
 	toy.write("go.mod", mod+"ignore ./free\n")
-	data, err := os.ReadFile(lockPath(toy.root))
+	data, err := os.ReadFile(toy.up.lockPath(toy.root))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +258,7 @@ func TestUpstreamTests(t *testing.T) {
 	if err := run(true); err != nil {
 		t.Fatal(err)
 	}
-	list, err := readTestList(testList(toy.root, "must-pass.txt"))
+	list, err := readTestList(toy.up.testList(toy.root, "must-pass.txt"))
 	if err != nil || len(list) != 1 || !list["shapes TestHelper"] {
 		t.Fatal(list, err)
 	}

@@ -18,14 +18,21 @@ const differencesMark = "<!-- Below this line: written by 'make fork-differences
 // runDifferences writes the list of changes with their reasons into docs/differences.md or, with check, fails if the list
 // there is another.
 func runDifferences(root string, up *upstream, check bool) error {
-	name := filepath.Join(root, "docs", "differences.md")
+	doc := "docs/differences.md"
+	if up.spec.dir != "" {
+		doc = up.spec.Differences
+	}
+	if doc == "" {
+		return fmt.Errorf("%s names no document for its differences", filepath.Join(up.spec.dir, specFile))
+	}
+	name := filepath.Join(root, filepath.FromSlash(doc))
 	old, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
 	head, _, found := bytes.Cut(old, []byte(differencesMark))
 	if !found {
-		return fmt.Errorf("docs/differences.md lacks the line %q, below which the list belongs", strings.TrimSpace(differencesMark))
+		return fmt.Errorf("%s lacks the line %q, below which the list belongs", doc, strings.TrimSpace(differencesMark))
 	}
 	a, err := assemble(root, up)
 	if err != nil {
@@ -40,7 +47,7 @@ func runDifferences(root string, up *upstream, check bool) error {
 		return nil
 	}
 	if check {
-		return fmt.Errorf("docs/differences.md does not describe the present delta; run 'make fork-differences'")
+		return fmt.Errorf("%s does not describe the present delta; run 'make fork-differences%s'", doc, up.makeFlag())
 	}
 	return os.WriteFile(name, text, 0o644)
 }
@@ -70,7 +77,8 @@ func (a *assembly) differences() ([]byte, error) {
 		case len(rows) > 0:
 			fmt.Fprintf(&changed, "\n### %s\n\n| class | change | what of upstream | why | ours |\n|---|---|---|---|---|\n%s", dir, strings.Join(rows, ""))
 		case synopsis != "" && !strings.Contains(dir, "/internal/"):
-			fmt.Fprintf(&added, "| [%s](../%s) | %s |\n", dir, dir, cell(synopsis))
+			repo := path.Dir(a.inRepo[path.Join(dir, folders[dir][0])])
+			fmt.Fprintf(&added, "| [%s](../%s) | %s |\n", dir, repo, cell(synopsis))
 		}
 	}
 	var out bytes.Buffer
@@ -85,12 +93,12 @@ func (a *assembly) rowsOf(name string) (rows []string, synopsis string, err erro
 	if !isSpec && (path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go")) {
 		return nil, "", nil
 	}
-	data, err := os.ReadFile(filepath.Join(a.root, filepath.FromSlash(name)))
+	data, err := os.ReadFile(a.ourFile(name))
 	if err != nil {
 		return nil, "", err
 	}
 	row := func(c class, change, what, why string) {
-		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s | [%s](../%s) |\n", c, change, what, cell(why), path.Base(name), name))
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s | [%s](../%s) |\n", c, change, what, cell(why), path.Base(name), a.inRepo[name]))
 	}
 	var report problems // assemble has reported them already
 	if isSpec {
@@ -99,6 +107,9 @@ func (a *assembly) rowsOf(name string) (rows []string, synopsis string, err erro
 			row(spec.Class, "replaced", "the package", spec.Reason)
 		}
 		for _, sub := range spec.Substitutions {
+			if !sub.isFor(a.up.short()) {
+				continue
+			}
 			var files []string
 			for _, file := range sub.Files {
 				if !strings.HasSuffix(file, "_test.go") {

@@ -5,9 +5,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"strings"
 )
 
@@ -34,7 +34,7 @@ func drift(l lock, up *upstream) ([]drifted, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &driftSearch{up: up, paths: paths, parsed: map[string]*goFile{}}
+	s := &driftSearch{sources: paths, paths: sortedKeys(paths), imports: up.spec.importMap(), parsed: map[string]*goFile{}}
 	var list []drifted
 	for _, key := range sortedKeys(l) {
 		kind, rest, _ := strings.Cut(key, " ")
@@ -57,13 +57,18 @@ func drift(l lock, up *upstream) ([]drifted, error) {
 }
 
 type driftSearch struct {
-	up     *upstream
-	paths  []string
-	parsed map[string]*goFile
+	sources map[string]string // upstream's files on disk by their paths in the tree
+	paths   []string          // the same paths, sorted
+	imports map[string]string // see mapImports
+	parsed  map[string]*goFile
 }
 
 func (s *driftSearch) read(name string) ([]byte, error) {
-	return os.ReadFile(filepath.Join(s.up.dir, filepath.FromSlash(name)))
+	if s.sources[name] == "" {
+		return nil, fs.ErrNotExist
+	}
+	data, err := os.ReadFile(s.sources[name])
+	return mapImports(name, data, s.imports), err
 }
 
 // goFiles parses the Go files of upstream that pick accepts. Files that do not parse are left out: upstream keeps
@@ -181,7 +186,7 @@ func (s *driftSearch) yaml(file, name, hash string) (verdict, error) {
 // runDrift prints how each thing that the delta depends on looks in up, then what the delta itself would run into, and
 // how to accept it. It is an error when anything differs.
 func runDrift(out io.Writer, root string, up *upstream) error {
-	l, err := readLock(lockPath(root))
+	l, err := readLock(up.driftLock(root))
 	if err != nil {
 		return err
 	}

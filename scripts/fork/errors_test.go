@@ -213,7 +213,7 @@ func TestNoUpstream(t *testing.T) {
 	t.Setenv("GOMODCACHE", t.TempDir())
 	expect := func(which string, words ...string) {
 		t.Helper()
-		_, err := openUpstream(tool, which)
+		_, err := openUpstream(tool, which, "")
 		for _, w := range words {
 			if err == nil || !strings.Contains(err.Error(), w) {
 				t.Errorf("upstream %q: %v lacks %q", which, err, w)
@@ -222,7 +222,7 @@ func TestNoUpstream(t *testing.T) {
 	}
 	expect("", "fetching github.com/hyperledger/fabric failed", "make mirror", "GOPROXY")
 	expect("v1.2.3", "fetching github.com/hyperledger/fabric@v1.2.3 failed", "UPSTREAM=folder")
-	expect("./nowhere", "neither a folder nor a module version")
+	expect("./nowhere", "neither a known upstream (none is recorded), a folder, nor a module version")
 	writeFile(t, tool, "go.mod", "module x\n")
 	expect("", "requires no version")
 	writeFile(t, tool, "go.mod", "module x\n\nrequire github.com/hyperledger/fabric v1.0.0-unknown\n")
@@ -259,13 +259,13 @@ func TestChecksum(t *testing.T) {
 	t.Setenv("GONOSUMDB", upstreamModule)
 	writeFile(t, tool, "go.mod", "module x\n\ngo 1.26\n\nrequire "+upstreamModule+" "+version+" // indirect; "+version+"\n")
 	writeFile(t, tool, "go.sum", "")
-	up, err := openUpstream(tool, "")
+	up, err := openUpstream(tool, "", "")
 	if err != nil || up.version() != version {
 		t.Fatalf("the right bytes are refused: %v", err)
 	}
 	sum := strings.Repeat("A", 43) + "="
 	writeFile(t, tool, "go.sum", upstreamModule+" "+version+" h1:"+sum+"\n"+upstreamModule+" "+version+"/go.mod h1:"+sum+"\n")
-	_, err = openUpstream(tool, "")
+	_, err = openUpstream(tool, "", "")
 	if err == nil || !strings.Contains(err.Error(), "checksum mismatch") || !strings.Contains(err.Error(), "Do not edit go.sum") {
 		t.Error(err)
 	}
@@ -278,7 +278,7 @@ func TestWrongFolder(t *testing.T) {
 		if text != "" {
 			writeFile(t, dir, "go.mod", text)
 		}
-		_, err := assemble(t.TempDir(), &upstream{dir: dir, name: dir})
+		_, err := assemble(t.TempDir(), &upstream{dir: dir, name: dir, spec: &upstreamSpec{pinned: pinned{Module: upstreamModule}}})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %q", err, want)
 		}

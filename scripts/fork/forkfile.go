@@ -28,6 +28,7 @@ type forkSpec struct {
 type substitution struct {
 	Files       []string          `yaml:"files"`
 	Class       class             `yaml:"class"`
+	Upstreams   []string          `yaml:"upstreams"` // globs of names; absent: all
 	Reason      string            `yaml:"reason"`
 	Imports     map[string]string `yaml:"imports"`
 	Expressions []*expression     `yaml:"expressions"`
@@ -104,6 +105,11 @@ func (s *forkSpec) validate(report *problems) {
 			report.add(s.path, "holds an empty substitution")
 			continue
 		}
+		for _, glob := range sub.Upstreams {
+			if _, err := path.Match(glob, ""); err != nil {
+				report.add(sub.where, "upstreams: %q is no valid glob", glob)
+			}
+		}
 		if !sub.Class.known() {
 			report.add(sub.where, "the substitution names no class; add a class key and %s", classRemedy)
 		}
@@ -119,6 +125,39 @@ func (s *forkSpec) validate(report *problems) {
 			}
 		}
 	}
+}
+
+// mapImports maps the import paths that substitutions name, as those of the Go files are.
+func (s *forkSpec) mapImports(paths map[string]string) {
+	if s == nil || len(paths) == 0 {
+		return
+	}
+	to := func(path string) string {
+		if now, ok := remap(paths, path); ok {
+			return now
+		}
+		return path
+	}
+	for _, sub := range s.Substitutions {
+		if sub == nil {
+			continue
+		}
+		now := map[string]string{}
+		for from, path := range sub.Imports {
+			now[to(from)] = to(path)
+		}
+		sub.Imports = now
+	}
+}
+
+// isFor tells whether the substitution is made in the upstream of this name.
+func (s *substitution) isFor(upstream string) bool {
+	for _, glob := range s.Upstreams {
+		if ok, _ := path.Match(glob, upstream); ok {
+			return true
+		}
+	}
+	return len(s.Upstreams) == 0
 }
 
 // keeps tells whether an upstream file of this name in the folder stays.

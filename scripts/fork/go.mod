@@ -2,6 +2,9 @@ module github.com/hyperledger/fabric/scripts/fork
 
 go 1.26.0
 
+// Files that are laid over some upstreams only.
+ignore ./upstreams
+
 // Upstream's own binaries, which make stock builds here, get the settings that upstream's go.mod gives them.
 godebug default=go1.22
 

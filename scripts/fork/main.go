@@ -17,9 +17,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-const usage = `usage: fork [-root folder] [-upstream folder|version] [-perf off] [-tree folder] command
+const usage = `usage: fork [-root folder] [-upstream name|folder|version] [-checkout folder] [-perf off] [-tree folder] command
 commands:
   assemble       write the tree, build/fabric, and build/overlay.json
   accept         the same, and record upstream's present texts in the lock
@@ -27,6 +28,7 @@ commands:
   drift          compare the lock with upstream, per declaration: same, changed, moved, gone
   stat           print the size of the delta
   differences    write the list of changes and reasons into docs/differences.md; 'differences check' compares
+  binaries       print the commands that are built, as folders of the tree
   version        print upstream's version
   lint command   run a linter on our packages in build/fabric; only its words about our files count
   test           run our own tests in build/fabric
@@ -36,18 +38,19 @@ commands:
 
 func main() {
 	root := flag.String("root", ".", "root of the repository")
-	which := flag.String("upstream", "", "a checkout of upstream, or a module version, in place of the pin")
+	which := flag.String("upstream", "", "in place of the pin: a name of scripts/fork/upstreams, a checkout, or a module version")
+	checkout := flag.String("checkout", "", "the folder of a checkout that holds the named upstream; it is verified against the recorded checksum")
 	perf := flag.String("perf", "", "off leaves out what makes stock Fabric faster (class perf)")
 	tree := flag.String("tree", defaultTree, "folder of the assembled tree, from the root")
 	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	flag.Parse()
-	if err := run(*root, *which, *tree, *perf, flag.Args()); err != nil {
+	if err := run(*root, *which, *checkout, *tree, *perf, flag.Args()); err != nil {
 		fmt.Fprintf(os.Stderr, "fork: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(root, which, tree, perf string, args []string) error {
+func run(root, which, checkout, tree, perf string, args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("a command is needed\n%s", usage)
 	}
@@ -55,7 +58,7 @@ func run(root, which, tree, perf string, args []string) error {
 	if err != nil {
 		return err
 	}
-	up, err := openUpstream(filepath.Join(root, "scripts", "fork"), which)
+	up, err := openUpstream(filepath.Join(root, "scripts", "fork"), which, checkout)
 	if err != nil {
 		return err
 	}
@@ -75,7 +78,10 @@ func run(root, which, tree, perf string, args []string) error {
 	case "assemble":
 		return runAssemble(os.Stdout, root, up, false)
 	case "accept":
-		return runAssemble(os.Stdout, root, up, true)
+		if err := runAssemble(os.Stdout, root, up, true); err != nil || which != "" {
+			return err
+		}
+		return acceptOthers(os.Stdout, root)
 	case "check":
 		return runCheck(root, up)
 	case "drift":
@@ -84,6 +90,9 @@ func run(root, which, tree, perf string, args []string) error {
 		return runStat(os.Stdout, root, up)
 	case "differences":
 		return runDifferences(root, up, len(rest) == 1 && rest[0] == "check")
+	case "binaries":
+		fmt.Println(strings.Join(up.spec.Binaries, " "))
+		return nil
 	case "version":
 		fmt.Println(up.version())
 		return nil
@@ -99,10 +108,40 @@ func run(root, which, tree, perf string, args []string) error {
 	return fmt.Errorf("unknown command %q\n%s", command, usage)
 }
 
-func lockPath(root string) string { return filepath.Join(root, "scripts", "fork", "lock.txt") }
-
 // defaultTree is where the assembled tree of the default stands. Other upstreams and PERF=off have trees of their own beside it.
 const defaultTree = "build/fabric"
+
+// acceptOthers records the locks of the other upstreams too, as far as they can be had: a change of ours concerns all of them.
+// What is wrong with one of them is said, and found by its own 'make fork'.
+func acceptOthers(out io.Writer, root string) error {
+	toolDir := filepath.Join(root, "scripts", "fork")
+	for _, name := range knownUpstreams(toolDir) {
+		up, err := openUpstream(toolDir, name, "")
+		var a *assembly
+		if err == nil {
+			a, err = assemble(root, up)
+		}
+		if err == nil {
+			err = a.recordLock()
+		}
+		if err != nil {
+			fmt.Fprintf(out, "fork: the lock of upstream %s stays as it was: %v\n", name, err)
+		}
+	}
+	return nil
+}
+
+// recordLock writes the lock that describes what the delta depends on.
+func (a *assembly) recordLock() error {
+	now, err := a.touched.current()
+	if err != nil {
+		return err
+	}
+	if err := now.write(a.up.lockPath(a.root)); err != nil {
+		return fmt.Errorf("writing the lock: %w", err)
+	}
+	return nil
+}
 
 // treePath is the folder of the assembled tree.
 func (u *upstream) treePath(root string) string {
@@ -116,15 +155,11 @@ func runAssemble(out io.Writer, root string, up *upstream, accept bool) error {
 		return err
 	}
 	if accept {
-		now, err := a.touched.current()
-		if err != nil {
+		if err := a.recordLock(); err != nil {
 			return err
 		}
-		if err := now.write(lockPath(root)); err != nil {
-			return fmt.Errorf("writing the lock: %w", err)
-		}
 	}
-	l, err := readLock(lockPath(root))
+	l, err := readLock(up.lockPath(root))
 	if err != nil {
 		return err
 	}

@@ -6,10 +6,10 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sort"
 	"strings"
 )
 
@@ -17,22 +17,34 @@ import (
 // of upstream (integration and examples drive built binaries).
 var notLaidOver = map[string]bool{
 	"docs": true, "docker": true, "scripts": true, "integration": true, "examples": true, "clients": true, ".ci": true, ".github": true, "build": true,
+	"ca": true, // laid over Fabric CA, see scripts/fork/upstreams
 }
 
 // forkFile is the name of the file that holds a folder's substitutions.
 const forkFile = "fork.yaml"
 
-// ourFiles lists the files of the delta as slash paths relative to root: everything that git tracks or would track,
-// in folders that are laid over, plus fork.yaml files, which the caller reads and does not copy.
-func ourFiles(root string) ([]string, error) {
+// ourFiles lists the files of the delta over an upstream, by their paths in the tree and in the repository: everything that
+// git tracks or would track in the folders that are laid over, plus fork.yaml files, which the caller reads and does not copy.
+// Files of spec.Files take the place of those that have the same path in the tree.
+func ourFiles(root string, spec *upstreamSpec) (map[string]string, error) {
 	all, err := candidates(root)
 	if err != nil {
 		return nil, err
 	}
-	var list []string
+	list := map[string]string{}
+	special := make([]map[string]string, len(spec.Files))
 	for _, name := range all {
-		top, _, nested := strings.Cut(name, "/")
-		if !nested || notLaidOver[top] {
+		to, ok := treePlace(name, spec)
+		layer := list
+		for i, folder := range spec.Files {
+			if rest, in := strings.CutPrefix(name, upstreamsFolder+folder+"/"); in {
+				if special[i] == nil {
+					special[i] = map[string]string{}
+				}
+				to, ok, layer = rest, true, special[i]
+			}
+		}
+		if !ok || spec.omits(to) {
 			continue
 		}
 		info, err := os.Lstat(filepath.Join(root, filepath.FromSlash(name)))
@@ -42,10 +54,30 @@ func ourFiles(root string) ([]string, error) {
 		if !info.Mode().IsRegular() {
 			return nil, fmt.Errorf("%s: only regular files can be laid over upstream; replace this link or device by a file", name)
 		}
-		list = append(list, name)
+		if layer[to] != "" {
+			return nil, fmt.Errorf("%s and %s of ours have one place in the tree, %s", layer[to], name, to)
+		}
+		layer[to] = name
 	}
-	sort.Strings(list)
+	for i, files := range special {
+		if files == nil {
+			return nil, fmt.Errorf("%s%s holds no files", upstreamsFolder, spec.Files[i])
+		}
+		maps.Copy(list, files)
+	}
 	return list, nil
+}
+
+// upstreamsFolder holds what belongs to upstreams beside the default.
+const upstreamsFolder = "scripts/fork/upstreams/"
+
+// treePlace says where in the tree a file of the repository stands. ok is false when it is not laid over.
+func treePlace(name string, spec *upstreamSpec) (to string, ok bool) {
+	if spec.Ours != nil {
+		return remap(spec.Ours, name)
+	}
+	top, _, nested := strings.Cut(name, "/")
+	return name, nested && !notLaidOver[top]
 }
 
 func candidates(root string) ([]string, error) {
@@ -74,7 +106,7 @@ func walkFiles(root string) ([]string, error) {
 			return err
 		}
 		if d.IsDir() {
-			if notLaidOver[rel] {
+			if rel == "build" || rel == ".git" {
 				return filepath.SkipDir
 			}
 			return nil

@@ -14,6 +14,7 @@ import (
 // goFile is one parsed Go file.
 type goFile struct {
 	path       string // slash path relative to the tree's root
+	label      string // what messages call it
 	src        []byte
 	fset       *token.FileSet
 	ast        *ast.File
@@ -22,7 +23,7 @@ type goFile struct {
 }
 
 func parseGo(path string, src []byte) (*goFile, error) {
-	f := &goFile{path: path, src: src, fset: token.NewFileSet(), test: strings.HasSuffix(path, "_test.go")}
+	f := &goFile{path: path, label: path, src: src, fset: token.NewFileSet(), test: strings.HasSuffix(path, "_test.go")}
 	var err error
 	f.ast, err = parser.ParseFile(f.fset, path, src, parser.ParseComments)
 	if err != nil {
@@ -48,7 +49,7 @@ func parseGo(path string, src []byte) (*goFile, error) {
 
 // at gives path:line of a position.
 func (f *goFile) at(pos token.Pos) string {
-	return fmt.Sprintf("%s:%d", f.path, f.fset.Position(pos).Line)
+	return fmt.Sprintf("%s:%d", f.label, f.fset.Position(pos).Line)
 }
 
 func (f *goFile) offset(pos token.Pos) int { return f.fset.Position(pos).Offset }

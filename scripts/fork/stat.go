@@ -164,7 +164,7 @@ func (a *assembly) nodeFolders() (map[string]bool, error) {
 		return nil, fmt.Errorf("asking the go command what peer and orderer are made of: %w; run 'make fork' first", err)
 	}
 	for _, pkg := range strings.Fields(string(text)) {
-		if rest, ok := strings.CutPrefix(pkg, upstreamModule+"/"); ok {
+		if rest, ok := strings.CutPrefix(pkg, a.up.spec.Module+"/"); ok {
 			folders[rest] = true
 		}
 	}

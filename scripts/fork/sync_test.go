@@ -93,7 +93,7 @@ func TestDeterminism(t *testing.T) {
 		}
 	}
 	lockOf := func(toy *toy) string {
-		data, err := os.ReadFile(lockPath(toy.root))
+		data, err := os.ReadFile(toy.up.lockPath(toy.root))
 		if err != nil {
 			t.Fatal(err)
 		}

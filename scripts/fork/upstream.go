@@ -18,10 +18,12 @@ import (
 // upstreamModule is the path of the module that the fork is laid over (and that it bears itself).
 const upstreamModule = "github.com/hyperledger/fabric"
 
-// upstream is a tree of upstream Fabric on disk.
+// upstream is a tree of upstream Fabric, or of another project that the delta is laid over, on disk.
 type upstream struct {
-	dir  string
-	name string // for people: v2.5.9 for the pin, else the module version or the folder
+	dir   string
+	name  string // for people: v2.5.9 for the pin, else the tag, the module version or the folder
+	spec  *upstreamSpec
+	folds []string // the folders of the modules of spec.Fold
 
 	tree   string // the assembled tree's folder, as a slash path from the root
 	noPerf bool   // leave out what is of class perf
@@ -58,42 +60,109 @@ func readPin(goMod string) (pin, error) {
 	return pin{}, fmt.Errorf("%s: requires no version of %s", goMod, upstreamModule)
 }
 
-// openUpstream finds the upstream tree: the pin when which is empty, a folder when which names one, else a module
-// version. Modules are fetched and verified by the go command.
-func openUpstream(toolDir, which string) (*upstream, error) {
+// openUpstream finds the upstream tree: the pin when which is empty or the pin's tag, one of scripts/fork/upstreams by its
+// name, a folder when which names one, else a module version. Modules are fetched and verified by the go command. With
+// checkout, a named upstream is taken from that folder, whose content must have the recorded checksum.
+func openUpstream(toolDir, which, checkout string) (*upstream, error) {
 	p, err := readPin(filepath.Join(toolDir, "go.mod"))
 	if err != nil {
 		return nil, err
 	}
-	if which == "" || which == p.version || which == p.tag {
+	fabric := &upstreamSpec{pinned: pinned{Module: upstreamModule}}
+	spec, named, err := readUpstreamSpec(toolDir, which)
+	switch {
+	case err != nil:
+		return nil, err
+	case named:
+		return openNamed(spec, checkout)
+	case checkout != "":
+		return nil, fmt.Errorf("a checkout is verified against an upstream of scripts/fork/upstreams: name one with UPSTREAM (%s)", knownNames(toolDir))
+	}
+	if which == "" || which == p.version || which == p.tag || "v"+which == p.tag {
 		// Without a version in the argument the go command takes it from go.mod and checks it against go.sum.
-		dir, err := download(toolDir, upstreamModule)
-		return &upstream{dir: dir, name: p.tag}, err
+		dir, _, err := download(toolDir, upstreamModule)
+		return &upstream{dir: dir, name: p.tag, spec: fabric}, err
 	}
 	if info, err := os.Stat(which); err == nil && info.IsDir() {
 		dir, err := filepath.Abs(which)
-		return &upstream{dir: dir, name: dir}, err
+		return &upstream{dir: dir, name: dir, spec: fabric}, err
 	}
 	if strings.ContainsAny(which, "/\\") || !strings.HasPrefix(which, "v") {
-		return nil, fmt.Errorf("UPSTREAM=%s is neither a folder nor a module version such as %s", which, p.version)
+		return nil, fmt.Errorf("UPSTREAM=%s is neither a known upstream (%s), a folder, nor a module version such as %s", which, knownNames(toolDir), p.version)
 	}
-	dir, err := download(os.TempDir(), upstreamModule+"@"+which)
-	return &upstream{dir: dir, name: which}, err
+	dir, _, err := download(os.TempDir(), upstreamModule+"@"+which)
+	return &upstream{dir: dir, name: which, spec: fabric}, err
 }
 
-// download has the go command fetch a module into its cache and returns the folder it stands in.
-func download(dir, module string) (string, error) {
+// openNamed finds the trees of an upstream that has a folder of its own, and of the modules that are folded into it.
+func openNamed(spec *upstreamSpec, checkout string) (*upstream, error) {
+	up := &upstream{name: spec.Tag, spec: spec}
+	var err error
+	if checkout != "" {
+		if up.dir, err = filepath.Abs(checkout); err == nil {
+			err = verifyCheckout(up.dir, spec.pinned)
+		}
+	} else {
+		up.dir, err = fetchPinned(spec.pinned)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range spec.Fold {
+		dir, err := fetchPinned(f.pinned)
+		if err != nil {
+			return nil, err
+		}
+		up.folds = append(up.folds, dir)
+	}
+	return up, nil
+}
+
+// fetchPinned has the go command fetch a module and compares its checksum with the recorded one.
+func fetchPinned(p pinned) (dir string, err error) {
+	dir, sum, err := download(os.TempDir(), p.Module+"@"+p.Version, "GONOSUMDB="+os.Getenv("GONOSUMDB")+","+p.Module) // our record stands in for the database
+	if err != nil {
+		return "", err
+	}
+	if sum != p.Sum {
+		return "", fmt.Errorf("%s %s has the checksum %s, recorded is %s. Find out which proxy served it (go env GOPROXY), clear that copy "+
+			"(go clean -modcache) and try again", p.Module, p.Version, sum, p.Sum)
+	}
+	return dir, nil
+}
+
+// knownUpstreams lists the names in scripts/fork/upstreams.
+func knownUpstreams(toolDir string) []string {
+	found, _ := filepath.Glob(filepath.Join(upstreamsDir(toolDir), "*", specFile))
+	var names []string
+	for _, f := range found {
+		names = append(names, filepath.Base(filepath.Dir(f)))
+	}
+	return names
+}
+
+// knownNames is knownUpstreams for messages.
+func knownNames(toolDir string) string {
+	if names := knownUpstreams(toolDir); len(names) > 0 {
+		return strings.Join(names, ", ")
+	}
+	return "none is recorded"
+}
+
+// download has the go command fetch a module into its cache and returns the folder it stands in and its
+// checksum.
+func download(dir, module string, env ...string) (folder, sum string, err error) {
 	cmd := exec.Command("go", "mod", "download", "-json", module)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	runErr := cmd.Run()
-	var reply struct{ Dir, Error string }
+	var reply struct{ Dir, Sum, Error string }
 	if err := json.Unmarshal(stdout.Bytes(), &reply); err == nil && reply.Error == "" && runErr == nil {
-		return reply.Dir, nil
+		return reply.Dir, reply.Sum, nil
 	}
 	text := strings.TrimSpace(reply.Error + "\n" + stderr.String())
-	return "", fmt.Errorf("fetching %s failed: %s\n%s", module, text, downloadRemedy(text))
+	return "", "", fmt.Errorf("fetching %s failed: %s\n%s", module, text, downloadRemedy(text))
 }
 
 // downloadRemedy says what to do about a failed fetch.
@@ -103,39 +172,75 @@ func downloadRemedy(text string) string {
 		return "The bytes received are not those that scripts/fork/go.sum or the checksum database records. Do not edit go.sum: " +
 			"find out which proxy served them (go env GOPROXY), clear that copy (go clean -modcache) and try again."
 	case strings.Contains(text, "invalid version"), strings.Contains(text, "unknown revision"), strings.Contains(text, "not found"):
-		return "No such version of upstream: name an exact module version, or the folder of a checkout (make fork UPSTREAM=...)."
+		return "No such version of upstream: name an exact module version, or the folder of a checkout (make fork UPSTREAM=folder, or " +
+			"CHECKOUT=folder beside UPSTREAM=name)."
 	default:
 		return "No module proxy could be reached. Set GOPROXY to one that can be, or use a mirror made elsewhere by " +
-			"'make mirror' (GOPROXY=file:///path/of/mirror), or a local checkout (make fork UPSTREAM=folder)."
+			"'make mirror' (GOPROXY=file:///path/of/mirror), or a local checkout (make fork UPSTREAM=folder, or CHECKOUT=folder beside UPSTREAM=name)."
 	}
 }
 
-// files lists the regular files of the tree, as slash paths, without what never belongs to the assembled tree:
-// vendored modules, version control, nested modules, and upstream's own go.mod and go.sum.
-func (u *upstream) files() ([]string, error) {
+// files lists the files of upstream, folded modules included: their paths in the tree, as slash paths, and on disk. What
+// never belongs to the assembled tree is left out: vendored modules, version control, nested modules, and upstream's own
+// go.mod and go.sum.
+func (u *upstream) files() (map[string]string, error) {
 	if data, err := os.ReadFile(filepath.Join(u.dir, "go.mod")); err != nil {
-		return nil, fmt.Errorf("%s is no checkout of upstream Fabric: %w", u.dir, err)
-	} else if got := modfile.ModulePath(data); got != upstreamModule {
-		return nil, fmt.Errorf("%s is no checkout of upstream Fabric: its go.mod names module %s", u.dir, got)
+		return nil, fmt.Errorf("%s is no checkout of %s: %w", u.dir, u.spec.Module, err)
+	} else if got := modfile.ModulePath(data); got != u.spec.Module {
+		return nil, fmt.Errorf("%s is no checkout of %s: its go.mod names module %s", u.dir, u.spec.Module, got)
 	}
-	var list []string
-	err := filepath.WalkDir(u.dir, func(path string, d fs.DirEntry, err error) error {
+	all, err := moduleFiles(u.dir)
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range u.spec.Fold {
+		paths, err := moduleFiles(u.folds[i])
+		if err != nil {
+			return nil, err
+		}
+		used := map[string]bool{}
+		for name, source := range paths {
+			to, ok := remap(f.Folders, name)
+			if !ok {
+				continue
+			}
+			for from := range f.Folders {
+				used[from] = used[from] || from == "." || strings.HasPrefix(name, from+"/")
+			}
+			if all[to] != "" {
+				return nil, fmt.Errorf("folding %s: upstream has %s already; fold it into another folder", f.Module, to)
+			}
+			all[to] = source
+		}
+		for from := range f.Folders {
+			if !used[from] {
+				return nil, fmt.Errorf("folding %s: it has no folder %s", f.Module, from)
+			}
+		}
+	}
+	return all, nil
+}
+
+// moduleFiles lists a module's files by their slash paths.
+func moduleFiles(dir string) (map[string]string, error) {
+	list := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(u.dir, path)
+		rel, err := filepath.Rel(dir, path)
 		if err != nil {
 			return err
 		}
 		rel = filepath.ToSlash(rel)
 		if d.IsDir() {
-			if skipUpstreamDir(u.dir, rel) {
+			if skipUpstreamDir(dir, rel) {
 				return filepath.SkipDir
 			}
 			return nil
 		}
 		if d.Type().IsRegular() && rel != "go.mod" && rel != "go.sum" {
-			list = append(list, rel)
+			list[rel] = path
 		}
 		return nil
 	})

@@ -17,20 +17,18 @@ import (
 	"strings"
 )
 
-// commPackage is the package whose dependants' tests always run: it is replaced as a whole.
-const commPackage = upstreamModule + "/internal/pkg/comm"
-
-func testList(root string, name string) string {
-	return filepath.Join(root, "scripts", "fork", "upstream-tests", name)
-}
+// commFolder is the package of Fabric whose dependants' tests always run: it is replaced as a whole.
+const commFolder = "internal/pkg/comm"
 
 // testPackages lists the upstream packages that the delta concerns: those it touches, and those that depend on comm,
 // directly or not, or whose tests import it.
 func (a *assembly) testPackages() ([]string, error) {
+	module := a.up.spec.Module
+	commPackage := module + "/" + commFolder
 	touched := map[string]bool{}
 	for _, t := range a.touched.byKey {
 		if path.Ext(t.file) == ".go" {
-			touched[upstreamModule+"/"+path.Dir(t.file)] = true
+			touched[module+"/"+path.Dir(t.file)] = true
 		}
 	}
 	cmd := exec.Command("go", "list", "-json=ImportPath,Deps,TestImports,XTestImports,TestGoFiles,XTestGoFiles", "./...")
@@ -61,7 +59,7 @@ func (a *assembly) testPackages() ([]string, error) {
 		for _, imported := range append(p.TestImports, p.XTestImports...) {
 			concerned = concerned || usesComm[imported]
 		}
-		inTree := strings.TrimPrefix(p.ImportPath, upstreamModule+"/")
+		inTree := strings.TrimPrefix(p.ImportPath, module+"/")
 		if concerned && len(p.TestGoFiles)+len(p.XTestGoFiles) > 0 && a.upstreamTests(inTree) && !strings.HasPrefix(inTree, "integration/") {
 			list = append(list, "./"+inTree)
 		}
@@ -83,6 +81,7 @@ func (a *assembly) upstreamTests(dir string) bool {
 type outcome struct {
 	result map[string]string   // "package Test/Sub": pass, fail, skip; "package" alone for the package
 	output map[string][]string // the same keys
+	module string              // whose packages they are
 }
 
 // runUpstreamTests runs upstream's tests under two committed lists: skip.txt names tests that cannot pass, each with its
@@ -93,11 +92,11 @@ func runUpstreamTests(out io.Writer, root string, up *upstream, only []string, r
 	if err != nil {
 		return err
 	}
-	skip, err := readTestList(testList(root, "skip.txt"))
+	skip, err := readTestList(up.testList(root, "skip.txt"))
 	if err != nil {
 		return err
 	}
-	must, err := readTestList(testList(root, "must-pass.txt"))
+	must, err := readTestList(up.testList(root, "must-pass.txt"))
 	if err != nil {
 		return err
 	}
@@ -108,21 +107,21 @@ func runUpstreamTests(out io.Writer, root string, up *upstream, only []string, r
 		}
 	}
 	flags := []string{"-skip=" + skipPattern(skip)}
-	got, err := goTest(out, up.treePath(root), flags, pkgs)
+	got, err := goTest(out, up.spec.Module, up.treePath(root), flags, pkgs)
 	if err != nil {
 		return err
 	}
 	// Several of upstream's tests race with the clock and fail now and then on a busy machine: one more try, alone.
 	if again := got.failed(); len(again) > 0 {
 		fmt.Fprintf(out, "again, one at a time: %s\n", strings.Join(again, " "))
-		second, err := goTest(out, up.treePath(root), append(flags, "-p=1"), again)
+		second, err := goTest(out, up.spec.Module, up.treePath(root), append(flags, "-p=1"), again)
 		if err != nil {
 			return err
 		}
 		got.replace(second)
 	}
 	if record {
-		return got.record(out, testList(root, "must-pass.txt"))
+		return got.record(out, up.testList(root, "must-pass.txt"))
 	}
 	return got.compare(out, must, len(only) > 0)
 }
@@ -144,7 +143,7 @@ func skipPattern(skip map[string]bool) string {
 
 // goTest runs the tests without vet, which fails on upstream files that predate its newer checks, and with the
 // one GODEBUG setting that upstream's fixtures need: short RSA keys.
-func goTest(out io.Writer, tree string, flags, pkgs []string) (*outcome, error) {
+func goTest(out io.Writer, module, tree string, flags, pkgs []string) (*outcome, error) {
 	fmt.Fprintf(out, "testing %d packages\n", len(pkgs))
 	args := append([]string{"test", "-json", "-vet=off", "-timeout=20m"}, flags...)
 	cmd := exec.Command("go", append(args, pkgs...)...)
@@ -157,7 +156,7 @@ func goTest(out io.Writer, tree string, flags, pkgs []string) (*outcome, error) 
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	got := &outcome{result: map[string]string{}, output: map[string][]string{}}
+	got := &outcome{result: map[string]string{}, output: map[string][]string{}, module: module}
 	lines := bufio.NewReader(pipe)
 	for {
 		line, err := lines.ReadString('\n')
@@ -188,7 +187,7 @@ func (o *outcome) event(out io.Writer, line string) {
 	if pkg == "" {
 		pkg, _, _ = strings.Cut(e.ImportPath, " ")
 	}
-	key := strings.TrimSpace(strings.TrimPrefix(pkg, upstreamModule+"/") + " " + e.Test)
+	key := strings.TrimSpace(strings.TrimPrefix(pkg, o.module+"/") + " " + e.Test)
 	switch e.Action {
 	case "output", "build-output":
 		o.output[key] = append(o.output[key], e.Output)

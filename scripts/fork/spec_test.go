@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/sumdb/dirhash"
+	"golang.org/x/mod/zip"
+)
+
+const otherModule = "example.com/other"
+
+// newOther lays out another upstream, whose module has folded a library, and a delta over both.
+func newOther(t *testing.T) *toy {
+	t.Helper()
+	toy := &toy{t: t, root: t.TempDir()}
+	up, lib := t.TempDir(), t.TempDir()
+	writeFile(t, up, "go.mod", "module "+otherModule+"\n")
+	writeFile(t, up, "app/app.go", "package app\n\nimport (\n\t\"example.com/go-lib/sums\"\n\t\"strings\"\n)\n\n// Run runs.\nfunc Run() string { return strings.Repeat(sums.Name(), 2) }\n")
+	writeFile(t, lib, "go.mod", "module example.com/go-lib\n")
+	writeFile(t, lib, "sums/sums.go", "package sums\n\n// Name names.\nfunc Name() string { return inner() }\n\nfunc inner() string { return \"lib\" }\n")
+	writeFile(t, lib, "unused/unused.go", "package unused\n")
+	toy.write("common/sums/ours.go", spdx+"package sums\n\nimport \"github.com/hyperledger/fabric/extra\"\n\n//fork:wrap gm: r\nfunc Name() string { return upstreamName() + extra.X }\n")
+	toy.write("common/sums/init.go", spdx+"package sums\n\n// Form differs.\nconst Form = \"shared\"\n")
+	toy.write("common/sums/left.go", spdx+"package sums\n\nimport \"no/such/package\"\n")
+	toy.write("extra/extra.go", spdx+"package extra\n\n// X is ours.\nconst X = \"+\"\n")
+	toy.write("ca/app/ours.go", spdx+"package app\n\nimport \"example.com/go-lib/sums\"\n\n//fork:wrap gm: r\nfunc Run() string { return upstreamRun() + sums.Form }\n")
+	toy.write("ca/app/ours_test.go", spdx+"package app\n\nimport \"testing\"\n\nfunc TestRun(t *testing.T) {\n\tif Run() != \"lib+lib+own\" {\n\t\tt.Fatal(Run())\n\t}\n}\n")
+	toy.write("scripts/fork/upstreams/shared/own/common/sums/init.go", spdx+"package sums\n\n// Form differs.\nconst Form = \"own\"\n")
+	toy.write("scripts/fork/upstreams/other/go.mod", "module "+otherModule+"\n\ngo 1.26\n")
+	toy.write("scripts/fork/upstreams/other/go.sum", "")
+	spec := &upstreamSpec{
+		pinned: pinned{Module: otherModule, Version: "v1.0.0", Sum: "h1:x"},
+		Tag:    "v1.0.0",
+		Ours:   map[string]string{"ca": ".", "common": "common", "extra": "extra"},
+		Omit:   []string{"common/sums/l*"},
+		Files:  []string{"shared/own"},
+		Fold: []*folded{{
+			pinned:  pinned{Module: "example.com/go-lib", Version: "v1.0.0", Sum: "h1:y"},
+			Folders: map[string]string{"sums": "common/sums"},
+		}},
+		Imports: map[string]string{"github.com/hyperledger/fabric": otherModule},
+		dir:     filepath.Join(toy.root, "scripts", "fork", "upstreams", "other"),
+	}
+	toy.up = &upstream{dir: up, folds: []string{lib}, name: "v1.0.0", spec: spec, tree: "build/fabric-other"}
+	return toy
+}
+
+// TestOtherUpstream checks that the delta reaches another module and a library that is folded into it, with imports mapped
+// in ours and theirs, that files which are named for it win, and that what it goes without stays out.
+func TestOtherUpstream(t *testing.T) {
+	toy := newOther(t)
+	toy.accept()
+	if out, err := toy.goCommand("test", "./..."); err != nil || !strings.Contains(out, "ok  \t"+otherModule+"/app") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if got := toy.read("app/app.go"); !strings.HasPrefix(got, "// Changed by the fork at assembly; see ours.go, upstream.yaml.\n") || !strings.Contains(got, `"example.com/other/common/sums"`) {
+		t.Errorf("app.go is\n%s", got)
+	}
+	for _, name := range []string{"common/sums/left.go", "unused", "ca"} {
+		if _, err := os.Stat(filepath.Join(toy.tree(), name)); err == nil {
+			t.Errorf("%s is in the tree", name)
+		}
+	}
+	if data, err := os.ReadFile(filepath.Join(toy.up.spec.dir, "lock.txt")); err != nil || !strings.Contains(string(data), "wrap common/sums/sums.go Name ") {
+		t.Errorf("its own lock: %v\n%s", err, data)
+	}
+	toy.write("ca/app/ours.go", spdx+"package app\n\n//fork:wrap gm: r\nfunc Gone() string { return \"\" }\n")
+	if got := toy.assemble(); !strings.HasPrefix(got, "ca/app/ours.go:5: //fork:wrap names Gone") {
+		t.Errorf("a mistake is named by another place than ours: %q", got)
+	}
+	toy.up.spec.Fold[0].Folders["nowhere"] = "x"
+	if got := toy.assemble(); !strings.Contains(got, "example.com/go-lib: it has no folder nowhere") {
+		t.Error(got)
+	}
+	delete(toy.up.spec.Fold[0].Folders, "nowhere")
+	toy.up.spec.Fold[0].Folders["sums"] = "app"
+	writeFile(t, toy.up.folds[0], "sums/app.go", "package sums\n")
+	if got := toy.assemble(); !strings.Contains(got, "upstream has app/app.go already") {
+		t.Error(got)
+	}
+}
+
+// TestEntriesByUpstream checks that an entry of fork.yaml for another upstream is left alone.
+func TestEntriesByUpstream(t *testing.T) {
+	entry := "  - files: [hashes.go]\n    class: gm\n    upstreams: [%]\n    reason: r\n    imports: {crypto/md5: crypto/sha1}\n"
+	for glob, made := range map[string]bool{"0-toy": true, "'0-*'": true, "'3.*'": false, "'3.*', 0-toy": true} {
+		toy := newToy(t, map[string]string{"hashes/fork.yaml": "substitutions:\n" + strings.Replace(entry, "%", glob, 1)})
+		toy.accept()
+		if got := strings.Contains(toy.read("hashes/hashes.go"), "crypto/sha1"); got != made {
+			t.Errorf("upstreams: [%s]: made is %v", glob, got)
+		}
+	}
+}
+
+// TestCheckout checks that a checkout is held against the checksum of the module, whatever lies in folders that a module
+// has not, and refused when a byte differs or a file is too many.
+func TestCheckout(t *testing.T) {
+	p := pinned{Module: otherModule, Version: "v1.0.0"}
+	dir := t.TempDir()
+	writeFile(t, dir, "go.mod", "module "+otherModule+"\n")
+	writeFile(t, dir, "a.go", "package a\n")
+	out, err := os.Create(filepath.Join(t.TempDir(), "m.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if err := zip.CreateFromDir(out, module.Version{Path: p.Module, Version: p.Version}, dir); err != nil {
+		t.Fatal(err)
+	}
+	if p.Sum, err = dirhash.HashZip(out.Name(), dirhash.Hash1); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, dir, ".git/config", "x")
+	writeFile(t, dir, "vendor/b/b.go", "package b\n")
+	if err := verifyCheckout(dir, p); err != nil {
+		t.Error(err)
+	}
+	for name, text := range map[string]string{"a.go": "package A\n", "b.go": "package a\n"} {
+		writeFile(t, dir, name, text)
+		if err := verifyCheckout(dir, p); err == nil || !strings.Contains(err.Error(), "recorded is "+p.Sum) {
+			t.Errorf("%s: %v", name, err)
+		}
+		writeFile(t, dir, "a.go", "package a\n")
+	}
+}
+
+// TestSpecErrors checks that what is wrong in an upstream.yaml is named.
+func TestSpecErrors(t *testing.T) {
+	good := "module: example.com/other\nversion: v1.0.0\ntag: v1.0.0\nsum: h1:x\n"
+	for text, want := range map[string]string{
+		good: "", "": "EOF", good + "folds: []\n": "field folds not found",
+		strings.Replace(good, "v1.0.0", "latest", 1):                    `version "latest" is no exact module version`,
+		strings.Replace(good, "h1:x", "x", 1):                           `sum "x" is no checksum`,
+		strings.Replace(good, "tag: v1.0.0\n", "", 1):                   "names no tag",
+		good + "ours: {ca: ../out}\n":                                   `"../out" is no folder below the root`,
+		good + "fold: [{module: example.com/l, version: v1, sum: s}]\n": "folding example.com/l needs folders",
+		good + "omit: ['[']\n":                                          "is no valid glob",
+	} {
+		tool := t.TempDir()
+		writeFile(t, tool, "upstreams/other/upstream.yaml", text)
+		_, _, err := readUpstreamSpec(tool, "other")
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
