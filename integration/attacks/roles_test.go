@@ -116,6 +116,7 @@ func TestMembers(t *testing.T) {
 	n, ctx := start(t, network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmMixed, Orderers: 1, Peers: 1})
 	t.Run("roles", func(t *testing.T) { checkRoles(ctx, t, n) })
 	t.Run("forms", func(t *testing.T) { checkForms(ctx, t, n) })
+	t.Run("gossip", func(t *testing.T) { checkGossip(ctx, t, n) })
 	requireAlive(ctx, t, n)
 }
 

@@ -36,6 +36,11 @@ func DER(der []byte) map[string][]byte {
 	} {
 		forms[name] = sequence(body, signature, more)
 	}
+	var id asn1.ObjectIdentifier
+	if _, err := asn1.Unmarshal(c.Algorithm.Bytes, &id); err != nil {
+		panic(fmt.Sprintf("gmx509test: not an algorithm: %v", err))
+	}
+	forms["NULL parameters outside"] = sequence(c.Signed.FullBytes, sequence(marshal(id), []byte{5, 0}), signature)
 	for unused := 1; unused <= 7; unused++ {
 		// The same number, moved up by the unused bits; parsers move it down again.
 		wide := append([]byte{0}, c.Signature.Bytes...)
