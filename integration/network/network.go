@@ -33,6 +33,7 @@ type Network struct {
 
 	docker   bool
 	isolated bool
+	keys     string // as in Options
 	logSpec  string
 	packages map[string]string // organisation name to chaincode package id
 	report   io.Writer
@@ -68,7 +69,7 @@ func newNetwork(o Options, report io.Writer) (*Network, error) {
 		report = io.Discard
 	}
 	return &Network{
-		Topology: t, Dir: o.Dir, Bin: o.Bin, docker: o.Docker, isolated: o.Isolated, logSpec: o.LogSpec,
+		Topology: t, Dir: o.Dir, Bin: o.Bin, docker: o.Docker, isolated: o.Isolated, keys: o.Keys, logSpec: o.LogSpec,
 		packages: map[string]string{}, report: report, began: time.Now(), units: map[string]unit{},
 		Relays: map[string]*relay.Relay{},
 	}, nil

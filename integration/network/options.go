@@ -75,6 +75,9 @@ type Options struct {
 	// Isolated puts every node into a network namespace of its own, where Disconnect and LosePackets can break its connection.
 	// The caller must be root in namespaces that it has made for itself, see isolate.
 	Isolated bool
+	// Keys is where the SM2 keys of nodes and users are: in files if empty, or in a simulated device behind gmkeyd, KeysSDF or
+	// KeysPKCS11. Natively only.
+	Keys string
 	// Docker runs the nodes as containers of the images that make docker builds.
 	Docker bool
 }
@@ -135,6 +138,7 @@ func (o Options) validate() error {
 		{"CLIENT_MODE", o.ClientMode, []string{ModeTLS, ModeGM}},
 		{"ALGORITHM", o.Algorithm, []string{AlgorithmGM, AlgorithmECDSA, AlgorithmMixed}},
 		{"SUITE", o.Suite, append([]string{""}, Suites...)},
+		{"KEYS", o.Keys, []string{"", KeysSDF, KeysPKCS11}},
 	}
 	for _, c := range choices {
 		if !slices.Contains(c.allowed, c.value) {
@@ -144,6 +148,10 @@ func (o Options) validate() error {
 	switch {
 	case o.Mode == ModeTLS && o.ClientMode == ModeGM, o.Mode == ModeGM && o.ClientMode == ModeTLS:
 		return fmt.Errorf("CLIENT_MODE=%s cannot reach listeners of MODE=%s; use MODE=dual", o.ClientMode, o.Mode)
+	case o.Keys != "" && o.Docker:
+		return fmt.Errorf("KEYS=%s is for a network without containers: the images have no simulated device", o.Keys)
+	case o.Keys != "" && strings.HasPrefix(o.Suite, "ECDHE"):
+		return fmt.Errorf("SUITE=%s needs the encryption key in software; with KEYS=%s use an ECC suite", o.Suite, o.Keys)
 	case o.Suite != "" && o.Mode == ModeTLS:
 		return fmt.Errorf("SUITE=%s is a TLCP suite and MODE=tls has no TLCP; use MODE=gm or MODE=dual", o.Suite)
 	}

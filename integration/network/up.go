@@ -49,6 +49,11 @@ func (n *Network) bringUp(ctx context.Context) error {
 		return err
 	}
 	n.say("certificates for %d organisations (%s)", len(n.Peers)+1, n.Algorithm)
+	if n.keys != "" {
+		if err := n.moveKeys(ctx); err != nil {
+			return err
+		}
+	}
 	if err := n.makeNodeFiles(n.placement()); err != nil {
 		return err
 	}

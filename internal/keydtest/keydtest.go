@@ -112,15 +112,20 @@ func NewFolder(path, pin string, keys []Key) (*Folder, error) {
 	if err := f.SetKeys(pin, keys); err != nil {
 		return nil, err
 	}
-	name := filepath.Join(path, "faults")
-	if err := os.WriteFile(name, make([]byte, 4096), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(path, "faults"), make([]byte, 4096), 0o600); err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(name, os.O_RDWR, 0)
+	return OpenFolder(path)
+}
+
+// OpenFolder opens the folder of a device that may be in use.
+func OpenFolder(path string) (*Folder, error) {
+	file, err := os.OpenFile(filepath.Join(path, "faults"), os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
+	f := &Folder{Path: path}
 	f.shared, err = unix.Mmap(int(file.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	return f, err
 }

@@ -2,11 +2,12 @@
 #
 # The network on this machine. Variables, all optional:
 #   MODE=tls|dual|gm  CLIENT_MODE=tls|gm  ALGORITHM=gm|ecdsa|mixed  SUITE=ECC_SM4_GCM_SM3|...  MUTUAL_TLS=true
+#   KEYS=sdf|pkcs11 (SM2 keys in a simulated device behind gmkeyd)
 #   ORDERERS=3  ORGS=2  PEERS=2  BASE_PORT=7050  BATCH_TIMEOUT=500ms  DIR=build/network
 
 DIR ?= build/network
 NETWORK := $(BIN)/network -dir '$(DIR)'
-NETWORK_FLAGS = $(foreach v,mode=MODE client-mode=CLIENT_MODE algorithm=ALGORITHM suite=SUITE mutual-tls=MUTUAL_TLS \
+NETWORK_FLAGS = $(foreach v,mode=MODE client-mode=CLIENT_MODE algorithm=ALGORITHM suite=SUITE mutual-tls=MUTUAL_TLS keys=KEYS \
 	orderers=ORDERERS orgs=ORGS peers=PEERS base-port=BASE_PORT batch-timeout=BATCH_TIMEOUT,\
 	$(if $($(lastword $(subst =, ,$(v)))),'-$(firstword $(subst =, ,$(v)))=$($(lastword $(subst =, ,$(v))))'))
 

@@ -75,6 +75,7 @@ func up(ctx context.Context, dir string, args []string, out io.Writer) error {
 	flags.StringVar(&o.Algorithm, "algorithm", "", "identities: gm, ecdsa or mixed (default gm)")
 	flags.StringVar(&o.Suite, "suite", "", "the only TLCP suite, for example ECC_SM4_GCM_SM3 (default: any)")
 	flags.BoolVar(&o.MutualTLS, "mutual-tls", false, "demand client certificates everywhere")
+	flags.StringVar(&o.Keys, "keys", "", "where SM2 keys are: in files, or in a simulated device, sdf or pkcs11 (default in files)")
 	flags.IntVar(&o.Orderers, "orderers", 0, "raft orderers (default 3)")
 	flags.IntVar(&o.Orgs, "orgs", 0, "peer organisations (default 2)")
 	flags.IntVar(&o.Peers, "peers", 0, "peers of each organisation (default 2)")
