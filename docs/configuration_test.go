@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hyperledger/fabric/internal/settings"
 	"gopkg.in/yaml.v3"
 )
 
@@ -66,6 +67,15 @@ func TestNodeKeys(t *testing.T) {
 	}
 }
 
+// TestNamesToMisspell: the names that misspelt ones are compared with are all that there are, and no others. The peer command has
+// some for the orderer, which stand in no file.
+func TestNamesToMisspell(t *testing.T) {
+	for file, names := range map[string]settings.Names{"core.yaml": settings.Core, "orderer.yaml": settings.Orderer} {
+		own := slices.DeleteFunc(slices.Clone(names.Keys), func(key string) bool { return strings.HasPrefix(key, "orderer.") })
+		same(t, file, own, slices.Collect(maps.Keys(sample(t, file))))
+	}
+}
+
 // TestCoreKeysAreRead: core.yaml is read by name, so a key exists if our code names it, and what it names has to be in
 // sampleconfig. Names may stand behind a prefix (tlsconfig serves peer and orderer), or in a chain of literals.
 func TestCoreKeysAreRead(t *testing.T) {
@@ -74,7 +84,7 @@ func TestCoreKeysAreRead(t *testing.T) {
 	var named []string
 	for _, file := range []string{
 		"core/config/tlsconfig/tlsconfig.go", "core/config/tlsconfig/source.go", "internal/peer/node/tls_gm.go",
-		"internal/peer/common/tls_gm.go", "cmd/peer/health_gm.go",
+		"internal/peer/common/tls_gm.go", "cmd/peer/health_gm.go", "core/config/tlsconfig/peer.go",
 	} {
 		named = append(named, stringsIn(parseGo(t, file))...)
 	}

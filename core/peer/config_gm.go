@@ -4,12 +4,27 @@ package peer
 
 import (
 	"crypto/tls"
+	"fmt"
 
 	"github.com/hyperledger/fabric/core/config"
 	"github.com/hyperledger/fabric/core/config/tlsconfig"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/spf13/viper"
 )
+
+// GlobalConfig refuses settings of the peer's channels that are wrong or contradict each other, before anything is made of them.
+//
+//fork:wrap a peer that was told to speak TLCP does not start unprotected
+func GlobalConfig() (*Config, error) {
+	notes, err := tlsconfig.CheckPeer()
+	if err != nil {
+		return nil, fmt.Errorf("invalid TLS configuration in core.yaml or the CORE_ environment: %w", err)
+	}
+	for _, note := range notes {
+		peerLogger.Info(note)
+	}
+	return upstreamGlobalConfig()
+}
 
 // GetServerConfig returns upstream's options with the live TLS source of the peer's listeners. Certificate and Key become
 // PEM bundles of every pair the peer has, for code that rebuilds options from these bytes.

@@ -83,7 +83,7 @@ func DrainGrace(prefix string) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s is %q: write a time with its unit, such as 60s", key, text)
 	}
-	return grace, nil
+	return grace, CheckDrainGrace(key, grace)
 }
 
 // ReadStandardPEM reads a certificate or key of crypto/tls. A process that speaks nothing but TLCP need not have one: with

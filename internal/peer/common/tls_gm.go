@@ -6,11 +6,13 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
+	"os"
 
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/core/config"
 	"github.com/hyperledger/fabric/core/config/tlsconfig"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
+	"github.com/hyperledger/fabric/internal/settings"
 	"github.com/spf13/cobra"
 	"github.com/spf13/viper"
 )
@@ -19,7 +21,24 @@ var (
 	tlsMode     string
 	encCertFile string
 	encKeyFile  string
+
+	// ordererModeKey is the flag or key that said orderer.tls.clientMode, for messages.
+	ordererModeKey string
 )
+
+// InitConfig refuses a key or a variable that is a misspelt one of ours: Fabric passes over what it does not know, and the
+// connections that it was to protect would not be. It has to be known here, where every command reads the configuration.
+//
+//fork:wrap misspelt settings of TLCP are errors
+func InitConfig(cmdRoot string) error {
+	if err := upstreamInitConfig(cmdRoot); err != nil {
+		return err
+	}
+	if err := settings.Core.CheckKeys(viper.ConfigFileUsed(), viper.AllKeys()); err != nil {
+		return err
+	}
+	return settings.Core.CheckEnvironment(os.Environ())
+}
 
 // AddOrdererFlags adds the flags that TLCP needs to those of upstream. With --tlsmode gm, --certfile and --keyfile name the
 // signing pair.
@@ -42,11 +61,11 @@ func AddOrdererFlags(cmd *cobra.Command) {
 func SetOrdererEnv(cmd *cobra.Command, args []string) {
 	upstreamSetOrdererEnv(cmd, args)
 	mode := tlsMode
-	if mode == "" {
-		mode = viper.GetString("orderer.tls.clientMode")
-	}
-	if mode == "" {
-		mode = viper.GetString("peer.tls.clientMode")
+	ordererModeKey = "--tlsmode"
+	for _, key := range []string{"orderer.tls.clientMode", "peer.tls.clientMode"} {
+		if mode == "" {
+			mode, ordererModeKey = viper.GetString(key), key
+		}
 	}
 	viper.Set("orderer.tls.clientMode", mode)
 	if encCertFile != "" || encKeyFile != "" {
@@ -59,6 +78,9 @@ func SetOrdererEnv(cmd *cobra.Command, args []string) {
 //
 //fork:wrap gm: commands dial in the mode that is configured for the node they address
 func configFromEnv(prefix string) (address string, clientConfig comm.ClientConfig, err error) {
+	if err := checkDialer(prefix); err != nil {
+		return "", comm.ClientConfig{}, err
+	}
 	address, clientConfig, err = upstreamConfigFromEnv(prefix)
 	if err != nil || !clientConfig.SecOpts.UseTLS {
 		return address, clientConfig, err
@@ -67,10 +89,32 @@ func configFromEnv(prefix string) (address string, clientConfig comm.ClientConfi
 	return address, clientConfig, err
 }
 
+// checkDialer refuses to connect without protection where the mode of PREFIX has TLCP, and values that cannot be read.
+func checkDialer(prefix string) error {
+	enabled, err := tlsconfig.Enabled(prefix)
+	if err != nil {
+		return err
+	}
+	mode, enabledKey := tlsconfig.ClientModeSetting(prefix), prefix+".tls.enabled"
+	if prefix == "orderer" {
+		enabledKey = "--tls"
+		if ordererModeKey != "" {
+			mode.Key = ordererModeKey
+		}
+		if tlsMode != "" && !enabled {
+			return fmt.Errorf("--tlsmode %s is given without --tls: the connection to the orderer would be unprotected", tlsMode)
+		}
+	}
+	return tlsconfig.CheckDialer(mode, enabled, enabledKey)
+}
+
 // newPeerClientForClientConfig adds the mode of peer.tls.clientMode to options that say none.
 //
 //fork:wrap gm: commands dial in the mode that is configured for the node they address
 func newPeerClientForClientConfig(address string, clientConfig comm.ClientConfig) (*PeerClient, error) {
+	if err := checkDialer("peer"); err != nil {
+		return nil, err
+	}
 	if clientConfig.SecOpts.UseTLS && clientConfig.SecOpts.ClientMode == "" {
 		mode, err := tlsconfig.ClientMode("peer")
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -212,12 +213,66 @@ func TestOrdererFlags(t *testing.T) {
 			require.NoError(t, err, "%+v", c)
 		}
 	}
-	viper.Set("orderer.tls.clientMode", "both")
-	_, _, err := configFromEnv("orderer")
-	require.ErrorContains(t, err, "orderer.tls.clientMode")
+	for _, c := range []struct {
+		args      []string
+		key, want string
+	}{
+		{[]string{"--tls", "--tlsmode", "GM"}, "", `--tlsmode: comm: "GM"`},
+		{[]string{"--tls"}, "orderer.tls.clientMode", `orderer.tls.clientMode: comm: "GM"`},
+		{[]string{"--tls"}, "peer.tls.clientMode", `peer.tls.clientMode: comm: "GM"`},
+		{[]string{"--tlsmode", "gm"}, "", "--tlsmode gm is given without --tls"},
+		{[]string{"--tlsmode", "tls"}, "", "--tlsmode tls is given without --tls"},
+	} {
+		viper.Reset()
+		viper.Set(c.key, "GM")
+		run(append([]string{"--orderer", n.address}, c.args...)...)
+		_, _, err := configFromEnv("orderer")
+		require.ErrorContains(t, err, c.want)
+	}
+	for _, key := range []string{"orderer.tls.clientMode", "peer.tls.clientMode"} {
+		viper.Reset()
+		viper.Set(key, "gm")
+		run("--orderer", n.address)
+		_, _, err := configFromEnv("orderer")
+		require.EqualError(t, err, key+` is "gm" but --tls is false: connections would be unprotected`)
+	}
+	viper.Reset()
+	run(all...)
 	viper.Set("orderer.tls.clientMode", "gm")
 	viper.Set("orderer.tls.gm.clientEncKey.file", filepath.Join(t.TempDir(), "absent.key"))
-	_, _, err = configFromEnv("orderer")
+	_, _, err := configFromEnv("orderer")
 	require.ErrorContains(t, err, "orderer.tls.gm.clientEncKey.file")
 	require.ErrorContains(t, err, "absent.key")
+}
+
+// TestPeerIsNotDialedUnprotected where its mode has TLCP, and a switch that cannot be read is not off.
+func TestPeerIsNotDialedUnprotected(t *testing.T) {
+	defer viper.Reset()
+	for enabled, want := range map[any]string{
+		false: `peer.tls.clientMode is "gm" but peer.tls.enabled is false`, "yes": `peer.tls.enabled is "yes": write true or false`,
+	} {
+		viper.Reset()
+		viper.Set("peer.tls.clientMode", "gm")
+		viper.Set("peer.tls.enabled", enabled)
+		_, err := NewPeerClientForAddress("127.0.0.1:1", "")
+		require.ErrorContains(t, err, want)
+		_, err = NewPeerClientFromEnv()
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// TestMisspeltSettings: file and environment, for every command.
+func TestMisspeltSettings(t *testing.T) {
+	defer viper.Reset()
+	load := func(text string) error {
+		viper.Reset()
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "core.yaml"), []byte(text), 0o600))
+		t.Setenv("FABRIC_CFG_PATH", dir)
+		return InitConfig("core")
+	}
+	require.NoError(t, load("peer:\n    tls:\n        mode: tls\n        rootcert: {file: x}\n"))
+	require.ErrorContains(t, load("peer:\n    tls:\n        modes: gm\n"), "core.yaml has the key peer.tls.modes, which does not exist: write peer.tls.mode")
+	t.Setenv("CORE_PEER_TLS_CLIENTMODES", "gm")
+	require.ErrorContains(t, load("peer:\n    id: x\n"), "CORE_PEER_TLS_CLIENTMODES, which does not exist: write CORE_PEER_TLS_CLIENTMODE,")
 }

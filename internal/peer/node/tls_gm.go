@@ -3,7 +3,6 @@
 package node
 
 import (
-	"fmt"
 	"os"
 
 	"github.com/hyperledger/fabric/bccsp/sw"
@@ -25,14 +24,13 @@ const (
 )
 
 // newOperationsSystem adds the endpoint that shows, switches and reloads the TLS of this node's channels. It demands a verified
-// client certificate always: without TLS on the operations server it refuses everybody. operations.operators restricts changes.
+// client certificate always: without TLS on the operations server it refuses everybody. operations.operators names who may make changes.
 //
 //fork:wrap gm: the operations server manages live TLS material
 func newOperationsSystem(coreConfig *peer.Config) *operations.System {
-	const operatorsKey = "operations.operators"
-	operators, err := tlsadmin.ParseOperators(viper.GetStringSlice(operatorsKey))
+	operators, err := tlsconfig.Operators()
 	if err != nil {
-		logger.Panicf("%s: %s", operatorsKey, err)
+		logger.Panic(err) // tlsconfig.CheckPeer has refused it
 	}
 	system := upstreamNewOperationsSystem(coreConfig)
 	comm.UseMetrics(system.Provider)
@@ -55,11 +53,11 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 	const modeKey = "operations.tls.mode"
 	perAddress, err := tlsconfig.HandshakesPerAddress("operations")
 	if err != nil {
-		logger.Panic(err)
+		logger.Panic(err) // tlsconfig.CheckPeer has refused it
 	}
 	grace, err := tlsconfig.DrainGrace("operations")
 	if err != nil {
-		logger.Panic(err)
+		logger.Panic(err) // tlsconfig.CheckPeer has refused it
 	}
 	return fabhttp.TLS{
 		Role:               roleOperations,
@@ -82,22 +80,16 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 	}
 }
 
-// chaincodeModeKey names the protocol in which chaincode that the peer launched connects back: tls, also when absent, or gm. It is
-// independent of peer.tls.mode because stock chaincode speaks TLS alone.
-const chaincodeModeKey = "chaincode.tls.mode"
-
-// newChaincodeCA returns the authority for the listener's certificate and for those that launched chaincode is given.
+// newChaincodeCA returns the authority for the listener's certificate and for those that launched chaincode is given. They are of
+// chaincode.tls.mode, tls, also when absent, or gm, which tlsconfig.CheckPeer has checked. It is independent of peer.tls.mode
+// because stock chaincode speaks TLS alone.
 func newChaincodeCA() (tlsgen.CA, error) {
-	switch mode := viper.GetString(chaincodeModeKey); mode {
-	case "", string(comm.ModeTLS):
-		return tlsgen.NewCA()
-	case string(comm.ModeGM):
+	if chaincodeServerMode() == comm.ModeGM {
 		return tlsgen.NewPairCA()
-	default:
-		return nil, fmt.Errorf("%s is %q: use tls or gm", chaincodeModeKey, mode)
 	}
+	return tlsgen.NewCA()
 }
 
 func chaincodeServerMode() comm.ServerMode {
-	return comm.ServerMode(viper.GetString(chaincodeModeKey))
+	return comm.ServerMode(viper.GetString(tlsconfig.ChaincodeModeKey))
 }

@@ -143,6 +143,12 @@ func NewSource(config SourceConfig) (*Source, error) {
 	return s, nil
 }
 
+// CheckCipherSuites refuses a name that is none of a suite of TLCP. The caller adds the configuration key to the error.
+func CheckCipherSuites(names []string) error {
+	_, err := suitesByName(names)
+	return err
+}
+
 // suitesByName finds the suites of TLCP that a configuration names.
 func suitesByName(names []string) ([]uint16, error) {
 	var ids []uint16

@@ -7,10 +7,16 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
+	"github.com/hyperledger/fabric/common/viperutil"
 	coreconfig "github.com/hyperledger/fabric/core/config"
+	"github.com/hyperledger/fabric/core/config/tlsconfig"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
+	"github.com/hyperledger/fabric/internal/pkg/comm/tlsadmin"
+	"github.com/hyperledger/fabric/internal/settings"
+	"gopkg.in/yaml.v3"
 )
 
 // TLS holds what a listener and a dialer need for TLCP (GB/T 38636) beside TLS. All fields are flat, so that
@@ -43,7 +49,7 @@ type TLS struct {
 //
 //fork:fields gm: the key that restricts who may change modes and certificates at the page /tls
 type Operations struct {
-	// Operators are SHA-256 fingerprints of client certificates; empty: every client whose certificate is verified.
+	// Operators are SHA-256 fingerprints of client certificates; empty: nobody.
 	Operators []string
 }
 
@@ -75,12 +81,51 @@ type Cluster struct {
 func (c *configCache) load() (*TopLevel, error) {
 	conf, err := c.upstreamLoad()
 	if err != nil {
+		if misspelt := checkKeys(); misspelt != nil {
+			return nil, misspelt
+		}
 		return nil, err
 	}
 	if err := conf.validateTLS(); err != nil {
 		return nil, fmt.Errorf("invalid TLS configuration in orderer.yaml or the ORDERER_ environment: %w", err)
 	}
+	if err := settings.Orderer.CheckEnvironment(os.Environ()); err != nil {
+		return nil, err
+	}
+	for _, note := range conf.unusedPairs() {
+		logger.Info(note)
+	}
 	return conf, nil
+}
+
+// checkKeys names the key that was probably meant by one that the decoder refuses.
+func checkKeys() error {
+	parser := viperutil.New()
+	parser.SetConfigName("orderer")
+	if err := parser.ReadInConfig(); err != nil {
+		return nil // the decoder has said it
+	}
+	text, err := os.ReadFile(parser.ConfigFileUsed())
+	if err != nil {
+		return nil
+	}
+	var content map[string]any
+	if err := yaml.Unmarshal(text, &content); err != nil {
+		return nil
+	}
+	var keys []string
+	var walk func(prefix string, section map[string]any)
+	walk = func(prefix string, section map[string]any) {
+		for name, value := range section {
+			if below, ok := value.(map[string]any); ok {
+				walk(prefix+name+".", below)
+				continue
+			}
+			keys = append(keys, prefix+name)
+		}
+	}
+	walk("", content)
+	return settings.Orderer.CheckKeys(parser.ConfigFileUsed(), keys)
 }
 
 // completeInitialization resolves the GM paths like the standard ones beside them: those of General.TLS and of the cluster's
@@ -147,6 +192,9 @@ func (c *TopLevel) validateTLS() error {
 	if err := c.General.Cluster.validate(); err != nil {
 		return err
 	}
+	if _, err := tlsadmin.ParseOperators(c.Operations.Operators); err != nil {
+		return fmt.Errorf("Operations.Operators: %w", err)
+	}
 	for _, section := range []struct {
 		name string
 		tls  *TLS
@@ -164,26 +212,31 @@ func (c *TopLevel) validateTLS() error {
 	return nil
 }
 
+// listener returns the settings of a section for the rules that the peer has too.
+func (t *TLS) listener(section string) tlsconfig.Listener {
+	key := func(name, value string) tlsconfig.Setting {
+		return tlsconfig.Setting{Key: section + "." + name, Value: value}
+	}
+	return tlsconfig.Listener{
+		Mode: key("Mode", t.Mode), Enabled: t.Enabled, EnabledKey: section + ".Enabled",
+		Certificate: key("Certificate", t.Certificate),
+		Pair: tlsconfig.Pair{
+			key("GMSignCertificate", t.GMSignCertificate), key("GMSignPrivateKey", t.GMSignPrivateKey),
+			key("GMEncCertificate", t.GMEncCertificate), key("GMEncPrivateKey", t.GMEncPrivateKey),
+		},
+		CipherSuites: t.GMCipherSuites, SuitesKey: section + ".GMCipherSuites",
+	}
+}
+
 // validate checks the listener's side of a section.
 func (t *TLS) validate(section string) error {
-	mode, err := comm.ParseServerMode(t.Mode)
-	if err != nil {
-		return fmt.Errorf("%s.Mode: %w", section, err)
-	}
 	if n := t.HandshakesPerAddress; n < 0 || n > comm.MaxHandshakes {
 		return fmt.Errorf("%s.HandshakesPerAddress is %d: use 1 to %d, or leave it out", section, n, comm.MaxHandshakes)
 	}
-	if err := allOrNone(section+".GM", t.GMSignCertificate, t.GMSignPrivateKey, t.GMEncCertificate, t.GMEncPrivateKey); err != nil {
+	if err := tlsconfig.CheckDrainGrace(section+".DrainGrace", t.DrainGrace); err != nil {
 		return err
 	}
-	if mode == comm.ModeTLS {
-		return nil
-	}
-	if !t.Enabled {
-		return fmt.Errorf("%s.Mode is %q but %s.Enabled is false: the listener would be unprotected", section, t.Mode, section)
-	}
-	return validatePairs(section+".Mode", mode, t.Certificate != "", section+".Certificate and PrivateKey",
-		t.HasGMPair(), section+".GMSignCertificate and its three companions")
+	return t.listener(section).Check()
 }
 
 // validateClientMode checks that the orderer has the certificates that it is told to dial with.
@@ -210,58 +263,65 @@ func (c *TopLevel) validateClientMode() error {
 	return nil
 }
 
+// listener returns the settings of the cluster's own listener, which is always protected.
+func (c *Cluster) listener() tlsconfig.Listener {
+	return tlsconfig.Listener{
+		Mode: tlsconfig.Setting{Key: clusterSection + "Mode", Value: c.Mode}, Enabled: true,
+		Certificate: tlsconfig.Setting{Key: clusterSection + "ServerCertificate", Value: c.ServerCertificate},
+		Pair: clusterPair("GMServer", c.GMServerSignCertificate, c.GMServerSignPrivateKey,
+			c.GMServerEncCertificate, c.GMServerEncPrivateKey),
+		CipherSuites: c.GMCipherSuites, SuitesKey: clusterSection + "GMCipherSuites",
+	}
+}
+
+func (c *Cluster) clientPair() tlsconfig.Pair {
+	return clusterPair("GMClient", c.GMClientSignCertificate, c.GMClientSignPrivateKey,
+		c.GMClientEncCertificate, c.GMClientEncPrivateKey)
+}
+
+const clusterSection = "General.Cluster."
+
+func clusterPair(prefix, signCert, signKey, encCert, encKey string) tlsconfig.Pair {
+	prefix = clusterSection + prefix
+	return tlsconfig.Pair{
+		{Key: prefix + "SignCertificate", Value: signCert}, {Key: prefix + "SignPrivateKey", Value: signKey},
+		{Key: prefix + "EncCertificate", Value: encCert}, {Key: prefix + "EncPrivateKey", Value: encKey},
+	}
+}
+
 func (c *Cluster) validate() error {
-	mode, err := comm.ParseServerMode(c.Mode)
-	if err != nil {
-		return fmt.Errorf("General.Cluster.Mode: %w", err)
-	}
-	if err := allOrNone("General.Cluster.GMServer", c.GMServerSignCertificate, c.GMServerSignPrivateKey,
-		c.GMServerEncCertificate, c.GMServerEncPrivateKey); err != nil {
+	if err := c.clientPair().Check(); err != nil {
 		return err
 	}
-	if err := allOrNone("General.Cluster.GMClient", c.GMClientSignCertificate, c.GMClientSignPrivateKey,
-		c.GMClientEncCertificate, c.GMClientEncPrivateKey); err != nil {
-		return err
-	}
+	listener := c.listener()
 	if c.ListenPort == 0 && c.ListenAddress == "" {
 		if c.Mode != "" || c.HasGMServerPair() {
+			if _, err := comm.ParseServerMode(c.Mode); err != nil {
+				return fmt.Errorf("%s: %w", listener.Mode.Key, err)
+			}
 			return errors.New("General.Cluster.Mode and GMServer* need the cluster's own listener: set General.Cluster.ListenAddress " +
 				"and ListenPort, or use General.TLS.Mode for the shared listener")
 		}
-		return nil
 	}
-	if mode == comm.ModeTLS {
-		return nil
-	}
-	return validatePairs("General.Cluster.Mode", mode, c.ServerCertificate != "", "General.Cluster.ServerCertificate and ServerPrivateKey",
-		c.HasGMServerPair(), "General.Cluster.GMServerSignCertificate and its three companions")
+	return listener.Check()
 }
 
-func validatePairs(key string, mode comm.ServerMode, hasStd bool, std string, hasGM bool, gm string) error {
-	if !hasGM {
-		return fmt.Errorf("%s is %q but no SM2 certificates are given: set %s", key, mode, gm)
+// unusedPairs says which TLCP pairs are given that no mode uses.
+func (c *TopLevel) unusedPairs() []string {
+	general, cluster := c.General.TLS.listener("General.TLS"), c.General.Cluster.listener()
+	clientMode := tlsconfig.Setting{Key: "General.TLS.ClientMode", Value: c.General.TLS.ClientMode}
+	modes := []tlsconfig.Setting{general.Mode}
+	if !c.General.Cluster.HasGMClientPair() {
+		modes = append(modes, clientMode)
 	}
-	if mode == comm.ModeDual && !hasStd {
-		return fmt.Errorf("%s is %q but no TLS certificate is given: set %s", key, mode, std)
+	notes := []string{
+		tlsconfig.Unused(general.Pair, modes...),
+		tlsconfig.Unused(cluster.Pair, cluster.Mode),
+		tlsconfig.Unused(c.General.Cluster.clientPair(), clientMode),
 	}
-	return nil
-}
-
-// allOrNone names the first file missing from a half-given set of SM2 pairs.
-func allOrNone(prefix, signCert, signKey, encCert, encKey string) error {
-	files := []struct{ key, value string }{
-		{"SignCertificate", signCert}, {"SignPrivateKey", signKey}, {"EncCertificate", encCert}, {"EncPrivateKey", encKey},
+	for section, tls := range map[string]*TLS{"Operations.TLS": &c.Operations.TLS, "Admin.TLS": &c.Admin.TLS} {
+		listener := tls.listener(section)
+		notes = append(notes, tlsconfig.Unused(listener.Pair, listener.Mode))
 	}
-	given, missing := 0, ""
-	for _, f := range files {
-		if f.value != "" {
-			given++
-		} else if missing == "" {
-			missing = f.key
-		}
-	}
-	if given != 0 && given != len(files) {
-		return fmt.Errorf("%s%s is missing: SignCertificate, SignPrivateKey, EncCertificate and EncPrivateKey go together", prefix, missing)
-	}
-	return nil
+	return slices.DeleteFunc(notes, func(note string) bool { return note == "" })
 }

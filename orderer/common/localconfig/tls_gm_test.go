@@ -5,9 +5,13 @@ package localconfig
 import (
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/hyperledger/fabric/internal/settings"
 	"github.com/stretchr/testify/require"
 )
 
@@ -98,7 +102,7 @@ func TestEnvironmentOverridesOfTLCPKeys(t *testing.T) {
 		"GENERAL_TLS_HANDSHAKESPERADDRESS":        "512",
 		"OPERATIONS_TLS_HANDSHAKESPERADDRESS":     "8",
 		"ADMIN_TLS_HANDSHAKESPERADDRESS":          "9",
-		"OPERATIONS_OPERATORS":                    "[AB:CD,ef01]",
+		"OPERATIONS_OPERATORS":                    "[" + operator + "," + strings.ToUpper(operator) + "]",
 	} {
 		t.Setenv("ORDERER_"+key, value)
 	}
@@ -128,7 +132,7 @@ func TestEnvironmentOverridesOfTLCPKeys(t *testing.T) {
 		GMSignCertificate: "o-sign.crt", GMSignPrivateKey: "o-sign.key", GMEncCertificate: "o-enc.crt", GMEncPrivateKey: "o-enc.key",
 		GMKeyPasswordFile: "o-password", HandshakesPerAddress: 8,
 	}, conf.Operations.TLS)
-	require.Equal(t, []string{"AB:CD", "ef01"}, conf.Operations.Operators)
+	require.Equal(t, []string{operator, strings.ToUpper(operator)}, conf.Operations.Operators)
 	require.Equal(t, TLS{
 		Enabled: true, ClientAuthRequired: true, Certificate: "admin.crt", PrivateKey: "admin.key",
 		Mode: "dual", DrainGrace: 5 * time.Second,
@@ -136,6 +140,8 @@ func TestEnvironmentOverridesOfTLCPKeys(t *testing.T) {
 		GMKeyPasswordFile: "a-password", HandshakesPerAddress: 9,
 	}, conf.Admin.TLS)
 }
+
+const operator = "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"
 
 const gmPair = `
         GMSignCertificate: s.crt
@@ -200,10 +206,78 @@ func TestContradictoryTLSSettingsAreRefused(t *testing.T) {
 		"too many handshakes":    {general("        HandshakesPerAddress: 513\n" + std), "General.TLS.HandshakesPerAddress is 513"},
 		"negative handshakes":    {"Admin:\n    TLS:\n        HandshakesPerAddress: -1\n", "Admin.TLS.HandshakesPerAddress is -1"},
 		"kafka handshakes":       {"Kafka:\n    TLS:\n        HandshakesPerAddress: 1\n", "Kafka.TLS takes no"},
-		"misspelt key":           {general("        GMSignCert: x\n" + std), "invalid keys: GMSignCert"},
+		"misspelt key":           {general("        GMSignCert: x\n" + std), "write General.TLS.GMSignCertificate"},
+		"unknown key":            {general("        Protection: x\n" + std), "invalid keys: Protection"},
+		"mode in capitals":       {general("        Mode: GM\n" + std + gmPair), `General.TLS.Mode: comm: "GM" is no server mode`},
+		"misspelt mode":          {general("        Modes: gm\n" + std + gmPair), "General.TLS.Modes, which does not exist: write General.TLS.Mode"},
+		"operators":              {"Operations:\n    Operators: [CN=admin]\n", "Operations.Operators"},
+		"unknown suite":          {"Admin:\n    TLS:\n        GMCipherSuites: [SM4]\n", "Admin.TLS.GMCipherSuites"},
+		"cluster suite":          {general(std + "    Cluster:\n        GMCipherSuites: [SM4]\n"), "General.Cluster.GMCipherSuites"},
+		"grace without unit":     {general("        DrainGrace: 60\n" + std), "General.TLS.DrainGrace is 60ns"},
 	} {
 		_, _, err := loadConfig(t, tc.yaml)
 		require.Error(t, err, name)
 		require.Contains(t, err.Error(), tc.want, name)
 	}
+}
+
+// TestMisspeltVariables: stock Fabric passes over variables that it does not know.
+func TestMisspeltVariables(t *testing.T) {
+	for name, want := range map[string]string{
+		"ORDERER_GENERAL_TLS_MODES":        "ORDERER_GENERAL_TLS_MODE",
+		"ORDERER_GENERAL_TLSMODE":          "ORDERER_GENERAL_TLS_MODE",
+		"ORDERER_TLS_MODE":                 "ORDERER_GENERAL_TLS_MODE",
+		"ORDERER_GENERAL_TLS_GMSIGNCERT":   "ORDERER_GENERAL_TLS_GMSIGNCERTIFICATE",
+		"ORDERER_OPERATIONS_OPERATOR":      "ORDERER_OPERATIONS_OPERATORS",
+		"ORDERER_GENERAL_TLS_CIPHERSUITES": "ORDERER_GENERAL_TLS_GMCIPHERSUITES",
+		"ORDERER_CLUSTER_MODE":             "ORDERER_GENERAL_CLUSTER_MODE",
+		"orderer_general_tls_mode":         "ORDERER_GENERAL_TLS_MODE",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, "gm")
+			_, _, err := loadConfig(t, stockYAML)
+			require.EqualError(t, err, "the environment has the variable "+name+", which does not exist: write "+want+", or unset it")
+		})
+	}
+}
+
+// TestStockNamesAreNoErrors: whatever stock Fabric knows may be in file and environment.
+func TestStockNamesAreNoErrors(t *testing.T) {
+	var keys []string
+	var walk func(prefix string, section reflect.Type)
+	walk = func(prefix string, section reflect.Type) {
+		for i := range section.NumField() {
+			field := section.Field(i)
+			if field.Type.Kind() == reflect.Struct && field.Type.NumField() > 0 && field.Type.Field(0).IsExported() {
+				walk(prefix+field.Name+".", field.Type)
+				continue
+			}
+			keys = append(keys, prefix+field.Name)
+		}
+	}
+	walk("", reflect.TypeOf(TopLevel{}))
+	require.Greater(t, len(keys), 100)
+	keys = slices.DeleteFunc(keys, func(key string) bool {
+		return strings.HasPrefix(key, "Kafka.TLS.") || strings.HasSuffix(key, ".TLS.ClientMode") // ours, with errors of their own
+	})
+	require.NoError(t, settings.Orderer.CheckKeys("orderer.yaml", keys))
+	for _, key := range keys {
+		require.NoError(t, settings.Orderer.CheckEnvironment([]string{"ORDERER_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")) + "=x"}))
+	}
+}
+
+// TestUnusedPairs: certificates come before the mode that uses them.
+func TestUnusedPairs(t *testing.T) {
+	notes := func(yaml string) []string {
+		conf, _, err := loadConfig(t, yaml)
+		require.NoError(t, err)
+		return conf.unusedPairs()
+	}
+	std := "General:\n    TLS:\n        Enabled: true\n        Certificate: c\n        PrivateKey: k\n"
+	require.Empty(t, notes(std))
+	require.Equal(t, []string{"The TLCP pair of General.TLS.GMSignCertificate and its three companions is not in use: General.TLS.Mode is tls and General.TLS.ClientMode is tls"},
+		notes(std+gmPair))
+	require.Empty(t, notes(std+"        ClientMode: gm"+gmPair))
+	require.Empty(t, notes(std+"        Mode: dual"+gmPair))
+	require.Len(t, notes("Operations:\n    TLS:"+gmPair+"Admin:\n    TLS:"+gmPair), 2)
 }

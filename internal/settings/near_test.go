@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package settings
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestMisspelt holds what a misspelt name is answered with; "" stands for names that are none of ours.
+func TestMisspelt(t *testing.T) {
+	for _, c := range []struct {
+		names     Names
+		key, want string
+	}{
+		{Core, "peer.tls.modes", "peer.tls.mode"},
+		{Core, "peer.tsl.mode", "peer.tls.mode"},
+		{Core, "peer.tls.modus", "peer.tls.mode"},
+		{Core, "peer.tls_mode", "peer.tls.mode"},
+		{Core, "peer.tls.client-mode", "peer.tls.clientMode"},
+		{Core, "tls.mode", "peer.tls.mode"},
+		{Core, "peer.tls.gm.mode", "peer.tls.mode"},
+		{Core, "peer.tls.gmSignCertificate", "peer.tls.gm.signCert.file"},
+		{Core, "peer.tls.gm.signCert.path", "peer.tls.gm.signCert.file"},
+		{Core, "peer.tls.gm.encCertificate.file", "peer.tls.gm.encCert.file"},
+		{Core, "operation.tls.mode", "operations.tls.mode"},
+		{Core, "operations.operator", "operations.operators"},
+		{Core, "chaincode.tls.mod", "chaincode.tls.mode"},
+		{Core, "peer.bccsp.gm.hashes", "peer.BCCSP.GM.Hash"},
+		{Core, "orderer.tls.clientmod", "orderer.tls.clientMode"},
+		{Core, "peer.tls.drainGrade", "peer.tls.drainGrace"},
+		{Orderer, "General.TLS.Modes", "General.TLS.Mode"},
+		{Orderer, "General.TLS.SignCertificate", "General.TLS.GMSignCertificate"},
+		{Orderer, "Cluster.Mode", "General.Cluster.Mode"},
+		{Orderer, "General.TLS.GM.SignCert", "General.TLS.GMSignCertificate"},
+		{Orderer, "Admin.TLS.Modus", "Admin.TLS.Mode"},
+		{Orderer, "Operations.Operator", "Operations.Operators"},
+
+		{Core, "PEER.TLS.MODE", ""},
+		{Core, "peer.tls.rootcert.file", ""},
+		{Core, "peer.mode", ""},
+		{Core, "chaincode.mode", ""},
+		{Core, "peer.BCCSP.SW.FileKeyStore.KeyStore", ""},
+		{Core, "myapp.tls.cert", ""},
+		{Orderer, "General.TLS.Certificate", ""},
+		{Orderer, "General.Cluster.ClientCertificate", ""},
+	} {
+		err := c.names.CheckKeys("the file", []string{"an.innocent.key", c.key})
+		variable := c.names.Prefix + strings.ToUpper(strings.ReplaceAll(c.key, ".", "_"))
+		environ := c.names.CheckEnvironment([]string{"PATH=/bin", variable + "=gm"})
+		if c.want == "" {
+			require.NoError(t, err)
+			require.NoError(t, environ)
+			continue
+		}
+		require.EqualError(t, err, "the file has the key "+c.key+", which does not exist: write "+c.want+", or remove it", c.key)
+		want := c.names.Prefix + strings.ToUpper(strings.ReplaceAll(c.want, ".", "_"))
+		if variable == want {
+			continue // tls_mode and tls.mode are one variable
+		}
+		require.EqualError(t, environ, "the environment has the variable "+variable+", which does not exist: write "+want+", or unset it", variable)
+	}
+}
+
+func TestEveryNameIsItself(t *testing.T) {
+	for _, names := range []Names{Core, Orderer} {
+		require.NoError(t, names.CheckKeys("", names.Keys))
+		for _, key := range names.Keys {
+			require.NoError(t, names.CheckEnvironment([]string{names.Prefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_")) + "=x"}))
+		}
+	}
+}
+
+func TestVariables(t *testing.T) {
+	known := []string{"CHAINCODE_TLS_MODE", "CHAINCODE_TLS_CERT", "CHAINCODE_ID"}
+	require.NoError(t, CheckVariables([]string{"CHAINCODE_TLS_MODE=gm", "CHAINCODE_LANGUAGE=zh", "TLS_MODE=gm", "CHAINCODE_TLSMODE=", "CHAINCODE_DATABASE_TLS_CERT=x"}, known, "CHAINCODE_"))
+	for _, name := range []string{"CHAINCODE_TLSMODE", "chaincode_tls_mode", "Chaincode_TLS_Mode", "CHAINCODE_TLS_MDOE", "CHAINCODE_TSL_MODE"} {
+		require.ErrorContains(t, CheckVariables([]string{name + "=gm"}, known, "CHAINCODE_"), "variable "+name+", which does not exist: write CHAINCODE_TLS_MODE")
+	}
+}
+
+// TestDistance against values counted by hand.
+func TestDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"abc", "abc", 0}, {"abcd", "abdc", 1}, {"kitten", "sitting", 3}, {"mode", "modes", 1}, {"ca", "abc", 3}} {
+		require.Equal(t, c.want, distance(c.a, c.b), "%s %s", c.a, c.b)
+		require.Equal(t, c.want, distance(c.b, c.a), "%s %s", c.b, c.a)
+	}
+}
