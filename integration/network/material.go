@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"path"
@@ -100,7 +102,11 @@ func (n *Network) makeNodeFiles(p placement) error {
 		if node.Kind == Chaincode {
 			continue
 		}
-		file, data, err := n.renderNode(*node, p)
+		operators, err := n.operators(*node)
+		if err != nil {
+			return err
+		}
+		file, data, err := n.renderNode(*node, p, operators...)
 		if err != nil {
 			return err
 		}
@@ -122,6 +128,27 @@ func (n *Network) makeNodeFiles(p placement) error {
 		return err
 	}
 	return n.write("cli/core.yaml", cli)
+}
+
+// operators are the fingerprints of the certificates with which the Admin of the node's organisation connects, of both protocols
+// where there are both.
+func (n *Network) operators(node Node) ([]string, error) {
+	if n.Mode == ModeTLS {
+		return nil, nil
+	}
+	var list []string
+	for _, name := range []string{"client.crt", "client-sign.crt"} {
+		text, err := os.ReadFile(n.path(filepath.FromSlash(n.userCrypto(n.orgOf(node), "Admin")), "tls", name))
+		if err != nil {
+			return nil, fmt.Errorf("certificate of the Admin of %s: %w", n.orgOf(node).Name, err)
+		}
+		block, _ := pem.Decode(text)
+		if block == nil {
+			return nil, fmt.Errorf("%s of the Admin of %s is no PEM", name, n.orgOf(node).Name)
+		}
+		list = append(list, fmt.Sprintf("%x", sha256.Sum256(block.Bytes)))
+	}
+	return list, nil
 }
 
 // StockOrderer rewrites a stopped orderer's configuration without the keys that stock Fabric refuses to read. It then listens

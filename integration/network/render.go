@@ -29,6 +29,8 @@ type nodeView struct {
 	Topology *Topology
 	Org      Org
 	Node     Node
+	// Operators are fingerprints of those who may switch modes, separated by commas.
+	Operators string
 }
 
 // Bind is the address that the node's listeners bind.
@@ -130,12 +132,13 @@ type profileView struct {
 	Org      Org
 }
 
-// renderNode writes n's configuration file as that kind of node reads it, and says under which name.
-func (t *Topology) renderNode(n Node, p placement) (file string, data []byte, err error) {
+// renderNode writes n's configuration file as that kind of node reads it, and says under which name. operators are fingerprints
+// of those who may switch modes.
+func (t *Topology) renderNode(n Node, p placement, operators ...string) (file string, data []byte, err error) {
 	file = "core.yaml"
 	if n.Kind == Orderer {
 		file = "orderer.yaml"
 	}
-	data, err = t.render(file+".tmpl", nodeView{placement: p, Topology: t, Org: t.orgOf(n), Node: n})
+	data, err = t.render(file+".tmpl", nodeView{placement: p, Topology: t, Org: t.orgOf(n), Node: n, Operators: strings.Join(operators, ", ")})
 	return file, data, err
 }

@@ -3,7 +3,10 @@
 package network
 
 import (
+	"crypto/sha256"
+	"encoding/pem"
 	"fmt"
+	"path"
 	"strings"
 	"testing"
 
@@ -152,6 +155,28 @@ func TestPeerConfiguration(t *testing.T) {
 	}
 }
 
+// TestOperators: the Admin of a node's organisation may switch its modes, over either protocol.
+func TestOperators(t *testing.T) {
+	n := &Network{Topology: plan(t, Options{Mode: ModeDual}), Dir: t.TempDir()}
+	node := n.Nodes(Peer)[0]
+	_, err := n.operators(node)
+	require.ErrorContains(t, err, "certificate of the Admin of Org1")
+	sums := make([]string, 2)
+	for i, name := range []string{"client.crt", "client-sign.crt"} {
+		block := &pem.Block{Type: "CERTIFICATE", Bytes: []byte(name)}
+		require.NoError(t, n.write(path.Join(n.userCrypto(n.orgOf(node), "Admin"), "tls", name), pem.EncodeToMemory(block)))
+		sums[i] = fmt.Sprintf("%x", sha256.Sum256(block.Bytes))
+	}
+	operators, err := n.operators(node)
+	require.NoError(t, err)
+	require.Equal(t, sums, operators)
+	for kind, key := range map[Kind]string{Peer: "operations.operators", Orderer: "Operations.Operators"} {
+		_, data, err := n.renderNode(n.Nodes(kind)[0], testPlacement(), operators...)
+		require.NoError(t, err)
+		require.Equal(t, []any{sums[0], sums[1]}, decode(t, data)(key))
+	}
+}
+
 func TestStockFilesCarryNoKeyOfOurs(t *testing.T) {
 	topology := plan(t, Options{Mode: ModeTLS, Algorithm: AlgorithmECDSA})
 	for n := range topology.nodes() {
@@ -160,7 +185,7 @@ func TestStockFilesCarryNoKeyOfOurs(t *testing.T) {
 		}
 		_, data, err := topology.renderNode(*n, testPlacement())
 		require.NoError(t, err)
-		for _, key := range []string{"Mode: ", "mode: tls", "gm", "GM"} {
+		for _, key := range []string{"Mode: ", "mode: tls", "gm", "GM", "perators"} {
 			require.NotContains(t, string(data), key)
 		}
 	}

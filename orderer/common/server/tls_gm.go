@@ -205,13 +205,13 @@ func generalFiles(t localconfig.TLS) comm.Files {
 
 // newOperationsSystem adds the endpoint that shows and switches TLS modes, and makes SIGHUP reload the certificates. The
 // endpoint demands a verified client certificate even where the operations server has no TLS and so cannot have one: whoever
-// reaches an open port must not be able to change how the node is protected. Operations.Operators restricts changes further.
+// reaches an open port must not be able to change how the node is protected. Operations.Operators names who may make changes.
 //
 //fork:replace gm: the operations server serves TLCP, and manages TLS material at /tls
 func newOperationsSystem(ops localconfig.Operations, metrics localconfig.Metrics) *operations.System {
 	operators, err := tlsadmin.ParseOperators(ops.Operators)
 	if err != nil {
-		logger.Panicf("Operations.Operators: %s", err)
+		logger.Panicf("Operations.Operators: %s", err) // localconfig has refused it
 	}
 	statsd := operations.Statsd(metrics.Statsd)
 	system := operations.NewSystem(operations.Options{

@@ -171,7 +171,7 @@ func unpaired(f *facts) (all []gap) {
 			continue
 		}
 		if listens && r.ServerMode == "tls" {
-			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"serverMode":"dual"} to its /tls, and write it into its configuration`, r.Role),
+			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"serverMode":"dual"} to its /tls as one of its operators, and write it into its configuration`, r.Role),
 				"%s listens for TLS alone", r.Role))
 		}
 		for _, list := range []struct {
@@ -194,7 +194,7 @@ func has(roots []root, family string) bool {
 func dialingTLS(f *facts) (all []gap) {
 	for _, r := range f.Roles {
 		if r.ClientMode == "tls" {
-			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"clientMode":"gm"} to its /tls, and write it into its configuration`, r.Role),
+			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"clientMode":"gm"} to its /tls as one of its operators, and write it into its configuration`, r.Role),
 				"%s dials TLS", r.Role))
 		}
 	}
@@ -204,7 +204,7 @@ func dialingTLS(f *facts) (all []gap) {
 func listeningTLS(f *facts) (all []gap) {
 	for _, r := range f.Roles {
 		if r.ServerMode != "" && r.ServerMode != "gm" && !r.management() {
-			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"serverMode":"gm"} to its /tls, and write it into its configuration`, r.Role),
+			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"serverMode":"gm"} to its /tls as one of its operators, and write it into its configuration`, r.Role),
 				"%s still listens for TLS (mode %s)", r.Role, r.ServerMode))
 		}
 	}

@@ -170,7 +170,7 @@ func (u *updater) seats(need func(*seat) bool, reason, kind string) (all []gap) 
 func dialingGM(f *facts) (all []gap) {
 	for _, r := range f.Roles {
 		if r.ClientMode == "gm" {
-			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"clientMode":"tls"} to its /tls, and write it into its configuration`, r.Role), "%s dials TLCP", r.Role))
+			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"clientMode":"tls"} to its /tls as one of its operators, and write it into its configuration`, r.Role), "%s dials TLCP", r.Role))
 		}
 	}
 	return all
@@ -180,7 +180,7 @@ func usingGM(f *facts) []gap {
 	all := dialingGM(f)
 	for _, r := range f.Roles {
 		if r.ServerMode == "gm" && !r.management() {
-			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"serverMode":"dual"} to its /tls, and write it into its configuration`, r.Role), "%s listens for TLCP alone", r.Role))
+			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"serverMode":"dual"} to its /tls as one of its operators, and write it into its configuration`, r.Role), "%s listens for TLCP alone", r.Role))
 		}
 	}
 	return all

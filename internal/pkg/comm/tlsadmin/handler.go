@@ -38,7 +38,7 @@ type failure struct {
 // role. PUT switches modes: {"role", "serverMode", "clientMode"}. POST loads
 // the files anew: {"role"} or no body. Both answer with the state after the
 // change, or with an error and nothing changed. They need a client certificate
-// that was verified, and where operators are given, one of them.
+// that was verified, and is one of the operators'.
 func NewHandler(allowed Operators) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		apply := func(w http.ResponseWriter, r *http.Request, do func(change) error) { apply(w, r, allowed, do) }

@@ -73,8 +73,15 @@ func (r *role) fail(err error) {
 // verified is the state of a connection whose client certificate was verified.
 var verified = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{}}}}
 
+// itself is the fingerprint of that certificate, which has no content.
+var itself = hex.EncodeToString(sha256.New().Sum(nil))
+
+// request asks a handler with these operators; without any, verified is one.
 func request(t *testing.T, method, body string, state *tls.ConnectionState, operators ...string) (int, []byte) {
 	t.Helper()
+	if len(operators) == 0 {
+		operators = []string{itself}
+	}
 	allowed, err := ParseOperators(operators)
 	require.NoError(t, err)
 	r := httptest.NewRequest(method, URL, strings.NewReader(body))
@@ -125,6 +132,31 @@ func TestPut(t *testing.T) {
 	require.Equal(t, comm.ClientTLS, s.ConfiguredClientMode)
 	require.Equal(t, "mode", s.Last.Action)
 	require.Empty(t, s.Last.Error)
+}
+
+// TestNoOperators: where no operator is named, everybody may look and nobody makes
+// changes, however well verified.
+func TestNoOperators(t *testing.T) {
+	r := newRole(t, true)
+	before := r.loadCount()
+	for _, none := range []Operators{nil, {}} {
+		for method, want := range map[string]int{
+			http.MethodGet: http.StatusOK, http.MethodPut: http.StatusForbidden, http.MethodPost: http.StatusForbidden,
+		} {
+			req := httptest.NewRequest(method, URL, strings.NewReader(`{"role":"`+r.name+`","serverMode":"dual"}`))
+			req.TLS = verified
+			w := httptest.NewRecorder()
+			NewHandler(none).ServeHTTP(w, req)
+			require.Equal(t, want, w.Code, method)
+			if want == http.StatusForbidden {
+				require.Contains(t, w.Body.String(), itself, "the fingerprint to add is told")
+				require.Contains(t, w.Body.String(), "operations.operators")
+			}
+		}
+	}
+	server, _ := comm.LookupSource(r.name).Modes()
+	require.Equal(t, comm.ModeTLS, server)
+	require.Equal(t, before, r.loadCount())
 }
 
 // TestOperators: where operators are named, nobody else makes changes, however
