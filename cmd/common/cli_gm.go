@@ -3,6 +3,7 @@
 package common
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/hyperledger/fabric/common/metadata"
@@ -22,6 +23,11 @@ func configureFlags(app *kingpin.Application) {
 	app.Version(metadata.VersionInfo(app.Name))
 	tlsMode = app.Flag("tlsMode", "Protocol towards the peer: tls, or gm for TLCP; with gm, --tlsCert and --tlsKey name the signing pair").
 		Default("tls").Enum("tls", "gm")
+	for _, other := range []string{"tlsmode", "tls-mode"} { // as the commands peer and osnadmin have it
+		app.Flag(other, "").Hidden().PreAction(func(*kingpin.ParseContext) error {
+			return fmt.Errorf("--%s: this command spells it --tlsMode", other)
+		}).String()
+	}
 	tlsEncCert = app.Flag("tlsEncCert", "(Optional) TLCP encryption certificate that goes with --tlsCert").File()
 	tlsEncKey = app.Flag("tlsEncKey", "(Optional) Private key of --tlsEncCert").File()
 }

@@ -4,10 +4,13 @@ package main
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/hyperledger/fabric/common/metadata"
 	"github.com/hyperledger/fabric/internal/osnadmin"
@@ -23,6 +26,7 @@ const (
 // tlsFlags are the values of the flags that newApp adds.
 var tlsFlags struct {
 	mode, encCert, encKey string
+	plain                 bool // there is no --ca-file, so the command speaks plain HTTP
 }
 
 // lastStatus is the HTTP status of the response that executeForArgs has printed; 0 if there was none.
@@ -34,25 +38,35 @@ func newApp() *kingpin.Application {
 	app := kingpin.New("osnadmin", "Orderer Service Node (OSN) administration").Version(metadata.VersionInfo("osnadmin"))
 	app.Flag("tls-mode", "Protocol for the OSN's admin endpoint: tls, or gm for TLCP (GB/T 38636) with SM2 certificates").
 		Default(modeTLS).EnumVar(&tlsFlags.mode, modeTLS, modeGM)
+	for _, other := range []string{"tlsmode", "tlsMode"} { // as the commands peer and discover have it
+		app.Flag(other, "").Hidden().PreAction(func(*kingpin.ParseContext) error {
+			return fmt.Errorf("--%s: this command spells it --tls-mode", other)
+		}).String()
+	}
 	app.Flag("client-enc-cert", "Path to file containing the PEM-encoded SM2 encryption certificate (with --tls-mode gm; --client-cert is then the SM2 signing certificate)").
 		StringVar(&tlsFlags.encCert)
 	app.Flag("client-enc-key", "Path to file containing the PEM-encoded private key of --client-enc-cert").
 		StringVar(&tlsFlags.encKey)
 	app.Validate(func(app *kingpin.Application) error {
-		return checkTLSFlags(app.GetFlag("ca-file").Model().Value.String())
+		given := func(flag string) bool { return app.GetFlag(flag).Model().Value.String() != "" }
+		tlsFlags.plain = !given("ca-file")
+		return checkTLSFlags(given("client-cert") || given("client-key"))
 	})
 	return app
 }
 
 // checkTLSFlags refuses flags that would be ignored: without --ca-file the command speaks plain HTTP.
-func checkTLSFlags(caFile string) error {
+func checkTLSFlags(clientPair bool) error {
+	if tlsFlags.plain && clientPair {
+		return errors.New("--client-cert and --client-key need --ca-file: without it the command speaks plain HTTP")
+	}
 	if tlsFlags.mode != modeGM {
 		if tlsFlags.encCert != "" || tlsFlags.encKey != "" {
 			return errors.New("--client-enc-cert and --client-enc-key need --tls-mode gm")
 		}
 		return nil
 	}
-	if caFile == "" {
+	if tlsFlags.plain {
 		return errors.New("--tls-mode gm needs --ca-file with the OSN's SM2 TLS CA certificate")
 	}
 	if tlsFlags.encCert == "" || tlsFlags.encKey == "" {
@@ -102,7 +116,23 @@ func executeChecked(args []string) (output string, exit int, err error) {
 //fork:wrap fix: the status decides on the exit code
 func responseOutput(showStatus bool, statusCode int, responseBody []byte) (string, error) {
 	lastStatus = statusCode
+	if len(responseBody) > 0 && !json.Valid(responseBody) {
+		return "", fmt.Errorf("the answer is not that of an OSN's admin endpoint, %d %s: %.200q", statusCode, http.StatusText(statusCode), responseBody)
+	}
 	return upstreamResponseOutput(showStatus, statusCode, responseBody)
+}
+
+// isDialError tells whether there was nothing to talk to.
+func isDialError(err error) bool {
+	var network *net.OpError
+	return errors.As(err, &network) && network.Op == "dial"
+}
+
+// isPlainAnswer tells whether a handshake was answered in text.
+func isPlainAnswer(err error) bool {
+	var header tls.RecordHeaderError
+	return errors.As(err, &header) && header.RecordHeader == [5]byte{'H', 'T', 'T', 'P', '/'} ||
+		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
 }
 
 // errorOutput names the flag and the key when the OSN does not speak this command's protocol.
@@ -111,6 +141,11 @@ func responseOutput(showStatus bool, statusCode int, responseBody []byte) (strin
 func errorOutput(err error) string {
 	if mode := (*comm.ModeError)(nil); errors.As(err, &mode) {
 		err = fmt.Errorf("%w (this client's mode is --tls-mode, the server's Admin.TLS.Mode in orderer.yaml)", err)
+	} else if tlsFlags.plain && !isDialError(err) {
+		err = fmt.Errorf("%w (this command speaks plain HTTP, as --ca-file is absent: if the OSN has Admin.TLS.Enabled, give --ca-file, "+
+			"--client-cert and --client-key, and --tls-mode gm with its companions for TLCP)", err)
+	} else if !tlsFlags.plain && isPlainAnswer(err) {
+		err = fmt.Errorf("%w (the OSN's admin endpoint speaks plain HTTP: set Admin.TLS.Enabled in orderer.yaml, or check the address)", err)
 	}
 	return upstreamErrorOutput(err)
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
+	"github.com/hyperledger/fabric/common/fabhttp"
+	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/stretchr/testify/require"
 )
 
@@ -151,10 +153,13 @@ func TestTLCPFlagsThatCannotWork(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown mode":       {[]string{"--tls-mode", "ssl"}, "enum value must be one of"},
-		"no CA":              {[]string{"--tls-mode", "gm", "--client-enc-cert", "x", "--client-enc-key", "y"}, "needs --ca-file"},
-		"no encryption pair": {[]string{"--tls-mode", "gm", "--ca-file", caFile}, "needs --client-enc-cert"},
-		"pair without mode":  {[]string{"--client-enc-cert", "x"}, "need --tls-mode gm"},
+		"spelt as by peer":     {[]string{"--tlsmode", "gm"}, "--tlsmode: this command spells it --tls-mode"},
+		"spelt as by discover": {[]string{"--tlsMode=gm"}, "--tlsMode: this command spells it --tls-mode"},
+		"pair in plain":        {[]string{"--client-cert", stdCert, "--client-key", stdKey}, "need --ca-file: without it the command speaks plain HTTP"},
+		"unknown mode":         {[]string{"--tls-mode", "ssl"}, "enum value must be one of"},
+		"no CA":                {[]string{"--tls-mode", "gm", "--client-enc-cert", "x", "--client-enc-key", "y"}, "needs --ca-file"},
+		"no encryption pair":   {[]string{"--tls-mode", "gm", "--ca-file", caFile}, "needs --client-enc-cert"},
+		"pair without mode":    {[]string{"--client-enc-cert", "x"}, "need --tls-mode gm"},
 		"missing file": {[]string{
 			"--tls-mode", "gm", "--ca-file", caFile, "--client-cert", pair.SignCert, "--client-key",
 			pair.SignKey, "--client-enc-cert", "absent", "--client-enc-key", pair.EncKey,
@@ -176,4 +181,48 @@ func TestTLCPFlagsThatCannotWork(t *testing.T) {
 		require.Equal(t, 1, exit, name)
 		require.ErrorContains(t, err, tc.want, name)
 	}
+}
+
+// TestPlainAgainstProtected and the other way round: the answer is no JSON, or no handshake.
+func TestPlainAgainstProtected(t *testing.T) {
+	std, err := tlsgen.NewCA()
+	require.NoError(t, err)
+	gm := gmtlstest.NewCA(t)
+	pair, err := std.NewServerCertKeyPair("127.0.0.1")
+	require.NoError(t, err)
+	client, err := std.NewClientCertKeyPair()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	sm2 := gm.NewPair(t, "127.0.0.1").Write(t, dir, "server")
+	for _, mode := range []string{"tls", "dual", "gm", ""} {
+		server := fabhttp.NewServer(fabhttp.Options{
+			ListenAddress: "127.0.0.1:0", Logger: flogging.MustGetLogger("test"),
+			TLS: fabhttp.TLS{
+				Enabled: mode != "", Mode: mode,
+				CertFile: gmtlstest.WriteFile(t, dir, "server.crt", pair.Cert), KeyFile: gmtlstest.WriteFile(t, dir, "server.key", pair.Key),
+				GMSignCertFile: sm2.SignCert, GMSignKeyFile: sm2.SignKey, GMEncCertFile: sm2.EncCert, GMEncKeyFile: sm2.EncKey,
+			},
+		})
+		require.NoError(t, server.Start())
+		t.Cleanup(func() { server.Stop() })
+		args := []string{"--orderer-address", server.Addr(), "channel", "list"}
+		want := []string{"speaks plain HTTP, as --ca-file is absent", "--tls-mode gm"}
+		if mode == "" {
+			args = append(args, "--ca-file", gmtlstest.WriteFile(t, dir, "ca.crt", std.CertBytes()),
+				"--client-cert", gmtlstest.WriteFile(t, dir, "c.crt", client.Cert), "--client-key", gmtlstest.WriteFile(t, dir, "c.key", client.Key))
+			want = []string{"endpoint speaks plain HTTP: set Admin.TLS.Enabled"}
+		}
+		output, exit, err := executeChecked(args)
+		require.NoError(t, err)
+		require.Equal(t, 1, exit, mode)
+		for _, part := range want {
+			require.Contains(t, output, part, mode)
+		}
+		require.NotContains(t, output, "invalid character")
+	}
+	// An address where nobody listens has nothing to do with protection.
+	output, exit, err := executeChecked([]string{"--orderer-address", "127.0.0.1:1", "channel", "list"})
+	require.NoError(t, err)
+	require.Equal(t, 1, exit)
+	require.NotContains(t, output, "--ca-file")
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric/internal/settings"
 )
 
 // Variables of the environment. Where there are two names, the first is that of Fabric's sample chaincode servers and
@@ -45,7 +47,8 @@ const (
 //	CHAINCODE_CLIENT_CA_CERT or CORE_PEER_TLS_ROOTCERT_FILE  roots of the peers' client certificates, PEM file; absent:
 //	                                                      no client certificate is asked for
 //
-// A missing file, two names that disagree, a boolean that is none, or TLS disabled together with a mode are errors:
+// A missing file, two names that disagree, a boolean that is none, TLS disabled together with a mode, a TLCP file without mode gm,
+// or a misspelt variable are errors:
 // the server never starts with less protection than the environment asks for.
 func FromEnv(chaincode shim.Chaincode) (*ChaincodeServer, error) {
 	address, err := required(envAddress)
@@ -58,9 +61,17 @@ func FromEnv(chaincode shim.Chaincode) (*ChaincodeServer, error) {
 	}
 	server := &ChaincodeServer{ChaincodeServer: shim.ChaincodeServer{CCID: id, Address: address, CC: chaincode}}
 
+	if err := checkNames(); err != nil {
+		return nil, err
+	}
 	mode, err := modeFromEnv()
 	if err != nil {
 		return nil, err
+	}
+	if mode != "gm" {
+		if name := tlcpVariable(); name != "" {
+			return nil, fmt.Errorf("gmshim: %s is set, but %s is not gm: set it to gm, or unset %s", name, envMode, name)
+		}
 	}
 	switch mode {
 	case "gm":
@@ -105,6 +116,29 @@ func modeFromEnv() (string, error) {
 	default:
 		return "", fmt.Errorf("gmshim: %s=%s: want tls or gm", envMode, mode)
 	}
+}
+
+// checkNames refuses a variable that is a misspelt one of those that protect the server.
+func checkNames() error {
+	known := []string{envMode, envTLSDisabled}
+	for _, names := range [][]string{envTLSKey, envTLSCert, envClientCA, envSignCert, envSignKey, envEncCert, envEncKey} {
+		known = append(known, names[0])
+	}
+	if err := settings.CheckVariables(os.Environ(), known, "CHAINCODE_"); err != nil {
+		return fmt.Errorf("gmshim: %w", err)
+	}
+	return nil
+}
+
+// tlcpVariable returns a variable that is set and belongs to mode gm alone.
+func tlcpVariable() string {
+	for _, variable := range os.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
+		if value != "" && strings.HasPrefix(name, "CHAINCODE_TLCP_") {
+			return name
+		}
+	}
+	return ""
 }
 
 func tlsFromEnv() (props shim.TLSProperties, err error) {

@@ -67,18 +67,22 @@ func TestFromEnv(t *testing.T) {
 		roots   string
 		wantErr string
 	}{
-		"stock without TLS":            {env: with(nil), mode: "none"},
-		"sample server disabled":       {env: with(map[string]string{"CHAINCODE_TLS_DISABLED": "true"}), mode: "none"},
-		"contract API disabled":        {env: with(map[string]string{"CORE_PEER_TLS_ENABLED": "false"}), mode: "none"},
-		"sample server with TLS":       {env: merge(with(sampleTLS), map[string]string{"CHAINCODE_TLS_DISABLED": "false"}), mode: "tls"},
-		"sample server mutual":         {env: merge(with(sampleTLS), map[string]string{"CHAINCODE_TLS_DISABLED": "false", "CHAINCODE_CLIENT_CA_CERT": "@ca"}), mode: "tls", roots: "ca"},
-		"contract API with TLS":        {env: merge(with(contractTLS), map[string]string{"CORE_PEER_TLS_ENABLED": "true"}), mode: "tls", roots: "ca"},
-		"both families agree":          {env: merge(with(contractTLS), map[string]string{"CORE_PEER_TLS_ENABLED": "true", "CHAINCODE_TLS_DISABLED": "false", "CHAINCODE_ID": "asset:1"}), mode: "tls", roots: "ca"},
-		"mode tls":                     {env: merge(with(sampleTLS), map[string]string{"CHAINCODE_TLS_MODE": "tls"}), mode: "tls"},
-		"mode gm":                      {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm"}), mode: "gm"},
-		"mode gm mutual":               {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CHAINCODE_CLIENT_CA_CERT": "@ca"}), mode: "gm", roots: "ca"},
-		"mode gm with TLS enabled":     {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CORE_PEER_TLS_ENABLED": "true"}), mode: "gm"},
-		"gm files do not turn gm on":   {env: with(tlcpFiles), mode: "none"},
+		"stock without TLS":        {env: with(nil), mode: "none"},
+		"sample server disabled":   {env: with(map[string]string{"CHAINCODE_TLS_DISABLED": "true"}), mode: "none"},
+		"contract API disabled":    {env: with(map[string]string{"CORE_PEER_TLS_ENABLED": "false"}), mode: "none"},
+		"sample server with TLS":   {env: merge(with(sampleTLS), map[string]string{"CHAINCODE_TLS_DISABLED": "false"}), mode: "tls"},
+		"sample server mutual":     {env: merge(with(sampleTLS), map[string]string{"CHAINCODE_TLS_DISABLED": "false", "CHAINCODE_CLIENT_CA_CERT": "@ca"}), mode: "tls", roots: "ca"},
+		"contract API with TLS":    {env: merge(with(contractTLS), map[string]string{"CORE_PEER_TLS_ENABLED": "true"}), mode: "tls", roots: "ca"},
+		"both families agree":      {env: merge(with(contractTLS), map[string]string{"CORE_PEER_TLS_ENABLED": "true", "CHAINCODE_TLS_DISABLED": "false", "CHAINCODE_ID": "asset:1"}), mode: "tls", roots: "ca"},
+		"mode tls":                 {env: merge(with(sampleTLS), map[string]string{"CHAINCODE_TLS_MODE": "tls"}), mode: "tls"},
+		"mode gm":                  {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm"}), mode: "gm"},
+		"mode gm mutual":           {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CHAINCODE_CLIENT_CA_CERT": "@ca"}), mode: "gm", roots: "ca"},
+		"mode gm with TLS enabled": {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CORE_PEER_TLS_ENABLED": "true"}), mode: "gm"},
+		"gm files without a mode":  {env: with(tlcpFiles), wantErr: "is set, but CHAINCODE_TLS_MODE is not gm"},
+		"one gm file in mode tls": {env: merge(with(sampleTLS), map[string]string{"CHAINCODE_TLS_MODE": "tls", "CHAINCODE_TLCP_ENC_KEY": "@ek"}),
+			wantErr: "CHAINCODE_TLCP_ENC_KEY is set"},
+		"gm files with TLS enabled": {env: merge(with(tlcpFiles), with(sampleTLS), map[string]string{"CHAINCODE_TLS_DISABLED": "false"}),
+			wantErr: "is set, but CHAINCODE_TLS_MODE is not gm"},
 		"no address":                   {env: map[string]string{"CHAINCODE_ID": "asset:1"}, wantErr: "CHAINCODE_SERVER_ADDRESS"},
 		"no id":                        {env: map[string]string{"CHAINCODE_SERVER_ADDRESS": ":9999"}, wantErr: "CHAINCODE_ID"},
 		"two ids":                      {env: with(map[string]string{"CHAINCODE_ID": "asset:2"}), wantErr: "differ"},
@@ -126,4 +130,28 @@ func TestFromEnv(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMisspeltVariables: with all files in place, a misspelt mode started a server without protection.
+func TestMisspeltVariables(t *testing.T) {
+	for name, want := range map[string]string{
+		"CHAINCODE_TLSMODE":       "CHAINCODE_TLS_MODE",
+		"CHAINCODE_TLS_MOD":       "CHAINCODE_TLS_MODE",
+		"chaincode_tls_mode":      "CHAINCODE_TLS_MODE",
+		"CHAINCODE_TLS_DISABLE":   "CHAINCODE_TLS_DISABLED",
+		"CHAINCODE_CLIENT_CACERT": "CHAINCODE_CLIENT_CA_CERT",
+		"CHAINCODE_TLCP_SIGNCERT": "CHAINCODE_TLCP_SIGN_CERT",
+	} {
+		setenv(t, with(nil))
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, "gm")
+			_, err := FromEnv(nil)
+			require.EqualError(t, err, "gmshim: the environment has the variable "+name+", which does not exist: write "+want+", or unset it")
+		})
+	}
+	setenv(t, with(nil))
+	t.Setenv("CHAINCODE_LOG_LEVEL", "debug")
+	t.Setenv("CHAINCODE_TLS_CLIENT_CACERT_FILE", "as the shim for Node has it")
+	_, err := FromEnv(nil)
+	require.NoError(t, err)
 }

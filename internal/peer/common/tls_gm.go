@@ -5,6 +5,7 @@ package common
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"os"
 
@@ -49,11 +50,22 @@ func AddOrdererFlags(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
 	flags.StringVarP(&tlsMode, "tlsmode", "", "",
 		"Protocol towards the orderer endpoint: tls, or gm for TLCP (default: peer.tls.clientMode, then tls)")
+	for _, other := range []string{"tls-mode", "tlsMode"} { // as the commands osnadmin and discover have it
+		flags.Var(misspelt{}, other, "")
+		flags.MarkHidden(other)
+	}
 	flags.StringVarP(&encCertFile, "encCertfile", "", "",
 		"Path to file containing the PEM-encoded TLCP encryption certificate that goes with --certfile, the signing certificate")
 	flags.StringVarP(&encKeyFile, "encKeyfile", "", "",
 		"Path to file containing the PEM-encoded private key of --encCertfile")
 }
+
+// misspelt is the value of a flag that only says how another command spells it.
+type misspelt struct{}
+
+func (misspelt) String() string   { return "" }
+func (misspelt) Type() string     { return "string" }
+func (misspelt) Set(string) error { return errors.New("this command spells it --tlsmode") }
 
 // SetOrdererEnv also sets what the TLCP flags say. The orderer is dialed in the mode of --tlsmode, else as the peer is.
 //

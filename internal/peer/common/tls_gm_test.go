@@ -229,6 +229,12 @@ func TestOrdererFlags(t *testing.T) {
 		_, _, err := configFromEnv("orderer")
 		require.ErrorContains(t, err, c.want)
 	}
+	for _, other := range []string{"--tls-mode", "--tlsMode"} {
+		cmd := &cobra.Command{Use: "any", SilenceErrors: true, SilenceUsage: true, Run: func(*cobra.Command, []string) {}}
+		AddOrdererFlags(cmd)
+		cmd.SetArgs([]string{other, "gm"})
+		require.ErrorContains(t, cmd.Execute(), "this command spells it --tlsmode")
+	}
 	for _, key := range []string{"orderer.tls.clientMode", "peer.tls.clientMode"} {
 		viper.Reset()
 		viper.Set(key, "gm")
