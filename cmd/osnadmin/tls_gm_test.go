@@ -167,7 +167,7 @@ func TestTLCPFlagsThatCannotWork(t *testing.T) {
 		"standard certificate": {[]string{
 			"--tls-mode", "gm", "--ca-file", caFile, "--client-cert", stdCert, "--client-key", stdKey,
 			"--client-enc-cert", pair.EncCert, "--client-enc-key", pair.EncKey,
-		}, stdCert + " holds no SM2 certificate"},
+		}, "holds no SM2 certificate"},
 		"encryption pair twice": {[]string{
 			"--tls-mode", "gm", "--ca-file", caFile, "--client-cert", pair.EncCert, "--client-key", pair.EncKey,
 			"--client-enc-cert", pair.EncCert, "--client-enc-key", pair.EncKey,

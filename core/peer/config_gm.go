@@ -14,7 +14,7 @@ import (
 
 // GlobalConfig refuses settings of the peer's channels that are wrong or contradict each other, before anything is made of them.
 //
-//fork:wrap a peer that was told to speak TLCP does not start unprotected
+//fork:wrap gm: a peer that was told to speak TLCP does not start unprotected
 func GlobalConfig() (*Config, error) {
 	notes, err := tlsconfig.CheckPeer()
 	if err != nil {

@@ -30,7 +30,7 @@ var (
 // InitConfig refuses a key or a variable that is a misspelt one of ours: Fabric passes over what it does not know, and the
 // connections that it was to protect would not be. It has to be known here, where every command reads the configuration.
 //
-//fork:wrap misspelt settings of TLCP are errors
+//fork:wrap gm: misspelt settings of TLCP are errors
 func InitConfig(cmdRoot string) error {
 	if err := upstreamInitConfig(cmdRoot); err != nil {
 		return err
