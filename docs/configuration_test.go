@@ -72,7 +72,7 @@ func TestNodeKeys(t *testing.T) {
 func TestNamesToMisspell(t *testing.T) {
 	for file, names := range map[string]settings.Names{"core.yaml": settings.Core, "orderer.yaml": settings.Orderer} {
 		own := slices.DeleteFunc(slices.Clone(names.Keys), func(key string) bool { return strings.HasPrefix(key, "orderer.") })
-		same(t, file, own, slices.Collect(maps.Keys(sample(t, file))))
+		same(t, "internal/settings/names.go, "+file, own, slices.Collect(maps.Keys(sample(t, file))))
 	}
 }
 

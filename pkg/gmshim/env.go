@@ -132,9 +132,10 @@ func checkNames() error {
 
 // tlcpVariable returns a variable that is set and belongs to mode gm alone.
 func tlcpVariable() string {
+	prefix := strings.TrimSuffix(envSignCert[0], "SIGN_CERT")
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
-		if value != "" && strings.HasPrefix(name, "CHAINCODE_TLCP_") {
+		if value != "" && strings.HasPrefix(name, prefix) {
 			return name
 		}
 	}
