@@ -34,6 +34,7 @@ const (
 var (
 	ErrFamily     = errors.New("mixes families")
 	ErrEncryption = errors.New("encryption certificate")
+	ErrAuthority  = errors.New("is a CA, which cannot be an identity")
 )
 
 // Object is a *material.Certificate or a *material.List.
@@ -132,12 +133,15 @@ func Files(dir string) ([]string, error) {
 	return files, nil
 }
 
-// CheckCertificate refuses what a folder of an MSP must not hold. The error wraps ErrFamily or ErrEncryption.
+// CheckCertificate refuses what a folder of an MSP must not hold. The error wraps ErrFamily, ErrEncryption or ErrAuthority.
 func CheckCertificate(folder string, cert *x509.Certificate) error {
 	if err := CheckFamily(cert); err != nil {
 		return err
 	}
 	isIdentity := folder == SignCerts || folder == AdminCerts
+	if isIdentity && x509.IsSM2(cert.PublicKey) && cert.IsCA {
+		return fmt.Errorf("%q %w", cert.Subject, ErrAuthority)
+	}
 	if isIdentity && x509.IsSM2(cert.PublicKey) && !CanSign(cert) {
 		return fmt.Errorf("%w of %s in %s: its KeyUsage has no digitalSignature; put the signing certificate here and the encryption "+
 			"certificate into the tls folder", ErrEncryption, cert.Subject, folder)

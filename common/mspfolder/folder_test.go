@@ -65,6 +65,9 @@ func TestCertificatesInTheirPlace(t *testing.T) {
 	require.False(t, objects[0].(*material.Certificate).IsCA)
 	require.True(t, ServesSM2(dir))
 
+	_, err = ReadFile(AdminCerts, put("admincerts/ca.pem", gm.CertPEM))
+	require.ErrorIs(t, err, ErrAuthority)
+
 	mixed := *gm.Cert
 	mixed.SignatureAlgorithm = x509.ECDSAWithSHA256
 	require.ErrorIs(t, CheckFamily(&mixed), ErrFamily)
@@ -87,4 +90,24 @@ func TestLists(t *testing.T) {
 	forged := *ca[0].Certificate
 	forged.PublicKey = gmtlstest.NewCA(t).Cert.PublicKey
 	require.ErrorContains(t, check("revocation/rev.crl", []*x509.Certificate{&forged}), "does not verify")
+}
+
+// The rule is upstream's, which no package below the MSP can call: the MSP's own tests hold it to the same case.
+func TestNameConstraints(t *testing.T) {
+	const dir = "../crypto/material/testdata/cases/name-constraints/"
+	ca, err := material.ReadCertificates(dir + "ca.crt")
+	require.NoError(t, err)
+	peer, err := material.ReadCertificates(dir + "peer.crt")
+	require.NoError(t, err)
+	leaf, root := *peer[0].Certificate, ca[0].Certificate
+	require.ErrorContains(t, CheckNameConstraints([]*x509.Certificate{&leaf, root}), "name constraints: issue it with an alternative name")
+	require.NoError(t, CheckNameConstraints([]*x509.Certificate{&leaf}))
+	for _, name := range []string{"", "a person", "a..b", "-a", ".", "a.*"} {
+		leaf.Subject.CommonName = name
+		require.NoError(t, CheckNameConstraints([]*x509.Certificate{&leaf, root}), name)
+	}
+	for _, name := range []string{"peer0", "*.example.com", "a-b.c_d.", "a:7051"} {
+		leaf.Subject.CommonName = name
+		require.Error(t, CheckNameConstraints([]*x509.Certificate{&leaf, root}), name)
+	}
 }

@@ -162,6 +162,12 @@ func Parse(name string, data []byte) (*File, error) {
 	return file, nil
 }
 
+// Parse parses the object alone.
+func (o Object) Parse() (*File, error) {
+	file := &File{Name: o.File}
+	return file, file.add(o)
+}
+
 func tooLarge(name string, size, most int) error {
 	return &Error{File: name, Err: fmt.Errorf("it has %d bytes or more, and %d are allowed", size, most), Remedy: "give a file of what is needed alone"}
 }

@@ -28,6 +28,7 @@ const (
 	BadServerSignature ID = "server-signature"
 	UnknownRoot        ID = "unknown-root"
 	WrongRoot          ID = "wrong-root"
+	SignerID           ID = "signer-id"
 	Expired            ID = "expired"
 	NotYetValid        ID = "not-yet-valid"
 	ClockSkew          ID = "clock-skew"
@@ -156,6 +157,10 @@ var Table = []Cause{
 		"The CA was made anew, for instance by generating crypto material again, and one side kept the old one.",
 		"Bring the roots of both sides to the same generation; compare the fingerprints.",
 		"gmtls inspect ca.crt"},
+	{SignerID, "name and key of the issuer fit, and the SM2 signature does not",
+		"It was made with an empty SM2 id, as openssl does without an option; certificates and lists need the id 1234567812345678.",
+		"Issue it again with openssl's -sigopt distid:1234567812345678, and verify requests with -vfyopt distid:1234567812345678.",
+		"openssl x509 -req ... -sigopt distid:1234567812345678"},
 	{Expired, "certificate has expired",
 		"A certificate of the chain is past its end, or this machine's clock is ahead.",
 		"Renew the certificate and have the node reload it (SIGHUP); after a new identity restart the node. Check both clocks.",

@@ -3,7 +3,9 @@
 package cli
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,8 +23,12 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata",
-		Setup: func(env *testscript.Env) error { return setup(env) },
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			cases, err := filepath.Abs("../../../../common/crypto/material/testdata/cases")
+			env.Setenv("CASES", cases)
+			return errors.Join(err, setup(env))
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"peer":  startPeer,
 			"grant": grant, "serve": serveProcess, "craft": craft,

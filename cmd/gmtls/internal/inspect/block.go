@@ -3,6 +3,7 @@
 package inspect
 
 import (
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	consenters "github.com/hyperledger/fabric/common/consenter"
 )
 
 // consenter is a member of the ordering cluster, of Raft or BFT.
@@ -160,23 +162,31 @@ func (r *Report) consenter(where string, c consenter, orgs []organisation) []*It
 		}
 	}
 	place := fmt.Sprintf("%s:consenter %s ", where, c.place)
-	items := append(r.member(place+"server", c.server, tls), r.member(place+"client", c.client, tls)...)
+	items := append(r.field(place+"server", c.server, tls), r.field(place+"client", c.client, tls)...)
 	if c.msp == "" {
 		return items
 	}
 	if len(own) == 0 {
 		r.found(place+"identity", cause.Find(cause.UnknownRoot, "the channel has no ordering organisation %q", wire.Printable(c.msp)))
 	}
-	return append(items, r.member(place+"identity", c.identity, own)...)
+	return append(items, r.field(place+"identity", c.identity, own)...)
 }
 
 // member takes in one certificate of a consenter, or a pair.
-func (r *Report) member(place string, text []byte, authorities []*Item) []*Item {
+func (r *Report) field(place string, text []byte, authorities []*Item) []*Item {
 	if len(text) == 0 {
 		r.found(place, cause.Find(cause.Unparsable, "there is no certificate"))
 		return nil
 	}
 	roots, intermediates := split(certified(authorities))
+	first, _ := pem.Decode(text)
+	if err := consenters.Check(first); err != nil {
+		id := cause.Unparsable
+		if errors.Is(err, consenters.ErrEncryption) {
+			id = cause.SignUsage
+		}
+		r.found(place, cause.Find(id, "%s", wire.Printable(err.Error())))
+	}
 	certs := r.pem(place, text)
 	var leaves []*Item
 	for _, i := range certified(certs) {

@@ -12,13 +12,15 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/output"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // Command returns gmtls inspect.
 func Command() *cobra.Command {
 	var (
-		msp    []string
-		format output.Format
+		msp        []string
+		format     output.Format
+		passphrase string
 	)
 	c := &cobra.Command{
 		Use:   "inspect FILE...",
@@ -36,6 +38,10 @@ Exit codes: 0 nothing wrong (warnings aside); 1 wrong usage or unreadable file; 
 				return err
 			}
 			r := &Report{now: time.Now()}
+			var err error
+			if r.password, err = x509.ReadPasswordFile(passphrase); err != nil {
+				return err
+			}
 			var all []*Item
 			for _, name := range args {
 				items, err := r.load(name)
@@ -59,7 +65,8 @@ Exit codes: 0 nothing wrong (warnings aside); 1 wrong usage or unreadable file; 
 			return exit.Silently(r.ExitCode)
 		},
 	}
-	c.Flags().StringSliceVar(&msp, "msp", nil, "an MSP folder, a tls folder, or a node's or user's folder with both in it, checked as at a node's start; may be repeated")
+	c.Flags().StringArrayVar(&msp, "msp", nil, "an MSP folder, a tls folder, or a node's or user's folder with both in it, checked as at a node's start; may be repeated")
+	c.Flags().StringVar(&passphrase, "passphrase-file", "", "file whose first line opens encrypted keys")
 	format.Flag(c.Flags())
 	return c
 }

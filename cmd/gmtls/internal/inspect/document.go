@@ -82,7 +82,12 @@ func (r *Report) referenced(where, path string) []*Item {
 		r.found(where, cause.Find(cause.Unparsable, "%s, which it names, cannot be read: %s", wire.Printable(path), wire.Printable(err.Error())))
 		return nil
 	}
-	return r.pem(where, data)
+	items := r.pem(where, data)
+	for _, i := range items {
+		i.file = path
+	}
+	r.checkMode(path, stat.Mode(), items)
+	return items
 }
 
 // isProfile tells connection profiles of SDKs by the keys at their top.

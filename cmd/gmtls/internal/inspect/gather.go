@@ -7,13 +7,11 @@ package inspect
 import (
 	"bytes"
 	"crypto"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
@@ -21,6 +19,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	files "github.com/hyperledger/fabric/common/crypto/material"
 )
 
 // Item is one thing that was found.
@@ -36,7 +35,10 @@ type Item struct {
 	side bool
 	cert *x509.Certificate
 	pub  crypto.PublicKey // of a private key
-	crl  *x509.RevocationList
+	crl  *files.List
+	key  any // private; nil if it could not be opened
+
+	encrypted bool // the key is, in its file
 }
 
 // Report is the result of an inspection.
@@ -45,7 +47,8 @@ type Report struct {
 	Findings []cause.Finding `json:"findings,omitempty"`
 	ExitCode int             `json:"exit_code"`
 
-	now time.Time
+	now      time.Time
+	password []byte // opens encrypted keys
 	// base is the folder against which a profile's paths are resolved; empty:
 	// they are not followed.
 	base string
@@ -95,13 +98,21 @@ func (r *Report) load(name string) ([]*Item, error) {
 	items := r.parse(name, data)
 	r.base = ""
 	for _, i := range items {
-		i.file, i.side = name, slices.Contains(documents, items[0].Kind)
+		i.side = slices.Contains(documents, items[0].Kind)
+		if i.file == "" { // a profile's keys may stand in files of their own
+			i.file = name
+		}
 	}
 	r.add(items...)
-	if stat.Mode().Perm()&0o077 != 0 && slices.ContainsFunc(items, func(i *Item) bool { return i.pub != nil }) {
-		r.found(name, cause.Warn(cause.KeyReadable, "its mode is %v", stat.Mode().Perm()))
-	}
+	r.checkMode(name, stat.Mode(), items)
 	return items, nil
+}
+
+// checkMode finds a file with a key in the clear that others can read.
+func (r *Report) checkMode(name string, mode os.FileMode, items []*Item) {
+	if mode.Perm()&0o077 != 0 && slices.ContainsFunc(items, func(i *Item) bool { return i.pub != nil && !i.encrypted && i.file == name }) {
+		r.found(name, cause.Warn(cause.KeyReadable, "its mode is %v", mode.Perm()))
+	}
 }
 
 // parse tells what data is.
@@ -121,77 +132,60 @@ func (r *Report) parse(where string, data []byte) []*Item {
 	if items, ok := r.yaml(where, data); ok {
 		return items
 	}
-	if bytes.Contains(data, []byte("-----BEGIN ")) {
-		return r.pem(where, data)
-	}
-	if cert, err := x509.ParseCertificate(data); err == nil {
-		return []*Item{r.certificate(where, cert)}
-	}
-	if list, err := x509.ParseRevocationList(data); err == nil {
-		return []*Item{r.list(where, list)}
-	}
-	r.found(where, cause.Find(cause.Unparsable, "it is no PEM text, JSON, connection profile or YAML with PEM texts, DER certificate or list, nor a config block"))
-	return nil
+	return r.pem(where, data)
 }
 
-// pem takes in the blocks of a bundle.
+// pem takes in the objects of a file or field, as nodes read them.
 func (r *Report) pem(where string, text []byte) []*Item {
+	objects, err := files.Split(where, text)
+	if err != nil {
+		r.unreadable(err)
+		return nil
+	}
 	var items []*Item
-	whole := bytes.Count(text, []byte("-----BEGIN "))
-	for n := 1; ; n++ {
-		var block *pem.Block
-		if block, text = pem.Decode(text); block == nil {
-			if n-1 < whole {
-				r.found(where, cause.Find(cause.Unparsable, "%d of %d PEM blocks can be decoded", n-1, whole))
-			}
-			return items
-		}
+	for n, object := range objects {
 		place := where
-		if whole > 1 {
-			place = fmt.Sprintf("%s#%d", where, n)
+		if len(objects) > 1 {
+			place = fmt.Sprintf("%s#%d", where, n+1)
 		}
-		if item := r.pemBlock(place, block); item != nil {
+		if item := r.object(place, object); item != nil {
 			items = append(items, item)
 		}
 	}
+	return items
 }
 
-func (r *Report) pemBlock(place string, block *pem.Block) *Item {
-	var err error
+func (r *Report) unreadable(err error) {
+	r.found("", cause.Find(cause.Unparsable, "%s", wire.Printable(err.Error())))
+}
+
+func (r *Report) object(place string, object files.Object) *Item {
+	file, err := object.Parse()
 	switch {
-	case block.Type == "CERTIFICATE":
-		var cert *x509.Certificate
-		if cert, err = x509.ParseCertificate(block.Bytes); err == nil {
-			return r.certificate(place, cert)
-		}
-	case block.Type == "X509 CRL":
-		var list *x509.RevocationList
-		if list, err = x509.ParseRevocationList(block.Bytes); err == nil {
-			return r.list(place, list)
-		}
-	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
-		return r.key(place, block)
-	case strings.HasSuffix(block.Type, "PARAMETERS"):
-		return nil // openssl writes them in front of a key
-	default:
-		return &Item{Where: place, Kind: "other", Note: "PEM block " + wire.Printable(block.Type)}
+	case err != nil:
+		r.unreadable(err)
+	case len(file.Certificates) > 0:
+		return r.certificate(place, file.Certificates[0].Certificate)
+	case len(file.Lists) > 0:
+		return r.list(place, file.Lists[0])
+	case len(file.Keys) > 0:
+		return r.key(place, file.Keys[0])
 	}
-	r.found(place, cause.Find(cause.Unparsable, "%s: %v", block.Type, err))
-	return nil
+	return nil // curve parameters, which openssl writes in front of a key
 }
 
-func (r *Report) key(place string, block *pem.Block) *Item {
-	key, err := x509.ParsePrivateKeyPEM(pem.EncodeToMemory(block), nil)
+func (r *Report) key(place string, key *files.Key) *Item {
+	opened, err := key.Open(r.password)
 	if errors.Is(err, x509.ErrNoPassword) {
-		r.found(place, cause.Warn(cause.KeyEncrypted, "it opens with a password only"))
+		r.found(place, cause.Warn(cause.KeyEncrypted, "it opens with its passphrase only (--passphrase-file)"))
 		return &Item{Where: place, Kind: kindKey, Note: "encrypted"}
 	}
 	if err != nil {
-		r.found(place, cause.Find(cause.Unparsable, "private key: %v", err))
+		r.unreadable(err)
 		return nil
 	}
-	item := &Item{Where: place, Kind: kindKey, Note: material.KeyName(key)}
-	if holder, ok := key.(interface{ Public() crypto.PublicKey }); ok {
+	item := &Item{Where: place, Kind: kindKey, Note: material.KeyName(opened), key: opened, encrypted: key.Encrypted()}
+	if holder, ok := opened.(interface{ Public() crypto.PublicKey }); ok {
 		item.pub = holder.Public()
 	}
 	return item
@@ -205,7 +199,7 @@ func (r *Report) certificate(place string, cert *x509.Certificate) *Item {
 		kind = "root certificate"
 	case cert.IsCA:
 		kind = "intermediate certificate"
-	case !material.CanSign(cert):
+	case x509.IsSM2(cert.PublicKey) && x509.IsPairEncryption(cert) && !x509.IsPairSigning(cert):
 		kind = "encryption certificate"
 	case x509.IsSM2(cert.PublicKey):
 		kind = "signing certificate"
@@ -214,11 +208,12 @@ func (r *Report) certificate(place string, cert *x509.Certificate) *Item {
 	return &Item{Where: place, Kind: kind, Cert: &info, cert: cert}
 }
 
-func (r *Report) list(place string, list *x509.RevocationList) *Item {
-	if !list.NextUpdate.IsZero() && list.NextUpdate.Before(r.now) {
-		r.found(place, cause.Find(cause.CRLStale, "the next update was due on %s", list.NextUpdate.UTC().Format(time.DateTime)))
+func (r *Report) list(place string, list *files.List) *Item {
+	next := list.TBSCertList.NextUpdate
+	if !next.IsZero() && next.Before(r.now) {
+		r.found(place, cause.Warn(cause.CRLStale, "the next update was due on %s", next.UTC().Format(time.DateTime)))
 	}
 	return &Item{Where: place, Kind: "revocation list", crl: list,
-		Note: fmt.Sprintf("of %s, %d revoked, next update %s", wire.Printable(list.Issuer.String()),
-			len(list.RevokedCertificateEntries), list.NextUpdate.UTC().Format(time.DateOnly))}
+		Note: fmt.Sprintf("of %s, %d revoked, next update %s", wire.Printable(list.TBSCertList.Issuer.String()),
+			len(list.TBSCertList.RevokedCertificates), next.UTC().Format(time.DateOnly))}
 }

@@ -3,6 +3,7 @@
 package inspect
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -10,11 +11,11 @@ import (
 	"slices"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	files "github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/mspfolder"
 )
-
-// maxEntries bounds the files of a folder.
-const maxEntries = 4096
 
 // mspFolder is what the folders of an MSP hold.
 type mspFolder struct {
@@ -68,57 +69,92 @@ func isDir(name string) bool {
 func (r *Report) readMSP(dir string) (*mspFolder, error) {
 	m := &mspFolder{dir: dir}
 	for _, part := range []struct {
-		name  string
-		into  *[]*Item
-		whole bool // a node uses all that is in a file, not the first block alone
+		name string
+		into *[]*Item
 	}{
-		{"cacerts", &m.roots, false},
-		{"intermediatecerts", &m.intermediates, false},
-		{"tlscacerts", &m.tlsRoots, true},
-		{"tlsintermediatecerts", &m.tlsIntermediates, true},
-		{"admincerts", &m.admins, false},
-		{"signcerts", &m.signers, false},
-		{"keystore", &m.keystore, true},
-		{"crls", &m.lists, false},
+		{mspfolder.CACerts, &m.roots},
+		{mspfolder.IntermediateCerts, &m.intermediates},
+		{mspfolder.TLSCACerts, &m.tlsRoots},
+		{mspfolder.TLSIntermediateCerts, &m.tlsIntermediates},
+		{mspfolder.AdminCerts, &m.admins},
+		{mspfolder.SignCerts, &m.signers},
+		{mspfolder.RevocationLists, &m.lists},
 	} {
-		items, err := r.folder(filepath.Join(dir, part.name), part.whole)
+		items, err := r.member(dir, part.name)
 		if err != nil {
 			return nil, err
 		}
 		*part.into = items
 	}
-	return m, nil
+	var err error
+	m.keystore, err = r.folder(filepath.Join(dir, mspfolder.KeyStore))
+	return m, err
 }
 
-// folder takes in the files of a folder; one that is missing is empty. Unless
-// they are read whole, what stands behind the first block of a file is left out.
-func (r *Report) folder(dir string, whole bool) ([]*Item, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
+// member takes in a folder of an MSP as a node reads it, and says of its files what the node says.
+func (r *Report) member(dir, name string) ([]*Item, error) {
+	list, err := mspfolder.Files(filepath.Join(dir, name))
 	if err != nil {
 		return nil, err
 	}
-	if len(entries) > maxEntries {
-		return nil, fmt.Errorf("%s holds %d files, more than the %d that are read", dir, len(entries), maxEntries)
-	}
 	var items []*Item
-	for _, e := range entries {
-		name := filepath.Join(dir, e.Name())
-		if isDir(name) {
-			continue
-		}
-		loaded, err := r.load(name)
+	for _, file := range list {
+		before := len(r.Findings)
+		loaded, err := r.load(file)
 		if err != nil {
 			return nil, err
 		}
-		if !slices.ContainsFunc(loaded, func(i *Item) bool { return i.cert != nil || i.crl != nil || i.Kind == kindKey }) {
-			r.found(name, cause.Warn(cause.UnusedFile, "it holds no certificate, key or list"))
+		objects, err := mspfolder.ReadFile(name, file)
+		if err == nil {
+			items = append(items, slices.DeleteFunc(loaded, func(i *Item) bool { return !of(i, objects) })...)
+			continue
 		}
-		if !whole && len(loaded) > 1 {
-			r.found(name, cause.Warn(cause.UnusedFile, "the node reads the first of its %d blocks alone; give each a file of its own", len(loaded)))
-			loaded = loaded[:1]
+		// What the node says goes before what was found of the file by itself.
+		r.Findings = slices.DeleteFunc(r.Findings, func(f cause.Finding) bool {
+			return f.Cause == cause.Unparsable && slices.Index(r.Findings, f) >= before
+		})
+		text := wire.Printable(err.Error())
+		unused := name == mspfolder.SignCerts && len(items) > 0
+		switch {
+		case (unused || files.IsOdd(err)) && !mspfolder.ServesSM2(dir):
+			r.found("", cause.Warn(cause.UnusedFile, "%s", text))
+		case errors.Is(err, mspfolder.ErrEncryption):
+			r.found("", cause.Find(cause.SignUsage, "%s", text))
+		case errors.Is(err, mspfolder.ErrAuthority):
+			r.found("", cause.Find(cause.ChainBroken, "%s", text))
+		case errors.Is(err, mspfolder.ErrFamily):
+			r.found("", cause.Find(cause.FamilyMixed, "%s", text))
+		default:
+			r.found("", cause.Find(cause.Unparsable, "%s", text))
+		}
+	}
+	return items, nil
+}
+
+// of reports whether an item is one of the objects that a node reads.
+func of(i *Item, objects []mspfolder.Object) bool {
+	return slices.ContainsFunc(objects, func(o mspfolder.Object) bool {
+		switch o := o.(type) {
+		case *files.Certificate:
+			return i.cert != nil && bytes.Equal(i.cert.Raw, o.Raw)
+		case *files.List:
+			return i.crl != nil && bytes.Equal(i.crl.DER, o.DER)
+		}
+		return false
+	})
+}
+
+// folder takes in the files of another folder.
+func (r *Report) folder(dir string) ([]*Item, error) {
+	list, err := mspfolder.Files(dir)
+	if err != nil {
+		return nil, err
+	}
+	var items []*Item
+	for _, name := range list {
+		loaded, err := r.load(name)
+		if err != nil {
+			return nil, err
 		}
 		items = append(items, loaded...)
 	}

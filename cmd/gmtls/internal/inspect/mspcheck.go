@@ -12,7 +12,9 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/mspfolder"
 )
 
 // checkMSP checks what a node checks when it loads an MSP, and besides what
@@ -24,9 +26,6 @@ func (r *Report) checkMSP(m *mspFolder) {
 	authorities := certified(slices.Concat(m.roots, m.intermediates, m.tlsRoots, m.tlsIntermediates))
 	for _, i := range authorities {
 		r.checkAuthority(i)
-	}
-	for _, i := range certified(slices.Concat(authorities, m.admins, m.signers)) {
-		r.checkFamily(i)
 	}
 	for _, i := range certified(m.intermediates) {
 		r.checkPath(i, m)
@@ -61,13 +60,9 @@ func (r *Report) checkFamily(i *Item) {
 
 // checkIdentity checks a certificate of signcerts or admincerts.
 func (r *Report) checkIdentity(i *Item, m *mspFolder) {
-	switch {
-	case i.cert.IsCA:
+	if i.cert.IsCA {
 		r.found(i.Where, cause.Find(cause.ChainBroken, "%q is a CA, which cannot be an identity", i.Cert.Subject))
 		return
-	case x509.IsSM2(i.cert.PublicKey) && !material.CanSign(i.cert):
-		r.found(i.Where, cause.Find(cause.SignUsage, "%q is for %s; the encryption certificate belongs into the tls folder",
-			i.Cert.Subject, strings.Join(i.Cert.Usage, ", ")))
 	}
 	r.checkPath(i, m)
 }
@@ -98,6 +93,10 @@ func (r *Report) checkPath(i *Item, m *mspFolder) {
 	case len(chains) != 1:
 		r.found(i.Where, cause.Find(cause.ChainBroken, "%d chains lead from %q to a CA, an MSP takes one: no CA may stand both in cacerts and in intermediatecerts",
 			len(chains), i.Cert.Subject))
+	default:
+		if err := mspfolder.CheckNameConstraints(chains[0]); err != nil {
+			r.found(i.Where, cause.Find(cause.ChainBroken, "%s", wire.Printable(err.Error())))
+		}
 	}
 }
 
@@ -128,6 +127,9 @@ func (r *Report) checkSigner(m *mspFolder) {
 			signer.Note = note(signer.Note, "its key is "+key.Where)
 			return
 		}
+	}
+	if slices.ContainsFunc(m.keystore, func(k *Item) bool { return k.Kind == kindKey && k.pub == nil }) {
+		return // encrypted: that was warned of
 	}
 	r.found(signer.Where, cause.Find(cause.KeyMismatch, "none of the %d keys in keystore is that of %q", len(m.keystore), signer.Cert.Subject))
 }

@@ -4,7 +4,6 @@ package inspect
 
 import (
 	"bytes"
-	"encoding/pem"
 	"errors"
 	"os"
 	"path/filepath"
@@ -17,6 +16,8 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	files "github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/mspfolder"
 )
 
 // ou is an organisational unit, with the CA that may put it into certificates.
@@ -137,22 +138,22 @@ func (r *Report) unit(config string, m *mspFolder, o ou, listed bool) (unit, boo
 	if o.Certificate == "" && !listed {
 		return u, true
 	}
-	data, err := material.ReadFile(filepath.Join(m.dir, o.Certificate))
+	certs, err := files.ReadCertificates(filepath.Join(m.dir, o.Certificate))
+	missing := errors.Is(err, os.ErrNotExist)
 	switch {
-	case err != nil && listed:
-		r.found(config, cause.Find(cause.MSPIncomplete, "%s, named for the OU %s, cannot be read", wire.Printable(o.Certificate), wire.Printable(o.Identifier)))
-		return u, false
-	case err != nil:
+	case missing && !listed && !mspfolder.ServesSM2(m.dir):
 		r.found(config, cause.Warn(cause.MSPIncomplete, "%s is named for the OU %s and is not there, so any CA may vouch for it",
 			wire.Printable(o.Certificate), wire.Printable(o.Identifier)))
 		return u, true
+	case err != nil:
+		r.found(config, cause.Find(cause.MSPIncomplete, "%s, named for the OU %s, cannot be read: %s", wire.Printable(o.Certificate),
+			wire.Printable(o.Identifier), wire.Printable(err.Error())))
+		return u, false
 	}
-	if block, _ := pem.Decode(data); block != nil {
-		for _, c := range certsOf(slices.Concat(m.roots, m.intermediates)) {
-			if bytes.Equal(c.Raw, block.Bytes) {
-				u.certifier = c
-				return u, true
-			}
+	for _, c := range certsOf(slices.Concat(m.roots, m.intermediates)) {
+		if bytes.Equal(c.Raw, certs[0].Raw) {
+			u.certifier = c
+			return u, true
 		}
 	}
 	r.found(config, cause.Find(cause.NodeOUs, "%s, named for the OU %s, is none of the certificates in cacerts and intermediatecerts",

@@ -4,12 +4,14 @@ package inspect
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/mspfolder"
 )
 
 // relate checks whether items belong together. Chains are checked where there
@@ -117,24 +119,42 @@ func (r *Report) matchPairs(leaves []*Item) {
 	}
 }
 
-// checkLists checks revocation lists and who is on them.
+// checkLists checks revocation lists as an MSP with these authorities does, and finds who is on them.
 func (r *Report) checkLists(lists, cas, leaves []*Item) {
+	authorities := certsOf(cas)
 	for _, list := range lists {
-		var issuer *x509.Certificate
-		for _, ca := range cas {
-			if bytes.Equal(ca.cert.RawSubject, list.crl.RawIssuer) && x509.CheckRevocationListFrom(list.crl, ca.cert) == nil {
-				issuer = ca.cert
-			}
-		}
-		if issuer == nil {
-			r.found(list.Where, cause.Find(cause.CRLForeign, "%q signed it", wire.Printable(list.crl.Issuer.String())))
+		if list.crl == nil {
 			continue
 		}
-		for _, entry := range list.crl.RevokedCertificateEntries {
-			for _, leaf := range leaves {
-				if bytes.Equal(leaf.cert.RawIssuer, issuer.RawSubject) && leaf.cert.SerialNumber.Cmp(entry.SerialNumber) == 0 {
-					r.found(leaf.Where, cause.Find(cause.Revoked, "%q stands on %s", wire.Printable(leaf.cert.Subject.String()), list.Where))
-				}
+		issuer := wire.Printable(list.crl.TBSCertList.Issuer.String())
+		if err := mspfolder.CheckList(list.crl.CertificateList, authorities); err != nil {
+			id := cause.CRLForeign
+			if errors.Is(err, x509.ErrOtherSignerID) {
+				id = cause.SignerID
+			}
+			r.found(list.Where, cause.Find(id, "list of %q: %s", issuer, wire.Printable(err.Error())))
+			continue
+		}
+		signed := false
+		for _, ca := range authorities {
+			if x509.CheckCRLSignature(ca, list.crl.CertificateList) != nil {
+				continue
+			}
+			signed = true
+			r.revoked(list, ca, leaves)
+		}
+		if !signed {
+			// A node takes it, and revokes nobody by it.
+			r.found(list.Where, cause.Warn(cause.CRLForeign, "%q signed it, which is none of the CAs given", issuer))
+		}
+	}
+}
+
+func (r *Report) revoked(list *Item, ca *x509.Certificate, leaves []*Item) {
+	for _, entry := range list.crl.TBSCertList.RevokedCertificates {
+		for _, leaf := range leaves {
+			if bytes.Equal(leaf.cert.RawIssuer, ca.RawSubject) && leaf.cert.SerialNumber.Cmp(entry.SerialNumber) == 0 {
+				r.found(leaf.Where, cause.Find(cause.Revoked, "%q stands on %s", wire.Printable(leaf.cert.Subject.String()), list.Where))
 			}
 		}
 	}

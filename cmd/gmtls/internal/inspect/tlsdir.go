@@ -13,20 +13,27 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	files "github.com/hyperledger/fabric/common/crypto/material"
 )
 
 // checkTLS checks the tls folder of a node or user: what is for TLS against
 // ca.crt, what is for TLCP against gm-ca.crt.
 func (r *Report) checkTLS(dir string, m *mspFolder) error {
-	items, err := r.folder(dir, true)
+	items, err := r.folder(dir)
 	if err != nil {
 		return err
 	}
 	r.matchKeys(items)
+	locked := 0
 	for _, i := range items {
 		if i.Kind == kindKey && i.pub == nil {
-			r.found(i.Where, cause.Find(cause.KeyEncrypted, "a node cannot open it"))
+			locked++
+		}
+		if i.Kind == kindKey && (i.pub == nil || i.encrypted) && !isHalf(i) {
+			r.found(i.Where, cause.Find(cause.KeyEncrypted, "a node opens encrypted keys of TLCP pairs alone"))
 		}
 	}
 	var cas, leaves []*Item
@@ -36,7 +43,7 @@ func (r *Report) checkTLS(dir string, m *mspFolder) error {
 		} else {
 			leaves = append(leaves, i)
 		}
-		if i.cert.IsCA || slices.ContainsFunc(items, func(k *Item) bool { return k.pub != nil && samePublic(k.pub, i.cert.PublicKey) }) {
+		if i.cert.IsCA || locked > 0 || slices.ContainsFunc(items, func(k *Item) bool { return k.pub != nil && samePublic(k.pub, i.cert.PublicKey) }) {
 			continue
 		}
 		r.found(i.Where, cause.Find(cause.KeyMissing, "no key in %s belongs to %q", dir, i.Cert.Subject))
@@ -53,6 +60,7 @@ func (r *Report) checkTLS(dir string, m *mspFolder) error {
 	})
 	r.matchPairs(leaves)
 	r.checkHalves(leaves)
+	r.checkPeers(leaves, cas, certsOf(m.tlsIntermediates), items)
 	roots, intermediates := split(cas)
 	for _, leaf := range leaves {
 		r.checkFamily(leaf)
@@ -66,6 +74,63 @@ func (r *Report) checkTLS(dir string, m *mspFolder) error {
 		}
 	}
 	return nil
+}
+
+// isHalf tells files of TLCP pairs by their names.
+func isHalf(i *Item) bool {
+	return strings.Contains(filepath.Base(i.file), "-sign") || strings.Contains(filepath.Base(i.file), "-enc")
+}
+
+// checkPeers judges each TLCP pair that is whole as a peer does that meets it, unless something was found of it already.
+func (r *Report) checkPeers(leaves, cas []*Item, more []*x509.Certificate, items []*Item) {
+	if cause.Failed(r.Findings) {
+		return
+	}
+	roots := x509.NewCertPool()
+	chain := slices.Clone(more)
+	for _, ca := range cas {
+		if bytes.Equal(ca.cert.RawSubject, ca.cert.RawIssuer) {
+			roots.AddCert(ca.cert)
+		} else {
+			chain = append(chain, ca.cert)
+		}
+	}
+	keyOf := func(i *Item) any {
+		for _, k := range items {
+			if k.pub != nil && samePublic(k.pub, i.cert.PublicKey) {
+				return k.key
+			}
+		}
+		return nil
+	}
+	for n := 0; n+1 < len(leaves); n++ {
+		sign, enc := leaves[n], leaves[n+1]
+		if !x509.IsPairSigning(sign.cert) && x509.IsPairSigning(enc.cert) {
+			sign, enc = enc, sign // a node goes by KeyUsage
+		}
+		signKey, encKey := keyOf(sign), keyOf(enc)
+		if !isHalf(sign) || !isHalf(enc) || stemOf(sign) != stemOf(enc) || signKey == nil || encKey == nil {
+			continue
+		}
+		own := func(i *Item) []*files.Certificate {
+			list := []*files.Certificate{{Certificate: i.cert, Origin: files.Origin{File: i.file}}}
+			for _, c := range chain {
+				list = append(list, &files.Certificate{Certificate: c})
+			}
+			return list
+		}
+		pair, err := gmtls.NewCertificate(own(sign), signKey, own(enc), encKey)
+		if err == nil {
+			usage := stdx509.ExtKeyUsageServerAuth
+			if stemOf(sign) != "server" {
+				usage = stdx509.ExtKeyUsageClientAuth
+			}
+			err = pair.CheckAsPeer(roots.SM(), usage, r.now)
+		}
+		if err != nil {
+			r.found(sign.Where, cause.Find(cause.ChainBroken, "a peer refuses the pair: %s", wire.Printable(err.Error())))
+		}
+	}
 }
 
 // checkHalves finds a certificate of a TLCP pair whose other half is not there.
@@ -87,7 +152,7 @@ func (r *Report) checkServer(i *Item) {
 		return
 	}
 	if len(i.Cert.Names) == 0 {
-		r.found(i.Where, cause.Find(cause.NameMismatch, "%q has no names (SANs), so that no client can verify it", i.Cert.Subject))
+		r.found(i.Where, cause.Warn(cause.NameMismatch, "%q has no names (SANs), so that no client can verify it", i.Cert.Subject))
 	}
 	if usages := i.cert.ExtKeyUsage; len(usages) > 0 && !slices.Contains(usages, stdx509.ExtKeyUsageServerAuth) && !slices.Contains(usages, stdx509.ExtKeyUsageAny) {
 		r.found(i.Where, cause.Find(cause.NoServerAuth, "%q is for %s", i.Cert.Subject, strings.Join(i.Cert.Usage, ", ")))

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	stdx509 "crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,16 +21,13 @@ import (
 // a warning.
 const SoonDays = 30
 
-const (
-	signUsages = stdx509.KeyUsageDigitalSignature | stdx509.KeyUsageContentCommitment
-	encUsages  = stdx509.KeyUsageKeyEncipherment | stdx509.KeyUsageDataEncipherment | stdx509.KeyUsageKeyAgreement
-)
-
 // CanSign tells whether the certificate may be the first one of a TLCP pair.
-func CanSign(c *x509.Certificate) bool { return c.KeyUsage == 0 || c.KeyUsage&signUsages != 0 }
+func CanSign(c *x509.Certificate) bool { return !x509.IsSM2(c.PublicKey) || x509.IsPairSigning(c) }
 
 // CanEncrypt tells whether the certificate may be the second one of a pair.
-func CanEncrypt(c *x509.Certificate) bool { return c.KeyUsage == 0 || c.KeyUsage&encUsages != 0 }
+func CanEncrypt(c *x509.Certificate) bool {
+	return !x509.IsSM2(c.PublicKey) || x509.IsPairEncryption(c)
+}
 
 // CheckPair checks what TLCP demands of the two certificates of a pair.
 func CheckPair(sign, enc *x509.Certificate) []cause.Finding {
@@ -37,13 +35,13 @@ func CheckPair(sign, enc *x509.Certificate) []cause.Finding {
 	switch {
 	case !CanSign(sign) && CanSign(enc) && CanEncrypt(sign):
 		found = append(found, cause.Find(cause.SwappedPair, "the first certificate is for %s, the second for %s",
-			strings.Join(Usages(sign), ", "), strings.Join(Usages(enc), ", ")))
+			usages(sign), usages(enc)))
 	default:
 		if !CanSign(sign) {
-			found = append(found, cause.Find(cause.SignUsage, "the first certificate is for %s only", strings.Join(Usages(sign), ", ")))
+			found = append(found, cause.Find(cause.SignUsage, "the first certificate is for %s", usages(sign)))
 		}
 		if !CanEncrypt(enc) {
-			found = append(found, cause.Find(cause.EncUsage, "the second certificate is for %s only", strings.Join(Usages(enc), ", ")))
+			found = append(found, cause.Find(cause.EncUsage, "the second certificate is for %s", usages(enc)))
 		}
 	}
 	if !bytes.Equal(sign.RawSubject, enc.RawSubject) || !bytes.Equal(sign.RawIssuer, enc.RawIssuer) {
@@ -54,6 +52,13 @@ func CheckPair(sign, enc *x509.Certificate) []cause.Finding {
 		found = append(found, cause.Find(cause.KeyReused, "both certificates of %q have the same key", subject(sign)))
 	}
 	return found
+}
+
+func usages(c *x509.Certificate) string {
+	if c.KeyUsage == 0 {
+		return strings.Join(append([]string{"any (no KeyUsage)"}, Usages(c)...), ", ")
+	}
+	return strings.Join(Usages(c), ", ")
 }
 
 // CheckTime checks the validity of a certificate.
@@ -105,6 +110,9 @@ func CheckChain(leaf *x509.Certificate, others, roots []*x509.Certificate, now t
 	_, err := x509.Verify(leaf, opts)
 	if err == nil {
 		return nil
+	}
+	if why := x509.Explain([]*x509.Certificate{leaf}, slices.Concat(others, roots)); errors.Is(why, x509.ErrOtherSignerID) {
+		return []cause.Finding{cause.Find(cause.SignerID, "%v", why)}
 	}
 	top := climb(leaf, others)
 	if bytes.Equal(top.RawSubject, top.RawIssuer) && !bytes.Equal(top.Raw, leaf.Raw) &&

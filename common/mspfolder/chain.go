@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mspfolder
+
+import (
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"fmt"
+	"regexp"
+	"slices"
+
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+var (
+	oidSubjectAltName  = asn1.ObjectIdentifier{2, 5, 29, 17}
+	oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
+
+	// hostName is what Go takes for one: labels with colons and underscores too, and a star in front.
+	hostName = regexp.MustCompile(`^(\*|[0-9A-Za-z_:][0-9A-Za-z_:-]*)(\.[0-9A-Za-z_:][0-9A-Za-z_:-]*)*\.?$`)
+)
+
+// CheckNameConstraints refuses what an MSP refuses beyond the verification of a chain, leaf first: a certificate without alternative
+// names, whose common name is a host name, below a CA with name constraints.
+func CheckNameConstraints(chain []*x509.Certificate) error {
+	if len(chain) < 2 || has(chain[0], oidSubjectAltName) || !hostName.MatchString(chain[0].Subject.CommonName) {
+		return nil
+	}
+	for _, ca := range chain[1:] {
+		if has(ca, oidNameConstraints) {
+			return fmt.Errorf("the certificate of %q has a host name as its common name and no subject alternative name, and its CA %q has "+
+				"name constraints: issue it with an alternative name", chain[0].Subject, ca.Subject)
+		}
+	}
+	return nil
+}
+
+func has(c *x509.Certificate, id asn1.ObjectIdentifier) bool {
+	return slices.ContainsFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(id) })
+}
