@@ -34,8 +34,11 @@ import (
 	"github.com/hyperledger/fabric/integration/network"
 )
 
-// patience is how long an honest client waits, and how long a node may take to be itself again.
-const patience = 20 * time.Second
+// patience is how long an attack goes on that nobody ends, and honestPatience how long an honest client waits.
+const (
+	patience       = 20 * time.Second
+	honestPatience = 5 * time.Second
+)
 
 // stranger is somebody without a certificate, or with one that nobody knows, at many addresses.
 type stranger struct {
@@ -103,6 +106,13 @@ func (s *stranger) handshake(raw net.Conn) error {
 	}).Handshake()
 }
 
+// anonymous is the same stranger without a certificate.
+func (s *stranger) anonymous() *stranger {
+	other := *s
+	other.junk, other.junkGM = tls.Certificate{}, gmtls.Certificate{}
+	return &other
+}
+
 // attack is what a stranger does with one connection. What is open when it returns is closed.
 type attack struct {
 	name string
@@ -162,10 +172,8 @@ var attacks = []attack{
 	{"huge certificates", func(s *stranger, conn net.Conn) { s.handshake(conn) }},
 	{"a certificate of the node, with junk", (*stranger).replay},
 	{"no reading after the handshake", func(s *stranger, conn net.Conn) {
-		plain := *s
-		plain.junk, plain.junkGM = tls.Certificate{}, gmtls.Certificate{}
 		conn.(*net.TCPConn).SetReadBuffer(1024)
-		if plain.handshake(conn) == nil {
+		if s.anonymous().handshake(conn) == nil {
 			time.Sleep(100 * time.Millisecond) // it keeps the node waiting
 		}
 	}},
@@ -295,13 +303,13 @@ func newHonest(t *testing.T, n *network.Network, node network.Node, mode string)
 // connect makes a handshake and waits for the first byte of the gRPC server behind it.
 func (h *honest) connect(from net.IP) (time.Duration, error) {
 	began := time.Now()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}, Timeout: patience}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}, Timeout: honestPatience}
 	raw, err := d.Dial("tcp", h.target)
 	if err != nil {
 		return 0, err
 	}
 	defer raw.Close()
-	raw.SetDeadline(began.Add(patience))
+	raw.SetDeadline(began.Add(honestPatience))
 	var conn net.Conn
 	if h.gm != nil {
 		conn = gmtls.Client(raw, h.gm)

@@ -143,23 +143,14 @@ func TestKeysThatMeetTheGenerator(t *testing.T) {
 
 // A coordinate x that is not less than n counts modulo n.
 func TestCoordinateAboveOrder(t *testing.T) {
-	params := curve.Params()
 	found := 0
 	for k := int64(0); found < 5; k++ {
 		x := new(big.Int).Add(n, big.NewInt(k))
-		square := new(big.Int).Exp(x, big.NewInt(3), p)
-		square.Sub(square, new(big.Int).Mul(big.NewInt(3), x)).Add(square, params.B).Mod(square, p)
-		y := new(big.Int).ModSqrt(square, p)
-		if y == nil {
+		key, u, v := keyForX(x)
+		if key == nil {
 			continue
 		}
 		found++
-		// The key for which u G + v P is the point: (Q - u G) / v.
-		u, v := big.NewInt(1234567), big.NewInt(7654321)
-		gx, gy := curve.ScalarBaseMult(bytes32(new(big.Int).Sub(n, u)))
-		dx, dy := curve.Add(x, y, gx, gy)
-		kx, ky := curve.ScalarMult(dx, dy, bytes32(new(big.Int).ModInverse(v, n)))
-		key := &ecdsa.PublicKey{Curve: curve, X: kx, Y: ky}
 		c := forScalars(key, u, v)
 		require.Equal(t, x, sumX(key, u, v))
 		require.True(t, c.check(t))
@@ -199,11 +190,18 @@ func TestNoSignature(t *testing.T) {
 	require.True(t, table.VerifyASN1(good.digest, der))
 	for what, bad := range map[string][]byte{
 		"nothing": nil, "cut": der[:len(der)-1], "data behind": append(slices.Clone(der), 0), "long length": append([]byte{0x30, 0x81}, der[1:]...),
+		"data behind s": append(append([]byte{0x30, der[1] + 2}, der[2:]...), 5, 0),
 	} {
 		require.False(t, table.VerifyASN1(good.digest, bad), what)
 	}
 	for _, r := range []*big.Int{new(big.Int).Neg(new(big.Int).SetBytes(good.r)), new(big.Int).Lsh(big.NewInt(1), 300)} {
 		der, err = asn1.Marshal(struct{ R, S *big.Int }{r, new(big.Int).SetBytes(good.s)})
+		require.NoError(t, err)
+		require.False(t, table.VerifyASN1(good.digest, der))
+		if r.Sign() > 0 { // one that would overwrite the other with the same
+			r = new(big.Int).SetBytes(slices.Concat(good.r, good.s))
+		}
+		der, err = asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(good.r), r})
 		require.NoError(t, err)
 		require.False(t, table.VerifyASN1(good.digest, der))
 	}
@@ -285,4 +283,74 @@ func BenchmarkVerify(b *testing.B) {
 			}
 		}
 	})
+}
+
+// With r or s that is 0 the equations can be made to fit as well. r + s = n leaves s G of the sum, for which r and the digest can be chosen to fit: a signature that any key would have.
+func TestSumOfRAndSIsOrder(t *testing.T) {
+	key := multipleOfG(big.NewInt(5))
+	for _, s := range []int64{1, 2, 1234567} {
+		u := big.NewInt(s)
+		require.False(t, forScalars(key, u, u).check(t), "r is 0, the rest fits")
+		require.False(t, forScalars(key, new(big.Int), u).check(t), "s is 0, the rest fits")
+		x, _ := curve.ScalarBaseMult(bytes32(u))
+		r := new(big.Int).Sub(n, u)
+		e := new(big.Int).Sub(r, x)
+		c := signature{key, bytes32(e.Mod(e, n)), bytes32(r), bytes32(u)}
+		require.False(t, c.check(t))
+	}
+}
+
+// A coordinate is compared as the number that it is, not modulo p or 2^256: x is what r demands, plus n, only if that is less
+// than p.
+func TestCoordinateBeyondField(t *testing.T) {
+	for what, m := range map[string]*big.Int{"p": p, "2^256": new(big.Int).Lsh(big.NewInt(1), 256)} {
+		found := 0
+		for k := int64(0); found < 5; k++ {
+			x := big.NewInt(k) // of the point, while x + m - n is what r demands
+			key, u, v := keyForX(x)
+			if key == nil {
+				continue
+			}
+			found++
+			c := forScalars(key, u, v)
+			require.True(t, c.check(t))
+			demanded := new(big.Int).Sub(m, n)
+			demanded.Add(demanded, x)
+			e := new(big.Int).Sub(new(big.Int).SetBytes(c.r), demanded)
+			c.digest = bytes32(e.Mod(e, n))
+			require.False(t, c.check(t), "%s, x %d", what, k)
+		}
+	}
+}
+
+// A digest that is not less than n counts modulo n, where r is less than what is taken from it.
+func TestDigestAboveOrder(t *testing.T) {
+	found := 0
+	for k := int64(1); found < 5; k++ {
+		key, u, v := keyForX(new(big.Int).Sub(n, big.NewInt(k)))
+		if key == nil {
+			continue
+		}
+		found++
+		c := forScalars(key, u, v)
+		e := new(big.Int).SetBytes(c.digest) // r + k
+		require.Less(t, e.BitLen(), 128)
+		c.digest = bytes32(e.Add(e, n))
+		require.True(t, c.check(t))
+	}
+}
+
+// keyForX returns a key and scalars for which u G + v P has the coordinate x, or nil if no point has.
+func keyForX(x *big.Int) (key *ecdsa.PublicKey, u, v *big.Int) {
+	square := new(big.Int).Exp(x, big.NewInt(3), p)
+	square.Sub(square, new(big.Int).Mul(big.NewInt(3), x)).Add(square, curve.Params().B).Mod(square, p)
+	y := new(big.Int).ModSqrt(square, p)
+	if y == nil {
+		return nil, nil, nil
+	}
+	u, v = big.NewInt(1234567), big.NewInt(7654321)
+	gx, gy := curve.ScalarBaseMult(bytes32(new(big.Int).Sub(n, u)))
+	dx, dy := curve.Add(x, y, gx, gy)
+	kx, ky := curve.ScalarMult(dx, dy, bytes32(new(big.Int).ModInverse(v, n))) // (Q - u G) / v
+	return &ecdsa.PublicKey{Curve: curve, X: kx, Y: ky}, u, v
 }

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package attacks
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/hyperledger/fabric/integration/load"
+	"github.com/hyperledger/fabric/integration/network"
+)
+
+// siege is one measurement: an attack on so many connections from so many addresses.
+type siege struct {
+	attack      string
+	connections int
+	addresses   int
+}
+
+// sieges are the attacks that are measured: those that stall in all sizes, and those that cost the node work.
+func sieges() (all []siege) {
+	for _, connections := range []int{64, 512, 4096} {
+		for _, addresses := range []int{1, 24, 256} {
+			all = append(all, siege{"three bytes, then nothing", connections, addresses})
+		}
+	}
+	return append(all,
+		siege{"ClientHello, then nothing", 4096, 256},
+		siege{"full handshakes", 64, 1}, siege{"full handshakes", 512, 24}, siege{"full handshakes", 1024, 256},
+		siege{"huge certificates", 64, 24}, siege{"a certificate of the node, with junk", 64, 24},
+		siege{"churn", 64, 24},
+	)
+}
+
+// measured is what honest clients and the node saw of a siege.
+type measured struct {
+	Node        string  `json:"node"`
+	Attack      string  `json:"attack"`
+	Connections int     `json:"connections"`
+	Addresses   int     `json:"addresses"`
+	Opened      int64   `json:"opened"` // connections of the attacker
+	Honest      int     `json:"honest"` // handshakes of honest clients that were tried
+	Failed      int     `json:"failed"`
+	P50         float64 `json:"p50Ms"`
+	P99         float64 `json:"p99Ms"`
+	CallP99     float64 `json:"callP99Ms"` // of calls on a connection that was open before
+	CPU         float64 `json:"cpuSecondsPerSecond"`
+	MiB         int     `json:"peakMiBMore"` // of memory than before
+}
+
+const (
+	honestClients = 4
+	honestTime    = 3 * time.Second // for which each makes one handshake after the other
+	siegeWarmUp   = time.Second
+)
+
+// percentile of sorted durations, in milliseconds.
+func percentile(d []time.Duration, p int) float64 {
+	if len(d) == 0 {
+		return 0
+	}
+	return float64(d[(len(d)*p+99)/100-1].Microseconds()) / 1000
+}
+
+// attackOf finds an attack by its name. A full handshake is one without a certificate.
+func attackOf(name string) attack {
+	if name == "full handshakes" {
+		return attack{name, func(s *stranger, conn net.Conn) { s.anonymous().handshake(conn) }}
+	}
+	return attacks[slices.IndexFunc(attacks, func(a attack) bool { return a.name == name })]
+}
+
+// lay lays siege to a peer and measures what honest clients see.
+func lay(t *testing.T, n *network.Network, node network.Node, name, mode string, g siege, s *stranger) measured {
+	t.Helper()
+	pid := n.PID(node.Name)
+	m := measured{Node: name, Attack: g.attack, Connections: g.connections, Addresses: g.addresses}
+	h := newHonest(t, n, node, mode)
+	known := dial(t, n, node, n.Peers[0], "User1")
+	call(t, known)
+	before, _ := memory(t, pid)
+	forgetPeak(t, pid)
+	attacker := *s
+	attacker.addresses = g.addresses
+	end := attacker.besiege(attackOf(g.attack), g.connections, false)
+	time.Sleep(siegeWarmUp) // for as long, it is there before the others come
+	cpu, err := load.CPUTime(pid)
+	require.NoError(t, err)
+	began := time.Now()
+	var mu sync.Mutex
+	var took, calls []time.Duration
+	var wg sync.WaitGroup
+	for i := range honestClients {
+		wg.Go(func() {
+			for time.Since(began) < honestTime {
+				d, err := h.connect(net.IPv4(127, 2, 0, byte(i+1)))
+				mu.Lock()
+				m.Honest++
+				if err != nil {
+					m.Failed++
+				} else {
+					took = append(took, d)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	for running := true; running; {
+		start := time.Now()
+		call(t, known)
+		calls = append(calls, time.Since(start))
+		select {
+		case <-done:
+			running = false
+		case <-time.After(5 * time.Millisecond): // a call now and then
+		}
+	}
+	after, err := load.CPUTime(pid)
+	require.NoError(t, err)
+	m.CPU = (after - cpu) / time.Since(began).Seconds()
+	m.Opened = end()
+	_, peak := memory(t, pid)
+	m.MiB = peak - before
+	slices.Sort(took)
+	slices.Sort(calls)
+	m.P50, m.P99, m.CallP99 = percentile(took, 50), percentile(took, 99), percentile(calls, 99)
+	return m
+}
+
+// call makes a call that no node knows, which the server answers all the same.
+func call(t *testing.T, conn *grpc.ClientConn) {
+	ctx, cancel := context.WithTimeout(t.Context(), honestPatience)
+	defer cancel()
+	err := conn.Invoke(ctx, "/attacks.None/None", &emptypb.Empty{}, &emptypb.Empty{})
+	require.Equal(t, codes.Unimplemented, status.Code(err), "%v", err)
+}
+
+// TestBesideStock lays the same sieges to peers of unmodified Fabric and of this fork, and writes what honest clients see into
+// build/attacks/report.md. The stock binaries are those of make stock. It fails where honest clients fail here.
+func TestBesideStock(t *testing.T) {
+	stock, err := filepath.Abs("../../build/stock")
+	require.NoError(t, err)
+	var all []measured
+	for _, v := range []struct {
+		name string
+		o    network.Options
+	}{
+		{"stock TLS", network.Options{Mode: network.ModeTLS, Algorithm: network.AlgorithmECDSA, Bin: stock}},
+		{"fork TLS", network.Options{Mode: network.ModeTLS, Algorithm: network.AlgorithmECDSA}},
+		{"fork TLCP", network.Options{Mode: network.ModeGM}},
+	} {
+		v.o.Orderers, v.o.Orgs, v.o.Peers, v.o.LogSpec = 1, 1, 1, "fatal"
+		t.Run(v.name, func(t *testing.T) {
+			n, _ := start(t, v.o)
+			node := n.Nodes(network.Peer)[0]
+			s := newStranger(t, node.Local(), v.o.Mode, 1)
+			for _, g := range sieges() {
+				m := lay(t, n, node, v.name, v.o.Mode, g, s)
+				all = append(all, m)
+				t.Logf("%+v", m)
+				fmt.Fprintf(os.Stderr, "%+v\n", m)
+				if v.o.Bin == "" {
+					require.Zero(t, m.Failed, "%+v", m)
+				}
+			}
+		})
+	}
+	writeReport(t, all)
+}
+
+func writeReport(t *testing.T, all []measured) {
+	t.Helper()
+	dir, err := filepath.Abs("../../build/attacks")
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	raw, err := json.MarshalIndent(all, "", "  ")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "report.json"), raw, 0o644))
+	var b strings.Builder
+	fmt.Fprintf(&b, "Each row: honest clients, %d at a time, make handshakes from other addresses for %s of the attack.\n\n", honestClients, honestTime)
+	b.WriteString("| attack | connections | addresses | node | handshakes | failed | p50, ms | p99, ms | call p99, ms | cores | MiB more |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
+	for _, g := range sieges() {
+		for _, m := range all {
+			if (siege{m.Attack, m.Connections, m.Addresses}) == g {
+				fmt.Fprintf(&b, "| %s | %d | %d | %s | %d | %d | %.1f | %.1f | %.1f | %.2f | %d |\n",
+					m.Attack, m.Connections, m.Addresses, m.Node, m.Honest, m.Failed, m.P50, m.P99, m.CallP99, m.CPU, m.MiB)
+			}
+		}
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "report.md"), []byte(b.String()), 0o644))
+	t.Log("\n" + b.String())
+}
