@@ -22,7 +22,7 @@ var (
 		Namespace:    "comm",
 		Subsystem:    "tls",
 		Name:         "handshakes",
-		Help:         "Handshakes by role, listener (none for dialers), side (server or client), protocol (TLS or TLCP), cipher suite and result (ok, mode, certificate, timeout, silent, throttled or failed).",
+		Help:         "Handshakes by role, listener (none for dialers), side (server or client), protocol (TLS or TLCP), cipher suite and result (ok, mode, certificate, timeout, silent, throttled, displaced or failed).",
 		LabelNames:   []string{"role", "listener", "side", "protocol", "suite", "result"},
 		StatsdFormat: "%{#fqname}.%{role}.%{listener}.%{side}.%{protocol}.%{suite}.%{result}",
 	}

@@ -22,8 +22,11 @@ import (
 // an endorsement takes longer than this: a client sees nothing that it could not see without.
 const descriptorLife = 100 * time.Millisecond
 
-// maxDescriptors bounds the answers that are kept.
-const maxDescriptors = 256
+// maxDescriptors bounds the answers that are kept, and maxInterest the bytes of the question to which one is, as clients choose it.
+const (
+	maxDescriptors = 256
+	maxInterest    = 4 << 10
+)
 
 // CreateServer creates the gateway of a peer.
 //
@@ -56,6 +59,9 @@ func (b *briefMemory) PeersForEndorsement(channel common.ChannelID, interest *pe
 	raw, err := proto.Marshal(interest)
 	if err != nil {
 		return nil, err
+	}
+	if len(raw) > maxInterest {
+		return b.Discovery.PeersForEndorsement(channel, interest)
 	}
 	key := descriptorKey{string(channel), string(raw)}
 	now := b.now()

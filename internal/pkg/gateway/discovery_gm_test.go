@@ -7,6 +7,7 @@ package gateway
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -85,4 +86,15 @@ func TestAnswersOfDiscoveryAreBounded(t *testing.T) {
 	group.Wait()
 	require.LessOrEqual(t, len(memory.known), maxDescriptors)
 	require.NotEmpty(t, memory.known)
+}
+
+// A question that a client has made long is answered, and not kept.
+func TestLongQuestionsToDiscoveryAreNotKept(t *testing.T) {
+	source := &answering{}
+	memory := &briefMemory{Discovery: source, now: func() time.Time { return time.Unix(0, 0) }}
+	for range 2 {
+		_, err := memory.PeersForEndorsement(common.ChannelID("one"), interestIn(strings.Repeat("a", maxInterest)))
+		require.NoError(t, err)
+	}
+	require.Empty(t, memory.known)
 }
