@@ -229,9 +229,7 @@ func (e *endpoint) negotiate(ctx context.Context, a *attempt) (*session, *server
 		sendProtocolVersion(conn, proto)
 		return s, nil, serverModeError(e.conns.role, a.RemoteAddr().String(), st.mode, proto)
 	}
-	if err := a.enter(); err != nil {
-		return s, nil, err
-	}
+	a.computes = true
 	return s, st, s.serve(ctx, conn, st)
 }
 

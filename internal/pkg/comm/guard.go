@@ -165,8 +165,12 @@ type attempt struct {
 	guard  *guard
 	ctx    context.Context
 	source *source
-	place  *place      // nil: the protocol waits; of the goroutine that runs the handshake
 	done   atomic.Bool // from then on it is a connection like any other
+
+	// Of the goroutine that runs the handshake.
+	computes bool   // the protocol has been told, and computes from now on
+	answered bool   // something was sent since something came
+	place    *place // nil: it waits for the client
 
 	element   *list.Element // in source.attempts; protected by guard.mu, as all below
 	order     uint64
@@ -236,13 +240,7 @@ func (a *attempt) end(err error) error {
 	return err
 }
 
-// enter waits for the right to compute.
-func (a *attempt) enter() (err error) {
-	a.place, err = a.guard.places.take(a.ctx, a.source.name)
-	return err
-}
-
-// leave gives that right back, if there is one.
+// leave gives the place back, if there is one.
 func (a *attempt) leave() {
 	if a.place != nil {
 		a.guard.places.leave(a.place)
@@ -250,37 +248,33 @@ func (a *attempt) leave() {
 	}
 }
 
-// Read waits for the client without a place.
+// Read waits for the client without a place, and then for one. A client that has
+// answered comes before those who begin: of many that stall few do.
 func (a *attempt) Read(b []byte) (int, error) {
 	if a.done.Load() {
 		return a.Conn.Read(b)
 	}
-	return a.wait(func() (int, error) {
-		n, err := a.Conn.Read(b)
-		if countErr := a.count(n); countErr != nil {
-			return 0, countErr
-		}
-		return n, err
-	})
+	a.leave()
+	n, err := a.Conn.Read(b)
+	if countErr := a.count(n); countErr != nil {
+		return 0, countErr
+	}
+	if a.computes && err == nil {
+		a.place, err = a.guard.places.take(a.ctx, a.source.name, a.answered)
+		a.answered = false
+	}
+	return n, err
 }
 
-// Write waits for the client to take what is sent without a place.
+// Write gives the place back while the client takes what is sent. Either protocol
+// reads next, or is done.
 func (a *attempt) Write(b []byte) (int, error) {
 	if a.done.Load() {
 		return a.Conn.Write(b)
 	}
-	return a.wait(func() (int, error) { return a.Conn.Write(b) })
-}
-
-// wait gives the place back, if there is one, for as long as f takes.
-func (a *attempt) wait(f func() (int, error)) (int, error) {
-	held := a.place != nil
 	a.leave()
-	n, err := f()
-	if held && err == nil {
-		err = a.enter()
-	}
-	return n, err
+	a.answered = true
+	return a.Conn.Write(b)
 }
 
 // count counts bytes that came from the client.

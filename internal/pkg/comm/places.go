@@ -15,7 +15,8 @@ import (
 // the address that has had the least of late (start-time fair queueing), so that
 // an address with one handshake does not wait behind those of another with
 // thousands. A place is held only while a handshake computes, never while it
-// waits for the network.
+// waits for the network. A client that has answered the server's flight goes
+// before all that begin, once.
 type places struct {
 	now func() time.Time
 
@@ -41,15 +42,16 @@ func newPlaces(n int) *places {
 type place struct {
 	source string
 	since  time.Time
+	first  bool          // comes before those that are not, once for each handshake
 	start  time.Duration // in virtual time
 	order  uint64
 	ready  chan struct{} // closed when the place is given
 	index  int           // in the queue; -1: not there
 }
 
-// take waits for a place of the source until ctx ends.
-func (p *places) take(ctx context.Context, source string) (*place, error) {
-	w := p.queue(source)
+// take waits for a place of the source until ctx ends, ahead of others with first.
+func (p *places) take(ctx context.Context, source string, first bool) (*place, error) {
+	w := p.queue(source, first)
 	if w.ready == nil {
 		return w, nil
 	}
@@ -73,11 +75,11 @@ func (p *places) take(ctx context.Context, source string) (*place, error) {
 }
 
 // queue gives the source a place, or one in the queue with a channel to wait for.
-func (p *places) queue(source string) *place {
+func (p *places) queue(source string, first bool) *place {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.order++
-	w := &place{source: source, since: p.now(), start: max(p.virtual, p.ends[source]), order: p.order, index: -1}
+	w := &place{source: source, first: first, since: p.now(), start: max(p.virtual, p.ends[source]), order: p.order, index: -1}
 	if _, known := p.ends[source]; !known && len(p.ends) >= maxSources {
 		clear(p.ends) // what they had is forgotten
 	}
@@ -123,6 +125,9 @@ type placeQueue []*place
 func (q placeQueue) Len() int { return len(q) }
 
 func (q placeQueue) Less(i, j int) bool {
+	if q[i].first != q[j].first {
+		return q[i].first
+	}
 	if q[i].start != q[j].start {
 		return q[i].start < q[j].start
 	}

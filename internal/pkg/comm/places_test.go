@@ -50,14 +50,14 @@ func serve(p *places, now *time.Time, first *place, waiting []*place, length tim
 // waiting, whatever the order in which they came.
 func TestPlacesAreFair(t *testing.T) {
 	p, now := clockedPlaces(1)
-	first := p.queue("many")
+	first := p.queue("many", false)
 	require.Nil(t, first.ready)
 	var waiting []*place
 	for range 100 {
-		waiting = append(waiting, p.queue("many"))
+		waiting = append(waiting, p.queue("many", false))
 	}
 	for i := range 10 {
-		waiting = append(waiting, p.queue(fmt.Sprint("one ", i)))
+		waiting = append(waiting, p.queue(fmt.Sprint("one ", i), false))
 	}
 	served := serve(p, now, first, waiting, time.Millisecond)
 	require.Len(t, served, 111)
@@ -67,17 +67,26 @@ func TestPlacesAreFair(t *testing.T) {
 	require.True(t, p.idle(1))
 }
 
+// TestPlacesOfAnswers: who has answered comes before those who begin, even of the
+// same address, and those who have answered are fair among themselves.
+func TestPlacesOfAnswers(t *testing.T) {
+	p, now := clockedPlaces(1)
+	first := p.queue("many", false)
+	waiting := []*place{p.queue("many", false), p.queue("begins", false), p.queue("many", true), p.queue("many", true), p.queue("answers", true)}
+	require.Equal(t, []string{"many", "answers", "many", "many", "begins", "many"}, serve(p, now, first, waiting, time.Millisecond))
+}
+
 // TestPlacesCountTime: what counts is the time for which an address computed, not
 // how often.
 func TestPlacesCountTime(t *testing.T) {
 	p, now := clockedPlaces(1)
-	long := p.queue("long")
+	long := p.queue("long", false)
 	*now = now.Add(50 * time.Millisecond)
 	p.leave(long)
-	first := p.queue("another")
-	waiting := []*place{p.queue("long")}
+	first := p.queue("another", false)
+	waiting := []*place{p.queue("long", false)}
 	for range 40 {
-		waiting = append(waiting, p.queue("short"))
+		waiting = append(waiting, p.queue("short", false))
 	}
 	served := serve(p, now, first, waiting, time.Millisecond)
 	require.Equal(t, "long", served[len(served)-1])
@@ -88,17 +97,17 @@ func TestPlacesCountTime(t *testing.T) {
 func TestPlacesForgetIdle(t *testing.T) {
 	p, now := clockedPlaces(1)
 	for range 50 {
-		w := p.queue("early")
+		w := p.queue("early", false)
 		*now = now.Add(10 * time.Millisecond)
 		p.leave(w)
 	}
-	first := p.queue("another")
-	waiting := []*place{p.queue("late"), p.queue("early")}
+	first := p.queue("another", false)
+	waiting := []*place{p.queue("late", false), p.queue("early", false)}
 	require.Less(t, waiting[1].start-waiting[0].start, 20*time.Millisecond)
 	serve(p, now, first, waiting, time.Millisecond)
 
 	for i := range 3 * maxSources {
-		w := p.queue(fmt.Sprint(i))
+		w := p.queue(fmt.Sprint(i), false)
 		*now = now.Add(time.Millisecond)
 		p.leave(w)
 	}
@@ -108,13 +117,13 @@ func TestPlacesForgetIdle(t *testing.T) {
 // TestPlacesEndWaiting: who waits no longer leaves no trace.
 func TestPlacesEndWaiting(t *testing.T) {
 	p := newPlaces(1)
-	held, err := p.take(t.Context(), "a")
+	held, err := p.take(t.Context(), "a", false)
 	require.NoError(t, err)
 	cause := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	refused := make(chan error)
 	go func() {
-		_, err := p.take(ctx, "b")
+		_, err := p.take(ctx, "b", false)
 		refused <- err
 	}()
 	eventually(t, "it waits", func() bool { return !p.idle(0) })
@@ -122,7 +131,7 @@ func TestPlacesEndWaiting(t *testing.T) {
 	require.ErrorIs(t, <-refused, cause)
 	p.leave(held)
 	require.True(t, p.idle(1))
-	again, err := p.take(t.Context(), "b")
+	again, err := p.take(t.Context(), "b", false)
 	require.NoError(t, err)
 	p.leave(again)
 }
@@ -137,7 +146,7 @@ func TestPlacesNeverLeak(t *testing.T) {
 			for range 500 {
 				ctx, cancel := context.WithCancel(t.Context())
 				go cancel()
-				if w, err := p.take(ctx, fmt.Sprint(i%3)); err == nil {
+				if w, err := p.take(ctx, fmt.Sprint(i%3), i%2 == 0); err == nil {
 					p.leave(w)
 				}
 				cancel()
