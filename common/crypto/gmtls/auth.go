@@ -69,8 +69,8 @@ func parsePeer(ders [][]byte) (*peer, error) {
 		std:   make([]*x509.Certificate, len(ders)),
 	}
 	for i, der := range ders {
-		if err := checkBounds(i, der); err != nil {
-			return nil, err
+		if err := checkBounds(der); err != nil {
+			return nil, failf(AlertBadCertificate, "certificate %d of the peer %w", i, err)
 		}
 		cert, err := gmx509.ParseCertificateSM(bytes.Clone(der))
 		if err != nil {

@@ -3,11 +3,14 @@
 package gmtls
 
 import (
+	"fmt"
+
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Bounds on one certificate of a peer, which hold before it is parsed. Parsed
+// Bounds on one certificate, which are checked before that of a peer is parsed and
+// when one of this end is loaded. Parsed
 // forms take many times the room of their DER where that consists of small
 // elements, such as extended usages of three bytes each.
 const (
@@ -17,14 +20,14 @@ const (
 	maxElements        = 1000 // ASN.1 elements, those within extensions included
 )
 
-// checkBounds refuses certificate number i of a peer if it exceeds one of the
-// bounds. What is no DER is left to the parser.
-func checkBounds(i int, der []byte) error {
+// checkBounds says which of the bounds a certificate exceeds, as what it "has". What
+// is no DER is left to the parser.
+func checkBounds(der []byte) error {
 	if len(der) > maxCertificateSize {
-		return failf(AlertBadCertificate, "certificate %d of the peer has %d bytes, more than %d", i, len(der), maxCertificateSize)
+		return fmt.Errorf("has %d bytes, more than %d", len(der), maxCertificateSize)
 	}
 	if n := countElements(der, maxElements+1); n > maxElements {
-		return failf(AlertBadCertificate, "certificate %d of the peer has more than %d ASN.1 elements", i, maxElements)
+		return fmt.Errorf("has more than %d ASN.1 elements", maxElements)
 	}
 	extensions := extensionsOf(der)
 	for n := 0; !extensions.Empty(); n++ {
@@ -33,10 +36,10 @@ func checkBounds(i int, der []byte) error {
 			return nil
 		}
 		if n == maxCertExtensions {
-			return failf(AlertBadCertificate, "certificate %d of the peer has more than %d extensions", i, maxCertExtensions)
+			return fmt.Errorf("has more than %d extensions", maxCertExtensions)
 		}
 		if len(extension) > maxExtensionSize {
-			return failf(AlertBadCertificate, "certificate %d of the peer has an extension of %d bytes, more than %d", i, len(extension), maxExtensionSize)
+			return fmt.Errorf("has an extension of %d bytes, more than %d", len(extension), maxExtensionSize)
 		}
 	}
 	return nil

@@ -100,6 +100,14 @@ func NewCertificate(sign []*material.Certificate, signKey crypto.PrivateKey, enc
 			cert.Certificate = append(cert.Certificate, c.Raw)
 		}
 	}
+	if n := len(cert.Certificate); n > maxPeerCertificates {
+		return Certificate{}, fmt.Errorf("gmtls: there are %d certificates in the chains, and peers accept %d", n, maxPeerCertificates)
+	}
+	for i, der := range cert.Certificate {
+		if err := checkBounds(der); err != nil {
+			return Certificate{}, fmt.Errorf("gmtls: certificate %d of the chains %w, and peers refuse it", i, err)
+		}
+	}
 	return cert, nil
 }
 

@@ -161,3 +161,23 @@ func TestLoadX509KeyPair(t *testing.T) {
 		t.Errorf("missing file: %v, want an error that names it", err)
 	}
 }
+
+// A pair that no peer of this package accepts is not loaded.
+func TestX509KeyPairBounds(t *testing.T) {
+	ca := newCA(t, "root", nil)
+	good := newPairPEM(t, ca.pair(t, testName, nil))
+	long := newPairPEM(t, ca.pair(t, testName, nil, manyNames(1000)))
+	if _, err := long.parse(); err == nil || !strings.Contains(err.Error(), "certificate 0 of the chains has more than 1000 ASN.1 elements") {
+		t.Errorf("too many names: %v", err)
+	}
+	for range maxPeerCertificates - 2 {
+		good.signCert = append(good.signCert, certPEM(newCA(t, "another", nil).cert.Raw)...)
+	}
+	if _, err := good.parse(); err != nil {
+		t.Errorf("as many as allowed: %v", err)
+	}
+	good.encCert = append(good.encCert, certPEM(ca.cert.Raw)...)
+	if _, err := good.parse(); err == nil || !strings.Contains(err.Error(), "17 certificates in the chains, and peers accept 16") {
+		t.Errorf("too many: %v", err)
+	}
+}
