@@ -5,11 +5,14 @@
 package attacks
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -67,7 +70,7 @@ type measured struct {
 
 const (
 	honestClients = 4
-	honestTime    = 3 * time.Second // for which each makes one handshake after the other
+	honestTime    = 2 * time.Second // for which each makes one handshake after the other
 	siegeWarmUp   = time.Second
 )
 
@@ -88,7 +91,7 @@ func attackOf(name string) attack {
 }
 
 // lay lays siege to a peer and measures what honest clients see.
-func lay(t *testing.T, n *network.Network, node network.Node, name, mode string, g siege, s *stranger) measured {
+func lay(t *testing.T, n *network.Network, node network.Node, name, mode string, g siege) measured {
 	t.Helper()
 	pid := n.PID(node.Name)
 	m := measured{Node: name, Attack: g.attack, Connections: g.connections, Addresses: g.addresses}
@@ -97,9 +100,7 @@ func lay(t *testing.T, n *network.Network, node network.Node, name, mode string,
 	call(t, known)
 	before, _ := memory(t, pid)
 	forgetPeak(t, pid)
-	attacker := *s
-	attacker.addresses = g.addresses
-	end := attacker.besiege(attackOf(g.attack), g.connections, false)
+	end := startAttacker(t, order{node.Local(), mode, g.attack, g.connections, g.addresses})
 	time.Sleep(siegeWarmUp) // for as long, it is there before the others come
 	cpu, err := load.CPUTime(pid)
 	require.NoError(t, err)
@@ -146,6 +147,51 @@ func lay(t *testing.T, n *network.Network, node network.Node, name, mode string,
 	return m
 }
 
+// order is what an attacker is to do. He is a process of his own, and lower in priority, as he would not share the machine with
+// the node and its honest clients.
+type order struct {
+	Target, Mode, Attack   string
+	Connections, Addresses int
+}
+
+const orderVariable = "ATTACKS_ORDER"
+
+// TestAttacker is that process.
+func TestAttacker(t *testing.T) {
+	text := os.Getenv(orderVariable)
+	if text == "" {
+		t.Skip("it is run by TestBesideStock")
+	}
+	var o order
+	require.NoError(t, json.Unmarshal([]byte(text), &o))
+	end := newStranger(t, o.Target, o.Mode, o.Addresses).besiege(attackOf(o.Attack), o.Connections, false)
+	_, err := io.Copy(io.Discard, os.Stdin) // until it is closed
+	require.NoError(t, err)
+	fmt.Println("opened", end())
+}
+
+// startAttacker runs an attacker until the returned function is called, which tells how many connections he opened.
+func startAttacker(t *testing.T, o order) (end func() int64) {
+	t.Helper()
+	text, err := json.Marshal(o)
+	require.NoError(t, err)
+	cmd := exec.Command("nice", "-n", "10", os.Args[0], "-test.run=^TestAttacker$")
+	cmd.Env = append(os.Environ(), orderVariable+"="+string(text))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { in.Close() })
+	return func() (opened int64) {
+		require.NoError(t, in.Close())
+		require.NoError(t, cmd.Wait(), out.String())
+		_, err := fmt.Sscanf(out.String(), "opened %d", &opened)
+		require.NoError(t, err, out.String())
+		return opened
+	}
+}
+
 // call makes a call that no node knows, which the server answers all the same.
 func call(t *testing.T, conn *grpc.ClientConn) {
 	ctx, cancel := context.WithTimeout(t.Context(), honestPatience)
@@ -159,7 +205,6 @@ type besieged struct {
 	name    string
 	options network.Options
 	n       *network.Network
-	s       *stranger
 }
 
 // TestBesideStock lays the same sieges to peers of unmodified Fabric and of this fork, by turns, and writes what honest clients
@@ -182,7 +227,6 @@ func besideEachOther(t *testing.T, all, left []*besieged) {
 			b := left[0]
 			b.options.Orderers, b.options.Orgs, b.options.Peers, b.options.LogSpec = 1, 1, 1, "fatal"
 			b.n, _ = start(t, b.options)
-			b.s = newStranger(t, b.n.Nodes(network.Peer)[0].Local(), b.options.Mode, 1)
 			besideEachOther(t, all, left[1:])
 		})
 		return
@@ -190,7 +234,7 @@ func besideEachOther(t *testing.T, all, left []*besieged) {
 	var found []measured
 	for _, g := range sieges() {
 		for _, b := range all {
-			m := lay(t, b.n, b.n.Nodes(network.Peer)[0], b.name, b.options.Mode, g, b.s)
+			m := lay(t, b.n, b.n.Nodes(network.Peer)[0], b.name, b.options.Mode, g)
 			found = append(found, m)
 			if b.options.Bin == "" && m.Failed > 0 {
 				t.Errorf("honest clients failed: %+v", m)

@@ -37,8 +37,14 @@ test-network: build network-tools ## one network end to end in mode gm (part of 
 test-attacks: build network-tools ## what strangers and members do to running nodes, the short form (part of make test)
 	go test -count=1 ./integration/attacks
 
+.PHONY: measure-attacks
+measure-attacks: build stock network-tools ## what honest clients see of attacks by strangers, beside unmodified Fabric: build/attacks/report.md
+	@cp -R build/bin/asset build/bin/ccaas build/stock/
+	go test -count=1 -timeout 20m -tags integration -run 'TestBesideStock$$' ./integration/attacks
+
 .PHONY: test-integration
 test-integration: build stock network-tools ## networks over modes, identities and suites, with faults, in Docker; takes minutes
+	@cp -R build/bin/asset build/bin/ccaas build/stock/
 	$(MAKE) build network-tools PERF=off UPSTREAM=
 	@if docker version >/dev/null 2>&1; then scripts/docker-images.sh; else echo "no Docker engine answers: TestDocker will be skipped"; fi
 	go test -count=1 -timeout 60m -tags integration ./integration/e2e ./integration/attacks ./integration/clients

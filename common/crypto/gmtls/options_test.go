@@ -13,6 +13,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -855,5 +857,28 @@ func TestNames(t *testing.T) {
 	}
 	if n := len(CipherSuites()); n != 4 {
 		t.Errorf("%d suites", n)
+	}
+}
+
+// No authorities are none, and not those of the system.
+func TestSystemRootsAreNotUsed(t *testing.T) {
+	ca := newCA(t, "root of the system", nil)
+	file := filepath.Join(t.TempDir(), "roots.pem")
+	if err := os.WriteFile(file, certPEM(ca.cert.Raw), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SSL_CERT_FILE", file)
+	t.Setenv("SSL_CERT_DIR", t.TempDir())
+	client, server := testConfigs(t)
+	server.Certificates, server.ClientCAs = []Certificate{ca.pair(t, testName, nil)}, nil
+	client.Certificates, client.RootCAs = []Certificate{ca.pair(t, "client.test", nil)}, nil
+	_, _, clientErr, _ := shake(t, client, server)
+	var unknown smx509.UnknownAuthorityError
+	if !errors.As(clientErr, &unknown) {
+		t.Errorf("client: %v", clientErr)
+	}
+	client.InsecureSkipVerify = true
+	if _, _, _, serverErr := shake(t, client, server); !errors.As(serverErr, &unknown) {
+		t.Errorf("server: %v", serverErr)
 	}
 }
