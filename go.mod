@@ -158,6 +158,7 @@ require (
 
 // Folders that stand at upstream's paths and build in build/fabric alone: they are no part of ./... here.
 ignore (
+	./ca
 	./bccsp/factory
 	./bccsp/gm
 	./bccsp/signer

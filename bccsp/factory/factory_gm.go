@@ -13,8 +13,9 @@ import (
 //fork:fields gm: nodes configure the provider GM, and the memo of verifications
 type FactoryOpts struct {
 	GM *GmOpts `json:"GM,omitempty" yaml:"GM,omitempty"`
-	// VerificationMemo makes the node remember which signatures it has verified; nil means true.
-	VerificationMemo *bool `json:"VerificationMemo,omitempty" yaml:"VerificationMemo,omitempty"`
+	// VerificationMemo makes the node remember which signatures it has verified; nil means true. Fabric CA makes a
+	// command line flag of each field that it does not skip.
+	VerificationMemo *bool `json:"VerificationMemo,omitempty" yaml:"VerificationMemo,omitempty" skip:"true"`
 }
 
 // GetDefault returns the provider of this process. A process whose cryptography gives wrong answers must not go on,

@@ -306,3 +306,9 @@ func family(pub any) string {
 	}
 	return fmt.Sprintf("%T", pub)
 }
+
+// ParsePKCS1PrivateKey is that of crypto/x509, for RSA keys.
+func ParsePKCS1PrivateKey(der []byte) (*rsa.PrivateKey, error) { return x509.ParsePKCS1PrivateKey(der) }
+
+// MarshalPKCS1PrivateKey is that of crypto/x509, for RSA keys.
+func MarshalPKCS1PrivateKey(key *rsa.PrivateKey) []byte { return x509.MarshalPKCS1PrivateKey(key) }

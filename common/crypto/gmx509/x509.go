@@ -36,7 +36,10 @@ const (
 
 	UnknownSignatureAlgorithm = x509.UnknownSignatureAlgorithm
 	MD2WithRSA                = x509.MD2WithRSA
+	SHA1WithRSA               = x509.SHA1WithRSA
 	SHA256WithRSA             = x509.SHA256WithRSA
+	SHA384WithRSA             = x509.SHA384WithRSA
+	SHA512WithRSA             = x509.SHA512WithRSA
 	ECDSAWithSHA1             = x509.ECDSAWithSHA1
 	ECDSAWithSHA256           = x509.ECDSAWithSHA256
 	ECDSAWithSHA384           = x509.ECDSAWithSHA384

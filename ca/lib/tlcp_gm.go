@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lib
+
+import (
+	"crypto/ecdsa"
+	"crypto/rand"
+	"encoding/json"
+	"encoding/pem"
+	"net/http"
+
+	"github.com/cloudflare/cfssl/config"
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/pkg/errors"
+
+	"github.com/hyperledger/fabric-ca/api"
+	"github.com/hyperledger/fabric-ca/lib/caerrors"
+	"github.com/hyperledger/fabric-ca/util"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// profileTLCPEncryption is the profile of the second certificate of a pair.
+const profileTLCPEncryption = api.ProfileTLCP + "-encryption"
+
+// Who makes the encryption key of a TLCP pair.
+const (
+	encryptionKeyByClient = "client"
+	encryptionKeyByCA     = "ca"
+)
+
+// TLCPConfig is the CA's configuration of TLCP pairs.
+type TLCPConfig struct {
+	// EncryptionKey says who makes the encryption key of a pair: "client", the default, or "ca". With "ca" the key is
+	// delivered to the holder of the signing key, and the CA keeps no copy.
+	EncryptionKey string `def:"client" help:"Who makes the encryption key of a TLCP pair: 'client', or 'ca', which keeps no copy"`
+}
+
+// CAConfig is the configuration of a CA.
+//
+//fork:fields gm: keys of TLCP pairs
+type CAConfig struct {
+	TLCP TLCPConfig
+}
+
+// initConfig completes the configuration.
+//
+//fork:wrap gm: every CA has the profiles of TLCP pairs
+func (ca *CA) initConfig() error {
+	if err := ca.upstreamInitConfig(); err != nil {
+		return err
+	}
+	switch ca.Config.TLCP.EncryptionKey {
+	case "", encryptionKeyByClient, encryptionKeyByCA:
+	default:
+		return errors.Errorf("tlcp.encryptionkey is %q; it must be %q or %q", ca.Config.TLCP.EncryptionKey, encryptionKeyByClient, encryptionKeyByCA)
+	}
+	for name, usage := range map[string][]string{
+		api.ProfileTLCP:       {"digital signature", "server auth", "client auth"},
+		profileTLCPEncryption: {"key encipherment", "data encipherment", "key agreement", "server auth", "client auth"},
+	} {
+		profile := ca.Config.Signing.Profiles[name]
+		if profile == nil {
+			profile = &config.SigningProfile{Usage: usage}
+			ca.Config.Signing.Profiles[name] = profile
+		}
+		initSigningProfile(&profile, defaultIssuedCertificateExpiration, false)
+	}
+	return nil
+}
+
+// handleEnroll issues the certificates of an enrolment or a reenrolment.
+//
+//fork:wrap gm: profile tlcp issues the two certificates of TLCP in one enrolment
+func handleEnroll(ctx *serverRequestContextImpl, id string) (interface{}, error) {
+	var req api.EnrollmentRequestNet
+	if err := ctx.ReadBody(&req); err != nil {
+		return nil, err
+	}
+	if req.Profile != api.ProfileTLCP {
+		if req.EncryptionRequest != "" || req.Profile == profileTLCPEncryption {
+			return nil, badPair("an encryption certificate is issued with a signing certificate only, by profile %s", api.ProfileTLCP)
+		}
+		return upstreamHandleEnroll(ctx, id)
+	}
+	ca, err := ctx.GetCA()
+	if err != nil {
+		return nil, err
+	}
+	sign, err := parsePairRequest("certificate_request", req.Request)
+	if err != nil {
+		return nil, err
+	}
+	var made *sm2.PrivateKey
+	encryptionRequest := req.EncryptionRequest
+	if ca.Config.TLCP.EncryptionKey == encryptionKeyByCA {
+		if encryptionRequest != "" {
+			return nil, badPair("this CA makes the encryption keys of TLCP pairs (tlcp.encryptionkey: ca): leave encryption_request out")
+		}
+		if made, encryptionRequest, err = makeEncryptionKey(sign); err != nil {
+			return nil, err
+		}
+	}
+	enc, err := parsePairRequest("encryption_request", encryptionRequest)
+	if err != nil {
+		return nil, err
+	}
+	if string(enc.RawSubject) != string(sign.RawSubject) {
+		return nil, badPair("the two requests differ in their subject: %s and %s", sign.Subject, enc.Subject)
+	}
+	if string(enc.RawSubjectPublicKeyInfo) == string(sign.RawSubjectPublicKeyInfo) {
+		return nil, badPair("the two requests are of one key: signing and encryption need keys of their own")
+	}
+	return issuePair(ctx, id, &req, sign, encryptionRequest, made)
+}
+
+// issuePair has both certificates issued by upstream's rules, one after the other.
+func issuePair(ctx *serverRequestContextImpl, id string, req *api.EnrollmentRequestNet, sign *x509.CertificateRequest,
+	encryptionRequest string, made *sm2.PrivateKey) (interface{}, error) {
+	resp, err := issueBy(ctx, id, *req, api.ProfileTLCP, req.Request)
+	if err != nil {
+		return nil, err
+	}
+	enc, err := issueBy(ctx, id, *req, profileTLCPEncryption, encryptionRequest)
+	if err != nil {
+		return nil, err
+	}
+	resp.EncryptionCert = enc.Cert
+	if made != nil {
+		envelope, err := sm2.MarshalEnvelopedPrivateKey(rand.Reader, sign.PublicKey.(*ecdsa.PublicKey), made)
+		if err != nil {
+			return nil, errors.WithMessage(err, "enveloping the encryption key")
+		}
+		resp.EncryptedKey = util.B64Encode(envelope)
+	}
+	if err := checkIssuedPair(resp); err != nil {
+		return nil, errors.WithMessagef(err, "profiles %s and %s of the CA issue no pair that TLCP peers accept", api.ProfileTLCP, profileTLCPEncryption)
+	}
+	return resp, nil
+}
+
+// issueBy has upstream handle the request with another profile and certificate request.
+func issueBy(ctx *serverRequestContextImpl, id string, req api.EnrollmentRequestNet, profile, request string) (*api.EnrollmentResponseNet, error) {
+	req.Profile, req.Request, req.EncryptionRequest = profile, request, ""
+	body, err := json.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	before := ctx.body.buf
+	ctx.body.buf = body
+	defer func() { ctx.body.buf = before }()
+	resp, err := upstreamHandleEnroll(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return resp.(*api.EnrollmentResponseNet), nil
+}
+
+func badPair(format string, args ...interface{}) error {
+	return caerrors.NewHTTPErr(http.StatusBadRequest, caerrors.ErrBadCSR, format, args...)
+}
+
+// parsePairRequest reads a certificate request of an SM2 key and verifies that its sender has the key.
+func parsePairRequest(field, text string) (*x509.CertificateRequest, error) {
+	block, rest := pem.Decode([]byte(text))
+	if block == nil || len(rest) != 0 {
+		return nil, badPair("%s holds no single certificate request in PEM; a TLCP pair needs one for each key", field)
+	}
+	req, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil {
+		return nil, badPair("%s: %s", field, err)
+	}
+	if !x509.IsSM2(req.PublicKey) {
+		return nil, badPair("%s is of a key that is no SM2 key, which TLCP needs: csr.keyrequest.algo must be %s", field, util.AlgoSM2)
+	}
+	if err := x509.CheckRequestSignature(req); err != nil {
+		return nil, badPair("%s: %s", field, err)
+	}
+	return req, nil
+}
+
+// makeEncryptionKey makes a key for the subject of sign, and its certificate request.
+func makeEncryptionKey(sign *x509.CertificateRequest) (*sm2.PrivateKey, string, error) {
+	key, err := sm2.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, "", errors.WithMessage(err, "making the encryption key")
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		RawSubject: sign.RawSubject, DNSNames: sign.DNSNames, IPAddresses: sign.IPAddresses, EmailAddresses: sign.EmailAddresses, URIs: sign.URIs,
+	}, key)
+	if err != nil {
+		return nil, "", errors.WithMessage(err, "requesting the encryption certificate")
+	}
+	return key, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})), nil
+}
+
+// checkIssuedPair applies the rules by which TLCP peers judge a pair, so that a wrong profile is found here.
+func checkIssuedPair(resp *api.EnrollmentResponseNet) error {
+	var certs [2]*x509.Certificate
+	for i, text := range []string{resp.Cert, resp.EncryptionCert} {
+		raw, err := util.B64Decode(text)
+		if err != nil {
+			return err
+		}
+		if certs[i], err = util.GetX509CertificateFromPEM(raw); err != nil {
+			return err
+		}
+	}
+	if err := x509.CheckPairUsage(certs[0], certs[1]); err != nil {
+		return err
+	}
+	return x509.CheckPairNames(certs[0], certs[1])
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tls
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/cloudflare/cfssl/log"
+	"github.com/emmansun/gmsm/smx509"
+
+	"github.com/hyperledger/fabric-ca/util"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/material"
+)
+
+// Modes of a listener or a client, which are those of Fabric's nodes. An empty mode means TLS.
+const (
+	ModeTLS  = "tls"
+	ModeDual = "dual"
+	ModeGM   = "gm"
+)
+
+// GMKeyCertFiles names the files of a TLCP pair, PEM or DER.
+type GMKeyCertFiles struct {
+	SignCert string `help:"Signing certificate of the TLCP pair, with its intermediates"`
+	SignKey  string `help:"Private key of the signing certificate"`
+	EncCert  string `help:"Encryption certificate of the TLCP pair"`
+	EncKey   string `help:"Private key of the encryption certificate"`
+}
+
+// ServerTLSConfig defines the security of the server's listener.
+//
+//fork:fields gm: the server's listener speaks TLCP
+type ServerTLSConfig struct {
+	Mode string `help:"Protocols of the listening port: 'tls' (default), 'gm' for TLCP alone, or 'dual' for both"`
+	GM   GMKeyCertFiles
+}
+
+// ClientTLSConfig defines the security of the client's connections.
+//
+//fork:fields gm: the client speaks TLCP
+type ClientTLSConfig struct {
+	Mode string `help:"Protocol towards the server: 'tls' (default) or 'gm' for TLCP"`
+	GM   GMKeyCertFiles
+}
+
+// CheckMode refuses what is no mode. The key is that of the configuration.
+func CheckMode(key, mode string, modes ...string) error {
+	for _, m := range append(modes, "") {
+		if mode == m {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is %q; it must be one of %q", key, mode, modes)
+}
+
+func (f *GMKeyCertFiles) any() bool {
+	return f.SignCert != "" || f.SignKey != "" || f.EncCert != "" || f.EncKey != ""
+}
+
+// absolute completes the names of files by the home directory.
+func (f *GMKeyCertFiles) absolute(home string) error {
+	return util.MakeFileNamesAbsolute([]*string{&f.SignCert, &f.SignKey, &f.EncCert, &f.EncKey}, home)
+}
+
+// AbsTLSServer completes the names of the server's files.
+//
+//fork:wrap gm: files of the TLCP pair
+func AbsTLSServer(cfg *ServerTLSConfig, home string) error {
+	if err := upstreamAbsTLSServer(cfg, home); err != nil {
+		return err
+	}
+	return cfg.GM.absolute(home)
+}
+
+// AbsTLSClient completes the names of the client's files.
+//
+//fork:wrap gm: files of the TLCP pair
+func AbsTLSClient(cfg *ClientTLSConfig, home string) error {
+	if err := upstreamAbsTLSClient(cfg, home); err != nil {
+		return err
+	}
+	return cfg.GM.absolute(home)
+}
+
+// clientAuthTypes are the values of clientauth.type.
+var clientAuthTypes = map[string]gmtls.ClientAuthType{
+	"":                           gmtls.NoClientCert,
+	"noclientcert":               gmtls.NoClientCert,
+	"requestclientcert":          gmtls.RequestClientCert,
+	"requireanyclientcert":       gmtls.RequireAnyClientCert,
+	"verifyclientcertifgiven":    gmtls.VerifyClientCertIfGiven,
+	"requireandverifyclientcert": gmtls.RequireAndVerifyClientCert,
+}
+
+// serverConfig reads the server's TLCP pair and the roots of its clients.
+func (cfg *ServerTLSConfig) serverConfig(authType string) (*gmtls.Config, error) {
+	auth, ok := clientAuthTypes[authType]
+	if !ok {
+		return nil, fmt.Errorf("tls.clientauth.type is %q, which is none", cfg.ClientAuth.Type)
+	}
+	pair, err := cfg.GM.load("tls.gm")
+	if err != nil {
+		return nil, err
+	}
+	config := &gmtls.Config{Certificates: []gmtls.Certificate{pair}, ClientAuth: auth}
+	if auth != gmtls.NoClientCert {
+		config.ClientCAs, err = loadRoots("tls.clientauth.certfiles", cfg.ClientAuth.CertFiles)
+	}
+	return config, err
+}
+
+func (f *GMKeyCertFiles) load(key string) (gmtls.Certificate, error) {
+	pair, err := gmtls.LoadX509KeyPair(f.SignCert, f.SignKey, f.EncCert, f.EncKey)
+	if err != nil {
+		return pair, fmt.Errorf("%s: %w", key, err)
+	}
+	return pair, nil
+}
+
+func loadRoots(key string, names []string) (*smx509.CertPool, error) {
+	pool := smx509.NewCertPool()
+	for _, name := range names {
+		certs, err := material.ReadCertificates(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		for _, cert := range certs {
+			if cert.Family() == material.SM2 {
+				engine, err := smx509.ParseCertificate(cert.Raw)
+				if err != nil {
+					return nil, fmt.Errorf("%s: %s: %w", key, name, err)
+				}
+				pool.AddCert(engine)
+			}
+		}
+	}
+	if len(pool.Subjects()) == 0 { //nolint:staticcheck // the pool is not the system's
+		return nil, fmt.Errorf("%s: no SM2 certificate of an authority in %q, by which a TLCP peer is verified", key, names)
+	}
+	return pool, nil
+}
+
+// Listener accepts TLCP, and in mode dual what tlsServer makes of other connections. SIGHUP makes it read its files again;
+// what cannot be read is logged, and the files in use stay in use.
+func (cfg *ServerTLSConfig) Listener(inner net.Listener, authType string, tlsServer func(net.Conn) net.Conn) (net.Listener, error) {
+	first, err := cfg.serverConfig(authType)
+	if err != nil {
+		return nil, err
+	}
+	var current atomic.Pointer[gmtls.Config]
+	current.Store(first)
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	go func() {
+		for range reload {
+			next, err := cfg.serverConfig(authType)
+			if err != nil {
+				log.Errorf("The TLCP certificates of the listener stay as they were: %s", err)
+				continue
+			}
+			current.Store(next)
+			log.Info("The TLCP certificates of the listener were read again")
+		}
+	}()
+	listener := gmtls.NewSniffListener(inner, gmtls.SniffConfig{
+		TLCP: func(conn net.Conn) net.Conn { return gmtls.Server(conn, current.Load()) },
+		TLS:  tlsServer,
+	})
+	return &reloadingListener{listener, reload}, nil
+}
+
+type reloadingListener struct {
+	net.Listener
+	reload chan os.Signal
+}
+
+func (l *reloadingListener) Close() error {
+	signal.Stop(l.reload)
+	return l.Listener.Close()
+}
+
+// Dialer dials TLCP to the server.
+func (cfg *ClientTLSConfig) Dialer() (func(ctx context.Context, network, address string) (net.Conn, error), error) {
+	roots, err := loadRoots("tls.certfiles", cfg.CertFiles)
+	if err != nil {
+		return nil, err
+	}
+	config := &gmtls.Config{RootCAs: roots}
+	if cfg.GM.any() {
+		pair, err := cfg.GM.load("tls.gm")
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []gmtls.Certificate{pair}
+	}
+	return (&gmtls.Dialer{Config: config}).DialContext, nil
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+// Package ca tests the certificate authority as its operators use it: by its programs. "make ca" must have gone before.
+package ca
+
+import (
+	"bytes"
+	"context"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+const (
+	bin   = "../../build/bin-ca-1.5.21"
+	limit = 3 * time.Minute
+)
+
+// server is a running fabric-ca-server.
+type server struct {
+	home, url string
+	cmd       *exec.Cmd
+	log       *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// settings of a CA in a test.
+type settings struct {
+	program string // of the server
+	algo    string // of the CA's key: sm2 or ecdsa
+	mode    string // of the listener; empty without TLS
+	encKey  string // who makes encryption keys
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func (s settings) config(port, operations int) string {
+	encKey := ""
+	if s.encKey != "" {
+		encKey = "tlcp: {encryptionkey: " + s.encKey + "}\n"
+	}
+	return fmt.Sprintf(`address: 127.0.0.1
+port: %d
+operations: {listenAddress: "127.0.0.1:%d"}
+ca: {name: ca}
+csr: {cn: ca, hosts: [localhost, 127.0.0.1], keyrequest: {algo: %s, size: 256}, names: [{C: CN, O: Org1}], ca: {expiry: 131400h, pathlength: 1}}
+db: {type: sqlite3, datasource: fabric-ca-server.db}
+registry:
+  maxenrollments: -1
+  identities:
+    - {name: admin, pass: adminpw, type: client, affiliation: "", attrs: {hf.Registrar.Roles: "*", hf.Registrar.DelegateRoles: "*", hf.Revoker: true, hf.GenCRL: true, hf.Registrar.Attributes: "*", hf.AffiliationMgr: true}}
+affiliations: {org1: [department1]}
+signing:
+  default: {usage: [digital signature], expiry: 8760h}
+%s`, port, operations, s.algo, encKey)
+}
+
+// startServer runs a CA in a folder, with what the folder holds, until the end of the test.
+func startServer(ctx context.Context, t *testing.T, home string, s settings) *server {
+	t.Helper()
+	if s.program == "" {
+		s.program = filepath.Join(bin, "fabric-ca-server")
+	}
+	port := freePort(t)
+	require.NoError(t, os.WriteFile(filepath.Join(home, "fabric-ca-server-config.yaml"), []byte(s.config(port, freePort(t))), 0o600))
+	args, scheme := []string{"start", "-H", home}, "http"
+	if s.mode != "" {
+		args, scheme = append(args, "--tls.enabled", "--tls.mode", s.mode), "https"
+	}
+	running := &server{home: home, url: fmt.Sprintf("%s://localhost:%d", scheme, port), log: &lockedBuffer{}}
+	running.cmd = exec.CommandContext(ctx, s.program, args...)
+	running.cmd.Stdout, running.cmd.Stderr = running.log, running.log
+	require.NoError(t, running.cmd.Start())
+	t.Cleanup(func() { running.stop() })
+	require.Eventually(t, func() bool { return strings.Contains(running.log.String(), "Listening on http") }, 30*time.Second, 50*time.Millisecond, "%s", running.log)
+	return running
+}
+
+func (s *server) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = s.cmd.Wait()
+}
+
+// client is a home folder of fabric-ca-client.
+type client struct {
+	program, home string
+	server        *server
+	flags         []string
+}
+
+func newClient(t *testing.T, s *server, mode string) *client {
+	t.Helper()
+	c := &client{program: filepath.Join(bin, "fabric-ca-client"), home: t.TempDir(), server: s}
+	if mode != "" {
+		c.flags = []string{"--tls.mode", mode, "--tls.certfiles", filepath.Join(s.home, "ca-cert.pem")}
+	}
+	return c
+}
+
+// with returns the URL with an enrollment ID and a secret.
+func (c *client) with(id, secret string) string {
+	return strings.Replace(c.server.url, "://", "://"+id+":"+secret+"@", 1)
+}
+
+func (c *client) try(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, c.program, append(append([]string{}, args...), c.flags...)...)
+	cmd.Env = append(os.Environ(), "FABRIC_CA_CLIENT_HOME="+c.home)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func (c *client) run(ctx context.Context, t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := c.try(ctx, args...)
+	require.NoError(t, err, "%s: %s\nserver: %s", strings.Join(args, " "), out, c.server.log)
+	return out
+}
+
+var sm2Key = []string{"--csr.keyrequest.algo", "sm2", "--csr.keyrequest.size", "256"}
+
+func (c *client) enroll(ctx context.Context, t *testing.T, id, secret string, more ...string) {
+	t.Helper()
+	c.run(ctx, t, append([]string{"enroll", "-u", c.with(id, secret)}, more...)...)
+}
+
+func (c *client) register(ctx context.Context, t *testing.T, id, secret, role string, more ...string) {
+	t.Helper()
+	c.run(ctx, t, append([]string{"register", "-u", c.server.url, "--id.name", id, "--id.secret", secret, "--id.type", role,
+		"--id.affiliation", "org1.department1"}, more...)...)
+}
+
+func (c *client) path(elem ...string) string {
+	return filepath.Join(append([]string{c.home}, elem...)...)
+}
+
+func readCertificate(t *testing.T, name string) *x509.Certificate {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	cert, err := x509.ParseCertificatePEM(text)
+	require.NoError(t, err)
+	return cert
+}
+
+func readKey(t *testing.T, name string) any {
+	t.Helper()
+	info, err := os.Stat(name)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), name)
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	key, err := x509.ParsePrivateKeyPEM(text, nil)
+	require.NoError(t, err)
+	return key
+}
+
+func readList(t *testing.T, name string) *x509.RevocationList {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	block, _ := pem.Decode(text)
+	require.NotNil(t, block, "%s", text)
+	list, err := x509.ParseRevocationList(block.Bytes)
+	require.NoError(t, err)
+	return list
+}
+
+// requireOpenSSL has the openssl command verify a certificate.
+func requireOpenSSL(ctx context.Context, t *testing.T, ca, cert string) {
+	t.Helper()
+	out, err := exec.CommandContext(ctx, "openssl", "verify", "-vfyopt", "distid:1234567812345678", "-CAfile", ca, cert).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
