@@ -27,6 +27,7 @@ func TestSystemdUnits(t *testing.T) {
 		"peer-encrypted": units[0] + units[1],
 		"orderer":        orderer.Replace(units[0]),
 		"peer-wrong":     units[0] + "[Service]\nNoSuchDirective=yes\n",
+		"gmkeyd":         unitsIn(t, "docs/hsm.md")[0],
 		"proxy":          unitsIn(t, "docs/applications.md")[0],
 	} {
 		unit := filepath.Join(dir, name+".service")

@@ -27,7 +27,15 @@ for tool in peer cryptogen configtxgen configtxlator osnadmin discover ledgeruti
     fi
 done
 
-for image in peer orderer asset tools; do
+put keyd . build/bin/gmkeyd
+# The loader and the libraries at the places where the loader looks for them, links followed.
+for library in $(ldd build/bin/gmkeyd | awk '$2 == "=>" { print $3 } $1 ~ /^\// { print $1 }') \
+    $(ldconfig -p | awk '$1 ~ /^(libm\.so\.6|librt\.so\.1|libgcc_s\.so\.1|libstdc\+\+\.so\.6|libcrypto\.so\.3)$/ { print $NF }' | sort -u); do
+    mkdir -p "$context/keyd/root$(dirname "$library")"
+    cp -L "$library" "$context/keyd/root$library"
+done
+
+for image in peer orderer asset tools keyd; do
     mkdir -p "$context/$image/empty"
     before=$(docker image inspect --format '{{.Id}}' "fabric-gm-$image:$tag" 2>/dev/null || true)
     docker build --quiet --file "docker/$image.Dockerfile" --tag "fabric-gm-$image:$tag" "$context/$image" >/dev/null

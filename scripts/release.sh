@@ -3,8 +3,8 @@
 #
 # usage: release.sh VERSION LDFLAGS 'TOOLS IN THE TREE' 'TOOLS AT THE ROOT'
 #
-# Writes build/release: an archive of static binaries for linux/amd64 and linux/arm64, what went into each (the modules
-# as the binaries themselves record them, in CycloneDX), and checksums. The bytes depend on the commit and the Go version alone, not on
+# Writes build/release: an archive of binaries for linux/amd64 and linux/arm64, static but for gmkeyd, which loads libraries of vendors,
+# what went into each (the modules as the binaries themselves record them, in CycloneDX), and checksums. The bytes depend on the commit and the Go version alone, not on
 # clock, user, folder or the caller's settings of Go: scripts/reproduce.sh holds this to it.
 set -eu
 export LC_ALL=C

@@ -28,6 +28,7 @@ func TestKeysInDevice(t *testing.T) {
 	n, ctx := start(t, network.Options{Mode: network.ModeGM, Orderers: 1, Peers: 1, Keys: network.KeysSDF})
 	requireNoKeysInFiles(t, n)
 	checkTransactions(ctx, t, n)
+	checkPrivateData(ctx, t, n)
 	killDaemonUnderLoad(ctx, t, n)
 
 	signatures := n.Device(t).Get(keydtest.Signatures)

@@ -110,11 +110,14 @@ func TestPairInDevice(t *testing.T) {
 
 	// A device that is away is the server's fault and said so: it is not taken for a wrong ciphertext.
 	d.Kill()
-	slow := make(chan struct{})
-	go func() { defer close(slow); serverErr, clientErr, _ = meet(t, config(inDevice), config(inSoftware)) }()
-	<-slow
+	serverErr, clientErr, _ = meet(t, config(inDevice), config(inSoftware))
 	var device interface{ DeviceUnavailable() bool }
 	require.True(t, errors.As(serverErr, &device) && device.DeviceUnavailable(), "%v", serverErr)
 	require.ErrorContains(t, serverErr, "sdf:device=hsm;index=1;usage=sign")
 	require.Error(t, clientErr)
+	halved := inDevice
+	halved.PrivateKey = inSoftware.PrivateKey
+	serverErr, _, _ = meet(t, config(halved), config(inSoftware))
+	require.True(t, errors.As(serverErr, &device) && device.DeviceUnavailable(), "%v", serverErr)
+	require.ErrorContains(t, serverErr, "decrypting the pre-master secret")
 }
