@@ -167,7 +167,7 @@ func TestTLCPFlagsThatCannotWork(t *testing.T) {
 		"standard certificate": {[]string{
 			"--tls-mode", "gm", "--ca-file", caFile, "--client-cert", stdCert, "--client-key", stdKey,
 			"--client-enc-cert", pair.EncCert, "--client-enc-key", pair.EncKey,
-		}, "holds no SM2 certificate"},
+		}, "the key is no SM2 key, which TLCP needs"},
 		"encryption pair twice": {[]string{
 			"--tls-mode", "gm", "--ca-file", caFile, "--client-cert", pair.EncCert, "--client-key", pair.EncKey,
 			"--client-enc-cert", pair.EncCert, "--client-enc-key", pair.EncKey,

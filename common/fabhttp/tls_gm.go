@@ -3,13 +3,11 @@
 package fabhttp
 
 import (
-	"crypto/tls"
-	"fmt"
+	"errors"
+	"io/fs"
 	"net"
-	"os"
 	"time"
 
-	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
 
@@ -24,6 +22,10 @@ type TLS struct {
 	// Mode is "tls" (also when empty), "dual" or "gm"; ModeKey is the configuration key that gives it, for messages.
 	Mode    string
 	ModeKey string
+	// RootCACertFiles name the files of the roots to which the server's own certificates lead, if they are given.
+	RootCACertFiles []string
+	// ConfigKeys are the configuration keys that give the files, by file, for messages.
+	ConfigKeys map[string]string
 	// GMSignCertFile and the next three name the PEM files of the SM2 signing and encryption pairs. All four or none.
 	GMSignCertFile string
 	GMSignKeyFile  string
@@ -37,27 +39,6 @@ type TLS struct {
 	DrainGrace time.Duration
 	// HandshakesPerAddress bounds the failed handshakes of one address; 0 means the default of comm.
 	HandshakesPerAddress int
-}
-
-// Config refuses a client CA file that holds no certificate: upstream passes over it, and trust that the operator meant
-// to give is missing without a word.
-//
-//fork:wrap fix: a client CA file without certificates is refused, where upstream passes over it
-func (t TLS) Config() (*tls.Config, error) {
-	config, err := t.upstreamConfig()
-	if err != nil || config == nil {
-		return config, err
-	}
-	for _, file := range t.ClientCACertFiles {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		if !x509.NewCertPool().AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("client CA file %s holds no certificate that can be read", file)
-		}
-	}
-	return config, nil
 }
 
 // Listen opens the port with the protocols of the server's mode.
@@ -91,17 +72,13 @@ func (t TLS) listen(inner net.Listener) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.CertFile != "" || mode != comm.ModeGM {
-		if _, err := t.Config(); err != nil {
-			return nil, err
-		}
-	}
 	files := comm.Files{
 		Cert: t.CertFile, Key: t.KeyFile,
 		SignCert: t.GMSignCertFile, SignKey: t.GMSignKeyFile,
 		EncCert: t.GMEncCertFile, EncKey: t.GMEncKeyFile,
 		GMKeyPassword: t.GMKeyPasswordFile,
-		ClientRootCAs: t.ClientCACertFiles,
+		ClientRootCAs: t.ClientCACertFiles, ServerRootCAs: t.RootCACertFiles,
+		ConfigKeys: t.ConfigKeys,
 	}
 	role := t.Role
 	if role == "" {
@@ -111,6 +88,10 @@ func (t TLS) listen(inner net.Listener) (net.Listener, error) {
 		Role: role, Load: files.Load, ServerMode: mode, ModeKey: t.ModeKey,
 		GMCipherSuites: t.GMCipherSuites, DrainGrace: t.DrainGrace, HandshakesPerAddress: t.HandshakesPerAddress,
 	})
+	var missing *fs.PathError
+	if t.GMSignCertFile == "" && t.ConfigKeys == nil && errors.As(err, &missing) {
+		return nil, missing // upstream's own error, where nobody has said which key gives the file
+	}
 	if err != nil {
 		return nil, err
 	}

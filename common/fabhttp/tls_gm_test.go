@@ -210,12 +210,12 @@ func TestTLSSettingsThatCannotWork(t *testing.T) {
 		}, "SM2 signing and encryption pair"},
 		"half an SM2 pair":        {func(c *fabhttp.TLS) { c.Mode, c.GMEncKeyFile = "gm", "" }, "encryption"},
 		"SM2 file missing":        {func(c *fabhttp.TLS) { c.Mode, c.GMSignCertFile = "gm", "absent.pem" }, "absent.pem"},
-		"dual without standard":   {func(c *fabhttp.TLS) { c.Mode, c.CertFile, c.KeyFile = "dual", "", "" }, "no such file"},
+		"dual without standard":   {func(c *fabhttp.TLS) { c.Mode, c.CertFile, c.KeyFile = "dual", "", "" }, "it has no certificate for TLS"},
 		"unknown suite":           {func(c *fabhttp.TLS) { c.Mode, c.GMCipherSuites = "gm", []string{"SM4"} }, "SM4"},
-		"client CA file is empty": {func(c *fabhttp.TLS) { c.ClientCACertFiles = append(c.ClientCACertFiles, empty) }, "empty.pem holds no certificate"},
+		"client CA file is empty": {func(c *fabhttp.TLS) { c.ClientCACertFiles = append(c.ClientCACertFiles, empty) }, "empty.pem: it is neither PEM nor DER"},
 		"client CA file, mode gm": {func(c *fabhttp.TLS) {
 			c.Mode, c.CertFile, c.KeyFile, c.ClientCACertFiles = "gm", "", "", []string{empty}
-		}, "root"},
+		}, "empty.pem: it is neither PEM nor DER"},
 	} {
 		config := p.server
 		config.ClientCACertFiles = append([]string{}, p.server.ClientCACertFiles...)

@@ -85,7 +85,9 @@ func (ca *CA) Issue(t testing.TB, subject pkix.Name, extensions ...pkix.Extensio
 // leaf makes a key, and a certificate by the template that server and client can use for the hosts.
 func (ca *CA) leaf(t testing.TB, template *x509.Certificate, hosts []string) *Leaf {
 	t.Helper()
-	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	if template.ExtKeyUsage == nil {
+		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	}
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)

@@ -31,14 +31,28 @@ func (ca *CA) NewPair(t testing.TB, hosts ...string) Pair {
 // NewPairUntil is NewPair with an end of validity, which may lie in the past.
 func (ca *CA) NewPairUntil(t testing.TB, notAfter time.Time, hosts ...string) Pair {
 	t.Helper()
-	const encipher = x509.KeyUsageKeyEncipherment | x509.KeyUsageDataEncipherment | x509.KeyUsageKeyAgreement
+	return ca.newPair(t, notAfter, nil, hosts)
+}
+
+// NewPairFor is NewPair for one use, x509.ExtKeyUsageServerAuth or x509.ExtKeyUsageClientAuth.
+func (ca *CA) NewPairFor(t testing.TB, use x509.ExtKeyUsage, hosts ...string) Pair {
+	t.Helper()
+	return ca.newPair(t, time.Now().Add(validity), []x509.ExtKeyUsage{use}, hosts)
+}
+
+// newPair issues a pair for uses; nil means both.
+func (ca *CA) newPair(t testing.TB, notAfter time.Time, uses []x509.ExtKeyUsage, hosts []string) Pair {
+	t.Helper()
 	subject := pkix.Name{CommonName: "node", SerialNumber: newSerial(t).String()} // one for both, as peers demand
 	half := func(usage x509.KeyUsage) *Leaf {
 		template := newTemplate(t, subject, notAfter)
 		template.KeyUsage = usage
+		if uses != nil {
+			template.ExtKeyUsage = uses
+		}
 		return ca.leaf(t, template, hosts)
 	}
-	sign, enc := half(x509.KeyUsageDigitalSignature), half(encipher)
+	sign, enc := half(x509.KeyUsageDigitalSignature), half(x509.PairEncryptionUsage)
 	return Pair{SignCert: sign.CertPEM, SignKey: sign.KeyPEM, EncCert: enc.CertPEM, EncKey: enc.KeyPEM}
 }
 

@@ -37,6 +37,9 @@ const (
 
 // FamilyOf returns the family of a public or private key.
 func FamilyOf(key any) Family {
+	if device, ok := key.(*keyd.Key); ok {
+		key = device.Public()
+	}
 	if x509.IsSM2(key) {
 		return SM2
 	}
@@ -116,9 +119,24 @@ func (k *Key) Open(passphrase []byte) (any, error) {
 	return key, nil
 }
 
+// OpenPEM is Open, and returns the key also in PEM: PKCS #8 without encryption, or the reference to a device as it is.
+func (k *Key) OpenPEM(passphrase []byte) (key any, text []byte, err error) {
+	if key, err = k.Open(passphrase); err != nil {
+		return nil, nil, err
+	}
+	if k.InDevice() {
+		return key, pem.EncodeToMemory(k.block), nil
+	}
+	if text, err = x509.MarshalPrivateKeyPEM(key, nil); err != nil {
+		return nil, nil, k.fail(err, "")
+	}
+	return key, text, nil
+}
+
 // File is what one file holds, each kind in the order of the file.
 type File struct {
 	Name         string // or that of the field that held the text
+	Raw          []byte // as it was read
 	Certificates []*Certificate
 	Lists        []*List
 	Keys         []*Key
@@ -147,7 +165,7 @@ func Parse(name string, data []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := &File{Name: name}
+	file := &File{Name: name, Raw: data}
 	for _, object := range objects {
 		if err := file.add(object); err != nil {
 			return nil, err

@@ -92,6 +92,15 @@ func Chain(certs []*Certificate, key any) ([]*Certificate, error) {
 
 // PrivateKey returns the one private key of a file, decoded as Key.Open does. The file may hold certificates as well.
 func (f *File) PrivateKey(passphrase []byte) (crypto.PrivateKey, error) {
+	key, err := f.Key()
+	if err != nil {
+		return nil, err
+	}
+	return key.Open(passphrase)
+}
+
+// Key returns the one private key of a file. The file may hold certificates as well.
+func (f *File) Key() (*Key, error) {
 	switch {
 	case len(f.Lists) > 0:
 		return nil, f.Lists[0].fail(errors.New("it is a revocation list, where a private key belongs"), "")
@@ -100,7 +109,7 @@ func (f *File) PrivateKey(passphrase []byte) (crypto.PrivateKey, error) {
 	case len(f.Keys) > 1:
 		return nil, f.Keys[1].fail(fmt.Errorf("it holds %d private keys, where one belongs", len(f.Keys)), "give a file with one of them")
 	}
-	return f.Keys[0].Open(passphrase)
+	return f.Keys[0], nil
 }
 
 // EncodeCertificates returns certificates in PEM, in their order.

@@ -121,11 +121,21 @@ func ServerFiles(prefix string) comm.Files {
 
 		GMKeyPassword: config.GetPath(prefix + ".tls.gm.keyPassword.file"),
 	}
+	for _, name := range []string{
+		"gm.signCert", "gm.signKey", "gm.encCert", "gm.encKey", "gm.clientSignCert", "gm.clientSignKey", "gm.clientEncCert", "gm.clientEncKey",
+		"gm.keyPassword", "cert", "key", "clientCert", "clientKey", "rootcert",
+	} {
+		key := prefix + ".tls." + name + ".file"
+		files = files.Named(key, config.GetPath(key))
+	}
 	if root := config.GetPath(prefix + ".tls.rootcert.file"); root != "" {
 		files.ServerRootCAs = []string{root}
 	}
 	if viper.GetBool(prefix + ".tls.clientAuthRequired") {
 		files.ClientRootCAs = clientRootFiles(prefix)
+		for _, file := range files.ClientRootCAs {
+			files = files.Named(prefix+".tls.clientRootCAs.files", file)
+		}
 	}
 	if ServerIsGMOnly(prefix) {
 		dropAbsentStandardPair(&files)

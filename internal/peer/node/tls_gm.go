@@ -59,7 +59,16 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 	if err != nil {
 		logger.Panic(err) // tlsconfig.CheckPeer has refused it
 	}
+	var named comm.Files
+	for _, name := range []string{"gm.signCert", "gm.signKey", "gm.encCert", "gm.encKey", "gm.keyPassword", "cert", "key"} {
+		key := "operations.tls." + name + ".file"
+		named = named.Named(key, config.GetPath(key))
+	}
+	for _, file := range coreConfig.OperationsTLSClientRootCAs {
+		named = named.Named("operations.tls.clientRootCAs.files", file)
+	}
 	return fabhttp.TLS{
+		ConfigKeys:         named.ConfigKeys,
 		Role:               roleOperations,
 		Enabled:            coreConfig.OperationsTLSEnabled,
 		Mode:               viper.GetString(modeKey),

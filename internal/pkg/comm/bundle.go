@@ -3,9 +3,7 @@
 package comm
 
 import (
-	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,14 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"maps"
 	"strings"
 
-	"github.com/emmansun/gmsm/sm2"
-	"github.com/emmansun/gmsm/smx509"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
-	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
 // Files names the files of one role. Empty means absent.
@@ -32,9 +28,11 @@ type Files struct {
 	GMKeyPassword string
 	ServerRootCAs []string
 	ClientRootCAs []string
+	// ConfigKeys are the configuration keys that give the files, by file, for messages to the operator.
+	ConfigKeys map[string]string
 }
 
-// Material is what a role presents and trusts, in PEM.
+// Material is what a role presents and trusts. PEM in it is what upstream's signatures carry.
 type Material struct {
 	// Certificate and Key are bundles: the chain for TLS, then the SM2 signing
 	// certificate, the SM2 encryption certificate and their chain; keys in any
@@ -43,56 +41,68 @@ type Material struct {
 	// ServerRootCAs verify servers, ClientRootCAs verify clients. Each element
 	// holds one or more certificates of either family.
 	ServerRootCAs, ClientRootCAs [][]byte
+
+	read *readMaterial // the same as Files.Load has read it; nil: not from files
 }
 
-// Load reads the files into bundles. It is fit to be the Load of a
-// SourceConfig.
+// readMaterial is material as it was read from files: what was checked is what is used.
+type readMaterial struct {
+	pairs                    keyPairs
+	serverRoots, clientRoots rootSet
+	certFile                 []byte // content of the file of the TLS certificate, as other readers of the file have it
+}
+
+// Load reads each file once, checks it, and returns what it holds. It is fit to be the Load of a SourceConfig.
 func (f Files) Load() (Material, error) {
 	if err := f.complete(); err != nil {
 		return Material{}, err
 	}
 	var m Material
-	gmKeys, err := f.readGMKeys()
-	if err != nil {
+	read := &readMaterial{}
+	if err := f.loadPairs(&m, read); err != nil {
 		return Material{}, err
 	}
-	if err := f.checkGM(gmKeys); err != nil {
+	var err error
+	if m.ServerRootCAs, err = f.loadRoots(f.ServerRootCAs, &read.serverRoots); err != nil {
 		return Material{}, err
 	}
-	if m.Certificate, err = concatFiles(f.Cert, f.SignCert, f.EncCert); err != nil {
+	if m.ClientRootCAs, err = f.loadRoots(f.ClientRootCAs, &read.clientRoots); err != nil {
 		return Material{}, err
 	}
-	if m.Key, err = concatFiles(f.Key); err != nil {
-		return Material{}, err
-	}
-	m.Key = concat(append([][]byte{m.Key}, gmKeys...)...)
-	if len(m.Certificate) != 0 || len(m.Key) != 0 {
-		pairs, err := splitBundle(m.Certificate, m.Key)
-		if err == nil {
-			err = pairs.checkDevices()
-		}
-		if err != nil {
-			return Material{}, fmt.Errorf("%w (files: %s)", err, f.names())
-		}
-	}
-	if m.ServerRootCAs, err = readEach(f.ServerRootCAs); err != nil {
-		return Material{}, err
-	}
-	if m.ClientRootCAs, err = readEach(f.ClientRootCAs); err != nil {
-		return Material{}, err
-	}
+	m.read = read
 	return m, nil
 }
 
-// names lists the files of the pairs that are given.
-func (f Files) names() string {
-	var given []string
-	for _, path := range []string{f.Cert, f.Key, f.SignCert, f.SignKey, f.EncCert, f.EncKey} {
-		if path != "" {
-			given = append(given, path)
+// Named adds configuration keys that give files: key, file, key, file and so on. Of a file that several give, the first stays.
+func (f Files) Named(keysAndFiles ...string) Files {
+	named := maps.Clone(f.ConfigKeys)
+	if named == nil {
+		named = make(map[string]string)
+	}
+	for i := 0; i+1 < len(keysAndFiles); i += 2 {
+		if key, file := keysAndFiles[i], keysAndFiles[i+1]; file != "" && named[file] == "" {
+			named[file] = key
 		}
 	}
-	return strings.Join(given, ", ")
+	f.ConfigKeys = named
+	return f
+}
+
+// RootsError says that a file of trusted roots cannot be read, and is no matter of the role's own certificates.
+type RootsError struct{ Err error }
+
+// Error returns the reason.
+func (e *RootsError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *RootsError) Unwrap() error { return e.Err }
+
+// blame adds to an error of a file the configuration key that gives the file.
+func (f Files) blame(path string, err error) error {
+	if key := f.ConfigKeys[path]; key != "" {
+		return fmt.Errorf("comm: %s: %w", key, err)
+	}
+	return fmt.Errorf("comm: %w", err)
 }
 
 func (f Files) complete() error {
@@ -115,104 +125,144 @@ func (f Files) complete() error {
 	return nil
 }
 
-// readGMKeys reads the keys of the TLCP pair, signing key first, and opens those that are encrypted.
-func (f Files) readGMKeys() ([][]byte, error) {
-	if f.SignKey == "" {
-		return nil, nil
-	}
-	password, err := gmx509.ReadPasswordFile(f.GMKeyPassword)
-	if err != nil {
-		return nil, fmt.Errorf("comm: password of the TLCP keys: %w", err)
-	}
-	var keys [][]byte
-	for _, path := range []string{f.SignKey, f.EncKey} {
-		key, err := gmx509.ReadKeyFile(path, password)
-		if errors.Is(err, gmx509.ErrNoPassword) {
-			return nil, fmt.Errorf("comm: %w: name the file that holds it in peer.tls.gm.keyPassword.file or GMKeyPasswordFile "+
-				"(docs/deployment.md), or decrypt the key", err)
+func (f Files) loadPairs(m *Material, read *readMaterial) error {
+	if f.Cert != "" {
+		if err := f.loadTLS(m, read); err != nil {
+			return err
 		}
-		if err != nil {
-			return nil, fmt.Errorf("comm: %w", err)
-		}
-		keys = append(keys, key)
 	}
-	return keys, nil
-}
-
-// checkGM refuses, by its name, a file beside or of a TLCP pair that would leave
-// no trace in the bundle. Without a pair crypto/tls reports such a file itself.
-func (f Files) checkGM(gmKeys [][]byte) error {
 	if f.SignCert == "" {
 		return nil
 	}
-	for i, path := range []string{f.SignKey, f.EncKey, f.Cert, f.Key, f.SignCert, f.EncCert} {
-		if path == "" {
-			continue
-		}
-		var content []byte
-		if i < len(gmKeys) {
-			content = gmKeys[i]
-		} else {
-			var err error
-			if content, err = os.ReadFile(path); err != nil {
-				return fmt.Errorf("comm: %w", err)
-			}
-		}
-		if path == f.Cert || path == f.Key {
-			if block, _ := pem.Decode(content); block == nil {
-				return fmt.Errorf("comm: %s holds no PEM data", path)
-			}
-			continue
-		}
-		certs, _ := takeSM2Certs(content)
-		keys, _ := takeSM2Keys(content)
-		if len(certs)+len(keys) == 0 {
-			return fmt.Errorf("comm: %s holds no SM2 certificate and no SM2 private key in PEM", path)
-		}
+	gm, certs, keys, err := f.loadTLCP()
+	if err != nil {
+		return err
+	}
+	if read.pairs.gm != nil {
+		return f.blame(f.Cert, fmt.Errorf("%s holds a TLCP pair, and another is given in files of its own: remove one of them", f.Cert))
+	}
+	read.pairs.gm = gm
+	m.Certificate, m.Key = append(m.Certificate, certs...), append(m.Key, keys...)
+	return nil
+}
+
+// loadTLS reads the pair for TLS, which may be a bundle of both families.
+func (f Files) loadTLS(m *Material, read *readMaterial) error {
+	certs, err := material.Read(f.Cert)
+	if err != nil {
+		return f.blame(f.Cert, err)
+	}
+	file, err := material.Read(f.Key)
+	if err != nil {
+		return f.blame(f.Key, err)
+	}
+	keys, err := openKeys(file)
+	if err == nil {
+		err = checkDevices(keys)
+	}
+	if err != nil {
+		return f.blame(f.Key, err)
+	}
+	if read.pairs, err = pairsOfFiles(certs, keys); err != nil {
+		return f.blame(f.Cert, fmt.Errorf("%w (files %s and %s)", err, f.Cert, f.Key))
+	}
+	read.certFile = certs.Raw
+	m.Certificate = material.EncodeCertificates(certs.Certificates)
+	for _, key := range keys {
+		m.Key = append(m.Key, key.text...)
 	}
 	return nil
 }
 
-// concatFiles returns the contents of the named files with a line break after
-// each, or nil if no file is named.
-func concatFiles(paths ...string) ([]byte, error) {
-	var all [][]byte
-	for _, path := range paths {
-		if path == "" {
-			continue
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("comm: %w", err)
-		}
-		all = append(all, content)
+// loadTLCP reads the four files of a TLCP pair, and returns it also as PEM.
+func (f Files) loadTLCP() (gm *gmtls.Certificate, certs, keys []byte, err error) {
+	password, err := gmx509.ReadPasswordFile(f.GMKeyPassword)
+	if err != nil {
+		return nil, nil, nil, f.blame(f.GMKeyPassword, fmt.Errorf("password of the TLCP keys: %w", err))
 	}
-	return concat(all...), nil
+	var chain [2][]*material.Certificate
+	var key [2]ownKey
+	for i, half := range []struct{ cert, key string }{{f.SignCert, f.SignKey}, {f.EncCert, f.EncKey}} {
+		if key[i], err = f.readKey(half.key, password); err != nil {
+			return nil, nil, nil, err
+		}
+		file, err := material.Read(half.cert)
+		if err != nil {
+			return nil, nil, nil, f.blame(half.cert, err)
+		}
+		if chain[i], err = file.Chain(key[i].key); err != nil {
+			return nil, nil, nil, f.blame(half.cert, fmt.Errorf("%w (key file: %s)", err, half.key))
+		}
+		certs, keys = append(certs, material.EncodeCertificates(chain[i])...), append(keys, key[i].text...)
+	}
+	pair, err := gmtls.NewCertificate(chain[0], key[0].key, chain[1], key[1].key)
+	if err != nil {
+		return nil, nil, nil, f.blame(f.SignCert, err)
+	}
+	return &pair, certs, keys, nil
 }
 
-// concat joins PEM texts, with a line break after each that another follows.
-func concat(texts ...[]byte) []byte {
-	var all []byte
-	for _, text := range texts {
-		if len(all) != 0 && !bytes.HasSuffix(all, []byte("\n")) {
-			all = append(all, '\n')
-		}
-		all = append(all, text...)
+// readKey reads a key of the TLCP pair.
+func (f Files) readKey(path string, password []byte) (ownKey, error) {
+	file, err := material.Read(path)
+	if err != nil {
+		return ownKey{}, f.blame(path, err)
 	}
-	return all
+	stored, err := file.Key()
+	if err != nil {
+		return ownKey{}, f.blame(path, err)
+	}
+	var key ownKey
+	if key.key, key.text, err = stored.OpenPEM(password); errors.Is(err, gmx509.ErrNoPassword) {
+		err = fmt.Errorf("%w: name the file that holds it in peer.tls.gm.keyPassword.file or GMKeyPasswordFile "+
+			"(docs/deployment.md), or decrypt the key", err)
+	}
+	if err == nil && key.family() != material.SM2 {
+		err = fmt.Errorf("%s: the key is no SM2 key, which TLCP needs", path)
+	}
+	if err != nil {
+		return ownKey{}, f.blame(path, err)
+	}
+	if err := checkDevices([]ownKey{key}); err != nil {
+		return ownKey{}, f.blame(path, fmt.Errorf("%s: %w", path, err))
+	}
+	return key, nil
 }
 
-func readEach(paths []string) ([][]byte, error) {
+func (f Files) loadRoots(paths []string, into *rootSet) ([][]byte, error) {
 	var all [][]byte
 	for _, path := range paths {
-		content, err := os.ReadFile(path)
+		certs, err := material.ReadCertificates(path)
 		if err != nil {
-			return nil, fmt.Errorf("comm: %w", err)
+			return nil, &RootsError{f.blame(path, err)}
 		}
-		if !parseRoots(content).any() {
-			return nil, fmt.Errorf("comm: root CA file %s holds no certificate that can be parsed", path)
+		roots, err := rootsOf(certs)
+		if err != nil {
+			return nil, &RootsError{f.blame(path, err)}
 		}
-		all = append(all, content)
+		into.add(roots)
+		all = append(all, material.EncodeCertificates(certs))
+	}
+	return all, nil
+}
+
+// ownKey is a private key of the process, or the reference to one in a device, and the same in PEM.
+type ownKey struct {
+	key  crypto.PrivateKey
+	text []byte
+}
+
+func (k ownKey) family() material.Family { return material.FamilyOf(k.key) }
+
+// openKeys decodes the keys of a file.
+func openKeys(file *material.File) ([]ownKey, error) {
+	var all []ownKey
+	for _, k := range file.Keys {
+		key, text, err := k.OpenPEM(nil)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ownKey{key, text})
 	}
 	return all, nil
 }
@@ -223,123 +273,102 @@ type keyPairs struct {
 	gm  *gmtls.Certificate
 }
 
-// splitBundle parses a bundle of certificates and one of keys. SM2
-// certificates and keys make the TLCP pair, everything else goes to
-// tls.X509KeyPair as it stands.
+// splitBundle parses a bundle of certificates and one of keys, in PEM. SM2 certificates and keys make the TLCP pair,
+// everything else the pair for TLS. A bundle without SM2 goes to crypto/tls as it stands, as in stock Fabric.
 func splitBundle(certPEM, keyPEM []byte) (keyPairs, error) {
-	certs, stdCerts := takeSM2Certs(certPEM)
-	if len(certs) == 0 {
+	if !holdsSM2(certPEM) {
 		pair, err := stdPair(certPEM, keyPEM)
 		if err != nil {
 			return keyPairs{}, err
 		}
 		return keyPairs{std: &pair}, nil
 	}
-	keys, stdKeys := takeSM2Keys(keyPEM)
-	gm, err := gmPair(certs, keys)
+	certs, err := material.Parse("certificate bundle", certPEM)
 	if err != nil {
-		return keyPairs{}, err
+		return keyPairs{}, fmt.Errorf("comm: %w", err)
 	}
-	pairs := keyPairs{gm: gm}
-	if len(stdCerts) != 0 {
-		std, err := stdPair(stdCerts, stdKeys)
-		if err != nil {
-			return keyPairs{}, fmt.Errorf("comm: TLS part of the certificate bundle: %w", err)
+	file, err := material.Parse("key bundle", keyPEM)
+	if err != nil {
+		return keyPairs{}, fmt.Errorf("comm: %w", err)
+	}
+	keys, err := openKeys(file)
+	if err != nil {
+		return keyPairs{}, fmt.Errorf("comm: %w", err)
+	}
+	return pairsOfFiles(certs, keys)
+}
+
+// holdsSM2 reports whether a PEM block names a GM algorithm, well-formed or not.
+func holdsSM2(text []byte) bool {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if gmx509.NamesGM(block.Bytes) {
+			return true
 		}
-		pairs.std = &std
+	}
+	return false
+}
+
+// pairsOfFiles tells the pairs in certificates and keys apart by their families.
+func pairsOfFiles(certs *material.File, keys []ownKey) (pairs keyPairs, err error) {
+	var sm, std []*material.Certificate
+	for _, cert := range certs.Certificates {
+		if cert.Family() == material.SM2 {
+			sm = append(sm, cert)
+		} else {
+			std = append(std, cert)
+		}
+	}
+	var smKeys, stdKeys []ownKey
+	for _, key := range keys {
+		if key.family() == material.SM2 {
+			smKeys = append(smKeys, key)
+		} else {
+			stdKeys = append(stdKeys, key)
+		}
+	}
+	if len(sm) != 0 {
+		if pairs.gm, err = gmPair(sm, smKeys); err != nil {
+			return keyPairs{}, err
+		}
+	}
+	if len(std) != 0 || len(sm) == 0 {
+		if pairs.std, err = tlsPair(std, stdKeys); err != nil {
+			return keyPairs{}, err
+		}
 	}
 	return pairs, nil
 }
 
-// takeSM2Certs separates the SM2 certificates of a bundle from its other
-// certificates, which it returns as PEM.
-func takeSM2Certs(bundle []byte) (certs []*smx509.Certificate, rest []byte) {
-	for {
-		var block *pem.Block
-		if block, bundle = pem.Decode(bundle); block == nil {
-			return certs, rest
-		}
-		if block.Type == "CERTIFICATE" {
-			if cert := parseSM2Cert(block.Bytes); cert != nil {
-				certs = append(certs, cert)
-				continue
-			}
-		}
-		rest = append(rest, pem.EncodeToMemory(block)...)
+// tlsPair makes the pair for TLS of certificates and the first key.
+func tlsPair(certs []*material.Certificate, keys []ownKey) (*tls.Certificate, error) {
+	if len(certs) == 0 {
+		return nil, errors.New("comm: the certificate bundle holds no certificate")
 	}
-}
-
-// parseSM2Cert returns the certificate if its key is on the SM2 curve, else nil.
-func parseSM2Cert(der []byte) *smx509.Certificate {
-	cert, err := gmx509.ParseCertificateSM(der)
+	if len(keys) == 0 {
+		return nil, errors.New("comm: TLS part of the certificate bundle: there is no private key for it")
+	}
+	chain, err := material.Chain(certs, keys[0].key)
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("comm: TLS part of the certificate bundle: %w", err)
 	}
-	if pub, ok := cert.PublicKey.(*ecdsa.PublicKey); !ok || !sm2.IsSM2PublicKey(pub) {
-		return nil
+	pair, err := stdPair(material.EncodeCertificates(chain), keys[0].text)
+	if err != nil {
+		return nil, fmt.Errorf("comm: TLS part of the certificate bundle: %w", err)
 	}
-	return cert
+	return &pair, nil
 }
 
-// takeSM2Keys separates the SM2 private keys of a bundle from its other blocks.
-func takeSM2Keys(bundle []byte) (keys []*pem.Block, rest []byte) {
-	for {
-		var block *pem.Block
-		if block, bundle = pem.Decode(bundle); block == nil {
-			return keys, rest
-		}
-		if sm2PublicOf(block) != nil {
-			keys = append(keys, block)
-			continue
-		}
-		rest = append(rest, pem.EncodeToMemory(block)...)
-	}
-}
-
-// sm2PublicOf returns the public half of an SM2 key, or of the reference to one in a device, else nil.
-func sm2PublicOf(block *pem.Block) *ecdsa.PublicKey {
-	if block.Type == keyd.ReferenceType {
-		if reference, err := keyd.Decode(block); err == nil && gmx509.IsSM2(reference.Public) {
-			return reference.Public.(*ecdsa.PublicKey)
-		}
-		return nil
-	}
-	if key := parseSM2Key(block); key != nil {
-		return &key.PublicKey
-	}
-	return nil
-}
-
-func parseSM2Key(block *pem.Block) *sm2.PrivateKey {
-	if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
-		return nil
-	}
-	if key, err := smx509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
-		priv, _ := key.(*sm2.PrivateKey)
-		return priv
-	}
-	key, _ := smx509.ParseTypedECPrivateKey(block.Bytes)
-	priv, _ := key.(*sm2.PrivateKey)
-	return priv
-}
-
-const (
-	usageSign = smx509.KeyUsageDigitalSignature | smx509.KeyUsageContentCommitment
-	usageEnc  = smx509.KeyUsageKeyEncipherment | smx509.KeyUsageDataEncipherment | smx509.KeyUsageKeyAgreement
-)
-
-// gmPair orders the SM2 certificates of a bundle into a TLCP pair by their key
-// usage and finds the key of each.
-func gmPair(certs []*smx509.Certificate, keys []*pem.Block) (*gmtls.Certificate, error) {
-	var sign, enc *smx509.Certificate
-	var chain [][]byte
+// gmPair orders the SM2 certificates of a bundle into a TLCP pair by their key usage and finds the key of each.
+func gmPair(certs []*material.Certificate, keys []ownKey) (*gmtls.Certificate, error) {
+	var sign, enc *material.Certificate
+	var chain []*material.Certificate
 	for _, cert := range certs {
 		switch {
 		case cert.IsCA:
-			chain = append(chain, cert.Raw)
-		case sign == nil && cert.KeyUsage&usageSign != 0:
+			chain = append(chain, cert)
+		case sign == nil && gmx509.IsPairSigning(cert.Certificate):
 			sign = cert
-		case enc == nil && cert.KeyUsage&usageEnc != 0:
+		case enc == nil && gmx509.IsPairEncryption(cert.Certificate):
 			enc = cert
 		default:
 			return nil, fmt.Errorf("comm: SM2 certificate %q of the bundle is neither the signing certificate (key usage digitalSignature) nor the encryption certificate (keyEncipherment) of one pair, nor a CA", cert.Subject)
@@ -358,26 +387,20 @@ func gmPair(certs []*smx509.Certificate, keys []*pem.Block) (*gmtls.Certificate,
 	if encKey == nil {
 		return nil, fmt.Errorf("comm: the key bundle has no key for the SM2 encryption certificate %q", enc.Subject)
 	}
-	pair, err := gmtls.X509KeyPair(certPEM(sign.Raw), pem.EncodeToMemory(signKey), certPEM(enc.Raw), pem.EncodeToMemory(encKey))
+	pair, err := gmtls.NewCertificate(append([]*material.Certificate{sign}, chain...), signKey, []*material.Certificate{enc}, encKey)
 	if err != nil {
 		return nil, fmt.Errorf("comm: TLCP part of the certificate bundle: %w", err)
 	}
-	pair.Certificate = append(pair.Certificate, chain...)
 	return &pair, nil
 }
 
-func keyOf(cert *smx509.Certificate, keys []*pem.Block) *pem.Block {
-	pub, _ := cert.PublicKey.(*ecdsa.PublicKey)
-	for _, block := range keys {
-		if key := sm2PublicOf(block); key != nil && key.Equal(pub) {
-			return block
+func keyOf(cert *material.Certificate, keys []ownKey) crypto.PrivateKey {
+	for _, key := range keys {
+		if gmx509.CheckKeyPair(cert.Certificate, key.key) == nil {
+			return key.key
 		}
 	}
 	return nil
-}
-
-func certPEM(der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 // gmKey is the PrivateKey of a tls.Certificate that carries a TLCP pair.

@@ -167,6 +167,7 @@ func (d *supportDialer) current() (*clientState, error) {
 			Rand:         gm.Random(),
 			Certificates: pairs.gmCertificates(),
 			RootCAs:      roots.gmPool(),
+			Authorities:  roots.authorities(),
 			ChainCache:   chainCache,
 			CipherSuites: suites,
 			NextProtos:   alpnProtocols,

@@ -45,20 +45,13 @@ func stdPair(certPEM, keyPEM []byte) (tls.Certificate, error) {
 	return pair, nil
 }
 
-// checkDevices asks devices whether they have the keys of the pairs that are
-// said to be there.
-func (p keyPairs) checkDevices() error {
+// checkDevices asks devices whether they have the keys that are said to be
+// there.
+func checkDevices(keys []ownKey) error {
 	ctx, cancel := context.WithTimeout(context.Background(), keyd.DefaultTimeout)
 	defer cancel()
-	var keys []any
-	if p.std != nil {
-		keys = append(keys, p.std.PrivateKey)
-	}
-	if p.gm != nil {
-		keys = append(keys, p.gm.PrivateKey, p.gm.EncPrivateKey)
-	}
 	for _, key := range keys {
-		if key, ok := key.(*keyd.Key); ok {
+		if key, ok := key.key.(*keyd.Key); ok {
 			if err := key.Check(ctx); err != nil {
 				return err
 			}

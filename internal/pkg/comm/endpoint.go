@@ -143,6 +143,7 @@ func (e *endpoint) build(s *sourceState) (*serverState, error) {
 			Certificates:           st.pairs.gmCertificates(),
 			ClientAuth:             gmClientAuth[e.policy.clientAuth()],
 			ClientCAs:              st.roots.gmPool(),
+			Authorities:            st.roots.authorities(),
 			ChainCache:             chainCache,
 			VerifyPeerCertificate:  e.policy.verify,
 			CipherSuites:           gmSuites,

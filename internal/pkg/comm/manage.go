@@ -171,7 +171,11 @@ func Reload(role string) error {
 		if err != nil {
 			return nil, err
 		}
-		return state, state.pairs.checkValidity(s.role, time.Now())
+		now := time.Now()
+		if err := state.pairs.checkValidity(s.role, now); err != nil {
+			return nil, err
+		}
+		return state, s.checkOwn(state, now, true)
 	})
 }
 

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
 	"github.com/hyperledger/fabric/internal/pkg/comm/testpb"
 	"github.com/stretchr/testify/require"
@@ -52,20 +54,42 @@ func (p *pki) node(t testing.TB) Material {
 
 // only returns the material with the certificates of one family.
 func (m Material) only(proto protocol) Material {
-	certs, stdCerts := takeSM2Certs(m.Certificate)
-	keys, stdKeys := takeSM2Keys(m.Key)
-	if proto == protocolTLS {
-		m.Certificate, m.Key = stdCerts, stdKeys
-		return m
+	family := material.Standard
+	if proto == protocolTLCP {
+		family = material.SM2
+	}
+	certs, err := material.Parse("", m.Certificate)
+	if err != nil {
+		panic(err)
+	}
+	keys, err := material.Parse("", m.Key)
+	if err != nil {
+		panic(err)
 	}
 	m.Certificate, m.Key = nil, nil
-	for _, cert := range certs {
-		m.Certificate = append(m.Certificate, certPEM(cert.Raw)...)
+	for _, cert := range certs.Certificates {
+		if cert.Family() == family {
+			m.Certificate = append(m.Certificate, cert.PEM()...)
+		}
 	}
-	for _, key := range keys {
-		m.Key = append(m.Key, pem.EncodeToMemory(key)...)
+	for _, k := range keys.Keys {
+		key, err := k.Open(nil)
+		if err != nil {
+			panic(err)
+		}
+		if material.FamilyOf(key) == family {
+			text, err := gmx509.MarshalPrivateKeyPEM(key, nil)
+			if err != nil {
+				panic(err)
+			}
+			m.Key = append(m.Key, text...)
+		}
 	}
 	return m
+}
+
+func certPEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 func (m Material) options() SecureOptions {

@@ -3,13 +3,15 @@
 package comm
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 
 	"github.com/emmansun/gmsm/smx509"
+
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
 // rootSet is a set of certificate authorities, kept by family. Verification of
@@ -19,37 +21,50 @@ type rootSet struct {
 	gm  []*smx509.Certificate
 }
 
-// parseRoots reads every certificate of a PEM blob that either family can
-// parse and passes over the others, as x509.CertPool.AppendCertsFromPEM does.
-func parseRoots(blob []byte) rootSet {
-	roots, _ := parseRootsStrict(blob)
-	return roots
+// rootsOf sorts certificates by family.
+func rootsOf(certs []*material.Certificate) (roots rootSet, err error) {
+	for _, cert := range certs {
+		if cert.Family() == material.Standard {
+			roots.std = append(roots.std, cert.Certificate)
+			continue
+		}
+		sm, err := gmx509.ParseCertificateSM(cert.Raw)
+		if err != nil {
+			return rootSet{}, fmt.Errorf("%s: %w", cert.File, err)
+		}
+		roots.gm = append(roots.gm, sm)
+	}
+	return roots, nil
 }
 
-// parseRootsStrict is parseRoots with an error for the first certificate that
-// neither family can parse.
-func parseRootsStrict(blob []byte) (roots rootSet, err error) {
-	for n := 1; ; n++ {
-		var block *pem.Block
-		if block, blob = pem.Decode(blob); block == nil {
-			return roots, err
-		}
+// parseRootsStrict reads a PEM blob of certificates, and nothing else.
+func parseRootsStrict(blob []byte) (rootSet, error) {
+	certs, err := material.ParseCertificates("", blob)
+	if err != nil {
+		return rootSet{}, err
+	}
+	return rootsOf(certs)
+}
+
+// parseRoots reads every certificate of a PEM blob that can be read and says what it passes over. It is for roots of channel
+// configurations, where one organisation's fault must not take the others' roots away.
+func parseRoots(blob []byte) rootSet {
+	roots, err := parseRootsStrict(blob)
+	if err == nil {
+		return roots
+	}
+	for block, rest := pem.Decode(blob); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
 			continue
 		}
-		if cert := parseSM2Cert(block.Bytes); cert != nil {
-			roots.gm = append(roots.gm, cert)
-			continue
+		if one, err := parseRootsStrict(pem.EncodeToMemory(block)); err == nil {
+			roots.add(one)
 		}
-		cert, stdErr := x509.ParseCertificate(block.Bytes)
-		if stdErr != nil {
-			if err == nil {
-				err = fmt.Errorf("certificate %d of the PEM data (SHA-256 %x): %w", n, sha256.Sum256(block.Bytes), stdErr)
-			}
-			continue
-		}
-		roots.std = append(roots.std, cert)
 	}
+	if roots.any() {
+		commLogger.Warningf("TLS root CAs: %d certificates of a bundle are used, and others are not: %s", len(roots.std)+len(roots.gm), err)
+	}
+	return roots
 }
 
 func (r rootSet) any() bool { return len(r.std)+len(r.gm) > 0 }
@@ -74,6 +89,17 @@ func (r rootSet) gmPool() *smx509.CertPool {
 		pool.AddCert(cert)
 	}
 	return pool
+}
+
+// authorities returns the SM2 roots in the type of crypto/x509.
+func (r rootSet) authorities() []*x509.Certificate {
+	var all []*x509.Certificate
+	for _, cert := range r.gm {
+		if std, err := gmx509.FromEngine(cert); err == nil { // it was parsed by gmx509
+			all = append(all, std)
+		}
+	}
+	return all
 }
 
 // parseRootBlobs parses a list of PEM blobs. bad holds the indices of those

@@ -69,10 +69,10 @@ func TestStartupRootsAreStrict(t *testing.T) {
 	so.RequireClientCert = true
 	so.ClientRootCAs = [][]byte{slices.Concat(org.gm.CertPEM, certPEM([]byte("garbage")))}
 	_, err := fixedEndpoint(so)
-	require.ErrorContains(t, err, "failed to append client root certificate(s): certificate 2 of the PEM data")
+	require.ErrorContains(t, err, "failed to append client root certificate(s): object 2 (line 13): certificate: x509: malformed certificate")
 	so.ClientRootCAs = [][]byte{[]byte("no PEM at all")}
 	_, err = fixedEndpoint(so)
-	require.ErrorContains(t, err, "no client root certificates found")
+	require.ErrorContains(t, err, "failed to append client root certificate(s): it is neither PEM nor DER")
 }
 
 // TestMixedBlob: one PEM file with roots of both families serves both.

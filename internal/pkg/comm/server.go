@@ -114,9 +114,6 @@ func newEndpoint(addr net.Addr, so SecureOptions, optional tls.ClientAuthType, p
 			if err != nil {
 				return nil, fmt.Errorf("failed to append client root certificate(s): %w", err)
 			}
-			if !roots.any() {
-				return nil, errors.New("no client root certificates found")
-			}
 			e.clientRoots.add(roots)
 		}
 	}

@@ -128,6 +128,9 @@ func NewSource(config SourceConfig) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkOwn(state, time.Now(), false); err != nil {
+		return nil, err
+	}
 	s.state.Store(state)
 
 	registry.mu.Lock()
@@ -216,6 +219,9 @@ func sourceOf(certificate []byte) *Source {
 
 func (s *Source) rememberLocked(state *sourceState) {
 	known := [][]byte{state.material.Certificate}
+	if read := state.material.read; read != nil {
+		known = append(known, read.certFile)
+	}
 	if state.pairs.std != nil {
 		known = append(known, state.pairs.std.Certificate[0])
 	}
@@ -251,26 +257,37 @@ func (s *Source) forgetLocked() {
 	}
 }
 
-// prepare parses and checks material for the given modes.
+// prepare parses material, unless it was parsed as it was read, and checks it for the given modes.
 func (s *Source) prepare(m Material, server ServerMode, client ClientMode) (*sourceState, error) {
 	state := &sourceState{material: m, serverMode: server, clientMode: client, gmSuites: s.suites}
-	if len(m.Certificate) != 0 || len(m.Key) != 0 {
-		var err error
-		if state.pairs, err = splitBundle(m.Certificate, m.Key); err != nil {
-			return nil, fmt.Errorf("comm: certificate of %s: %w", s.role, err)
-		}
-	}
-	var bad []int
-	if state.serverRoots, bad = parseRootBlobs(m.ServerRootCAs); len(bad) != 0 {
-		return nil, fmt.Errorf("comm: server root CAs of %s: no certificate can be parsed in element %d", s.role, bad[0])
-	}
-	if state.clientRoots, bad = parseRootBlobs(m.ClientRootCAs); len(bad) != 0 {
-		return nil, fmt.Errorf("comm: client root CAs of %s: no certificate can be parsed in element %d", s.role, bad[0])
+	if err := s.parse(state); err != nil {
+		return nil, err
 	}
 	if err := checkAgreement(s.role, state.pairs, state.gmSuites); err != nil {
 		return nil, err
 	}
 	return state, s.checkModes(state)
+}
+
+func (s *Source) parse(state *sourceState) (err error) {
+	m := state.material
+	if m.read != nil {
+		state.pairs, state.serverRoots, state.clientRoots = m.read.pairs, m.read.serverRoots, m.read.clientRoots
+		return nil
+	}
+	if len(m.Certificate) != 0 || len(m.Key) != 0 {
+		if state.pairs, err = splitBundle(m.Certificate, m.Key); err != nil {
+			return fmt.Errorf("comm: certificate of %s: %w", s.role, err)
+		}
+	}
+	var bad []int
+	if state.serverRoots, bad = parseRootBlobs(m.ServerRootCAs); len(bad) != 0 {
+		return fmt.Errorf("comm: server root CAs of %s: no certificate can be parsed in element %d", s.role, bad[0])
+	}
+	if state.clientRoots, bad = parseRootBlobs(m.ClientRootCAs); len(bad) != 0 {
+		return fmt.Errorf("comm: client root CAs of %s: no certificate can be parsed in element %d", s.role, bad[0])
+	}
+	return nil
 }
 
 // checkModes refuses a mode for which a certificate is missing. A role that

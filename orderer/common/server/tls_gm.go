@@ -3,6 +3,8 @@
 package server
 
 import (
+	"errors"
+
 	"github.com/hyperledger/fabric/bccsp/sw"
 	"github.com/hyperledger/fabric/common/fabhttp"
 	"github.com/hyperledger/fabric/common/flogging"
@@ -34,6 +36,7 @@ func initializeServerConfig(conf *localconfig.TopLevel, metricsProvider metrics.
 	}
 	t := conf.General.TLS
 	files := generalFiles(t)
+	files.ServerRootCAs = t.RootCAs
 	if t.ClientAuthRequired {
 		files.ClientRootCAs = t.ClientRootCAs
 	}
@@ -71,6 +74,7 @@ func newClusterServer(address string, config *comm.ServerConfig, conf *localconf
 			EncKey:        c.GMServerEncPrivateKey,
 			GMKeyPassword: conf.General.TLS.GMKeyPasswordFile,
 			ClientRootCAs: c.RootCAs,
+			ConfigKeys:    configKeys(conf),
 		}.Load,
 		ServerMode:     listenerMode(c.Mode),
 		ModeKey:        "General.Cluster.Mode",
@@ -101,6 +105,7 @@ func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfi
 		files.EncCert, files.EncKey = c.GMClientEncCertificate, c.GMClientEncPrivateKey
 	}
 	files.ServerRootCAs = c.RootCAs
+	files.ConfigKeys = configKeys(conf)
 	mode := comm.ClientTLS
 	if t.ClientMode == string(comm.ClientGM) {
 		mode = comm.ClientGM
@@ -127,10 +132,12 @@ func reuseListener(conf *localconfig.TopLevel) bool {
 
 // attachSource puts live material into the options: pairs, roots and modes as the files have them now, and after a reload
 // as they have them then. Roots of the options that came from the same files are dropped, or a root that a reload removes
-// would stay trusted. Without SM2 pairs a failure is left for the listener or dialer to report, as in stock Fabric.
+// would stay trusted. A file of roots that cannot be read stops the orderer. Without SM2 pairs any other failure is left for
+// the listener or dialer to report, as in stock Fabric.
 func attachSource(opts *comm.SecureOptions, config comm.SourceConfig, hasGM bool) {
 	source, err := comm.NewSource(config)
-	if err != nil && (hasGM || len(config.GMCipherSuites) > 0) {
+	var roots *comm.RootsError
+	if err != nil && (hasGM || len(config.GMCipherSuites) > 0 || errors.As(err, &roots)) {
 		logger.Fatalf("Failed to set up TLS of %s: %s", config.Role, err)
 	}
 	if err != nil {
@@ -200,7 +207,43 @@ func generalFiles(t localconfig.TLS) comm.Files {
 		EncKey:   t.GMEncPrivateKey,
 
 		GMKeyPassword: t.GMKeyPasswordFile,
+		ConfigKeys:    sectionKeys(comm.Files{}, "General.TLS", t).ConfigKeys,
 	}
+}
+
+// sectionKeys names the keys of a section that give files.
+func sectionKeys(f comm.Files, section string, t localconfig.TLS) comm.Files {
+	f = f.Named(
+		section+".GMSignCertificate", t.GMSignCertificate, section+".GMSignPrivateKey", t.GMSignPrivateKey,
+		section+".GMEncCertificate", t.GMEncCertificate, section+".GMEncPrivateKey", t.GMEncPrivateKey,
+		section+".GMKeyPasswordFile", t.GMKeyPasswordFile,
+		section+".Certificate", t.Certificate, section+".PrivateKey", t.PrivateKey,
+	)
+	for _, file := range t.RootCAs {
+		f = f.Named(section+".RootCAs", file)
+	}
+	for _, file := range t.ClientRootCAs {
+		f = f.Named(section+".ClientRootCAs", file)
+	}
+	return f
+}
+
+// configKeys names the keys of General.Cluster, and of General.TLS behind them, that give files.
+func configKeys(conf *localconfig.TopLevel) map[string]string {
+	c := conf.General.Cluster
+	const section = "General.Cluster."
+	f := comm.Files{}.Named(
+		section+"GMClientSignCertificate", c.GMClientSignCertificate, section+"GMClientSignPrivateKey", c.GMClientSignPrivateKey,
+		section+"GMClientEncCertificate", c.GMClientEncCertificate, section+"GMClientEncPrivateKey", c.GMClientEncPrivateKey,
+		section+"GMServerSignCertificate", c.GMServerSignCertificate, section+"GMServerSignPrivateKey", c.GMServerSignPrivateKey,
+		section+"GMServerEncCertificate", c.GMServerEncCertificate, section+"GMServerEncPrivateKey", c.GMServerEncPrivateKey,
+		section+"ClientCertificate", c.ClientCertificate, section+"ClientPrivateKey", c.ClientPrivateKey,
+		section+"ServerCertificate", c.ServerCertificate, section+"ServerPrivateKey", c.ServerPrivateKey,
+	)
+	for _, file := range c.RootCAs {
+		f = f.Named(section+"RootCAs", file)
+	}
+	return sectionKeys(f, "General.TLS", conf.General.TLS).ConfigKeys
 }
 
 // newOperationsSystem adds the endpoint that shows and switches TLS modes, and makes SIGHUP reload the certificates. The
@@ -215,7 +258,7 @@ func newOperationsSystem(ops localconfig.Operations, metrics localconfig.Metrics
 	}
 	statsd := operations.Statsd(metrics.Statsd)
 	system := operations.NewSystem(operations.Options{
-		Options: httpOptions(roleOperations, "Operations.TLS.Mode", ops.ListenAddress, ops.TLS),
+		Options: httpOptions(roleOperations, "Operations.TLS", ops.ListenAddress, ops.TLS),
 		Metrics: operations.MetricsOptions{Provider: metrics.Provider, Statsd: &statsd},
 		Version: metadata.Version,
 	})
@@ -231,10 +274,10 @@ func newOperationsSystem(ops localconfig.Operations, metrics localconfig.Metrics
 //
 //fork:replace gm: the admin server serves TLCP
 func newAdminServer(admin localconfig.Admin) *fabhttp.Server {
-	return fabhttp.NewServer(httpOptions(roleAdmin, "Admin.TLS.Mode", admin.ListenAddress, admin.TLS))
+	return fabhttp.NewServer(httpOptions(roleAdmin, "Admin.TLS", admin.ListenAddress, admin.TLS))
 }
 
-func httpOptions(role, modeKey, address string, t localconfig.TLS) fabhttp.Options {
+func httpOptions(role, section, address string, t localconfig.TLS) fabhttp.Options {
 	return fabhttp.Options{
 		Logger:        flogging.MustGetLogger(role),
 		ListenAddress: address,
@@ -246,7 +289,9 @@ func httpOptions(role, modeKey, address string, t localconfig.TLS) fabhttp.Optio
 			ClientCACertFiles:  t.ClientRootCAs,
 			Role:               role,
 			Mode:               t.Mode,
-			ModeKey:            modeKey,
+			ModeKey:            section + ".Mode",
+			RootCACertFiles:    t.RootCAs,
+			ConfigKeys:         sectionKeys(comm.Files{}, section, t).ConfigKeys,
 			GMSignCertFile:     t.GMSignCertificate,
 			GMSignKeyFile:      t.GMSignPrivateKey,
 			GMEncCertFile:      t.GMEncCertificate,

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"crypto/x509"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/stretchr/testify/require"
+)
+
+// caseName is the name of a file as other tools have made it; base/peer/tls holds the files of a good peer.
+func caseName(name string) string {
+	return filepath.Join("../../../common/crypto/material/testdata/cases", name)
+}
+
+// baseFiles are the files of the good peer, with those of a case in their places.
+func baseFiles(cases map[string]string) Files {
+	name := func(file string) string {
+		if other := cases[file]; other != "" {
+			return caseName(other)
+		}
+		return caseName("base/peer/tls/" + file)
+	}
+	f := Files{
+		SignCert: name("server-sign.crt"), SignKey: name("server-sign.key"),
+		EncCert: name("server-enc.crt"), EncKey: name("server-enc.key"),
+		ServerRootCAs: []string{name("gm-ca.crt")},
+	}
+	f.ConfigKeys = map[string]string{
+		f.SignCert: "tls.signCert", f.SignKey: "tls.signKey", f.EncCert: "tls.encCert", f.EncKey: "tls.encKey", f.ServerRootCAs[0]: "tls.root",
+	}
+	return f
+}
+
+// TestFilesOfCases: each fault is told by the configuration key, the file and the parser's own reason.
+func TestFilesOfCases(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		say   []string
+	}{
+		"bad name":        {map[string]string{"server-sign.crt": "tlcp-files/bad-name.crt"}, []string{"tls.signCert: ", "bad-name.crt: certificate: x509: "}},
+		"negative serial": {map[string]string{"server-enc.crt": "tlcp-files/negative-serial.crt"}, []string{"tls.encCert: ", "negative-serial.crt: certificate: x509: negative serial number"}},
+		"P-256":           {map[string]string{"server-sign.crt": "tlcp-files/p256.crt"}, []string{"tls.signCert: ", "p256.crt: x509: the certificate's key is ECDSA P-256", "server-sign.key"}},
+		"no KeyUsage":     {map[string]string{"server-sign.crt": "no-keyusage/server-sign.crt", "server-enc.crt": "no-keyusage/server-enc.crt"}, []string{"tls.signCert: ", "no KeyUsage", "no-keyusage/server-sign.crt"}},
+		"encrypted key":   {map[string]string{"server-enc.key": "gmssl3-keys/enc.key"}, []string{"tls.encKey: ", "gmssl3-keys/enc.key: ", "encrypted", "keyPassword"}},
+		"envelope":        {map[string]string{"server-enc.key": "enveloped-keys/enveloped.der"}, []string{"tls.encKey: ", "SM2EnvelopedKey", "gmtls key"}},
+		"CFCA":            {map[string]string{"server-enc.key": "enveloped-keys/cfca.sm2"}, []string{"tls.encKey: ", "CFCA", "gmtls key"}},
+		"absent":          {map[string]string{"server-enc.key": "none.key"}, []string{"tls.encKey: ", "none.key: no such file"}},
+		"a key as a root": {map[string]string{"gm-ca.crt": "base/gm-ca.key"}, []string{"tls.root: ", "gm-ca.key: it is a private key"}},
+		"trusted root":    {map[string]string{"gm-ca.crt": "identity-ca/trusted-label.crt"}, []string{"tls.root: ", "TRUSTED CERTIFICATE"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := baseFiles(c.files).Load()
+			for _, say := range c.say {
+				require.ErrorContains(t, err, say)
+			}
+		})
+	}
+	for name, c := range map[string]struct {
+		files map[string]string
+		roots int
+	}{
+		"good":             {nil, 1},
+		"DER":              {map[string]string{"server-sign.crt": "tlcp-files/der.crt"}, 1},
+		"compressed point": {map[string]string{"server-sign.key": "key-forms/sign-compressed.key"}, 1},
+		"one file":         {map[string]string{"server-sign.crt": "one-file/both.pem", "server-sign.key": "one-file/both.pem"}, 1},
+		"roots are joined": {map[string]string{"gm-ca.crt": "root-bundle/joined.pem"}, 3},
+		"several of these": {map[string]string{"server-sign.crt": "one-file/both.pem", "server-sign.key": "key-forms/sign-compressed.key", "gm-ca.crt": "root-bundle/joined.pem"}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := baseFiles(c.files).Load()
+			require.NoError(t, err)
+			require.Len(t, m.read.serverRoots.gm, c.roots)
+			again, err := splitBundle(m.Certificate, m.Key) // upstream's signatures carry it as bytes
+			require.NoError(t, err)
+			require.Equal(t, m.read.pairs.gm.Certificate, again.gm.Certificate)
+		})
+	}
+}
+
+// TestOwnPairIsJudgedAsByAPeer: what every peer refuses is refused at start and at a reload, and then what was good stays.
+func TestOwnPairIsJudgedAsByAPeer(t *testing.T) {
+	org, other := newPKI(t), newPKI(t)
+	good := org.node(t)
+	for name, c := range map[string]struct {
+		pair  func() Material
+		say   string
+		roots [][]byte
+	}{
+		"two subjects": {func() Material {
+			a, b := org.gm.NewPair(t, "127.0.0.1"), org.gm.NewPair(t, "127.0.0.1")
+			a.EncCert, a.EncKey = b.EncCert, b.EncKey
+			return pairMaterial(a)
+		}, "differ in subject or issuer", org.roots()},
+		"two issuers": {func() Material {
+			a, b := org.gm.NewPair(t, "127.0.0.1"), other.gm.NewPair(t, "127.0.0.1")
+			a.EncCert, a.EncKey = b.EncCert, b.EncKey
+			return pairMaterial(a)
+		}, "differ in subject or issuer", slices.Concat(org.roots(), other.roots())},
+		"clientAuth alone": {func() Material { return pairMaterial(org.gm.NewPairFor(t, x509.ExtKeyUsageClientAuth, "127.0.0.1")) }, "incompatible key usage", org.roots()},
+		"another root":     {func() Material { return pairMaterial(other.gm.NewPair(t, "127.0.0.1")) }, "under its own server root CAs", org.roots()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bad := c.pair()
+			bad.ServerRootCAs = c.roots
+			config := SourceConfig{Role: t.Name(), Load: fixed(bad), ServerMode: ModeGM, ModeKey: "mode"}
+			_, err := NewSource(config)
+			require.ErrorContains(t, err, "peers would refuse the TLCP pair of "+config.Role)
+			require.ErrorContains(t, err, c.say)
+
+			material := &changing{m: good}
+			config.Load = material.load
+			source := newTestSource(t, config)
+			so := good.options()
+			so.Source = source
+			srv, _ := startServer(t, so)
+			dial := SecureOptions{UseTLS: true, ServerRootCAs: org.roots(), ClientMode: ClientGM}
+			material.set(bad, nil)
+			require.ErrorContains(t, source.Reload(), c.say)
+			require.NoError(t, try(t, srv.Address(), dial), "the old pair stays in use")
+
+			next := org.node(t)
+			material.set(next, nil)
+			require.NoError(t, source.Reload())
+			require.NoError(t, try(t, srv.Address(), dial))
+		})
+	}
+}
+
+func pairMaterial(p gmtlstest.Pair) Material {
+	certs, keys := p.Bundle(nil, nil)
+	return Material{Certificate: certs, Key: keys}
+}
+
+// TestOwnPairWithoutRoots: without a root at hand the chain cannot be checked, and the rest is.
+func TestOwnPairWithoutRoots(t *testing.T) {
+	org := newPKI(t)
+	m := pairMaterial(org.gm.NewPair(t, "127.0.0.1"))
+	newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(m), ServerMode: ModeGM})
+	_, err := NewSource(SourceConfig{Role: t.Name(), Load: fixed(pairMaterial(org.gm.NewPairFor(t, x509.ExtKeyUsageClientAuth, "127.0.0.1"))), ServerMode: ModeGM})
+	require.ErrorContains(t, err, "incompatible key usage")
+	// Dialers are judged by their peers, which may ask for no certificate; among orderers they always do.
+	server := pairMaterial(org.gm.NewPairFor(t, x509.ExtKeyUsageServerAuth, "127.0.0.1"))
+	newTestSource(t, SourceConfig{Role: t.Name() + " dials", Load: fixed(server), ClientMode: ClientGM})
+	_, err = NewSource(SourceConfig{Role: t.Name() + " orders", Load: fixed(server), ClientMode: ClientGM, RedialForCertificate: true})
+	require.ErrorContains(t, err, "incompatible key usage")
+}
+
+// TestReloadJudgesTLS: a certificate for TLS that peers would refuse does not take the place of one that they accept.
+func TestReloadJudgesTLS(t *testing.T) {
+	org, other := newPKI(t), newPKI(t)
+	material := &changing{m: org.node(t).only(protocolTLS)}
+	source := newTestSource(t, SourceConfig{Role: t.Name(), Load: material.load, ServerMode: ModeTLS})
+	bad := other.node(t).only(protocolTLS)
+	bad.ServerRootCAs = org.roots()
+	material.set(bad, nil)
+	require.ErrorContains(t, source.Reload(), "peers would refuse the TLS certificate")
+	material.set(org.node(t).only(protocolTLS), nil)
+	require.NoError(t, source.Reload())
+}
