@@ -39,18 +39,15 @@ func TestPairInDevice(t *testing.T) {
 		ServerRootCAs: []string{gmtlstest.WriteFile(t, dir, "ca.crt", org.gm.CertPEM)},
 	}
 	config := SourceConfig{Role: "device", Load: files.Load, ServerMode: ModeGM, ClientMode: ClientGM}
-	source, err := NewSource(config)
-	require.NoError(t, err)
-	pairs := source.state.Load().pairs
+	pairs := newTestSource(t, config).state.Load().pairs
 	require.IsType(t, &keyd.Key{}, pairs.gm.PrivateKey)
 	require.False(t, gmtls.CanAgree(pairs.gm.EncPrivateKey))
 
 	config.GMCipherSuites = []string{"ECDHE_SM4_GCM_SM3"}
-	_, err = NewSource(config)
+	_, err := NewSource(config)
 	require.ErrorContains(t, err, "need the encryption key in software")
 	config.GMCipherSuites = []string{"ECDHE_SM4_GCM_SM3", "ECC_SM4_GCM_SM3"}
-	_, err = NewSource(config)
-	require.NoError(t, err)
+	newTestSource(t, config)
 
 	// A device that has another key there.
 	other := keydtest.Must(d.Reference("sdf:device=hsm;index=1;usage=encrypt", sign))(t)
