@@ -15,7 +15,7 @@ import (
 func TestKitsImportNothingOfFabric(t *testing.T) {
 	const fabric = "github.com/hyperledger/fabric"
 	ours := []string{fabric + "/pkg/"}
-	for _, name := range []string{"gmtls", "gmx509", "material", "sm2table", "sm3", "sm4"} {
+	for _, name := range []string{"gmtls", "gmx509", "keyd", "material", "sm2table", "sm3", "sm4"} {
 		ours = append(ours, fabric+"/common/crypto/"+name)
 	}
 	for _, kit := range []string{"./gmshim/...", "./gmgateway/...", "../examples/...", "../integration/chaincode/..."} {

@@ -68,13 +68,12 @@ func certificatesIn(raw []byte) [][]byte {
 
 // roleOf tells apart the certificates that one node has in one role.
 func roleOf(cert *x509.Certificate, role string) string {
-	signs := cert.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) != 0
 	switch {
 	case cert.IsCA:
 		return role + " CA"
 	case !x509.IsSM2(cert.PublicKey) || cert.KeyUsage == 0:
 		return role
-	case signs:
+	case x509.IsPairSigning(cert):
 		return role + " SM2"
 	default:
 		return role + " SM2 encryption"

@@ -11,7 +11,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
 // Flag is the only argument with which a node's binary checks health instead of doing its work.
@@ -172,26 +172,19 @@ func (s Service) pair() (*gmtls.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("password of the TLCP keys: %w", err)
 	}
-	var texts [4][]byte
-	for i, path := range []string{s.SignCertificate, s.SignPrivateKey, s.EncCertificate, s.EncPrivateKey} {
-		if texts[i], err = gmx509.ReadKeyFile(path, password); err != nil {
-			return nil, err
-		}
-	}
-	pair, err := gmtls.X509KeyPair(texts[0], texts[1], texts[2], texts[3])
+	pair, err := gmtls.LoadEncryptedX509KeyPair(s.SignCertificate, s.SignPrivateKey, s.EncCertificate, s.EncPrivateKey, password)
 	return &pair, err
 }
 
-// leaf reads the first certificate of a PEM file, in DER.
-func leaf(file string) ([]byte, error) {
-	data, err := os.ReadFile(file)
+// leaf reads the node's own certificate, in DER, from a file that may hold its chain.
+func leaf(name string) ([]byte, error) {
+	file, err := material.Read(name)
 	if err != nil {
 		return nil, fmt.Errorf("certificate of the operations service: %w", err)
 	}
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == "CERTIFICATE" {
-			return block.Bytes, nil
-		}
+	chain, err := file.Chain(nil)
+	if err != nil {
+		return nil, fmt.Errorf("certificate of the operations service: %w", err)
 	}
-	return nil, fmt.Errorf("certificate of the operations service: no certificate in %s", file)
+	return chain[0].Raw, nil
 }

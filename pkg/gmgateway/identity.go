@@ -7,7 +7,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/pem"
 	"errors"
 	"fmt"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/hyperledger/fabric-gateway/pkg/identity"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
 // Signer signs for one identity. Hash and Sign are what client.WithHash and client.WithSign take, and belong together:
@@ -29,23 +29,27 @@ type Signer struct {
 	Sign identity.Sign
 }
 
-// NewIdentity makes the client identity of an X.509 certificate in PEM, whose key is on the SM2 curve or of any kind
+// NewIdentity makes the client identity of an X.509 certificate, in the forms that package material reads, whose key is on the SM2 curve or of any kind
 // that Fabric knows.
 func NewIdentity(mspID string, certificate []byte) (*identity.X509Identity, error) {
 	if mspID == "" {
 		return nil, errors.New("gmgateway: the MSP id is empty")
 	}
-	cert, err := gmx509.ParseCertificatePEM(certificate)
+	file, err := material.Parse("certificate", certificate)
 	if err != nil {
-		return nil, fmt.Errorf("gmgateway: certificate: %w", err)
+		return nil, fmt.Errorf("gmgateway: %w", err)
 	}
-	return identity.NewX509Identity(mspID, cert)
+	chain, err := file.Chain(nil)
+	if err != nil {
+		return nil, fmt.Errorf("gmgateway: %w", err)
+	}
+	return identity.NewX509Identity(mspID, chain[0].Certificate)
 }
 
-// NewSigner makes the signer of a private key in PEM (PKCS #8 or SEC 1, not encrypted): SM2, ECDSA or Ed25519; or of
-// the reference to an SM2 or ECDSA key in a device (package keyd).
+// NewSigner makes the signer of a private key, in the forms that package material reads and not encrypted: SM2, ECDSA or Ed25519;
+// or of the reference to an SM2 or ECDSA key in a device (package keyd).
 func NewSigner(privateKey []byte) (*Signer, error) {
-	key, err := parsePrivateKey(privateKey)
+	key, err := parsePrivateKey("private key", privateKey)
 	if err != nil {
 		return nil, err
 	}
@@ -72,31 +76,19 @@ func newSigner(key crypto.PrivateKey) (*Signer, error) {
 	}
 }
 
-func parsePrivateKey(text []byte) (crypto.PrivateKey, error) {
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == "EC PARAMETERS" { // openssl writes this block in front of a SEC 1 key
-			continue
-		}
-		if block.Type == keyd.ReferenceType {
-			reference, err := keyd.Decode(block)
-			if err != nil {
-				return nil, fmt.Errorf("gmgateway: %w", err)
-			}
-			return keyd.NewKey(reference)
-		}
-		if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
-			return nil, errors.New("gmgateway: the private key is encrypted: decrypt it first, say with openssl pkcs8 -in FILE -out FILE2")
-		}
-		if block.Type != "PRIVATE KEY" && block.Type != "EC PRIVATE KEY" {
-			return nil, fmt.Errorf("gmgateway: PEM of type %s is not a private key", block.Type)
-		}
-		key, err := gmx509.ParsePrivateKey(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("gmgateway: private key: %w", err)
-		}
-		return key, nil
+func parsePrivateKey(name string, text []byte) (crypto.PrivateKey, error) {
+	file, err := material.Parse(name, text)
+	if err != nil {
+		return nil, fmt.Errorf("gmgateway: %w", err)
 	}
-	return nil, errors.New("gmgateway: the private key is not PEM")
+	key, err := file.PrivateKey(nil)
+	if errors.Is(err, gmx509.ErrNoPassword) {
+		return nil, fmt.Errorf("gmgateway: %s is encrypted: decrypt it first, say with openssl pkcs8 -in FILE -out FILE2", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("gmgateway: %w", err)
+	}
+	return key, nil
 }
 
 // identity reads the certificate and the key of the profile's client and checks that they belong together.
@@ -109,18 +101,19 @@ func (p *Profile) identity() (*identity.X509Identity, *Signer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	cert, err := gmx509.ParseCertificatePEM(certPEM)
+	file, err := material.Parse("client.identity.cert", certPEM)
 	if err != nil {
-		return nil, nil, fmt.Errorf("gmgateway: client.identity.cert: %w", err)
+		return nil, nil, fmt.Errorf("gmgateway: %w", err)
 	}
-	key, err := parsePrivateKey(keyPEM)
+	key, err := parsePrivateKey("client.identity.key", keyPEM)
 	if err != nil {
-		return nil, nil, fmt.Errorf("client.identity.key: %w", err)
+		return nil, nil, err
 	}
-	if err := gmx509.CheckKeyPair(cert, key); err != nil {
+	chain, err := file.Chain(key)
+	if err != nil {
 		return nil, nil, fmt.Errorf("gmgateway: client.identity.key and client.identity.cert do not belong together: %w", err)
 	}
-	id, err := identity.NewX509Identity(p.Organizations[p.Client.Organization].MSPID, cert)
+	id, err := identity.NewX509Identity(p.Organizations[p.Client.Organization].MSPID, chain[0].Certificate)
 	if err != nil {
 		return nil, nil, fmt.Errorf("gmgateway: client.identity.cert: %w", err)
 	}

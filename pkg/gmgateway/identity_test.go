@@ -124,14 +124,14 @@ func TestRefusedKeys(t *testing.T) {
 		Type: "EC PRIVATE KEY", Bytes: []byte{1}, Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"},
 	})
 	for want, key := range map[string][]byte{
-		"not PEM":                            []byte("key"),
-		"type CERTIFICATE":                   leaf.CertPEM,
-		"rsa.PrivateKey":                     pemOf("PRIVATE KEY", rsaDER),
-		"encrypted":                          encrypted,
-		"is encrypted: decrypt it first":     pemOf("ENCRYPTED PRIVATE KEY", []byte{1}),
-		"private key: ":                      pemOf("PRIVATE KEY", []byte{1, 2, 3}),
-		"the private key is not PEM":         pemOf("EC PARAMETERS", []byte{6, 0}),
-		"PEM of type RSA PRIVATE KEY is not": pemOf("RSA PRIVATE KEY", []byte{1}),
+		"private key: it is neither PEM nor DER":    []byte("key"),
+		"it holds a certificate and no private key": leaf.CertPEM,
+		"rsa.PrivateKey":                 pemOf("PRIVATE KEY", rsaDER),
+		"encrypted":                      encrypted,
+		"is encrypted: decrypt it first": pemOf("ENCRYPTED PRIVATE KEY", []byte{1}),
+		"private key: x509: ":            pemOf("PRIVATE KEY", []byte{1, 2, 3}),
+		"private key: it holds nothing but curve param": pemOf("EC PARAMETERS", []byte{6, 0}),
+		"its label is \"FOO PRIVATE KEY\"":              pemOf("FOO PRIVATE KEY", []byte{1}),
 	} {
 		_, err := NewSigner(key)
 		require.ErrorContains(t, err, want)

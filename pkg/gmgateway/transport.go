@@ -4,7 +4,6 @@ package gmgateway
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,17 +25,17 @@ func (p *Profile) transport(name string, peer Peer) (credentials.TransportCreden
 	}
 	serverName := peer.GRPCOptions.TargetNameOverride
 	if p.Client.TLS.Mode == ModeTLS {
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(bundle) {
-			return nil, nil, fmt.Errorf("gmgateway: %s: no certificate that TLS can use", field)
+		pool, err := roots.Standard(field, bundle)
+		if err != nil {
+			return nil, nil, fmt.Errorf("gmgateway: %w", err)
 		}
 		return p.tls(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool, ServerName: serverName})
 	}
-	pool, err := roots.SM2(bundle)
+	trusted, err := roots.SM2(field, bundle)
 	if err != nil {
-		return nil, nil, fmt.Errorf("gmgateway: %s: %w", field, err)
+		return nil, nil, fmt.Errorf("gmgateway: %w", err)
 	}
-	return p.tlcp(&gmtls.Config{RootCAs: pool, ServerName: serverName, ChainCache: gmtls.NewChainCache(1)})
+	return p.tlcp(&gmtls.Config{RootCAs: trusted.Pool, Authorities: trusted.Authorities, ServerName: serverName, ChainCache: gmtls.NewChainCache(1)})
 }
 
 // tls adds the client certificate of the profile.
@@ -53,9 +52,9 @@ func (p *Profile) tls(config *tls.Config) (credentials.TransportCredentials, []b
 	if err != nil {
 		return nil, nil, err
 	}
-	pair, err := tls.X509KeyPair(cert, key)
+	pair, err := roots.TLSPair("client.tls.cert", cert, "client.tls.key", key)
 	if err != nil {
-		return nil, nil, fmt.Errorf("gmgateway: client.tls.cert and client.tls.key: %w", err)
+		return nil, nil, fmt.Errorf("gmgateway: %w", err)
 	}
 	config.Certificates = []tls.Certificate{pair}
 	return credentials.NewTLS(config), pair.Certificate[0], nil

@@ -4,8 +4,6 @@ package gmshim
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
@@ -18,9 +16,9 @@ import (
 // tlsCredentials builds those of the stock server: TLS 1.2 or later, no tickets, client certificates demanded when
 // there are roots to check them against.
 func tlsCredentials(props *shim.TLSProperties) (credentials.TransportCredentials, error) {
-	pair, err := tls.X509KeyPair(props.Cert, props.Key)
+	pair, err := roots.TLSPair("CHAINCODE_TLS_CERT", props.Cert, "CHAINCODE_TLS_KEY", props.Key)
 	if err != nil {
-		return nil, fmt.Errorf("gmshim: TLS certificate and key (CHAINCODE_TLS_CERT, CHAINCODE_TLS_KEY): %w", err)
+		return nil, fmt.Errorf("gmshim: TLS certificate and key: %w", err)
 	}
 	config := &tls.Config{
 		MinVersion:             tls.VersionTLS12,
@@ -28,9 +26,8 @@ func tlsCredentials(props *shim.TLSProperties) (credentials.TransportCredentials
 		SessionTicketsDisabled: true,
 	}
 	if len(props.ClientCACerts) > 0 {
-		config.ClientCAs = x509.NewCertPool()
-		if !config.ClientCAs.AppendCertsFromPEM(props.ClientCACerts) {
-			return nil, errors.New("gmshim: no certificate that TLS can use among the client roots (CHAINCODE_CLIENT_CA_CERT)")
+		if config.ClientCAs, err = roots.Standard("CHAINCODE_CLIENT_CA_CERT", props.ClientCACerts); err != nil {
+			return nil, fmt.Errorf("gmshim: client roots: %w", err)
 		}
 		config.ClientAuth = tls.RequireAndVerifyClientCert
 	}
@@ -50,9 +47,11 @@ func tlcpCredentials(props *TLCPProperties) (credentials.TransportCredentials, e
 		ChainCache:             gmtls.NewChainCache(16), // its clients are a few peers
 	}
 	if len(props.ClientCACerts) > 0 {
-		if config.ClientCAs, err = roots.SM2(props.ClientCACerts); err != nil {
-			return nil, fmt.Errorf("gmshim: client roots (CHAINCODE_CLIENT_CA_CERT): %w", err)
+		trusted, err := roots.SM2("CHAINCODE_CLIENT_CA_CERT", props.ClientCACerts)
+		if err != nil {
+			return nil, fmt.Errorf("gmshim: client roots: %w", err)
 		}
+		config.ClientCAs, config.Authorities = trusted.Pool, trusted.Authorities
 		config.ClientAuth = gmtls.RequireAndVerifyClientCert
 	}
 	return gmcredentials.New(config), nil

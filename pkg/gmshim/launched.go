@@ -4,7 +4,6 @@ package gmshim
 
 import (
 	"context"
-	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/pkg/internal/roots"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -105,40 +105,45 @@ func (l *Launched) Run(ctx context.Context, chaincode shim.Chaincode) error {
 }
 
 func (l *Launched) credentials() (credentials.TransportCredentials, error) {
-	signCert, encCert, err := halves(l.Certificates, "CERTIFICATE")
+	pair, err := l.pair()
 	if err != nil {
-		return nil, fmt.Errorf("gmshim: certificates that the peer gave (CORE_TLS_CLIENT_CERT_FILE): %w", err)
+		return nil, err
 	}
-	signKey, encKey, err := halves(l.Keys, "PRIVATE KEY")
+	trusted, err := roots.SM2(envLaunchedRoot[0], l.RootCACerts)
 	if err != nil {
-		return nil, fmt.Errorf("gmshim: keys that the peer gave (CORE_TLS_CLIENT_KEY_FILE): %w", err)
-	}
-	pair, err := gmtls.X509KeyPair(signCert, signKey, encCert, encKey)
-	if err != nil {
-		return nil, fmt.Errorf("gmshim: TLCP pair that the peer gave: %w", err)
-	}
-	pool, err := roots.SM2(l.RootCACerts)
-	if err != nil {
-		return nil, fmt.Errorf("gmshim: root that the peer gave (CORE_PEER_TLS_ROOTCERT_FILE): %w", err)
+		return nil, fmt.Errorf("gmshim: root that the peer gave: %w", err)
 	}
 	return gmcredentials.New(&gmtls.Config{
 		Certificates:     []gmtls.Certificate{pair},
-		RootCAs:          pool,
+		RootCAs:          trusted.Pool,
+		Authorities:      trusted.Authorities,
 		HandshakeTimeout: handshakeTimeout,
-		ChainCache:       gmtls.NewChainCache(1),
 	}), nil
 }
 
-// halves splits the bundle of a pair, which holds exactly two blocks of the type.
-func halves(bundle []byte, blockType string) (signing, encryption []byte, err error) {
-	var blocks [][]byte
-	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == blockType {
-			blocks = append(blocks, pem.EncodeToMemory(block))
+// pair reads the bundles of the peer, which hold the signing half first and the encryption half second, and nothing else.
+func (l *Launched) pair() (gmtls.Certificate, error) {
+	certs, err := material.Parse(envLaunchedCert[0], l.Certificates)
+	if err != nil {
+		return gmtls.Certificate{}, fmt.Errorf("gmshim: certificates that the peer gave: %w", err)
+	}
+	keys, err := material.Parse(envLaunchedKey[0], l.Keys)
+	if err != nil {
+		return gmtls.Certificate{}, fmt.Errorf("gmshim: keys that the peer gave: %w", err)
+	}
+	if len(certs.Certificates) != 2 || len(keys.Keys) != 2 {
+		return gmtls.Certificate{}, fmt.Errorf("gmshim: want two certificates in %s and two keys in %s, the signing and the encryption half of a TLCP pair, but there are %d and %d: is chaincode.tls.mode of the peer gm?",
+			envLaunchedCert[0], envLaunchedKey[0], len(certs.Certificates), len(keys.Keys))
+	}
+	var opened [2]any
+	for i, key := range keys.Keys {
+		if opened[i], err = key.Open(nil); err != nil {
+			return gmtls.Certificate{}, fmt.Errorf("gmshim: keys that the peer gave: %w", err)
 		}
 	}
-	if len(blocks) != 2 {
-		return nil, nil, fmt.Errorf("want two PEM blocks of type %s, the signing and the encryption half of a TLCP pair, but there are %d: is chaincode.tls.mode of the peer gm?", blockType, len(blocks))
+	pair, err := gmtls.NewCertificate(certs.Certificates[:1], opened[0], certs.Certificates[1:], opened[1])
+	if err != nil {
+		return gmtls.Certificate{}, fmt.Errorf("gmshim: TLCP pair that the peer gave: %w", err)
 	}
-	return blocks[0], blocks[1], nil
+	return pair, nil
 }

@@ -46,13 +46,13 @@ func (s *chaincodeSupport) Register(stream peer.ChaincodeSupport_RegisterServer)
 func launch(t *testing.T) (*gmshim.Launched, *chaincodeSupport) {
 	t.Helper()
 	ca := gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "chaincode CA")
-	pool, err := roots.SM2(ca.CertPEM)
+	trusted, err := roots.SM2("CA", ca.CertPEM)
 	require.NoError(t, err)
 	own := ca.NewPair(t, "127.0.0.1")
 	pair, err := gmtls.X509KeyPair(own.SignCert, own.SignKey, own.EncCert, own.EncKey)
 	require.NoError(t, err)
 	server := grpc.NewServer(grpc.Creds(gmcredentials.New(&gmtls.Config{
-		Certificates: []gmtls.Certificate{pair}, ClientAuth: gmtls.RequireAndVerifyClientCert, ClientCAs: pool,
+		Certificates: []gmtls.Certificate{pair}, ClientAuth: gmtls.RequireAndVerifyClientCert, ClientCAs: trusted.Pool,
 	})))
 	support := &chaincodeSupport{registered: make(chan string, 1)}
 	peer.RegisterChaincodeSupportServer(server, support)

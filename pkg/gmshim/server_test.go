@@ -147,9 +147,9 @@ func (m *material) tlsClient(t *testing.T, own *gmtlstest.Leaf) credentials.Tran
 }
 
 func (m *material) gmClient(t *testing.T, own *gmtlstest.Pair, suites ...uint16) credentials.TransportCredentials {
-	pool, err := roots.SM2(m.gmCA.CertPEM)
+	trusted, err := roots.SM2("CA", m.gmCA.CertPEM)
 	require.NoError(t, err)
-	config := &gmtls.Config{RootCAs: pool, CipherSuites: suites}
+	config := &gmtls.Config{RootCAs: trusted.Pool, CipherSuites: suites}
 	if own != nil {
 		pair, err := gmtls.X509KeyPair(own.SignCert, own.SignKey, own.EncCert, own.EncKey)
 		require.NoError(t, err)

@@ -7,13 +7,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/pem"
-	"os"
+	"slices"
 
 	"github.com/emmansun/gmsm/sm2"
+	"github.com/golang/protobuf/proto"
+	"github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/hyperledger/fabric/bccsp/utils"
-	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/pkg/errors"
 )
 
@@ -28,99 +29,55 @@ type Signer struct {
 }
 
 // NewSigner makes a signer for the certificate and the private key that conf
-// names, SM2 or ECDSA. Both are PEM; the key is PKCS#8, SEC 1 or the reference to
-// a key in a device.
+// names, SM2 or ECDSA. An SM2 identity, and one whose key is in a device, may be
+// in any form that package material reads; of others PEM with PKCS#8 or SEC 1.
 //
 //fork:wrap gm: SM2 identities; certificate and key must belong together
 func NewSigner(conf Config) (*Signer, error) {
-	device, err := readReference(conf.KeyPath)
+	certs, certErr := material.Read(conf.IdentityPath)
+	keys, keyErr := material.Read(conf.KeyPath)
+	if !isOurs(certs, keys) {
+		return upstreamNewSigner(conf)
+	}
+	for _, err := range []error{certErr, keyErr} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	key, err := keys.PrivateKey(nil)
 	if err != nil {
 		return nil, err
 	}
-	if device != nil && !x509.IsSM2(device.Public()) {
-		return newDeviceSigner(conf, device)
-	}
-	key, cert := readSM2(conf)
-	if device != nil {
-		key = device
-	}
-	if key == nil && cert == nil {
-		return upstreamNewSigner(conf)
-	}
-	switch {
-	case key == nil:
+	sm2Cert := slices.ContainsFunc(certs.Certificates, isSM2)
+	switch sm2Key := material.FamilyOf(key) == material.SM2; {
+	case sm2Cert && !sm2Key:
 		return nil, errors.Errorf("%s is an SM2 certificate, but %s holds no SM2 private key", conf.IdentityPath, conf.KeyPath)
-	case cert == nil:
+	case sm2Key && !sm2Cert:
 		return nil, errors.Errorf("%s is an SM2 private key, but %s holds no SM2 certificate", conf.KeyPath, conf.IdentityPath)
 	}
-	if err := x509.CheckKeyPair(cert, key); err != nil {
+	chain, err := certs.Chain(key)
+	if err != nil {
 		return nil, errors.Wrapf(err, "certificate %s and private key %s", conf.IdentityPath, conf.KeyPath)
 	}
-	creator, err := serializeIdentity(conf.IdentityPath, conf.MSPID)
+	creator, err := proto.Marshal(&msp.SerializedIdentity{Mspid: conf.MSPID, IdBytes: chain[0].PEM()})
 	if err != nil {
 		return nil, errors.WithStack(err)
 	}
-	return &Signer{sm2Key: key, Creator: creator}, nil
+	if device, ok := key.(*keyd.Key); ok && !sm2Cert {
+		return &Signer{ecdsaInDevice: device, Creator: creator}, nil
+	}
+	return &Signer{sm2Key: key.(crypto.Signer), Creator: creator}, nil
 }
 
-// readSM2 returns what is SM2 among the two files of conf. Everything else,
-// unreadable files included, is nil and left to the errors of upstream's path.
-func readSM2(conf Config) (key crypto.Signer, cert *x509.Certificate) {
-	if der := firstBlock(conf.KeyPath); der != nil {
-		if parsed, err := x509.ParsePrivateKey(der); err == nil {
-			if priv, ok := parsed.(*sm2.PrivateKey); ok {
-				key = priv
-			}
-		}
-	}
-	if der := firstBlock(conf.IdentityPath); der != nil {
-		if parsed, err := x509.ParseCertificate(der); err == nil && x509.IsSM2(parsed.PublicKey) {
-			cert = parsed
-		}
-	}
-	return key, cert
-}
+func isSM2(c *material.Certificate) bool { return c.Family() == material.SM2 }
 
-// readReference makes a key of a file that refers to one in a device; nil if the
-// file is another.
-func readReference(file string) (*keyd.Key, error) {
-	raw, err := os.ReadFile(file)
-	if err != nil || !keyd.IsReference(raw) {
-		return nil, nil
+// isOurs reports whether SM2 or a device has a part in the identity. Files that
+// cannot be read are nil.
+func isOurs(certs, keys *material.File) bool {
+	if certs != nil && slices.ContainsFunc(certs.Certificates, isSM2) {
+		return true
 	}
-	key, err := keyd.ParseReference(raw)
-	return key, errors.Wrapf(err, "private key %s", file)
-}
-
-func newDeviceSigner(conf Config, key *keyd.Key) (*Signer, error) {
-	raw, err := os.ReadFile(conf.IdentityPath)
-	if err != nil {
-		return nil, errors.WithStack(err)
-	}
-	cert, err := x509.ParseCertificatePEM(raw)
-	if err != nil {
-		return nil, errors.Wrapf(err, "certificate %s", conf.IdentityPath)
-	}
-	if err := x509.CheckKeyPair(cert, key); err != nil {
-		return nil, errors.Wrapf(err, "certificate %s and private key %s", conf.IdentityPath, conf.KeyPath)
-	}
-	creator, err := serializeIdentity(conf.IdentityPath, conf.MSPID)
-	if err != nil {
-		return nil, errors.WithStack(err)
-	}
-	return &Signer{ecdsaInDevice: key, Creator: creator}, nil
-}
-
-func firstBlock(file string) []byte {
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		return nil
-	}
-	block, _ := pem.Decode(raw)
-	if block == nil {
-		return nil
-	}
-	return block.Bytes
+	return keys != nil && slices.ContainsFunc(keys.Keys, func(k *material.Key) bool { return k.NamesSM2() || k.InDevice() })
 }
 
 // Sign returns the ASN.1 DER signature over msg: SM2 over SM3(Z || msg) with the

@@ -18,6 +18,12 @@ import (
 // LoadX509KeyPair reads a certificate pair from four files, in the forms that
 // package material reads. Two of them may be one file. See NewCertificate.
 func LoadX509KeyPair(signCertFile, signKeyFile, encCertFile, encKeyFile string) (Certificate, error) {
+	return LoadEncryptedX509KeyPair(signCertFile, signKeyFile, encCertFile, encKeyFile, nil)
+}
+
+// LoadEncryptedX509KeyPair is LoadX509KeyPair for keys that may be encrypted
+// with a password.
+func LoadEncryptedX509KeyPair(signCertFile, signKeyFile, encCertFile, encKeyFile string, password []byte) (Certificate, error) {
 	var files [4]*material.File
 	for i, name := range []string{signCertFile, signKeyFile, encCertFile, encKeyFile} {
 		var err error
@@ -25,7 +31,7 @@ func LoadX509KeyPair(signCertFile, signKeyFile, encCertFile, encKeyFile string) 
 			return Certificate{}, fmt.Errorf("gmtls: reading the certificate pair: %w", err)
 		}
 	}
-	return pairOf(files)
+	return pairOf(files, password)
 }
 
 // X509KeyPair is LoadX509KeyPair for the contents of the files. The keys must
@@ -41,15 +47,15 @@ func X509KeyPair(signCert, signKey, encCert, encKey []byte) (Certificate, error)
 			return Certificate{}, fmt.Errorf("gmtls: %w", err)
 		}
 	}
-	return pairOf(files)
+	return pairOf(files, nil)
 }
 
-func pairOf(files [4]*material.File) (Certificate, error) {
+func pairOf(files [4]*material.File, password []byte) (Certificate, error) {
 	var keys [2]crypto.PrivateKey
 	var certs [2][]*material.Certificate
 	for i := range keys {
 		var err error
-		if keys[i], err = files[2*i+1].PrivateKey(nil); err != nil {
+		if keys[i], err = files[2*i+1].PrivateKey(password); err != nil {
 			return Certificate{}, fmt.Errorf("gmtls: %w", err)
 		}
 		if certs[i], err = files[2*i].Chain(keys[i]); err != nil {

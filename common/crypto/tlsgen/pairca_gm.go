@@ -25,7 +25,7 @@ const pairLifetime = 10 * 365 * 24 * time.Hour
 // Key usages of the two certificates of a TLCP pair (GB/T 38636-2020).
 var pairUsages = [2]x509.KeyUsage{
 	x509.KeyUsageDigitalSignature,
-	x509.KeyUsageKeyEncipherment | x509.KeyUsageDataEncipherment | x509.KeyUsageKeyAgreement,
+	gmx509.PairEncryptionUsage,
 }
 
 // pairCA is an SM2 authority that issues TLCP pairs.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/emmansun/gmsm/sm2"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
 // keyFileSuffix marks the private key file in a folder written by cryptogen.
@@ -47,7 +48,7 @@ func GenerateSM2PrivateKey(file string) (*sm2.PrivateKey, error) {
 }
 
 // LoadSigner reads the one private key, SM2 or ECDSA, of a CA folder: the PEM
-// file with PKCS#8 content whose name ends in "_sk". ECDSA keys come back as
+// file whose name ends in "_sk". ECDSA keys come back as
 // an ECDSASigner, which gives low-S signatures. If there is no key, the error
 // is fs.ErrNotExist.
 func LoadSigner(dir string) (crypto.Signer, error) {
@@ -71,18 +72,14 @@ func LoadSigner(dir string) (crypto.Signer, error) {
 	}
 }
 
-func readSigner(file string) (crypto.Signer, error) {
-	raw, err := os.ReadFile(file)
+func readSigner(name string) (crypto.Signer, error) {
+	file, err := material.Read(name)
 	if err != nil {
-		return nil, fmt.Errorf("reading private key: %w", err)
+		return nil, err
 	}
-	block, _ := pem.Decode(raw)
-	if block == nil {
-		return nil, fmt.Errorf("%s: not PEM encoded", file)
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, err := file.PrivateKey(nil)
 	if err != nil {
-		return nil, fmt.Errorf("%s: not an unencrypted PKCS#8 private key: %w", file, err)
+		return nil, err
 	}
 	switch key := key.(type) {
 	case *sm2.PrivateKey:
@@ -90,6 +87,6 @@ func readSigner(file string) (crypto.Signer, error) {
 	case *ecdsa.PrivateKey:
 		return &ECDSASigner{PrivateKey: key}, nil
 	default:
-		return nil, fmt.Errorf("%s: %T is neither an SM2 nor an ECDSA private key", file, key)
+		return nil, fmt.Errorf("%s: %T is neither an SM2 nor an ECDSA private key", name, key)
 	}
 }

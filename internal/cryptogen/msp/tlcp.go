@@ -20,7 +20,7 @@ const (
 	gmCAFile = "gm-ca.crt"
 
 	tlcpSignUsage = x509.KeyUsageDigitalSignature
-	tlcpEncUsage  = x509.KeyUsageKeyEncipherment | x509.KeyUsageDataEncipherment | x509.KeyUsageKeyAgreement
+	tlcpEncUsage  = x509.PairEncryptionUsage
 )
 
 // newIdentityKey makes the private key of an identity that signCA will certify,

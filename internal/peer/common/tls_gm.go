@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/core/config"
 	"github.com/hyperledger/fabric/core/config/tlsconfig"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
@@ -198,16 +199,22 @@ func anyFileSet(prefix string, names ...string) bool {
 	return false
 }
 
-// appendFile adds the content of the file that key names, if it names one, with its keys opened by the password.
+// appendFile adds, in PEM, what the file holds that key names, if it names one, with its keys opened by the password.
 func appendFile(to *bytes.Buffer, key string, password []byte) error {
 	if viper.GetString(key) == "" {
 		return nil
 	}
-	content, err := gmx509.ReadKeyFile(config.GetPath(key), password)
+	file, err := material.Read(config.GetPath(key))
 	if err != nil {
 		return fmt.Errorf("unable to load %s: %w", key, err)
 	}
-	to.Write(content)
-	to.WriteByte('\n')
+	to.Write(material.EncodeCertificates(file.Certificates))
+	for _, k := range file.Keys {
+		_, text, err := k.OpenPEM(password)
+		if err != nil {
+			return fmt.Errorf("unable to load %s: %w", key, err)
+		}
+		to.Write(text)
+	}
 	return nil
 }

@@ -1,35 +1,85 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package roots reads trusted certificates for the kits under pkg.
+// Package roots makes pools of trusted certificates, and pairs for TLS, of what the kits under pkg are given.
 package roots
 
 import (
-	"encoding/pem"
-	"errors"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
 
 	"github.com/emmansun/gmsm/smx509"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
-// SM2 returns the SM2 certificates of a bundle in PEM. Others may stand in it and are left out, since TLCP cannot use
-// them; a bundle without any SM2 certificate, or with a damaged one, is an error.
-func SM2(bundle []byte) (*smx509.CertPool, error) {
-	pool, found := gmx509.NewCertPool(), false
-	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type != "CERTIFICATE" {
-			continue
+// Roots are trusted SM2 certificates: as a pool for TLCP, and one by one, for gmtls to explain a refusal.
+type Roots struct {
+	Pool        *smx509.CertPool
+	Authorities []*x509.Certificate
+}
+
+// SM2 returns the SM2 certificates of a bundle, whose name is for errors. Others may stand in it and are left out, since TLCP
+// cannot use them; a bundle without any SM2 certificate, or with something that cannot be read, is an error.
+func SM2(name string, bundle []byte) (Roots, error) {
+	certs, err := material.ParseCertificates(name, bundle)
+	if err != nil {
+		return Roots{}, err
+	}
+	pool := gmx509.NewCertPool()
+	roots := Roots{Pool: pool.SM()}
+	for _, cert := range certs {
+		if cert.Family() == material.SM2 {
+			pool.AddCert(cert.Certificate)
+			roots.Authorities = append(roots.Authorities, cert.Certificate)
 		}
-		cert, err := gmx509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, err
-		}
-		if gmx509.IsSM2(cert.PublicKey) {
-			pool.AddCert(cert)
+	}
+	if len(roots.Authorities) == 0 {
+		return Roots{}, fmt.Errorf("%s: no SM2 certificate in the bundle, and TLCP can use no other", name)
+	}
+	return roots, nil
+}
+
+// Standard returns the certificates of a bundle that TLS can use, as SM2 does those of TLCP.
+func Standard(name string, bundle []byte) (*x509.CertPool, error) {
+	certs, err := material.ParseCertificates(name, bundle)
+	if err != nil {
+		return nil, err
+	}
+	pool, found := x509.NewCertPool(), false
+	for _, cert := range certs {
+		if cert.Family() == material.Standard {
+			pool.AddCert(cert.Certificate)
 			found = true
 		}
 	}
 	if !found {
-		return nil, errors.New("no SM2 certificate in the bundle, and TLCP can use no other")
+		return nil, fmt.Errorf("%s: no certificate that TLS can use in the bundle, only SM2", name)
 	}
-	return pool.SM(), nil
+	return pool, nil
+}
+
+// TLSPair makes a pair for TLS of a chain in any order and its key, not encrypted. The names are for errors.
+func TLSPair(certName string, cert []byte, keyName string, key []byte) (tls.Certificate, error) {
+	certs, err := material.Parse(certName, cert)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	keys, err := material.Parse(keyName, key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	stored, err := keys.Key()
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	opened, text, err := stored.OpenPEM(nil)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	chain, err := certs.Chain(opened)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(material.EncodeCertificates(chain), text)
 }

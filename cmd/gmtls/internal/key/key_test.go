@@ -28,6 +28,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
 const cases = "../../../../common/crypto/material/testdata/cases/"
@@ -245,9 +246,11 @@ func TestReencrypted(t *testing.T) {
 	_, err := run(t, "", p.files.EncKey, "--out", out, "--out-passphrase-file", secret)
 	require.NoError(t, err)
 	require.Contains(t, string(read(t, out)), "BEGIN ENCRYPTED PRIVATE KEY")
-	text, err := x509.ReadKeyFile(out, []byte("a secret"))
+	file, err := material.Read(out)
 	require.NoError(t, err)
-	require.True(t, p.enc.Equal(parse(t, text)))
+	opened, err := file.PrivateKey([]byte("a secret"))
+	require.NoError(t, err)
+	require.True(t, p.enc.Equal(opened))
 	r, err := run(t, "", out)
 	require.NoError(t, err)
 	require.Contains(t, r.Needs, "--passphrase-file")

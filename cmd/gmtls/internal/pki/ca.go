@@ -26,7 +26,7 @@ import (
 // Usages of the certificates that are issued.
 const (
 	SignUsage = stdx509.KeyUsageDigitalSignature
-	EncUsage  = stdx509.KeyUsageKeyEncipherment | stdx509.KeyUsageDataEncipherment | stdx509.KeyUsageKeyAgreement
+	EncUsage  = x509.PairEncryptionUsage
 )
 
 // CA is an authority with its key.
