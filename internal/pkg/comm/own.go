@@ -4,8 +4,11 @@ package comm
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/emmansun/gmsm/smx509"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
@@ -54,6 +57,10 @@ func (s *Source) checkTLCP(state *sourceState, usage x509.ExtKeyUsage, now time.
 		now = within(pair, now)
 	}
 	refused := func(err error) error {
+		var invalid smx509.CertificateInvalidError
+		if errors.As(err, &invalid) && invalid.Reason == smx509.IncompatibleUsage {
+			err = fmt.Errorf("%w: %s", err, usageRule[usage])
+		}
 		return fmt.Errorf("comm: peers would refuse the TLCP pair of %s (signing certificate %q, issuer %q): %w",
 			s.role, pair.Leaf.Subject, pair.Leaf.Issuer, err)
 	}
@@ -71,6 +78,12 @@ func (s *Source) checkTLCP(state *sourceState, usage x509.ExtKeyUsage, now time.
 		return refused(fmt.Errorf("under its own server root CAs: %w", err))
 	}
 	return nil
+}
+
+// usageRule says what the engine's error of an extended key usage means.
+var usageRule = map[x509.ExtKeyUsage]string{
+	x509.ExtKeyUsageServerAuth: "both certificates of a listener need the extended key usage serverAuth, or none at all",
+	x509.ExtKeyUsageClientAuth: "both certificates of a dialer need the extended key usage clientAuth, or none at all",
 }
 
 // within returns now, or the nearest time at which both certificates of the pair are valid.

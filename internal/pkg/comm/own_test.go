@@ -101,7 +101,7 @@ func TestOwnPairIsJudgedAsByAPeer(t *testing.T) {
 			a.EncCert, a.EncKey = b.EncCert, b.EncKey
 			return pairMaterial(a)
 		}, "differ in subject or issuer", slices.Concat(org.roots(), other.roots())},
-		"clientAuth alone": {func() Material { return pairMaterial(org.gm.NewPairFor(t, x509.ExtKeyUsageClientAuth, "127.0.0.1")) }, "incompatible key usage", org.roots()},
+		"clientAuth alone": {func() Material { return pairMaterial(org.gm.NewPairFor(t, x509.ExtKeyUsageClientAuth, "127.0.0.1")) }, "need the extended key usage serverAuth", org.roots()},
 		"another root":     {func() Material { return pairMaterial(other.gm.NewPair(t, "127.0.0.1")) }, "under its own server root CAs", org.roots()},
 	} {
 		t.Run(name, func(t *testing.T) {
