@@ -118,6 +118,7 @@ The names in bold are what ` + "`gmtls`" + ` prints, and the field ` + "`cause`"
 Start with ` + "`gmtls probe HOST:PORT --ca ca.crt`" + ` for something that runs, and with ` + "`gmtls inspect FILE...`" + ` or
 ` + "`gmtls inspect --msp DIR`" + ` for files. ` + "`gmtls capture FILE.pcap`" + ` or ` + "`gmtls capture -i INTERFACE PORT`" + ` shows what
 happens between two others; with ` + "`--keylog FILE`" + `, of ` + "`gmtls probe --keylog`" + ` for example, it decrypts TLCP.
+What nodes say of files that they refuse is explained in [certificates, keys and lists](files.md).
 
 Exit codes: 0 nothing wrong, 1 wrong usage or unreadable input, 2 not reached, 3 no handshake succeeded, 4 certificates do
 not hold, 5 unhealthy node, findings in files, or broken handshakes in a capture.
