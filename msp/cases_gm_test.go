@@ -4,6 +4,7 @@ package msp
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/pem"
 	"os"
 	"path/filepath"
@@ -233,4 +234,18 @@ func TestCertificatesOfUnits(t *testing.T) {
 		require.ErrorContains(t, err, "NodeOUs.PeerOUIdentifier.Certificate")
 		require.ErrorContains(t, err, filepath.Join(dir, name))
 	}
+}
+
+// An SDK that signs the digest is told so, once a second.
+func TestSignatureOverTheDigest(t *testing.T) {
+	msp, err := setUp(t, basePeer(t, nil))
+	require.NoError(t, err)
+	id, err := msp.GetDefaultSigningIdentity()
+	require.NoError(t, err)
+	digest := sha256.Sum256([]byte("a transaction"))
+	sig, err := id.Sign(digest[:])
+	require.NoError(t, err)
+	explained.Store(0)
+	require.ErrorContains(t, id.Verify([]byte("a transaction"), sig), "The signature is invalid: it was made over the SHA-256 digest")
+	require.NoError(t, id.Verify(digest[:], sig))
 }

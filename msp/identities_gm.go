@@ -4,8 +4,11 @@ package msp
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"encoding/pem"
+	"sync/atomic"
+	"time"
 
 	m "github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/hyperledger/fabric/bccsp"
@@ -28,11 +31,29 @@ func (id *identity) Verify(msg []byte, sig []byte) error {
 		return errors.WithMessage(err, "could not determine the validity of the SM2 signature")
 	}
 	if !valid {
-		mspIdentityLogger.Warnf("The SM2 signature is invalid for (certificate subject=%s issuer=%s serialnumber=%d)",
-			id.cert.Subject, id.cert.Issuer, id.cert.SerialNumber)
-		return errors.New("The signature is invalid")
+		reason := id.explainSignature(msg, sig)
+		mspIdentityLogger.Warnf("The SM2 signature is invalid for (certificate subject=%s issuer=%s serialnumber=%d)%s",
+			id.cert.Subject, id.cert.Issuer, id.cert.SerialNumber, reason)
+		return errors.New("The signature is invalid" + reason)
 	}
 	return nil
+}
+
+// explained is the second, of Unix time, in which a signature was last explained.
+var explained atomic.Int64
+
+// explainSignature says what an SM2 signature that was refused is one of, if that is what SDKs get wrong. It costs as much as
+// five signatures, and anybody can send wrong ones: a process does it once a second.
+func (id *identity) explainSignature(msg, sig []byte) string {
+	now, last := time.Now().Unix(), explained.Load()
+	if now == last || !explained.CompareAndSwap(last, now) {
+		return ""
+	}
+	pub, _ := id.cert.PublicKey.(*ecdsa.PublicKey)
+	if reason := x509.ExplainSM2Signature(pub, msg, sig); reason != "" {
+		return ": " + reason
+	}
+	return ""
 }
 
 // Sign returns the ASN.1 DER signature of this identity over msg, SM2 with SM3

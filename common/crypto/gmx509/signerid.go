@@ -5,6 +5,7 @@ package gmx509
 import (
 	"bytes"
 	"crypto/ecdsa"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -37,6 +38,28 @@ func SignedWithEmptyID(pub *ecdsa.PublicKey, msg, sig []byte) bool {
 	h.Write(z)
 	h.Write(msg)
 	return sm2.VerifyASN1(pub, h.Sum(nil), sig)
+}
+
+// ExplainSM2Signature looks for what sig, refused as an SM2 signature by pub over msg, is a signature of. It knows what SDKs
+// get wrong, and returns "" for anything else: an empty signer id, and a digest of the message in its place, signed as a
+// message or without Z (GB/T 32918.2, section 6.1). It costs up to five verifications, and makes no signature valid.
+func ExplainSM2Signature(pub *ecdsa.PublicKey, msg, sig []byte) string {
+	if !IsSM2(pub) || CheckSM2SignatureDER(sig) != nil {
+		return ""
+	}
+	if SignedWithEmptyID(pub, msg, sig) {
+		return "it was made with an empty signer id, where 1234567812345678 is needed"
+	}
+	sm3Digest, sha256Digest := sm3.Sum(msg), sha256.Sum256(msg)
+	for name, digest := range map[string][]byte{"SM3": sm3Digest[:], "SHA-256": sha256Digest[:]} {
+		if sm2.VerifyASN1WithSM2(pub, nil, digest, sig) {
+			return "it was made over the " + name + " digest of the message, as if that were the message: give the message itself to the signer"
+		}
+		if sm2.VerifyASN1(pub, digest, sig) {
+			return "it was made over the " + name + " digest of the message without Z: e is SM3(Z || message), so give the message itself to the signer"
+		}
+	}
+	return ""
 }
 
 // emptyIDPrefix is what stands before the point in Z of GB/T 32918.2, section 5.5, where the id is empty: its length in

@@ -5,6 +5,8 @@ package gmx509
 import (
 	"bytes"
 	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"os"
 	"os/exec"
@@ -12,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/sm3"
 	"github.com/stretchr/testify/require"
 )
 
@@ -83,4 +87,35 @@ func TestSignerIDOfOpenSSL(t *testing.T) {
 		require.NoError(t, err)
 		require.ErrorIs(t, CheckSignatureFrom(cert, cert), c.want)
 	}
+}
+
+// What SDKs get wrong is told; a good signature, and one by another key, explain nothing.
+func TestExplainSM2Signature(t *testing.T) {
+	key, other := sm2Key(t), sm2Key(t)
+	msg := []byte("a transaction")
+	ownDigest, sha := sm3.Sum(msg), sha256.Sum256(msg)
+	asMessage := func(k *sm2.PrivateKey, m []byte) []byte {
+		sig, err := k.Sign(rand.Reader, m, sm2.DefaultSM2SignerOpts)
+		require.NoError(t, err)
+		return sig
+	}
+	bare := func(digest []byte) []byte {
+		sig, err := sm2.SignASN1(rand.Reader, key, digest, nil)
+		require.NoError(t, err)
+		return sig
+	}
+	for want, sig := range map[string][]byte{
+		"over the SM3 digest of the message, as if":     asMessage(key, ownDigest[:]),
+		"over the SHA-256 digest of the message, as if": asMessage(key, sha[:]),
+		"SM3 digest of the message without Z":           bare(ownDigest[:]),
+		"SHA-256 digest of the message without Z":       bare(sha[:]),
+	} {
+		require.Contains(t, ExplainSM2Signature(&key.PublicKey, msg, sig), want)
+		require.Empty(t, ExplainSM2Signature(&other.PublicKey, msg, sig))
+	}
+	peer, ca := caseCert(t, "signer-id/peer.crt"), caseCert(t, "signer-id/ca.crt")
+	require.Contains(t, ExplainSM2Signature(ca.PublicKey.(*ecdsa.PublicKey), peer.RawTBSCertificate, peer.Signature), "empty signer id")
+	require.Empty(t, ExplainSM2Signature(&key.PublicKey, msg, asMessage(key, msg)))
+	require.Empty(t, ExplainSM2Signature(&key.PublicKey, msg, []byte("no DER")))
+	require.Empty(t, ExplainSM2Signature(&p256Key(t).PublicKey, msg, asMessage(key, msg)))
 }
