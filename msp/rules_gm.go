@@ -87,7 +87,7 @@ func (msp *bccspmsp) DeserializeIdentity(serialized []byte) (Identity, error) {
 	switch {
 	case formErr == nil:
 		return id, nil
-	case msp.rules&rulesGM1 != 0, msp.rules&rulesOfStock == 0 && isSM2(cert):
+	case msp.rules&rulesGM1 != 0, msp.rules&rulesOfStock == 0 && x509.IsSM2(cert.PublicKey):
 		return nil, errors.WithMessagef(formErr, "identity of %s in MSP %s has another form than nodes write", cert.Subject, msp.name)
 	}
 	mspIdentityLogger.Warnf("The identity of %s in MSP %s has another form than nodes write, which capability GM_V1 of a channel would refuse: %s",
@@ -98,31 +98,16 @@ func (msp *bccspmsp) DeserializeIdentity(serialized []byte) (Identity, error) {
 // checkForm refuses a SerializedIdentity of an X.509 MSP in any other form than nodes write.
 func checkForm(serialized []byte) error {
 	var parts m.SerializedIdentity
-	if err := proto.Unmarshal(serialized, &parts); err != nil {
-		return errors.Wrap(err, "not a SerializedIdentity")
-	}
-	again, err := proto.Marshal(&m.SerializedIdentity{Mspid: parts.Mspid, IdBytes: parts.IdBytes})
-	if err != nil {
-		return errors.Wrap(err, "encoding a SerializedIdentity")
-	}
-	if !bytes.Equal(again, serialized) {
+	err := proto.Unmarshal(serialized, &parts)
+	again, againErr := proto.Marshal(&m.SerializedIdentity{Mspid: parts.Mspid, IdBytes: parts.IdBytes})
+	if err != nil || againErr != nil || !bytes.Equal(again, serialized) {
 		return errors.New("the SerializedIdentity has fields twice, in another order, or unknown ones")
 	}
-	return checkCertificateForm(parts.IdBytes)
-}
-
-// checkCertificateForm refuses a certificate in PEM in any other form than nodes write.
-func checkCertificateForm(text []byte) error {
-	cert, err := x509.ParseExactPEM(text)
+	cert, err := x509.ParseExactPEM(parts.IdBytes)
 	if err != nil {
 		return err
 	}
 	return x509.CheckExactDER(cert)
-}
-
-// isSM2 tells whether SM2 has a part in the certificate.
-func isSM2(cert *x509.Certificate) bool {
-	return x509.IsSM2(cert.PublicKey) || cert.SignatureAlgorithm == x509.SM2WithSM3
 }
 
 // asStock tells whether SM2 has no part in an MSP whose channel follows stock Fabric: what stock nodes accept or refuse is then

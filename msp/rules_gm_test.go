@@ -195,6 +195,11 @@ func TestMSPsWithoutSM2AreJudgedAsStockJudgesThem(t *testing.T) {
 		}
 	}
 
+	for _, version := range []MSPVersion{ofNode, ofOldChannel, withCapability} {
+		_, err := setupAs(t, version, &m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, TlsRootCerts: [][]byte{[]byte("no certificate")}})
+		require.ErrorContains(t, err, "could not decode pem")
+	}
+
 	// An MSP of family SM3 that is taken as stock nodes take it serves nobody, as with them.
 	conf := &m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, CryptoConfig: family(bccsp.SM3, bccsp.SHA256)}
 	made, err := setupAs(t, ofOldChannel, conf)
