@@ -56,17 +56,16 @@ func CheckExactDER(cert *Certificate) error {
 
 // checkSignaturePair demands the canonical DER of two positive integers.
 func checkSignaturePair(sig []byte) error {
-	input := cryptobyte.String(sig)
+	input, zero := cryptobyte.String(sig), []byte{0}
 	var inner cryptobyte.String
 	var r, s []byte
 	if !input.ReadASN1(&inner, asn1.SEQUENCE) || !input.Empty() ||
-		!inner.ReadASN1Integer(&r) || !inner.ReadASN1Integer(&s) || !inner.Empty() || isZero(r) || isZero(s) {
+		!inner.ReadASN1Integer(&r) || !inner.ReadASN1Integer(&s) ||
+		!inner.Empty() || bytes.Equal(r, zero) || bytes.Equal(s, zero) {
 		return errFormSignature
 	}
 	return nil
 }
-
-func isZero(v []byte) bool { return len(v) == 0 || len(v) == 1 && v[0] == 0 }
 
 // ParseExactPEM parses a certificate in exactly the PEM that Fabric writes (RFC 7468, section 3, lines of 64 characters that end
 // in LF, the last one too): no headers, nothing around it, no other label. It does not check the DER: see CheckExactDER.

@@ -58,6 +58,19 @@ func TestOneFormOfDER(t *testing.T) {
 	}
 }
 
+// Of signatures that are no pairs of numbers the BIT STRING alone is looked at.
+func TestOneFormOfOtherSignatures(t *testing.T) {
+	rsa := func(sig asn1.BitString) *Certificate {
+		return &Certificate{
+			Raw:                rebuilt(t, fixtureCert(t, "leaf.crt").Raw, func(c *derCertificate) { c.Signature = sig }),
+			SignatureAlgorithm: SHA256WithRSA,
+		}
+	}
+	require.NoError(t, CheckExactDER(rsa(asn1.BitString{Bytes: []byte{6}, BitLength: 8})))
+	require.ErrorIs(t, CheckExactDER(rsa(asn1.BitString{Bytes: []byte{6}, BitLength: 7})), errFormBits)
+	require.ErrorIs(t, CheckExactDER(rsa(asn1.BitString{})), errFormBits)
+}
+
 func TestOneFormOfSignature(t *testing.T) {
 	ec := issue(t, template("leaf", false), p256Key(t), nil).cert
 	n := elliptic.P256().Params().N
@@ -70,6 +83,7 @@ func TestOneFormOfSignature(t *testing.T) {
 		return cert
 	}
 	require.NoError(t, CheckExactDER(with(encodePair(t, values.R, new(big.Int).Sub(n, values.S)))), "the other one of s and n-s")
+	require.NoError(t, CheckExactDER(with(encodePair(t, big.NewInt(1), big.NewInt(1)))), "small numbers are numbers")
 	for name, sig := range map[string][]byte{
 		"behind":       append(bytes.Clone(ec.Signature), 0),
 		"three":        raw(t, []*big.Int{values.R, values.S, values.S}).FullBytes,

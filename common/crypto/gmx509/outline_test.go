@@ -98,6 +98,9 @@ func TestOnlyTheIdentifierOfTheCurveMakesAKeySM2(t *testing.T) {
 		"unknown key, SM2 as parameter": rebuilt(t, ec, func(c *derCertificate) {
 			c.TBS.Key.Algorithm.ID, c.TBS.Key.Algorithm.Parameters = asn1.ObjectIdentifier{1, 3, 101, 110}, raw(t, oidSM2Curve)
 		}),
+		"unknown key with parameters": rebuilt(t, ec, func(c *derCertificate) {
+			c.TBS.Key.Algorithm.ID, c.TBS.Key.Algorithm.Parameters = asn1.ObjectIdentifier{1, 2, 3, 4}, asn1.RawValue{FullBytes: []byte{0x30, 3, 2, 1, 1}}
+		}),
 		"signed with SM2": rebuilt(t, ec, func(c *derCertificate) {
 			c.Algorithm = raw(t, []asn1.ObjectIdentifier{oidSM2WithSM3})
 			c.TBS.Algorithm = c.Algorithm
@@ -172,6 +175,11 @@ func TestExplicitCurvesAreRefused(t *testing.T) {
 		_, err = ParseCertificateRequest(raw(t, outer).FullBytes)
 		require.ErrorIs(t, err, errExplicitCurve, name)
 	}
+
+	_, err := ParseCertificate(rebuilt(t, cert.Raw, func(c *derCertificate) {
+		c.TBS.Key.Algorithm.Parameters = asn1.RawValue{FullBytes: append(append([]byte{}, derSM2Curve...), 5, 0)}
+	}))
+	require.Error(t, err, "something behind the identifier")
 
 	// The engine compares the prime and the order alone, so without the check above these would be SM2 keys.
 	named := rebuilt(t, cert.Raw, func(c *derCertificate) { c.TBS.Key.Algorithm.ID = oidSM2Curve })
