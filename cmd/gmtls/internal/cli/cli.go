@@ -40,7 +40,7 @@ do not hold; 5 unhealthy node, findings in files, or broken handshakes in a capt
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.AddCommand(probe.Command(), inspect.Command(), key.Command(), pki.Command(), proxy.Command(),
+	root.AddCommand(probe.Command(), inspect.Command(), inspect.UpgradeCommand(), key.Command(), pki.Command(), proxy.Command(),
 		endpoint.ServerCommand(), endpoint.ClientCommand(), bench.Command(), capture.Command(), migrate.Command())
 	root.SetArgs(args)
 	root.SetOut(stdout)

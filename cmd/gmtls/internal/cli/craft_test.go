@@ -92,6 +92,8 @@ func craft(ts *testscript.TestScript, neg bool, args []string) {
 		c.profile()
 	case "conversation":
 		c.conversation()
+	case "listed-block":
+		c.listedBlock(args[1])
 	case "connection":
 		c.connection()
 	default:
@@ -199,6 +201,18 @@ func (c *crafter) block() {
 			Type: "etcdraft", Metadata: c.pack(&etcdraft.ConfigMetadata{
 				Consenters: []*etcdraft.Consenter{member(7050, good), member(8050, bad)}}),
 		}),
+	})
+}
+
+// listedBlock writes a config block of a channel whose ordering organisation has the revocation list of the file.
+func (c *crafter) listedBlock(list string) {
+	text, err := os.ReadFile(list)
+	check(c.ts, err)
+	root := [][]byte{pki.CertPEM(c.gm.Cert)}
+	org := &common.ConfigGroup{Values: map[string]*common.ConfigValue{"MSP": c.value(&msp.MSPConfig{Config: c.pack(&msp.FabricMSPConfig{
+		Name: "OrdererMSP", RootCerts: root, TlsRootCerts: root, RevocationList: [][]byte{text}})})}}
+	c.configBlock("listed.block", map[string]*common.ConfigGroup{"OrdererOrg": org}, map[string]*common.ConfigValue{
+		"ConsensusType": c.value(&orderer.ConsensusType{Type: "etcdraft", Metadata: c.pack(&etcdraft.ConfigMetadata{})}),
 	})
 }
 

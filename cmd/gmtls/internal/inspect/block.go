@@ -48,7 +48,7 @@ func (r *Report) block(where string, data []byte) (items []*Item, ok bool) {
 		return nil, true
 	}
 	ordererGroup := group.GetGroups()["Orderer"]
-	item := &Item{Where: where, Kind: "config block",
+	item := &Item{Where: where, Kind: kindBlock,
 		Note: fmt.Sprintf("block %d of channel %s", block.Header.Number, wire.Printable(channel))}
 	items = []*Item{item}
 	consenters, kind, err := consentersOf(ordererGroup)
@@ -120,7 +120,10 @@ func (r *Report) organisation(where string, group *common.ConfigGroup, identitie
 	return org
 }
 
-const consensusBFT = "BFT"
+const (
+	consensusBFT = "BFT"
+	kindBlock    = "config block"
+)
 
 // consentersOf reads the consenters of either consensus type.
 func consentersOf(group *common.ConfigGroup) (list []consenter, kind string, err error) {

@@ -48,7 +48,7 @@ Exit codes: 0 nothing wrong (warnings aside); 1 wrong usage or unreadable file; 
 				if err != nil {
 					return err
 				}
-				if len(items) == 0 || items[0].Kind != "config block" { // whose consenters are checked among themselves
+				if len(items) == 0 || items[0].Kind != kindBlock { // whose consenters are checked among themselves
 					all = append(all, items...)
 				}
 			}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package inspect
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+)
+
+// pair names the keys of a certificate and its key; of a TLCP pair with a second half.
+type pair struct{ cert, key, encCert, encKey string }
+
+func (p pair) gm() bool { return p.encCert != "" }
+
+// section is a part of the configuration with material of its own.
+type section struct {
+	enabled  string
+	mode     string
+	pairs    []pair
+	roots    []string // keys of one file, or of a list of files
+	password string   // of the TLCP keys
+}
+
+// nodeKind says where a kind of node has its files.
+type nodeKind struct {
+	name, file, env, msp, bccsp string
+	chaincode                   string // where installed chaincode lies
+	sections                    []section
+}
+
+var nodeKinds = []nodeKind{
+	{
+		name: "a peer", file: "core.yaml", env: "CORE_", msp: "peer.mspConfigPath", bccsp: "peer.BCCSP", chaincode: "peer.fileSystemPath",
+		sections: []section{
+			{
+				enabled: "peer.tls.enabled", mode: "peer.tls.mode",
+				pairs: []pair{
+					{cert: "peer.tls.cert.file", key: "peer.tls.key.file"}, {cert: "peer.tls.clientCert.file", key: "peer.tls.clientKey.file"},
+					{"peer.tls.gm.signCert.file", "peer.tls.gm.signKey.file", "peer.tls.gm.encCert.file", "peer.tls.gm.encKey.file"},
+					{"peer.tls.gm.clientSignCert.file", "peer.tls.gm.clientSignKey.file", "peer.tls.gm.clientEncCert.file", "peer.tls.gm.clientEncKey.file"},
+				},
+				roots: []string{"peer.tls.rootcert.file", "peer.tls.clientRootCAs.files"}, password: "peer.tls.gm.keyPassword.file",
+			},
+			{
+				enabled: "operations.tls.enabled", mode: "operations.tls.mode",
+				pairs: []pair{
+					{cert: "operations.tls.cert.file", key: "operations.tls.key.file"},
+					{"operations.tls.gm.signCert.file", "operations.tls.gm.signKey.file", "operations.tls.gm.encCert.file", "operations.tls.gm.encKey.file"},
+				},
+				roots: []string{"operations.tls.clientRootCAs.files"}, password: "operations.tls.gm.keyPassword.file",
+			},
+		},
+	},
+	{
+		name: "an orderer", file: "orderer.yaml", env: "ORDERER_", msp: "General.LocalMSPDir", bccsp: "General.BCCSP",
+		sections: []section{
+			{
+				enabled: "General.TLS.Enabled", mode: "General.TLS.Mode",
+				pairs: []pair{
+					{cert: "General.TLS.Certificate", key: "General.TLS.PrivateKey"},
+					{cert: "General.Cluster.ClientCertificate", key: "General.Cluster.ClientPrivateKey"},
+					{cert: "General.Cluster.ServerCertificate", key: "General.Cluster.ServerPrivateKey"},
+					{"General.TLS.GMSignCertificate", "General.TLS.GMSignPrivateKey", "General.TLS.GMEncCertificate", "General.TLS.GMEncPrivateKey"},
+					{"General.Cluster.GMClientSignCertificate", "General.Cluster.GMClientSignPrivateKey", "General.Cluster.GMClientEncCertificate", "General.Cluster.GMClientEncPrivateKey"},
+					{"General.Cluster.GMServerSignCertificate", "General.Cluster.GMServerSignPrivateKey", "General.Cluster.GMServerEncCertificate", "General.Cluster.GMServerEncPrivateKey"},
+				},
+				roots: []string{"General.TLS.RootCAs", "General.TLS.ClientRootCAs", "General.Cluster.RootCAs"}, password: "General.TLS.GMKeyPasswordFile",
+			},
+			ordererHTTP("Operations.TLS"), ordererHTTP("Admin.TLS"),
+		},
+	},
+}
+
+func ordererHTTP(name string) section {
+	return section{
+		enabled: name + ".Enabled", mode: name + ".Mode",
+		pairs: []pair{
+			{cert: name + ".Certificate", key: name + ".PrivateKey"},
+			{name + ".GMSignCertificate", name + ".GMSignPrivateKey", name + ".GMEncCertificate", name + ".GMEncPrivateKey"},
+		},
+		roots: []string{name + ".RootCAs", name + ".ClientRootCAs"}, password: name + ".GMKeyPasswordFile",
+	}
+}
+
+// nodeConfig is the configuration of a node, with the environment over it.
+type nodeConfig struct {
+	dir, file string
+	kind      nodeKind
+	values    map[string]any
+}
+
+func readNode(dir string, kind nodeKind) (*nodeConfig, error) {
+	c := &nodeConfig{dir: dir, file: filepath.Join(dir, kind.file), kind: kind}
+	data, err := material.ReadFile(c.file)
+	if err != nil {
+		return nil, err
+	}
+	if err := yaml.Unmarshal(data, &c.values); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.file, err)
+	}
+	if c.dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// value finds a key; names are compared without their case, as nodes do.
+func (c *nodeConfig) value(key string) any {
+	if text, ok := os.LookupEnv(c.kind.env + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))); ok && text != "" {
+		return text
+	}
+	var value any = c.values
+next:
+	for _, name := range strings.Split(key, ".") {
+		members, _ := value.(map[string]any)
+		for member, inner := range members {
+			if strings.EqualFold(member, name) {
+				value = inner
+				continue next
+			}
+		}
+		return nil
+	}
+	return value
+}
+
+func (c *nodeConfig) text(key string) string {
+	if value := c.value(key); value != nil {
+		return fmt.Sprint(value)
+	}
+	return ""
+}
+
+// path resolves a file as the node does: against the folder of the configuration, but what the orderer's HTTP servers and its cluster's
+// listener name against the folder in which it is started.
+func (c *nodeConfig) path(key string) string { return c.resolve(key, c.text(key)) }
+
+func (c *nodeConfig) resolve(key, name string) string {
+	asItStands := strings.HasPrefix(key, "Operations.") || strings.HasPrefix(key, "Admin.") || strings.HasPrefix(key, "General.Cluster.GMServer") ||
+		strings.HasPrefix(key, "General.Cluster.Server")
+	if name == "" || filepath.IsAbs(name) || asItStands {
+		return name
+	}
+	return filepath.Join(c.dir, name)
+}
+
+// paths are the files of a key that names one or a list.
+func (c *nodeConfig) paths(key string) []string {
+	var names []string
+	switch value := c.value(key).(type) {
+	case []any:
+		for _, name := range value {
+			names = append(names, fmt.Sprint(name))
+		}
+	case string:
+		names = strings.FieldsFunc(strings.Trim(value, "[]"), func(r rune) bool { return r == ',' || r == ' ' })
+	}
+	for i := range names {
+		names[i] = c.resolve(key, names[i])
+	}
+	return names
+}
