@@ -171,6 +171,28 @@ func TestMissingPackets(t *testing.T) {
 	require.Len(t, r.Conversations, 1)
 	require.False(t, r.Conversations[0].Complete)
 	require.Contains(t, r.Conversations[0].Broken, "packets are missing in the capture")
+
+	// After the handshake too: the count of bytes would mislead.
+	whole, err := Read(packets(t, false, 0, flows), Options{})
+	require.NoError(t, err)
+	require.False(t, whole.Conversations[0].Missing)
+	told := 0
+	for drop := 4; drop < 40; drop++ {
+		r, err := Read(packets(t, false, drop, flows), Options{})
+		require.NoError(t, err)
+		if len(r.Conversations) != 1 || !r.Conversations[0].Complete {
+			continue
+		}
+		c := r.Conversations[0]
+		if c.Missing {
+			told++
+			require.Equal(t, cause.PacketsMissing, c.Findings[len(c.Findings)-1].Cause)
+		}
+		if c.Data != whole.Conversations[0].Data {
+			require.True(t, c.Missing, "packet %d", drop)
+		}
+	}
+	require.Positive(t, told)
 }
 
 func TestOtherTraffic(t *testing.T) {

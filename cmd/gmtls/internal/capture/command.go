@@ -47,7 +47,7 @@ Exit codes: 0 every handshake is complete; 1 wrong usage or unreadable file; 5 s
 				return err
 			}
 			for _, conversation := range r.Conversations {
-				if !conversation.Complete {
+				if !conversation.Complete || conversation.Missing {
 					r.ExitCode = exit.Findings
 				}
 			}

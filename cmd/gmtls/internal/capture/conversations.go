@@ -46,8 +46,9 @@ type Conversation struct {
 	// Data counts bytes of application data of the client and of the server: of
 	// what was decrypted, otherwise as they crossed, with what protects them.
 	Data       [2]int `json:"data_bytes"`
-	Hidden     int    `json:"hidden_records,omitempty"` // decrypted, and too many for the ladder
-	Decryption string `json:"decryption,omitempty"`     // how far the key log went; empty without one
+	Missing    bool   `json:"packets_missing,omitempty"` // data is counted up to the gap
+	Hidden     int    `json:"hidden_records,omitempty"`  // decrypted, and too many for the ladder
+	Decryption string `json:"decryption,omitempty"`      // how far the key log went; empty without one
 
 	parser *wire.Parser
 	client string // the end that sent first
@@ -271,7 +272,7 @@ func (c *Conversation) conclude() {
 		c.Protocol += ", no ServerHello"
 	}
 	c.Complete = c.finished()
-	c.Data, c.Hidden, c.Decryption = p.Data, p.Hidden, c.decryption()
+	c.Data, c.Hidden, c.Decryption, c.Missing = p.Data, p.Hidden, c.decryption(), c.gap
 	now := c.Start
 	for _, der := range p.Certificates {
 		cert, err := x509.ParseCertificate(der)
@@ -287,6 +288,9 @@ func (c *Conversation) conclude() {
 		}
 	}
 	if c.Complete {
+		if c.gap {
+			c.Findings = append(c.Findings, cause.Find(cause.PacketsMissing, "packets are missing after the handshake: bytes and records are counted up to the gap"))
+		}
 		return
 	}
 	found := c.explain()
@@ -334,7 +338,7 @@ func (c *Conversation) explain() cause.Finding {
 	}
 	switch {
 	case c.gap:
-		return cause.Warn(cause.Unparsable, "packets are missing in the capture")
+		return cause.Warn(cause.PacketsMissing, "packets are missing in the capture")
 	case p.Version == 0 && (c.ended[0] || c.ended[1]):
 		return cause.Find(cause.ClosedAtHello, "the connection ends after ClientHello")
 	case p.Version == 0:

@@ -40,6 +40,7 @@ const (
 	FinishedMismatch   ID = "finished-mismatch"
 	AlertReceived      ID = "alert-received"
 	Unparsable         ID = "unparsable"
+	PacketsMissing     ID = "packets-missing"
 	Unhealthy          ID = "unhealthy"
 	KeyMismatch        ID = "key-mismatch"
 	KeyMissing         ID = "key-missing"
@@ -205,6 +206,10 @@ var Table = []Cause{
 		"A message or file is damaged, truncated, or of another kind.",
 		"Compare with the original; PEM files must be whole, from BEGIN to END.",
 		"gmtls inspect FILE"},
+	{PacketsMissing, "a capture lacks packets of a connection",
+		"Whoever captured was too slow for the traffic, or began or ended in the middle of the connection.",
+		"Capture again with a larger buffer (tcpdump -B 65536 -s 0), a filter for the port, and to a fast disk.",
+		"gmtls capture FILE.pcap"},
 	{Unhealthy, "the endpoint answers, but reports itself unhealthy",
 		"A component that the node depends on fails, CouchDB or a chaincode builder for example.",
 		"The answer of /healthz names the component.",

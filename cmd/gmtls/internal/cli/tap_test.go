@@ -72,7 +72,8 @@ func tapped(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // conversation writes talk.pcap, in which a client says a sentence that the
-// server returns, and talk.keys with its secrets.
+// server returns, lossy.pcap, which lacks a packet of it, and talk.keys with its
+// secrets.
 func (c *crafter) conversation() {
 	pair, err := c.pair("peer")
 	check(c.ts, err)
@@ -99,6 +100,9 @@ func (c *crafter) conversation() {
 	check(c.ts, err)
 	c.put("talk.pcap", file)
 	c.put("talk.keys", keys.Bytes())
+	lossy, err := capturetest.File(false, 3, tap.Flows())
+	check(c.ts, err)
+	c.put("lossy.pcap", lossy)
 }
 
 // watches runs a command until it has written lines, interrupts it, and checks

@@ -144,6 +144,13 @@ func (p *Parser) protected(side int, typ uint8, body []byte, at time.Duration) {
 		d.opener = nil
 		step.Note = "does not decrypt with the secret in the key log"
 	}
+	if typ == RecordAlert && len(body) == 2 { // shorter than any that is sealed
+		step.Encrypted = false
+		step.setAlert(body)
+		step.Note += ", in the clear after ChangeCipherSpec (GmSSL 3.1 does so)"
+		p.Steps = append(p.Steps, step)
+		return
+	}
 	p.Sealed[side] = true
 	switch typ {
 	case RecordAlert:

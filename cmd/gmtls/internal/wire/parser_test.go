@@ -47,6 +47,20 @@ func TestForeignBytes(t *testing.T) {
 	require.Empty(t, p.Steps)
 }
 
+// GmSSL 3.1 sends alerts in the clear after ChangeCipherSpec; a sealed one is longer than 2 bytes.
+func TestPlaintextAlertAfterChangeCipherSpec(t *testing.T) {
+	var p Parser
+	p.Feed(false, []byte{20, 1, 1, 0, 1, 1}, 0)
+	p.Feed(false, []byte{21, 1, 1, 0, 2, 2, 51}, 0)
+	p.Feed(false, append([]byte{21, 1, 1, 0, 26}, make([]byte, 26)...), 0)
+	require.Len(t, p.Steps, 3)
+	require.Equal(t, []byte{2, 51}, p.Steps[1].Alert)
+	require.False(t, p.Steps[1].Encrypted)
+	require.Contains(t, p.Steps[1].Note, "decrypt error (51), in the clear")
+	require.Nil(t, p.Steps[2].Alert)
+	require.True(t, p.Steps[2].Encrypted)
+}
+
 func TestPrintable(t *testing.T) {
 	require.Equal(t, "a?[31m名?", Printable("a\x1b[31m名\u202e"))
 }
