@@ -23,6 +23,15 @@ var goAway = []byte{
 	0, 0, 0, 0, // NO_ERROR
 }
 
+// Types and a flag of the frames that carry header fields (RFC 9113, 6.2, 6.6
+// and 6.10).
+const (
+	frameHeaders      = 1
+	framePushPromise  = 5
+	frameContinuation = 9
+	flagEndHeaders    = 4
+)
+
 // frames follows the boundaries of HTTP/2 frames in the direction from server
 // to client, which starts with a frame and not with a preface.
 type frames struct {
@@ -30,6 +39,7 @@ type frames struct {
 	have    int  // bytes of the present header
 	payload int  // bytes of the present payload still to come
 	any     bool // whether one whole frame has passed
+	block   bool // whether a field block goes on in the next frame
 }
 
 func (f *frames) advance(p []byte) {
@@ -47,11 +57,19 @@ func (f *frames) advance(p []byte) {
 			f.have = 0
 			f.payload = int(f.header[0])<<16 | int(f.header[1])<<8 | int(f.header[2])
 			f.any = true
+			switch f.header[3] {
+			case frameHeaders, framePushPromise, frameContinuation:
+				f.block = f.header[4]&flagEndHeaders == 0
+			}
 		}
 	}
 }
 
-func (f *frames) atBoundary() bool { return f.any && f.have == 0 && f.payload == 0 }
+// atBoundary reports whether another frame may stand here: no frame is under
+// way, and no field block, whose frames nothing may part (RFC 9113, 4.3).
+func (f *frames) atBoundary() bool {
+	return f.any && f.have == 0 && f.payload == 0 && !f.block
+}
 
 // serverConn is the server's end of a gRPC connection. It can put a GOAWAY
 // frame between the frames that gRPC writes.

@@ -26,8 +26,39 @@ func http2Stream(t testing.TB) (raw []byte, count int) {
 	for _, size := range []int{0, 1, 9, 16384} {
 		require.NoError(t, framer.WriteData(1, false, make([]byte, size)))
 	}
+	// A field block in three frames, one of them empty; then one in a single frame.
+	require.NoError(t, framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 3, BlockFragment: []byte{0x88}}))
+	require.NoError(t, framer.WriteContinuation(3, false, nil))
+	require.NoError(t, framer.WriteContinuation(3, true, []byte{0x88}))
+	require.NoError(t, framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 5, BlockFragment: []byte{0x88}, EndHeaders: true}))
 	require.NoError(t, framer.WriteRSTStream(1, http2.ErrCodeCancel))
-	return buf.Bytes(), 8
+	return buf.Bytes(), 12
+}
+
+// TestGoAwayStaysOutOfFieldBlocks: between HEADERS and the CONTINUATION that
+// ends the block, another frame is a connection error for the peer.
+func TestGoAwayStaysOutOfFieldBlocks(t *testing.T) {
+	for name, first := range map[string]func(*http2.Framer) error{
+		"HEADERS": func(f *http2.Framer) error {
+			return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte{0x88}})
+		},
+		"PUSH_PROMISE": func(f *http2.Framer) error {
+			return f.WritePushPromise(http2.PushPromiseParam{StreamID: 1, PromiseID: 2, BlockFragment: []byte{0x88}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			conn := &serverConn{Conn: writeConn{w: &out}}
+			framer := http2.NewFramer(conn, nil)
+			require.NoError(t, first(framer))
+			conn.finish()
+			length := out.Len()
+			require.NoError(t, framer.WriteContinuation(1, false, nil))
+			require.Equal(t, length+9, out.Len(), "a GOAWAY stands within the field block")
+			require.NoError(t, framer.WriteContinuation(1, true, nil))
+			require.Equal(t, goAway, out.Bytes()[length+18:])
+		})
+	}
 }
 
 // readFrames parses what a client would see, with x/net's parser.
