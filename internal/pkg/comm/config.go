@@ -10,11 +10,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hyperledger/fabric/bccsp/gm"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/metrics"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 )
@@ -75,7 +75,9 @@ type ServerConfig struct {
 type ClientConfig struct {
 	SecOpts SecureOptions
 	KaOpts  KeepaliveOptions
-	// DialTimeout bounds Dial.
+	// DialTimeout bounds Dial, and each attempt at a connection, up to the end
+	// of its handshake, as long as the connection is used. Zero means gRPC's
+	// bound of 20 s for the attempts.
 	DialTimeout time.Duration
 	// AsyncConnect lets Dial return before a connection is up.
 	AsyncConnect bool
@@ -115,10 +117,22 @@ func (cc ClientConfig) DialOptions() ([]grpc.DialOption, error) {
 		),
 		grpc.WithTransportCredentials(creds),
 	)
+	if cc.DialTimeout > 0 {
+		opts = append(opts, grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff: reconnection, MinConnectTimeout: cc.DialTimeout,
+		}))
+	}
 	if !cc.AsyncConnect {
 		opts = append(opts, grpc.WithBlock(), grpc.FailOnNonTempDialError(true))
 	}
 	return opts, nil
+}
+
+// reconnection spaces the attempts at a connection that has failed. gRPC's own
+// pauses grow to two minutes, for which a node that has come back would stay
+// cut off.
+var reconnection = backoff.Config{
+	BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second,
 }
 
 // Dial connects to the address.
@@ -302,7 +316,6 @@ func (so SecureOptions) clientState(role string, of *sourceState) (*clientState,
 			return nil, fmt.Errorf("comm: dialer %s offers ECDHE suites alone, which need a client certificate, and presents none; require client authentication or add an ECC suite", roleName(role))
 		}
 		st.gm = &gmtls.Config{
-			Rand:                  gm.Random(),
 			ServerName:            so.ServerNameOverride,
 			Certificates:          pairs.gmCertificates(),
 			RootCAs:               roots.gmPool(),
