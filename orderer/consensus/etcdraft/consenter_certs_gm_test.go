@@ -80,6 +80,7 @@ func TestIdentityCertificates(t *testing.T) {
 		"GM only bundle":                    {bundle(pair.SignCert, pair.EncCert), [][]byte{pair.SignCert}},
 		"GM first":                          {bundle(pair.SignCert, pair.EncCert, std), [][]byte{pair.SignCert, std}},
 		"chain names nobody":                {bundle(std, stdCA, a.gm.CertPEM), [][]byte{std}},
+		"SM2 first, ECDSA CA behind":        {bundle(pair.SignCert, stdCA), [][]byte{pair.SignCert}},
 		"second of the same family ignored": {bundle(std, std2), [][]byte{std}},
 		"encryption certificate ignored":    {bundle(std, pair.EncCert), [][]byte{std}},
 	} {
