@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hyperledger/fabric/bccsp/gm"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/metrics"
@@ -316,6 +317,7 @@ func (so SecureOptions) clientState(role string, of *sourceState) (*clientState,
 			return nil, fmt.Errorf("comm: dialer %s offers ECDHE suites alone, which need a client certificate, and presents none; require client authentication or add an ECC suite", roleName(role))
 		}
 		st.gm = &gmtls.Config{
+			Rand:                  gm.Random(),
 			ServerName:            so.ServerNameOverride,
 			Certificates:          pairs.gmCertificates(),
 			RootCAs:               roots.gmPool(),
