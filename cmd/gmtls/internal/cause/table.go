@@ -220,7 +220,7 @@ var Table = []Cause{
 		"gmtls inspect server.crt server.key"},
 	{KeyMissing, "there is no private key for the certificate",
 		"The key was not copied, or is in an HSM.",
-		"Put the key into keystore/, or configure the HSM in BCCSP.",
+		"Put the key into keystore/, or the reference to a key in a device that gmtls key reference writes.",
 		"gmtls inspect --msp DIR"},
 	{KeyEncrypted, "the private key is encrypted",
 		"Fabric's nodes read plain keys for TLS.",

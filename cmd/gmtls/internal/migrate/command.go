@@ -188,7 +188,7 @@ against it, nothing was written.`,
 	in.flags(c)
 	in.checking(c)
 	c.Flags().StringSliceVar(&u.orgs, "org", nil, "MSP ids of organisations to write for (default: all of the inventory); may be repeated")
-	c.Flags().StringVar(&u.out, "out", ".", "folder for the files; it must exist")
+	c.Flags().StringVar(&u.out, "out", ".", "folder for the files, made where it is missing")
 	c.Flags().StringSliceVar(&recent, "recent", nil, "recent blocks, from peer channel fetch NUMBER; may be repeated")
 	return c
 }

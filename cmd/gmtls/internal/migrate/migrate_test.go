@@ -169,10 +169,10 @@ func TestUpdateTouchesOneValue(t *testing.T) {
 	w := newWorld(t)
 	w.pairs(everyNode...)
 	before := w.mspIn("Application", "Org2")
-	out := w.allowed("update", addGMTLS, w.block(), "--org=Org2MSP", "--out", w.dir)
+	out := w.allowed("update", addGMTLS, w.block(), "--org=Org2MSP", "--out", w.path("new/folder"))
 	require.Contains(t, out, "trade-0-add-gm-tls-roots-Org2MSP.pb")
 	require.Contains(t, out, "/Channel/Application/Org2/Admins")
-	update := readUpdate(t, w.path("trade-0-add-gm-tls-roots-Org2MSP.pb"))
+	update := readUpdate(t, w.path("new/folder/trade-0-add-gm-tls-roots-Org2MSP.pb"))
 	path := func(value map[string]*common.ConfigValue) *common.ConfigGroup {
 		return &common.ConfigGroup{Version: 1, Groups: map[string]*common.ConfigGroup{"Application": {Version: 6, Groups: map[string]*common.ConfigGroup{
 			"Org2": {Version: 1, Values: value}}}}}

@@ -275,6 +275,9 @@ func (u *updater) write(s *step) error {
 		s.Sign = append(s.Sign, policyOf(c.path, group.Values[c.key].ModPolicy))
 	}
 	name := fmt.Sprintf("%s-%d-%s-%s.pb", u.net.channel.Name, u.net.channel.Number, u.kind, s.What)
+	if err := os.MkdirAll(u.out, 0o755); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
 	s.File = filepath.Join(u.out, fileName(name))
 	f, err := os.OpenFile(s.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, os.ErrExist) {

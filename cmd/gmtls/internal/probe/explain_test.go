@@ -15,6 +15,8 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 )
 
 // Both errors of the system mean the same; a live one is met in the scripts of
@@ -68,6 +70,48 @@ func TestWatchRepeatsUntilStopped(t *testing.T) {
 	for _, line := range w.lines {
 		require.Regexp(t, `^\d{4}-\d\d-\d\dT\S+  connection-refused: `, line)
 		require.Equal(t, 1, strings.Count(line, "\n"))
+	}
+}
+
+// TestOneProtocolAgainstTheOther: a node in mode gm refuses TLS with an alert that says no more, and what it does speak was not
+// asked for.
+func TestOneProtocolAgainstTheOther(t *testing.T) {
+	ca := gmtlstest.NewCA(t)
+	pair := ca.NewPair(t, "127.0.0.1")
+	cert, err := gmtls.X509KeyPair(pair.SignCert, pair.SignKey, pair.EncCert, pair.EncKey)
+	require.NoError(t, err)
+	for _, alert := range []byte{70, 0} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					defer conn.Close()
+					conn.SetDeadline(time.Now().Add(20 * time.Second))
+					protocol, conn, err := gmtls.Sniff(conn, 0)
+					switch {
+					case err != nil:
+					case protocol == gmtls.ProtocolTLCP:
+						gmtls.Server(conn, &gmtls.Config{Certificates: []gmtls.Certificate{cert}}).Handshake()
+					case alert != 0:
+						conn.Write([]byte{21, 3, 3, 0, 2, 2, alert})
+					}
+				}()
+			}
+		}()
+		r, err := Run(context.Background(), Options{
+			Target: l.Addr().String(), Timeout: 20 * time.Second, Protocols: []string{protocolTLS}, Quick: true,
+		})
+		require.NoError(t, err)
+		require.Len(t, r.Protocols, 1)
+		require.Len(t, r.Protocols[0].Findings, 1)
+		require.Equal(t, cause.SpeaksTLCP, r.Protocols[0].Findings[0].Cause, "alert %d", alert)
+		require.Equal(t, exit.Handshake, r.ExitCode)
 	}
 }
 

@@ -108,12 +108,34 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	for _, name := range o.Protocols {
 		r.Protocols = append(r.Protocols, p.protocol(ctx, name))
 	}
+	if len(r.Protocols) == 1 {
+		p.compareWithOther(ctx, r.Protocols[0])
+	}
 	r.compare()
 	if o.Fabric {
 		r.Fabric = p.fabric(ctx, r.Protocols)
 	}
 	r.ExitCode = r.code()
 	return r, nil
+}
+
+// compareWithOther tries the protocol that was not asked for, where the endpoint ended the other one on the hello: a node in one
+// mode refuses the other by an alert that says no more.
+func (p *prober) compareWithOther(ctx context.Context, asked *Protocol) {
+	if asked.Main.OK || asked.Main.wire.Server != nil {
+		return
+	}
+	other := protocolTLCP
+	if asked.Name == protocolTLCP {
+		other = protocolTLS
+	}
+	quick := *p
+	quick.Quick = true
+	pair := &Report{Protocols: []*Protocol{asked, quick.protocol(ctx, other)}}
+	pair.compare()
+	if quick.ready != nil && quick.ready != p.ready {
+		quick.ready.Close()
+	}
 }
 
 // compare explains an endpoint that ends one protocol on the hello, without a
