@@ -4,8 +4,14 @@ package fabhttp
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
+	"strings"
+	"time"
+
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+)
 	"time"
 
 	"github.com/hyperledger/fabric/internal/pkg/comm"
@@ -52,6 +58,9 @@ func (s *Server) Listen() (net.Listener, error) {
 	secure, err := s.options.TLS.listen(listener)
 	if err != nil {
 		listener.Close()
+		if section := s.options.TLS.section(); section != "" && s.options.TLS.ConfigKeys == nil {
+			err = fmt.Errorf("%s: %w", section, err)
+		}
 		return nil, err
 	}
 	return secure, nil
@@ -65,6 +74,14 @@ func (s *Server) initializeServer() {
 	s.upstreamInitializeServer()
 	s.httpServer.Handler = comm.HTTPHandler(s.mux)
 	s.httpServer.ConnContext = comm.HTTPConnContext
+}
+
+// section is the part of the configuration that the settings come from, for messages.
+func (t TLS) section() string {
+	if at := strings.LastIndexByte(t.ModeKey, '.'); at > 0 {
+		return t.ModeKey[:at]
+	}
+	return ""
 }
 
 func (t TLS) listen(inner net.Listener) (net.Listener, error) {

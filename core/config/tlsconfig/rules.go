@@ -63,6 +63,8 @@ func (l Listener) Check() error {
 		return err
 	}
 	switch {
+	case mode == comm.ModeTLS && l.Enabled && l.EnabledKey != "" && l.Certificate.Value == "":
+		return fmt.Errorf("%s is true but no TLS certificate is given: set %s", l.EnabledKey, l.Certificate.Key)
 	case mode == comm.ModeTLS:
 		return nil
 	case !l.Enabled:

@@ -181,16 +181,16 @@ func TestUpdateTouchesOneValue(t *testing.T) {
 	value := update.WriteSet.Groups["Application"].Groups["Org2"].Values["MSP"]
 	require.True(t, proto.Equal(path(map[string]*common.ConfigValue{"MSP": {Version: 6, ModPolicy: "Admins", Value: value.GetValue()}}), update.WriteSet))
 
-	out, number := w.run("update", addGMTLS, w.block(), "--org=Org2MSP", "--out", w.dir)
+	out, number := w.run("update", addGMTLS, w.block(), "--org=Org2MSP", "--out", w.path("new/folder"))
 	require.Equal(t, exit.Usage, number)
 	require.Contains(t, out, "is there already")
 
-	w.take(w.path("trade-0-add-gm-tls-roots-Org2MSP.pb"))
+	w.take(w.path("new/folder/trade-0-add-gm-tls-roots-Org2MSP.pb"))
 	after := w.mspIn("Application", "Org2")
 	before.TlsRootCerts = append(before.TlsRootCerts, pki.CertPEM(w.orgs["Org2MSP"].gmTLS.Cert))
 	require.True(t, proto.Equal(before, after))
 	w.commit(1)
-	require.Contains(t, w.allowed("update", addGMTLS, w.block(), "--org=Org2MSP", "--out", w.dir), "nothing is left to do")
+	require.Contains(t, w.allowed("update", addGMTLS, w.block(), "--org=Org2MSP", "--out", w.path("new/folder")), "nothing is left to do")
 }
 
 // TestStockNode takes part through stage 1 and holds stage 2 back.
