@@ -17,10 +17,16 @@ put() {
     cp -rl "$@" "$context/$image/$destination/"
 }
 
-put peer . build/bin/peer build/bin/ccaas build/fabric/sampleconfig
-put orderer . build/bin/orderer build/fabric/sampleconfig
+# Upstream's sample MSP stays out: everybody has its keys, and a container without material would start as that organisation.
+config() {
+    for file in "$@"; do echo "build/fabric/sampleconfig/$file.yaml"; done
+}
+put peer . build/bin/peer build/bin/ccaas
+put peer sampleconfig $(config core)
+put orderer . build/bin/orderer
+put orderer sampleconfig $(config orderer)
 put asset . build/bin/asset
-put tools . build/fabric/sampleconfig
+put tools sampleconfig $(config core orderer configtx crypto-config)
 for tool in peer cryptogen configtxgen configtxlator osnadmin discover ledgerutil gmtls; do
     if [ -x "build/bin/$tool" ]; then
         put tools bin "build/bin/$tool"

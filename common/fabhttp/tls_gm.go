@@ -12,10 +12,6 @@ import (
 
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
-	"time"
-
-	"github.com/hyperledger/fabric/internal/pkg/comm"
-)
 
 // TLS holds what the server needs for TLCP (GB/T 38636) beside TLS. All fields may be absent: the server then speaks TLS
 // alone, as in stock Fabric.

@@ -11,8 +11,17 @@ NETWORK_FLAGS = $(foreach v,mode=MODE client-mode=CLIENT_MODE algorithm=ALGORITH
 	orderers=ORDERERS orgs=ORGS peers=PEERS base-port=BASE_PORT batch-timeout=BATCH_TIMEOUT,\
 	$(if $($(lastword $(subst =, ,$(v)))),'-$(firstword $(subst =, ,$(v)))=$($(lastword $(subst =, ,$(v))))'))
 
+# A variable on the command line that nothing reads is a misspelt one: MUTUAL_TSL=true would start a network without client certificates.
+NETWORK_VARIABLES = MODE CLIENT_MODE ALGORITHM SUITE MUTUAL_TLS KEYS ORDERERS ORGS PEERS BASE_PORT BATCH_TIMEOUT DIR BIN PERF UPSTREAM CHECKOUT TEST_FLAGS \
+	PACKAGES FORK_VERSION DOCKER_DIR
+UNKNOWN_VARIABLES = $(filter-out $(NETWORK_VARIABLES) GO%,$(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$v)))
+
+.PHONY: check-network-variables
+check-network-variables:
+	@$(if $(UNKNOWN_VARIABLES),echo "make network has no variable $(UNKNOWN_VARIABLES): there are $(NETWORK_VARIABLES)" >&2; exit 1,:)
+
 .PHONY: network
-network: build network-tools ## start a network: 3 orderers, 2 organisations with 2 peers each (MODE=, ALGORITHM=, ORGS= ...)
+network: check-network-variables build network-tools ## start a network: 3 orderers, 2 organisations with 2 peers each (MODE=, ALGORITHM=, ORGS= ...)
 	@$(NETWORK) up -bin '$(BIN)' $(NETWORK_FLAGS)
 
 .PHONY: network-status

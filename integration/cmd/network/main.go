@@ -17,11 +17,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/hyperledger/fabric/integration/network"
+	"github.com/hyperledger/fabric/internal/settings"
 )
 
 // limit ends a command that hangs in spite of the deadlines of its steps.
@@ -74,7 +76,12 @@ func up(ctx context.Context, dir string, args []string, out io.Writer) error {
 	flags.StringVar(&o.ClientMode, "client-mode", "", "what nodes dial with: tls or gm (default tls for mode tls, gm otherwise)")
 	flags.StringVar(&o.Algorithm, "algorithm", "", "identities: gm, ecdsa or mixed (default gm)")
 	flags.StringVar(&o.Suite, "suite", "", "the only TLCP suite, for example ECC_SM4_GCM_SM3 (default: any)")
-	flags.BoolVar(&o.MutualTLS, "mutual-tls", false, "demand client certificates everywhere")
+	flags.BoolFunc("mutual-tls", "demand client certificates everywhere", func(text string) (err error) {
+		if o.MutualTLS, err = strconv.ParseBool(text); err != nil {
+			return fmt.Errorf("MUTUAL_TLS=%s: write true or false", text)
+		}
+		return nil
+	})
 	flags.StringVar(&o.Keys, "keys", "", "where SM2 keys are: in files, or in a simulated device, sdf or pkcs11 (default in files)")
 	flags.IntVar(&o.Orderers, "orderers", 0, "raft orderers (default 3)")
 	flags.IntVar(&o.Orgs, "orgs", 0, "peer organisations (default 2)")
@@ -88,11 +95,20 @@ func up(ctx context.Context, dir string, args []string, out io.Writer) error {
 	if err := parseUp(flags, args); err != nil {
 		return err
 	}
+	if err := checkProtection(os.Environ()); err != nil {
+		return err
+	}
 	if _, err := network.Up(ctx, o, out); err != nil {
 		return err
 	}
 	fmt.Fprintln(out)
 	return status(ctx, dir, out)
+}
+
+// checkProtection refuses variables that are misspelt ones of make network's and say how connections are protected. Others are too short
+// to be told from what else stands in an environment; make itself checks those on its command line.
+func checkProtection(environ []string) error {
+	return settings.CheckVariables(environ, []string{"MUTUAL_TLS", "CLIENT_MODE"}, "")
 }
 
 // parseUp reads the flags of up. Fields that are not set have their defaults, so a zero that somebody wrote must not get through.

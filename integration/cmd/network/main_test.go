@@ -4,6 +4,8 @@ package main
 
 import (
 	"io"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -25,7 +27,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{[]string{"up", "-orderers=0"}, "ORDERERS=0 is too small"},
 		{[]string{"up", "-batch-timeout=0"}, "BATCH_TIMEOUT=0s is too small"},
 		{[]string{"up", "-orderers=three"}, "network up -h"},
-		{[]string{"up", "-mutual-tls=maybe"}, "-mutual-tls"},
+		{[]string{"up", "-mutual-tls=maybe"}, "MUTUAL_TLS=maybe: write true or false"},
 		{[]string{"up", "-mode=ssl"}, "MODE=ssl is not one of tls dual gm"},
 		{[]string{"status"}, "make network"},
 		{[]string{"env", "org1"}, "make network"},
@@ -34,4 +36,22 @@ func TestWrongCommandLines(t *testing.T) {
 	}
 	require.NoDirExists(t, dir)
 	require.NoError(t, run(t.Context(), []string{"-dir", dir, "down"}, io.Discard), "nothing to stop is no error")
+}
+
+// TestMisspeltProtection: a network without client certificates is not what MUTUAL_TSL=true asks for.
+func TestMisspeltProtection(t *testing.T) {
+	for name, want := range map[string]string{"MUTUAL_TSL": "MUTUAL_TLS", "MUTUALTLS": "MUTUAL_TLS", "mutual_tls": "MUTUAL_TLS", "CLIENTMODE": "CLIENT_MODE"} {
+		require.EqualError(t, checkProtection([]string{"HOME=/root", name + "=true"}),
+			"the environment has the variable "+name+", which does not exist: write "+want+", or unset it")
+	}
+	require.NoError(t, checkProtection([]string{"MUTUAL_TLS=true", "CLIENT_MODE=gm", "HOME=/root", "MODE=gm", "NODE=1", "CLIENT_NODE_ENV=x"}))
+	require.NoError(t, checkProtection(os.Environ()))
+	// ... and make looks at its own command line.
+	check := exec.Command("make", "-s", "-C", filepath.Join("..", "..", ".."), "check-network-variables", "MODE=gm", "MUTUAL_TSL=true")
+	out, err := check.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "make network has no variable MUTUAL_TSL")
+	check = exec.Command("make", check.Args[1:len(check.Args)-1]...)
+	out, err = check.CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }

@@ -4,6 +4,7 @@ package server
 
 import (
 	"errors"
+	"os"
 
 	"github.com/hyperledger/fabric/bccsp/sw"
 	"github.com/hyperledger/fabric/common/fabhttp"
@@ -12,6 +13,7 @@ import (
 	"github.com/hyperledger/fabric/core/operations"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/hyperledger/fabric/internal/pkg/comm/tlsadmin"
+	"github.com/hyperledger/fabric/msp"
 	"github.com/hyperledger/fabric/orderer/common/localconfig"
 	"github.com/hyperledger/fabric/orderer/common/metadata"
 )
@@ -268,6 +270,21 @@ func newOperationsSystem(ops localconfig.Operations, metrics localconfig.Metrics
 	tlsadmin.RegisterKeyHealth(system)
 	tlsadmin.ReloadOnHangup()
 	return system
+}
+
+// localMSP ends the start of an orderer whose identity cannot be loaded with the line that upstream has logged about it, and without the
+// stack of the panic that upstream ends with. An error in the program stays a panic.
+func localMSP(conf *localconfig.TopLevel) msp.MSP {
+	defer func() {
+		switch reason := recover().(type) {
+		case nil:
+		case string:
+			os.Exit(1)
+		default:
+			panic(reason)
+		}
+	}()
+	return loadLocalMSP(conf)
 }
 
 // newAdminServer makes the server of the channel participation API.
