@@ -27,8 +27,3 @@ func (c *DeliverServiceConfig) loadDeliverServiceConfig() {
 func readClientPEM(path string) ([]byte, error) {
 	return tlsconfig.ReadStandardPEM(path, tlsconfig.ClientIsGMOnly("peer"))
 }
-
-// BindingHash returns the hash of the certificate that the next connection of this dialer presents, nil when it presents none.
-func (d DialerAdapter) BindingHash() []byte {
-	return d.ClientConfig.SecOpts.BindingHash()
-}

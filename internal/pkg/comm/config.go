@@ -72,21 +72,6 @@ type ServerConfig struct {
 	MaxSendMsgSize int
 }
 
-// ClientConfig configures gRPC connections to servers.
-type ClientConfig struct {
-	SecOpts SecureOptions
-	KaOpts  KeepaliveOptions
-	// DialTimeout bounds Dial, and each attempt at a connection, up to the end
-	// of its handshake, as long as the connection is used. Zero means gRPC's
-	// bound of 20 s for the attempts.
-	DialTimeout time.Duration
-	// AsyncConnect lets Dial return before a connection is up.
-	AsyncConnect bool
-	// MaxRecvMsgSize and MaxSendMsgSize are in bytes; zero means the defaults.
-	MaxRecvMsgSize int
-	MaxSendMsgSize int
-}
-
 func sizeOr(size, standard int) int {
 	if size == 0 {
 		return standard
@@ -126,7 +111,7 @@ func (cc ClientConfig) DialOptions() ([]grpc.DialOption, error) {
 	if !cc.AsyncConnect {
 		opts = append(opts, grpc.WithBlock(), grpc.FailOnNonTempDialError(true))
 	}
-	return opts, nil
+	return append(opts, cc.reconnecting()...), nil
 }
 
 // reconnection spaces the attempts at a connection that has failed. gRPC's own

@@ -4,7 +4,6 @@ package comm
 
 import (
 	"crypto/tls"
-	"maps"
 	"sync"
 
 	"github.com/hyperledger/fabric/bccsp/gm"
@@ -62,14 +61,6 @@ func (cs *CredentialSupport) GetClientCertificate() tls.Certificate {
 // GetPeerCredentials returns credentials for dialing other peers.
 func (cs *CredentialSupport) GetPeerCredentials() credentials.TransportCredentials {
 	return &DynamicClientCredentials{dialer: &supportDialer{cs}}
-}
-
-// AppRootCAsByChain returns the authorities of the application organisations
-// (PEM) by channel.
-func (cs *CredentialSupport) AppRootCAsByChain() map[string][][]byte {
-	cs.mutex.RLock()
-	defer cs.mutex.RUnlock()
-	return maps.Clone(cs.appRootCAsByChain)
 }
 
 // BuildTrustedRootsForChain takes the TLS authorities of the channel's

@@ -198,7 +198,7 @@ func (c *TopLevel) validateTLS() error {
 	for _, section := range []struct {
 		name string
 		tls  *TLS
-	}{{"Operations.TLS", &c.Operations.TLS}, {"Admin.TLS", &c.Admin.TLS}, {"Kafka.TLS", &c.Kafka.TLS}} {
+	}{{"Operations.TLS", &c.Operations.TLS}, {"Admin.TLS", &c.Admin.TLS}} {
 		if section.tls.ClientMode != "" {
 			return fmt.Errorf("%s.ClientMode is set, but only General.TLS.ClientMode has a meaning: remove it", section.name)
 		}
@@ -206,10 +206,7 @@ func (c *TopLevel) validateTLS() error {
 			return err
 		}
 	}
-	if c.Kafka.TLS.Mode != "" || c.Kafka.TLS.HandshakesPerAddress != 0 || c.Kafka.TLS.HasGMPair() || c.Kafka.TLS.GMKeyPasswordFile != "" || len(c.Kafka.TLS.GMCipherSuites) > 0 {
-		return errors.New("Kafka.TLS takes no Mode, GM pairs, suites and limits: connections to Kafka brokers are always TLS")
-	}
-	return nil
+	return c.validateKafka()
 }
 
 // listener returns the settings of a section for the rules that the peer has too.

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package localconfig
+
+import "errors"
+
+// validateKafka refuses what connections to Kafka brokers cannot have. Upstream's later versions have no Kafka.
+func (c *TopLevel) validateKafka() error {
+	t := &c.Kafka.TLS
+	if t.ClientMode != "" {
+		return errors.New("Kafka.TLS.ClientMode is set, but only General.TLS.ClientMode has a meaning: remove it")
+	}
+	if err := t.validate("Kafka.TLS"); err != nil {
+		return err
+	}
+	if t.Mode != "" || t.HandshakesPerAddress != 0 || t.HasGMPair() || t.GMKeyPasswordFile != "" || len(t.GMCipherSuites) > 0 {
+		return errors.New("Kafka.TLS takes no Mode, GM pairs, suites and limits: connections to Kafka brokers are always TLS")
+	}
+	return nil
+}
