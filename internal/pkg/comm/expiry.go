@@ -27,6 +27,7 @@ func TrackExpiration(tls bool, serverCert []byte, clientCertChain [][]byte, iden
 		clientCertChain = nil
 	}
 	crypto.TrackExpiration(tls, serverCert, clientCertChain, identity, info, warn, now, schedule)
+	observeIdentity(identity)
 
 	registry.mu.Lock()
 	defer registry.mu.Unlock()

@@ -144,3 +144,12 @@ func TestExpirationOfLaterSources(t *testing.T) {
 	}
 	require.Equal(t, []string{"The server TLS certificate will expire within one week (" + t.Name() + ")"}, a.due(t.Name()))
 }
+
+// TestIdentityExpiryIsMeasured: the alerts on ends of certificates watch what the node signs with, too.
+func TestIdentityExpiryIsMeasured(t *testing.T) {
+	l := &ledger{sums: make(map[string]float64)}
+	UseMetrics(l)
+	t.Cleanup(func() { metricsInUse.Store(nil) })
+	track(t, nil, nil)
+	require.Greater(t, l.sum("certificate_expiry", "role identity use identity"), float64(time.Now().Unix()))
+}

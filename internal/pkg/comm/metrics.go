@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hyperledger/fabric/common/crypto"
 	"github.com/hyperledger/fabric/common/metrics"
 )
 
@@ -46,7 +47,7 @@ var (
 		Namespace:    "comm",
 		Subsystem:    "tls",
 		Name:         "certificate_expiry",
-		Help:         "End of validity of the certificates that a role presents, by role and use (tls, gm-signing or gm-encryption), in seconds since 1970.",
+		Help:         "End of validity of the certificates that a role presents, and of the node's identity, by role and use (tls, gm-signing, gm-encryption or identity), in seconds since 1970.",
 		LabelNames:   []string{"role", "use"},
 		StatsdFormat: "%{#fqname}.%{role}.%{use}",
 	}
@@ -94,6 +95,14 @@ func observeCertificates(role string, s *sourceState) {
 	}
 	for _, cert := range s.pairs.status(time.Now()) {
 		m.expiry.With("role", role, "use", cert.Use).Set(float64(cert.NotAfter.Unix()))
+	}
+}
+
+// observeIdentity shows the end of the certificate that the node signs with beside those that it connects with: the alerts watch it too.
+func observeIdentity(serialized []byte) {
+	m := metricsInUse.Load()
+	if end := crypto.ExpiresAt(serialized); m != nil && !end.IsZero() {
+		m.expiry.With("role", "identity", "use", "identity").Set(float64(end.Unix()))
 	}
 }
 
