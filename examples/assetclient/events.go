@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -17,6 +19,9 @@ import (
 
 // retryDelay is the pause before a stream that broke is opened again.
 const retryDelay = 500 * time.Millisecond
+
+// claimLimit ends the wait for a channel's first block.
+const claimLimit = 15 * time.Second
 
 // followers read two streams: the events of a chaincode, and blocks. What they handled they put down in a file each, so
 // that after a restart they go on with the first event that was not handled.
@@ -33,6 +38,9 @@ type followers struct {
 func follow(ctx context.Context, network *client.Network, chaincode, folder string, out io.Writer) (*followers, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("folder for checkpoints: %w", err)
+	}
+	if err := claim(ctx, network, folder, out); err != nil {
+		return nil, err
 	}
 	f := &followers{transactions: make(chan string), numbers: make(chan uint64), failed: make(chan error, 2), running: 2}
 	var err error
@@ -66,6 +74,38 @@ func follow(ctx context.Context, network *client.Network, chaincode, folder stri
 		})
 	}()
 	return f, nil
+}
+
+// claim ties the checkpoints in folder to a channel by its first block. Those of a network that is gone would wait for blocks that never
+// come, or pass over the first ones of its successor.
+func claim(ctx context.Context, network *client.Network, folder string, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, claimLimit)
+	defer cancel()
+	hash, seen := sha256.New(), errors.New("seen")
+	err := stream(ctx, out, func() (<-chan *common.Block, error) {
+		return network.BlockEvents(ctx, client.WithStartBlock(0))
+	}, func(first *common.Block) error {
+		for _, envelope := range first.GetData().GetData() {
+			hash.Write(envelope)
+		}
+		return seen
+	})
+	if !errors.Is(err, seen) {
+		return fmt.Errorf("first block of %s: %w", network.Name(), err)
+	}
+	own := fmt.Sprintf("%x\n", hash.Sum(nil))
+	file := filepath.Join(folder, "first-block.sha256")
+	known, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = os.WriteFile(file, []byte(own), 0o600)
+	case err == nil && string(known) != own:
+		return fmt.Errorf("the checkpoints in %s are of another network: remove them, or name another folder with -checkpoints", folder)
+	}
+	if err != nil {
+		return fmt.Errorf("checkpoints: %w", err)
+	}
+	return nil
 }
 
 func open(folder, name string) (*client.FileCheckpointer, error) {

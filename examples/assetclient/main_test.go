@@ -123,6 +123,16 @@ func TestListenAfterCrash(t *testing.T) {
 	require.Equal(t, []string{"block 3", "block 4"}, out.matches(`(?m)^block \d`))
 }
 
+// TestCheckpointsOfAnotherNetwork are not followed: its blocks never come.
+func TestCheckpointsOfAnotherNetwork(t *testing.T) {
+	old := configFor(t, newNetwork(t, gmgateway.ModeTLS), gmtlstest.SM2)
+	require.NoError(t, run(context.Background(), old, &output{}))
+	require.NoError(t, run(context.Background(), old, &output{}))
+	next := configFor(t, newNetwork(t, gmgateway.ModeTLS), gmtlstest.SM2)
+	next.checkpoints = old.checkpoints
+	require.ErrorContains(t, run(context.Background(), next, &output{}), "of another network: remove them, or name another folder with -checkpoints")
+}
+
 func TestStreamsThatBreakAreOpenedAgain(t *testing.T) {
 	n := newNetwork(t, gmgateway.ModeTLS)
 	var mu sync.Mutex
@@ -142,7 +152,7 @@ func TestStreamsThatBreakAreOpenedAgain(t *testing.T) {
 	require.Equal(t, eventNames, out.matches(`event \w+`))
 	mu.Lock()
 	defer mu.Unlock()
-	require.Equal(t, map[string]int{"ChaincodeEvents": 3, "Deliver": 3}, broken)
+	require.Equal(t, map[string]int{"ChaincodeEvents": 3, "Deliver": 4}, broken)
 }
 
 func TestErrorsTellTheStep(t *testing.T) {

@@ -7,6 +7,7 @@ package fakegateway
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -58,10 +59,10 @@ type block struct {
 	event *peer.ChaincodeEvent // nil when the transaction set none or is not valid
 }
 
-// New makes a gateway whose ledger holds a genesis block.
+// New makes a gateway whose ledger holds a genesis block, which no other one has.
 func New(chaincode string, ledger *fakepeer.Peer) *Gateway {
 	g := &Gateway{Chaincode: chaincode, ledger: ledger, endorsed: map[string]*endorsement{}, grown: make(chan struct{})}
-	g.append([]byte("genesis"), &block{})
+	g.append([]byte("genesis "+rand.Text()), &block{})
 	return g
 }
 
