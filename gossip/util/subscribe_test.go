@@ -10,14 +10,40 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Subscriptions that begin as the last one before them ends: a lost set makes the end of a subscription dereference nil, in a
-// goroutine of its own, which ends the process.
+// A subscription joins the set of its topic before anybody can take that away: a lost set makes the end of a subscription
+// dereference nil, in a goroutine of its own, which ends the process.
+func TestSubscribeIsOneStep(t *testing.T) {
+	pubSub := NewPubSub()
+	pubSub.Subscribe("topic", time.Hour)
+	set := pubSub.subscriptions["topic"]
+	set.lock.Lock() // whoever joins waits
+	joined := make(chan struct{})
+	go func() {
+		pubSub.Subscribe("topic", time.Hour)
+		close(joined)
+	}()
+	held := 0
+	require.Eventually(t, func() bool {
+		if pubSub.TryLock() {
+			pubSub.Unlock()
+			held = 0
+			return false
+		}
+		held++
+		return held == 100
+	}, 30*time.Second, time.Millisecond, "the last other subscription could end now")
+	set.lock.Unlock()
+	<-joined
+	require.Equal(t, 2, set.Size())
+}
+
+// Subscriptions that begin as others end all end, and leave nothing behind.
 func TestSubscriptionsThatBeginAsOthersEnd(t *testing.T) {
 	pubSub := NewPubSub()
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			for range 20000 {
+			for range 2000 {
 				pubSub.Subscribe("topic", time.Microsecond)
 			}
 		})
