@@ -286,7 +286,10 @@ func TestKeyReplaced(t *testing.T) {
 
 	d.Folder.Set(keydtest.Removed, 1)
 	_, err = sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
-	requireCode(t, err, keyd.Failed, signURI, "SDR_KEYNOTEXIST")
+	requireCode(t, err, keyd.Unusable, signURI, "index 1 of the device has neither a signing nor an encryption key")
+	require.NoError(t, d.WaitLog(within(t, 5*time.Second), "SDR_KEYNOTEXIST"))
+	require.False(t, statusOf(t, d).Healthy)
+	requireCode(t, sign.Check(within(t, 5*time.Second)), keyd.Unusable)
 }
 
 func TestSessions(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/cryptoki"
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/sdf"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
 	"gopkg.in/yaml.v3"
 )
@@ -266,17 +267,7 @@ func (p *Pin) Read() ([]byte, error) {
 	if info.Mode().Perm()&0o007 != 0 {
 		return nil, fmt.Errorf("%s can be read by every user of this host: chmod 600 %s", path, path)
 	}
-	text, err := readFile(path)
-	if err != nil {
-		return nil, err
-	}
-	line, rest, _ := bytes.Cut(text, []byte("\n"))
-	clear(rest)
-	line = bytes.TrimSuffix(line, []byte("\r"))
-	if len(line) == 0 {
-		return nil, fmt.Errorf("the first line of %s is empty", path)
-	}
-	return line, nil
+	return gmx509.ReadPasswordFile(path)
 }
 
 // Reader is Read as a function, nil for a nil Pin.

@@ -60,6 +60,7 @@ const (
 	Refused Class = iota // this operation failed; nothing is said about others
 	Input                // the caller's input was refused
 	Broken               // the session cannot be used any more
+	KeyGone              // the key is not there any more
 	Lost                 // the device cannot be reached
 	Pin                  // the PIN is wrong or locked: trying again does harm
 	Unknown              // a code that no standard has: whether the session still works has to be tried

@@ -275,8 +275,9 @@ func (d *Device) with(ctx context.Context, call string, do func(*link, *session)
 		if errors.As(err, &e) && e.Class == Unknown && testRandom(s) != nil {
 			e.Class = Broken
 		}
-		if lost(err) {
-			// A session is not mended alone: what took it away took the others too, or soon will.
+		if lost(err) || errors.As(err, &e) && e.Class == KeyGone {
+			// A session is not mended alone: what took it away took the others too, or soon will. Where a key has gone, the new
+			// connection shows which keys are left.
 			d.lose(l, err)
 			d.release(l, s)
 			if ctx.Err() != nil {

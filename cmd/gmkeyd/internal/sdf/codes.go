@@ -19,7 +19,7 @@ var codes = [...]struct {
 	0x05: {"OPENDEVICE", device.Lost},
 	0x06: {"OPENSESSION", device.Lost},
 	0x07: {"PARDENY", device.Broken}, // the right to use the key was given when the session was opened
-	0x08: {"KEYNOTEXIST", device.Refused},
+	0x08: {"KEYNOTEXIST", device.KeyGone},
 	0x09: {"ALGNOTSUPPORT", device.Refused},
 	0x0A: {"ALGMODNOTSUPPORT", device.Refused},
 	0x0B: {"PKOPERR", device.Refused},

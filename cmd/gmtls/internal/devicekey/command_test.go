@@ -5,11 +5,15 @@ package devicekey_test
 import (
 	"bytes"
 	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/x509/pkix"
 	"encoding/pem"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/emmansun/gmsm/smx509"
 	"github.com/stretchr/testify/require"
@@ -18,6 +22,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
 	"github.com/hyperledger/fabric/internal/keydtest"
 )
 
@@ -78,6 +83,21 @@ func TestCommands(t *testing.T) {
 		require.NoError(t, err, string(verified))
 		require.Contains(t, string(verified), "OK")
 	}
+	// A key in a device issues certificates and revocation lists, as a CA's does.
+	caKey, err := keyd.ParseReference(written)
+	require.NoError(t, err)
+	template := &gmx509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: gmx509.KeyUsageCertSign | gmx509.KeyUsageCRLSign, SubjectKeyId: []byte{1},
+	}
+	der, err := gmx509.CreateCertificate(rand.Reader, template, template, caKey.Public(), caKey)
+	require.NoError(t, err)
+	caCert, err := gmx509.ParseCertificate(der)
+	require.NoError(t, err)
+	require.NoError(t, gmx509.CheckSignatureFrom(caCert, caCert))
+	_, err = gmx509.CreateRevocationList(rand.Reader, &gmx509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Now(), NextUpdate: time.Now().Add(time.Hour)}, caCert, caKey)
+	require.NoError(t, err)
+
 	code, out = gmtls("request", file("enc.key"), "--subject", "CN=x", "--out", file("enc.csr"))
 	require.Equal(t, exit.Usage, code)
 	require.Contains(t, out, "signs no request")
