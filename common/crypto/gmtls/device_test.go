@@ -108,6 +108,14 @@ func TestPairInDevice(t *testing.T) {
 	require.NoError(t, clientErr)
 	require.Equal(t, gmtls.ECC_SM4_GCM_SM3, suite)
 
+	// A client does not offer what its key cannot do, so that no server chooses it.
+	prefers = config(inSoftware, gmtls.ECDHE_SM4_GCM_SM3, gmtls.ECC_SM4_GCM_SM3)
+	prefers.PreferServerCipherSuites = true
+	serverErr, clientErr, suite = meet(t, prefers, config(inDevice))
+	require.NoError(t, serverErr)
+	require.NoError(t, clientErr)
+	require.Equal(t, gmtls.ECC_SM4_GCM_SM3, suite)
+
 	// A device that is away is the server's fault and said so: it is not taken for a wrong ciphertext.
 	d.Kill()
 	serverErr, clientErr, _ = meet(t, config(inDevice), config(inSoftware))
