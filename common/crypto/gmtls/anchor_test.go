@@ -216,3 +216,23 @@ func TestConcurrentAnchors(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// A certificate that may not issue others is no anchor, even if a path builder
+// should come to let it stand as a root.
+func TestLeafIsNoAnchor(t *testing.T) {
+	for name, option := range map[string]certOptions{
+		"authority":            func(c *smx509.Certificate) {},
+		"no authority":         func(c *smx509.Certificate) { c.IsCA = false },
+		"no basic constraints": func(c *smx509.Certificate) { c.IsCA, c.BasicConstraintsValid = false, false },
+		"not for certificates": func(c *smx509.Certificate) { c.KeyUsage = smx509.KeyUsageCRLSign },
+	} {
+		root := newCA(t, "root", nil, option).cert
+		var a anchors
+		for range anchorFrom {
+			a.learn([][]*smx509.Certificate{{root, root}})
+		}
+		if isAnchor := a.of(root) != nil; isAnchor != (name == "authority") {
+			t.Errorf("%s: anchor %v", name, isAnchor)
+		}
+	}
+}
