@@ -225,6 +225,7 @@ func TestLeafIsNoAnchor(t *testing.T) {
 		"no authority":         func(c *smx509.Certificate) { c.IsCA = false },
 		"no basic constraints": func(c *smx509.Certificate) { c.IsCA, c.BasicConstraintsValid = false, false },
 		"not for certificates": func(c *smx509.Certificate) { c.KeyUsage = smx509.KeyUsageCRLSign },
+		"critical extension":   critical,
 	} {
 		root := newCA(t, "root", nil, option).cert
 		var a anchors
