@@ -89,6 +89,9 @@ func TestBadConnections(t *testing.T) {
 			clear(m)
 			m["address"], m["tls_required"], m["root_cert"] = "a:1", true, other["root_cert"]
 		}},
+		"standard root for gm": {"root_cert", func(m map[string]any) {
+			m["root_cert"] = string(gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca").CertPEM)
+		}},
 		"no client certificate":  {"client_cert", func(m map[string]any) { delete(m, "client_cert") }},
 		"no client key":          {"client_key", func(m map[string]any) { delete(m, "client_key") }},
 		"no encryption pair":     {"client_enc_cert", func(m map[string]any) { delete(m, "client_enc_cert"); delete(m, "client_enc_key") }},
