@@ -25,6 +25,9 @@ type section struct {
 	pairs    []pair
 	roots    []string // keys of one file, or of a list of files
 	password string   // of the TLCP keys
+
+	clientRoots string // key of roots that are read if clientAuth is true, or always without one
+	clientAuth  string
 }
 
 // nodeKind says where a kind of node has its files.
@@ -45,7 +48,8 @@ var nodeKinds = []nodeKind{
 					{"peer.tls.gm.signCert.file", "peer.tls.gm.signKey.file", "peer.tls.gm.encCert.file", "peer.tls.gm.encKey.file"},
 					{"peer.tls.gm.clientSignCert.file", "peer.tls.gm.clientSignKey.file", "peer.tls.gm.clientEncCert.file", "peer.tls.gm.clientEncKey.file"},
 				},
-				roots: []string{"peer.tls.rootcert.file", "peer.tls.clientRootCAs.files"}, password: "peer.tls.gm.keyPassword.file",
+				roots: []string{"peer.tls.rootcert.file"}, password: "peer.tls.gm.keyPassword.file",
+				clientRoots: "peer.tls.clientRootCAs.files", clientAuth: "peer.tls.clientAuthRequired",
 			},
 			{
 				enabled: "operations.tls.enabled", mode: "operations.tls.mode",
@@ -53,7 +57,7 @@ var nodeKinds = []nodeKind{
 					{cert: "operations.tls.cert.file", key: "operations.tls.key.file"},
 					{"operations.tls.gm.signCert.file", "operations.tls.gm.signKey.file", "operations.tls.gm.encCert.file", "operations.tls.gm.encKey.file"},
 				},
-				roots: []string{"operations.tls.clientRootCAs.files"}, password: "operations.tls.gm.keyPassword.file",
+				clientRoots: "operations.tls.clientRootCAs.files", password: "operations.tls.gm.keyPassword.file",
 			},
 		},
 	},
@@ -70,7 +74,8 @@ var nodeKinds = []nodeKind{
 					{"General.Cluster.GMClientSignCertificate", "General.Cluster.GMClientSignPrivateKey", "General.Cluster.GMClientEncCertificate", "General.Cluster.GMClientEncPrivateKey"},
 					{"General.Cluster.GMServerSignCertificate", "General.Cluster.GMServerSignPrivateKey", "General.Cluster.GMServerEncCertificate", "General.Cluster.GMServerEncPrivateKey"},
 				},
-				roots: []string{"General.TLS.RootCAs", "General.TLS.ClientRootCAs", "General.Cluster.RootCAs"}, password: "General.TLS.GMKeyPasswordFile",
+				roots: []string{"General.TLS.RootCAs", "General.Cluster.RootCAs"}, password: "General.TLS.GMKeyPasswordFile",
+				clientRoots: "General.TLS.ClientRootCAs", clientAuth: "General.TLS.ClientAuthRequired",
 			},
 			ordererHTTP("Operations.TLS"), ordererHTTP("Admin.TLS"),
 		},
@@ -84,7 +89,7 @@ func ordererHTTP(name string) section {
 			{cert: name + ".Certificate", key: name + ".PrivateKey"},
 			{name + ".GMSignCertificate", name + ".GMSignPrivateKey", name + ".GMEncCertificate", name + ".GMEncPrivateKey"},
 		},
-		roots: []string{name + ".RootCAs", name + ".ClientRootCAs"}, password: name + ".GMKeyPasswordFile",
+		roots: []string{name + ".RootCAs"}, password: name + ".GMKeyPasswordFile", clientRoots: name + ".ClientRootCAs",
 	}
 }
 

@@ -154,7 +154,11 @@ func (r *Report) refused(c *nodeConfig, key string, err error) {
 // section checks the files of one listener or dialer.
 func (r *Report) section(c *nodeConfig, s section) {
 	var roots []*files.Certificate
-	for _, key := range s.roots {
+	keys := slices.Clone(s.roots)
+	if s.clientAuth == "" || strings.EqualFold(c.text(s.clientAuth), "true") {
+		keys = append(keys, s.clientRoots)
+	}
+	for _, key := range keys {
 		for _, name := range c.paths(key) {
 			certs, err := files.ReadCertificates(name)
 			if err != nil {
