@@ -224,6 +224,15 @@ func (w *world) configure(ts *testscript.TestScript, kind string, tlcp *gmtls.Co
 	case "ecdhe-only":
 		tlcp.CipherSuites = []uint16{gmtls.ECDHE_SM4_GCM_SM3}
 		tlcp.ClientAuth, tlcp.ClientCAs = gmtls.RequireAndVerifyClientCert, roots
+	case "nameless":
+		tlcp.GetConfigForClient = func(hello *gmtls.ClientHelloInfo) (*gmtls.Config, error) {
+			if hello.ServerName != "" {
+				return nil, errors.New("no name is wanted")
+			}
+			return nil, nil
+		}
+	case "root-sent":
+		tlcp.Certificates[0].Certificate = append(tlcp.Certificates[0].Certificate, w.gm.Cert.Raw)
 	case "spdy":
 		tlcp.NextProtos = []string{"spdy/3"}
 	case "foreign-sign-key":
