@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import "context"
+
+// context ends with the stream.
+func (stream *Stream) context() context.Context { return stream.StepClient.Context() }
