@@ -29,3 +29,25 @@ func TestPurgedIdentityIsNoMember(t *testing.T) {
 	require.Eventually(t, func() bool { return g1.disc.Lookup(id) == nil }, time.Minute, 10*time.Millisecond,
 		"the peer still knows the member by its old identity")
 }
+
+// An expired identity is not valid, whatever else holds; one without end is.
+func TestValidityOfPurgedIdentities(t *testing.T) {
+	id := api.PeerIdentityType("peer")
+	for name, tc := range map[string]struct {
+		end     time.Time
+		revoked bool
+		want    bool
+	}{
+		"without end":      {want: true},
+		"not yet expired":  {end: time.Now().Add(time.Hour), want: true},
+		"expired":          {end: time.Now().Add(-time.Millisecond)},
+		"revoked":          {end: time.Now().Add(time.Hour), revoked: true},
+		"revoked, endless": {revoked: true},
+	} {
+		mcs := &naiveCryptoService{expirationTimes: map[string]time.Time{string(id): tc.end}}
+		if tc.revoked {
+			mcs.revoke(common.PKIidType(id))
+		}
+		require.Equal(t, tc.want, (&Node{mcs: mcs}).valid(id), name)
+	}
+}
