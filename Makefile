@@ -5,7 +5,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
 
-FORK_VERSION := 0.1.0
+FORK_VERSION := 0.2.0
 # Another upstream: a name of scripts/fork/upstreams, a folder or a module version. CHECKOUT is a folder that holds a named one.
 UPSTREAM ?=
 CHECKOUT ?=

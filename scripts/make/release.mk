@@ -7,3 +7,11 @@ release: fork ## write build/release: archives for linux/amd64 and arm64, with b
 .PHONY: release-check
 release-check: ## build the release of this commit again elsewhere, and compare with build/release (SUMS=published SHA256SUMS)
 	@scripts/reproduce.sh $(SUMS)
+
+.PHONY: release-sign
+release-sign: ## sign build/release/SHA256SUMS with an OpenSSH key (KEY=file)
+	@scripts/sign.sh '$(KEY)'
+
+.PHONY: release-verify
+release-verify: ## verify the signature and the files of build/release (SIGNERS=allowed signers)
+	@scripts/verify-release.sh '$(SIGNERS)' build/release
