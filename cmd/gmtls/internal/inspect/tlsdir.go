@@ -105,9 +105,6 @@ func (r *Report) checkPeers(leaves, cas []*Item, more []*x509.Certificate, items
 	}
 	for n := 0; n+1 < len(leaves); n++ {
 		sign, enc := leaves[n], leaves[n+1]
-		if !x509.IsPairSigning(sign.cert) && x509.IsPairSigning(enc.cert) {
-			sign, enc = enc, sign // a node goes by KeyUsage
-		}
 		signKey, encKey := keyOf(sign), keyOf(enc)
 		if !isHalf(sign) || !isHalf(enc) || stemOf(sign) != stemOf(enc) || signKey == nil || encKey == nil {
 			continue
