@@ -270,7 +270,7 @@ func TestSM2Import(t *testing.T) {
 		require.Error(t, err, name)
 	}
 	for name, raw := range map[string]any{
-		"nil": nil, "empty": []byte{}, "off the curve": offCurve, "P-256": p256Pub, "P-256 Go": &p256.PublicKey, "private": pkcs8,
+		"nil": nil, "empty": []byte{}, "off the curve": offCurve, "Go, off the curve": &ecdsa.PublicKey{Curve: sm2.P256(), X: big.NewInt(1), Y: big.NewInt(1)}, "P-256": p256Pub, "P-256 Go": &p256.PublicKey, "private": pkcs8,
 		"nil key": (*ecdsa.PublicKey)(nil), "compressed": append([]byte{2}, offCurve[1:33]...), "zero": append([]byte{4}, make([]byte, 64)...),
 	} {
 		_, err := ImportPublicKey(raw)

@@ -5,8 +5,11 @@ package gmx509
 import (
 	"crypto/ecdsa"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/asn1"
+	"math/big"
 	"testing"
 
 	"github.com/emmansun/gmsm/sm2"
@@ -65,4 +68,51 @@ func withIssuer(t *testing.T, cert, issuer *Certificate) *Certificate {
 	out, err := ParseCertificate(rebuilt(t, cert.Raw, func(c *derCertificate) { c.TBS.Issuer = asn1.RawValue{FullBytes: issuer.RawSubject} }))
 	require.NoError(t, err)
 	return out
+}
+
+// Who may not sign certificates or lists has signed none, be the signature right (RFC 5280, sections 4.2.1.3 and 4.2.1.9).
+func TestOnlyAuthoritiesSign(t *testing.T) {
+	key := sm2Key(t)
+	root := issue(t, template("root", true), key, nil)
+	child := issue(t, template("leaf", false), sm2Key(t), root)
+	der, err := CreateRevocationList(rand.Reader, &RevocationList{
+		Number: big.NewInt(1), ThisUpdate: root.cert.NotBefore, NextUpdate: root.cert.NotAfter,
+	}, root.cert, key)
+	require.NoError(t, err)
+	list, err := ParseRevocationList(der)
+	require.NoError(t, err)
+	require.NoError(t, CheckSignatureFrom(child.cert, root.cert))
+	require.NoError(t, CheckRevocationListFrom(list, root.cert))
+
+	var violation x509.ConstraintViolationError
+	for name, change := range map[string]func(*Certificate){
+		"no basic constraints": func(c *Certificate) { c.BasicConstraintsValid, c.IsCA = false, false },
+		"no authority":         func(c *Certificate) { c.IsCA = false },
+		"another usage":        func(c *Certificate) { c.KeyUsage = KeyUsageDigitalSignature },
+	} {
+		issuer := *root.cert
+		change(&issuer)
+		require.ErrorAs(t, CheckSignatureFrom(child.cert, &issuer), &violation, name)
+		require.ErrorAs(t, CheckRevocationListFrom(list, &issuer), &violation, name)
+	}
+	issuer := *root.cert
+	issuer.KeyUsage = KeyUsageCertSign
+	require.ErrorAs(t, CheckRevocationListFrom(list, &issuer), &violation, "certificates, but no lists")
+}
+
+// crypto/ecdsa verifies with keys on any curve; a request or list that an SM2 key signed so is refused.
+func TestECDSARequestsAndListsBySM2Keys(t *testing.T) {
+	key := sm2Key(t)
+	root := issue(t, template("root", true), key, nil)
+	signed := []byte("request or list")
+	digest := sha256.Sum256(signed)
+	sig, err := ecdsa.SignASN1(rand.Reader, &key.PrivateKey, digest[:])
+	require.NoError(t, err)
+	require.ErrorIs(t, CheckRequestSignature(&CertificateRequest{
+		PublicKey: &key.PublicKey, PublicKeyAlgorithm: ECDSA, SignatureAlgorithm: ECDSAWithSHA256, RawTBSCertificateRequest: signed, Signature: sig,
+	}), ErrUnsupportedAlgorithm)
+	require.ErrorIs(t, CheckRevocationListFrom(&RevocationList{
+		SignatureAlgorithm: ECDSAWithSHA256, RawTBSRevocationList: signed, Signature: sig,
+	}, root.cert), ErrUnsupportedAlgorithm)
+	require.ErrorContains(t, CheckSignature(&Certificate{PublicKey: &rsa.PublicKey{}}, SM2WithSM3, signed, sig), "not SM2")
 }
