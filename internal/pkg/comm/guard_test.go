@@ -558,3 +558,46 @@ func TestSourceOfAddr(t *testing.T) {
 		require.Equal(t, want, sourceOfAddr(testAddr(address)))
 	}
 }
+
+// TestHandshakesTakePlaces: a handshake of either protocol computes with a place
+// only, and the client that has answered asks for its next one as such.
+func TestHandshakesTakePlaces(t *testing.T) {
+	org := newPKI(t)
+	so := org.node(t).options()
+	so.ServerMode = ModeDual
+	srv, _ := startServer(t, so)
+	p := newPlaces(1)
+	srv.endpoint.guard.places = p
+	waits := func(first bool) func() bool {
+		return func() bool {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return len(p.waiting) > 0 && p.waiting[0].source == "127.0.0.1" && p.waiting[0].first == first
+		}
+	}
+	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
+		held, err := p.take(t.Context(), "held", false)
+		require.NoError(t, err)
+		done := make(chan error, 1)
+		go func() {
+			done <- try(t, srv.Address(), SecureOptions{UseTLS: true, ServerRootCAs: org.roots(), ClientMode: mode})
+		}()
+		eventually(t, "it waits with its ClientHello", waits(false))
+		next := p.queue("held", false)
+		p.leave(held)
+		<-next.ready
+		eventually(t, "it waits with the client's answer", func() bool {
+			if waits(false)() { // ClientHello may come in several pieces
+				after := p.queue("held", false)
+				p.leave(next)
+				<-after.ready
+				next = after
+			}
+			return waits(true)()
+		})
+		require.Empty(t, done)
+		p.leave(next)
+		require.NoError(t, <-done)
+	}
+	eventually(t, "all are done", func() bool { return p.idle(1) })
+}
