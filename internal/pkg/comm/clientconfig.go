@@ -23,5 +23,6 @@ type ClientConfig struct {
 	MaxSendMsgSize int
 }
 
-// reconnecting returns the options for connections that are lost: gRPC's own. Upstream's later versions have keys for them.
+// reconnecting returns the options for connections that are lost: those that
+// all connections have. Upstream's later versions have keys for them.
 func (cc ClientConfig) reconnecting() []grpc.DialOption { return nil }

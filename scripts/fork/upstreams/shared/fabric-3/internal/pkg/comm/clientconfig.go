@@ -13,7 +13,7 @@ import (
 type ClientConfig struct {
 	SecOpts SecureOptions
 	KaOpts  KeepaliveOptions
-	// BaOpts says how long to wait before a lost connection is tried again. Any zero in it means gRPC's own times.
+	// BaOpts says how long to wait before a lost connection is tried again. Any zero in it means the times of reconnection.
 	BaOpts BackoffOptions
 	// DialTimeout bounds Dial, and each attempt at a connection, up to the end
 	// of its handshake, as long as the connection is used. Zero means gRPC's
@@ -37,12 +37,6 @@ type BackoffOptions struct {
 // DefaultBackoffOptions complete the keys of General.Backoff that are not set.
 var DefaultBackoffOptions = BackoffOptions{BaseDelay: time.Second, Multiplier: 1.6, MaxDelay: 2 * time.Minute}
 
-// Of a wait that is computed from BackoffOptions: the part that is random, and the time that a try has at least.
-const (
-	jitter         = 0.2
-	minConnectTime = 20 * time.Second
-)
-
 // reconnecting returns the options for connections that are lost.
 func (cc ClientConfig) reconnecting() []grpc.DialOption {
 	b := cc.BaOpts
@@ -50,8 +44,8 @@ func (cc ClientConfig) reconnecting() []grpc.DialOption {
 		return nil
 	}
 	return []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
-		Backoff:           backoff.Config{BaseDelay: b.BaseDelay, Multiplier: b.Multiplier, Jitter: jitter, MaxDelay: b.MaxDelay},
-		MinConnectTimeout: minConnectTime,
+		Backoff:           backoff.Config{BaseDelay: b.BaseDelay, Multiplier: b.Multiplier, Jitter: reconnection.Jitter, MaxDelay: b.MaxDelay},
+		MinConnectTimeout: cc.DialTimeout,
 	})}
 }
 
