@@ -109,6 +109,10 @@ func TestChainCacheValidity(t *testing.T) {
 			f.trust.roots = poolOf(f.ca)
 			f.ders = f.ca.pair(t, testName, nil).Certificate
 		}},
+		{"signing certificate", func(f *cacheFixture, soon time.Time) {
+			sign, _ := f.ca.leaf(t, testName, testSignUsage, func(c *smx509.Certificate) { c.NotAfter = soon })
+			f.ders[0] = sign.Raw
+		}},
 		{"encryption certificate", func(f *cacheFixture, soon time.Time) {
 			enc, _ := f.ca.leaf(t, testName, testEncUsage, func(c *smx509.Certificate) { c.NotAfter = soon })
 			f.ders[1] = enc.Raw
