@@ -25,7 +25,7 @@ func TestSignerInDevice(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, sm2.VerifyASN1WithSM2(&d.Sign.PublicKey, nil, message, signature))
 	_, err = NewSigner([]byte("-----BEGIN KEY REFERENCE-----\nKey: x\n\nAAAA\n-----END KEY REFERENCE-----\n"))
-	require.ErrorContains(t, err, "begins neither with sdf")
+	require.ErrorContains(t, err, "neither sdf nor pkcs11")
 }
 
 func TestECDSASignerInDevice(t *testing.T) {

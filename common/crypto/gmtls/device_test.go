@@ -27,8 +27,8 @@ func keyOfPEM(t *testing.T, text []byte) *sm2.PrivateKey {
 	return priv
 }
 
-// meet runs a handshake over a socket and returns the errors of both ends and the suite.
-func meet(t *testing.T, server, client *gmtls.Config) (serverErr, clientErr error, suite uint16) {
+// meet runs a handshake over a socket and returns the suite and the errors of both ends.
+func meet(t *testing.T, server, client *gmtls.Config) (suite uint16, serverErr, clientErr error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -62,7 +62,7 @@ func meet(t *testing.T, server, client *gmtls.Config) (serverErr, clientErr erro
 		suite = conn.ConnectionState().CipherSuite
 	}
 	raw.Close()
-	return <-done, clientErr, suite
+	return suite, <-done, clientErr
 }
 
 // A pair in a device serves both ends in the ECC suites, and leaves the ECDHE suites out.
@@ -91,19 +91,19 @@ func TestPairInDevice(t *testing.T) {
 		"server": {inDevice, inSoftware}, "client": {inSoftware, inDevice}, "both": {inDevice, inDevice},
 	} {
 		t.Run(name, func(t *testing.T) {
-			serverErr, clientErr, suite := meet(t, config(c.server), config(c.client))
+			suite, serverErr, clientErr := meet(t, config(c.server), config(c.client))
 			require.NoError(t, serverErr)
 			require.NoError(t, clientErr)
 			require.Contains(t, []uint16{gmtls.ECC_SM4_GCM_SM3, gmtls.ECC_SM4_CBC_SM3}, suite)
 		})
 	}
-	serverErr, clientErr, _ := meet(t, config(inDevice), config(inSoftware, gmtls.ECDHE_SM4_GCM_SM3))
+	_, serverErr, clientErr := meet(t, config(inDevice), config(inSoftware, gmtls.ECDHE_SM4_GCM_SM3))
 	require.ErrorContains(t, serverErr, "need the encryption key in software")
 	require.Error(t, clientErr)
 	// A server that prefers ECDHE falls back to what its key can do.
 	prefers := config(inDevice, gmtls.ECDHE_SM4_GCM_SM3, gmtls.ECC_SM4_GCM_SM3)
 	prefers.PreferServerCipherSuites = true
-	serverErr, clientErr, suite := meet(t, prefers, config(inSoftware, gmtls.ECDHE_SM4_GCM_SM3, gmtls.ECC_SM4_GCM_SM3))
+	suite, serverErr, clientErr := meet(t, prefers, config(inSoftware, gmtls.ECDHE_SM4_GCM_SM3, gmtls.ECC_SM4_GCM_SM3))
 	require.NoError(t, serverErr)
 	require.NoError(t, clientErr)
 	require.Equal(t, gmtls.ECC_SM4_GCM_SM3, suite)
@@ -111,21 +111,21 @@ func TestPairInDevice(t *testing.T) {
 	// A client does not offer what its key cannot do, so that no server chooses it.
 	prefers = config(inSoftware, gmtls.ECDHE_SM4_GCM_SM3, gmtls.ECC_SM4_GCM_SM3)
 	prefers.PreferServerCipherSuites = true
-	serverErr, clientErr, suite = meet(t, prefers, config(inDevice))
+	suite, serverErr, clientErr = meet(t, prefers, config(inDevice))
 	require.NoError(t, serverErr)
 	require.NoError(t, clientErr)
 	require.Equal(t, gmtls.ECC_SM4_GCM_SM3, suite)
 
 	// A device that is away is the server's fault and said so: it is not taken for a wrong ciphertext.
 	d.Kill()
-	serverErr, clientErr, _ = meet(t, config(inDevice), config(inSoftware))
+	_, serverErr, clientErr = meet(t, config(inDevice), config(inSoftware))
 	var device interface{ DeviceUnavailable() bool }
 	require.True(t, errors.As(serverErr, &device) && device.DeviceUnavailable(), "%v", serverErr)
 	require.ErrorContains(t, serverErr, "sdf:device=hsm;index=1;usage=sign")
 	require.Error(t, clientErr)
 	halved := inDevice
 	halved.PrivateKey = inSoftware.PrivateKey
-	serverErr, _, _ = meet(t, config(halved), config(inSoftware))
+	_, serverErr, _ = meet(t, config(halved), config(inSoftware))
 	require.True(t, errors.As(serverErr, &device) && device.DeviceUnavailable(), "%v", serverErr)
 	require.ErrorContains(t, serverErr, "decrypting the pre-master secret")
 }

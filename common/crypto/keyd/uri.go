@@ -53,7 +53,7 @@ func parseURI(text string) (URI, error) {
 	}
 	scheme, rest, ok := strings.Cut(text, ":")
 	if !ok || scheme != "sdf" && scheme != "pkcs11" {
-		return URI{}, errors.New("it begins neither with sdf: nor with pkcs11:")
+		return URI{}, errors.New("its scheme is neither sdf nor pkcs11")
 	}
 	if strings.Contains(rest, "?") {
 		return URI{}, errors.New("it has a query part (such as pin-value): PINs and modules belong into the daemon's configuration")
