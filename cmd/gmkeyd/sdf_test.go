@@ -538,7 +538,7 @@ func TestProtocol(t *testing.T) {
 		"a message for a digest":    {"\x00\x10\x00\x29\x01\x03\x00\x00\x10\x00\x00\x21" + signURI, "signs digests"},
 		"a name beyond the request": {"\x00\x00\x00\x08\x01\x01\x00\x00\x10\x00\x00\x05", "lengths do not fit"},
 		"an unknown operation":      {"\x00\x00\x00\x29\x01\x63\x00\x00\x10\x00\x00\x21" + signURI, "operation 99 is not known"},
-		"no URI":                    {"\x00\x00\x00\x09\x01\x01\x00\x00\x10\x00\x00\x01x", "begins neither with"},
+		"no URI":                    {"\x00\x00\x00\x09\x01\x01\x00\x00\x10\x00\x00\x01x", "neither sdf nor pkcs11"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, err := net.Dial("unix", d.Socket)

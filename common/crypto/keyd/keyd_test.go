@@ -42,8 +42,8 @@ func TestURI(t *testing.T) {
 		require.True(t, u.Matches(again))
 	}
 	for text, reason := range map[string]string{
-		"":                                           "begins neither",
-		"file:/x":                                    "begins neither",
+		"":                                           "neither sdf nor pkcs11",
+		"file:/x":                                    "neither sdf nor pkcs11",
 		"sdf:device=a;index=1":                       "needs device, index and usage",
 		"sdf:device=a;index=0;usage=sign":            "no number from 1 on",
 		"sdf:device=a;index=-1;usage=sign":           "no number from 1 on",
@@ -97,7 +97,7 @@ func TestReference(t *testing.T) {
 	block, _ := pem.Decode(text)
 	for reason, change := range map[string]func(*pem.Block){
 		"no key reference":          func(b *pem.Block) { b.Type = "PRIVATE KEY" },
-		"begins neither":            func(b *pem.Block) { delete(b.Headers, "Key") },
+		"neither sdf nor pkcs11":    func(b *pem.Block) { delete(b.Headers, "Key") },
 		"not an absolute path":      func(b *pem.Block) { b.Headers["Socket"] = "x.sock" },
 		`header "Pin" is not known`: func(b *pem.Block) { b.Headers["Pin"] = "1" },
 		"public key is missing":     func(b *pem.Block) { b.Bytes = nil },
