@@ -496,7 +496,7 @@ func TestSuiteSelection(t *testing.T) {
 			t.Errorf("%s: %s, want %s", test.name, CipherSuiteName(got), CipherSuiteName(test.want))
 		}
 	}
-	pair := []Certificate{{Certificate: [][]byte{{1}, {2}}, EncPrivateKey: 1}}
+	pair := []Certificate{{Certificate: [][]byte{{1}, {2}}, EncPrivateKey: unfitKey{}}}
 	getter := func(*CertificateRequestInfo) (*Certificate, error) { return nil, nil }
 	for _, test := range []struct {
 		name   string
@@ -589,11 +589,9 @@ func TestUnfitKeys(t *testing.T) {
 		{"server's signing key does not sign", ECC_SM4_GCM_SM3, func(_, s *Certificate) { s.PrivateKey = 1 }, true},
 		{"server's signing key fails", ECC_SM4_GCM_SM3, func(_, s *Certificate) { s.PrivateKey = unfitKey{broken} }, true},
 		{"server's encryption key does not decrypt", ECC_SM4_GCM_SM3, func(_, s *Certificate) { s.EncPrivateKey = 1 }, true},
-		{"server's encryption key does not agree", ECDHE_SM4_GCM_SM3, func(_, s *Certificate) { s.EncPrivateKey = 1 }, true},
 		{"server's encryption key fails", ECDHE_SM4_GCM_SM3, func(_, s *Certificate) { s.EncPrivateKey = unfitKey{broken} }, true},
 		{"client's signing key does not sign", ECC_SM4_GCM_SM3, func(c, _ *Certificate) { c.PrivateKey = 1 }, false},
 		{"client's signing key fails", ECC_SM4_GCM_SM3, func(c, _ *Certificate) { c.PrivateKey = unfitKey{broken} }, false},
-		{"client's encryption key does not agree", ECDHE_SM4_GCM_SM3, func(c, _ *Certificate) { c.EncPrivateKey = 1 }, false},
 		{"client's encryption key fails", ECDHE_SM4_GCM_SM3, func(c, _ *Certificate) { c.EncPrivateKey = unfitKey{broken} }, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -881,4 +879,30 @@ func TestSystemRootsAreNotUsed(t *testing.T) {
 	if _, _, _, serverErr := shake(t, client, server); !errors.As(serverErr, &unknown) {
 		t.Errorf("server: %v", serverErr)
 	}
+}
+
+// An encryption key that cannot agree, as in a device, leaves the ECDHE suites out, and says so where nothing else is left.
+func TestKeysThatDoNotAgree(t *testing.T) {
+	t.Run("server", func(t *testing.T) {
+		client, server := testConfigs(t)
+		client.CipherSuites = []uint16{ECDHE_SM4_GCM_SM3}
+		server.Certificates[0].EncPrivateKey = 1
+		_, _, clientErr, serverErr := shake(t, client, server)
+		if serverErr == nil || !strings.Contains(serverErr.Error(), "need the encryption key in software") {
+			t.Errorf("server: %v", serverErr)
+		}
+		wantAlert(t, clientErr, "remote error", AlertHandshakeFailure)
+	})
+	t.Run("client", func(t *testing.T) {
+		client, server := testConfigs(t)
+		client.CipherSuites = []uint16{ECDHE_SM4_GCM_SM3}
+		client.Certificates[0].EncPrivateKey = 1
+		_, _, clientErr, serverErr := shake(t, client, server)
+		if clientErr == nil || !strings.Contains(clientErr.Error(), "no suite that this client can use") {
+			t.Errorf("client: %v", clientErr)
+		}
+		if serverErr == nil {
+			t.Error("the server has no error")
+		}
+	})
 }

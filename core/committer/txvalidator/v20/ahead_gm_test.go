@@ -79,7 +79,7 @@ func TestLargeMessages(t *testing.T) {
 	member, signer := sm2Member(t)
 	block := &common.Block{Data: &common.BlockData{Data: [][]byte{
 		transaction(t, signer, aheadFrom, 2),
-		transaction(t, signer, aheadFrom/2, 2), // small
+		transaction(t, signer, 64, 0), // small
 		bytes.Repeat([]byte("no envelope"), aheadFrom),
 		nil,
 		transaction(t, signer, 2*aheadFrom, 1),
