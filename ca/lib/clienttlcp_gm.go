@@ -154,7 +154,7 @@ func (p *pair) accept(result *api.EnrollmentResponseNet) (err error) {
 	if err := x509.CheckKeyPair(p.encCert, p.enc); err != nil {
 		return errors.WithMessage(err, "encryption certificate")
 	}
-	if err := checkIssuedPair(result); err != nil {
+	if err := checkPair(p.signCert, p.encCert); err != nil {
 		return err
 	}
 	chain, err := util.B64Decode(result.ServerInfo.CAChain)

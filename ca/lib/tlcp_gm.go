@@ -195,18 +195,20 @@ func makeEncryptionKey(sign *x509.CertificateRequest) (*sm2.PrivateKey, string, 
 
 // checkIssuedPair applies the rules by which TLCP peers judge a pair, so that a wrong profile is found here.
 func checkIssuedPair(resp *api.EnrollmentResponseNet) error {
-	var certs [2]*x509.Certificate
-	for i, text := range []string{resp.Cert, resp.EncryptionCert} {
-		raw, err := util.B64Decode(text)
-		if err != nil {
-			return err
-		}
-		if certs[i], err = util.GetX509CertificateFromPEM(raw); err != nil {
-			return err
-		}
-	}
-	if err := x509.CheckPairUsage(certs[0], certs[1]); err != nil {
+	sign, err := certificateIn(resp.Cert)
+	if err != nil {
 		return err
 	}
-	return x509.CheckPairNames(certs[0], certs[1])
+	enc, err := certificateIn(resp.EncryptionCert)
+	if err != nil {
+		return err
+	}
+	return checkPair(sign, enc)
+}
+
+func checkPair(sign, enc *x509.Certificate) error {
+	if err := x509.CheckPairUsage(sign, enc); err != nil {
+		return err
+	}
+	return x509.CheckPairNames(sign, enc)
 }

@@ -61,7 +61,7 @@ func ImportBCCSPKeyFromPEM(keyFile string, csp bccsp.BCCSP, temporary bool) (bcc
 //
 //fork:wrap gm: SM2 keys
 func GetECPrivateKey(raw []byte) (*ecdsa.PrivateKey, error) {
-	if block, _ := pem.Decode(raw); block != nil && x509.NamesGM(raw) || block != nil && x509.NamesGM(block.Bytes) {
+	if block, _ := pem.Decode(raw); block != nil && x509.NamesGM(block.Bytes) {
 		key, err := x509.ParsePrivateKeyPEM(raw, nil)
 		if err != nil {
 			return nil, err

@@ -128,22 +128,30 @@ func (c *ctr) refill() {
 	c.rk.ecb(c.stream[:], c.stream[:])
 }
 
-// NewCBCEncrypter is called by cipher.NewCBCEncrypter. Encryption is serial.
-func (b *block) NewCBCEncrypter(iv []byte) cipher.BlockMode {
-	c := &cbcEncrypter{rk: &b.encrypt}
-	c.SetIV(iv)
-	return c
-}
-
-type cbcEncrypter struct {
+// cbc is what both directions of CBC keep (SP 800-38A, 6.2).
+type cbc struct {
 	rk *roundKeys
 	iv [BlockSize]byte
 }
 
-func (c *cbcEncrypter) BlockSize() int { return BlockSize }
+func (c *cbc) BlockSize() int { return BlockSize }
 
 // SetIV sets the vector for the next call of CryptBlocks.
-func (c *cbcEncrypter) SetIV(iv []byte) { setIV(&c.iv, iv) }
+func (c *cbc) SetIV(iv []byte) {
+	if len(iv) != BlockSize {
+		panic("sm4: the vector's length is not that of a block")
+	}
+	copy(c.iv[:], iv)
+}
+
+// NewCBCEncrypter is called by cipher.NewCBCEncrypter. Encryption is serial.
+func (b *block) NewCBCEncrypter(iv []byte) cipher.BlockMode {
+	c := &cbcEncrypter{cbc{rk: &b.encrypt}}
+	c.SetIV(iv)
+	return c
+}
+
+type cbcEncrypter struct{ cbc }
 
 func (c *cbcEncrypter) CryptBlocks(dst, src []byte) {
 	checkBlocks(dst, src)
@@ -157,20 +165,12 @@ func (c *cbcEncrypter) CryptBlocks(dst, src []byte) {
 
 // NewCBCDecrypter is called by cipher.NewCBCDecrypter.
 func (b *block) NewCBCDecrypter(iv []byte) cipher.BlockMode {
-	c := &cbcDecrypter{rk: &b.decrypt}
+	c := &cbcDecrypter{cbc{rk: &b.decrypt}}
 	c.SetIV(iv)
 	return c
 }
 
-type cbcDecrypter struct {
-	rk *roundKeys
-	iv [BlockSize]byte
-}
-
-func (c *cbcDecrypter) BlockSize() int { return BlockSize }
-
-// SetIV sets the vector for the next call of CryptBlocks.
-func (c *cbcDecrypter) SetIV(iv []byte) { setIV(&c.iv, iv) }
+type cbcDecrypter struct{ cbc }
 
 func (c *cbcDecrypter) CryptBlocks(dst, src []byte) {
 	checkBlocks(dst, src)
@@ -186,13 +186,6 @@ func (c *cbcDecrypter) CryptBlocks(dst, src []byte) {
 		copy(dst, clearText[:n])
 		dst, src = dst[n:], src[n:]
 	}
-}
-
-func setIV(to *[BlockSize]byte, iv []byte) {
-	if len(iv) != BlockSize {
-		panic("sm4: the vector's length is not that of a block")
-	}
-	copy(to[:], iv)
 }
 
 func checkBlocks(dst, src []byte) {
