@@ -85,6 +85,11 @@ test: build network-tools ## test the root's own packages, the assembler, and ou
 	cd scripts/fork && go test $(TEST_FLAGS) ./...
 	$(FORK) test $(TEST_FLAGS)
 
+.PHONY: test-editor
+test-editor: fork ## drive gopls in build/fabric: definition, references, a planted error
+	@cd scripts/tools/editor && go build -o ../../../build/tools/ tool
+	cd scripts/fork && go test -tags editor -run TestEditor $(TEST_FLAGS) .
+
 .PHONY: test-upstream
 test-upstream: fork ## run the upstream tests that the delta concerns (PACKAGES='./msp ./bccsp/...' for some); long
 	$(FORK) test-upstream $(PACKAGES)
@@ -107,6 +112,7 @@ verify: fork lint-tools ## check format, lock, documents, tidiness, checksums, l
 	@cd $(TREE) && go mod tidy -diff || { echo "go.mod is not tidy; run 'make tidy'"; exit 1; }
 	cd scripts/fork && go mod tidy -diff
 	cd scripts/tools && go mod tidy -diff
+	cd scripts/tools/editor && go mod tidy -diff
 	go test ./docs
 	go vet -tags integration ./...
 	cd scripts/fork && go vet ./...

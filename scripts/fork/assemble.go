@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
@@ -265,7 +266,8 @@ func (f *folder) layOurs() error {
 			return err
 		}
 		if now := mapImports(name, data, f.a.imports); !bytes.Equal(now, data) {
-			data, out.data = now, now
+			data = append([]byte(f.writtenFrom(base)+"\n\n"), now...)
+			out.data = data
 		}
 		file, err := f.parseOwn(base, data)
 		if err != nil {
@@ -278,7 +280,7 @@ func (f *folder) layOurs() error {
 		}
 		if file.constraint == treeTag {
 			out.treeOnly = true
-			out.data = file.unconstrained()
+			out.data = file.unconstrained(f.writtenFrom(base))
 			if file, err = f.parseOwn(base, out.data); err != nil {
 				return err
 			}
@@ -301,13 +303,13 @@ func (f *folder) parseOwn(base string, data []byte) (*goFile, error) {
 // part in './...' at the root. It is taken out at assembly.
 const treeTag = "fork"
 
-// unconstrained returns the source with its //go:build line emptied.
-func (f *goFile) unconstrained() []byte {
+// unconstrained returns the source with a notice in the place of its //go:build line.
+func (f *goFile) unconstrained(notice string) []byte {
 	for _, group := range f.ast.Comments {
 		for _, c := range group.List {
 			if constraint.IsGoBuild(c.Text) {
 				start, end := f.offset(c.Pos()), f.offset(c.End())
-				return append(append([]byte(nil), f.src[:start]...), f.src[end:]...)
+				return slices.Concat(f.src[:start], []byte(notice), f.src[end:])
 			}
 		}
 	}
@@ -385,8 +387,17 @@ func (f *folder) writeChanged() {
 			f.report.add(file.path, "%v", err)
 			continue
 		}
-		f.a.files[file.path].data = data
+		if out := f.a.files[file.path]; out.data == nil {
+			out.data = append([]byte(f.writtenFrom(base)+"\n\n"), data...)
+		} else {
+			out.data = data
+		}
 	}
+}
+
+// writtenFrom is the line in a file of ours that assembly changes: it says which file to edit.
+func (f *folder) writtenFrom(base string) string {
+	return "// Written at assembly from " + f.label(base) + ", which is the file to edit."
 }
 
 func (f *folder) edited(file *goFile, edits []edit, cause string) ([]byte, error) {

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,33 +49,6 @@ func TestCheck(t *testing.T) {
 	}
 	if n := strings.Count(err.Error(), "\n"); n != 5 {
 		t.Errorf("%d further findings in %q", n-5, err)
-	}
-}
-
-// TestOverlay checks that the overlay lets the go command build the root as if upstream stood in it.
-func TestOverlay(t *testing.T) {
-	toy := newToy(t, map[string]string{
-		"shapes/o.go": "package shapes\n\n//fork:wrap gm: r\nfunc scale(n int) int { return upstreamScale(n) }\n",
-		"shapes/p.go": "package shapes\n\n//fork:fields gm: r\ntype Shape struct {\n\tAge int\n}\n",
-		"hashes/h.go": "//go:build fork\n\npackage hashes\n\n//fork:wrap gm: r\nfunc Digest(b []byte) string { return upstreamDigest(b) }\n",
-	})
-	toy.accept()
-	name := filepath.Join(toy.root, "build", "overlay.json")
-	data, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var overlay struct{ Replace map[string]string }
-	if err := json.Unmarshal(data, &overlay); err != nil || overlay.Replace[filepath.Join(toy.root, "shapes", "o.go")] != "" {
-		t.Error("a file of ours is hidden by the overlay", err)
-	}
-	tree := toy.tree()
-	out, err := goIn(toy.root, "build", "-tags=fork", "-overlay="+name, "./shapes", "./hashes")
-	if err != nil {
-		t.Errorf("%s: %v\n%s", tree, err, out)
-	}
-	if out, err := goIn(toy.root, "build", "./shapes"); err == nil {
-		t.Error("the root builds without the overlay, so this test shows nothing", out)
 	}
 }
 

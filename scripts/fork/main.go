@@ -8,7 +8,7 @@
 // delta depends on. See docs/architecture.md.
 //
 // It never edits upstream's module cache, never goes around the go command's checksums, and writes nothing but the
-// tree, the editor overlay beside it and, when asked to accept, the lock.
+// tree and, when asked to accept, the lock.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 
 const usage = `usage: fork [-root folder] [-upstream name|folder|version] [-checkout folder] [-perf off] [-tree folder] command
 commands:
-  assemble       write the tree, build/fabric, and build/overlay.json
+  assemble       write the tree, build/fabric
   accept         the same, and record upstream's present texts in the lock
   check          check the lock for left-overs, go.mod's ignore directives, and the length of our files
   drift          compare the lock with upstream, per declaration: same, changed, moved, gone
@@ -173,11 +173,6 @@ func runAssemble(out io.Writer, root string, up *upstream, accept bool) error {
 	c, err := a.sync(up.treePath(root))
 	if err != nil {
 		return err
-	}
-	if up.tree == defaultTree {
-		if err := a.writeOverlay(up.treePath(root)); err != nil {
-			return fmt.Errorf("writing the editor overlay: %w", err)
-		}
 	}
 	if !c.empty() {
 		fmt.Fprintf(out, "fork: %d files written, %d removed in %s (upstream %s)\n", len(c.write), len(c.stale), up.tree, up.name)

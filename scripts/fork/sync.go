@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sort"
 	"syscall"
 )
 
@@ -28,20 +27,26 @@ func (c changes) empty() bool { return len(c.write)+len(c.stale) == 0 }
 // build cache holds.
 func (a *assembly) compare(out string) (changes, error) {
 	var c changes
-	for name, file := range a.files {
-		data, err := file.content()
-		if err != nil {
+	var report problems
+	for _, name := range sortedKeys(a.files) {
+		file := a.files[name]
+		same := sameCopy
+		if a.isLink(name, file) {
+			same = sameLink
+		}
+		ok, err := same(filepath.Join(out, filepath.FromSlash(name)), file)
+		var lost *lostEdit
+		switch {
+		case errors.As(err, &lost):
+			report.add(lost.tree, "%v", lost)
+		case err != nil:
 			return c, err
+		case !ok:
+			c.write = append(c.write, name)
 		}
-		target := filepath.Join(out, filepath.FromSlash(name))
-		info, err := os.Lstat(target)
-		if err == nil && info.Mode().IsRegular() && info.Size() == int64(len(data)) && info.Mode().Perm() == fileMode(data) {
-			old, err := os.ReadFile(target)
-			if err == nil && bytes.Equal(old, data) {
-				continue
-			}
-		}
-		c.write = append(c.write, name)
+	}
+	if err := report.err(); err != nil {
+		return c, err
 	}
 	err := filepath.WalkDir(out, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -59,8 +64,80 @@ func (a *assembly) compare(out string) (changes, error) {
 		}
 		return nil
 	})
-	sort.Strings(c.write)
 	return c, err
+}
+
+// sourceCode are the extensions of files that are linked. Copies of all others: go:embed refuses links, and folders such as
+// sampleconfig are copied out of the tree.
+var sourceCode = map[string]bool{".go": true, ".s": true}
+
+// isLink reports whether the tree holds a symbolic link to a file of ours, so that an edit through either path is one edit.
+func (a *assembly) isLink(name string, file *outFile) bool {
+	return file.ours && file.data == nil && a.inRepo[name] != "" && sourceCode[filepath.Ext(name)]
+}
+
+// sameCopy reports whether target holds what file says.
+func sameCopy(target string, file *outFile) (bool, error) {
+	data, err := file.content()
+	if err != nil {
+		return false, err
+	}
+	info, err := os.Lstat(target)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(data)) || info.Mode().Perm() != fileMode(data) {
+		return false, nil
+	}
+	old, err := os.ReadFile(target)
+	return err == nil && bytes.Equal(old, data), nil
+}
+
+// sameLink reports whether target is a link to the file's source. Some editors save by putting a new file in the place of the
+// link: such an edit is newer than the source, and is not taken back in silence.
+func sameLink(target string, file *outFile) (bool, error) {
+	info, err := os.Lstat(target)
+	if err != nil {
+		return false, nil
+	}
+	if info.Mode()&fs.ModeSymlink != 0 {
+		have, err := os.Readlink(target)
+		if err != nil {
+			return false, err
+		}
+		want, err := linkText(target, file)
+		return have == want, err
+	}
+	if !info.Mode().IsRegular() {
+		return false, nil
+	}
+	source, err := os.Stat(file.source)
+	if err != nil {
+		return false, err
+	}
+	if same, err := sameText(target, file.source); same || err != nil || !info.ModTime().After(source.ModTime()) {
+		return false, err
+	}
+	return false, &lostEdit{tree: target, source: file.source}
+}
+
+// lostEdit is an edit in the tree that writing the tree would take back.
+type lostEdit struct{ tree, source string }
+
+func (e *lostEdit) Error() string {
+	return fmt.Sprintf("this file stands in the place of a link to %[2]s and is newer. Keep it with 'mv %[1]s %[2]s', "+
+		"or remove it, and run 'make fork' again", e.tree, e.source)
+}
+
+func sameText(one, two string) (bool, error) {
+	a, err := os.ReadFile(one)
+	if err != nil {
+		return false, err
+	}
+	b, err := os.ReadFile(two)
+	return bytes.Equal(a, b), err
+}
+
+// linkText is what the link at target says: the source by a relative path, so that a clone can be moved.
+func linkText(target string, file *outFile) (string, error) {
+	return filepath.Rel(filepath.Dir(target), file.source)
 }
 
 func (f *outFile) content() ([]byte, error) {
@@ -151,15 +228,29 @@ func (a *assembly) writeAll(out string, c changes) error {
 
 // writeFile writes one file by way of a temporary neighbour.
 func (a *assembly) writeFile(out, name string) error {
-	data, err := a.files[name].content()
-	if err != nil {
-		return err
-	}
+	file := a.files[name]
 	target := filepath.Join(out, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
 	}
 	tmp := target + ".fork-tmp"
+	if a.isLink(name, file) {
+		text, err := linkText(target, file)
+		if err != nil {
+			return err
+		}
+		if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := os.Symlink(text, tmp); err != nil {
+			return err
+		}
+		return os.Rename(tmp, target)
+	}
+	data, err := file.content()
+	if err != nil {
+		return err
+	}
 	if err := os.WriteFile(tmp, data, fileMode(data)); err != nil {
 		return err
 	}

@@ -223,3 +223,56 @@ func TestUnwritable(t *testing.T) {
 		}
 	}
 }
+
+// TestLinks checks that sources of ours which assembly does not change are links, that an edit through a link is an edit of ours,
+// that everything else is a copy, and that an edit which took a link's place is not lost.
+func TestLinks(t *testing.T) {
+	ours := wrapping()
+	ours["extra/fast_amd64.s"] = "// nothing\n"
+	ours["extra/table.txt"] = "go:embed refuses links\n"
+	ours["hashes/h.go"] = "//go:build fork\n\npackage hashes\n"
+	toy := newToy(t, ours)
+	toy.accept()
+	for name, link := range map[string]bool{
+		"extra/e.go": true, "extra/fast_amd64.s": true, "shapes/o.go": true,
+		"extra/table.txt": false, "hashes/h.go": false, "shapes/shapes.go": false, "sampleconfig/core.yaml": false, "go.mod": false, "go.sum": false,
+	} {
+		info, err := os.Lstat(filepath.Join(toy.tree(), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode()&fs.ModeSymlink != 0; got != link {
+			t.Errorf("%s: link %v, want %v", name, got, link)
+		}
+	}
+	inTree, source := filepath.Join(toy.tree(), "extra/e.go"), filepath.Join(toy.root, "extra/e.go")
+	writeFile(t, toy.tree(), "extra/e.go", "package extra // through the link\n")
+	if data, err := os.ReadFile(source); err != nil || !strings.Contains(string(data), "through the link") {
+		t.Errorf("the edit did not reach ours: %s %v", data, err)
+	}
+
+	// An editor that saves by renaming leaves a file in the link's place.
+	if err := os.Remove(inTree); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, toy.tree(), "extra/e.go", "package extra // renamed over\n")
+	past := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(source, past, past); err != nil {
+		t.Fatal(err)
+	}
+	if got := toy.assemble(); !strings.Contains(got, inTree) || !strings.Contains(got, "mv ") || !strings.Contains(toy.read("extra/e.go"), "renamed over") {
+		t.Errorf("%q, and the tree has %q", got, toy.read("extra/e.go"))
+	}
+	// A copy that is older than the source, as earlier versions of this program left them, gives way.
+	older := past.Add(-time.Hour)
+	if err := os.Chtimes(inTree, older, older); err != nil {
+		t.Fatal(err)
+	}
+	if got := toy.assemble(); got != "" || !strings.Contains(toy.read("extra/e.go"), "through the link") {
+		t.Errorf("%q, and the tree has %q", got, toy.read("extra/e.go"))
+	}
+	// A clone can be moved.
+	if text, err := os.Readlink(inTree); err != nil || filepath.IsAbs(text) {
+		t.Error(text, err)
+	}
+}
