@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Parts of continuous integration. .ci/run is what runs on each change; docs/development.md says how many minutes each part may take.
+
+# Packages whose state several goroutines share: at the root, and in the assembled tree.
+RACE_PACKAGES := ./common/crypto/gmtls/... ./common/crypto/keyd/... ./cmd/gmtls/internal/migrate/...
+RACE_TREE_PACKAGES := ./internal/pkg/comm/... ./bccsp/memo ./bccsp/sw
+# Upstream's tests of what the delta changes most.
+UPSTREAM_CORE := ./msp/... ./bccsp/... ./internal/pkg/comm/...
+
+.PHONY: test-race
+test-race: fork ## run the tests of state that goroutines share under the race detector
+	go test -race -vet=off $(TEST_FLAGS) $(RACE_PACKAGES)
+	cd $(TREE) && GODEBUG=rsa1024min=0 go test -race -vet=off $(TEST_FLAGS) $(RACE_TREE_PACKAGES)
+
+.PHONY: test-upstream-core
+test-upstream-core: ## run upstream's tests of msp, bccsp and internal/pkg/comm
+	@$(MAKE) --no-print-directory test-upstream PACKAGES='$(UPSTREAM_CORE)'
+
+.PHONY: nightly
+nightly: ## everything that takes hours: all of upstream's tests, the matrix of networks, faults, attacks, fuzzing
+	$(MAKE) verify
+	$(MAKE) test
+	$(MAKE) test-race
+	$(MAKE) test-editor
+	$(MAKE) test-upstream
+	$(MAKE) test-ca
+	$(MAKE) test-integration
+	$(MAKE) measure-attacks
+	$(MAKE) fuzz fuzz-tree FUZZTIME=30m
