@@ -98,11 +98,10 @@ test-upstream: fork ## run the upstream tests that the delta concerns (PACKAGES=
 test-upstream-record: fork ## run them and write the list of tests that must pass from now on
 	$(FORK) record-tests
 
-# Deprecated names stay in use where upstream's interfaces and the GM library ask for them, hence no SA1019.
-STATICCHECK := $(CURDIR)/build/tools/staticcheck -checks inherit,-SA1019
+GOLANGCI := $(CURDIR)/build/tools/golangci-lint run -c $(CURDIR)/.golangci.yml
 
 .PHONY: verify
-verify: fork lint-tools ## check format, lock, documents, tidiness, checksums, length of files, vet and staticcheck
+verify: fork lint-tools ## check format, lock, documents, tidiness, checksums, length of files, vet and linters
 	@bad=$$(git ls-files -co --exclude-standard '*.go' | xargs ls 2>/dev/null | xargs gofmt -l); \
 	if [ -n "$$bad" ]; then echo "not formatted, run gofmt -w on:"; echo "$$bad"; exit 1; fi
 	$(FORK) check
@@ -112,14 +111,15 @@ verify: fork lint-tools ## check format, lock, documents, tidiness, checksums, l
 	@cd $(TREE) && go mod tidy -diff || { echo "go.mod is not tidy; run 'make tidy'"; exit 1; }
 	cd scripts/fork && go mod tidy -diff
 	cd scripts/tools && go mod tidy -diff
+	cd scripts/tools/lint && go mod tidy -diff
 	cd scripts/tools/editor && go mod tidy -diff
 	go test ./docs
 	go vet -tags integration ./...
 	cd scripts/fork && go vet ./...
 	$(FORK) lint go vet
-	$(STATICCHECK) -tags integration ./...
-	cd scripts/fork && $(STATICCHECK) ./...
-	$(FORK) lint $(STATICCHECK)
+	$(GOLANGCI) ./...
+	cd scripts/fork && $(GOLANGCI) ./...
+	$(FORK) lint $(GOLANGCI)
 
 .PHONY: tidy
 tidy: fork ## bring go.mod and go.sum up to date with the imports of the assembled tree
@@ -136,6 +136,7 @@ vuln: fork lint-tools ## look for known vulnerabilities in what is shipped, wher
 .PHONY: lint-tools
 lint-tools:
 	@cd scripts/tools && go build -o ../../build/tools/ tool
+	@cd scripts/tools/lint && go build -o ../../../build/tools/ tool
 
 .PHONY: mirror
 mirror: fork lint-tools ## write build/mirror, a module proxy in files from which an air-gapped site builds everything

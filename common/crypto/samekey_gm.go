@@ -6,6 +6,7 @@ package crypto
 
 import (
 	"encoding/asn1"
+	"errors"
 )
 
 // CertificatesWithSamePublicKey compares lists: each argument is the DER of one certificate or of several, one behind the
@@ -17,7 +18,7 @@ import (
 func CertificatesWithSamePublicKey(der1, der2 []byte) error {
 	for _, a := range SplitCertificates(der1) {
 		for _, b := range SplitCertificates(der2) {
-			if err := upstreamCertificatesWithSamePublicKey(a, b); err != ErrPubKeyMismatch {
+			if err := upstreamCertificatesWithSamePublicKey(a, b); !errors.Is(err, ErrPubKeyMismatch) {
 				return err
 			}
 		}

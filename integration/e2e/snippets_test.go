@@ -78,7 +78,7 @@ func TestReadmeGoSnippet(t *testing.T) {
 	}
 	require.NotEmpty(t, body)
 	// Within the module, so that it is built with what this repository requires.
-	dir, err := os.MkdirTemp("../../build", "snippet")
+	dir, err := os.MkdirTemp("../../build", "snippet") //nolint:usetesting // t.TempDir stands outside the module
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	source := "package main\n\nimport (\n\t\"fmt\"\n\t\"log\"\n\n\t\"github.com/hyperledger/fabric/pkg/gmgateway\"\n)\n\n" +

@@ -187,7 +187,7 @@ func Library(t testing.TB, dir, kind string) string {
 // ShortDir makes a folder for the test, whose path leaves room for a socket's, which has about a hundred bytes at most.
 func ShortDir(t testing.TB) string {
 	t.Helper()
-	dir := Must(os.MkdirTemp("", "keyd"))(t)
+	dir := Must(os.MkdirTemp("", "keyd"))(t) //nolint:usetesting // the path of t.TempDir is too long
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
 }

@@ -32,7 +32,7 @@ func setenv(t *testing.T, env map[string]string) {
 			value = filepath.Join(dir, file)
 			require.NoError(t, os.WriteFile(value, []byte(file), 0o600))
 		}
-		require.NoError(t, os.Setenv(name, value))
+		t.Setenv(name, value)
 	}
 	for name := range env {
 		require.Contains(t, names, name, "the test sets a variable that the package does not read")

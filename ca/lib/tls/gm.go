@@ -141,7 +141,7 @@ func loadRoots(key string, names []string) (*smx509.CertPool, error) {
 			}
 		}
 	}
-	if len(pool.Subjects()) == 0 { //nolint:staticcheck // the pool is not the system's
+	if len(pool.Subjects()) == 0 { // the pool is not the system's
 		return nil, fmt.Errorf("%s: no SM2 certificate of an authority in %q, by which a TLCP peer is verified", key, names)
 	}
 	return pool, nil

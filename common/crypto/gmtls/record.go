@@ -117,7 +117,7 @@ func (c *Conn) fillLocked(n int) error {
 		m, err := c.conn.Read(in.buf[in.w:])
 		in.w += m
 		if err != nil && in.w-in.r < n {
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF // no close_notify: it may be an attacker's doing
 			}
 			return err

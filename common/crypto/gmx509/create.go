@@ -92,7 +92,7 @@ func CreateCRL(issuer *Certificate, rand io.Reader, priv any, revoked []pkix.Rev
 		return nil, err
 	}
 	if !IsSM2(signer.Public()) {
-		return issuer.CreateCRL(rand, priv, revoked, now, expiry) //nolint:staticcheck // see above
+		return issuer.CreateCRL(rand, priv, revoked, now, expiry) // see above
 	}
 	smIssuer, err := certToSM(issuer)
 	if err != nil {

@@ -56,7 +56,7 @@ func checkSM2Numbers(der []byte) error {
 	a := new(big.Int).Sub(want.P, big.NewInt(3))
 	same := p.Field.Type.Equal(oidPrimeField) && p.Field.Prime.Cmp(want.P) == 0 &&
 		bytes.Equal(p.Curve.A, a.FillBytes(make([]byte, 32))) && bytes.Equal(p.Curve.B, want.B.FillBytes(make([]byte, 32))) &&
-		(bytes.Equal(p.Base, elliptic.Marshal(curve, want.Gx, want.Gy)) || //nolint:staticcheck // the encoding alone is wanted
+		(bytes.Equal(p.Base, elliptic.Marshal(curve, want.Gx, want.Gy)) || // the encoding alone is wanted
 			bytes.Equal(p.Base, elliptic.MarshalCompressed(curve, want.Gx, want.Gy))) &&
 		p.Order.Cmp(want.N) == 0 && (p.Cofactor == nil || p.Cofactor.Cmp(big.NewInt(1)) == 0)
 	if !same {

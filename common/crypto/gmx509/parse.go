@@ -92,7 +92,7 @@ func ParseCertificateRequest(der []byte) (*CertificateRequest, error) {
 // ParseCRL parses a revocation list, DER or PEM, into the old type that the MSP keeps. Its signature is checked with
 // CheckCRLSignature.
 func ParseCRL(crl []byte) (*pkix.CertificateList, error) {
-	return x509.ParseCRL(crl) //nolint:staticcheck // the MSP is built on this type; parsing depends on no key family
+	return x509.ParseCRL(crl) // the MSP is built on this type; parsing depends on no key family
 }
 
 // ParseRevocationList parses a DER revocation list (RFC 5280, section 5). Its signature is checked with

@@ -7,7 +7,7 @@ import (
 	"crypto/cipher"
 	"crypto/pbkdf2"
 	"crypto/rand"
-	"crypto/sha1"
+	"crypto/sha1" //nolint:gosec // PBKDF2 with HMAC-SHA1 is the default of RFC 8018, and what OpenSSL before 1.1 writes
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509/pkix"

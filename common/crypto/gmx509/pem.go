@@ -28,18 +28,17 @@ var ErrNoPassword = errors.New("x509: the private key is encrypted and no passwo
 
 // IsEncryptedPEMBlock tells whether the block is encrypted in the old way of RFC 1423, with a DEK-Info header.
 func IsEncryptedPEMBlock(block *pem.Block) bool {
-	return x509.IsEncryptedPEMBlock(block) //nolint:staticcheck // existing key stores use it
+	return x509.IsEncryptedPEMBlock(block) // existing key stores use it
 }
 
 // DecryptPEMBlock opens a block encrypted in the way of RFC 1423, with SM4-CBC too. The format has no integrity check:
 // a wrong password is usually, not always, noticed. It gives ErrWrongPassword or unusable bytes.
 func DecryptPEMBlock(block *pem.Block, password []byte) ([]byte, error) {
-	decrypt := x509.DecryptPEMBlock //nolint:staticcheck // existing key stores use it
+	decrypt := x509.DecryptPEMBlock // existing key stores use it
 	if strings.HasPrefix(block.Headers["DEK-Info"], "SM4-") {
 		decrypt = smx509.DecryptPEMBlock
 	}
 	plain, err := decrypt(block, password)
-	//nolint:staticcheck // as above
 	if errors.Is(err, x509.IncorrectPasswordError) || errors.Is(err, smx509.IncorrectPasswordError) {
 		return nil, ErrWrongPassword
 	}
@@ -49,7 +48,7 @@ func DecryptPEMBlock(block *pem.Block, password []byte) ([]byte, error) {
 // EncryptPEMBlock encrypts in the way of RFC 1423. It is kept for upstream's key store; new code takes
 // MarshalPrivateKeyPEM.
 func EncryptPEMBlock(rand io.Reader, blockType string, data, password []byte, alg PEMCipher) (*pem.Block, error) {
-	return x509.EncryptPEMBlock(rand, blockType, data, password, alg) //nolint:staticcheck // see above
+	return x509.EncryptPEMBlock(rand, blockType, data, password, alg) // see above
 }
 
 // ParsePrivateKeyPEM parses the first private key in text. Blocks before it, such as the EC PARAMETERS or
@@ -92,7 +91,7 @@ func parsePrivateKeyBlock(block *pem.Block, password []byte) (any, error) {
 	key, err := ParsePrivateKey(der)
 	if err != nil {
 		// Padding that fits by chance: one wrong password in 256 comes this far.
-		return nil, fmt.Errorf("%w (%v)", ErrWrongPassword, err)
+		return nil, fmt.Errorf("%w (%w)", ErrWrongPassword, err)
 	}
 	return key, nil
 }

@@ -71,7 +71,7 @@ func (p *CertPool) Subjects() [][]byte {
 	if p == nil {
 		return nil
 	}
-	return p.std.Subjects() //nolint:staticcheck // no system roots in these pools, so the list is complete
+	return p.std.Subjects() // no system roots in these pools, so the list is complete
 }
 
 // Clone returns a copy that can be changed independently.

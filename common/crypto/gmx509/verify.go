@@ -233,7 +233,7 @@ var oidSM2WithSM3 = asn1.ObjectIdentifier{1, 2, 156, 10197, 1, 501}
 // the key alone; whether cert may sign lists is the caller's concern.
 func CheckCRLSignature(cert *Certificate, crl *pkix.CertificateList) error {
 	if !IsSM2(cert.PublicKey) && !crl.SignatureAlgorithm.Algorithm.Equal(oidSM2WithSM3) {
-		return cert.CheckCRLSignature(crl) //nolint:staticcheck // the MSP is built on this type
+		return cert.CheckCRLSignature(crl) // the MSP is built on this type
 	}
 	algo := UnknownSignatureAlgorithm
 	// RFC 5280, section 5.1.1.2: the signed and the outer algorithm must be the same.

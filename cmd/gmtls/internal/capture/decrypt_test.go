@@ -181,7 +181,7 @@ func TestDecryptedAlert(t *testing.T) {
 	flows := record(t, func(c net.Conn) {
 		s := gmtls.Server(c, &gmtls.Config{Certificates: []gmtls.Certificate{m.pair}})
 		if s.Handshake() == nil {
-			c.(*net.TCPConn).CloseWrite() //nolint:errcheck // the test is over
+			c.(*net.TCPConn).CloseWrite() // the test is over
 		}
 		_, _ = io.Copy(io.Discard, c)
 	}, func(c net.Conn) {

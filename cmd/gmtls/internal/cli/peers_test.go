@@ -168,7 +168,7 @@ func startPeer(ts *testscript.TestScript, neg bool, args []string) {
 	case "grpc", "sick-grpc":
 		grpcPeer(ts, l, tlcp, kind == "sick-grpc")
 	case "operations", "sick-operations", "late-operations":
-		go http.Serve(gmtls.NewListener(l, tlcp), operations(kind)) //nolint:errcheck // ends with the listener
+		go http.Serve(gmtls.NewListener(l, tlcp), operations(kind)) // ends with the listener
 	case "tls", "tls-mutual":
 		go serve(l, func(c net.Conn) { chat(tls.Server(c, ordinary)) })
 	case "tjfoc":
@@ -314,7 +314,7 @@ func grpcPeer(ts *testscript.TestScript, l net.Listener, config *gmtls.Config, s
 	for _, name := range []string{"protos.Endorser", "gossip.Gossip"} {
 		server.RegisterService(&grpc.ServiceDesc{ServiceName: name, HandlerType: (*any)(nil)}, server)
 	}
-	go server.Serve(l) //nolint:errcheck // ends with the listener
+	go server.Serve(l) // ends with the listener
 	ts.Defer(server.Stop)
 }
 

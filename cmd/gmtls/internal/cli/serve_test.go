@@ -39,7 +39,7 @@ func serveProcess(ts *testscript.TestScript, neg bool, args []string) {
 			_, port, err := net.SplitHostPort(m[1])
 			check(ts, err)
 			ts.Setenv("PORT", port)
-			go io.Copy(io.Discard, stderr) //nolint:errcheck // ends with the process
+			go io.Copy(io.Discard, stderr) // ends with the process
 			return
 		}
 	}

@@ -157,7 +157,7 @@ func (s *Server) serve(ctx context.Context, c Secured) {
 				return
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			_ = c.CloseWrite() // the client may be gone
 		}
 		if err != nil {

@@ -373,7 +373,7 @@ func (p *Proxy) copy(to, from net.Conn, count, last *atomic.Int64) error {
 				return err
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return to.(interface{ CloseWrite() error }).CloseWrite()
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) && time.Since(time.Unix(0, last.Load())) < p.options.Idle {

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -66,7 +67,7 @@ func (k *KeyLog) read() {
 		part, err := k.r.ReadSlice('\n')
 		k.rest = append(k.rest, part...)
 		switch {
-		case len(k.rest) > maxKeyLogLine || err == bufio.ErrBufferFull:
+		case len(k.rest) > maxKeyLogLine || errors.Is(err, bufio.ErrBufferFull):
 			k.err = fmt.Errorf("%s: line %d is too long for a key log", k.name, k.line+1)
 		case err == io.EOF:
 			if len(bytes.TrimSpace(k.rest)) == keyLogEntry { // the last line may have no end
