@@ -23,7 +23,9 @@ $(error the path $(CURDIR) has a space in it, which make cannot work with: move 
 endif
 
 FABRIC_TOOLS := peer orderer cryptogen configtxgen configtxlator osnadmin discover ledgerutil
-# Our own tools, which build at the root; those that others add join by ROOT_TOOLS += in scripts/make.
+# Our own tools: those that build in the tree,
+TREE_TOOLS := consortium
+# and those that build at the root; those that others add join by ROOT_TOOLS += in scripts/make.
 ROOT_TOOLS := $(patsubst cmd/%/main.go,%,$(wildcard cmd/gmtls/main.go cmd/gmkeyd/main.go))
 CCAAS_STEPS := detect build release
 
@@ -31,7 +33,7 @@ CCAAS_STEPS := detect build release
 VERSION = $(shell $(FORK) version)-gm.$(FORK_VERSION)$(if $(filter off,$(PERF)),-perf-off)
 COMMIT = $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null || echo unknown)
 # What an upstream builds: its own binaries, or those of Fabric.
-BINARIES = $(or $(patsubst %,./%,$(shell $(FORK) binaries)),$(FABRIC_TOOLS:%=./cmd/%))
+BINARIES = $(or $(patsubst %,./%,$(shell $(FORK) binaries)),$(patsubst %,./cmd/%,$(FABRIC_TOOLS) $(TREE_TOOLS)))
 # The files of the module in use.
 MODULE_FILES := $(if $(wildcard scripts/fork/upstreams/$(UPSTREAM)/go.mod),scripts/fork/upstreams/$(UPSTREAM)/,)
 LDFLAGS = -X $(MODULE)/common/metadata.Version=$(VERSION) -X $(MODULE)/common/metadata.CommitSHA=$(COMMIT)
@@ -131,7 +133,7 @@ tidy: fork ## bring go.mod and go.sum up to date with the imports of the assembl
 
 .PHONY: vuln
 vuln: fork lint-tools ## look for known vulnerabilities in what is shipped, where the database can be reached
-	@scripts/vuln.sh build/tools/govulncheck $(TREE) $(FABRIC_TOOLS:%=./cmd/%)
+	@scripts/vuln.sh build/tools/govulncheck $(TREE) $(patsubst %,./cmd/%,$(FABRIC_TOOLS) $(TREE_TOOLS))
 
 .PHONY: lint-tools
 lint-tools:

@@ -171,6 +171,7 @@ ignore (
 	./cmd/common
 	./cmd/configtxgen
 	./cmd/configtxlator
+	./cmd/consortium
 	./cmd/cryptogen
 	./cmd/discover
 	./cmd/ledgerutil

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cli puts the commands of consortium together.
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Run runs the tool and returns its exit code: 0 done, 1 refused or failed.
+func Run(args []string, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:   "consortium",
+		Short: "plan a network of several organisations, and change its channels",
+		Long: `Takes a network of several organisations and hosts from a plan to running nodes, and writes changes of a channel's
+configuration for its members to sign. It reads and writes files; it starts nothing, signs nothing and asks no node.
+
+Exit codes: 0 done; 1 refused or failed, with the reason.`,
+		SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.AddCommand(updateCommand())
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	if err := root.Execute(); err != nil {
+		fmt.Fprintln(stderr, "consortium: "+printable(err.Error()))
+		return 1
+	}
+	return 0
+}
+
+// printable keeps control characters from terminals: names in blocks and certificates are of strangers.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, text)
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/cmd/consortium/internal/channel"
+)
+
+func run(args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = Run(args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// TestKinds: every kind of update explains itself, and its required flags exist.
+func TestKinds(t *testing.T) {
+	require.GreaterOrEqual(t, len(kinds()), 11)
+	for _, k := range kinds() {
+		code, out, _ := run("update", k.name, "--help")
+		require.Zero(t, code)
+		for _, flag := range append([]string{"block", "out"}, k.required...) {
+			require.Contains(t, out, "--"+flag+" ", k.name)
+		}
+		code, _, errs := run("update", k.name)
+		require.Equal(t, 1, code)
+		require.Contains(t, errs, `"block"`, k.name)
+	}
+}
+
+// TestWrongUsage: what cannot be read, and what is misspelt, ends with 1 and the reason.
+func TestWrongUsage(t *testing.T) {
+	block := filepath.Join(t.TempDir(), "a\x1b.block")
+	require.NoError(t, os.WriteFile(block, []byte("no block"), 0o600))
+	for want, args := range map[string][]string{
+		"unknown flag: --max-message":    {"update", "set-batch", "--block", block, "--out", "x", "--max-message", "5"},
+		"it is no block":                 {"update", "set-batch", "--block", block, "--out", "x"},
+		`unknown command "update-batch"`: {"update-batch"},
+	} {
+		code, _, errs := run(args...)
+		require.Equal(t, 1, code, "%v", args)
+		require.Contains(t, errs, want)
+		require.NotContains(t, errs, "\x1b")
+	}
+}
+
+// TestReport names who signs, and a file that is there is kept.
+func TestReport(t *testing.T) {
+	u := &channel.Update{
+		Channel: "trade", Block: 5, Did: []string{"a change\x1b"},
+		Sign: []channel.Approval{{Policy: "/Channel/Admins", Rule: "MAJORITY Admins", Of: []string{"A", "B", "C"}, Need: 2}},
+	}
+	var out bytes.Buffer
+	require.NoError(t, report(&out, u, "u.pb", false))
+	require.Equal(t, "u.pb: for channel trade, on its config block 5\n  changes  a change?\n  to sign  /Channel/Admins: MAJORITY Admins of A, B, C (2 of 3)\n", out.String())
+	out.Reset()
+	require.NoError(t, report(&out, u, "u.pb", true))
+	require.Contains(t, out.String(), `"need": 2`)
+
+	file := filepath.Join(t.TempDir(), "u.pb")
+	require.NoError(t, writeNew(file, []byte("first"), 0o600))
+	require.ErrorContains(t, writeNew(file, []byte("second"), 0o600), "is there already")
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "first", string(data))
+}
