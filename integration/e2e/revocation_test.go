@@ -9,7 +9,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"math/big"
@@ -104,32 +103,9 @@ func revocationList(t *testing.T, n *network.Network, org network.Org, user stri
 // setRevocationList updates the MSP of org in the channel's configuration.
 func setRevocationList(ctx context.Context, t *testing.T, n *network.Network, org network.Org, list []byte) {
 	t.Helper()
-	dir := t.TempDir()
-	file := func(name string) string { return filepath.Join(dir, name) }
-	flags := n.OrdererFlags(n.Nodes(network.Orderer)[0], org, "Admin")
-	_, err := peerAs(ctx, n, org, "Admin", append([]string{"channel", "fetch", "config", file("block"), "--channelID", n.Channel}, flags...)...)
-	require.NoError(t, err)
-
-	translate(ctx, t, n, "proto_decode", "--type", "common.Block", "--input", file("block"), "--output", file("block.json"))
-	config := at(t, readJSON(t, file("block.json")), "data", "data", 0, "payload", "data", "config")
-	writeJSON(t, file("old.json"), config)
-	msp := at(t, config, "channel_group", "groups", "Application", "groups", org.Name, "values", "MSP", "value", "config")
-	msp.(map[string]any)["revocation_list"] = []string{base64.StdEncoding.EncodeToString(list)}
-	writeJSON(t, file("new.json"), config)
-	for _, version := range []string{"old", "new"} {
-		translate(ctx, t, n, "proto_encode", "--type", "common.Config", "--input", file(version+".json"), "--output", file(version))
-	}
-	translate(ctx, t, n, "compute_update", "--channel_id", n.Channel, "--original", file("old"), "--updated", file("new"), "--output", file("update"))
-	translate(ctx, t, n, "proto_decode", "--type", "common.ConfigUpdate", "--input", file("update"), "--output", file("update.json"))
-	const typeConfigUpdate = 2
-	writeJSON(t, file("envelope.json"), map[string]any{"payload": map[string]any{
-		"header": map[string]any{"channel_header": map[string]any{"channel_id": n.Channel, "type": typeConfigUpdate}},
-		"data":   map[string]any{"config_update": readJSON(t, file("update.json"))},
-	}})
-	translate(ctx, t, n, "proto_encode", "--type", "common.Envelope", "--input", file("envelope.json"), "--output", file("envelope"))
-
-	_, err = peerAs(ctx, n, org, "Admin", append([]string{"channel", "update", "--file", file("envelope"), "--channelID", n.Channel}, flags...)...)
-	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "crl.pem")
+	require.NoError(t, os.WriteFile(file, list, 0o600))
+	require.NoError(t, n.Change(ctx, "revoke-"+org.Name, []network.Org{org}, "set-revocation-list", "--msp-id", org.MSPID, "--crl", file))
 }
 
 func fetchNewest(t *testing.T, n *network.Network, org network.Org, user string) []string {

@@ -4,11 +4,7 @@ package network
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 )
 
@@ -27,17 +23,9 @@ func (n *Network) AddOrg(ctx context.Context, peers int, version string, sequenc
 	if err := n.extend(ctx, org); err != nil {
 		return Org{}, err
 	}
-	group, err := n.orgGroup(ctx, org)
-	if err != nil {
-		return Org{}, err
-	}
-	err = n.UpdateConfig(ctx, "add-"+org.Name, members, func(config tree) error {
-		orgs, err := at(config, "channel_group", "groups", "Application", "groups")
-		if err == nil {
-			orgs[org.Name] = group
-		}
-		return err
-	})
+	anchor := org.PeersOf()[0]
+	err := n.Change(ctx, "add-"+org.Name, members, "add-organization", "--name", org.Name, "--msp-id", org.MSPID,
+		"--msp", n.path(filepath.FromSlash(n.orgDir(org)), "msp"), "--anchor", anchor.Address())
 	if err != nil {
 		return Org{}, err
 	}
@@ -100,13 +88,8 @@ func (n *Network) AddOrderer(ctx context.Context) (Node, error) {
 	if err := n.extend(ctx, fresh); err != nil {
 		return Node{}, err
 	}
-	cert, err := os.ReadFile(n.path(filepath.FromSlash(n.consenterCert(node))))
-	if err != nil {
-		return Node{}, fmt.Errorf("certificate of %s: %w", node.Name, err)
-	}
-	err = n.UpdateConfig(ctx, "add-"+node.Name, []Org{n.Ordering}, func(config tree) error {
-		return addConsenter(config, n.Ordering.Name, node, cert)
-	})
+	err := n.Change(ctx, "add-"+node.Name, []Org{n.Ordering}, "add-orderer", "--organization", n.Ordering.Name,
+		"--address", node.Address(), "--certificate", n.path(filepath.FromSlash(n.consenterCert(node))))
 	if err != nil {
 		return Node{}, err
 	}
@@ -122,31 +105,6 @@ func (n *Network) AddOrderer(ctx context.Context) (Node, error) {
 	}
 	_, err = n.osnadmin(ctx, node, "join", "--channelID", n.Channel, "--config-block", block)
 	return node, n.explain(err, node)
-}
-
-func addConsenter(config tree, org string, node Node, cert []byte) error {
-	metadata, err := at(config, "channel_group", "groups", "Orderer", "values", "ConsensusType", "value", "metadata")
-	if err != nil {
-		return err
-	}
-	endpoints, err := at(config, "channel_group", "groups", "Orderer", "groups", org, "values", "Endpoints", "value")
-	if err != nil {
-		return err
-	}
-	consenters, ok := metadata["consenters"].([]any)
-	if !ok {
-		return errors.New("no consenters in the configuration")
-	}
-	addresses, ok := endpoints["addresses"].([]any)
-	if !ok {
-		return errors.New("no orderer addresses in the configuration")
-	}
-	encoded := base64.StdEncoding.EncodeToString(cert)
-	metadata["consenters"] = append(consenters, tree{
-		"host": node.Host, "port": node.Port, "client_tls_cert": encoded, "server_tls_cert": encoded,
-	})
-	endpoints["addresses"] = append(addresses, node.Address())
-	return nil
 }
 
 // options are those that planned the network, as far as growing it needs them.
@@ -180,35 +138,6 @@ func (n *Network) extend(ctx context.Context, org Org) error {
 		return err
 	}
 	return n.relay(org.Nodes)
-}
-
-// orgGroup is the configuration of org as a member of a channel, with its anchor peer.
-func (n *Network) orgGroup(ctx context.Context, org Org) (tree, error) {
-	config, err := n.render("configtx.yaml.tmpl", channelView{n.Topology, filepath.ToSlash(n.Dir)})
-	if err != nil {
-		return nil, err
-	}
-	if err := n.write("config/configtx.yaml", config); err != nil {
-		return nil, err
-	}
-	text, err := n.command(ctx, nil, "configtxgen", "-configPath", n.path("config"), "-printOrg", org.Name)
-	if err != nil {
-		return nil, err
-	}
-	var group tree
-	if err := json.Unmarshal([]byte(text), &group); err != nil {
-		return nil, fmt.Errorf("configtxgen -printOrg %s: %w", org.Name, err)
-	}
-	values, err := at(group, "values")
-	if err != nil {
-		return nil, err
-	}
-	anchor := org.PeersOf()[0]
-	values["AnchorPeers"] = tree{
-		"mod_policy": "Admins", "version": "0",
-		"value": tree{"anchor_peers": []tree{{"host": anchor.Host, "port": anchor.Port}}},
-	}
-	return group, nil
 }
 
 // AddChannel makes a further channel of all orderers and peers, with the chaincode defined on it. Nothing else may use the

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -29,11 +28,7 @@ func (n *Network) RotateTLS(ctx context.Context, node Node) error {
 		return err
 	}
 	if node.Kind == Orderer {
-		cert, err := os.ReadFile(n.path(filepath.FromSlash(n.consenterCert(node))))
-		if err != nil {
-			return fmt.Errorf("new certificate of %s: %w", node.Name, err)
-		}
-		if err := n.rotateConsenter(ctx, node, cert); err != nil {
+		if err := n.rotateConsenter(ctx, node); err != nil {
 			return err
 		}
 	}
@@ -94,26 +89,6 @@ func (n *Network) reissueTLS(ctx context.Context, node Node) error {
 	return nil
 }
 
-func replaceConsenterCert(config tree, node Node, cert []byte) error {
-	metadata, err := at(config, "channel_group", "groups", "Orderer", "values", "ConsensusType", "value", "metadata")
-	if err != nil {
-		return err
-	}
-	consenters, ok := metadata["consenters"].([]any)
-	if !ok {
-		return errors.New("no consenters in the configuration")
-	}
-	for _, c := range consenters {
-		consenter, ok := c.(tree)
-		if ok && consenter["host"] == node.Host && fmt.Sprint(consenter["port"]) == fmt.Sprint(node.Port) {
-			encoded := base64.StdEncoding.EncodeToString(cert)
-			consenter["client_tls_cert"], consenter["server_tls_cert"] = encoded, encoded
-			return nil
-		}
-	}
-	return fmt.Errorf("no consenter at %s in the configuration", node.Address())
-}
-
 // ServedCertificate is the leaf that a node's service presents to the network's own kind of dialers, in DER: under TLCP the
 // signing certificate.
 func (n *Network) ServedCertificate(ctx context.Context, node Node) ([]byte, error) {
@@ -140,16 +115,15 @@ func (n *Network) ServedCertificate(ctx context.Context, node Node) ([]byte, err
 // rotateConsenter puts node's new certificate into the channel. A change to one consenter while another is away could cost
 // the quorum, and orderers refuse it; whether one is away they learn with a delay. An update that an orderer took but could not
 // hand to the leader is lost, as any transaction is. Neither is a failure: the update is sent again.
-func (n *Network) rotateConsenter(ctx context.Context, node Node, cert []byte) error {
+func (n *Network) rotateConsenter(ctx context.Context, node Node) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*healthLimit)
 	defer cancel()
 	for {
 		if err := n.awaitActive(ctx); err != nil {
 			return err
 		}
-		err := n.UpdateConfig(ctx, "rotate-"+node.Name, []Org{n.Ordering}, func(config tree) error {
-			return replaceConsenterCert(config, node, cert)
-		})
+		err := n.Change(ctx, "rotate-"+node.Name, []Org{n.Ordering}, "replace-orderer", "--address", node.Address(),
+			"--certificate", n.path(filepath.FromSlash(n.consenterCert(node))))
 		again := err != nil && (strings.Contains(err.Error(), "quorum loss") || strings.Contains(err.Error(), "update to be committed"))
 		if !again || ctx.Err() != nil {
 			return err
