@@ -7,6 +7,7 @@ package settings
 var Core = Names{
 	Prefix: "CORE_",
 	Keys: []string{
+		"peer.authentication.timewindow",
 		"peer.tls.mode",
 		"peer.tls.clientMode",
 		"peer.tls.drainGrace",
