@@ -4,8 +4,14 @@
 
 package sm3
 
-func compress16(*[8][lanes]uint32, *[lanes]*byte, int, *[64]uint32) {
-	panic("sm3: this processor has no lanes")
+const useOne = false
+
+func lanes() int { return 0 }
+
+func compressOne(*[8]uint32, *byte, int) {
+	panic("sm3: this processor has no kernel")
 }
 
-const useLanes = false
+func compress(*[8][mostLanes]uint32, *[mostLanes]*byte, int) {
+	panic("sm3: this processor has no lanes")
+}

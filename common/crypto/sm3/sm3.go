@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sm3 hashes many messages at once with SM3 (GB/T 32905-2016).
+// Package sm3 hashes with SM3 (GB/T 32905-2016), one message or many at once.
 //
-// One message after the other is what the engine does best. [SumMany] gives
-// each of 16 messages a lane of AVX-512's registers, which takes a quarter of
+// [New] and [Sum] hash one message. [SumMany] gives each of 16 messages a lane
+// of AVX-512's registers, or each of 8 one of AVX2's. That takes a quarter of
 // the time where so many messages of similar length are at hand, as with the
-// signatures of a block.
+// signatures of a block. Processors without AVX2 have the engine for all.
 //
-// GODEBUG=cpu.avx512bw=off turns the lanes off.
+// GODEBUG=cpu.avx512bw=off forces AVX2, GODEBUG=cpu.avx2=off the engine.
 package sm3
 
 import (
@@ -15,8 +15,6 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
-
-	"github.com/emmansun/gmsm/sm3"
 )
 
 const (
@@ -25,9 +23,9 @@ const (
 	// BlockSize is the length of a block in bytes.
 	BlockSize = 64
 
-	lanes = 16
-	// fewest messages for which lanes gain over the engine.
-	fewest = 2
+	mostLanes = 16
+	// fewest messages for which lanes gain over one after the other.
+	fewest = 3
 )
 
 // Message is Prefix and Data, one after the other. For an SM2 signature Prefix
@@ -65,7 +63,7 @@ func SumMany(messages []Message) [][Size]byte {
 			panic("sm3: a prefix is shorter than a block")
 		}
 	}
-	if !useLanes || len(messages) < fewest {
+	if lanes() == 0 || len(messages) < fewest {
 		for i := range messages {
 			sums[i] = sumOne(&messages[i])
 		}
@@ -73,14 +71,6 @@ func SumMany(messages []Message) [][Size]byte {
 	}
 	newScheduler(messages, sums).run()
 	return sums
-}
-
-func sumOne(m *Message) (sum [Size]byte) {
-	h := sm3.New()
-	h.Write(m.Prefix)
-	h.Write(m.Data)
-	h.Sum(sum[:0])
-	return sum
 }
 
 // lane is a message that is being hashed: the block that begins it, whole
@@ -112,12 +102,7 @@ func (l *lane) start(m *Message, sum *[Size]byte) {
 	clear(l.tail[:])
 	end := copy(l.tail[:], l.head[:n]) // a message that does not fill its first block
 	end += copy(l.tail[end:], rest[whole:])
-	l.tail[end] = 0x80
-	size := BlockSize
-	if end+1+8 > BlockSize {
-		size = 2 * BlockSize
-	}
-	binary.BigEndian.PutUint64(l.tail[size-8:], uint64(m.len())*8)
+	size := pad(&l.tail, end, uint64(m.len())) * BlockSize
 	l.parts[2] = l.tail[:size]
 }
 
@@ -144,13 +129,13 @@ func (l *lane) skip(n int) {
 type scheduler struct {
 	messages []Message
 	sums     [][Size]byte
-	order    []int // of messages that have no lane yet, the longest first
-	lanes    [lanes]lane
-	state    [8][lanes]uint32
+	order    []int  // of messages that have no lane yet, the longest first
+	lanes    []lane // as many as the processor has
+	state    [8][mostLanes]uint32
 }
 
 func newScheduler(messages []Message, sums [][Size]byte) *scheduler {
-	s := &scheduler{messages: messages, sums: sums, order: make([]int, len(messages))}
+	s := &scheduler{messages: messages, sums: sums, order: make([]int, len(messages)), lanes: make([]lane, lanes())}
 	for i := range s.order {
 		s.order[i] = i
 	}
@@ -163,13 +148,13 @@ func (s *scheduler) run() {
 	for j := range s.lanes {
 		s.fill(j)
 	}
-	var blocks [lanes]*byte
+	var blocks [mostLanes]*byte
 	for {
 		n := s.step(&blocks)
 		if n == 0 {
 			return
 		}
-		compress16(&s.state, &blocks, n, &constants)
+		compress(&s.state, &blocks, n)
 		for j := range s.lanes {
 			l := &s.lanes[j]
 			if l.sum == nil {
@@ -187,7 +172,7 @@ func (s *scheduler) run() {
 // step points blocks to what is to be hashed and returns for how many blocks
 // all lanes have something, or 0 when all are idle. An idle lane hashes what
 // another one does, for nothing.
-func (s *scheduler) step(blocks *[lanes]*byte) (n int) {
+func (s *scheduler) step(blocks *[mostLanes]*byte) (n int) {
 	var some *byte
 	for j := range s.lanes {
 		blocks[j] = nil
