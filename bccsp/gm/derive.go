@@ -11,9 +11,9 @@ import (
 	"math/bits"
 
 	"github.com/emmansun/gmsm/sm2"
-	"github.com/emmansun/gmsm/sm3"
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
 )
 
 // Re-randomisation turns a key pair (d, P) into (d + t, P + tG) for a public t, as the software provider does for ECDSA:

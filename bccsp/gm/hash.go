@@ -5,8 +5,8 @@ package gm
 import (
 	"hash"
 
-	"github.com/emmansun/gmsm/sm3"
 	"github.com/hyperledger/fabric/bccsp"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
 )
 
 type sm3Hasher struct{}

@@ -10,10 +10,10 @@ import (
 	"sync/atomic"
 
 	"github.com/emmansun/gmsm/sm2"
-	"github.com/emmansun/gmsm/sm3"
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/sm2table"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
 )
 
 var (

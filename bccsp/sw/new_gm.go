@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/emmansun/gmsm/sm3"
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/bccsp/gm"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
 )
 
 // NewWithParams returns the software provider, which serves SM2, SM3 and SM4 beside upstream's algorithms, whatever the

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/sm2"
-	"github.com/emmansun/gmsm/sm3"
-	"github.com/emmansun/gmsm/sm4"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
+	"github.com/hyperledger/fabric/common/crypto/sm4"
 	"github.com/stretchr/testify/require"
 )
 
@@ -25,7 +25,8 @@ const bulk = 16 << 10
 
 var errInvalid = errors.New("the result is not valid")
 
-// BenchmarkPrimitives are the engine's algorithms and those of the standard library, for the report.
+// BenchmarkPrimitives are the national algorithms as nodes use them, the engine's where there is no kernel of ours, and those of the
+// standard library, for the report.
 func BenchmarkPrimitives(b *testing.B) {
 	signSM2, verifySM2 := sm2Operations(b)
 	signECDSA, verifyECDSA := ecdsaOperations(b)

@@ -7,7 +7,7 @@ import "fmt"
 // primitives are the engine's algorithms beside the standard library's.
 var primitives = suite{
 	name: "primitives", title: "Algorithms",
-	text: "One core, the engine beside Go's standard library: µs for signatures, MB/s for the rest, the fastest of batches that take turns. A ratio above 1 " +
+	text: "One core, the national algorithms as nodes use them beside Go's standard library: µs for signatures, MB/s for the rest, the fastest of batches that take turns. A ratio above 1 " +
 		"means that the national algorithm is faster. Messages are 32 bytes with their hash for signatures, and 16 KiB for the others.",
 	module: ".", pkg: "integration/bench", pattern: "^BenchmarkPrimitives$",
 	tables: func(s *samples) []Table {

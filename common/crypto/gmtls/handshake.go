@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/emmansun/gmsm/sm2"
-	"github.com/emmansun/gmsm/sm3"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
 )
 
 // handshake is what client and server have in common while they negotiate.

@@ -5,7 +5,7 @@ package gmtls
 import (
 	"fmt"
 
-	"github.com/emmansun/gmsm/sm3"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
 	"github.com/hyperledger/fabric/common/crypto/sm4"
 )
 

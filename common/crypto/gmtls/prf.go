@@ -6,7 +6,7 @@ import (
 	"encoding"
 	"hash"
 
-	"github.com/emmansun/gmsm/sm3"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
 )
 
 // sm3Digest is the engine's SM3 with access to its chaining value, which lets

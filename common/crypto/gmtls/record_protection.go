@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/emmansun/gmsm/sm3"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
 	"github.com/hyperledger/fabric/common/crypto/sm4"
 )
 

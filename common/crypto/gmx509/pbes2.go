@@ -16,8 +16,8 @@ import (
 	"fmt"
 	"hash"
 
-	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/sm4"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
 )
 
 // Limits on encrypted keys that are read. The iteration count is chosen by whoever wrote the file: without a limit one

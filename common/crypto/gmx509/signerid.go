@@ -10,7 +10,7 @@ import (
 	"fmt"
 
 	"github.com/emmansun/gmsm/sm2"
-	"github.com/emmansun/gmsm/sm3"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
 )
 
 // ErrOtherSignerID says that an SM2 signature was made by the right key with an empty signer id, as openssl does without

@@ -14,9 +14,9 @@ import (
 	"sync/atomic"
 
 	"github.com/emmansun/gmsm/sm2"
-	"github.com/emmansun/gmsm/sm3"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/sm2table"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
 )
 
 // Key is a private key in a device. It is a crypto.Signer and, for SM2, a crypto.Decrypter, and may be used by several goroutines.
