@@ -35,6 +35,9 @@ type block struct {
 
 func newAccelerated(key []byte) cipher.Block {
 	if !useAVX2 {
+		if useECB {
+			return newEngineBlock(key)
+		}
 		return nil
 	}
 	b := new(block)
@@ -214,7 +217,9 @@ func checkOverlap(a, b []byte) {
 // have are the engine's.
 func (b *block) NewGCM(nonceSize, tagSize int) (cipher.AEAD, error) {
 	if nonceSize == gcmNonceSize && tagSize == gcmTagSize {
-		return newGCM(&b.encrypt), nil
+		var h [BlockSize]byte
+		b.Encrypt(h[:], h[:])
+		return newGCM(&b.encrypt, nil, &h), nil
 	}
 	engine, err := sm4.NewCipher(b.key[:])
 	if err != nil {

@@ -3,6 +3,7 @@
 package sm4
 
 import (
+	"crypto/cipher"
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
@@ -29,19 +30,29 @@ var errOpen = errors.New("sm4: message authentication failed")
 // 16. It may be used by several goroutines.
 type gcm struct {
 	rk     *roundKeys
+	ecb    cipher.BlockMode            // the engine's, in place of rk, or nil
 	powers [ghashBatch][BlockSize]byte // see ghashMultiply
 }
 
-func newGCM(rk *roundKeys) *gcm {
-	g := &gcm{rk: rk}
-	var h [BlockSize]byte
-	encryptBlock(rk, &h[0], &h[0])
+// newGCM has either rk or ecb. h is the encryption of a block of zeros.
+func newGCM(rk *roundKeys, ecb cipher.BlockMode, h *[BlockSize]byte) *gcm {
+	g := &gcm{rk: rk, ecb: ecb}
 	last := &g.powers[ghashBatch-1]
-	timesX(last, &h)
+	timesX(last, h)
 	for i := ghashBatch - 2; i >= 0; i-- {
 		ghashMultiply(&g.powers[i], &g.powers[i+1], last)
 	}
 	return g
+}
+
+// ctr adds the key stream from counter on to src, and advances counter by the
+// blocks that were begun.
+func (g *gcm) ctr(dst, src []byte, counter *[BlockSize]byte) {
+	if g.ecb != nil {
+		ecbCTR(g.ecb, dst, src, counter)
+		return
+	}
+	g.rk.ctr(dst, src, counter)
 }
 
 // timesX multiplies h by x in GHASH's field and reverses its bytes.
@@ -73,7 +84,7 @@ func (g *gcm) Seal(dst, nonce, plaintext, additional []byte) []byte {
 	s.hash.write(out[:n])
 	for n < len(out) {
 		m := min(len(out)-n, pass)
-		g.rk.ctr(out[n:n+m], plaintext[n:n+m], &s.counter)
+		g.ctr(out[n:n+m], plaintext[n:n+m], &s.counter)
 		s.hash.write(out[n : n+m])
 		n += m
 	}
@@ -102,7 +113,7 @@ func (g *gcm) Open(dst, nonce, sealed, additional []byte) ([]byte, error) {
 		return nil, errOpen
 	}
 	n := s.head(out, text)
-	g.rk.ctr(out[n:], text[n:], &s.counter)
+	g.ctr(out[n:], text[n:], &s.counter)
 	return dst, nil
 }
 
@@ -125,7 +136,7 @@ type gcmState struct {
 func (g *gcm) begin(s *gcmState, nonce, additional []byte, length int) {
 	copy(s.counter[:], nonce)
 	s.counter[BlockSize-1] = 1
-	g.rk.ctr(s.stream[:], s.stream[:], &s.counter)
+	g.ctr(s.stream[:], s.stream[:], &s.counter)
 	s.hash.begin(&g.powers, blocksOf(len(additional))+blocksOf(length)+1)
 	s.hash.write(additional)
 	s.hash.pad()
@@ -190,8 +201,10 @@ func (h *ghash) batches(p []byte) {
 	case n == 0:
 	case useAVX512:
 		ghash16AVX512(h.powers, &h.sum, &p[0], n)
-	default:
+	case useAVX2:
 		ghash16AVX2(h.powers, &h.sum, &p[0], n)
+	default:
+		ghash16CLMUL(h.powers, &h.sum, &p[0], n)
 	}
 }
 

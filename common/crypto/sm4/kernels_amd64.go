@@ -4,6 +4,8 @@ package sm4
 
 import (
 	"encoding/binary"
+	"os"
+	"strings"
 
 	"golang.org/x/sys/cpu"
 )
@@ -60,11 +62,18 @@ func ghash16AVX2(powers *[ghashBatch][BlockSize]byte, sum *[BlockSize]byte, data
 //go:noescape
 func ghash16AVX512(powers *[ghashBatch][BlockSize]byte, sum *[BlockSize]byte, data *byte, n int)
 
-// GODEBUG=cpu.avx512gfni=off turns the first of these off, cpu.avx2=off both.
+// ghash16CLMUL needs AVX and PCLMULQDQ alone.
+//
+//go:noescape
+func ghash16CLMUL(powers *[ghashBatch][BlockSize]byte, sum *[BlockSize]byte, data *byte, n int)
+
+// GODEBUG=cpu.avx512gfni=off turns the first of these off, cpu.gfni=off the
+// first two, as it does in the engine, and cpu.avx2=off all.
 var (
 	useAVX512 = cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ &&
 		cpu.X86.HasAVX512GFNI && useAVX2
-	useAVX2 = cpu.X86.HasAVX2 && hasVectorFields()
+	useAVX2 = cpu.X86.HasAVX2 && hasVectorFields() && !strings.Contains(os.Getenv("GODEBUG"), "cpu.gfni=off")
+	useECB  = cpu.X86.HasAVX2 && cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ
 )
 
 // ecb encrypts whole batches.

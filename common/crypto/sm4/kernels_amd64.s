@@ -666,6 +666,66 @@ loop:
 	VZEROALL
 	RET
 
+// TIMES1 is TIMES2 for one block, in X2, X3 and X4.
+#define TIMES1(off) \
+	VMOVDQU off(SI), X5; \
+	VPSHUFB X14, X5, X5; \
+	TIMES1_LOADED(off)
+
+#define TIMES1_LOADED(off) \
+	VMOVDQU off(BX), X6; \
+	VPCLMULQDQ $0x11, X5, X6, X7; \
+	VPCLMULQDQ $0x00, X5, X6, X8; \
+	VPCLMULQDQ $0x01, X5, X6, X9; \
+	VPCLMULQDQ $0x10, X5, X6, X10; \
+	VPXOR X7, X2, X2; \
+	VPXOR X8, X3, X3; \
+	VPXOR X9, X10, X9; \
+	VPXOR X9, X4, X4
+
+// func ghash16CLMUL(powers *[16][16]byte, sum *[16]byte, data *byte, n int)
+TEXT ·ghash16CLMUL(SB), NOSPLIT, $0-32
+	MOVQ powers+0(FP), BX
+	MOVQ sum+8(FP), DI
+	MOVQ data+16(FP), SI
+	MOVQ n+24(FP), CX
+	VMOVDQU (DI), X0
+	VMOVDQU swapBlock<>(SB), X14
+	VMOVDQU reduction<>(SB), X15
+
+loop:
+	VPXOR X2, X2, X2
+	VPXOR X3, X3, X3
+	VPXOR X4, X4, X4
+	TIMES1(16)
+	TIMES1(32)
+	TIMES1(48)
+	TIMES1(64)
+	TIMES1(80)
+	TIMES1(96)
+	TIMES1(112)
+	TIMES1(128)
+	TIMES1(144)
+	TIMES1(160)
+	TIMES1(176)
+	TIMES1(192)
+	TIMES1(208)
+	TIMES1(224)
+	TIMES1(240)
+	VMOVDQU (SI), X5
+	VPSHUFB X14, X5, X5
+	VPXOR X0, X5, X5
+	TIMES1_LOADED(0)
+	JOIN(X2, X4, X3, X5)
+	REDUCE(X2, X3, X5)
+	VMOVDQA X2, X0
+	ADDQ $256, SI
+	DECQ CX
+	JNZ  loop
+	VMOVDQU X0, (DI)
+	VZEROALL
+	RET
+
 // TIMES4 is TIMES2 for the four blocks in x: the sums are in Z2, Z3, Z4.
 #define TIMES4(x, power) \
 	VPCLMULQDQ $0x11, x, power, Z7; \

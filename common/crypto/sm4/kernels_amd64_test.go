@@ -11,20 +11,23 @@ type kernel struct {
 
 // kernels lists what this processor can run, the engine last.
 func kernels() (list []kernel) {
-	had512, had2 := useAVX512, useAVX2
-	set := func(name string, avx512, avx2 bool) {
+	had512, had2, hadECB := useAVX512, useAVX2, useECB
+	set := func(name string, avx512, avx2, ecb bool) {
 		list = append(list, kernel{name, func() func() {
-			useAVX512, useAVX2 = avx512, avx2
-			return func() { useAVX512, useAVX2 = had512, had2 }
+			useAVX512, useAVX2, useECB = avx512, avx2, ecb
+			return func() { useAVX512, useAVX2, useECB = had512, had2, hadECB }
 		}})
 	}
 	if had512 {
-		set("avx512", true, true)
+		set("avx512", true, true, true)
 	}
 	if had2 {
-		set("avx2", false, true)
+		set("avx2", false, true, true)
 	}
-	set("engine", false, false)
+	if hadECB {
+		set("ecb", false, false, true)
+	}
+	set("engine", false, false, false)
 	return list
 }
 

@@ -6,11 +6,12 @@
 // [NewCipher] returns a [cipher.Block] to give to [cipher.NewGCM],
 // [cipher.NewCTR] and [cipher.NewCBCDecrypter], as crypto/aes does. On amd64
 // with GFNI and AVX2, better with AVX-512 and VPCLMULQDQ, those three process
-// 16 to 64 blocks at once; everywhere else the engine's cipher is returned as
-// it is. Nothing here branches on keys or data, nor looks anything up by them.
+// 16 to 64 blocks at once; with AVX2 alone the engine makes the blocks and GCM
+// is made here; everywhere else the engine's cipher is returned as it is.
+// Nothing here branches on keys or data, nor looks anything up by them.
 //
-// GODEBUG=cpu.avx512gfni=off forces the AVX2 kernels, GODEBUG=cpu.avx2=off the
-// engine.
+// GODEBUG=cpu.avx512gfni=off forces the AVX2 kernels, GODEBUG=cpu.gfni=off the
+// engine's blocks, GODEBUG=cpu.avx2=off the engine.
 package sm4
 
 import (
