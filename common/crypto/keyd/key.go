@@ -82,7 +82,7 @@ func (k *Key) Check(ctx context.Context) error {
 }
 
 // Sign signs. An SM2 key takes the message itself and sm2.DefaultSM2SignerOpts, as *sm2.PrivateKey does, and signs
-// SM3(Z || message) under the default signer id; an ECDSA key takes a digest and its hash. The signature is DER. It has been
+// SM3(Z || message) under the default signer id, or takes that digest under any id and crypto.Hash(0); an ECDSA key takes a digest and its hash. The signature is DER. It has been
 // verified with the public key of the reference.
 func (k *Key) Sign(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), DefaultTimeout)
@@ -98,8 +98,11 @@ func (k *Key) SignContext(ctx context.Context, message []byte, opts crypto.Signe
 		}
 		return k.sign(ctx, message, message)
 	}
+	if opts == crypto.Hash(0) && len(message) == sm3.Size {
+		return k.signDigest(ctx, message)
+	}
 	if opts != sm2.DefaultSM2SignerOpts {
-		return nil, fmt.Errorf("keyd: %s is an SM2 key: it signs messages with sm2.DefaultSM2SignerOpts, not with %T", k.name, opts)
+		return nil, fmt.Errorf("keyd: %s is an SM2 key: it signs messages with sm2.DefaultSM2SignerOpts or digests with crypto.Hash(0), not %d bytes with %T", k.name, len(message), opts)
 	}
 	h := sm3.New()
 	h.Write(k.za)
@@ -129,6 +132,26 @@ func (k *Key) sign(ctx context.Context, message, digest []byte) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
+	return k.checked(digest, signature)
+}
+
+// signDigest lets the device sign a digest in which the signer id is not the default one, so that a token that hashes by itself
+// cannot.
+func (k *Key) signDigest(ctx context.Context, digest []byte) ([]byte, error) {
+	k.inUse()
+	signature, err := k.client.Do(ctx, OpSignDigest, k.name, digest)
+	var e *Error
+	if errors.As(err, &e) && e.Code == OtherForm {
+		return nil, fmt.Errorf("keyd: %s: its token hashes by itself, under the default signer id; TLS 1.3 has another one and needs a token that signs digests: %w", k.name, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return k.checked(digest, signature)
+}
+
+// checked returns the signature if it is one of the digest by this key.
+func (k *Key) checked(digest, signature []byte) ([]byte, error) {
 	if !k.verify(digest, signature) {
 		return nil, fmt.Errorf("keyd: %s by %s: the device's signature does not fit the public key of the reference: "+
 			"another key stands there now, or the device is faulty", k.name, k.client.socket)
