@@ -9,7 +9,8 @@ import "strconv"
 // sent the alert and "local error" if this end did.
 type AlertError uint8
 
-// Alerts of GB/T 38636-2020, 6.4.2.3, and of the extensions that it allows.
+// Alerts of GB/T 38636-2020, 6.4.2.3, of the extensions that it allows, and of
+// TLS 1.3 (RFC 8446, section 6).
 const (
 	AlertCloseNotify            AlertError = 0
 	AlertUnexpectedMessage      AlertError = 10
@@ -33,8 +34,10 @@ const (
 	AlertInternalError          AlertError = 80
 	AlertUserCanceled           AlertError = 90
 	AlertNoRenegotiation        AlertError = 100
+	AlertMissingExtension       AlertError = 109
 	AlertUnsupportedExtension   AlertError = 110
 	AlertUnrecognizedName       AlertError = 112
+	AlertCertificateRequired    AlertError = 116
 	AlertNoApplicationProtocol  AlertError = 120
 	AlertUnsupportedSite2Site   AlertError = 200
 	AlertNoArea                 AlertError = 201
@@ -72,8 +75,10 @@ var alertNames = map[AlertError]string{
 	AlertInternalError:          "internal error",
 	AlertUserCanceled:           "user canceled",
 	AlertNoRenegotiation:        "no renegotiation",
+	AlertMissingExtension:       "missing extension",
 	AlertUnsupportedExtension:   "unsupported extension",
 	AlertUnrecognizedName:       "unrecognized name",
+	AlertCertificateRequired:    "certificate required",
 	AlertNoApplicationProtocol:  "no application protocol",
 	AlertUnsupportedSite2Site:   "unsupported site to site",
 	AlertNoArea:                 "no area",

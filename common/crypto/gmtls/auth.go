@@ -56,10 +56,14 @@ func (p *peer) verifyHostname(host string) error {
 	return nil
 }
 
-// parsePeer parses what a Certificate message carried and checks what does not
-// depend on trust: all keys on the SM2 curve, KeyUsage. The result owns its
-// bytes.
-func parsePeer(ders [][]byte) (*peer, error) {
+// parsePeer parses what a Certificate message of TLCP carried and checks what
+// does not depend on trust: all keys on the SM2 curve, KeyUsage. The result owns
+// its bytes.
+func parsePeer(ders [][]byte) (*peer, error) { return parseCertificates(ders, false) }
+
+// parseCertificates is parsePeer for either protocol; in TLS 1.3 the first
+// certificate is the only one of the peer's own.
+func parseCertificates(ders [][]byte, single bool) (*peer, error) {
 	if len(ders) > maxPeerCertificates {
 		return nil, failf(AlertBadCertificate, "the peer sent %d certificates, more than %d", len(ders), maxPeerCertificates)
 	}
@@ -84,7 +88,7 @@ func parsePeer(ders [][]byte) (*peer, error) {
 		if p.std[i], err = gmx509.FromEngine(cert); err != nil {
 			return nil, failf(AlertBadCertificate, "parsing certificate %d of the peer: %w", i, err)
 		}
-		if i < 2 {
+		if i == 0 || i == 1 && !single {
 			continue
 		}
 		// A stranger could make this end verify with RSA keys of any size.
@@ -97,7 +101,7 @@ func parsePeer(ders [][]byte) (*peer, error) {
 	if p.sign, err = sm2Key("signing", p.certs[0]); err != nil {
 		return nil, err
 	}
-	if len(ders) > 1 && !p.certs[1].IsCA {
+	if len(ders) > 1 && !single && !p.certs[1].IsCA {
 		encCert = p.std[1]
 		if p.enc, err = sm2Key("encryption", p.certs[1]); err != nil {
 			return nil, err
@@ -122,6 +126,20 @@ type trust struct {
 	roots    *smx509.CertPool
 	usage    smx509.ExtKeyUsage
 	unpaired bool // Config.AllowUnpairedCertificates
+	single   bool // TLS 1.3: one certificate of the peer's own
+}
+
+// trust is what the peer's certificates are verified under; nil: nothing.
+func (c *Conn) trust() *trust {
+	config := c.config
+	t := &trust{config.RootCAs, smx509.ExtKeyUsageServerAuth, config.AllowUnpairedCertificates, c.version == VersionTLS13}
+	switch {
+	case c.isClient && config.InsecureSkipVerify, !c.isClient && !config.ClientAuth.verified():
+		return nil
+	case !c.isClient:
+		t.roots, t.usage = config.ClientCAs, smx509.ExtKeyUsageClientAuth
+	}
+	return t
 }
 
 // verify builds the chains of the peer's certificates, records them in p and
@@ -223,15 +241,16 @@ func (c *Conn) authenticate(ders [][]byte, t *trust) error {
 // is kept for remember.
 func (c *Conn) identify(ders [][]byte, t *trust) (*peer, error) {
 	c.met = nil
+	single := c.version == VersionTLS13
 	if t == nil {
-		return parsePeer(ders)
+		return parseCertificates(ders, single)
 	}
 	cache, now := c.config.ChainCache, c.config.now()
 	pool := cache.pool(t.roots)
 	if p := cache.get(ders, pool, t, now); p != nil {
 		return p, nil
 	}
-	p, err := parsePeer(ders)
+	p, err := parseCertificates(ders, single)
 	if err != nil {
 		return nil, err
 	}

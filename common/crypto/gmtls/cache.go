@@ -57,6 +57,7 @@ type chainKey struct {
 	pool     *cachedPool
 	usage    smx509.ExtKeyUsage
 	unpaired bool
+	single   bool
 }
 
 // NewChainCache returns a cache for the chains of up to capacity peers, or of
@@ -108,7 +109,7 @@ func (t *trust) key(ders [][]byte, pool *cachedPool) chainKey {
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(der))))
 		h.Write(der)
 	}
-	key := chainKey{pool: pool, usage: t.usage, unpaired: t.unpaired}
+	key := chainKey{pool: pool, usage: t.usage, unpaired: t.unpaired, single: t.single}
 	h.Sum(key.certs[:0])
 	return key
 }

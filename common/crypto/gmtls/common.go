@@ -16,9 +16,14 @@ import (
 	"github.com/emmansun/gmsm/smx509"
 )
 
-// VersionTLCP is the only protocol version that this package speaks (GB/T
-// 38636-2020, 6.3.3.2).
-const VersionTLCP uint16 = 0x0101
+// Protocol versions.
+const (
+	// VersionTLCP is TLCP (GB/T 38636-2020, 6.3.3.2).
+	VersionTLCP uint16 = 0x0101
+	// VersionTLS13 is TLS 1.3 (RFC 8446) with the algorithms SM2, SM3 and SM4
+	// (RFC 8998), and with no others.
+	VersionTLS13 uint16 = 0x0304
+)
 
 // VersionGMSSL is the older name of [VersionTLCP].
 const VersionGMSSL = VersionTLCP
@@ -34,6 +39,36 @@ const (
 	ECC_SM4_GCM_SM3   uint16 = 0xE053
 )
 
+// Cipher suites of TLS 1.3 (RFC 8998, section 2). They say nothing of the key
+// exchange, which always gives forward secrecy: see [CurveID].
+const (
+	TLS_SM4_GCM_SM3 uint16 = 0x00C6
+	TLS_SM4_CCM_SM3 uint16 = 0x00C7
+)
+
+// CurveID is a group for the key exchange of TLS 1.3.
+type CurveID uint16
+
+const (
+	// CurveSM2 is ECDHE on the SM2 curve (RFC 8998, section 3.1).
+	CurveSM2 CurveID = 41
+	// CurveSM2MLKEM768 is CurveSM2 and ML-KEM-768 together: the secret stays one
+	// while either of them holds. It stands in a draft (draft-yang-tls-hybrid-sm2-mlkem)
+	// and is not standardised yet.
+	CurveSM2MLKEM768 CurveID = 0x11EE
+)
+
+// String returns the name of the group, or its number in hexadecimal form.
+func (id CurveID) String() string {
+	switch id {
+	case CurveSM2:
+		return "curveSM2"
+	case CurveSM2MLKEM768:
+		return "curveSM2MLKEM768"
+	}
+	return "0x" + upperHex(uint16(id))
+}
+
 // Older names of two suites.
 const (
 	GMTLS_SM2_WITH_SM4_SM3       = ECC_SM4_CBC_SM3
@@ -46,11 +81,16 @@ type CipherSuite struct {
 	Name string
 }
 
-// CipherSuites lists the suites that this package implements, in the order of
-// preference that a Config without CipherSuites uses.
-func CipherSuites() []*CipherSuite {
-	suites := make([]*CipherSuite, 0, len(cipherSuites))
-	for _, s := range cipherSuites {
+// CipherSuites lists the suites of TLCP that this package implements, in the
+// order of preference that a Config without CipherSuites uses.
+func CipherSuites() []*CipherSuite { return publicSuites(cipherSuites) }
+
+// CipherSuitesTLS13 is CipherSuites for TLS 1.3.
+func CipherSuitesTLS13() []*CipherSuite { return publicSuites(cipherSuites13) }
+
+func publicSuites(list []*suite) []*CipherSuite {
+	suites := make([]*CipherSuite, 0, len(list))
+	for _, s := range list {
 		suites = append(suites, &CipherSuite{ID: s.id, Name: s.name})
 	}
 	return suites
@@ -66,10 +106,13 @@ func CipherSuiteName(id uint16) string {
 }
 
 // VersionName returns the name of the version, or its number in hexadecimal
-// form if it is not TLCP.
+// form if this package does not speak it.
 func VersionName(version uint16) string {
-	if version == VersionTLCP {
+	switch version {
+	case VersionTLCP:
 		return "TLCP 1.1"
+	case VersionTLS13:
+		return "TLS 1.3"
 	}
 	return "0x" + upperHex(version)
 }
@@ -168,13 +211,14 @@ type SM2KeyAgreement interface {
 type ConnectionState struct {
 	Version            uint16
 	HandshakeComplete  bool
-	DidResume          bool // by session identifier
+	DidResume          bool // by session identifier, or by PSK in TLS 1.3
 	CipherSuite        uint16
-	NegotiatedProtocol string // ALPN; empty if none
-	ServerName         string // SNI; on the client the name that it verified
+	CurveID            CurveID // of the key exchange; zero in TLCP
+	NegotiatedProtocol string  // ALPN; empty if none
+	ServerName         string  // SNI; on the client the name that it verified
 
 	// PeerCertificates holds what the peer sent, in its order: signing
-	// certificate, encryption certificate, intermediates. Public keys on the
+	// certificate, encryption certificate (TLCP), intermediates. Public keys on the
 	// SM2 curve are *ecdsa.PublicKey with sm2.P256() as curve. The
 	// certificates are shared and must not be changed.
 	PeerCertificates []*x509.Certificate
@@ -226,7 +270,13 @@ type Config struct {
 	// Time returns the current time; nil means time.Now.
 	Time func() time.Time
 
-	// Certificates holds the pairs to present. A server chooses by SNI, the
+	// Versions lists the protocols that are spoken; nil means TLCP alone. The
+	// first record of a client tells a server which of them it is. A client names
+	// one: the protocols share no ClientHello, and none is tried after the other.
+	Versions []uint16
+
+	// Certificates holds the pairs to present. TLS 1.3 presents the signing
+	// certificate and the intermediates. A server chooses by SNI, the
 	// first one being the default; a client takes the first one that the
 	// server's list of authorities allows.
 	Certificates []Certificate
@@ -283,17 +333,25 @@ type Config struct {
 	// VerifyPeerCertificate and VerifyConnection are still called.
 	InsecureSkipVerify bool
 
-	// CipherSuites lists the enabled suites in order of preference; nil means
-	// all, as CipherSuites gives them. A client leaves the ECDHE suites out
+	// CipherSuites lists the enabled suites of all Versions in order of
+	// preference; nil means all, as CipherSuites and CipherSuitesTLS13 give them.
+	// A version of which it lists none is refused. A client leaves the ECDHE suites out
 	// where it has no pair. A server whose ClientAuth is NoClientCert chooses
 	// an ECDHE suite only if it is listed here, and then demands a pair.
 	CipherSuites []uint16
+
+	// CurvePreferences lists the groups of TLS 1.3's key exchange in order of
+	// preference; nil means CurveSM2 alone. A client offers a key for the first
+	// one. A server chooses the first one that the client knows, and asks it to
+	// begin anew if it offered no key for it.
+	CurvePreferences []CurveID
 
 	// PreferServerCipherSuites makes the server's order decide, not the client's.
 	PreferServerCipherSuites bool
 
 	// SessionTicketsDisabled turns resumption off at this end. The name is
-	// that of crypto/tls; TLCP resumes by session identifier.
+	// that of crypto/tls; TLCP resumes by session identifier, TLS 1.3 by a ticket
+	// that is one.
 	SessionTicketsDisabled bool
 
 	// ClientSessionCache keeps a client's sessions; nil means no resumption. A
@@ -341,13 +399,19 @@ type Config struct {
 	// ALPN, for servers that refuse any.
 	OmitExtensions bool
 
+	// OmitMiddleboxCompatibility makes a client of TLS 1.3 send neither a session
+	// identifier nor ChangeCipherSpec, which mean nothing there (RFC 8446,
+	// appendix D.4), for servers that ask for a certificate and fail over the
+	// latter in front of it (GmSSL 3.3).
+	OmitMiddleboxCompatibility bool
+
 	// RawTranscriptVerify makes CertificateVerify, sent or received, sign the
 	// handshake messages themselves instead of their SM3 hash, as GmSSL does
 	// from version 3.2 on. Both ends must agree; the default is what the other
 	// stacks do.
 	RawTranscriptVerify bool
 
-	// KeyLogWriter, if not nil, gets the master secrets in NSS key log format,
+	// KeyLogWriter, if not nil, gets the secrets in NSS key log format,
 	// for debugging. Its use destroys the secrecy of the connections.
 	KeyLogWriter io.Writer
 
@@ -367,11 +431,37 @@ func (c *Config) Clone() *Config {
 	return &clone
 }
 
-func (c *Config) suites() []uint16 {
+// suites returns the enabled suites of the version in order of preference.
+func (c *Config) suites(version uint16) []uint16 {
 	if c.CipherSuites == nil {
-		return defaultSuites
+		return defaultSuites[version]
 	}
-	return c.CipherSuites
+	listed := make([]uint16, 0, len(c.CipherSuites))
+	for _, id := range c.CipherSuites {
+		if s := suiteByID(id); s != nil && s.version() == version && !slices.Contains(listed, id) {
+			listed = append(listed, id)
+		}
+	}
+	return listed
 }
 
-func (c *Config) suiteListed(id uint16) bool { return slices.Contains(c.suites(), id) }
+// suiteListed tells whether a suite is enabled for the version.
+func (c *Config) suiteListed(version, id uint16) bool {
+	return slices.Contains(c.suites(version), id)
+}
+
+// speaks tells whether the version is among Versions.
+func (c *Config) speaks(version uint16) bool {
+	if c.Versions == nil {
+		return version == VersionTLCP
+	}
+	return slices.Contains(c.Versions, version)
+}
+
+// groups returns the groups of TLS 1.3 in order of preference.
+func (c *Config) groups() []CurveID {
+	if c.CurvePreferences == nil {
+		return defaultGroups
+	}
+	return c.CurvePreferences
+}

@@ -60,7 +60,7 @@ var serverHelloCases = []conformanceCase{
 	{name: "suite that was not offered", section: "6.4.5.2.2", at: stepHello, send: hello(func(h *rawHello) { h.suites = suiteBytes(ECC_SM4_CBC_SM3) }),
 		alert: AlertIllegalParameter, err: "chose the suite ECC_SM4_CBC_SM3, which was not offered"},
 	{name: "suite of TLS 1.3", section: "6.4.5.2.2", at: stepHello, send: hello(func(h *rawHello) { h.suites = suiteBytes(0x00c6) }),
-		alert: AlertIllegalParameter, err: "chose the suite 0x00C6"},
+		alert: AlertIllegalParameter, err: "chose the suite TLS_SM4_GCM_SM3"},
 	{name: "null suite", section: "6.4.5.2.2", at: stepHello, send: hello(func(h *rawHello) { h.suites = suiteBytes(0) }),
 		alert: AlertIllegalParameter, err: "chose the suite 0x0000"},
 	{name: "DEFLATE", section: "6.4.5.2.2", at: stepHello, send: hello(func(h *rawHello) { h.compressions = []byte{1} }),

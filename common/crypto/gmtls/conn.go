@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Conn is a TLCP connection. It implements net.Conn; Read and Write may be
+// Conn is a connection by TLCP or TLS 1.3. It implements net.Conn; Read and Write may be
 // called at the same time by different goroutines.
 type Conn struct {
 	conn     net.Conn
@@ -30,7 +30,9 @@ type Conn struct {
 	handshakeDone atomic.Bool
 
 	// Set by the handshake, protected by handshakeMu.
+	version    uint16 // a server's is known from the first record on
 	suite      *suite
+	group      CurveID // of TLS 1.3
 	didResume  bool
 	protocol   string
 	serverName string
@@ -41,6 +43,12 @@ type Conn struct {
 	in     inHalf
 	out    outHalf
 	closed atomic.Bool
+
+	// TLS 1.3 alone.
+	exporter     []byte       // secret for exported keying material
+	tickets      *ticketTaker // a client's; nil: it takes no tickets
+	keyUpdateDue atomic.Bool  // the peer has asked for an update of the key that this end sends with
+	control      int          // messages in a row after the handshake, protected by in
 }
 
 var (
@@ -56,7 +64,7 @@ func newConn(conn net.Conn, config *Config, isClient bool) *Conn {
 	if config == nil {
 		config = new(Config)
 	}
-	return &Conn{conn: conn, config: config, isClient: isClient}
+	return &Conn{conn: conn, config: config, isClient: isClient, version: VersionTLCP}
 }
 
 func (c *Config) rand() io.Reader {
@@ -87,8 +95,13 @@ func (c *Conn) Read(b []byte) (int, error) {
 	defer c.in.Unlock()
 	for len(c.in.payload) == 0 {
 		typ, payload, err := c.nextRecordLocked()
-		if err == nil {
+		switch {
+		case err != nil:
+		case typ == recordHandshake && c.version == VersionTLS13:
+			payload, err = nil, c.handlePostHandshakeLocked(payload)
+		default:
 			err = c.checkDataRecord(typ, payload)
+			c.control = 0
 		}
 		if err != nil {
 			return 0, c.endLocked(err)
@@ -102,8 +115,11 @@ func (c *Conn) Read(b []byte) (int, error) {
 
 func (c *Conn) checkDataRecord(typ uint8, payload []byte) error {
 	switch {
+	case typ == recordApplicationData && c.in.handOff != len(c.in.hand):
+		return failf(AlertUnexpectedMessage, "data came within a handshake message")
 	case typ == recordApplicationData:
 		return nil
+	case c.version == VersionTLS13:
 	case typ == recordHandshake && c.isClient && payload[0] == msgHelloRequest,
 		typ == recordHandshake && !c.isClient && payload[0] == msgClientHello:
 		return fail(AlertNoRenegotiation, errRenegotiates)
@@ -125,6 +141,11 @@ func (c *Conn) Write(b []byte) (int, error) {
 	written := 0
 	for written < len(b) {
 		n := min(len(b)-written, writeBatch*maxPlaintext)
+		if c.version == VersionTLS13 {
+			if err := c.updateKeyIfDueLocked(); err != nil {
+				return written, err
+			}
+		}
 		if err := c.appendRecordsLocked(recordApplicationData, b[written:written+n]); err != nil {
 			return written, err
 		}
@@ -217,7 +238,7 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 	c.in.Lock()
 	defer c.in.Unlock()
 	c.handshakeErr = c.runHandshake(ctx)
-	c.in.hand = nil
+	c.in.hand, c.in.handOff = nil, 0
 	if c.handshakeErr == nil {
 		c.handshakeDone.Store(true)
 	}
@@ -282,8 +303,9 @@ func (c *Conn) stateLocked() ConnectionState {
 		ServerName:         c.serverName,
 	}
 	if c.suite != nil {
-		state.Version = VersionTLCP
+		state.Version = c.version
 		state.CipherSuite = c.suite.id
+		state.CurveID = c.group
 	}
 	if c.peer != nil {
 		state.PeerCertificates = c.peer.std

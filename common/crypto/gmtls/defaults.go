@@ -24,11 +24,12 @@ const (
 	maxPeerCertificates = 16
 )
 
-// defaultSuites has GCM before CBC, and for equal protection the suite that any
-// client can use first.
-var defaultSuites = []uint16{
-	ECC_SM4_GCM_SM3,
-	ECDHE_SM4_GCM_SM3,
-	ECC_SM4_CBC_SM3,
-	ECDHE_SM4_CBC_SM3,
+// defaultSuites has GCM before CBC and CCM, and for equal protection the suite
+// that any client can use first.
+var defaultSuites = map[uint16][]uint16{
+	VersionTLCP:  {ECC_SM4_GCM_SM3, ECDHE_SM4_GCM_SM3, ECC_SM4_CBC_SM3, ECDHE_SM4_CBC_SM3},
+	VersionTLS13: {TLS_SM4_GCM_SM3, TLS_SM4_CCM_SM3},
 }
+
+// defaultGroups leaves out what stands in a draft.
+var defaultGroups = []CurveID{CurveSM2}

@@ -95,6 +95,13 @@ func TestPairInDevice(t *testing.T) {
 			require.NoError(t, serverErr)
 			require.NoError(t, clientErr)
 			require.Contains(t, []uint16{gmtls.ECC_SM4_GCM_SM3, gmtls.ECC_SM4_CBC_SM3}, suite)
+
+			server, client := config(c.server), config(c.client)
+			server.Versions, client.Versions = []uint16{gmtls.VersionTLS13}, []uint16{gmtls.VersionTLS13}
+			suite, serverErr, clientErr = meet(t, server, client)
+			require.NoError(t, serverErr)
+			require.NoError(t, clientErr)
+			require.Equal(t, gmtls.TLS_SM4_GCM_SM3, suite)
 		})
 	}
 	_, serverErr, clientErr := meet(t, config(inDevice), config(inSoftware, gmtls.ECDHE_SM4_GCM_SM3))

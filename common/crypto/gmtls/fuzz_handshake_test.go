@@ -362,7 +362,7 @@ func FuzzCertificatePath(f *testing.F) {
 		}
 		allocates(t, 32<<20, func() {
 			c := newConn(nil, ends.config(true), true)
-			p, err := c.identify(certs, &trust{ends.roots, smx509.ExtKeyUsageServerAuth, true})
+			p, err := c.identify(certs, &trust{roots: ends.roots, usage: smx509.ExtKeyUsageServerAuth, unpaired: true})
 			if err != nil {
 				return
 			}

@@ -63,7 +63,7 @@ func FuzzSessionCache(f *testing.F) {
 func FuzzResumable(f *testing.F) {
 	ends := newFuzzEnds(f)
 	certs, err := newConn(nil, ends.config(true), true).identify(ends.server.Certificate,
-		&trust{ends.roots, smx509.ExtKeyUsageServerAuth, false})
+		&trust{roots: ends.roots, usage: smx509.ExtKeyUsageServerAuth})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -121,24 +121,9 @@ func (h *handshake) changeCipherSpec(protection recordCipher) error {
 // readMessage returns the next handshake message with its header. It is valid
 // until the next call.
 func (c *Conn) readMessage() ([]byte, error) {
-	in := &c.in
-	limit := c.config.MaxHandshakeSize
-	if limit <= 0 {
-		limit = defaultHandshakeSize
-	}
 	for {
-		pending := in.hand[in.handOff:]
-		if len(pending) >= handshakeHdrLen {
-			n := int(pending[1])<<16 | int(pending[2])<<8 | int(pending[3])
-			if n > limit {
-				return nil, failf(AlertIllegalParameter, "a %s message of %d bytes exceeds the limit of %d (Config.MaxHandshakeSize)",
-					handshakeTypeName(pending[0]), n, limit)
-			}
-			if n += handshakeHdrLen; len(pending) >= n {
-				in.handOff += n
-				c.traceHandshake(false, in.cipher != nil, pending[:n])
-				return pending[:n], nil
-			}
+		if msg, err := c.takeMessageLocked(); msg != nil || err != nil {
+			return msg, err
 		}
 		typ, payload, err := c.nextRecordLocked()
 		if err != nil {
@@ -147,9 +132,42 @@ func (c *Conn) readMessage() ([]byte, error) {
 		if typ != recordHandshake {
 			return nil, failf(AlertUnexpectedMessage, "a record of type %s came in the place of a handshake message", recordTypeName(typ))
 		}
-		in.hand = append(in.hand[:copy(in.hand, pending)], payload...)
-		in.handOff = 0
+		c.keepHandshakeLocked(payload)
 	}
+}
+
+// keepHandshakeLocked puts the contents of a handshake record behind what is not
+// yet processed.
+func (c *Conn) keepHandshakeLocked(payload []byte) {
+	in := &c.in
+	pending := in.hand[in.handOff:]
+	in.hand = append(in.hand[:copy(in.hand, pending)], payload...)
+	in.handOff = 0
+}
+
+// takeMessageLocked returns the next handshake message with its header, nil if
+// it has not come as a whole yet. It is valid until more is read.
+func (c *Conn) takeMessageLocked() ([]byte, error) {
+	in := &c.in
+	limit := c.config.MaxHandshakeSize
+	if limit <= 0 {
+		limit = defaultHandshakeSize
+	}
+	pending := in.hand[in.handOff:]
+	if len(pending) < handshakeHdrLen {
+		return nil, nil
+	}
+	n := int(pending[1])<<16 | int(pending[2])<<8 | int(pending[3])
+	if n > limit {
+		return nil, failf(AlertIllegalParameter, "a %s message of %d bytes exceeds the limit of %d (Config.MaxHandshakeSize)",
+			handshakeTypeName(pending[0]), n, limit)
+	}
+	if n += handshakeHdrLen; len(pending) < n {
+		return nil, nil
+	}
+	in.handOff += n
+	c.traceHandshake(false, in.cipher != nil, pending[:n])
+	return pending[:n], nil
 }
 
 // read returns the next message, which must be of one of the types.
@@ -162,7 +180,7 @@ func (h *handshake) read(types ...uint8) ([]byte, error) {
 		if slices.Contains(types, msg[0]) {
 			return msg, nil
 		}
-		if msg[0] != msgHelloRequest || !h.c.isClient || len(msg) > handshakeHdrLen {
+		if msg[0] != msgHelloRequest || !h.c.isClient || h.c.version == VersionTLS13 || len(msg) > handshakeHdrLen {
 			names := make([]string, len(types))
 			for i, typ := range types {
 				names[i] = handshakeTypeName(typ)
@@ -240,7 +258,7 @@ func (h *handshake) logKeys() error {
 	if w == nil {
 		return nil
 	}
-	return writeKeyLog(w, h.clientRandom[:], h.keys.master[:])
+	return writeKeyLog(w, "CLIENT_RANDOM", h.clientRandom[:], h.keys.master[:])
 }
 
 // fillRandom fills one of the randoms.

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/emmansun/gmsm/sm2"
-	"github.com/emmansun/gmsm/smx509"
 
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
@@ -32,6 +31,15 @@ type clientHandshakeState struct {
 }
 
 func (c *Conn) clientHandshake(ctx context.Context) error {
+	if versions := c.config.Versions; versions != nil {
+		if len(versions) != 1 || versions[0] != VersionTLCP && versions[0] != VersionTLS13 {
+			return errors.New("gmtls: Config.Versions of a client names one version, TLCP or TLS 1.3")
+		}
+		c.version = versions[0]
+	}
+	if c.version == VersionTLS13 {
+		return c.clientHandshake13(ctx)
+	}
 	hs := &clientHandshakeState{handshake: c.newHandshake(ctx)}
 	defer hs.wipe()
 	if err := hs.makeHello(); err != nil {
@@ -57,15 +65,8 @@ func (c *Conn) clientHandshake(ctx context.Context) error {
 func (hs *clientHandshakeState) makeHello() error {
 	c := hs.c
 	config := c.config
-	if config.ServerName == "" && !config.InsecureSkipVerify {
-		return errors.New("gmtls: a client's Config needs ServerName or InsecureSkipVerify")
-	}
-	protocolsLen := 0
-	for _, p := range config.NextProtos {
-		protocolsLen += 1 + len(p)
-		if p == "" || len(p) > 255 || protocolsLen > maxProtocolsLen {
-			return errors.New("gmtls: Config.NextProtos has a name that is empty or longer than 255 bytes, or too many names")
-		}
+	if err := config.checkClient(); err != nil {
+		return err
 	}
 	c.serverName = config.ServerName
 	hs.hello = &clientHello{
@@ -87,7 +88,22 @@ func (hs *clientHandshakeState) makeHello() error {
 	return nil
 }
 
-// clientSuites returns the suites that a client offers: an ECDHE suite only if
+// checkClient checks what a client of either protocol needs.
+func (c *Config) checkClient() error {
+	if c.ServerName == "" && !c.InsecureSkipVerify {
+		return errors.New("gmtls: a client's Config needs ServerName or InsecureSkipVerify")
+	}
+	protocolsLen := 0
+	for _, p := range c.NextProtos {
+		protocolsLen += 1 + len(p)
+		if p == "" || len(p) > 255 || protocolsLen > maxProtocolsLen {
+			return errors.New("gmtls: Config.NextProtos has a name that is empty or longer than 255 bytes, or too many names")
+		}
+	}
+	return nil
+}
+
+// clientSuites returns the suites of TLCP that a client offers: an ECDHE suite only if
 // there is a pair to go with it, or if the application asks for the suite and
 // chooses its certificate later.
 func (c *Config) clientSuites() []uint16 {
@@ -96,7 +112,7 @@ func (c *Config) clientSuites() []uint16 {
 			return len(cert.Certificate) > 1 && CanAgree(cert.EncPrivateKey)
 		})
 	usable := make([]uint16, 0, len(cipherSuites))
-	for _, id := range c.suites() {
+	for _, id := range c.suites(VersionTLCP) {
 		if s := suiteByID(id); s != nil && (hasPair || !s.ecdhe) && !slices.Contains(usable, id) {
 			usable = append(usable, id)
 		}
@@ -120,38 +136,42 @@ func sniName(name string) string {
 // offerSession puts a session into the hello if the cache has one that still
 // holds under the present configuration.
 func (hs *clientHandshakeState) offerSession() {
-	config := hs.c.config
-	if config.SessionTicketsDisabled || config.ClientSessionCache == nil {
-		return
+	hs.session, hs.sessionKey = hs.c.findClientSession(hs.hello.suites)
+	if hs.session != nil {
+		hs.hello.sessionID = hs.session.id
 	}
-	hs.sessionKey = clientSessionKey(config.ServerName, hs.c.conn.RemoteAddr())
-	state, ok := config.ClientSessionCache.Get(hs.sessionKey)
-	if !ok || state == nil || state.session == nil {
-		return
-	}
-	s := state.session
-	if !s.resumableByClient(config) || !slices.Contains(hs.hello.suites, s.suite) {
-		config.ClientSessionCache.Put(hs.sessionKey, nil)
-		return
-	}
-	if t := hs.trust(); t != nil {
-		p, err := hs.c.identify(s.peer.raw, t)
-		if err != nil || p.verifyHostname(config.ServerName) != nil {
-			config.ClientSessionCache.Put(hs.sessionKey, nil)
-			return
-		}
-	}
-	hs.session = s
-	hs.hello.sessionID = s.id
 }
 
-// trust is what the server's certificates are verified under; nil: nothing.
-func (hs *clientHandshakeState) trust() *trust {
-	config := hs.c.config
-	if config.InsecureSkipVerify {
-		return nil
+// findClientSession returns the session that the cache has for the server, if it
+// holds under the present configuration and has one of the suites, and the key
+// under which sessions are kept; empty: none are.
+func (c *Conn) findClientSession(suites []uint16) (s *session, key string) {
+	config := c.config
+	if config.SessionTicketsDisabled || config.ClientSessionCache == nil {
+		return nil, ""
 	}
-	return &trust{config.RootCAs, smx509.ExtKeyUsageServerAuth, config.AllowUnpairedCertificates}
+	key = clientSessionKey(config.ServerName, c.conn.RemoteAddr())
+	state, ok := config.ClientSessionCache.Get(key)
+	if !ok || state == nil || state.session == nil {
+		return nil, key
+	}
+	s = state.session
+	if !s.resumableByClient(config) || !slices.Contains(suites, s.suite) || !c.stillTrusts(s) {
+		config.ClientSessionCache.Put(key, nil)
+		return nil, key
+	}
+	return s, key
+}
+
+// stillTrusts verifies the server of a client's session under the present
+// configuration.
+func (c *Conn) stillTrusts(s *session) bool {
+	t := c.trust()
+	if t == nil {
+		return true
+	}
+	p, err := c.identify(s.peer.raw, t)
+	return err == nil && p.verifyHostname(c.config.ServerName) == nil
 }
 
 func (hs *clientHandshakeState) readServerHello() (resumed bool, err error) {
@@ -266,7 +286,7 @@ func (hs *clientHandshakeState) readServerFlight() error {
 	if len(certs) < 2 {
 		return failf(AlertBadCertificate, "the server sent %d certificates; TLCP needs a signing and an encryption certificate", len(certs))
 	}
-	if err := hs.c.authenticate(certs, hs.trust()); err != nil {
+	if err := hs.c.authenticate(certs, hs.c.trust()); err != nil {
 		return err
 	}
 	if hs.c.peer.enc == nil {
@@ -332,36 +352,44 @@ func (hs *clientHandshakeState) processServerKeys(body []byte) error {
 // chooseCertificate answers a CertificateRequest. names lie in the read buffer.
 func (hs *clientHandshakeState) chooseCertificate(names [][]byte) error {
 	hs.certRequested = true
-	config := hs.c.config
-	if get := config.GetClientCertificate; get != nil {
-		for i := range names {
-			names[i] = bytes.Clone(names[i])
-		}
-		cert, err := get(&CertificateRequestInfo{
-			AcceptableCAs: names, Version: VersionTLCP, CipherSuite: hs.suite.id, ctx: hs.ctx,
-		})
-		if err != nil {
-			return internal(fmt.Errorf("GetClientCertificate: %w", err))
-		}
-		if cert == nil {
-			return internal(errors.New("GetClientCertificate returned neither a certificate nor an error"))
-		}
-		if len(cert.Certificate) > 0 {
-			hs.cert = cert
-		}
-	} else {
-		for i := range config.Certificates {
-			cert := &config.Certificates[i]
-			if len(cert.Certificate) > 0 && cert.issuedByAny(names) {
-				hs.cert = cert
-				break
-			}
-		}
+	var err error
+	if hs.cert, err = hs.clientCertificate(names); err != nil {
+		return err
 	}
 	if hs.suite.ecdhe && (hs.cert == nil || len(hs.cert.Certificate) < 2) {
 		return failf(AlertHandshakeFailure, "the server chose %s, which needs a certificate pair, and there is none for its authorities", hs.suite.name)
 	}
 	return nil
+}
+
+// clientCertificate chooses what a client presents, nil for nothing, to a server
+// that names these authorities. names lie in the read buffer.
+func (h *handshake) clientCertificate(names [][]byte) (*Certificate, error) {
+	config := h.c.config
+	if get := config.GetClientCertificate; get != nil {
+		for i := range names {
+			names[i] = bytes.Clone(names[i])
+		}
+		cert, err := get(&CertificateRequestInfo{
+			AcceptableCAs: names, Version: h.suite.version(), CipherSuite: h.suite.id, ctx: h.ctx,
+		})
+		switch {
+		case err != nil:
+			return nil, internal(fmt.Errorf("GetClientCertificate: %w", err))
+		case cert == nil:
+			return nil, internal(errors.New("GetClientCertificate returned neither a certificate nor an error"))
+		case len(cert.Certificate) == 0:
+			return nil, nil
+		}
+		return cert, nil
+	}
+	for i := range config.Certificates {
+		cert := &config.Certificates[i]
+		if len(cert.Certificate) > 0 && cert.issuedByAny(names) {
+			return cert, nil
+		}
+	}
+	return nil, nil
 }
 
 // issuedByAny tells whether one of the names is the issuer of a certificate in

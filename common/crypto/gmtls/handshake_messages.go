@@ -10,11 +10,13 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// Types of handshake messages (GB/T 38636-2020, 6.4.5.1).
+// Types of handshake messages (GB/T 38636-2020, 6.4.5.1; RFC 8446, section 4).
 const (
 	msgHelloRequest       uint8 = 0
 	msgClientHello        uint8 = 1
 	msgServerHello        uint8 = 2
+	msgNewSessionTicket   uint8 = 4 // TLS 1.3, as all with this remark
+	msgEncryptedExts      uint8 = 8 // TLS 1.3
 	msgCertificate        uint8 = 11
 	msgServerKeyExchange  uint8 = 12
 	msgCertificateRequest uint8 = 13
@@ -22,6 +24,8 @@ const (
 	msgCertificateVerify  uint8 = 15
 	msgClientKeyExchange  uint8 = 16
 	msgFinished           uint8 = 20
+	msgKeyUpdate          uint8 = 24  // TLS 1.3
+	msgMessageHash        uint8 = 254 // TLS 1.3, in transcripts only
 )
 
 // Extensions that this package understands; others are ignored in a
@@ -142,6 +146,12 @@ func appendALPN(b []byte, protocols []string) []byte {
 
 func parseClientHello(body []byte) (h *clientHello, ok bool) {
 	h = new(clientHello)
+	extensions, ok := h.parseFields(body)
+	return h, ok && h.parseExtensions(extensions)
+}
+
+// parseFields parses all but the extensions, which it returns; none: empty.
+func (h *clientHello) parseFields(body []byte) (extensions cryptobyte.String, ok bool) {
 	s := cryptobyte.String(body)
 	var sessionID, suites, compressions cryptobyte.String
 	if !s.ReadUint16(&h.version) || !s.ReadBytes(&h.random, randomLen) ||
@@ -159,13 +169,10 @@ func parseClientHello(body []byte) (h *clientHello, ok bool) {
 		h.secureReneg = h.secureReneg || id == suiteSCSV
 	}
 	if s.Empty() {
-		return h, true
+		return nil, true
 	}
-	var extensions cryptobyte.String
-	if !s.ReadUint16LengthPrefixed(&extensions) || !s.Empty() {
-		return nil, false
-	}
-	return h, h.parseExtensions(extensions)
+	ok = s.ReadUint16LengthPrefixed(&extensions) && s.Empty()
+	return extensions, ok
 }
 
 func (h *clientHello) parseExtensions(s cryptobyte.String) bool {

@@ -11,8 +11,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/emmansun/gmsm/smx509"
-
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
@@ -30,9 +28,17 @@ type serverHandshakeState struct {
 }
 
 func (c *Conn) serverHandshake(ctx context.Context) error {
-	hs := &serverHandshakeState{handshake: c.newHandshake(ctx)}
+	h := c.newHandshake(ctx)
+	msg, err := h.read(msgClientHello)
+	if err != nil {
+		return err
+	}
+	if c.version == VersionTLS13 { // by the first record
+		return c.serverHandshake13(h, msg)
+	}
+	hs := &serverHandshakeState{handshake: h}
 	defer hs.wipe()
-	if err := hs.readClientHello(); err != nil {
+	if err := hs.processClientHello(msg); err != nil {
 		return err
 	}
 	if hs.findSession() {
@@ -41,12 +47,8 @@ func (c *Conn) serverHandshake(ctx context.Context) error {
 	return hs.full()
 }
 
-func (hs *serverHandshakeState) readClientHello() error {
+func (hs *serverHandshakeState) processClientHello(msg []byte) error {
 	c := hs.c
-	msg, err := hs.read(msgClientHello)
-	if err != nil {
-		return err
-	}
 	hello, ok := parseClientHello(msg[handshakeHdrLen:])
 	if !ok {
 		return decodeError(msgClientHello)
@@ -62,95 +64,109 @@ func (hs *serverHandshakeState) readClientHello() error {
 	}
 	copy(hs.clientRandom[:], hello.random)
 	c.serverName = hello.serverName
-	if err := hs.configure(); err != nil {
+	var err error
+	if hs.info, err = hs.configure(hello, []uint16{hello.version}); err != nil {
 		return err
 	}
 	hs.add(msg)
-	if err := hs.chooseProtocol(); err != nil {
+	if err := hs.chooseProtocol(hello.protocols); err != nil {
 		return err
 	}
 	return hs.fillRandom(hs.serverRandom[:])
 }
 
 // configure lets the application choose another configuration for the client.
-func (hs *serverHandshakeState) configure() error {
-	c := hs.c
-	hs.info = &ClientHelloInfo{
-		CipherSuites:      hs.hello.suites,
-		ServerName:        hs.hello.serverName,
-		SupportedProtos:   hs.hello.protocols,
-		SupportedVersions: []uint16{hs.hello.version},
-		Extensions:        hs.hello.extensions,
+func (h *handshake) configure(hello *clientHello, versions []uint16) (*ClientHelloInfo, error) {
+	c := h.c
+	info := &ClientHelloInfo{
+		CipherSuites:      hello.suites,
+		ServerName:        hello.serverName,
+		SupportedProtos:   hello.protocols,
+		SupportedVersions: versions,
+		Extensions:        hello.extensions,
 		Conn:              c.conn,
-		ctx:               hs.ctx,
+		ctx:               h.ctx,
 	}
 	if get := c.config.GetConfigForClient; get != nil {
-		config, err := get(hs.info)
+		config, err := get(info)
 		if err != nil {
-			return internal(fmt.Errorf("GetConfigForClient: %w", err))
+			return nil, internal(fmt.Errorf("GetConfigForClient: %w", err))
 		}
 		if config != nil {
 			c.config = config
-			hs.keepRaw = config.RawTranscriptVerify
+			h.keepRaw = config.RawTranscriptVerify
 		}
 	}
-	return nil
+	if !c.config.speaks(c.version) {
+		return nil, failf(AlertProtocolVersion, "the configuration for this client does not have %s", VersionName(c.version))
+	}
+	return info, nil
 }
 
 // chooseProtocol negotiates the application protocol (RFC 7301, section 3.2).
-func (hs *serverHandshakeState) chooseProtocol() error {
-	own := hs.c.config.NextProtos
-	if len(own) == 0 || len(hs.hello.protocols) == 0 {
+func (h *handshake) chooseProtocol(offered []string) error {
+	own := h.c.config.NextProtos
+	if len(own) == 0 || len(offered) == 0 {
 		return nil
 	}
 	for _, p := range own {
-		if slices.Contains(hs.hello.protocols, p) {
-			hs.c.protocol = p
+		if slices.Contains(offered, p) {
+			h.c.protocol = p
 			return nil
 		}
 	}
-	return failf(AlertNoApplicationProtocol, "none of the %d application protocols that the client offers is in Config.NextProtos %q", len(hs.hello.protocols), own)
+	return failf(AlertNoApplicationProtocol, "none of the %d application protocols that the client offers is in Config.NextProtos %q", len(offered), own)
 }
 
 // findSession decides whether the session that the client names is resumed.
 func (hs *serverHandshakeState) findSession() bool {
 	c := hs.c
-	config := c.config
-	if config.SessionTicketsDisabled || config.ServerSessionCache == nil || len(hs.hello.sessionID) == 0 {
+	if len(hs.hello.sessionID) == 0 {
 		return false
 	}
-	id := string(hs.hello.sessionID)
+	s := c.findServerSession(string(hs.hello.sessionID), hs.hello.serverName)
+	if s == nil || !slices.Contains(hs.hello.suites, s.suite) {
+		return false
+	}
+	hs.session = s
+	hs.suite = suiteByID(s.suite)
+	c.suite = hs.suite
+	c.takeSession(s)
+	return true
+}
+
+// findServerSession returns the session with the identifier if it holds under
+// the present configuration for a client that asks for serverName, or nil.
+func (c *Conn) findServerSession(id, serverName string) *session {
+	config := c.config
+	if config.SessionTicketsDisabled || config.ServerSessionCache == nil {
+		return nil
+	}
 	state, ok := config.ServerSessionCache.Get(id)
 	if !ok || state == nil || state.session == nil {
-		return false
+		return nil
 	}
 	s := state.session
 	if s.expired(config, config.now()) {
 		config.ServerSessionCache.Put(id, nil)
-		return false
-	}
-	if !s.resumableByServer(config, hs.hello.serverName) || !slices.Contains(hs.hello.suites, s.suite) {
-		return false
-	}
-	if s.verified && s.peer != nil {
-		if _, err := c.identify(s.peer.raw, hs.trust()); err != nil {
-			return false
-		}
-	}
-	hs.session = s
-	hs.suite = suiteByID(s.suite)
-	c.suite, c.didResume, c.peer, c.serverName = hs.suite, true, s.peer, s.serverName
-	c.dropper = func() { config.ServerSessionCache.Put(id, nil) }
-	return true
-}
-
-// trust is what the client's certificates are verified under; nil: nothing.
-func (hs *serverHandshakeState) trust() *trust {
-	config := hs.c.config
-	if !config.ClientAuth.verified() {
 		return nil
 	}
-	return &trust{config.ClientCAs, smx509.ExtKeyUsageClientAuth, config.AllowUnpairedCertificates}
+	if s.version() != c.version || !s.resumableByServer(config, serverName) {
+		return nil
+	}
+	if s.verified && s.peer != nil {
+		if _, err := c.identify(s.peer.raw, c.trust()); err != nil {
+			return nil
+		}
+	}
+	return s
+}
+
+// takeSession makes what a server knows of a session that of the connection.
+func (c *Conn) takeSession(s *session) {
+	c.didResume, c.peer, c.serverName = true, s.peer, s.serverName
+	cache, id := c.config.ServerSessionCache, string(s.id)
+	c.dropper = func() { cache.Put(id, nil) }
 }
 
 func (hs *serverHandshakeState) sendHello(sessionID []byte) error {
@@ -231,6 +247,9 @@ func (hs *serverHandshakeState) prepare() error {
 	if hs.cert, err = config.serverCertificate(hs.info); err != nil {
 		return err
 	}
+	if len(hs.cert.Certificate) < 2 || hs.cert.PrivateKey == nil || hs.cert.EncPrivateKey == nil {
+		return internal(errors.New("the server's Certificate lacks one of its two certificates or keys"))
+	}
 	if hs.suite.ecdhe && !CanAgree(hs.cert.EncPrivateKey) {
 		if hs.suite = config.serverSuite(hs.hello.suites, false); hs.suite == nil {
 			return failf(AlertHandshakeFailure, "the client offers %s; the ECDHE suites among them need the encryption key in software", suiteNames(hs.hello.suites))
@@ -251,7 +270,7 @@ func (hs *serverHandshakeState) prepare() error {
 // serverSuite returns the suite to use with a client that offers these, or nil;
 // none with key agreement unless agree is true.
 func (c *Config) serverSuite(offered []uint16, agree bool) *suite {
-	first, second := offered, c.suites()
+	first, second := offered, c.suites(VersionTLCP)
 	if c.PreferServerCipherSuites {
 		first, second = second, first
 	}
@@ -283,7 +302,7 @@ func suiteNames(ids []uint16) string {
 	return text
 }
 
-// serverCertificate chooses the pair to present.
+// serverCertificate chooses what to present.
 func (c *Config) serverCertificate(info *ClientHelloInfo) (*Certificate, error) {
 	var cert *Certificate
 	if c.GetCertificate != nil {
@@ -298,10 +317,15 @@ func (c *Config) serverCertificate(info *ClientHelloInfo) (*Certificate, error) 
 	if cert == nil {
 		return nil, fail(AlertInternalError, errNoCertificate)
 	}
-	if len(cert.Certificate) < 2 || cert.PrivateKey == nil || cert.EncPrivateKey == nil {
-		return nil, internal(errors.New("the server's Certificate lacks one of its two certificates or keys"))
-	}
 	return cert, nil
+}
+
+// clientAuthorities returns the names of the authorities that clients are asked for.
+func (c *Config) clientAuthorities() [][]byte {
+	if c.ClientCAs == nil {
+		return nil
+	}
+	return c.ClientCAs.Subjects()
 }
 
 // certificateFor returns the first pair that is valid for the name, else the
@@ -345,11 +369,7 @@ func (hs *serverHandshakeState) sendFlight() error {
 		return err
 	}
 	if hs.askCert {
-		var names [][]byte
-		if pool := hs.c.config.ClientCAs; pool != nil {
-			names = pool.Subjects()
-		}
-		if err := hs.send(appendCertificateRequest(hs.msg[:0], names)); err != nil {
+		if err := hs.send(appendCertificateRequest(hs.msg[:0], hs.c.config.clientAuthorities())); err != nil {
 			return err
 		}
 	}
@@ -447,7 +467,7 @@ func (hs *serverHandshakeState) readCertificate() error {
 		}
 		return nil
 	}
-	if err := hs.c.authenticate(certs, hs.trust()); err != nil {
+	if err := hs.c.authenticate(certs, hs.c.trust()); err != nil {
 		return err
 	}
 	if hs.suite.ecdhe && hs.c.peer.enc == nil {

@@ -12,13 +12,14 @@ import (
 // keyLogMu keeps the lines of concurrent connections apart.
 var keyLogMu sync.Mutex
 
-// writeKeyLog writes a line of the NSS key log format.
-func writeKeyLog(w io.Writer, clientRandom, master []byte) error {
+// writeKeyLog writes a line of the NSS key log format: label, the client's
+// random, secret.
+func writeKeyLog(w io.Writer, label string, clientRandom, secret []byte) error {
 	line := make([]byte, 0, 256)
-	line = append(line, "CLIENT_RANDOM "...)
+	line = append(append(line, label...), ' ')
 	line = hex.AppendEncode(line, clientRandom)
 	line = append(line, ' ')
-	line = hex.AppendEncode(line, master)
+	line = hex.AppendEncode(line, secret)
 	line = append(line, '\n')
 	keyLogMu.Lock()
 	defer keyLogMu.Unlock()

@@ -4,10 +4,12 @@ package gmtls
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/x509"
 	"fmt"
 	"time"
 
+	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/smx509"
 
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
@@ -147,4 +149,13 @@ func (c *Certificate) CheckAsPeer(roots *smx509.CertPool, usage x509.ExtKeyUsage
 	}
 	_, err = p.verify(trust{roots: roots, usage: smx509.ExtKeyUsage(usage)}, nil, now)
 	return err
+}
+
+// sm2PublicKey returns the public key of an SM2 key.
+func sm2PublicKey(key crypto.Signer) (*ecdsa.PublicKey, error) {
+	pub, ok := key.Public().(*ecdsa.PublicKey)
+	if !ok || pub.Curve != sm2.P256() {
+		return nil, fmt.Errorf("the signing key is a %T, which is no SM2 key", key)
+	}
+	return pub, nil
 }

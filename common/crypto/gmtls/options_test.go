@@ -168,7 +168,10 @@ func runServer(c *Conn, rest func(*serverHandshakeState) error) error {
 	defer c.in.Unlock()
 	hs := &serverHandshakeState{handshake: c.newHandshake(context.Background())}
 	defer hs.wipe()
-	err := hs.readClientHello()
+	msg, err := hs.read(msgClientHello)
+	if err == nil {
+		err = hs.processClientHello(msg)
+	}
 	if err == nil {
 		hs.suite = suiteByID(ECC_SM4_GCM_SM3)
 		c.suite = hs.suite

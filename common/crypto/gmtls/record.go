@@ -50,6 +50,10 @@ type inHalf struct {
 	hand    []byte // handshake messages; hand[handOff:] not yet processed
 	handOff int
 	useless int // records in a row that brought nothing
+
+	// TLS 1.3 alone.
+	secret  []byte // from which the next key comes
+	dummies bool   // ChangeCipherSpec is ignored: the handshake is under way
 }
 
 // outHalf is the sending direction.
@@ -59,6 +63,9 @@ type outHalf struct {
 	cipher recordCipher
 	seq    uint64
 	buf    *[]byte // sealed records not yet written; nil: none
+
+	// TLS 1.3 alone.
+	secret []byte // from which the next key comes
 }
 
 var writeBuffers = sync.Pool{New: func() any {
@@ -150,19 +157,22 @@ func (c *Conn) readRecordLocked() (typ uint8, payload []byte, err error) {
 	in.r += recordHeaderLen + length
 	in.anyRecord = true
 	c.traceRecord(false, in.cipher != nil, typ, version, length)
-	payload = body
-	if in.cipher != nil {
-		if in.seq == math.MaxUint64 {
-			return 0, nil, errSequence
-		}
-		var ok bool
-		if payload, ok = in.cipher.open(in.seq, typ, body); !ok {
-			return 0, nil, failf(AlertBadRecordMAC, "a record did not authenticate")
-		}
-		in.seq++
-		if len(payload) > maxPlaintext {
-			return 0, nil, failf(AlertRecordOverflow, "a record carries %d bytes, more than %d", len(payload), maxPlaintext)
-		}
+	if in.cipher == nil || c.version == VersionTLS13 && c.comesInTheClearLocked(typ) {
+		return typ, body, nil
+	}
+	if in.seq == math.MaxUint64 {
+		return 0, nil, errSequence
+	}
+	payload, ok := in.cipher.open(in.seq, typ, body)
+	if !ok {
+		return 0, nil, failf(AlertBadRecordMAC, "a record did not authenticate")
+	}
+	in.seq++
+	if c.version == VersionTLS13 {
+		return innerPlaintext(payload)
+	}
+	if len(payload) > maxPlaintext {
+		return 0, nil, failf(AlertRecordOverflow, "a record carries %d bytes, more than %d", len(payload), maxPlaintext)
 	}
 	return typ, payload, nil
 }
@@ -184,11 +194,15 @@ func (c *Conn) checkHeaderLocked(header []byte, typ uint8, version uint16, lengt
 		}
 	}
 	limit := maxPlaintext
-	if c.in.cipher != nil {
+	switch {
+	case c.in.cipher == nil:
+	case c.version == VersionTLS13:
+		limit += maxExpansion13
+	default:
 		limit += maxExpansion
 	}
 	switch {
-	case version != VersionTLCP:
+	case c.version == VersionTLCP && version != VersionTLCP: // TLS 1.3 looks at no version here, RFC 8446, section 5.1
 		return failf(AlertProtocolVersion, "a record has the version %s, not TLCP's", VersionName(version))
 	case typ < recordChangeCipherSpec || typ > recordApplicationData:
 		return failf(AlertUnexpectedMessage, "a record has the unknown content type %d", typ)
@@ -198,24 +212,53 @@ func (c *Conn) checkHeaderLocked(header []byte, typ uint8, version uint16, lengt
 	return nil
 }
 
-// checkFirstHeader tells a peer that speaks SSL or TLS, which gets an alert,
-// from one that speaks something else, which gets nothing from here.
+// checkFirstHeader settles which of its protocols a server speaks with this
+// client. It tells a peer that speaks another protocol of the family, which gets
+// an alert, from one that speaks something else, which gets nothing from here.
 func (c *Conn) checkFirstHeader(header []byte, typ uint8, version uint16) error {
 	headerErr := RecordHeaderError{RecordHeader: [recordHeaderLen]byte(header)}
 	isHandshake := typ == recordHandshake || typ == recordAlert
+	isRecord := typ >= recordChangeCipherSpec && typ <= recordApplicationData
+	want := VersionTLCP
+	if !c.speaks(VersionTLCP) {
+		want = VersionTLS13
+	}
 	switch {
-	case version == VersionTLCP && typ >= recordChangeCipherSpec && typ <= recordApplicationData:
-		return nil // TLCP, though what is no handshake is refused later
+	case version == VersionTLCP && isRecord && c.speaks(VersionTLCP):
+		c.version = VersionTLCP // though what is no handshake is refused later
+		return nil
+	case version>>8 == 3 && isRecord && c.speaks(VersionTLS13):
+		c.version = VersionTLS13
+		return nil
 	case isHandshake && version>>8 == 3:
-		headerErr.Msg = fmt.Sprintf("the peer speaks SSL or TLS (record version %s), not TLCP", VersionName(version))
+		headerErr.Msg = fmt.Sprintf("the peer speaks SSL or TLS (record version 0x%s), not TLCP", upperHex(version))
+		return fail(AlertProtocolVersion, headerErr)
+	case isHandshake && version == VersionTLCP:
+		headerErr.Msg = "the peer speaks TLCP, not TLS 1.3"
 		return fail(AlertProtocolVersion, headerErr)
 	case typ == 0x80 && header[2] == 1:
-		headerErr.Msg = "the peer speaks SSL 2.0, not TLCP"
+		headerErr.Msg = "the peer speaks SSL 2.0, not " + protocolName(want)
 		return fail(AlertProtocolVersion, headerErr)
 	}
-	headerErr.Msg = "the first record does not look like TLCP"
+	headerErr.Msg = "the first record does not look like " + protocolName(want)
 	headerErr.Conn = c.conn
 	return headerErr
+}
+
+func protocolName(version uint16) string {
+	if version == VersionTLS13 {
+		return "TLS 1.3"
+	}
+	return "TLCP"
+}
+
+// speaks tells whether this end speaks the version: a client the one that it
+// began with, a server all of its Config.
+func (c *Conn) speaks(version uint16) bool {
+	if c.isClient {
+		return c.version == version
+	}
+	return c.config.speaks(version)
 }
 
 // nextRecordLocked returns the next record that is no alert, and handles alerts.
@@ -228,6 +271,10 @@ func (c *Conn) nextRecordLocked() (typ uint8, payload []byte, err error) {
 		switch {
 		case typ == recordAlert:
 			if err := c.handleAlertLocked(payload); err != nil {
+				return 0, nil, err
+			}
+		case typ == recordChangeCipherSpec && c.version == VersionTLS13:
+			if err := c.checkDummyLocked(payload); err != nil {
 				return 0, nil, err
 			}
 		case len(payload) > 0:
@@ -255,9 +302,9 @@ func (c *Conn) handleAlertLocked(payload []byte) error {
 	case alert == AlertCloseNotify:
 		c.in.err = io.EOF
 		return io.EOF
-	case level == alertLevelWarning:
+	case c.version == VersionTLS13 && alert == AlertUserCanceled, c.version == VersionTLCP && level == alertLevelWarning:
 		return nil
-	case level == alertLevelFatal:
+	case c.version == VersionTLS13, level == alertLevelFatal: // TLS 1.3 has no other level, RFC 8446, section 6
 		c.in.err = &net.OpError{Op: "remote error", Err: alert}
 		c.forgetSession()
 		return c.in.err
@@ -279,7 +326,8 @@ func (c *Conn) appendRecordsLocked(typ uint8, payload []byte) error {
 	for len(payload) > 0 {
 		n := min(len(payload), maxPlaintext)
 		start := len(b)
-		b = append(b, typ, byte(VersionTLCP>>8), byte(VersionTLCP&0xff), 0, 0)
+		outer, version := c.outerHeader(typ)
+		b = append(b, outer, byte(version>>8), byte(version), 0, 0)
 		if out.cipher == nil {
 			b = append(b, payload[:n]...)
 		} else {
@@ -296,11 +344,25 @@ func (c *Conn) appendRecordsLocked(typ uint8, payload []byte) error {
 		}
 		length := len(b) - start - recordHeaderLen
 		binary.BigEndian.PutUint16(b[start+3:], uint16(length))
-		c.traceRecord(true, out.cipher != nil, typ, VersionTLCP, length)
+		c.traceRecord(true, out.cipher != nil, outer, version, length)
 		payload = payload[n:]
 	}
 	*out.buf = b
 	return nil
+}
+
+// outerHeader returns the content type and the version that the next record has
+// on the wire.
+func (c *Conn) outerHeader(typ uint8) (outer uint8, version uint16) {
+	switch {
+	case c.version == VersionTLCP:
+		return typ, VersionTLCP
+	case c.out.cipher != nil:
+		return recordApplicationData, legacyVersion
+	case c.isClient && !c.in.anyRecord:
+		return typ, firstLegacyVersion
+	}
+	return typ, legacyVersion
 }
 
 // flushLocked writes what was kept. A failure is permanent: the peer may have

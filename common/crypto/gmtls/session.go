@@ -30,10 +30,15 @@ type ServerSessionCache interface {
 // session is what an end keeps of a connection in order to resume it. It is
 // immutable.
 type session struct {
-	id      []byte
+	id      []byte // of TLS 1.3: the ticket
 	suite   uint16
-	master  [masterLen]byte
-	created time.Time
+	master  [masterLen]byte // of TLS 1.3: the PSK, then zeros
+	created time.Time       // when the peer proved who it is
+
+	// On a client of TLS 1.3.
+	received time.Time
+	expires  time.Time // by the server's word; zero: it gave none
+	ageAdd   uint32    // hides the age of the ticket
 
 	// What the session is bound to.
 	serverName string
@@ -97,7 +102,7 @@ func (c *Config) sessionLifetime() time.Duration {
 // What may have changed otherwise is checked by verifying the peer again.
 func (s *session) resumableNow(c *Config, roots *smx509.CertPool) bool {
 	now := c.now()
-	if s.expired(c, now) || !c.suiteListed(s.suite) {
+	if s.expired(c, now) || !c.suiteListed(s.version(), s.suite) {
 		return false
 	}
 	if s.verified && s.peer != nil {
@@ -108,8 +113,12 @@ func (s *session) resumableNow(c *Config, roots *smx509.CertPool) bool {
 
 func (s *session) expired(c *Config, now time.Time) bool {
 	age := now.Sub(s.created)
-	return age < 0 || age > c.sessionLifetime()
+	return age < 0 || age > c.sessionLifetime() || !s.expires.IsZero() && now.After(s.expires)
 }
+
+// version is that of the protocol in which the session was made, and in which
+// alone it can be resumed.
+func (s *session) version() uint16 { return suiteByID(s.suite).version() }
 
 // sessionRoots returns the copy of roots that a session with the peer is bound
 // to.

@@ -57,6 +57,12 @@ func handshakeTypeName(typ uint8) string {
 		return "ClientHello"
 	case msgServerHello:
 		return "ServerHello"
+	case msgNewSessionTicket:
+		return "NewSessionTicket"
+	case msgEncryptedExts:
+		return "EncryptedExtensions"
+	case msgKeyUpdate:
+		return "KeyUpdate"
 	case msgCertificate:
 		return "Certificate"
 	case msgServerKeyExchange:
