@@ -160,6 +160,9 @@ func (c *Conn) readRecordLocked() (typ uint8, payload []byte, err error) {
 	if in.cipher == nil || c.version == VersionTLS13 && c.comesInTheClearLocked(typ) {
 		return typ, body, nil
 	}
+	if c.version == VersionTLS13 && typ != recordApplicationData {
+		return 0, nil, failf(AlertUnexpectedMessage, "a record of type %s came without protection", recordTypeName(typ))
+	}
 	if in.seq == math.MaxUint64 {
 		return 0, nil, errSequence
 	}
