@@ -12,10 +12,12 @@ import (
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
-// oidSM2WithSM3 is the signature algorithm SM2 with SM3 (GB/T 33560); oidAuthorityKeyID is of RFC 5280, section 5.2.1.
+// oidSM2WithSM3 is the signature algorithm SM2 with SM3 (GB/T 33560); the others are extensions of lists (RFC 5280, section 5.2).
 var (
-	oidSM2WithSM3     = asn1.ObjectIdentifier{1, 2, 156, 10197, 1, 501}
-	oidAuthorityKeyID = asn1.ObjectIdentifier{2, 5, 29, 35}
+	oidSM2WithSM3        = asn1.ObjectIdentifier{1, 2, 156, 10197, 1, 501}
+	oidAuthorityKeyID    = asn1.ObjectIdentifier{2, 5, 29, 35}
+	oidDeltaIndicator    = asn1.ObjectIdentifier{2, 5, 29, 27}
+	oidDistributionPoint = asn1.ObjectIdentifier{2, 5, 29, 28}
 )
 
 // CheckList checks a revocation list that SM2 has a part in, as its signature or as the key of the CA whose key identifier it names:
@@ -67,4 +69,97 @@ func authorityKeyID(list *pkix.CertificateList) ([]byte, error) {
 		}
 	}
 	return nil, errors.New("authorityKeyIdentifier not found in certificate revocation list")
+}
+
+// Issuer returns the CA that signed a list: one that bears the issuer's name, has the key identifier that the list names, if it names
+// one, may sign lists (RFC 5280, section 4.2.1.3), and under whose key the signature verifies.
+func Issuer(list *pkix.CertificateList, cas []*x509.Certificate) (*x509.Certificate, error) {
+	name, err := issuerName(list)
+	if err != nil {
+		return nil, err
+	}
+	aki, _ := authorityKeyID(list)
+	reason := errors.New("none of the CAs has the name and the key identifier of its issuer")
+	for _, ca := range cas {
+		if !bytes.Equal(ca.RawSubject, name) || len(aki) > 0 && len(ca.SubjectKeyId) > 0 && !bytes.Equal(ca.SubjectKeyId, aki) {
+			continue
+		}
+		if ca.KeyUsage != 0 && ca.KeyUsage&x509.KeyUsageCRLSign == 0 {
+			reason = fmt.Errorf("the key usage of CA %s has no cRLSign", ca.Subject)
+			continue
+		}
+		if err := x509.CheckCRLSignature(ca, list); err != nil {
+			reason = fmt.Errorf("the signature does not verify under CA %s: %w", ca.Subject, err)
+			continue
+		}
+		return ca, nil
+	}
+	return nil, reason
+}
+
+// issuerName returns the issuer of a list as it stands there.
+func issuerName(list *pkix.CertificateList) ([]byte, error) {
+	var tbs struct {
+		Version   int `asn1:"optional,default:0"`
+		Signature pkix.AlgorithmIdentifier
+		Issuer    asn1.RawValue
+	}
+	// What follows the issuer is left unread: asn1 takes a sequence that is longer than the struct.
+	if _, err := asn1.Unmarshal(list.TBSCertList.Raw, &tbs); err != nil {
+		return nil, fmt.Errorf("the issuer cannot be read: %w", err)
+	}
+	return tbs.Issuer.FullBytes, nil
+}
+
+// Scope tells complete lists of one CA apart by what they are for: it is empty for all certificates, else the list's distribution point
+// (RFC 5280, section 5.2.5). A list by which nobody can tell whether a certificate is revoked is refused: one of changes alone, of
+// other CAs' certificates, or with a critical extension that is unknown.
+func Scope(list *pkix.CertificateList) (string, error) {
+	scope := ""
+	for _, extension := range list.TBSCertList.Extensions {
+		switch {
+		case extension.Id.Equal(oidDistributionPoint):
+			if err := checkDistributionPoint(extension.Value); err != nil {
+				return "", err
+			}
+			scope = string(extension.Value)
+		case extension.Id.Equal(oidDeltaIndicator):
+			return "", errors.New("it is a delta list, which names changes alone: use the complete one")
+		case extension.Critical:
+			return "", fmt.Errorf("it has a critical extension %s, which is unknown here", extension.Id)
+		}
+	}
+	for _, entry := range list.TBSCertList.RevokedCertificates {
+		for _, extension := range entry.Extensions {
+			if extension.Critical {
+				return "", fmt.Errorf("the entry of serial number %x has a critical extension %s, which is unknown here", entry.SerialNumber, extension.Id)
+			}
+		}
+	}
+	return scope, nil
+}
+
+func checkDistributionPoint(der []byte) error {
+	var point struct {
+		Name           asn1.RawValue  `asn1:"optional,tag:0"`
+		UsersOnly      bool           `asn1:"optional,tag:1"`
+		CAsOnly        bool           `asn1:"optional,tag:2"`
+		Reasons        asn1.BitString `asn1:"optional,tag:3"`
+		Indirect       bool           `asn1:"optional,tag:4"`
+		AttributesOnly bool           `asn1:"optional,tag:5"`
+	}
+	rest, err := asn1.Unmarshal(der, &point)
+	switch {
+	case err != nil:
+		return fmt.Errorf("issuingDistributionPoint: %w", err)
+	case len(rest) > 0:
+		return errors.New("issuingDistributionPoint: bytes follow it")
+	case point.Indirect:
+		return errors.New("it is an indirect list, with certificates of other CAs: use that of the CA itself")
+	case point.AttributesOnly:
+		return errors.New("it is a list of attribute certificates alone")
+	case point.Reasons.BitLength > 0:
+		return errors.New("it is a list for some reasons of revocation alone: use the complete one")
+	}
+	return nil
 }

@@ -122,6 +122,42 @@ func (ca *CA) create(t testing.TB, template *x509.Certificate, key crypto.Signer
 	return cert
 }
 
+// RevocationList makes a list, in PEM, of the serial numbers. Times and extensions of the template stay; without times it is valid for
+// a day.
+func (ca *CA) RevocationList(t testing.TB, template x509.RevocationList, serials ...*big.Int) []byte {
+	t.Helper()
+	if template.ThisUpdate.IsZero() {
+		template.ThisUpdate = time.Now().Add(-time.Minute)
+	}
+	if template.NextUpdate.IsZero() {
+		template.NextUpdate = template.ThisUpdate.Add(validity)
+	}
+	if template.Number == nil {
+		template.Number = big.NewInt(1)
+	}
+	for _, serial := range serials {
+		template.RevokedCertificateEntries = append(template.RevokedCertificateEntries,
+			x509.RevocationListEntry{SerialNumber: serial, RevocationTime: template.ThisUpdate})
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, &template, ca.Cert, ca.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})
+}
+
+// Intermediate issues the certificate of an authority below this one.
+func (ca *CA) Intermediate(t testing.TB, name string) *CA {
+	t.Helper()
+	below := &CA{Family: ca.Family, key: newKey(t, ca.Family)}
+	template := newTemplate(t, pkix.Name{CommonName: name, Organization: []string{"tests"}}, time.Now().Add(validity))
+	template.IsCA = true
+	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
+	below.Cert = ca.create(t, template, below.key)
+	below.CertPEM = encodeCert(below.Cert)
+	return below
+}
+
 func newTemplate(t testing.TB, subject pkix.Name, notAfter time.Time) *x509.Certificate {
 	t.Helper()
 	notBefore := time.Now().Add(-validity)

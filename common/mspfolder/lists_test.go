@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mspfolder
+
+import (
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
+)
+
+func listOf(t *testing.T, text []byte) *pkix.CertificateList {
+	t.Helper()
+	lists, err := material.ParseLists("list", text)
+	require.NoError(t, err)
+	return lists[0].CertificateList
+}
+
+// TestIssuer finds the CA among others, and says why it is none of them.
+func TestIssuer(t *testing.T) {
+	for _, family := range []gmtlstest.Family{gmtlstest.ECDSA, gmtlstest.SM2} {
+		ca, namesake := gmtlstest.NewFamilyCA(t, family, "one"), gmtlstest.NewFamilyCA(t, family, "one")
+		other := gmtlstest.NewFamilyCA(t, !family, "another")
+		list := listOf(t, ca.RevocationList(t, x509.RevocationList{}))
+		found, err := Issuer(list, []*x509.Certificate{namesake.Cert, other.Cert, ca.Cert})
+		require.NoError(t, err)
+		require.Equal(t, ca.Cert, found)
+		_, err = Issuer(list, []*x509.Certificate{other.Cert})
+		require.ErrorContains(t, err, "none of the CAs has the name")
+		_, err = Issuer(list, nil)
+		require.Error(t, err)
+
+		sameNames := *namesake.Cert
+		sameNames.SubjectKeyId = ca.Cert.SubjectKeyId
+		_, err = Issuer(list, []*x509.Certificate{&sameNames})
+		require.ErrorContains(t, err, "does not verify under CA")
+		otherName := *ca.Cert
+		otherName.RawSubject = other.Cert.RawSubject
+		_, err = Issuer(list, []*x509.Certificate{&otherName})
+		require.ErrorContains(t, err, "none of the CAs has the name")
+		noLists := *ca.Cert
+		noLists.KeyUsage = x509.KeyUsageCertSign
+		_, err = Issuer(list, []*x509.Certificate{&noLists})
+		require.ErrorContains(t, err, "has no cRLSign")
+	}
+}
+
+// TestScope tells parts of lists apart, and refuses those by which nobody can tell whether a certificate is revoked.
+func TestScope(t *testing.T) {
+	ca := gmtlstest.NewCA(t)
+	critical := func(value any, id ...int) pkix.Extension {
+		der, err := asn1.Marshal(value)
+		require.NoError(t, err)
+		return pkix.Extension{Id: id, Critical: true, Value: der}
+	}
+	with := func(extensions ...pkix.Extension) *pkix.CertificateList {
+		return listOf(t, ca.RevocationList(t, x509.RevocationList{ExtraExtensions: extensions}))
+	}
+	type flags struct {
+		UsersOnly      bool           `asn1:"optional,tag:1"`
+		Reasons        asn1.BitString `asn1:"optional,tag:3"`
+		Indirect       bool           `asn1:"optional,tag:4"`
+		AttributesOnly bool           `asn1:"optional,tag:5"`
+	}
+	point := func(f flags) pkix.Extension { return critical(f, 2, 5, 29, 28) }
+	scope, err := Scope(with())
+	require.NoError(t, err)
+	require.Empty(t, scope)
+	users, err := Scope(with(point(flags{UsersOnly: true})))
+	require.NoError(t, err)
+	require.NotEmpty(t, users)
+
+	broken := critical(1, 2, 5, 29, 28)
+	trailing := point(flags{UsersOnly: true})
+	trailing.Value = append(trailing.Value, 5, 0)
+	for reason, list := range map[string]*pkix.CertificateList{
+		"indirect list":                          with(point(flags{Indirect: true})),
+		"attribute certificates alone":           with(point(flags{AttributesOnly: true})),
+		"some reasons":                           with(point(flags{Reasons: asn1.BitString{Bytes: []byte{0x40}, BitLength: 2}})),
+		"delta list":                             with(critical(1, 2, 5, 29, 27)),
+		"critical extension 1.2.3":               with(critical(1, 1, 2, 3)),
+		"issuingDistributionPoint: asn1":         with(broken),
+		"issuingDistributionPoint: bytes follow": with(trailing),
+		"entry of serial number ff has a critical": listOf(t, ca.RevocationList(t, x509.RevocationList{
+			RevokedCertificateEntries: []x509.RevocationListEntry{{
+				SerialNumber: big.NewInt(255), RevocationTime: time.Now(), ExtraExtensions: []pkix.Extension{critical(1, 2, 5, 29, 29)},
+			}},
+		})),
+	} {
+		_, err := Scope(list)
+		require.ErrorContains(t, err, reason)
+	}
+}
