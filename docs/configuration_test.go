@@ -79,7 +79,7 @@ func TestNamesToMisspell(t *testing.T) {
 // TestCoreKeysAreRead: core.yaml is read by name, so a key exists if our code names it, and what it names has to be in
 // sampleconfig. Names may stand behind a prefix (tlsconfig serves peer and orderer), or in a chain of literals.
 func TestCoreKeysAreRead(t *testing.T) {
-	ours := regexp.MustCompile(`^(peer|operations|chaincode)?\.?(operators|authentication\.timewindow|tls\.(mode|clientMode|drainGrace|handshakesPerAddress|gm\.cipherSuites|gm\.[a-zA-Z]+\.file))$`)
+	ours := regexp.MustCompile(`^(peer|operations|chaincode)?\.?(operators|authentication\.timewindow|tls\.(mode|clientMode|drainGrace|handshakesPerAddress|checkRevocation|revocationLists\.files|gm\.cipherSuites|gm\.[a-zA-Z]+\.file))$`)
 	keys := sample(t, "core.yaml")
 	var named []string
 	for _, file := range []string{

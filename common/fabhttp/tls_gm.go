@@ -39,6 +39,9 @@ type TLS struct {
 	GMCipherSuites []string
 	// DrainGrace is how long connections of an abolished protocol may go on after a live switch; 0 means 60 s.
 	DrainGrace time.Duration
+	// CheckRevocation and RevocationListFiles are those of comm.
+	CheckRevocation     bool
+	RevocationListFiles []string
 	// HandshakesPerAddress bounds the failed handshakes of one address; 0 means the default of comm.
 	HandshakesPerAddress int
 }
@@ -91,7 +94,8 @@ func (t TLS) listen(inner net.Listener) (net.Listener, error) {
 		EncCert: t.GMEncCertFile, EncKey: t.GMEncKeyFile,
 		GMKeyPassword: t.GMKeyPasswordFile,
 		ClientRootCAs: t.ClientCACertFiles, ServerRootCAs: t.RootCACertFiles,
-		ConfigKeys: t.ConfigKeys,
+		RevocationLists: t.RevocationListFiles,
+		ConfigKeys:      t.ConfigKeys,
 	}
 	role := t.Role
 	if role == "" {
@@ -100,6 +104,7 @@ func (t TLS) listen(inner net.Listener) (net.Listener, error) {
 	source, err := comm.NewSource(comm.SourceConfig{
 		Role: role, Load: files.Load, ServerMode: mode, ModeKey: t.ModeKey,
 		GMCipherSuites: t.GMCipherSuites, DrainGrace: t.DrainGrace, HandshakesPerAddress: t.HandshakesPerAddress,
+		CheckRevocation: t.CheckRevocation,
 	})
 	var missing *fs.PathError
 	if t.GMSignCertFile == "" && t.ConfigKeys == nil && errors.As(err, &missing) {

@@ -120,8 +120,20 @@ func listenerSettings(prefix string) (Listener, error) {
 	if _, err := HandshakesPerAddress(prefix); err != nil {
 		return listener, err
 	}
+	if listener.Revocation, err = RevocationSettings(prefix); err != nil {
+		return listener, err
+	}
 	_, err = DrainGrace(prefix)
 	return listener, err
+}
+
+// RevocationSettings reads PREFIX.tls.checkRevocation, absent meaning false, and PREFIX.tls.revocationLists.files.
+func RevocationSettings(prefix string) (Revocation, error) {
+	r := Revocation{CheckKey: prefix + ".tls.checkRevocation", ListsKey: prefix + ".tls.revocationLists.files"}
+	r.Lists = filesOf(r.ListsKey)
+	var err error
+	r.Check, err = boolean(r.CheckKey)
+	return r, err
 }
 
 // Enabled returns PREFIX.tls.enabled; absent means false.

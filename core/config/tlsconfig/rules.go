@@ -47,6 +47,26 @@ type Listener struct {
 	// CipherSuites are those of TLCP, SuitesKey their key.
 	CipherSuites []string
 	SuitesKey    string
+	Revocation   Revocation
+}
+
+// Revocation says whether the certificates of peers are checked for revocation, and by which lists beside those of the channels.
+type Revocation struct {
+	Check    bool
+	CheckKey string
+	Lists    []string
+	ListsKey string
+}
+
+// check refuses a check without effect, and lists without a check.
+func (r Revocation) check(enabled bool, enabledKey string) error {
+	switch {
+	case r.Check && !enabled:
+		return fmt.Errorf("%s is true but %s is false: there are no certificates to check", r.CheckKey, enabledKey)
+	case !r.Check && len(r.Lists) > 0:
+		return fmt.Errorf("%s is given but %s is false: nothing would be checked by these lists", r.ListsKey, r.CheckKey)
+	}
+	return nil
 }
 
 // Check refuses settings that contradict each other, before a file is opened. A mode with TLCP that has no effect would leave a
@@ -60,6 +80,9 @@ func (l Listener) Check() error {
 		return fmt.Errorf("%s: %w", l.SuitesKey, err)
 	}
 	if err := l.Pair.Check(); err != nil {
+		return err
+	}
+	if err := l.Revocation.check(l.Enabled, l.EnabledKey); err != nil {
 		return err
 	}
 	switch {

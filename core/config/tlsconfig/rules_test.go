@@ -44,6 +44,9 @@ func TestCheckPeer(t *testing.T) {
 		"suite":              {map[string]any{"peer.tls.gm.cipherSuites": []string{"SM4"}}, `peer.tls.gm.cipherSuites: TLCP has no cipher suite "SM4"`},
 		"handshakes":         {map[string]any{"peer.tls.handshakesPerAddress": "513"}, "peer.tls.handshakesPerAddress is"},
 		"grace":              {map[string]any{"operations.tls.drainGrace": "60"}, "operations.tls.drainGrace is"},
+		"revocation on":      {map[string]any{"peer.tls.checkRevocation": "on"}, `peer.tls.checkRevocation is "on": write true or false`},
+		"lists, no check":    {map[string]any{"peer.tls.revocationLists.files": []string{"x"}}, "peer.tls.revocationLists.files is given but peer.tls.checkRevocation is false"},
+		"operations lists":   {map[string]any{"operations.tls.checkRevocation": true}, "operations.tls.checkRevocation is true but operations.tls.enabled is false"},
 		"operations mode":    {map[string]any{"operations.tls.mode": "GM"}, `operations.tls.mode: comm: "GM"`},
 		"operations no TLS":  {map[string]any{"operations.tls.mode": "gm"}, `operations.tls.mode is "gm" but operations.tls.enabled is false`},
 		"operations TLS on":  {map[string]any{"operations.tls.enabled": "on"}, `operations.tls.enabled is "on"`},
@@ -52,7 +55,7 @@ func TestCheckPeer(t *testing.T) {
 		"operators":          {map[string]any{"operations.operators": "CN=admin"}, "operations.operators: "},
 		"launched":           {map[string]any{"chaincode.tls.mode": "dual"}, `chaincode.tls.mode: comm: "dual"`},
 		"launched, no TLS":   {map[string]any{"chaincode.tls.mode": "gm", "peer.tls.enabled": false, "peer.tls.mode": "", "peer.tls.clientMode": ""}, `chaincode.tls.mode is "gm" but peer.tls.enabled is false`},
-		"all is well":        {map[string]any{"operations.operators": operator, "chaincode.tls.mode": "gm"}, ""},
+		"all is well":        {map[string]any{"peer.tls.checkRevocation": true, "peer.tls.revocationLists.files": []string{"x"}, "operations.operators": operator, "chaincode.tls.mode": "gm"}, ""},
 		"stock":              {map[string]any{"peer.tls.mode": nil, "peer.tls.clientMode": nil, "peer.tls.enabled": false}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -73,6 +73,11 @@ func register(files comm.Files, cfg comm.SourceConfig) (*comm.Source, error) {
 	if cfg.DrainGrace, err = DrainGrace("peer"); err != nil {
 		return nil, err
 	}
+	revocation, err := RevocationSettings("peer")
+	if err != nil {
+		return nil, err
+	}
+	cfg.CheckRevocation = revocation.Check
 	wanted := settings{files: files, config: cfg}
 	if source := comm.LookupSource(cfg.Role); source != nil && reflect.DeepEqual(made[cfg.Role], wanted) {
 		return source, nil

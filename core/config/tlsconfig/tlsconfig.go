@@ -8,6 +8,7 @@
 //   - PREFIX.tls.gm.clientSignCert, clientSignKey, clientEncCert and clientEncKey name the TLCP pair used for dialing,
 //     by default the listener's;
 //   - PREFIX.tls.gm.keyPassword names the file with the password of encrypted keys of the TLCP pairs;
+//   - PREFIX.tls.checkRevocation and revocationLists say whether certificates of peers are checked for revocation;
 //   - PREFIX.tls.mode is what a listener speaks (tls, dual or gm), PREFIX.tls.clientMode what is spoken when dialing (tls or gm).
 //
 // PREFIX is "peer" or, in the peer command, "orderer".
@@ -137,6 +138,10 @@ func ServerFiles(prefix string) comm.Files {
 			files = files.Named(prefix+".tls.clientRootCAs.files", file)
 		}
 	}
+	files.RevocationLists = filesOf(prefix + ".tls.revocationLists.files")
+	for _, file := range files.RevocationLists {
+		files = files.Named(prefix+".tls.revocationLists.files", file)
+	}
 	if ServerIsGMOnly(prefix) {
 		dropAbsentStandardPair(&files)
 	}
@@ -172,10 +177,12 @@ func anySet(prefix string, names ...string) bool {
 	return false
 }
 
-// clientRootFiles resolves the list relative to the configuration file, as the other paths are.
-func clientRootFiles(prefix string) []string {
+func clientRootFiles(prefix string) []string { return filesOf(prefix + ".tls.clientRootCAs.files") }
+
+// filesOf resolves a list of files relative to the configuration file, as single paths are.
+func filesOf(key string) []string {
 	var files []string
-	for _, file := range viper.GetStringSlice(prefix + ".tls.clientRootCAs.files") {
+	for _, file := range viper.GetStringSlice(key) {
 		files = append(files, config.TranslatePath(filepath.Dir(viper.ConfigFileUsed()), file))
 	}
 	return files

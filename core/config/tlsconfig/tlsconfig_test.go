@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/spf13/viper"
@@ -18,6 +19,7 @@ import (
 
 // node is a folder with the TLS files of a peer: a crypto/tls pair and two TLCP pairs of one CA.
 type node struct {
+	gmCA           *gmtlstest.CA
 	std            tlsgen.CertKeyPair
 	stdCert        string
 	stdKey         string
@@ -39,6 +41,7 @@ func newNode(t *testing.T) node {
 		stdKey:  gmtlstest.WriteFile(t, dir, "server.key", std.Key),
 		server:  gm.NewPair(t, "localhost").Write(t, dir, "server"),
 		client:  gm.NewPair(t, "localhost").Write(t, dir, "client"),
+		gmCA:    gm,
 		gmRoot:  gmtlstest.WriteFile(t, dir, "gm-ca.crt", gm.CertPEM),
 	}
 }
@@ -261,4 +264,24 @@ func TestDrainGrace(t *testing.T) {
 		_, err := PeerServerSource()
 		require.ErrorContains(t, err, "write a time with its unit, such as 60s", "%v", value)
 	}
+}
+
+// TestRevocationLists: the roles of a peer read the lists, and refuse them by the key.
+func TestRevocationLists(t *testing.T) {
+	n, dir := newNode(t), t.TempDir()
+	keys := n.gatewayKeys()
+	keys["peer.tls.checkRevocation"] = true
+	keys["peer.tls.revocationLists.files"] = []string{gmtlstest.WriteFile(t, dir, "other.crl", gmtlstest.NewCA(t).RevocationList(t, x509.RevocationList{}))}
+	for name, source := range map[string]func() (*comm.Source, error){"server": PeerServerSource, "client": PeerClientSource} {
+		set(t, keys)
+		_, err := source()
+		require.ErrorContains(t, err, "peer.tls.revocationLists.files", name)
+		require.ErrorContains(t, err, "the CA has to be among the root CAs of the role", name)
+	}
+	keys["peer.tls.revocationLists.files"] = []string{gmtlstest.WriteFile(t, dir, "own.crl", n.gmCA.RevocationList(t, x509.RevocationList{}))}
+	set(t, keys)
+	_, err := PeerServerSource()
+	require.NoError(t, err)
+	_, err = PeerClientSource()
+	require.NoError(t, err)
 }

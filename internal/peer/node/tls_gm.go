@@ -59,6 +59,10 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 	if err != nil {
 		logger.Panic(err) // tlsconfig.CheckPeer has refused it
 	}
+	revocation, err := tlsconfig.RevocationSettings("operations")
+	if err != nil {
+		logger.Panic(err) // tlsconfig.CheckPeer has refused it
+	}
 	var named comm.Files
 	for _, name := range []string{"gm.signCert", "gm.signKey", "gm.encCert", "gm.encKey", "gm.keyPassword", "cert", "key"} {
 		key := "operations.tls." + name + ".file"
@@ -66,6 +70,9 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 	}
 	for _, file := range coreConfig.OperationsTLSClientRootCAs {
 		named = named.Named("operations.tls.clientRootCAs.files", file)
+	}
+	for _, file := range revocation.Lists {
+		named = named.Named(revocation.ListsKey, file)
 	}
 	return fabhttp.TLS{
 		ConfigKeys:         named.ConfigKeys,
@@ -84,6 +91,9 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 		ClientCertRequired: coreConfig.OperationsTLSClientAuthRequired,
 		ClientCACertFiles:  coreConfig.OperationsTLSClientRootCAs,
 		DrainGrace:         grace,
+
+		CheckRevocation:     revocation.Check,
+		RevocationListFiles: revocation.Lists,
 
 		HandshakesPerAddress: perAddress,
 	}

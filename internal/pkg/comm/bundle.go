@@ -28,6 +28,8 @@ type Files struct {
 	GMKeyPassword string
 	ServerRootCAs []string
 	ClientRootCAs []string
+	// RevocationLists are of CAs among the roots, for SourceConfig.CheckRevocation.
+	RevocationLists []string
 	// ConfigKeys are the configuration keys that give the files, by file, for messages to the operator.
 	ConfigKeys map[string]string
 }
@@ -49,7 +51,8 @@ type Material struct {
 type readMaterial struct {
 	pairs                    keyPairs
 	serverRoots, clientRoots rootSet
-	certFile                 []byte // content of the file of the TLS certificate, as other readers of the file have it
+	lists                    *organization // of Files.RevocationLists; nil: none
+	certFile                 []byte        // content of the file of the TLS certificate, as other readers of the file have it
 }
 
 // Load reads each file once, checks it, and returns what it holds. It is fit to be the Load of a SourceConfig.
@@ -67,6 +70,12 @@ func (f Files) Load() (Material, error) {
 		return Material{}, err
 	}
 	if m.ClientRootCAs, err = f.loadRoots(f.ClientRootCAs, &read.clientRoots); err != nil {
+		return Material{}, err
+	}
+	var roots rootSet
+	roots.add(read.serverRoots)
+	roots.add(read.clientRoots)
+	if read.lists, err = f.loadLists(roots); err != nil {
 		return Material{}, err
 	}
 	m.read = read

@@ -100,23 +100,30 @@ func (d *optionsDialer) bind() (*connGroup, func() ClientMode) {
 // clientHandshake runs the client's side of a handshake over raw. serverName
 // goes before the name of the configuration, and that before the host of
 // authority.
-func clientHandshake(ctx context.Context, d dialer, role, serverName, authority string, raw net.Conn) (*session, *clientState, error) {
-	start := time.Now()
+func clientHandshake(ctx context.Context, d dialer, group *connGroup, serverName, authority string, raw net.Conn) (*session, *clientState, error) {
+	start, role := time.Now(), group.role
 	st, err := d.current()
 	if err != nil {
 		tlsLogger.Errorf("No client handshake with %s: %s", raw.RemoteAddr(), err)
 		return nil, nil, err
 	}
 	s := &session{protocol: st.mode.protocol()}
+	policy := revocationPolicy(group.source)
 	if s.protocol == protocolTLCP {
 		config := traced(st.gm, raw)
 		config.ServerName = firstName(serverName, config.ServerName, authority)
-		err = s.finishGM(ctx, gmtls.Client(raw, config))
+		if policy != nil {
+			config.VerifyConnection = policy.checkGM(config.Time)
+		}
+		err = s.finishGM(ctx, gmtls.Client(raw, config), config.VerifyConnection)
 	} else {
 		config := st.std.Clone()
 		config.ServerName = firstName(serverName, config.ServerName, authority)
+		if policy != nil {
+			config.VerifyConnection = policy.checkStd(config.Time)
+		}
 		conn, done := tracedTLS(raw)
-		err = s.finishStd(ctx, tls.Client(conn, config))
+		err = s.finishStd(ctx, tls.Client(conn, config), config.VerifyConnection)
 		done()
 	}
 	if err != nil {

@@ -66,6 +66,7 @@ func (cs *CredentialSupport) GetPeerCredentials() credentials.TransportCredentia
 // BuildTrustedRootsForChain takes the TLS authorities of the channel's
 // application organisations, roots and intermediates, from its configuration.
 func (cs *CredentialSupport) BuildTrustedRootsForChain(cm channelconfig.Resources) {
+	UpdateRevocationLists(cm)
 	channel := cm.ConfigtxValidator().ChannelID()
 	msps, err := cm.MSPManager().GetMSPs()
 	if err != nil {

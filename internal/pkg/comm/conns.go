@@ -4,6 +4,7 @@ package comm
 
 import (
 	"context"
+	"errors"
 	"net"
 	"slices"
 	"strings"
@@ -17,7 +18,8 @@ import (
 // one role.
 type connGroup struct {
 	role     string
-	listener string // address; empty for dialers
+	listener string  // address; empty for dialers
+	source   *Source // nil: none
 
 	mu    sync.Mutex
 	conns map[*tracked]struct{} // protected by mu
@@ -28,10 +30,11 @@ type tracked struct {
 	group     *connGroup
 	protocol  protocol
 	suite     string
-	localHash []byte      // SHA-256 of the certificate this end presented, nil if none
-	addresses string      // key in localHashes
-	permitted func() bool // whether the present mode still has the protocol; takes no lock
-	finish    func()      // asks the connection to end once its streams have
+	localHash []byte       // SHA-256 of the certificate this end presented, nil if none
+	addresses string       // key in localHashes
+	permitted func() bool  // whether the present mode still has the protocol; takes no lock
+	refused   func() error // what the present revocation lists say; nil: not checked; takes no lock
+	finish    func()       // asks the connection to end once its streams have
 	close     func() error
 	gone      sync.Once
 }
@@ -65,9 +68,12 @@ func LocalCertificateHash(ctx context.Context) []byte {
 	return found.(*tracked).localHash
 }
 
-// add registers the connection, and reports false if the mode changed during
-// its handshake so that it must not be used.
-func (g *connGroup) add(t *tracked) bool {
+// errModeChanged says that the mode changed during a handshake.
+var errModeChanged = errors.New("comm: the mode changed during the handshake; try again")
+
+// add registers the connection. On an error, the mode or the revocation lists
+// changed during its handshake so that it must not be used.
+func (g *connGroup) add(t *tracked) error {
 	t.group = g
 	g.mu.Lock()
 	if g.conns == nil {
@@ -78,12 +84,18 @@ func (g *connGroup) add(t *tracked) bool {
 	localHashes.Store(t.addresses, t)
 	observeConnection(t, 1)
 	// A switch of mode stores the new mode first and then looks through the
-	// group, so that a connection is seen either there or here.
+	// group, so that a connection is seen either there or here. So does an
+	// update of revocation lists.
+	err := error(nil)
 	if !t.permitted() {
-		t.remove()
-		return false
+		err = errModeChanged
+	} else if t.refused != nil {
+		err = t.refused()
 	}
-	return true
+	if err != nil {
+		t.remove()
+	}
+	return err
 }
 
 // remove takes the connection out of its group; it may be called repeatedly.

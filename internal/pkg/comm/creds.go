@@ -103,16 +103,16 @@ func (dtc *DynamicClientCredentials) ClientHandshake(ctx context.Context, author
 		d = staticDialer{dtc.TLSConfig}
 	}
 	group, mode := d.bind()
-	s, st, err := clientHandshake(ctx, d, group.role, dtc.serverName, authority, raw)
+	s, st, err := clientHandshake(ctx, d, group, dtc.serverName, authority, raw)
 	if err != nil {
 		return nil, nil, err
 	}
 	conn := &clientConn{Conn: s.conn}
 	conn.entry = s.tracked(st.hash, func() bool { return mode().protocol() == s.protocol })
 	conn.entry.finish, conn.entry.close = conn.finish, conn.Close
-	if !group.add(conn.entry) {
+	if err := group.add(conn.entry); err != nil {
 		s.conn.Close()
-		return nil, nil, errors.New("comm: the client mode changed during the handshake; try again")
+		return nil, nil, err
 	}
 	return conn, s.authInfo(), nil
 }

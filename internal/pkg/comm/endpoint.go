@@ -153,7 +153,22 @@ func (e *endpoint) build(s *sourceState) (*serverState, error) {
 			HandshakeTimeout:       e.timeout,
 		}
 	}
+	e.checkRevocation(st)
 	return st, nil
+}
+
+// checkRevocation judges clients by the revocation lists of their time.
+func (e *endpoint) checkRevocation(st *serverState) {
+	policy := revocationPolicy(e.source)
+	if policy == nil {
+		return
+	}
+	if st.std != nil {
+		st.std.VerifyConnection = policy.checkStd(e.policy.clock())
+	}
+	if st.gm != nil {
+		st.gm.VerifyConnection = policy.checkGM(e.policy.clock())
+	}
 }
 
 // checkSwitch refuses a live change that would lock every client out.
@@ -173,6 +188,7 @@ type session struct {
 	protocol protocol
 	suite    string
 	state    tls.ConnectionState
+	refused  func() error // see tracked
 }
 
 // handshake runs the server's side of the protocol that the client speaks, if
@@ -236,27 +252,36 @@ func (e *endpoint) negotiate(ctx context.Context, a *attempt) (*session, *server
 
 func (s *session) serve(ctx context.Context, conn net.Conn, st *serverState) error {
 	if s.protocol == protocolTLCP {
-		return s.finishGM(ctx, gmtls.Server(conn, traced(st.gm, conn)))
+		return s.finishGM(ctx, gmtls.Server(conn, traced(st.gm, conn)), st.gm.VerifyConnection)
 	}
 	conn, done := tracedTLS(conn)
 	defer done()
-	return s.finishStd(ctx, tls.Server(conn, st.std))
+	return s.finishStd(ctx, tls.Server(conn, st.std), st.std.VerifyConnection)
 }
 
-func (s *session) finishStd(ctx context.Context, conn *tls.Conn) error {
+// finishStd completes a handshake. check is the VerifyConnection of its
+// configuration, which judges the connection later too.
+func (s *session) finishStd(ctx context.Context, conn *tls.Conn, check func(tls.ConnectionState) error) error {
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return err
 	}
 	s.conn, s.state = conn, conn.ConnectionState()
+	if check != nil {
+		s.refused = func() error { return check(s.state) }
+	}
 	s.suite = tls.CipherSuiteName(s.state.CipherSuite)
 	return nil
 }
 
-func (s *session) finishGM(ctx context.Context, conn *gmtls.Conn) error {
+func (s *session) finishGM(ctx context.Context, conn *gmtls.Conn, check func(gmtls.ConnectionState) error) error {
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return err
 	}
-	s.conn, s.state = conn, gmcredentials.TLSState(conn.ConnectionState())
+	state := conn.ConnectionState()
+	s.conn, s.state = conn, gmcredentials.TLSState(state)
+	if check != nil {
+		s.refused = func() error { return check(state) }
+	}
 	s.suite = gmtls.CipherSuiteName(s.state.CipherSuite)
 	return nil
 }
@@ -275,17 +300,22 @@ func (s *session) tracked(localHash []byte, permitted func() bool) *tracked {
 		localHash: localHash,
 		addresses: addressKey(s.conn.LocalAddr(), s.conn.RemoteAddr()),
 		permitted: permitted,
+		refused:   s.refused,
 	}
 }
 
 // track registers a connection of the listener. finish and close of the entry
 // must be set before.
 func (e *endpoint) track(t *tracked) error {
-	if !e.conns.add(t) {
-		t.close()
+	err := e.conns.add(t)
+	if err == nil {
+		return nil
+	}
+	t.close()
+	if errors.Is(err, errModeChanged) {
 		return serverModeError(e.conns.role, t.addresses, e.live.state.Load().mode, t.protocol)
 	}
-	return nil
+	return err
 }
 
 func (e *endpoint) permits(p protocol) func() bool {

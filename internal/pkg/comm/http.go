@@ -205,7 +205,7 @@ func dialTLS(ctx context.Context, d dialer, network, address string) (net.Conn, 
 		return nil, err
 	}
 	group, _ := d.bind()
-	s, _, err := clientHandshake(ctx, d, group.role, "", address, raw)
+	s, _, err := clientHandshake(ctx, d, group, "", address, raw)
 	if err != nil {
 		raw.Close()
 		return nil, err

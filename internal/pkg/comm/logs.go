@@ -79,6 +79,7 @@ func resultOf(err error) string {
 	var gmVerification *gmtls.CertificateVerificationError
 	var stdVerification *tls.CertificateVerificationError
 	var timeout net.Error
+	var revoked *RevocationError
 	switch {
 	case err == nil:
 		return "ok"
@@ -90,6 +91,8 @@ func resultOf(err error) string {
 		return "displaced"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "timeout"
+	case errors.As(err, &revoked):
+		return "revoked"
 	case errors.As(err, &gmVerification), errors.As(err, &stdVerification):
 		return "certificate"
 	}

@@ -62,6 +62,8 @@ type SourceStatus struct {
 	ClientRoots          []RootStatus        `json:"clientRoots,omitempty"` // likewise
 	Listeners            []ListenerStatus    `json:"listeners,omitempty"`
 	Dialed               []ConnectionCount   `json:"dialed,omitempty"`
+	// Revocation is nil where the role does not check it.
+	Revocation *RevocationStatus `json:"revocation,omitempty"`
 	Last                 *Outcome            `json:"lastChange,omitempty"`
 }
 
@@ -104,6 +106,9 @@ func (s *Source) statusLocked() SourceStatus {
 	if s.last != nil {
 		last := *s.last
 		status.Last = &last
+	}
+	if s.revocation {
+		status.Revocation = revocationStatus(s.lists(), time.Now())
 	}
 	for e := range s.endpoints {
 		status.Listeners = append(status.Listeners, ListenerStatus{
@@ -380,6 +385,7 @@ func (w swap) commitLocked() {
 	s.state.Store(w.state)
 	s.rememberLocked(w.state)
 	observeCertificates(s.role, w.state)
+	s.observeOwnLists(old.ownLists())
 	if w.state.pairs != old.pairs {
 		s.trackExpiryLocked(w.state)
 	}
@@ -388,6 +394,7 @@ func (w swap) commitLocked() {
 		e.conns.drain(s.grace)
 	}
 	s.dialed.drain(s.grace)
+	s.retireRefusedLocked()
 	if s.redial {
 		s.dialed.retire(s.grace, "a new certificate", func(t *tracked) bool {
 			presented := t.localHash != nil && bytes.Equal(t.localHash, old.pairs.hash(t.protocol))

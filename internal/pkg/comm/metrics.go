@@ -23,7 +23,7 @@ var (
 		Namespace:    "comm",
 		Subsystem:    "tls",
 		Name:         "handshakes",
-		Help:         "Handshakes by role, listener (none for dialers), side (server or client), protocol (TLS or TLCP), cipher suite and result (ok, mode, certificate, timeout, silent, throttled, displaced or failed).",
+		Help:         "Handshakes by role, listener (none for dialers), side (server or client), protocol (TLS or TLCP), cipher suite and result (ok, mode, certificate, revoked, timeout, silent, throttled, displaced or failed).",
 		LabelNames:   []string{"role", "listener", "side", "protocol", "suite", "result"},
 		StatsdFormat: "%{#fqname}.%{role}.%{listener}.%{side}.%{protocol}.%{suite}.%{result}",
 	}
@@ -51,6 +51,14 @@ var (
 		LabelNames:   []string{"role", "use"},
 		StatsdFormat: "%{#fqname}.%{role}.%{use}",
 	}
+	listExpiryGaugeOpts = metrics.GaugeOpts{
+		Namespace:    "comm",
+		Subsystem:    "tls",
+		Name:         "revocation_list_expiry",
+		Help:         "Time from which certificates are refused because a revocation list of a channel's MSP, or of the node's own files (channel and msp none), has not been replaced, in seconds since 1970; 0 for none.",
+		LabelNames:   []string{"channel", "msp"},
+		StatsdFormat: "%{#fqname}.%{channel}.%{msp}",
+	}
 )
 
 // NewServerStatsHandler returns a handler that counts the connections of gRPC
@@ -68,6 +76,7 @@ type tlsMetrics struct {
 	durations   metrics.Histogram
 	connections metrics.Gauge
 	expiry      metrics.Gauge
+	listExpiry  metrics.Gauge
 }
 
 var metricsInUse atomic.Pointer[tlsMetrics]
@@ -80,11 +89,34 @@ func UseMetrics(p metrics.Provider) {
 		durations:   p.NewHistogram(handshakeDurationOpts),
 		connections: p.NewGauge(connectionsGaugeOpts),
 		expiry:      p.NewGauge(certificateExpiryGaugeOpts),
+		listExpiry:  p.NewGauge(listExpiryGaugeOpts),
 	})
 	registry.mu.RLock()
 	defer registry.mu.RUnlock()
 	for _, s := range registry.byRole {
 		observeCertificates(s.role, s.state.Load())
+		if s.revocation {
+			observeLists(nil, s.lists())
+		}
+	}
+}
+
+// observeLists shows when lists end, and that earlier ones are gone.
+func observeLists(earlier, present []*organization) {
+	m := metricsInUse.Load()
+	if m == nil {
+		return
+	}
+	set := func(o *organization, value int64) {
+		m.listExpiry.With("channel", orNone(o.channel), "msp", orNone(o.msp)).Set(float64(value))
+	}
+	for _, o := range earlier {
+		set(o, 0)
+	}
+	for _, o := range present {
+		if end := o.end(); !end.IsZero() {
+			set(o, end.Unix())
+		}
 	}
 }
 

@@ -104,7 +104,7 @@ func newEndpoint(addr net.Addr, so SecureOptions, optional tls.ClientAuthType, p
 			nextProtos:        protos,
 		},
 		live:    new(TLSConfig),
-		conns:   connGroup{role: source.role, listener: addr.String()},
+		conns:   connGroup{role: source.role, listener: addr.String(), source: source},
 		guard:   newGuard(source.perAddress),
 		timeout: DefaultConnectionTimeout,
 	}

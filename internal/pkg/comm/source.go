@@ -47,6 +47,10 @@ type SourceConfig struct {
 	// connection's certificate up in a list: once the list has the new one they
 	// refuse every stream of a connection that was opened with the old.
 	RedialForCertificate bool
+	// CheckRevocation judges every peer whose certificate is verified by the
+	// revocation lists of the channels' MSPs and of Files.RevocationLists, in
+	// the handshake and when lists change.
+	CheckRevocation bool
 }
 
 // Source is the live security material and the mode of one role. Listeners and
@@ -63,6 +67,7 @@ type Source struct {
 	suites     []uint16    // of TLCP; nil: the defaults
 	perAddress int         // handshakes of one address at once
 	redial     bool        // for a new certificate
+	revocation bool        // see SourceConfig.CheckRevocation
 	reloading  atomic.Bool // its files are being read, or what was read is being swapped in
 	state      atomic.Pointer[sourceState]
 	dialed     connGroup // connections of the role's dialers
@@ -140,9 +145,11 @@ func NewSource(config SourceConfig) (*Source, error) {
 		old.stopExpiryLocked()
 	}
 	registry.byRole[s.role] = s
+	setDialerPolicyLocked()
 	s.rememberLocked(state)
 	s.trackExpiryLocked(state)
 	observeCertificates(s.role, state)
+	s.observeOwnLists(nil)
 	return s, nil
 }
 
@@ -176,7 +183,7 @@ func newSource(config SourceConfig) *Source {
 	if grace <= 0 {
 		grace = DefaultDrainGrace
 	}
-	return &Source{
+	s := &Source{
 		role:       config.Role,
 		load:       config.Load,
 		configured: modes{server: config.ServerMode, client: config.ClientMode},
@@ -184,10 +191,12 @@ func newSource(config SourceConfig) *Source {
 		grace:      grace,
 		perAddress: config.HandshakesPerAddress,
 		redial:     config.RedialForCertificate,
-		dialed:     connGroup{role: config.Role},
+		revocation: config.CheckRevocation,
 		endpoints:  make(map[*endpoint]struct{}),
 		digests:    make(map[[32]byte]struct{}),
 	}
+	s.dialed = connGroup{role: config.Role, source: s}
+	return s
 }
 
 // LookupSource returns the source of the role, or nil if there is none.

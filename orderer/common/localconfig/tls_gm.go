@@ -41,6 +41,10 @@ type TLS struct {
 	GMCipherSuites []string
 	// DrainGrace is how long connections of a protocol that a live switch has abolished may go on; 0 means 60 s.
 	DrainGrace time.Duration
+	// CheckRevocation checks the certificates of peers by the revocation lists of the channels' MSPs and of the files
+	// RevocationLists. In General.TLS it covers the cluster's own listener and dialers too, by the channels' lists.
+	CheckRevocation bool
+	RevocationLists []string
 	// HandshakesPerAddress bounds the failed handshakes of one address at a listener; 0 means 64.
 	HandshakesPerAddress int
 }
@@ -146,6 +150,9 @@ func (c *TopLevel) completeInitialization(configDir string) {
 			coreconfig.TranslatePathInPlace(configDir, path)
 		}
 	}
+	for i := range tls.RevocationLists {
+		coreconfig.TranslatePathInPlace(configDir, &tls.RevocationLists[i])
+	}
 	if tls.Mode == string(comm.ModeGM) {
 		c.dropAbsentStandardPair(std)
 	}
@@ -222,6 +229,10 @@ func (t *TLS) listener(section string) tlsconfig.Listener {
 			key("GMEncCertificate", t.GMEncCertificate), key("GMEncPrivateKey", t.GMEncPrivateKey),
 		},
 		CipherSuites: t.GMCipherSuites, SuitesKey: section + ".GMCipherSuites",
+		Revocation: tlsconfig.Revocation{
+			Check: t.CheckRevocation, CheckKey: section + ".CheckRevocation",
+			Lists: t.RevocationLists, ListsKey: section + ".RevocationLists",
+		},
 	}
 }
 

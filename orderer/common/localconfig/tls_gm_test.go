@@ -100,6 +100,10 @@ func TestEnvironmentOverridesOfTLCPKeys(t *testing.T) {
 		"ADMIN_TLS_GMENCPRIVATEKEY":               "a-enc.key",
 		"ADMIN_TLS_DRAINGRACE":                    "5s",
 		"GENERAL_TLS_HANDSHAKESPERADDRESS":        "512",
+		"GENERAL_TLS_CHECKREVOCATION":             "true",
+		"GENERAL_TLS_REVOCATIONLISTS":             "[tls/a.crl, /abs/b.crl]",
+		"ADMIN_TLS_CHECKREVOCATION":               "true",
+		"ADMIN_TLS_REVOCATIONLISTS":               "[c.crl]",
 		"OPERATIONS_TLS_HANDSHAKESPERADDRESS":     "8",
 		"ADMIN_TLS_HANDSHAKESPERADDRESS":          "9",
 		"OPERATIONS_OPERATORS":                    "[" + operator + "," + strings.ToUpper(operator) + "]",
@@ -116,6 +120,7 @@ func TestEnvironmentOverridesOfTLCPKeys(t *testing.T) {
 		GMSignCertificate: in("tls/server-sign.crt"), GMSignPrivateKey: in("tls/server-sign.key"),
 		GMEncCertificate: in("tls/server-enc.crt"), GMEncPrivateKey: "/abs/server-enc.key", GMKeyPasswordFile: in("tls/password"),
 		GMCipherSuites: []string{"ECC_SM4_GCM_SM3", "ECC_SM4_CBC_SM3"}, HandshakesPerAddress: 512,
+		CheckRevocation: true, RevocationLists: []string{in("tls/a.crl"), "/abs/b.crl"},
 	}, conf.General.TLS)
 
 	c := conf.General.Cluster
@@ -138,6 +143,7 @@ func TestEnvironmentOverridesOfTLCPKeys(t *testing.T) {
 		Mode: "dual", DrainGrace: 5 * time.Second,
 		GMSignCertificate: "a-sign.crt", GMSignPrivateKey: "a-sign.key", GMEncCertificate: "a-enc.crt", GMEncPrivateKey: "a-enc.key",
 		GMKeyPasswordFile: "a-password", HandshakesPerAddress: 9,
+		CheckRevocation: true, RevocationLists: []string{"c.crl"},
 	}, conf.Admin.TLS)
 }
 
@@ -206,6 +212,9 @@ func TestContradictoryTLSSettingsAreRefused(t *testing.T) {
 		"too many handshakes":    {general("        HandshakesPerAddress: 513\n" + std), "General.TLS.HandshakesPerAddress is 513"},
 		"negative handshakes":    {"Admin:\n    TLS:\n        HandshakesPerAddress: -1\n", "Admin.TLS.HandshakesPerAddress is -1"},
 		"kafka handshakes":       {"Kafka:\n    TLS:\n        HandshakesPerAddress: 1\n", "Kafka.TLS takes no"},
+		"kafka revocation":       {"Kafka:\n    TLS:\n        Enabled: true\n        CheckRevocation: true\n        RootCAs: [x]\n        PrivateKey: x\n        Certificate: x\n", "Kafka.TLS takes no"},
+		"revocation without TLS": {"Admin:\n    TLS:\n        CheckRevocation: true\n", "Admin.TLS.CheckRevocation is true but Admin.TLS.Enabled is false"},
+		"lists without check":    {general("        RevocationLists: [a.crl]\n" + std), "General.TLS.RevocationLists is given but General.TLS.CheckRevocation is false"},
 		"misspelt key":           {general("        GMSignCert: x\n" + std), "write General.TLS.GMSignCertificate"},
 		"unknown key":            {general("        Protection: x\n" + std), "invalid keys: Protection"},
 		"mode in capitals":       {general("        Mode: GM\n" + std + gmPair), `General.TLS.Mode: comm: "GM" is no server mode`},

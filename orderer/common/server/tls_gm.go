@@ -51,6 +51,7 @@ func initializeServerConfig(conf *localconfig.TopLevel, metricsProvider metrics.
 		DrainGrace:     t.DrainGrace,
 
 		HandshakesPerAddress: t.HandshakesPerAddress,
+		CheckRevocation:      t.CheckRevocation,
 	}, t.HasGMPair())
 	return config
 }
@@ -84,6 +85,7 @@ func newClusterServer(address string, config *comm.ServerConfig, conf *localconf
 		DrainGrace:     conf.General.TLS.DrainGrace,
 
 		HandshakesPerAddress: conf.General.TLS.HandshakesPerAddress,
+		CheckRevocation:      conf.General.TLS.CheckRevocation,
 	}, c.HasGMServerPair())
 	return comm.NewGRPCServer(address, *config)
 }
@@ -106,7 +108,7 @@ func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfi
 		files.SignCert, files.SignKey = c.GMClientSignCertificate, c.GMClientSignPrivateKey
 		files.EncCert, files.EncKey = c.GMClientEncCertificate, c.GMClientEncPrivateKey
 	}
-	files.ServerRootCAs = c.RootCAs
+	files.ServerRootCAs, files.RevocationLists = c.RootCAs, nil
 	files.ConfigKeys = configKeys(conf)
 	mode := comm.ClientTLS
 	if t.ClientMode == string(comm.ClientGM) {
@@ -121,6 +123,7 @@ func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfi
 		RedialForCertificate: true,
 		GMCipherSuites:       clusterSuites(conf),
 		DrainGrace:           t.DrainGrace,
+		CheckRevocation:      t.CheckRevocation,
 	}, files.SignCert != "")
 	return config, reuse
 }
@@ -208,8 +211,9 @@ func generalFiles(t localconfig.TLS) comm.Files {
 		EncCert:  t.GMEncCertificate,
 		EncKey:   t.GMEncPrivateKey,
 
-		GMKeyPassword: t.GMKeyPasswordFile,
-		ConfigKeys:    sectionKeys(comm.Files{}, "General.TLS", t).ConfigKeys,
+		GMKeyPassword:   t.GMKeyPasswordFile,
+		RevocationLists: t.RevocationLists,
+		ConfigKeys:      sectionKeys(comm.Files{}, "General.TLS", t).ConfigKeys,
 	}
 }
 
@@ -226,6 +230,9 @@ func sectionKeys(f comm.Files, section string, t localconfig.TLS) comm.Files {
 	}
 	for _, file := range t.ClientRootCAs {
 		f = f.Named(section+".ClientRootCAs", file)
+	}
+	for _, file := range t.RevocationLists {
+		f = f.Named(section+".RevocationLists", file)
 	}
 	return f
 }
@@ -316,6 +323,9 @@ func httpOptions(role, section, address string, t localconfig.TLS) fabhttp.Optio
 			GMKeyPasswordFile:  t.GMKeyPasswordFile,
 			GMCipherSuites:     t.GMCipherSuites,
 			DrainGrace:         t.DrainGrace,
+
+			CheckRevocation:     t.CheckRevocation,
+			RevocationListFiles: t.RevocationLists,
 
 			HandshakesPerAddress: t.HandshakesPerAddress,
 		},

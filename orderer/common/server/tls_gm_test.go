@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -21,6 +22,8 @@ import (
 
 	"github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
 	"github.com/hyperledger/fabric/common/flogging/floggingtest"
 	"github.com/hyperledger/fabric/common/metrics/disabled"
@@ -503,4 +506,64 @@ func TestConfiguredSuites(t *testing.T) {
 	require.NoError(t, reach()) // those of General.TLS
 	require.NoError(t, reach("ECC_SM4_GCM_SM3", "ECC_SM4_CBC_SM3"))
 	require.Error(t, reach("ECC_SM4_GCM_SM3"))
+}
+
+// TestRevokedClients: each listener of an orderer that has a key for it refuses a client whose certificate a list of its files names.
+func TestRevokedClients(t *testing.T) {
+	n := newTLCPNode(t, comm.ModeGM, comm.ClientGM)
+	n.conf.General.TLS.ClientAuthRequired = true
+	thief, honest := n.clientOptions(t, comm.ClientGM), n.clientOptions(t, comm.ClientGM)
+	block, _ := pem.Decode(n.gmPart(t, thief.Certificate))
+	stolen, err := x509.ParseCertificate(block.Bytes)
+	require.NoError(t, err)
+	list := gmtlstest.WriteFile(t, n.dir, "list.crl", n.gmCA.RevocationList(t, x509.RevocationList{}, stolen.SerialNumber))
+	for _, check := range []bool{false, true} {
+		n.conf.General.TLS.CheckRevocation = check
+		if check {
+			n.conf.General.TLS.RevocationLists = []string{list}
+		}
+		address := start(t, initializeGrpcServer(n.conf, initializeServerConfig(n.conf, &disabled.Provider{})))
+		require.Equal(t, check, call(t, address, thief) != nil)
+		require.NoError(t, call(t, address, honest))
+
+		tls := n.conf.General.TLS
+		tls.Mode, tls.RootCAs = string(comm.ModeGM), nil
+		servers := map[string]interface {
+			Start() error
+			Stop() error
+			Addr() string
+		}{
+			"operations": newOperationsSystem(localconfig.Operations{ListenAddress: "127.0.0.1:0", TLS: tls}, localconfig.Metrics{}),
+			"admin":      newAdminServer(localconfig.Admin{ListenAddress: "127.0.0.1:0", TLS: tls}),
+		}
+		for name, server := range servers {
+			require.NoError(t, server.Start(), name)
+			get := func(opts comm.SecureOptions) error {
+				transport, err := opts.HTTPTransport()
+				require.NoError(t, err)
+				answer, err := (&http.Client{Transport: transport}).Get("https://" + server.Addr() + "/healthz")
+				if err == nil {
+					answer.Body.Close()
+				}
+				return err
+			}
+			require.Equal(t, check, get(thief) != nil, name)
+			require.NoError(t, get(honest), name)
+			require.NoError(t, server.Stop(), name)
+		}
+	}
+}
+
+// gmPart returns the SM2 certificates of a bundle.
+func (n *tlcpNode) gmPart(t *testing.T, bundle []byte) []byte {
+	t.Helper()
+	certs, err := material.ParseCertificates("bundle", bundle)
+	require.NoError(t, err)
+	var part []byte
+	for _, cert := range certs {
+		if cert.Family() == material.SM2 {
+			part = append(part, cert.PEM()...)
+		}
+	}
+	return part
 }
