@@ -312,3 +312,17 @@ func ParsePKCS1PrivateKey(der []byte) (*rsa.PrivateKey, error) { return x509.Par
 
 // MarshalPKCS1PrivateKey is that of crypto/x509, for RSA keys.
 func MarshalPKCS1PrivateKey(key *rsa.PrivateKey) []byte { return x509.MarshalPKCS1PrivateKey(key) }
+
+// minRSABits is the shortest RSA key with which crypto/rsa signs and verifies, since Go 1.24.
+const minRSABits = 1024
+
+// CheckKeySize refuses a public key, or the private key with it, that parses and with which nothing can be signed or verified.
+func CheckKeySize(key any) error {
+	if private, ok := key.(crypto.Signer); ok {
+		key = private.Public()
+	}
+	if public, ok := key.(*rsa.PublicKey); ok && public.N.BitLen() < minRSABits {
+		return fmt.Errorf("its RSA key has %d bits, and keys below %d bits neither sign nor verify", public.N.BitLen(), minRSABits)
+	}
+	return nil
+}

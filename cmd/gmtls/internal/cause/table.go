@@ -47,6 +47,7 @@ const (
 	KeyEncrypted       ID = "key-encrypted"
 	KeyReadable        ID = "key-readable"
 	KeyReused          ID = "key-reused"
+	KeyShort           ID = "key-short"
 	SwappedPair        ID = "swapped-pair"
 	NotACA             ID = "not-a-ca"
 	ChainBroken        ID = "chain-broken"
@@ -234,6 +235,10 @@ var Table = []Cause{
 		"Signing and encryption keys must differ: an encryption key may be kept by the CA, a signing key never.",
 		"Issue the pair with two keys.",
 		"gmtls inspect sign.crt enc.crt"},
+	{KeyShort, "the RSA key is too short",
+		"Stock Fabric v2.5.9 takes RSA keys below 1,024 bits; nodes of this fork neither sign nor verify with them, so every handshake and signature of the key fails.",
+		"Issue the certificate with a longer key; where it is a CA, replace the CA.",
+		"openssl x509 -in ca.crt -noout -text"},
 	{SwappedPair, "signing and encryption certificate are swapped",
 		"The first certificate is for encryption and the second one for signing.",
 		"Swap them in the configuration, with their keys.",

@@ -184,11 +184,19 @@ func (r *Report) key(place string, key *files.Key) *Item {
 		r.unreadable(err)
 		return nil
 	}
+	r.checkSize(place, opened)
 	item := &Item{Where: place, Kind: kindKey, Note: material.KeyName(opened), key: opened, encrypted: key.Encrypted()}
 	if holder, ok := opened.(interface{ Public() crypto.PublicKey }); ok {
 		item.pub = holder.Public()
 	}
 	return item
+}
+
+// checkSize finds keys, of certificates or private, that nodes take and with which they can do nothing.
+func (r *Report) checkSize(place string, key any) {
+	if err := x509.CheckKeySize(key); err != nil {
+		r.found(place, cause.Find(cause.KeyShort, "%v", err))
+	}
 }
 
 func (r *Report) certificate(place string, cert *x509.Certificate) *Item {
@@ -205,6 +213,7 @@ func (r *Report) certificate(place string, cert *x509.Certificate) *Item {
 		kind = "signing certificate"
 	}
 	r.found(place, material.CheckTime(cert, r.now)...)
+	r.checkSize(place, cert.PublicKey)
 	return &Item{Where: place, Kind: kind, Cert: &info, cert: cert}
 }
 

@@ -25,6 +25,7 @@ type section struct {
 	pairs    []pair
 	roots    []string // keys of one file, or of a list of files
 	password string   // of the TLCP keys
+	lists    string   // key of files of revocation lists
 
 	clientRoots string // key of roots that are read if clientAuth is true, or always without one
 	clientAuth  string
@@ -49,7 +50,7 @@ var nodeKinds = []nodeKind{
 					{"peer.tls.gm.clientSignCert.file", "peer.tls.gm.clientSignKey.file", "peer.tls.gm.clientEncCert.file", "peer.tls.gm.clientEncKey.file"},
 				},
 				roots: []string{"peer.tls.rootcert.file"}, password: "peer.tls.gm.keyPassword.file",
-				clientRoots: "peer.tls.clientRootCAs.files", clientAuth: "peer.tls.clientAuthRequired",
+				clientRoots: "peer.tls.clientRootCAs.files", lists: "peer.tls.revocationLists.files", clientAuth: "peer.tls.clientAuthRequired",
 			},
 			{
 				enabled: "operations.tls.enabled", mode: "operations.tls.mode",
@@ -58,6 +59,7 @@ var nodeKinds = []nodeKind{
 					{"operations.tls.gm.signCert.file", "operations.tls.gm.signKey.file", "operations.tls.gm.encCert.file", "operations.tls.gm.encKey.file"},
 				},
 				clientRoots: "operations.tls.clientRootCAs.files", password: "operations.tls.gm.keyPassword.file",
+				lists: "operations.tls.revocationLists.files",
 			},
 		},
 	},
@@ -75,7 +77,7 @@ var nodeKinds = []nodeKind{
 					{"General.Cluster.GMServerSignCertificate", "General.Cluster.GMServerSignPrivateKey", "General.Cluster.GMServerEncCertificate", "General.Cluster.GMServerEncPrivateKey"},
 				},
 				roots: []string{"General.TLS.RootCAs", "General.Cluster.RootCAs"}, password: "General.TLS.GMKeyPasswordFile",
-				clientRoots: "General.TLS.ClientRootCAs", clientAuth: "General.TLS.ClientAuthRequired",
+				clientRoots: "General.TLS.ClientRootCAs", lists: "General.TLS.RevocationLists", clientAuth: "General.TLS.ClientAuthRequired",
 			},
 			ordererHTTP("Operations.TLS"), ordererHTTP("Admin.TLS"),
 		},
@@ -90,6 +92,7 @@ func ordererHTTP(name string) section {
 			{name + ".GMSignCertificate", name + ".GMSignPrivateKey", name + ".GMEncCertificate", name + ".GMEncPrivateKey"},
 		},
 		roots: []string{name + ".RootCAs"}, password: name + ".GMKeyPasswordFile", clientRoots: name + ".ClientRootCAs",
+		lists: name + ".RevocationLists",
 	}
 }
 

@@ -167,8 +167,12 @@ func (r *Report) section(c *nodeConfig, s section) {
 			}
 			r.add(&Item{Where: name, Kind: "roots", Note: fmt.Sprintf("%d, of %s", len(certs), key)})
 			roots = append(roots, certs...)
+			for _, cert := range certs {
+				r.checkSize(name, cert.PublicKey)
+			}
 		}
 	}
+	r.sectionLists(c, s.lists, roots)
 	password, err := x509.ReadPasswordFile(c.path(s.password))
 	if err != nil {
 		r.refused(c, s.password, err)
@@ -181,9 +185,38 @@ func (r *Report) section(c *nodeConfig, s section) {
 		if c.text(p.cert) == "" || c.text(s.mode) == "gm" && absent(c.path(p.cert)) && absent(c.path(p.key)) {
 			continue // a node that speaks TLCP alone does without
 		}
-		if _, _, err := c.half(p.cert, p.key, nil); err != nil {
+		chain, _, err := c.half(p.cert, p.key, nil)
+		if err != nil {
 			r.refused(c, p.cert, err)
 		}
+		for _, cert := range chain {
+			r.checkSize(c.path(p.cert), cert.PublicKey)
+		}
+	}
+}
+
+// sectionLists checks revocation lists as the node does at its start: their CAs are among the roots of the section.
+func (r *Report) sectionLists(c *nodeConfig, key string, roots []*files.Certificate) {
+	var cas []*x509.Certificate
+	for _, root := range roots {
+		cas = append(cas, root.Certificate)
+	}
+	for _, name := range c.paths(key) {
+		lists, err := files.ReadLists(name)
+		for _, list := range lists {
+			if _, err = mspfolder.Issuer(list.CertificateList, cas); err == nil {
+				_, err = mspfolder.Scope(list.CertificateList)
+			}
+			if err != nil {
+				err = fmt.Errorf("%s: %w", name, err)
+				break
+			}
+		}
+		if err != nil {
+			r.refused(c, key, err)
+			continue
+		}
+		r.add(&Item{Where: name, Kind: "revocation lists", Note: fmt.Sprintf("%d, of %s", len(lists), key)})
 	}
 }
 
@@ -305,6 +338,7 @@ func (r *Report) channelMSP(where string, value []byte) {
 			if err := mspfolder.CheckCertificate(folder, certs[0].Certificate); err != nil {
 				r.found(certs[0].File, cause.Find(cause.FamilyMixed, "%s", wire.Printable(err.Error())))
 			}
+			r.checkSize(certs[0].File, certs[0].PublicKey)
 			if folder != mspfolder.AdminCerts {
 				issuers = append(issuers, certs[0].Certificate)
 			}

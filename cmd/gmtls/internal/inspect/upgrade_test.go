@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package inspect
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	stdx509 "crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// shortRSA makes a self-signed CA, as no program of today's Go would, and its key.
+func shortRSA(t *testing.T) (cert, key []byte) {
+	t.Helper()
+	t.Setenv("GODEBUG", "rsa1024min=0")
+	defer t.Setenv("GODEBUG", "")
+	private, err := rsa.GenerateKey(rand.Reader, 512)
+	require.NoError(t, err)
+	template := &stdx509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0), IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := stdx509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	require.NoError(t, err)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: stdx509.MarshalPKCS1PrivateKey(private)})
+}
+
+// checked runs upgrade-check over a peer's configuration with these lines below peer.tls, and returns what is refused.
+func checked(t *testing.T, dir string, lines ...string) []cause.Finding {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "msp"), 0o700))
+	text := "peer:\n  mspConfigPath: msp\n  fileSystemPath: data\n  tls:\n    enabled: true\n    " + strings.Join(lines, "\n    ") + "\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "core.yaml"), []byte(text), 0o600))
+	r := &Report{now: time.Now()}
+	require.NoError(t, r.upgrade(dir))
+	var refused []cause.Finding
+	for _, f := range r.Findings {
+		if f.Cause != cause.MSPIncomplete && !f.Warning {
+			refused = append(refused, f)
+		}
+	}
+	return refused
+}
+
+// TestUpgradeFindsShortRSAKeys: in roots, in the node's own pair, and in any file or folder that the tool takes.
+func TestUpgradeFindsShortRSAKeys(t *testing.T) {
+	cert, key := shortRSA(t)
+	dir := t.TempDir()
+	gmtlstest.WriteFile(t, dir, "rsa.crt", cert)
+	gmtlstest.WriteFile(t, dir, "rsa.key", key)
+	good := gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca")
+	leaf := good.Issue(t, pkix.Name{CommonName: "localhost"})
+	gmtlstest.WriteFile(t, dir, "good.crt", leaf.CertPEM)
+	gmtlstest.WriteFile(t, dir, "good.key", leaf.KeyPEM)
+	gmtlstest.WriteFile(t, dir, "ca.crt", good.CertPEM)
+	ok := []string{"cert: {file: good.crt}", "key: {file: good.key}", "rootcert: {file: ca.crt}"}
+	require.Empty(t, checked(t, dir, ok...))
+	for name, lines := range map[string][]string{
+		"root":        {ok[0], ok[1], "rootcert: {file: rsa.crt}"},
+		"client root": append([]string{"clientAuthRequired: true", "clientRootCAs: {files: [ca.crt, rsa.crt]}"}, ok...),
+		"pair":        {"cert: {file: rsa.crt}", "key: {file: rsa.key}", ok[2]},
+	} {
+		found := checked(t, dir, lines...)
+		require.Len(t, found, 1, name)
+		require.Equal(t, cause.KeyShort, found[0].Cause, name)
+		require.Contains(t, found[0].Detail, "rsa.crt", name)
+		require.Contains(t, found[0].Detail, "512 bits", name)
+	}
+	for _, name := range []string{"rsa.crt", "rsa.key"} {
+		r := &Report{now: time.Now()}
+		_, err := r.load(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Equal(t, cause.KeyShort, r.Findings[0].Cause, name)
+	}
+	r := &Report{now: time.Now()}
+	r.channelMSP("block", marshalMSP(t, cert))
+	require.Equal(t, cause.KeyShort, r.Findings[0].Cause)
+}
+
+// TestUpgradeChecksRevocationLists as the node does that reads them.
+func TestUpgradeChecksRevocationLists(t *testing.T) {
+	dir, ca := t.TempDir(), gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca")
+	leaf := ca.Issue(t, pkix.Name{CommonName: "localhost"})
+	for name, content := range map[string][]byte{
+		"good.crt": leaf.CertPEM, "good.key": leaf.KeyPEM, "ca.crt": ca.CertPEM,
+		"own.crl": ca.RevocationList(t, x509.RevocationList{}), "other.crl": gmtlstest.NewCA(t).RevocationList(t, x509.RevocationList{}),
+	} {
+		gmtlstest.WriteFile(t, dir, name, content)
+	}
+	lines := func(lists string) []string {
+		return []string{"cert: {file: good.crt}", "key: {file: good.key}", "rootcert: {file: ca.crt}", fmt.Sprintf("revocationLists: {files: [%s]}", lists)}
+	}
+	require.Empty(t, checked(t, dir, lines("own.crl")...))
+	for _, bad := range []string{"own.crl, other.crl", "ca.crt", "absent.crl"} {
+		found := checked(t, dir, lines(bad)...)
+		require.Len(t, found, 1, bad)
+		require.Contains(t, found[0].Detail, "peer.tls.revocationLists.files", bad)
+	}
+}
+
+func marshalMSP(t *testing.T, root []byte) []byte {
+	t.Helper()
+	fabric, err := proto.Marshal(&msp.FabricMSPConfig{Name: "Org", RootCerts: [][]byte{root}})
+	require.NoError(t, err)
+	config, err := proto.Marshal(&msp.MSPConfig{Config: fabric})
+	require.NoError(t, err)
+	return config
+}
