@@ -11,8 +11,8 @@ import (
 )
 
 var (
-	tlsMode               *string
-	tlsEncCert, tlsEncKey **os.File
+	tlsMode                               *string
+	tlsEncCert, tlsEncKey, tlsKeyPassword **os.File
 )
 
 // configureFlags adds the flags of TLCP and --version.
@@ -30,6 +30,7 @@ func configureFlags(app *kingpin.Application) {
 	}
 	tlsEncCert = app.Flag("tlsEncCert", "(Optional) TLCP encryption certificate that goes with --tlsCert").File()
 	tlsEncKey = app.Flag("tlsEncKey", "(Optional) Private key of --tlsEncCert").File()
+	tlsKeyPassword = app.Flag("tlsKeyPassword", "(Optional) File whose first line opens --tlsKey and --tlsEncKey, if they are encrypted").File()
 }
 
 // parseFlagsToConfig adds what the TLCP flags say. A mode of tls is left empty, so that saved files stay as upstream writes them.
@@ -42,5 +43,6 @@ func parseFlagsToConfig() Config {
 	}
 	conf.TLSConfig.EncCertPath = evaluateFileFlag(tlsEncCert)
 	conf.TLSConfig.EncKeyPath = evaluateFileFlag(tlsEncKey)
+	conf.TLSConfig.KeyPasswordPath = evaluateFileFlag(tlsKeyPassword)
 	return conf
 }

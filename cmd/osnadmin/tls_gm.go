@@ -26,7 +26,8 @@ const (
 // tlsFlags are the values of the flags that newApp adds.
 var tlsFlags struct {
 	mode, encCert, encKey string
-	plain                 bool // there is no --ca-file, so the command speaks plain HTTP
+	keyPassword           string // file whose first line opens both keys of the TLCP pair
+	plain                 bool   // there is no --ca-file, so the command speaks plain HTTP
 }
 
 // lastStatus is the HTTP status of the response that executeForArgs has printed; 0 if there was none.
@@ -34,7 +35,7 @@ var lastStatus int
 
 // newApp makes the command line with the flags for TLCP. In mode gm --client-cert and --client-key name the signing pair.
 func newApp() *kingpin.Application {
-	tlsFlags.mode, tlsFlags.encCert, tlsFlags.encKey = modeTLS, "", ""
+	tlsFlags.mode, tlsFlags.encCert, tlsFlags.encKey, tlsFlags.keyPassword = modeTLS, "", "", ""
 	app := kingpin.New("osnadmin", "Orderer Service Node (OSN) administration").Version(metadata.VersionInfo("osnadmin"))
 	app.Flag("tls-mode", "Protocol for the OSN's admin endpoint: tls, or gm for TLCP (GB/T 38636) with SM2 certificates").
 		Default(modeTLS).EnumVar(&tlsFlags.mode, modeTLS, modeGM)
@@ -47,6 +48,8 @@ func newApp() *kingpin.Application {
 		StringVar(&tlsFlags.encCert)
 	app.Flag("client-enc-key", "Path to file containing the PEM-encoded private key of --client-enc-cert").
 		StringVar(&tlsFlags.encKey)
+	app.Flag("client-key-password-file", "Path to file whose first line opens the keys of the TLCP pair, if they are encrypted").
+		StringVar(&tlsFlags.keyPassword)
 	app.Validate(func(app *kingpin.Application) error {
 		given := func(flag string) bool { return app.GetFlag(flag).Model().Value.String() != "" }
 		tlsFlags.plain = !given("ca-file")
@@ -61,8 +64,8 @@ func checkTLSFlags(clientPair bool) error {
 		return errors.New("--client-cert and --client-key need --ca-file: without it the command speaks plain HTTP")
 	}
 	if tlsFlags.mode != modeGM {
-		if tlsFlags.encCert != "" || tlsFlags.encKey != "" {
-			return errors.New("--client-enc-cert and --client-enc-key need --tls-mode gm")
+		if tlsFlags.encCert != "" || tlsFlags.encKey != "" || tlsFlags.keyPassword != "" {
+			return errors.New("--client-enc-cert, --client-enc-key and --client-key-password-file need --tls-mode gm")
 		}
 		return nil
 	}
@@ -83,6 +86,7 @@ func loadClient(roots []byte, certFile, keyFile string) (tls.Certificate, error)
 	if options.ClientMode == comm.ClientGM {
 		material, err := comm.Files{
 			SignCert: certFile, SignKey: keyFile, EncCert: tlsFlags.encCert, EncKey: tlsFlags.encKey,
+			GMKeyPassword: tlsFlags.keyPassword,
 		}.Load()
 		if err != nil {
 			return tls.Certificate{}, err

@@ -85,6 +85,15 @@ func TestTLCPClient(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, exit, output)
 
+	// Encrypted keys open with the password, and with nothing else.
+	locked := ca.NewPair(t).Write(t, dir, "locked")
+	password := locked.Encrypt(t, dir)
+	output, exit, err = executeChecked(args(locked, "channel", "list"))
+	require.True(t, err != nil || exit != 0, output)
+	output, exit, err = executeChecked(args(locked, "--client-key-password-file", password, "channel", "list"))
+	require.NoError(t, err)
+	require.Zero(t, exit, output)
+
 	// A server of another CA is not spoken to.
 	otherCA := gmtlstest.WriteFile(t, dir, "other-ca.pem", gmtlstest.NewCA(t).CertPEM)
 	wrong := args(client, "channel", "list")
@@ -157,6 +166,7 @@ func TestTLCPFlagsThatCannotWork(t *testing.T) {
 		"spelt as by discover": {[]string{"--tlsMode=gm"}, "--tlsMode: this command spells it --tls-mode"},
 		"pair in plain":        {[]string{"--client-cert", stdCert, "--client-key", stdKey}, "need --ca-file: without it the command speaks plain HTTP"},
 		"unknown mode":         {[]string{"--tls-mode", "ssl"}, "enum value must be one of"},
+		"password without gm":  {[]string{"--ca-file", "x", "--client-key-password-file", "y"}, "--client-key-password-file need --tls-mode gm"},
 		"no CA":                {[]string{"--tls-mode", "gm", "--client-enc-cert", "x", "--client-enc-key", "y"}, "needs --ca-file"},
 		"no encryption pair":   {[]string{"--tls-mode", "gm", "--ca-file", caFile}, "needs --client-enc-cert"},
 		"pair without mode":    {[]string{"--client-enc-cert", "x"}, "need --tls-mode gm"},

@@ -18,6 +18,8 @@ type Config struct {
 	TLSMode     string `yaml:",omitempty"` // tls (also when empty) or gm
 	EncCertPath string `yaml:",omitempty"`
 	EncKeyPath  string `yaml:",omitempty"`
+	// KeyPasswordPath names a file whose first line opens the keys of the pair, if they are encrypted.
+	KeyPasswordPath string `yaml:",omitempty"`
 }
 
 // ToSecureOptions returns upstream's options for TLS, and for TLCP the pair that is configured or, when none is, one made for
@@ -35,6 +37,9 @@ func (conf Config) ToSecureOptions(newSelfSignedTLSCert genTLSCertFunc) (comm.Se
 	if mode != comm.ClientGM {
 		if conf.EncCertPath != "" || conf.EncKeyPath != "" {
 			return comm.SecureOptions{}, errors.New("an encryption certificate is given, but the TLS mode is not gm")
+		}
+		if conf.KeyPasswordPath != "" {
+			return comm.SecureOptions{}, errors.New("a password for TLCP keys is given (--tlsKeyPassword), but the TLS mode is not gm")
 		}
 		options, err := conf.upstreamToSecureOptions(newSelfSignedTLSCert)
 		options.ClientMode = mode
@@ -68,7 +73,7 @@ func (conf Config) tlcpMaterial() (comm.Material, error) {
 	}
 	return comm.Files{
 		SignCert: conf.CertPath, SignKey: conf.KeyPath,
-		EncCert: conf.EncCertPath, EncKey: conf.EncKeyPath,
+		EncCert: conf.EncCertPath, EncKey: conf.EncKeyPath, GMKeyPassword: conf.KeyPasswordPath,
 	}.Load()
 }
 

@@ -43,10 +43,13 @@ func TestTLCPClient(t *testing.T) {
 	ca := gmtlstest.NewCA(t)
 	root := gmtlstest.WriteFile(t, dir, "ca.crt", ca.CertPEM)
 	pair := ca.NewPair(t, "localhost").Write(t, dir, "client")
+	locked := ca.NewPair(t, "localhost").Write(t, dir, "locked")
+	password := locked.Encrypt(t, dir)
 	address, seen := startTLCPServer(t, ca)
 
 	for name, conf := range map[string]Config{
 		"given pair":       {CertPath: pair.SignCert, KeyPath: pair.SignKey, EncCertPath: pair.EncCert, EncKeyPath: pair.EncKey},
+		"encrypted pair":   {CertPath: locked.SignCert, KeyPath: locked.SignKey, EncCertPath: locked.EncCert, EncKeyPath: locked.EncKey, KeyPasswordPath: password},
 		"self-signed pair": {},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,6 +81,7 @@ func TestTLCPConfigErrors(t *testing.T) {
 		want string
 	}{
 		"unknown mode":           {Config{TLSMode: "TLCP"}, "TLS mode"},
+		"password without gm":    {Config{PeerCACertPath: "ca", KeyPasswordPath: "p"}, "not gm"},
 		"gm without root":        {Config{TLSMode: "gm"}, "--peerTLSCA"},
 		"pair without gm":        {Config{PeerCACertPath: "ca", EncCertPath: "enc"}, "not gm"},
 		"signing half alone":     {Config{TLSMode: "gm", PeerCACertPath: filepath.Join("testdata", "server", "ca.pem"), CertPath: "a", KeyPath: "b"}, ""},

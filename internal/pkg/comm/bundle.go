@@ -224,7 +224,7 @@ func (f Files) readKey(path string, password []byte) (ownKey, error) {
 	var key ownKey
 	if key.key, key.text, err = stored.OpenPEM(password); errors.Is(err, gmx509.ErrNoPassword) {
 		err = fmt.Errorf("%w: name the file that holds it in peer.tls.gm.keyPassword.file or GMKeyPasswordFile "+
-			"(docs/deployment.md), or decrypt the key", err)
+			"(of osnadmin: --client-key-password-file, of discover: --tlsKeyPassword; docs/deployment.md), or decrypt the key", err)
 	}
 	if err == nil && key.family() != material.SM2 {
 		err = fmt.Errorf("%s: the key is no SM2 key, which TLCP needs", path)
