@@ -6,6 +6,7 @@ import (
 	"time"
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/mspfolder"
 	"github.com/pkg/errors"
 )
 
@@ -15,6 +16,16 @@ import (
 func (msp *bccspmsp) getUniqueValidationChain(cert *x509.Certificate, opts x509.VerifyOptions) ([]*x509.Certificate, error) {
 	chain, err := msp.upstreamGetUniqueValidationChain(cert, opts)
 	return chain, explainChain(err, cert)
+}
+
+// verifyLegacyNameConstraints refuses host names without alternative names below CAs with name constraints, leaf first.
+//
+//fork:wrap gm: the rule stands once, where the tools too have it
+func verifyLegacyNameConstraints(chain []*x509.Certificate) error {
+	if mspfolder.CheckNameConstraints(chain) != nil {
+		return x509.CertificateInvalidError{Cert: chain[0], Reason: x509.NameConstraintsWithoutSANs}
+	}
+	return nil
 }
 
 // explainChain adds the reason to an error of verification. An MSP looks at a chain at the time from which the certificate is

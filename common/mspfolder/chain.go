@@ -21,7 +21,8 @@ var (
 )
 
 // CheckNameConstraints refuses what an MSP refuses beyond the verification of a chain, leaf first: a certificate without alternative
-// names, whose common name is a host name, below a CA with name constraints.
+// names, whose common name is a host name, below a CA with name constraints. Peers must agree on it: it is upstream's rule, which the
+// tests of package msp compare it with.
 func CheckNameConstraints(chain []*x509.Certificate) error {
 	if len(chain) < 2 || has(chain[0], oidSubjectAltName) || !hostName.MatchString(chain[0].Subject.CommonName) {
 		return nil

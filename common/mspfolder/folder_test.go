@@ -92,7 +92,6 @@ func TestLists(t *testing.T) {
 	require.ErrorContains(t, check("revocation/rev.crl", []*x509.Certificate{&forged}), "does not verify")
 }
 
-// The rule is upstream's, which no package below the MSP can call: the MSP's own tests hold it to the same case.
 func TestNameConstraints(t *testing.T) {
 	const dir = "../crypto/material/testdata/cases/name-constraints/"
 	ca, err := material.ReadCertificates(dir + "ca.crt")
