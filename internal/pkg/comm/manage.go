@@ -64,7 +64,7 @@ type SourceStatus struct {
 	Dialed               []ConnectionCount   `json:"dialed,omitempty"`
 	// Revocation is nil where the role does not check it.
 	Revocation *RevocationStatus `json:"revocation,omitempty"`
-	Last                 *Outcome            `json:"lastChange,omitempty"`
+	Last       *Outcome          `json:"lastChange,omitempty"`
 }
 
 // unnamedRole is the role in the status under which dialers without a source
