@@ -44,6 +44,8 @@ type Conn struct {
 	out    outHalf
 	closed atomic.Bool
 
+	exports exportSecrets // of TLCP, set by the handshake, protected by handshakeMu
+
 	// TLS 1.3 alone.
 	exporter     []byte       // secret for exported keying material
 	tickets      *ticketTaker // a client's; nil: it takes no tickets

@@ -253,7 +253,10 @@ func decodeError(typ uint8) error {
 	return failf(AlertDecodeError, "%s is malformed", handshakeTypeName(typ))
 }
 
-func (h *handshake) logKeys() error {
+// keepKeys keeps what the exporter needs of the secrets of TLCP, once they are
+// there, and writes the key log.
+func (h *handshake) keepKeys() error {
+	h.c.exports = exportSecrets{h.keys.master, h.clientRandom, h.serverRandom}
 	w := h.c.config.KeyLogWriter
 	if w == nil {
 		return nil

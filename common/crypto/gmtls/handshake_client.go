@@ -223,7 +223,7 @@ func (hs *clientHandshakeState) resume() error {
 	if err := c.consultCallbacks(); err != nil {
 		return err
 	}
-	if err := hs.logKeys(); err != nil {
+	if err := hs.keepKeys(); err != nil {
 		return err
 	}
 	clientCipher, serverCipher, err := hs.keys.protection(hs.suite, hs.clientRandom[:], hs.serverRandom[:])
@@ -252,7 +252,7 @@ func (hs *clientHandshakeState) full() error {
 
 // finishFull ends a full handshake once there is a master secret.
 func (hs *clientHandshakeState) finishFull() error {
-	if err := hs.logKeys(); err != nil {
+	if err := hs.keepKeys(); err != nil {
 		return err
 	}
 	clientCipher, serverCipher, err := hs.keys.protection(hs.suite, hs.clientRandom[:], hs.serverRandom[:])

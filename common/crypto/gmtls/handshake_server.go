@@ -188,7 +188,7 @@ func (hs *serverHandshakeState) resume() error {
 	if err := c.consultCallbacks(); err != nil {
 		return err
 	}
-	if err := hs.logKeys(); err != nil {
+	if err := hs.keepKeys(); err != nil {
 		return err
 	}
 	clientCipher, serverCipher, err := hs.keys.protection(hs.suite, hs.clientRandom[:], hs.serverRandom[:])
@@ -218,7 +218,7 @@ func (hs *serverHandshakeState) full() error {
 	if err := hs.readClientFlight(); err != nil {
 		return err
 	}
-	if err := hs.logKeys(); err != nil {
+	if err := hs.keepKeys(); err != nil {
 		return err
 	}
 	clientCipher, serverCipher, err := hs.keys.protection(hs.suite, hs.clientRandom[:], hs.serverRandom[:])
