@@ -30,17 +30,18 @@ type tracked struct {
 	group     *connGroup
 	protocol  protocol
 	suite     string
-	localHash []byte       // SHA-256 of the certificate this end presented, nil if none
-	addresses string       // key in localHashes
-	permitted func() bool  // whether the present mode still has the protocol; takes no lock
-	refused   func() error // what the present revocation lists say; nil: not checked; takes no lock
-	finish    func()       // asks the connection to end once its streams have
+	localHash []byte                                                         // SHA-256 of the certificate this end presented, nil if none
+	addresses string                                                         // key in localHashes
+	permitted func() bool                                                    // whether the present mode still has the protocol; takes no lock
+	refused   func() error                                                   // what the present revocation lists say; nil: not checked; takes no lock
+	export    func(label string, context []byte, length int) ([]byte, error) // nil: the standard state has it
+	finish    func()                                                         // asks the connection to end once its streams have
 	close     func() error
 	gone      sync.Once
 }
 
-// localHashes finds the hash of the certificate that this end presented by the
-// local and remote addresses of a live connection.
+// localHashes finds the hash of the certificate that this end presented, and
+// the exporter, by the local and remote addresses of a live connection.
 var localHashes sync.Map // string to *tracked
 
 func addressKey(local, remote net.Addr) string {

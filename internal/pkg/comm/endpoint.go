@@ -294,7 +294,7 @@ func (s *session) authInfo() credentials.AuthInfo {
 }
 
 func (s *session) tracked(localHash []byte, permitted func() bool) *tracked {
-	return &tracked{
+	t := &tracked{
 		protocol:  s.protocol,
 		suite:     s.suite,
 		localHash: localHash,
@@ -302,6 +302,10 @@ func (s *session) tracked(localHash []byte, permitted func() bool) *tracked {
 		permitted: permitted,
 		refused:   s.refused,
 	}
+	if conn, ok := s.conn.(*gmtls.Conn); ok {
+		t.export = conn.ExportKeyingMaterial
+	}
+	return t
 }
 
 // track registers a connection of the listener. finish and close of the entry

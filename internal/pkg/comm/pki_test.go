@@ -169,13 +169,14 @@ type echoService struct {
 type seen struct {
 	info  credentials.TLSInfo
 	local []byte // LocalCertificateHash
+	ctx   context.Context
 }
 
 func (s *echoService) observe(ctx context.Context) {
 	s.calls.Add(1)
 	p, _ := peer.FromContext(ctx)
 	info, _ := p.AuthInfo.(credentials.TLSInfo)
-	s.last.Store(&seen{info: info, local: LocalCertificateHash(ctx)})
+	s.last.Store(&seen{info: info, local: LocalCertificateHash(ctx), ctx: ctx})
 }
 
 func (s *echoService) EmptyCall(ctx context.Context, in *testpb.Empty) (*testpb.Empty, error) {
