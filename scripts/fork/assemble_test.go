@@ -59,14 +59,14 @@ func (toy *toy) tree() string { return toy.up.treePath(toy.root) }
 // accept assembles the toy and records the lock.
 func (toy *toy) accept() {
 	toy.t.Helper()
-	if err := runAssemble(io.Discard, toy.root, toy.up, true); err != nil {
+	if err := runAccept(io.Discard, toy.root, toy.up); err != nil {
 		toy.t.Fatal(err)
 	}
 }
 
 // assemble assembles the toy against its lock and returns the error's text, or "".
 func (toy *toy) assemble() string {
-	if err := runAssemble(io.Discard, toy.root, toy.up, false); err != nil {
+	if err := runAssemble(io.Discard, toy.root, toy.up); err != nil {
 		return err.Error()
 	}
 	return ""

@@ -76,12 +76,13 @@ func run(root, which, checkout, tree, perf string, args []string) error {
 	}
 	switch command {
 	case "assemble":
-		return runAssemble(os.Stdout, root, up, false)
+		return runAssemble(os.Stdout, root, up)
 	case "accept":
-		if err := runAssemble(os.Stdout, root, up, true); err != nil || which != "" {
-			return err
+		upstreams := []*upstream{up}
+		if which == "" {
+			upstreams = append(upstreams, openOthers(os.Stdout, root)...)
 		}
-		return acceptOthers(os.Stdout, root)
+		return runAccept(os.Stdout, root, upstreams...)
 	case "check":
 		return runCheck(root, up)
 	case "drift":
@@ -111,36 +112,43 @@ func run(root, which, checkout, tree, perf string, args []string) error {
 // defaultTree is where the assembled tree of the default stands. Other upstreams and PERF=off have trees of their own beside it.
 const defaultTree = "build/fabric"
 
-// acceptOthers records the locks of the other upstreams too, as far as they can be had: a change of ours concerns all of them.
-// What is wrong with one of them is said, and found by its own 'make fork'.
-func acceptOthers(out io.Writer, root string) error {
-	toolDir := filepath.Join(root, "scripts", "fork")
-	for _, name := range knownUpstreams(toolDir) {
-		up, err := openUpstream(toolDir, name, "")
-		var a *assembly
-		if err == nil {
-			a, err = assemble(root, up)
-		}
-		if err == nil {
-			err = a.recordLock()
+// runAccept records the locks of the upstreams and writes the tree of the first. It changes no lock unless all of them assemble: a
+// change of ours concerns all.
+func runAccept(out io.Writer, root string, upstreams ...*upstream) error {
+	all := make([]*assembly, len(upstreams))
+	locks := make([]lock, len(upstreams))
+	for i, up := range upstreams {
+		var err error
+		if all[i], err = assemble(root, up); err == nil {
+			locks[i], err = all[i].touched.current()
 		}
 		if err != nil {
-			fmt.Fprintf(out, "fork: the lock of upstream %s stays as it was: %v\n", name, err)
+			return fmt.Errorf("no lock was changed, as upstream %s does not assemble:\n%w", up.name, err)
 		}
 	}
-	return nil
+	for i, up := range upstreams {
+		if err := locks[i].write(up.lockPath(root)); err != nil {
+			return fmt.Errorf("writing the lock: %w", err)
+		}
+	}
+	return all[0].finish(out)
 }
 
-// recordLock writes the lock that describes what the delta depends on.
-func (a *assembly) recordLock() error {
-	now, err := a.touched.current()
-	if err != nil {
-		return err
+// openOthers finds the upstreams beside the default. What cannot be fetched here is left out, and said: its own 'make fork' finds what
+// its lock lacks.
+func openOthers(out io.Writer, root string) []*upstream {
+	toolDir := filepath.Join(root, "scripts", "fork")
+	var all []*upstream
+	for _, name := range knownUpstreams(toolDir) {
+		up, err := openUpstream(toolDir, name, "")
+		if err != nil {
+			fmt.Fprintf(out, "fork: the lock of upstream %s stays as it was; with a checkout, 'make fork-accept UPSTREAM=%s CHECKOUT=folder' "+
+				"records it: %v\n", name, name, err)
+			continue
+		}
+		all = append(all, up)
 	}
-	if err := now.write(a.up.lockPath(a.root)); err != nil {
-		return fmt.Errorf("writing the lock: %w", err)
-	}
-	return nil
+	return all
 }
 
 // treePath is the folder of the assembled tree.
@@ -148,34 +156,34 @@ func (u *upstream) treePath(root string) string {
 	return filepath.Join(root, filepath.FromSlash(u.tree))
 }
 
-// runAssemble assembles and, once nothing is wrong, writes the tree. With accept it records the lock first.
-func runAssemble(out io.Writer, root string, up *upstream, accept bool) error {
+// runAssemble assembles and, if nothing is wrong, writes the tree.
+func runAssemble(out io.Writer, root string, up *upstream) error {
 	a, err := assemble(root, up)
 	if err != nil {
 		return err
 	}
-	if accept {
-		if err := a.recordLock(); err != nil {
-			return err
-		}
-	}
-	l, err := readLock(up.lockPath(root))
+	return a.finish(out)
+}
+
+// finish compares the assembly with its lock and, if nothing is wrong, writes the tree.
+func (a *assembly) finish(out io.Writer) error {
+	l, err := readLock(a.up.lockPath(a.root))
 	if err != nil {
 		return err
 	}
 	var report problems
-	if err := a.touched.check(l, up.name, &report); err != nil {
+	if err := a.touched.check(l, a.up.name, &report); err != nil {
 		return err
 	}
 	if err := report.err(); err != nil {
 		return err
 	}
-	c, err := a.sync(up.treePath(root))
+	c, err := a.sync(a.up.treePath(a.root))
 	if err != nil {
 		return err
 	}
 	if !c.empty() {
-		fmt.Fprintf(out, "fork: %d files written, %d removed in %s (upstream %s)\n", len(c.write), len(c.stale), up.tree, up.name)
+		fmt.Fprintf(out, "fork: %d files written, %d removed in %s (upstream %s)\n", len(c.write), len(c.stale), a.up.tree, a.up.name)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,6 +96,44 @@ func TestEntriesByUpstream(t *testing.T) {
 		if got := strings.Contains(toy.read("hashes/hashes.go"), "crypto/sha1"); got != made {
 			t.Errorf("upstreams: [%s]: made is %v", glob, got)
 		}
+	}
+}
+
+// TestAcceptIsAllOrNothing checks that no lock is changed while one of the upstreams does not assemble, and that all are once they do.
+func TestAcceptIsAllOrNothing(t *testing.T) {
+	const ours = "hashes/ours.go"
+	toy := newToy(t, map[string]string{ours: spdx + "package hashes\n\n//fork:wrap gm: r\nfunc Gone() string { return \"\" }\n"})
+	named := func(name string) *upstream {
+		spec := *toy.up.spec
+		spec.dir = filepath.Join(toy.root, "scripts", "fork", "upstreams", name)
+		spec.Omit = []string{ours}
+		for file, text := range map[string]string{"lock.txt": "# before\n", "go.mod": "module github.com/hyperledger/fabric\n\ngo 1.26\n", "go.sum": ""} {
+			writeFile(t, spec.dir, file, text)
+		}
+		return &upstream{dir: toy.up.dir, name: name, spec: &spec, tree: "build/fabric-" + name}
+	}
+	good, other := named("good"), named("other")
+	other.spec.Omit = nil
+	upstreams := []*upstream{good, other}
+	before := func(up *upstream) bool {
+		data, err := os.ReadFile(up.lockPath(toy.root))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data) == "# before\n"
+	}
+	if err := runAccept(io.Discard, toy.root, upstreams...); err == nil || !strings.Contains(err.Error(), "no lock was changed, as upstream other does not assemble") {
+		t.Error(err)
+	}
+	if !before(good) || !before(other) {
+		t.Error("a lock was changed")
+	}
+	other.spec.Omit = good.spec.Omit
+	if err := runAccept(io.Discard, toy.root, upstreams...); err != nil {
+		t.Error(err)
+	}
+	if before(good) || before(other) {
+		t.Error("a lock was not changed")
 	}
 }
 
