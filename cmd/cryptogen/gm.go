@@ -41,8 +41,13 @@ type OrgSpec struct {
 	TLCP *bool `yaml:"TLCP"`
 }
 
-// newCAFunc is the form that ca.NewCA and ca.NewGMCA share.
-type newCAFunc = func(baseDir, org, name, country, province, locality, orgUnit, streetAddress, postalCode string) (*ca.CA, error)
+// newCAFunc makes a CA in baseDir. about holds organisation, name, country, province, locality, unit, street and postal code, as
+// ca.NewCA takes them, and what an upstream has behind them.
+type newCAFunc = func(baseDir string, about ...string) (*ca.CA, error)
+
+func newGMCA(baseDir string, about ...string) (*ca.CA, error) {
+	return ca.NewGMCA(baseDir, about[0], about[1], about[2], about[3], about[4], about[5], about[6], about[7])
+}
 
 // renderOrgSpec fills in what the configuration leaves open.
 //
@@ -68,9 +73,9 @@ func (o OrgSpec) wantsGM() bool {
 // newSignCA returns the constructor for the CA of a new organisation's identities.
 func (o OrgSpec) newSignCA() newCAFunc {
 	if o.wantsGM() {
-		return ca.NewGMCA
+		return newGMCA
 	}
-	return ca.NewCA
+	return newCA
 }
 
 // newTLSCA returns the constructor for a new organisation's TLS CA, which makes
@@ -81,14 +86,15 @@ func (o OrgSpec) newTLSCA() newCAFunc {
 		wantTLCP = *o.TLCP
 	}
 	if !wantTLCP {
-		return ca.NewCA
+		return newCA
 	}
-	return func(baseDir, org, name, country, province, locality, orgUnit, streetAddress, postalCode string) (*ca.CA, error) {
-		tlsCA, err := ca.NewCA(baseDir, org, name, country, province, locality, orgUnit, streetAddress, postalCode)
+	return func(baseDir string, about ...string) (*ca.CA, error) {
+		tlsCA, err := newCA(baseDir, about...)
 		if err != nil {
 			return nil, err
 		}
-		tlsCA.GMTLS, err = ca.NewGMCA(gmTLSCADir(baseDir), org, "gm"+name, country, province, locality, orgUnit, streetAddress, postalCode)
+		about[1] = "gm" + about[1]
+		tlsCA.GMTLS, err = newGMCA(gmTLSCADir(baseDir), about...)
 		return tlsCA, err
 	}
 }
@@ -175,7 +181,7 @@ func loadCA(dir string, spec OrgSpec, name string) (*ca.CA, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	cert, err := ca.LoadCertificateECDSA(dir)
+	cert, err := loadCertificate(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func TestDeliverClientFollowsTheClientSource(t *testing.T) {
 	config := deliverservice.GlobalConfig()
 	require.Same(t, source, config.SecOpts.Source)
 	require.Equal(t, material.Certificate, config.SecOpts.Certificate)
-	adapter := deliverservice.DialerAdapter{ClientConfig: comm.ClientConfig{SecOpts: config.SecOpts}}
+	adapter := dialerAdapter{ClientConfig: comm.ClientConfig{SecOpts: config.SecOpts}}
 	seen := map[string]bool{}
 	for _, mode := range []comm.ClientMode{comm.ClientTLS, comm.ClientGM} {
 		require.NoError(t, comm.SetMode(tlsconfig.RolePeerClient, "", mode))
@@ -62,5 +62,5 @@ func TestDeliverClientFollowsTheClientSource(t *testing.T) {
 	require.Len(t, seen, 4)
 
 	viper.Set("peer.tls.clientAuthRequired", false)
-	require.Nil(t, deliverservice.DialerAdapter{ClientConfig: comm.ClientConfig{SecOpts: deliverservice.GlobalConfig().SecOpts}}.BindingHash(), "nothing is presented")
+	require.Nil(t, dialerAdapter{ClientConfig: comm.ClientConfig{SecOpts: deliverservice.GlobalConfig().SecOpts}}.BindingHash(), "nothing is presented")
 }

@@ -4,6 +4,7 @@ package ca
 
 import (
 	"crypto/ecdsa"
+	"crypto/sha256"
 	"fmt"
 	"net"
 	"os"
@@ -41,15 +42,20 @@ func NewGMCA(baseDir, org, name, country, province, locality, orgUnit, streetAdd
 		return nil, err
 	}
 
+	point, err := x509.SM2Point(&key.PublicKey)
+	if err != nil {
+		return nil, err
+	}
 	template := x509Template()
 	template.IsCA = true
 	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	template.Subject = subjectTemplateAdditional(country, province, locality, orgUnit, streetAddress, postalCode)
 	template.Subject.Organization = []string{org}
 	template.Subject.CommonName = name
-	template.SubjectKeyId = computeSKI(&key.PrivateKey)
+	id := sha256.Sum256(point)
+	template.SubjectKeyId = id[:]
 
-	cert, err := genCertificateECDSA(baseDir, name, &template, &template, &key.PublicKey, key)
+	cert, err := issue(baseDir, name, &template, &template, &key.PublicKey, key)
 	if err != nil {
 		return nil, fmt.Errorf("issuing the certificate of SM2 CA %s: %w", name, err)
 	}
@@ -83,7 +89,7 @@ func (ca *CA) IssueTLCP(baseDir, file, commonName string, sans []string, pub *ec
 			template.DNSNames = append(template.DNSNames, san)
 		}
 	}
-	cert, err := genCertificateECDSA(baseDir, file, &template, ca.SignCert, pub, ca.Signer)
+	cert, err := issue(baseDir, file, &template, ca.SignCert, pub, ca.Signer)
 	if err != nil {
 		return nil, fmt.Errorf("issuing TLCP certificate %s for %s: %w", file, commonName, err)
 	}

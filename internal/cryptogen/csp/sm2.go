@@ -47,7 +47,7 @@ func GenerateSM2PrivateKey(file string) (*sm2.PrivateKey, error) {
 	return key, nil
 }
 
-// LoadSigner reads the one private key, SM2 or ECDSA, of a CA folder: the PEM
+// LoadSigner reads the one private key of a CA folder: the PEM
 // file whose name ends in "_sk". ECDSA keys come back as
 // an ECDSASigner, which gives low-S signatures. If there is no key, the error
 // is fs.ErrNotExist.
@@ -86,7 +86,9 @@ func readSigner(name string) (crypto.Signer, error) {
 		return key, nil
 	case *ecdsa.PrivateKey:
 		return &ECDSASigner{PrivateKey: key}, nil
-	default:
-		return nil, fmt.Errorf("%s: %T is neither an SM2 nor an ECDSA private key", name, key)
 	}
+	if signer := otherSigner(key); signer != nil {
+		return signer, nil
+	}
+	return nil, fmt.Errorf("%s: %T is no private key that a CA of cryptogen has", name, key)
 }

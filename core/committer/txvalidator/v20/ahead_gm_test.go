@@ -14,8 +14,6 @@ import (
 	pb "github.com/hyperledger/fabric-protos-go/peer"
 	"github.com/hyperledger/fabric/bccsp/gm"
 	"github.com/hyperledger/fabric/bccsp/sw"
-	"github.com/hyperledger/fabric/internal/cryptogen/ca"
-	cryptogen "github.com/hyperledger/fabric/internal/cryptogen/msp"
 	"github.com/hyperledger/fabric/msp"
 	"github.com/hyperledger/fabric/msp/cache"
 	"github.com/hyperledger/fabric/protoutil"
@@ -26,11 +24,7 @@ import (
 func sm2Member(t *testing.T) (msp.MSP, msp.SigningIdentity) {
 	t.Helper()
 	dir := t.TempDir()
-	signCA, err := ca.NewGMCA(filepath.Join(dir, "ca"), "org", "ca", "CN", "", "", "", "", "")
-	require.NoError(t, err)
-	tlsCA, err := ca.NewCA(filepath.Join(dir, "tlsca"), "org", "tlsca", "CN", "", "", "", "", "")
-	require.NoError(t, err)
-	require.NoError(t, cryptogen.GenerateLocalMSP(filepath.Join(dir, "peer"), "peer", nil, signCA, tlsCA, cryptogen.PEER, false))
+	writeMember(t, dir)
 	folder := filepath.Join(dir, "peer", "msp")
 	conf, err := msp.GetLocalMspConfig(folder, nil, "OrgMSP")
 	require.NoError(t, err)
