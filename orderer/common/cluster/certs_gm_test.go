@@ -8,15 +8,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hyperledger/fabric-protos-go/common"
 	"github.com/hyperledger/fabric-protos-go/orderer"
-	"github.com/hyperledger/fabric/bccsp/sw"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/util"
@@ -87,7 +84,7 @@ func submit(from, to *clusterNode) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	stream, err := remote.Client.Step(ctx)
+	stream, err := openStep(ctx, remote)
 	if err != nil {
 		return err
 	}
@@ -226,46 +223,6 @@ func startBindingServer(t *testing.T, gmCA *gmtlstest.CA) (address string) {
 	return srv.Address()
 }
 
-// Onboarding rebuilds the TLS options of its puller from the bytes of certificate and key; mode and material are found again.
-func TestPullerFromCertificateBytes(t *testing.T) {
-	gmCA := gmtlstest.NewCA(t)
-	address := startBindingServer(t, gmCA)
-	pair, err := ca.NewClientCertKeyPair()
-	require.NoError(t, err)
-	var material comm_utils.Material
-	material.Certificate, material.Key = gmCA.NewPair(t).Bundle(pair.Cert, pair.Key)
-	raw, err := os.ReadFile(filepath.Join("testdata", "mychannel.block"))
-	require.NoError(t, err)
-	block, err := protoutil.UnmarshalBlock(raw)
-	require.NoError(t, err)
-	provider, err := sw.NewDefaultSecurityLevelWithKeystore(sw.NewDummyKeyStore())
-	require.NoError(t, err)
-
-	for _, mode := range []comm_utils.ClientMode{comm_utils.ClientTLS, comm_utils.ClientGM} {
-		_, err := comm_utils.NewSource(comm_utils.SourceConfig{
-			Role:       "test.cluster.onboarding",
-			Load:       func() (comm_utils.Material, error) { return material, nil },
-			ClientMode: mode,
-		})
-		require.NoError(t, err)
-		puller, err := cluster.BlockPullerFromConfigBlock(cluster.PullerConfig{
-			TLSCert: material.Certificate, TLSKey: material.Key, Timeout: timeout,
-			Signer: &mocks.SignerSerializer{}, Channel: "mychannel", MaxTotalBufferBytes: 1024,
-		}, block, &mocks.VerifierRetriever{}, provider)
-		require.NoError(t, err)
-		// The certificate authority of the other family is missing: only the protocol of the mode can work.
-		roots := [][]byte{ca.CertBytes()}
-		if mode == comm_utils.ClientGM {
-			roots = [][]byte{gmCA.CertPEM}
-		}
-		puller.UpdateEndpoints([]cluster.EndpointCriteria{{Endpoint: address, TLSRootCAs: roots}})
-		heights, err := puller.HeightsByEndpoints()
-		require.NoError(t, err)
-		require.Equal(t, map[string]uint64{address: 8}, heights, mode)
-		puller.Close()
-	}
-}
-
 // A puller names the certificate that its connection presents, not the one that it was created with: by protocol, and after a
 // live switch.
 func TestSeekRequestsNameTheCertificateInUse(t *testing.T) {
@@ -302,7 +259,7 @@ func TestSeekRequestsNameTheCertificateInUse(t *testing.T) {
 		StopChannel:         make(chan struct{}),
 	}
 	requireBlock := func(stage string) {
-		heights, err := puller.HeightsByEndpoints()
+		heights, err := heightsOf(puller)
 		require.NoError(t, err, stage)
 		require.Equal(t, map[string]uint64{address: 8}, heights, stage)
 		block := puller.PullBlock(7)

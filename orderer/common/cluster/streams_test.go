@@ -22,7 +22,6 @@ import (
 	"github.com/pkg/errors"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc"
 )
 
 // soon is for what must happen, without a bound of its own on when.
@@ -107,14 +106,6 @@ func TestSendSubmitWithReport(t *testing.T) {
 	require.Eventually(t, func() bool { _, err := remote.NewStream(soon); return err == nil }, soon, time.Millisecond)
 	require.NoError(t, sendSubmit(t, rpc, node2.nodeInfo.ID, "2"))
 	requireArrival("2")
-}
-
-// remoteWith is a remote node whose streams come from the client.
-func remoteWith(client cluster.ClusterClient) *cluster.RemoteContext {
-	return &cluster.RemoteContext{
-		SendBuffSize: 10, Metrics: cluster.NewMetrics(&disabled.Provider{}), Logger: flogging.MustGetLogger("test"),
-		Client: client, ProbeConn: func(*grpc.ClientConn) error { return nil },
-	}
 }
 
 func streamWhoseSend(send func(*orderer.StepRequest) error) *mocks.StepClient {

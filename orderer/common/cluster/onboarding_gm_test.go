@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/hyperledger/fabric/bccsp/sw"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	comm_utils "github.com/hyperledger/fabric/internal/pkg/comm"
+	"github.com/hyperledger/fabric/orderer/common/cluster"
+	"github.com/hyperledger/fabric/orderer/common/cluster/mocks"
+	"github.com/hyperledger/fabric/protoutil"
+	"github.com/stretchr/testify/require"
+)
+
+// Onboarding rebuilds the TLS options of its puller from the bytes of certificate and key; mode and material are found again.
+func TestPullerFromCertificateBytes(t *testing.T) {
+	gmCA := gmtlstest.NewCA(t)
+	address := startBindingServer(t, gmCA)
+	pair, err := ca.NewClientCertKeyPair()
+	require.NoError(t, err)
+	var material comm_utils.Material
+	material.Certificate, material.Key = gmCA.NewPair(t).Bundle(pair.Cert, pair.Key)
+	raw, err := os.ReadFile(filepath.Join("testdata", "mychannel.block"))
+	require.NoError(t, err)
+	block, err := protoutil.UnmarshalBlock(raw)
+	require.NoError(t, err)
+	provider, err := sw.NewDefaultSecurityLevelWithKeystore(sw.NewDummyKeyStore())
+	require.NoError(t, err)
+
+	for _, mode := range []comm_utils.ClientMode{comm_utils.ClientTLS, comm_utils.ClientGM} {
+		_, err := comm_utils.NewSource(comm_utils.SourceConfig{
+			Role:       "test.cluster.onboarding",
+			Load:       func() (comm_utils.Material, error) { return material, nil },
+			ClientMode: mode,
+		})
+		require.NoError(t, err)
+		puller, err := cluster.BlockPullerFromConfigBlock(cluster.PullerConfig{
+			TLSCert: material.Certificate, TLSKey: material.Key, Timeout: timeout,
+			Signer: &mocks.SignerSerializer{}, Channel: "mychannel", MaxTotalBufferBytes: 1024,
+		}, block, &mocks.VerifierRetriever{}, provider)
+		require.NoError(t, err)
+		// The certificate authority of the other family is missing: only the protocol of the mode can work.
+		roots := [][]byte{ca.CertBytes()}
+		if mode == comm_utils.ClientGM {
+			roots = [][]byte{gmCA.CertPEM}
+		}
+		puller.UpdateEndpoints([]cluster.EndpointCriteria{{Endpoint: address, TLSRootCAs: roots}})
+		heights, err := heightsOf(puller)
+		require.NoError(t, err)
+		require.Equal(t, map[string]uint64{address: 8}, heights, mode)
+		puller.Close()
+	}
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package smartbft
+
+import (
+	"encoding/pem"
+	"fmt"
+
+	cb "github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hyperledger/fabric/common/channelconfig"
+	consenters "github.com/hyperledger/fabric/common/consenter"
+	"github.com/hyperledger/fabric/common/crypto"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// decodeIdentity is pem.Decode for a TLS certificate field: the first block, its Bytes extended by the DER of the
+// second certificate when the field holds one.
+func decodeIdentity(field []byte) (*pem.Block, []byte) {
+	blocks := consenters.IdentityCertificates(field)
+	if len(blocks) == 0 {
+		return nil, field
+	}
+	joined := &pem.Block{Type: blocks[0].Type, Headers: blocks[0].Headers}
+	for _, b := range blocks {
+		joined.Bytes = append(joined.Bytes, b.Bytes...)
+	}
+	return joined, nil
+}
+
+// parseConsenterCertificates parses each certificate of what decodeIdentity returned, and returns the first.
+func parseConsenterCertificates(der []byte) (first *gmx509.Certificate, err error) {
+	for _, piece := range crypto.SplitCertificates(der) {
+		cert, err := gmx509.ParseCertificate(piece)
+		if err != nil {
+			return nil, err
+		}
+		if first == nil {
+			first = cert
+		}
+	}
+	if first == nil {
+		return nil, fmt.Errorf("no certificate")
+	}
+	return first, nil
+}
+
+// checkConsentersMatchPolicy also judges the certificates of the consenters. With one that cannot be read, or with the encryption
+// certificate of a TLCP pair, orderers could not apply the configuration any more once it is ordered.
+//
+//fork:wrap gm: a configuration that names a consenter by a certificate that cannot serve is refused before it is ordered
+func (cbv *ConfigBlockValidator) checkConsentersMatchPolicy(conf *cb.Config) error {
+	if err := cbv.upstreamCheckConsentersMatchPolicy(conf); err != nil {
+		return err
+	}
+	orderers := &cb.Orderers{}
+	if err := proto.Unmarshal(conf.ChannelGroup.Groups[channelconfig.OrdererGroupKey].Values[channelconfig.OrderersKey].Value, orderers); err != nil {
+		return err
+	}
+	for _, c := range orderers.ConsenterMapping {
+		if err := checkConsenter(c); err != nil {
+			return fmt.Errorf("consenter %d (%s:%d): %w", c.Id, c.Host, c.Port, err)
+		}
+	}
+	return nil
+}
+
+func checkConsenter(c *cb.Consenter) error {
+	if _, err := crypto.SanitizeX509Cert(c.Identity); err != nil {
+		return fmt.Errorf("identity: %w", err)
+	}
+	for _, field := range []struct {
+		name string
+		pem  []byte
+	}{{"client_tls_cert", c.ClientTlsCert}, {"server_tls_cert", c.ServerTlsCert}} {
+		blocks := consenters.IdentityCertificates(field.pem)
+		if len(blocks) == 0 {
+			return fmt.Errorf("%s: it holds no certificate in PEM", field.name)
+		}
+		if err := consenters.Check(blocks[0]); err != nil {
+			return fmt.Errorf("%s: %w", field.name, err)
+		}
+	}
+	return nil
+}
