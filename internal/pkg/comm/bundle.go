@@ -457,7 +457,7 @@ func leafHash(chain [][]byte) []byte {
 }
 
 func (p keyPairs) hash(proto protocol) []byte {
-	if proto == protocolTLCP {
+	if proto != protocolTLS {
 		if p.gm == nil {
 			return nil
 		}

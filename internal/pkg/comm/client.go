@@ -16,12 +16,12 @@ import (
 )
 
 // clientState is everything that a client's handshake needs. It is not changed
-// once made. Of std and gm the one of the mode is set.
+// once made. Of std and gm the one of the protocol is set.
 type clientState struct {
-	mode ClientMode
-	std  *tls.Config
-	gm   *gmtls.Config
-	hash []byte // SHA-256 of the certificate to present; nil if none
+	protocol protocol
+	std      *tls.Config
+	gm       *gmtls.Config
+	hash     []byte // SHA-256 of the certificate to present; nil if none
 }
 
 // dialer is the security of outgoing connections.
@@ -29,9 +29,9 @@ type dialer interface {
 	// current returns the state for the next handshake.
 	current() (*clientState, error)
 	// bind returns the group for a connection, and a function that tells the
-	// present mode at any later time. The function takes no lock, because it
+	// present protocol at any later time. The function takes no lock, because it
 	// is called while a source is being switched.
-	bind() (*connGroup, func() ClientMode)
+	bind() (*connGroup, func() protocol)
 }
 
 // unnamed holds the connections of dialers without a source.
@@ -45,11 +45,11 @@ func (d staticDialer) current() (*clientState, error) {
 	if !slices.Contains(config.NextProtos, alpnProtocols[0]) {
 		config.NextProtos = append(slices.Clone(config.NextProtos), alpnProtocols...)
 	}
-	return &clientState{mode: ClientTLS, std: config}, nil
+	return &clientState{protocol: protocolTLS, std: config}, nil
 }
 
-func (d staticDialer) bind() (*connGroup, func() ClientMode) {
-	return &unnamed, func() ClientMode { return ClientTLS }
+func (d staticDialer) bind() (*connGroup, func() protocol) {
+	return &unnamed, func() protocol { return protocolTLS }
 }
 
 // optionsDialer dials as SecureOptions say, following their source.
@@ -90,11 +90,14 @@ func (d *optionsDialer) current() (*clientState, error) {
 	return state, nil
 }
 
-func (d *optionsDialer) bind() (*connGroup, func() ClientMode) {
+func (d *optionsDialer) bind() (*connGroup, func() protocol) {
 	if d.source == nil {
-		return &unnamed, func() ClientMode { return d.opts.clientMode(nil) }
+		return &unnamed, func() protocol { return clientProtocol(d.opts.clientMode(nil), nil) }
 	}
-	return &d.source.dialed, func() ClientMode { return d.opts.clientMode(d.source.state.Load()) }
+	return &d.source.dialed, func() protocol {
+		of := d.source.state.Load()
+		return clientProtocol(d.opts.clientMode(of), of)
+	}
 }
 
 // clientHandshake runs the client's side of a handshake over raw. serverName
@@ -107,9 +110,9 @@ func clientHandshake(ctx context.Context, d dialer, group *connGroup, serverName
 		tlsLogger.Errorf("No client handshake with %s: %s", raw.RemoteAddr(), err)
 		return nil, nil, err
 	}
-	s := &session{protocol: st.mode.protocol()}
+	s := &session{protocol: st.protocol}
 	policy := revocationPolicy(group.source)
-	if s.protocol == protocolTLCP {
+	if s.protocol != protocolTLS {
 		config := traced(st.gm, raw)
 		config.ServerName = firstName(serverName, config.ServerName, authority)
 		if policy != nil {
@@ -127,7 +130,7 @@ func clientHandshake(ctx context.Context, d dialer, group *connGroup, serverName
 		done()
 	}
 	if err != nil {
-		err = explain(err, role, raw.RemoteAddr().String(), st.mode)
+		err = explain(err, role, raw.RemoteAddr().String(), st.protocol)
 	}
 	observeHandshake(role, "", "client", s, resultOf(err), start)
 	l := tlsLogger.With("remote address", raw.RemoteAddr().String())
@@ -154,23 +157,26 @@ func firstName(override, configured, authority string) string {
 	return authority
 }
 
-// explain turns the error that a server of the other protocol causes into one
-// that names both modes.
-func explain(err error, role, peer string, mode ClientMode) error {
-	if mode == ClientGM {
+// explain turns the error that a server of another protocol causes into one
+// that names both ends.
+func explain(err error, role, peer string, proto protocol) error {
+	if proto != protocolTLS {
 		var header gmtls.RecordHeaderError
-		if errors.As(err, &header) && header.RecordHeader[1] == 3 {
-			return clientModeError(role, peer, mode, err)
+		if errors.As(err, &header) && (header.RecordHeader[1] == 3) == (proto == protocolTLCP) {
+			return clientModeError(role, peer, proto, err)
 		}
+		// crypto/tls answers a client that offers GM suites alone with
+		// handshake_failure: it knows none of them.
 		var alert gmtls.AlertError
-		if errors.As(err, &alert) && alert == gmtls.AlertProtocolVersion && remote(err) {
-			return clientModeError(role, peer, mode, err)
+		if errors.As(err, &alert) && remote(err) &&
+			(alert == gmtls.AlertProtocolVersion || proto == protocolTLS13 && alert == gmtls.AlertHandshakeFailure) {
+			return clientModeError(role, peer, proto, err)
 		}
 		return err
 	}
 	// crypto/tls has no exported type for the alerts of its connections.
 	if remote(err) && strings.Contains(err.Error(), "protocol version not supported") {
-		return clientModeError(role, peer, mode, err)
+		return clientModeError(role, peer, proto, err)
 	}
 	return err
 }

@@ -292,13 +292,14 @@ func (so SecureOptions) clientState(role string, of *sourceState) (*clientState,
 			return nil, fmt.Errorf("failed to load client certificate: %w", err)
 		}
 	}
-	st := &clientState{mode: mode, hash: pairs.hash(mode.protocol())}
+	proto := clientProtocol(mode, of)
+	st := &clientState{protocol: proto, hash: pairs.hash(proto)}
 	if mode == ClientGM {
 		_, suites := splitSuites(so.CipherSuites)
 		if len(suites) == 0 && of != nil {
 			suites = of.gmSuites
 		}
-		if pairs.gm == nil && onlyECDHE(suites) {
+		if proto == protocolTLCP && pairs.gm == nil && onlyECDHE(suites) {
 			return nil, fmt.Errorf("comm: dialer %s offers ECDHE suites alone, which need a client certificate, and presents none; require client authentication or add an ECC suite", roleName(role))
 		}
 		st.gm = &gmtls.Config{
@@ -309,7 +310,9 @@ func (so SecureOptions) clientState(role string, of *sourceState) (*clientState,
 			Authorities:           roots.authorities(),
 			ChainCache:            chainCache,
 			VerifyPeerCertificate: so.VerifyCertificate,
-			CipherSuites:          suites,
+			Versions:              versionsOf([]protocol{proto}),
+			CurvePreferences:      groupsOf(of != nil && of.gmHybrid),
+			CipherSuites:          withSuites13(suites),
 			Time:                  shiftedClock(so.TimeShift),
 		}
 		return st, nil

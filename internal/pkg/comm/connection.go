@@ -113,17 +113,19 @@ func (d *supportDialer) mode(of *sourceState) ClientMode {
 	return ClientTLS
 }
 
-func (d *supportDialer) bind() (*connGroup, func() ClientMode) {
+func (d *supportDialer) bind() (*connGroup, func() protocol) {
 	fallback := d.mode(nil)
 	source := d.source()
 	if source == nil {
-		return &unnamed, func() ClientMode { return fallback }
+		return &unnamed, func() protocol { return clientProtocol(fallback, nil) }
 	}
-	return &source.dialed, func() ClientMode {
-		if mode := source.state.Load().clientMode; mode != "" {
-			return mode
+	return &source.dialed, func() protocol {
+		of := source.state.Load()
+		mode := of.clientMode
+		if mode == "" {
+			mode = fallback
 		}
-		return fallback
+		return clientProtocol(mode, of)
 	}
 }
 
@@ -146,23 +148,27 @@ func (d *supportDialer) current() (*clientState, error) {
 	pairs := pairsOf(cs.clientCert)
 	roots := cs.rootsLocked()
 	var suites []uint16
+	var hybrid bool
 	if of != nil {
-		pairs, suites = of.pairs, of.gmSuites
+		pairs, suites, hybrid = of.pairs, of.gmSuites, of.gmHybrid
 		roots.add(of.serverRoots)
 	}
 	if err := checkRoots(roleOf(source), mode, roots); err != nil {
 		return nil, err
 	}
-	st := &clientState{mode: mode, hash: pairs.hash(mode.protocol())}
+	proto := clientProtocol(mode, of)
+	st := &clientState{protocol: proto, hash: pairs.hash(proto)}
 	if mode == ClientGM {
 		st.gm = &gmtls.Config{
-			Rand:         gm.Random(),
-			Certificates: pairs.gmCertificates(),
-			RootCAs:      roots.gmPool(),
-			Authorities:  roots.authorities(),
-			ChainCache:   chainCache,
-			CipherSuites: suites,
-			NextProtos:   alpnProtocols,
+			Rand:             gm.Random(),
+			Versions:         versionsOf([]protocol{proto}),
+			CurvePreferences: groupsOf(hybrid),
+			Certificates:     pairs.gmCertificates(),
+			RootCAs:          roots.gmPool(),
+			Authorities:      roots.authorities(),
+			ChainCache:       chainCache,
+			CipherSuites:     withSuites13(suites),
+			NextProtos:       alpnProtocols,
 		}
 	} else {
 		st.std = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots.stdPool(), NextProtos: alpnProtocols}

@@ -102,13 +102,13 @@ func (dtc *DynamicClientCredentials) ClientHandshake(ctx context.Context, author
 	if d == nil {
 		d = staticDialer{dtc.TLSConfig}
 	}
-	group, mode := d.bind()
+	group, present := d.bind()
 	s, st, err := clientHandshake(ctx, d, group, dtc.serverName, authority, raw)
 	if err != nil {
 		return nil, nil, err
 	}
 	conn := &clientConn{Conn: s.conn}
-	conn.entry = s.tracked(st.hash, func() bool { return mode().protocol() == s.protocol })
+	conn.entry = s.tracked(st.hash, func() bool { return present() == s.protocol })
 	conn.entry.finish, conn.entry.close = conn.finish, conn.Close
 	if err := group.add(conn.entry); err != nil {
 		s.conn.Close()

@@ -82,7 +82,8 @@ type serverState struct {
 	mode  ServerMode
 	pairs keyPairs
 	std   *tls.Config   // nil if the mode has no TLS
-	gm    *gmtls.Config // nil if the mode has no TLCP
+	gm    *gmtls.Config // nil if the mode has no GM protocol
+	gms   []protocol    // that gm has
 	roots rootSet       // for clients
 }
 
@@ -104,7 +105,7 @@ type endpoint struct {
 
 // build makes the state of the listener for a state of its source.
 func (e *endpoint) build(s *sourceState) (*serverState, error) {
-	st := &serverState{mode: s.serverMode, pairs: s.pairs}
+	st := &serverState{mode: s.serverMode, pairs: s.pairs, gms: s.gmServer}
 	if e.override != nil && s.pairs == e.overridden {
 		if o := pairsOf(*e.override); o.gm != nil {
 			st.pairs.gm = o.gm
@@ -124,7 +125,7 @@ func (e *endpoint) build(s *sourceState) (*serverState, error) {
 	if len(gmSuites) == 0 {
 		gmSuites = s.gmSuites
 	}
-	if st.mode.speaks(protocolTLS) {
+	if st.mode.std() {
 		st.std = &tls.Config{
 			MinVersion:             tls.VersionTLS12,
 			Certificates:           []tls.Certificate{*st.pairs.std},
@@ -137,16 +138,18 @@ func (e *endpoint) build(s *sourceState) (*serverState, error) {
 			NextProtos:             e.policy.nextProtos,
 		}
 	}
-	if st.mode.speaks(protocolTLCP) {
+	if st.mode.gm() {
 		st.gm = &gmtls.Config{
 			Rand:                   gm.Random(),
+			Versions:               versionsOf(st.gms),
+			CurvePreferences:       groupsOf(s.gmHybrid),
 			Certificates:           st.pairs.gmCertificates(),
 			ClientAuth:             gmClientAuth[e.policy.clientAuth()],
 			ClientCAs:              st.roots.gmPool(),
 			Authorities:            st.roots.authorities(),
 			ChainCache:             chainCache,
 			VerifyPeerCertificate:  e.policy.verify,
-			CipherSuites:           gmSuites,
+			CipherSuites:           withSuites13(gmSuites),
 			SessionTicketsDisabled: true,
 			Time:                   e.policy.clock(),
 			NextProtos:             e.policy.nextProtos,
@@ -237,21 +240,21 @@ func (e *endpoint) negotiate(ctx context.Context, a *attempt) (*session, *server
 		return nil, nil, err
 	}
 	st := e.live.state.Load()
-	proto := protocolTLS
-	if spoken == gmtls.ProtocolTLCP || spoken == gmtls.ProtocolUnknown && !st.mode.speaks(protocolTLS) {
-		proto = protocolTLCP
+	proto, conn, err := st.tell(spoken, conn)
+	if err != nil {
+		return nil, nil, err
 	}
 	s := &session{protocol: proto}
-	if !st.mode.speaks(proto) {
+	if !st.speaks(proto) {
 		sendProtocolVersion(conn, proto)
-		return s, nil, serverModeError(e.conns.role, a.RemoteAddr().String(), st.mode, proto)
+		return s, nil, serverModeError(e.conns.role, a.RemoteAddr().String(), st.mode, st.gms, proto)
 	}
 	a.computes = true
 	return s, st, s.serve(ctx, conn, st)
 }
 
 func (s *session) serve(ctx context.Context, conn net.Conn, st *serverState) error {
-	if s.protocol == protocolTLCP {
+	if s.protocol != protocolTLS {
 		return s.finishGM(ctx, gmtls.Server(conn, traced(st.gm, conn)), st.gm.VerifyConnection)
 	}
 	conn, done := tracedTLS(conn)
@@ -317,13 +320,14 @@ func (e *endpoint) track(t *tracked) error {
 	}
 	t.close()
 	if errors.Is(err, errModeChanged) {
-		return serverModeError(e.conns.role, t.addresses, e.live.state.Load().mode, t.protocol)
+		st := e.live.state.Load()
+		return serverModeError(e.conns.role, t.addresses, st.mode, st.gms, t.protocol)
 	}
 	return err
 }
 
 func (e *endpoint) permits(p protocol) func() bool {
-	return func() bool { return e.live.state.Load().mode.speaks(p) }
+	return func() bool { return e.live.state.Load().speaks(p) }
 }
 
 // lingerLimit and lingerTime bound how long a refused client is listened to so

@@ -15,7 +15,7 @@ import (
 // Outcome tells how a reload or a switch of mode ended.
 type Outcome struct {
 	Time   time.Time `json:"time"`
-	Action string    `json:"action"`          // "reload" or "mode"
+	Action string    `json:"action"`          // "reload", "mode" or "protocols"
 	Error  string    `json:"error,omitempty"` // empty: done
 }
 
@@ -54,6 +54,9 @@ type SourceStatus struct {
 	Role       string     `json:"role"`
 	ServerMode ServerMode `json:"serverMode,omitempty"`
 	ClientMode ClientMode `json:"clientMode,omitempty"`
+	// What the GM modes mean: "TLCP", "TLS13".
+	GMProtocols      []string `json:"gmProtocols,omitempty"`
+	GMClientProtocol string   `json:"gmClientProtocol,omitempty"`
 	// The modes at start, which a restart brings back.
 	ConfiguredServerMode ServerMode          `json:"configuredServerMode,omitempty"`
 	ConfiguredClientMode ClientMode          `json:"configuredClientMode,omitempty"`
@@ -102,6 +105,14 @@ func (s *Source) statusLocked() SourceStatus {
 		ServerRoots:          state.serverRoots.status(),
 		ClientRoots:          state.clientRoots.status(),
 		Dialed:               s.dialed.count(),
+	}
+	if state.serverMode.gm() {
+		for _, p := range state.gmServer {
+			status.GMProtocols = append(status.GMProtocols, settingOf(p))
+		}
+	}
+	if state.clientMode == ClientGM {
+		status.GMClientProtocol = settingOf(state.gmClient)
 	}
 	if s.last != nil {
 		last := *s.last
@@ -172,7 +183,7 @@ func Reload(role string) error {
 			return nil, fmt.Errorf("comm: load material of %s: %w", s.role, l.err)
 		}
 		old := s.state.Load()
-		state, err := s.prepare(l.material, old.serverMode, old.clientMode)
+		state, err := s.prepare(l.material, old)
 		if err != nil {
 			return nil, err
 		}

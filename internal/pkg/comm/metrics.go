@@ -23,7 +23,7 @@ var (
 		Namespace:    "comm",
 		Subsystem:    "tls",
 		Name:         "handshakes",
-		Help:         "Handshakes by role, listener (none for dialers), side (server or client), protocol (TLS or TLCP), cipher suite and result (ok, mode, certificate, revoked, timeout, silent, throttled, displaced or failed).",
+		Help:         "Handshakes by role, listener (none for dialers), side (server or client), protocol (TLS, TLCP or TLS13-GM), cipher suite and result (ok, mode, certificate, revoked, timeout, silent, throttled, displaced or failed).",
 		LabelNames:   []string{"role", "listener", "side", "protocol", "suite", "result"},
 		StatsdFormat: "%{#fqname}.%{role}.%{listener}.%{side}.%{protocol}.%{suite}.%{result}",
 	}
@@ -39,7 +39,7 @@ var (
 		Namespace:    "comm",
 		Subsystem:    "tls",
 		Name:         "connections",
-		Help:         "Live connections by role, listener (none for dialers), protocol (TLS or TLCP) and cipher suite.",
+		Help:         "Live connections by role, listener (none for dialers), protocol (TLS, TLCP or TLS13-GM) and cipher suite.",
 		LabelNames:   []string{"role", "listener", "protocol", "suite"},
 		StatsdFormat: "%{#fqname}.%{role}.%{listener}.%{protocol}.%{suite}",
 	}

@@ -5,6 +5,7 @@
 // and keeps its exported API; what it adds is TLCP (GB/T 38636) beside TLS.
 //
 // A listener is in one of the modes tls, dual and gm, a dialer in tls or gm.
+// With gm they speak TLCP, or TLS 1.3 with GM suites where they are told so.
 // Modes and certificates come from a [Source], which can be reloaded and
 // switched while connections live. The package never falls back from one
 // protocol to the other: two ends that share none get a [ModeError].
@@ -68,26 +69,15 @@ type modes struct {
 type protocol string
 
 const (
-	protocolTLS  protocol = "TLS"
-	protocolTLCP protocol = "TLCP"
+	protocolTLS   protocol = "TLS"
+	protocolTLCP  protocol = "TLCP"
+	protocolTLS13 protocol = "TLS13-GM" // TLS 1.3 with the GM suites of RFC 8998
 )
 
-func (m ServerMode) speaks(p protocol) bool {
-	switch m {
-	case ModeDual:
-		return true
-	case ModeGM:
-		return p == protocolTLCP
-	}
-	return p == protocolTLS
-}
-
-func (m ClientMode) protocol() protocol {
-	if m == ClientGM {
-		return protocolTLCP
-	}
-	return protocolTLS
-}
+// std and gm tell whether listeners in the mode speak TLS with the standard
+// algorithms, and protocols with the GM ones.
+func (m ServerMode) std() bool { return m != ModeGM }
+func (m ServerMode) gm() bool  { return m == ModeGM || m == ModeDual }
 
 // ModeError says that the two ends of a connection share no protocol. It names
 // the modes of both and what to change.
@@ -111,25 +101,39 @@ func (e *ModeError) Unwrap() error { return e.Err }
 // fails at once with this error instead of running into its deadline.
 func (e *ModeError) Temporary() bool { return false }
 
-func serverModeError(role, peer string, mode ServerMode, spoken protocol) *ModeError {
+func serverModeError(role, peer string, mode ServerMode, listed []protocol, spoken protocol) *ModeError {
 	remedy := "set the server mode to dual to serve both"
-	if mode == ModeGM {
+	local := fmt.Sprintf("listener %s is in mode %s", roleName(role), mode)
+	switch {
+	case spoken == protocolTLS:
 		remedy = "set the dialing side's client mode to gm, or this listener's mode to dual"
+	case mode.gm():
+		local += fmt.Sprintf(" with the GM protocol %s alone", joinProtocols(listed))
+		remedy = fmt.Sprintf("add %s to the listener's GM protocols, or let the dialing side use %s", settingOf(spoken), joinProtocols(listed))
 	}
 	return &ModeError{
 		Peer:   peer,
-		Local:  fmt.Sprintf("listener %s is in mode %s", roleName(role), mode),
+		Local:  local,
 		Remote: fmt.Sprintf("the client speaks %s", spoken),
 		Remedy: remedy,
 	}
 }
 
-func clientModeError(role, peer string, mode ClientMode, err error) *ModeError {
+func clientModeError(role, peer string, proto protocol, err error) *ModeError {
+	mode := ClientTLS
+	if proto != protocolTLS {
+		mode = ClientGM
+	}
 	e := &ModeError{Peer: peer, Err: err, Local: fmt.Sprintf("dialer %s is in mode %s", roleName(role), mode)}
-	if mode == ClientGM {
-		e.Remote = "the server answered in TLS, so its mode is tls"
-		e.Remedy = "set the server's mode to dual or gm, or this dialer's client mode to tls"
-	} else {
+	switch proto {
+	case protocolTLS13:
+		e.Local += ", by TLS 1.3"
+		e.Remote = "the server has no TLS 1.3 with GM suites: its mode is tls, or its GM protocols are TLCP alone"
+		e.Remedy = "set the server's mode to dual or gm and add TLS13 to its GM protocols, or set this dialer's GM protocol to TLCP"
+	case protocolTLCP:
+		e.Remote = "the server answered in TLS, so its mode is tls, or its GM protocols are without TLCP"
+		e.Remedy = "set the server's mode to dual or gm, with TLCP among its GM protocols, or this dialer's client mode to tls"
+	default:
 		e.Remote = "the server refused TLS 1.2 and 1.3 with protocol_version, as a node in mode gm does"
 		e.Remedy = "set this dialer's client mode to gm, or the server's mode to dual"
 	}

@@ -145,6 +145,7 @@ func fixedSource(so SecureOptions) (*Source, error) {
 	}
 	s := newSource(SourceConfig{Role: so.Role, ServerMode: mode})
 	s.state.Store(&sourceState{
+		gmServer:   []protocol{protocolTLCP},
 		material:   Material{Certificate: so.Certificate, Key: so.Key},
 		pairs:      pairs,
 		serverMode: mode,

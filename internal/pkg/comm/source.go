@@ -31,6 +31,13 @@ type SourceConfig struct {
 	// ModeKey is the configuration key that gives the mode at start, for
 	// messages to the operator.
 	ModeKey string
+	// GMProtocols are the GM protocols that listeners speak in the modes dual and
+	// gm, and GMClientProtocol is the one that dialers speak in mode gm: "TLCP" or
+	// "TLS13"; empty means TLCP.
+	GMProtocols      []string
+	GMClientProtocol string
+	// GMHybrid makes TLS 1.3 prefer the hybrid key exchange with ML-KEM.
+	GMHybrid bool
 	// GMCipherSuites are the suites of TLCP, by their names in the standard,
 	// that listeners and dialers of the role use, in order of preference;
 	// empty means those of gmtls. Suites of SecureOptions go before them.
@@ -86,7 +93,10 @@ type sourceState struct {
 	clientRoots rootSet
 	serverMode  ServerMode
 	clientMode  ClientMode
-	gmSuites    []uint16 // nil: the defaults
+	gmSuites    []uint16 // of TLCP; nil: the defaults
+	gmServer    []protocol
+	gmClient    protocol
+	gmHybrid    bool
 }
 
 // registry holds the sources of the process.
@@ -125,11 +135,15 @@ func NewSource(config SourceConfig) (*Source, error) {
 	if s.suites, err = suitesByName(config.GMCipherSuites); err != nil {
 		return nil, fmt.Errorf("comm: %s: %w", s.role, err)
 	}
+	gmServer, gmClient, err := gmProtocols(config.GMProtocols, config.GMClientProtocol)
+	if err != nil {
+		return nil, fmt.Errorf("comm: %s: %w", s.role, err)
+	}
 	material, err := s.load()
 	if err != nil {
 		return nil, fmt.Errorf("comm: load material of %s: %w", s.role, err)
 	}
-	state, err := s.prepare(material, config.ServerMode, config.ClientMode)
+	state, err := s.prepare(material, &sourceState{serverMode: config.ServerMode, clientMode: config.ClientMode, gmServer: gmServer, gmClient: gmClient, gmHybrid: config.GMHybrid})
 	if err != nil {
 		return nil, err
 	}
@@ -266,9 +280,11 @@ func (s *Source) forgetLocked() {
 	}
 }
 
-// prepare parses material, unless it was parsed as it was read, and checks it for the given modes.
-func (s *Source) prepare(m Material, server ServerMode, client ClientMode) (*sourceState, error) {
-	state := &sourceState{material: m, serverMode: server, clientMode: client, gmSuites: s.suites}
+// prepare parses material, unless it was parsed as it was read, and checks it for the modes and protocols of another state.
+func (s *Source) prepare(m Material, as *sourceState) (*sourceState, error) {
+	state := &sourceState{
+		material: m, serverMode: as.serverMode, clientMode: as.clientMode, gmSuites: s.suites, gmServer: as.gmServer, gmClient: as.gmClient, gmHybrid: as.gmHybrid,
+	}
 	if err := s.parse(state); err != nil {
 		return nil, err
 	}
@@ -318,10 +334,10 @@ func (s *Source) checkModes(state *sourceState) error {
 }
 
 func checkServerPairs(role string, mode ServerMode, pairs keyPairs) error {
-	if pairs.std == nil && mode.speaks(protocolTLS) {
+	if pairs.std == nil && mode.std() {
 		return fmt.Errorf("comm: listener %s cannot be in mode %s: it has no certificate for TLS; configure one or set the mode to gm", roleName(role), mode)
 	}
-	if pairs.gm == nil && mode.speaks(protocolTLCP) {
+	if pairs.gm == nil && mode.gm() {
 		return fmt.Errorf("comm: listener %s cannot be in mode %s: it has no SM2 signing and encryption pair; configure one or set the mode to tls", roleName(role), mode)
 	}
 	return nil

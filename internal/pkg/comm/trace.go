@@ -22,9 +22,9 @@ func traced(config *gmtls.Config, conn net.Conn) *gmtls.Config {
 	config.Trace = func(ev gmtls.TraceEvent) {
 		switch ev.Kind {
 		case gmtls.TraceHandshake:
-			l.Debugf("TLCP %s %s, %d bytes, encrypted %t", direction(ev.Sent), ev.Name, ev.Length, ev.Encrypted)
+			l.Debugf("GM TLS %s %s, %d bytes, encrypted %t", direction(ev.Sent), ev.Name, ev.Length, ev.Encrypted)
 		case gmtls.TraceAlert:
-			l.Debugf("TLCP %s alert %s, level %d, encrypted %t", direction(ev.Sent), ev.Name, ev.Type, ev.Encrypted)
+			l.Debugf("GM TLS %s alert %s, level %d, encrypted %t", direction(ev.Sent), ev.Name, ev.Type, ev.Encrypted)
 		}
 	}
 	return config
