@@ -112,7 +112,7 @@ func allKeys(t *testing.T, file string) []string {
 func TestNamedKeys(t *testing.T) {
 	keys := slices.Concat(allKeys(t, "core.yaml"), allKeys(t, "orderer.yaml"),
 		// Not in core.yaml: the peer command's settings for the orderer, which flags and the environment give.
-		[]string{"orderer.tls.clientMode"})
+		[]string{"orderer.tls.clientMode", "orderer.tls.gm.clientProtocol"})
 	// What upstream reads and leaves out of its samples.
 	peer, err := os.ReadFile(filepath.Join(upstream(t), "core", "peer", "config.go"))
 	if err != nil {

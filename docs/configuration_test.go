@@ -79,7 +79,7 @@ func TestNamesToMisspell(t *testing.T) {
 // TestCoreKeysAreRead: core.yaml is read by name, so a key exists if our code names it, and what it names has to be in
 // sampleconfig. Names may stand behind a prefix (tlsconfig serves peer and orderer), or in a chain of literals.
 func TestCoreKeysAreRead(t *testing.T) {
-	ours := regexp.MustCompile(`^(peer|operations|chaincode)?\.?(operators|authentication\.timewindow|tls\.(mode|clientMode|drainGrace|handshakesPerAddress|checkRevocation|revocationLists\.files|gm\.cipherSuites|gm\.[a-zA-Z]+\.file))$`)
+	ours := regexp.MustCompile(`^(peer|operations|chaincode)?\.?(operators|authentication\.timewindow|tls\.(mode|clientMode|drainGrace|handshakesPerAddress|checkRevocation|revocationLists\.files|gm\.(cipherSuites|protocols|clientProtocol|hybridKeyExchange)|gm\.[a-zA-Z]+\.file))$`)
 	keys := sample(t, "core.yaml")
 	var named []string
 	for _, file := range []string{
@@ -157,13 +157,16 @@ func TestStructFields(t *testing.T) {
 	}
 	bccsp := slices.DeleteFunc(fields(t, "bccsp/factory/factory_gm.go", "FactoryOpts", "yaml"), func(f string) bool { return f == "GM" })
 	bccsp = append(bccsp, prefixed("GM.", provider)...)
+	listening := slices.DeleteFunc(slices.Clone(tls), func(f string) bool { // no other section dials
+		return f == "ClientMode" || f == "GMClientProtocol" || f == "GMHybridKeyExchange"
+	})
 	for section, want := range map[string][]string{
 		"General.TLS":     tls,
 		"General.Cluster": cluster,
-		"Operations.TLS":  slices.DeleteFunc(slices.Clone(tls), func(f string) bool { return f == "ClientMode" }),
-		"Admin.TLS":       slices.DeleteFunc(slices.Clone(tls), func(f string) bool { return f == "ClientMode" }),
+		"Operations.TLS":  listening,
+		"Admin.TLS":       listening,
 		"General.BCCSP":   bccsp,
-		"Operations": append(prefixed("TLS.", slices.DeleteFunc(slices.Clone(tls), func(f string) bool { return f == "ClientMode" })),
+		"Operations": append(prefixed("TLS.", listening),
 			fields(t, localconfig, "Operations", "")...),
 	} {
 		same(t, "sampleconfig/orderer.yaml and the struct of "+section, below(keys, section), want)

@@ -37,6 +37,8 @@ type TLS struct {
 	GMKeyPasswordFile string
 	// GMCipherSuites are the TLCP suites to accept, by their names in the standard, best first; empty: all.
 	GMCipherSuites []string
+	// GMProtocols are what the GM modes mean: "TLCP", "TLS13"; empty: TLCP.
+	GMProtocols []string
 	// DrainGrace is how long connections of an abolished protocol may go on after a live switch; 0 means 60 s.
 	DrainGrace time.Duration
 	// CheckRevocation and RevocationListFiles are those of comm.
@@ -103,7 +105,7 @@ func (t TLS) listen(inner net.Listener) (net.Listener, error) {
 	}
 	source, err := comm.NewSource(comm.SourceConfig{
 		Role: role, Load: files.Load, ServerMode: mode, ModeKey: t.ModeKey,
-		GMCipherSuites: t.GMCipherSuites, DrainGrace: t.DrainGrace, HandshakesPerAddress: t.HandshakesPerAddress,
+		GMCipherSuites: t.GMCipherSuites, GMProtocols: t.GMProtocols, DrainGrace: t.DrainGrace, HandshakesPerAddress: t.HandshakesPerAddress,
 		CheckRevocation: t.CheckRevocation,
 	})
 	var missing *fs.PathError

@@ -3,10 +3,12 @@
 package gmtls
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
 )
@@ -280,5 +282,67 @@ func TestProtocolNames(t *testing.T) {
 		if got := protocol.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// OffersGM tells by the ClientHello, and gives every byte back.
+func TestOffersGM(t *testing.T) {
+	hello := func(change func(h *clientHello13)) []byte {
+		h := &clientHello13{
+			clientHello: clientHello{random: make([]byte, randomLen), sessionID: make([]byte, 32), suites: []uint16{0x1301, TLS_SM4_CCM_SM3}},
+			groups:      []CurveID{29, CurveSM2}, schemes: []uint16{0x0403, schemeSM2SM3}, shares: []keyShare{{29, make([]byte, 32)}},
+		}
+		change(h)
+		return appendClientHello13(nil, h)
+	}
+	records := func(msg []byte, size int) (b []byte) {
+		for part := range slices.Chunk(msg, size) {
+			b = append(b, rawWire(recordHandshake, 0x0301, len(part), part)...)
+		}
+		return b
+	}
+	whole := hello(func(*clientHello13) {})
+	malformed := bytes.Clone(whole)
+	malformed[handshakeHdrLen+2+randomLen] = maxSessionIDLen + 1
+	for _, test := range []struct {
+		name string
+		in   []byte
+		want bool
+	}{
+		{"all of it", records(whole, 1<<14), true},
+		{"more behind it", append(records(whole, 1<<14), 23, 3, 3, 0, 1, 0), true},
+		{"in parts", records(whole, 7), true},
+		{"byte by byte", records(whole, 1), true},
+		{"no suite", records(hello(func(h *clientHello13) { h.suites = h.suites[:1] }), 1<<14), false},
+		{"no group", records(hello(func(h *clientHello13) { h.groups = h.groups[:1] }), 1<<14), false},
+		{"no signature", records(hello(func(h *clientHello13) { h.schemes = h.schemes[:1] }), 1<<14), false},
+		{"malformed", records(malformed, 1<<14), false},
+		{"another message", records(rawMessage(msgServerHello, whole[4:]), 1<<14), false},
+		{"an alert", rawWire(recordAlert, 0x0301, 2, []byte{2, 40}), false},
+		{"a record too long", rawWire(recordHandshake, 0x0301, 1<<14, nil), false},
+		{"a message too long", append(records(rawMessage(msgClientHello, make([]byte, 1<<15)), 1<<12), 0), false},
+		{"records without end", records(rawMessage(msgClientHello, make([]byte, 1<<15)), 1), false},
+		{"an empty record", rawWire(recordHandshake, 0x0301, 0, nil), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			conn := newStream(test.in)
+			got, same, err := OffersGM(conn)
+			if err != nil || got != test.want {
+				t.Errorf("got %v, %v, want %v", got, err, test.want)
+			}
+			if read := len(test.in) - conn.in.Len(); read > maxHelloLook {
+				t.Errorf("it read %d bytes", read)
+			}
+			if all, err := io.ReadAll(same); err != nil || !bytes.Equal(all, test.in) {
+				t.Errorf("%d of %d bytes come back, %v", len(all), len(test.in), err)
+			}
+		})
+	}
+	_, same, err := OffersGM(newStream(records(whole, 1<<14)[:50]))
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a hello that is cut off: %v", err)
+	}
+	if all, _ := io.ReadAll(same); len(all) != 50 {
+		t.Errorf("%d bytes come back", len(all))
 	}
 }

@@ -109,12 +109,20 @@ func listenerSettings(prefix string) (Listener, error) {
 		Pair:         pairSettings(prefix, ""),
 		CipherSuites: viper.GetStringSlice(prefix + ".tls.gm.cipherSuites"),
 		SuitesKey:    prefix + ".tls.gm.cipherSuites",
+		Protocols:    viper.GetStringSlice(protocolsKey(prefix)),
+		ProtocolsKey: protocolsKey(prefix),
 	}
 	var err error
 	if listener.Enabled, err = Enabled(prefix); err != nil {
 		return listener, err
 	}
 	if _, err := boolean(prefix + ".tls.clientAuthRequired"); err != nil {
+		return listener, err
+	}
+	if _, err := boolean(prefix + ".tls.gm.hybridKeyExchange"); err != nil {
+		return listener, err
+	}
+	if _, err := GMClientProtocol(prefix); err != nil {
 		return listener, err
 	}
 	if _, err := HandshakesPerAddress(prefix); err != nil {

@@ -48,6 +48,9 @@ type Listener struct {
 	CipherSuites []string
 	SuitesKey    string
 	Revocation   Revocation
+	// Protocols are what the GM modes mean, ProtocolsKey their key.
+	Protocols    []string
+	ProtocolsKey string
 }
 
 // Revocation says whether the certificates of peers are checked for revocation, and by which lists beside those of the channels.
@@ -78,6 +81,9 @@ func (l Listener) Check() error {
 	}
 	if err := comm.CheckCipherSuites(l.CipherSuites); err != nil {
 		return fmt.Errorf("%s: %w", l.SuitesKey, err)
+	}
+	if err := comm.CheckGMProtocols(l.Protocols, ""); err != nil {
+		return fmt.Errorf("%s: %w", l.ProtocolsKey, err)
 	}
 	if err := l.Pair.Check(); err != nil {
 		return err

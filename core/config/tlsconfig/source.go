@@ -69,7 +69,14 @@ func register(files comm.Files, cfg comm.SourceConfig) (*comm.Source, error) {
 	mu.Lock()
 	defer mu.Unlock()
 	cfg.GMCipherSuites = viper.GetStringSlice("peer.tls.gm.cipherSuites")
+	cfg.GMProtocols = viper.GetStringSlice(protocolsKey("peer"))
 	var err error
+	if cfg.GMClientProtocol, err = GMClientProtocol("peer"); err != nil {
+		return nil, err
+	}
+	if cfg.GMHybrid, err = boolean("peer.tls.gm.hybridKeyExchange"); err != nil {
+		return nil, err
+	}
 	if cfg.DrainGrace, err = DrainGrace("peer"); err != nil {
 		return nil, err
 	}

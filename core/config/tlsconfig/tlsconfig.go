@@ -7,6 +7,8 @@
 //   - PREFIX.tls.gm.signCert, signKey, encCert and encKey name the TLCP pair of a listener;
 //   - PREFIX.tls.gm.clientSignCert, clientSignKey, clientEncCert and clientEncKey name the TLCP pair used for dialing,
 //     by default the listener's;
+//   - PREFIX.tls.gm.protocols lists what the GM modes of a listener mean (TLCP, TLS13), PREFIX.tls.gm.clientProtocol names what
+//     is spoken when dialing with mode gm;
 //   - PREFIX.tls.gm.keyPassword names the file with the password of encrypted keys of the TLCP pairs;
 //   - PREFIX.tls.checkRevocation and revocationLists say whether certificates of peers are checked for revocation;
 //   - PREFIX.tls.mode is what a listener speaks (tls, dual or gm), PREFIX.tls.clientMode what is spoken when dialing (tls or gm).
@@ -57,6 +59,18 @@ func ClientMode(prefix string) (comm.ClientMode, error) {
 		return "", fmt.Errorf("%s: %w", key, err)
 	}
 	return mode, nil
+}
+
+func protocolsKey(prefix string) string { return prefix + ".tls.gm.protocols" }
+
+// GMClientProtocol returns PREFIX.tls.gm.clientProtocol; absent means TLCP.
+func GMClientProtocol(prefix string) (string, error) {
+	key := prefix + ".tls.gm.clientProtocol"
+	name := viper.GetString(key)
+	if err := comm.CheckGMProtocols(nil, name); err != nil {
+		return "", fmt.Errorf("%s: %w", key, err)
+	}
+	return name, nil
 }
 
 // HandshakesPerAddress returns PREFIX.tls.handshakesPerAddress; absent means 0, the default of the comm layer.

@@ -98,8 +98,19 @@ func configFromEnv(prefix string) (address string, clientConfig comm.ClientConfi
 	if err != nil || !clientConfig.SecOpts.UseTLS {
 		return address, clientConfig, err
 	}
-	clientConfig.SecOpts.ClientMode, err = tlsconfig.ClientMode(prefix)
+	if clientConfig.SecOpts.ClientMode, err = tlsconfig.ClientMode(prefix); err == nil {
+		clientConfig.SecOpts.GMClientProtocol, err = gmClientProtocol(prefix)
+	}
 	return address, clientConfig, err
+}
+
+// gmClientProtocol returns PREFIX.tls.gm.clientProtocol, for the orderer that of the peer if it is absent.
+func gmClientProtocol(prefix string) (string, error) {
+	name, err := tlsconfig.GMClientProtocol(prefix)
+	if name == "" && err == nil {
+		return tlsconfig.GMClientProtocol("peer")
+	}
+	return name, err
 }
 
 // checkDialer refuses to connect without protection where the mode of PREFIX has TLCP, and values that cannot be read.
@@ -134,6 +145,9 @@ func newPeerClientForClientConfig(address string, clientConfig comm.ClientConfig
 			return nil, err
 		}
 		clientConfig.SecOpts.ClientMode = mode
+		if clientConfig.SecOpts.GMClientProtocol, err = tlsconfig.GMClientProtocol("peer"); err != nil {
+			return nil, err
+		}
 	}
 	return upstreamNewPeerClientForClientConfig(address, clientConfig)
 }

@@ -88,6 +88,7 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 		GMEncKeyFile:       config.GetPath("operations.tls.gm.encKey.file"),
 		GMKeyPasswordFile:  config.GetPath("operations.tls.gm.keyPassword.file"),
 		GMCipherSuites:     viper.GetStringSlice("operations.tls.gm.cipherSuites"),
+		GMProtocols:        viper.GetStringSlice("operations.tls.gm.protocols"),
 		ClientCertRequired: coreConfig.OperationsTLSClientAuthRequired,
 		ClientCACertFiles:  coreConfig.OperationsTLSClientRootCAs,
 		DrainGrace:         grace,

@@ -92,12 +92,9 @@ func (d *optionsDialer) current() (*clientState, error) {
 
 func (d *optionsDialer) bind() (*connGroup, func() protocol) {
 	if d.source == nil {
-		return &unnamed, func() protocol { return clientProtocol(d.opts.clientMode(nil), nil) }
+		return &unnamed, func() protocol { return d.opts.presentProtocol(nil) }
 	}
-	return &d.source.dialed, func() protocol {
-		of := d.source.state.Load()
-		return clientProtocol(d.opts.clientMode(of), of)
-	}
+	return &d.source.dialed, func() protocol { return d.opts.presentProtocol(d.source.state.Load()) }
 }
 
 // clientHandshake runs the client's side of a handshake over raw. serverName

@@ -178,6 +178,10 @@ type SecureOptions struct {
 	// ClientMode is the mode of this client and goes before that of the
 	// source; empty means the source's, and tls without a source.
 	ClientMode ClientMode
+	// GMClientProtocol is what this client speaks in mode gm, "TLCP" or "TLS13",
+	// and goes before that of the source; empty means the source's, and TLCP
+	// without a source.
+	GMClientProtocol string
 }
 
 // source returns the source of a client with these options, or nil.
@@ -292,7 +296,10 @@ func (so SecureOptions) clientState(role string, of *sourceState) (*clientState,
 			return nil, fmt.Errorf("failed to load client certificate: %w", err)
 		}
 	}
-	proto := clientProtocol(mode, of)
+	proto, err := so.protocol(mode, of)
+	if err != nil {
+		return nil, err
+	}
 	st := &clientState{protocol: proto, hash: pairs.hash(proto)}
 	if mode == ClientGM {
 		_, suites := splitSuites(so.CipherSuites)

@@ -110,6 +110,25 @@ func clientProtocol(mode ClientMode, of *sourceState) protocol {
 	return protocolTLCP
 }
 
+// protocol is what a client with these options dials in the mode, its source, if
+// any, being in state of.
+func (so SecureOptions) protocol(mode ClientMode, of *sourceState) (protocol, error) {
+	if mode != ClientGM || so.GMClientProtocol == "" {
+		return clientProtocol(mode, of), nil
+	}
+	_, dialed, err := gmProtocols(nil, so.GMClientProtocol)
+	if err != nil {
+		return "", fmt.Errorf("comm: %w", err)
+	}
+	return dialed, nil
+}
+
+// presentProtocol is that of a client whose options were checked when it was made.
+func (so SecureOptions) presentProtocol(of *sourceState) protocol {
+	p, _ := so.protocol(so.clientMode(of), of)
+	return p
+}
+
 // speaks tells whether the listener serves the protocol.
 func (st *serverState) speaks(p protocol) bool {
 	if p == protocolTLS {

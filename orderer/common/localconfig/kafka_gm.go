@@ -13,7 +13,7 @@ func (c *TopLevel) validateKafka() error {
 	if err := t.validate("Kafka.TLS"); err != nil {
 		return err
 	}
-	if t.Mode != "" || t.HandshakesPerAddress != 0 || t.HasGMPair() || t.GMKeyPasswordFile != "" || len(t.GMCipherSuites) > 0 || t.CheckRevocation {
+	if t.Mode != "" || t.HandshakesPerAddress != 0 || t.HasGMPair() || t.GMKeyPasswordFile != "" || len(t.GMCipherSuites)+len(t.GMProtocols) > 0 || t.GMClientProtocol != "" || t.GMHybridKeyExchange || t.CheckRevocation {
 		return errors.New("Kafka.TLS takes no Mode, GM pairs, suites, limits and revocation lists: connections to Kafka brokers are always TLS")
 	}
 	return nil

@@ -39,6 +39,13 @@ type TLS struct {
 	GMKeyPasswordFile string
 	// GMCipherSuites are the TLCP suites to use, by their names in the standard such as ECC_SM4_GCM_SM3, best first; empty: all.
 	GMCipherSuites []string
+	// GMProtocols are what the GM modes of a listener mean, "TLCP" and "TLS13"; empty: TLCP. The cluster's own listener has
+	// those of General.TLS.
+	GMProtocols []string
+	// GMClientProtocol is what is dialed with ClientMode gm, "TLCP" (also when empty) or "TLS13", and GMHybridKeyExchange makes
+	// TLS 1.3 prefer the key exchange with ML-KEM. Both are read from General.TLS alone.
+	GMClientProtocol    string
+	GMHybridKeyExchange bool
 	// DrainGrace is how long connections of a protocol that a live switch has abolished may go on; 0 means 60 s.
 	DrainGrace time.Duration
 	// CheckRevocation checks the certificates of peers by the revocation lists of the channels' MSPs and of the files
@@ -209,6 +216,9 @@ func (c *TopLevel) validateTLS() error {
 		if section.tls.ClientMode != "" {
 			return fmt.Errorf("%s.ClientMode is set, but only General.TLS.ClientMode has a meaning: remove it", section.name)
 		}
+		if section.tls.GMClientProtocol != "" || section.tls.GMHybridKeyExchange {
+			return fmt.Errorf("%s.GMClientProtocol or GMHybridKeyExchange is set, but only those of General.TLS have a meaning: remove them", section.name)
+		}
 		if err := section.tls.validate(section.name); err != nil {
 			return err
 		}
@@ -233,6 +243,7 @@ func (t *TLS) listener(section string) tlsconfig.Listener {
 			Check: t.CheckRevocation, CheckKey: section + ".CheckRevocation",
 			Lists: t.RevocationLists, ListsKey: section + ".RevocationLists",
 		},
+		Protocols: t.GMProtocols, ProtocolsKey: section + ".GMProtocols",
 	}
 }
 
@@ -253,6 +264,9 @@ func (c *TopLevel) validateClientMode() error {
 	mode, err := comm.ParseClientMode(tls.ClientMode)
 	if err != nil {
 		return fmt.Errorf("General.TLS.ClientMode: %w", err)
+	}
+	if err := comm.CheckGMProtocols(nil, tls.GMClientProtocol); err != nil {
+		return fmt.Errorf("General.TLS.GMClientProtocol: %w", err)
 	}
 	if mode != comm.ClientGM {
 		if tls.Enabled && tls.Mode == string(comm.ModeGM) && tls.Certificate == "" && c.General.Cluster.ClientCertificate == "" {

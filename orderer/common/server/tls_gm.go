@@ -48,6 +48,8 @@ func initializeServerConfig(conf *localconfig.TopLevel, metricsProvider metrics.
 		ServerMode:     listenerMode(t.Mode),
 		ModeKey:        "General.TLS.Mode",
 		GMCipherSuites: t.GMCipherSuites,
+		GMProtocols:    t.GMProtocols,
+		GMHybrid:       t.GMHybridKeyExchange,
 		DrainGrace:     t.DrainGrace,
 
 		HandshakesPerAddress: t.HandshakesPerAddress,
@@ -82,6 +84,8 @@ func newClusterServer(address string, config *comm.ServerConfig, conf *localconf
 		ServerMode:     listenerMode(c.Mode),
 		ModeKey:        "General.Cluster.Mode",
 		GMCipherSuites: clusterSuites(conf),
+		GMProtocols:    conf.General.TLS.GMProtocols,
+		GMHybrid:       conf.General.TLS.GMHybridKeyExchange,
 		DrainGrace:     conf.General.TLS.DrainGrace,
 
 		HandshakesPerAddress: conf.General.TLS.HandshakesPerAddress,
@@ -122,6 +126,8 @@ func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfi
 		// The other consenters know this one by the certificate in the channel configuration.
 		RedialForCertificate: true,
 		GMCipherSuites:       clusterSuites(conf),
+		GMClientProtocol:     t.GMClientProtocol,
+		GMHybrid:             t.GMHybridKeyExchange,
 		DrainGrace:           t.DrainGrace,
 		CheckRevocation:      t.CheckRevocation,
 	}, files.SignCert != "")
@@ -322,6 +328,7 @@ func httpOptions(role, section, address string, t localconfig.TLS) fabhttp.Optio
 			GMEncKeyFile:       t.GMEncPrivateKey,
 			GMKeyPasswordFile:  t.GMKeyPasswordFile,
 			GMCipherSuites:     t.GMCipherSuites,
+			GMProtocols:        t.GMProtocols,
 			DrainGrace:         t.DrainGrace,
 
 			CheckRevocation:     t.CheckRevocation,

@@ -28,6 +28,23 @@ type change struct {
 	Role       string          `json:"role"`
 	ServerMode comm.ServerMode `json:"serverMode,omitempty"`
 	ClientMode comm.ClientMode `json:"clientMode,omitempty"`
+	// What the GM modes mean, as comm.SetGMProtocols has it.
+	GMProtocols      []string `json:"gmProtocols,omitempty"`
+	GMClientProtocol string   `json:"gmClientProtocol,omitempty"`
+}
+
+func (c change) modes() bool     { return c.ServerMode != "" || c.ClientMode != "" }
+func (c change) protocols() bool { return len(c.GMProtocols) > 0 || c.GMClientProtocol != "" }
+
+// put switches modes or GM protocols. Both at once could be done by halves.
+func (c change) put() error {
+	switch {
+	case c.modes() && c.protocols():
+		return errors.New("switch modes and GM protocols one after the other")
+	case c.protocols():
+		return comm.SetGMProtocols(c.Role, c.GMProtocols, c.GMClientProtocol)
+	}
+	return comm.SetMode(c.Role, c.ServerMode, c.ClientMode)
 }
 
 type failure struct {
@@ -35,7 +52,8 @@ type failure struct {
 }
 
 // NewHandler returns the handler of URL. GET answers with the state of every
-// role. PUT switches modes: {"role", "serverMode", "clientMode"}. POST loads
+// role. PUT switches modes: {"role", "serverMode", "clientMode"}, or what the GM
+// modes mean: {"role", "gmProtocols", "gmClientProtocol"}. POST loads
 // the files anew: {"role"} or no body. Both answer with the state after the
 // change, or with an error and nothing changed. They need a client certificate
 // that was verified, and is one of the operators'.
@@ -46,10 +64,10 @@ func NewHandler(allowed Operators) http.Handler {
 		case http.MethodGet:
 			answer(w, http.StatusOK, comm.Status())
 		case http.MethodPut:
-			apply(w, r, func(c change) error { return comm.SetMode(c.Role, c.ServerMode, c.ClientMode) })
+			apply(w, r, change.put)
 		case http.MethodPost:
 			apply(w, r, func(c change) error {
-				if c.ServerMode != "" || c.ClientMode != "" {
+				if c.modes() || c.protocols() {
 					return errors.New("POST reloads files; use PUT to switch a mode")
 				}
 				return comm.Reload(c.Role)
@@ -78,7 +96,8 @@ func apply(w http.ResponseWriter, r *http.Request, allowed Operators, do func(ch
 		answer(w, http.StatusConflict, failure{err.Error()})
 		return
 	}
-	logger.Infof("%s %s for role %q, server mode %q, client mode %q by %s done", r.Method, r.URL.Path, c.Role, c.ServerMode, c.ClientMode, by)
+	logger.Infof("%s %s for role %q, server mode %q, client mode %q, GM protocols %q, dialing %q by %s done",
+		r.Method, r.URL.Path, c.Role, c.ServerMode, c.ClientMode, c.GMProtocols, c.GMClientProtocol, by)
 	answer(w, http.StatusOK, comm.Status())
 }
 

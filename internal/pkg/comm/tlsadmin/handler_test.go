@@ -203,6 +203,35 @@ func TestOperators(t *testing.T) {
 	}
 }
 
+// What the GM modes mean is switched by the same page, apart from the modes.
+func TestPutProtocols(t *testing.T) {
+	r := newRole(t, true)
+	code, _ := request(t, http.MethodPut, `{"role":"`+r.name+`","serverMode":"gm","clientMode":"gm"}`, verified)
+	require.Equal(t, http.StatusOK, code)
+	code, body := request(t, http.MethodPut, `{"role":"`+r.name+`","gmProtocols":["TLCP","TLS13"],"gmClientProtocol":"TLS13"}`, verified)
+	require.Equal(t, http.StatusOK, code, string(body))
+	var all []comm.SourceStatus
+	require.NoError(t, json.Unmarshal(body, &all))
+	found := false
+	for _, s := range all {
+		if s.Role == r.name {
+			found = true
+			require.Equal(t, []string{"TLCP", "TLS13"}, s.GMProtocols)
+			require.Equal(t, "TLS13", s.GMClientProtocol)
+		}
+	}
+	require.True(t, found)
+	for _, refused := range []string{
+		`{"role":"` + r.name + `","gmProtocols":["TLS1.3"]}`, `{"role":"` + r.name + `","gmClientProtocol":"SSL"}`,
+		`{"role":"` + r.name + `","gmProtocols":["TLS13"],"clientMode":"gm"}`,
+	} {
+		code, _ := request(t, http.MethodPut, refused, verified)
+		require.Equal(t, http.StatusConflict, code, refused)
+	}
+	code, _ = request(t, http.MethodPost, `{"gmProtocols":["TLS13"]}`, verified)
+	require.Equal(t, http.StatusConflict, code)
+}
+
 func TestPutRefused(t *testing.T) {
 	r := newRole(t, false)
 	for body, want := range map[string]int{
