@@ -110,7 +110,7 @@ func clientHandshake(ctx context.Context, d dialer, group *connGroup, serverName
 	s := &session{protocol: st.protocol}
 	policy := revocationPolicy(group.source)
 	if s.protocol != protocolTLS {
-		config := traced(st.gm, raw)
+		config := traced(st.gm, raw, s.protocol)
 		config.ServerName = firstName(serverName, config.ServerName, authority)
 		if policy != nil {
 			config.VerifyConnection = policy.checkGM(config.Time)

@@ -255,7 +255,7 @@ func (e *endpoint) negotiate(ctx context.Context, a *attempt) (*session, *server
 
 func (s *session) serve(ctx context.Context, conn net.Conn, st *serverState) error {
 	if s.protocol != protocolTLS {
-		return s.finishGM(ctx, gmtls.Server(conn, traced(st.gm, conn)), st.gm.VerifyConnection)
+		return s.finishGM(ctx, gmtls.Server(conn, traced(st.gm, conn, s.protocol)), st.gm.VerifyConnection)
 	}
 	conn, done := tracedTLS(conn)
 	defer done()

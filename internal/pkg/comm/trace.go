@@ -13,7 +13,7 @@ import (
 
 // traced returns a copy of the configuration that reports the messages of
 // handshakes to the debug log, if that is on. There are no secrets in it.
-func traced(config *gmtls.Config, conn net.Conn) *gmtls.Config {
+func traced(config *gmtls.Config, conn net.Conn, proto protocol) *gmtls.Config {
 	config = config.Clone()
 	if !tlsLogger.IsEnabledFor(zapcore.DebugLevel) {
 		return config
@@ -22,9 +22,9 @@ func traced(config *gmtls.Config, conn net.Conn) *gmtls.Config {
 	config.Trace = func(ev gmtls.TraceEvent) {
 		switch ev.Kind {
 		case gmtls.TraceHandshake:
-			l.Debugf("GM TLS %s %s, %d bytes, encrypted %t", direction(ev.Sent), ev.Name, ev.Length, ev.Encrypted)
+			l.Debugf("%s %s %s, %d bytes, encrypted %t", proto, direction(ev.Sent), ev.Name, ev.Length, ev.Encrypted)
 		case gmtls.TraceAlert:
-			l.Debugf("GM TLS %s alert %s, level %d, encrypted %t", direction(ev.Sent), ev.Name, ev.Type, ev.Encrypted)
+			l.Debugf("%s %s alert %s, level %d, encrypted %t", proto, direction(ev.Sent), ev.Name, ev.Type, ev.Encrypted)
 		}
 	}
 	return config
