@@ -132,7 +132,7 @@ func (n *Network) AwaitSameOrdererHeight(ctx context.Context) (uint64, error) {
 	var last float64
 	err := poll(ctx, commitLimit, "all orderers to be at one height", func(ctx context.Context) error {
 		for i, orderer := range n.Nodes(Orderer) {
-			value, found, err := n.Metric(ctx, orderer, "consensus_etcdraft_committed_block_number", n.channelLabel())
+			value, found, err := n.Metric(ctx, orderer, n.consensusMetric("committed_block_number"), n.channelLabel())
 			if err != nil {
 				return err
 			}

@@ -100,11 +100,11 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// Leader is the orderer that leads raft on the channel; found is false while there is none. Orderers that do not answer are
+// Leader is the orderer that leads on the channel; found is false while there is none. Orderers that do not answer are
 // taken not to lead.
 func (n *Network) Leader(ctx context.Context) (leader Node, found bool) {
 	for _, node := range n.Nodes(Orderer) {
-		value, ok, err := n.Metric(ctx, node, "consensus_etcdraft_is_leader", n.channelLabel())
+		value, ok, err := n.Metric(ctx, node, n.consensusMetric("is_leader"), n.channelLabel())
 		if err == nil && ok && value == 1 {
 			return node, true
 		}
@@ -114,10 +114,10 @@ func (n *Network) Leader(ctx context.Context) (leader Node, found bool) {
 
 func (n *Network) channelLabel() string { return `channel="` + n.Channel + `"` }
 
-// AwaitLeader waits until raft has a leader on the channel.
+// AwaitLeader waits until there is a leader on the channel.
 func (n *Network) AwaitLeader(ctx context.Context) (Node, error) {
 	var leader Node
-	err := poll(ctx, healthLimit, "a raft leader", func(ctx context.Context) error {
+	err := poll(ctx, healthLimit, "a leader of the orderers", func(ctx context.Context) error {
 		var found bool
 		if leader, found = n.Leader(ctx); !found {
 			return errors.New("no orderer says that it leads")

@@ -28,11 +28,19 @@ const (
 // Suites are the TLCP cipher suites (GB/T 38636) that Options.Suite may name.
 var Suites = []string{"ECC_SM4_GCM_SM3", "ECC_SM4_CBC_SM3", "ECDHE_SM4_GCM_SM3", "ECDHE_SM4_CBC_SM3"}
 
+// Values of Options.Consensus.
+const (
+	ConsensusRaft = "raft" // survives nodes that crash
+	ConsensusBFT  = "bft"  // SmartBFT: survives nodes that lie, up to f of 3f+1
+)
+
 // Limits of a standard topology: its ports are laid out in blocks of ten nodes.
 const (
 	maxOrderers = 9
 	maxOrgs     = 20
 	maxPeers    = 9
+	// leastBFT is the fewest consenters of which SmartBFT tolerates one that is faulty.
+	leastBFT = 4
 )
 
 // Options choose a standard topology and where it runs. The zero value of each field means its default.
@@ -52,7 +60,10 @@ type Options struct {
 	// no such setting, always do.
 	NoMemo bool
 
-	Orderers int // raft consenters, 1 to 9 (default 3)
+	// Consensus is how orderers agree: raft, or bft with binaries of Fabric 3 (default raft).
+	Consensus string
+
+	Orderers int // consenters, 1 to 9 (default 3), 4 to 9 for bft (default 4)
 	Orgs     int // peer organisations, 1 to 20 (default 2)
 	Peers    int // peers of each organisation, 1 to 9 (default 2)
 	BasePort int // first of the ports in use (default 7050)
@@ -90,6 +101,10 @@ func (o Options) withDefaults() (Options, error) {
 		o.ClientMode = ModeGM
 	}
 	setDefault(&o.ClientMode, ModeTLS)
+	setDefault(&o.Consensus, ConsensusRaft)
+	if o.Consensus == ConsensusBFT {
+		setDefault(&o.Orderers, leastBFT)
+	}
 	setDefault(&o.Orderers, 3)
 	setDefault(&o.Orgs, 2)
 	setDefault(&o.Peers, 2)
@@ -138,6 +153,7 @@ func (o Options) validate() error {
 		{"CLIENT_MODE", o.ClientMode, []string{ModeTLS, ModeGM}},
 		{"ALGORITHM", o.Algorithm, []string{AlgorithmGM, AlgorithmECDSA, AlgorithmMixed}},
 		{"SUITE", o.Suite, append([]string{""}, Suites...)},
+		{"CONSENSUS", o.Consensus, []string{"", ConsensusRaft, ConsensusBFT}},
 		{"KEYS", o.Keys, []string{"", KeysSDF, KeysPKCS11}},
 	}
 	for _, c := range choices {
@@ -148,6 +164,8 @@ func (o Options) validate() error {
 	switch {
 	case o.Mode == ModeTLS && o.ClientMode == ModeGM, o.Mode == ModeGM && o.ClientMode == ModeTLS:
 		return fmt.Errorf("CLIENT_MODE=%s cannot reach listeners of MODE=%s; use MODE=dual", o.ClientMode, o.Mode)
+	case o.Consensus == ConsensusBFT && o.Orderers < leastBFT:
+		return fmt.Errorf("CONSENSUS=bft with ORDERERS=%d survives no faulty node; %d survive one, 7 two", o.Orderers, leastBFT)
 	case o.Keys != "" && o.Docker:
 		return fmt.Errorf("KEYS=%s is for a network without containers: the images have no simulated device", o.Keys)
 	case o.Keys != "" && strings.HasPrefix(o.Suite, "ECDHE"):

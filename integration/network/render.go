@@ -68,6 +68,22 @@ func (v nodeView) Bootstrap() string {
 // are ECDSA, whose channels stock nodes may want to read.
 func (t *Topology) GMRules() bool { return t.Algorithm != AlgorithmECDSA }
 
+// BFT tells whether orderers agree by SmartBFT.
+func (t *Topology) BFT() bool { return t.Consensus == ConsensusBFT }
+
+// consenterIdentity is the certificate by whose key n signs as a consenter of SmartBFT.
+func (t *Topology) consenterIdentity(n Node) string {
+	return path.Join(t.nodeCrypto(n), "msp", "signcerts", n.Name+"-cert.pem")
+}
+
+// consensusMetric is the name of one of the orderers' metrics of the consensus in use.
+func (t *Topology) consensusMetric(name string) string {
+	if t.BFT() {
+		return "consensus_BFT_" + name
+	}
+	return "consensus_etcdraft_" + name
+}
+
 // rootFile names the TLS CA, beside a node's or user's certificates, that verifies what clients dial.
 func (t *Topology) rootFile() string {
 	if t.gmDialers() {
@@ -76,7 +92,7 @@ func (t *Topology) rootFile() string {
 	return "ca.crt"
 }
 
-// consenterCert is the certificate by which the raft cluster knows n, at both ends of its connections.
+// consenterCert is the certificate by which the cluster knows n, at both ends of its connections.
 func (t *Topology) consenterCert(n Node) string {
 	file := "server.crt"
 	if t.gmDialers() {
@@ -106,6 +122,8 @@ func (t *Topology) render(name string, view any) ([]byte, error) {
 		"orgDir":        t.orgDir,
 		"nodeCrypto":    t.nodeCrypto,
 		"consenterCert": t.consenterCert,
+		"identity":      t.consenterIdentity,
+		"add":           func(a, b int) int { return a + b },
 		"userCrypto":    t.userCrypto,
 		"rootFile":      t.rootFile,
 	}).ParseFS(templateFiles, "templates/"+name)

@@ -110,7 +110,7 @@ func notRunning(u unit) string {
 func stateText(node Node, u unit, leader Node) string {
 	text := u.describe()
 	if node.Name == leader.Name {
-		text += ", raft leader"
+		text += ", leader"
 	}
 	return text
 }
@@ -124,7 +124,7 @@ func (n *Network) heightText(ctx context.Context, node Node) string {
 	case Orderer:
 		var value float64
 		var found bool
-		value, found, err = n.Metric(ctx, node, "consensus_etcdraft_committed_block_number", n.channelLabel())
+		value, found, err = n.Metric(ctx, node, n.consensusMetric("committed_block_number"), n.channelLabel())
 		if err == nil && !found {
 			err = errors.New("the orderer is not on the channel")
 		}

@@ -43,6 +43,7 @@ type Topology struct {
 	Suite      string `json:"suite,omitempty"`
 	MutualTLS  bool   `json:"mutualTLS"`
 	NoMemo     bool   `json:"noMemo,omitempty"`
+	Consensus  string `json:"consensus,omitempty"` // bft; raft if absent
 
 	Channel      string        `json:"channel"`
 	BatchTimeout time.Duration `json:"batchTimeout"`
@@ -118,7 +119,7 @@ func (n Node) PortNames() map[int]string {
 	return names
 }
 
-// Plan makes the standard topology that the options describe: one ordering organisation with a raft cluster, and
+// Plan makes the standard topology that the options describe: one ordering organisation with its cluster, and
 // peer organisations of equal size, each with a chaincode server of its own.
 func Plan(o Options) (*Topology, error) {
 	o, err := o.withDefaults()
@@ -127,7 +128,8 @@ func Plan(o Options) (*Topology, error) {
 	}
 	t := &Topology{
 		Mode: o.Mode, ClientMode: o.ClientMode, Algorithm: o.Algorithm, Suite: o.Suite, MutualTLS: o.MutualTLS, NoMemo: o.NoMemo,
-		Channel: "trade", BatchTimeout: o.BatchTimeout, MaxMessages: o.MaxMessages,
+		Consensus: o.Consensus,
+		Channel:   "trade", BatchTimeout: o.BatchTimeout, MaxMessages: o.MaxMessages,
 		Ordering: Org{Name: "Orderer", MSPID: "OrdererMSP", Domain: "example.com", Algorithm: algorithmOf(o.Algorithm, 0)},
 	}
 	for i := range o.Orderers {

@@ -130,7 +130,7 @@ func (n *Network) channelOnOrderers(ctx context.Context, orderers []Node) error 
 	if err != nil {
 		return err
 	}
-	n.say("raft leader is %s", leader.Name)
+	n.say("leader of the orderers is %s", leader.Name)
 	return nil
 }
 

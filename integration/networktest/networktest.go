@@ -5,6 +5,7 @@ package networktest
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func (w Log) Write(p []byte) (int, error) {
 }
 
 // Start brings up a network for one test of a package two folders below the repository's root. Binaries come from build/bin
-// unless o names others. The network is stopped at the end of the test; its state, with the logs, stays under
+// unless o, or the variable NETWORK_BIN, names others. The network is stopped at the end of the test; its state, with the logs, stays under
 // build/FOLDER/TEST if the test failed, where FOLDER is that of the test's package.
 func Start(t *testing.T, o network.Options) (*network.Network, context.Context) {
 	t.Helper()
@@ -37,6 +38,9 @@ func Start(t *testing.T, o network.Options) (*network.Network, context.Context) 
 	require.NoError(t, err)
 	here, err := filepath.Abs(".")
 	require.NoError(t, err)
+	if o.Bin == "" {
+		o.Bin = os.Getenv("NETWORK_BIN")
+	}
 	if o.Bin == "" {
 		o.Bin = filepath.Join(root, "build", "bin")
 	}

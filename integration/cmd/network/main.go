@@ -83,7 +83,8 @@ func up(ctx context.Context, dir string, args []string, out io.Writer) error {
 		return nil
 	})
 	flags.StringVar(&o.Keys, "keys", "", "where SM2 keys are: in files, or in a simulated device, sdf or pkcs11 (default in files)")
-	flags.IntVar(&o.Orderers, "orderers", 0, "raft orderers (default 3)")
+	flags.StringVar(&o.Consensus, "consensus", "", "how orderers agree: raft, or bft with UPSTREAM=3.1.1 (default raft)")
+	flags.IntVar(&o.Orderers, "orderers", 0, "orderers (default 3, for bft 4)")
 	flags.IntVar(&o.Orgs, "orgs", 0, "peer organisations (default 2)")
 	flags.IntVar(&o.Peers, "peers", 0, "peers of each organisation (default 2)")
 	flags.IntVar(&o.BasePort, "base-port", 0, "first port (default 7050)")

@@ -22,7 +22,7 @@ func ExportKeyingMaterial(ctx context.Context, label string, material []byte, le
 		return nil, errors.New("comm: no connection is known for this call, so that nothing can be bound to it")
 	}
 	info, ok := p.AuthInfo.(credentials.TLSInfo)
-	if !ok {
+	if !ok || !info.State.HandshakeComplete {
 		return nil, fmt.Errorf("comm: the connection with %s has neither TLS nor TLCP, so that nothing can be bound to it", p.Addr)
 	}
 	if found, ok := localHashes.Load(addressKey(p.LocalAddr, p.Addr)); ok {

@@ -65,11 +65,12 @@ func TestExportKeyingMaterialIsRefused(t *testing.T) {
 	}{
 		"no connection": {context.Background(), "no connection is known"},
 		"no TLS":        {with(nil), "192.0.2.1:1 has neither TLS nor TLCP"},
+		"no handshake":  {with(credentials.TLSInfo{}), "192.0.2.1:1 has neither TLS nor TLCP"},
 		"TLCP that has ended": {with(credentials.TLSInfo{State: tls.ConnectionState{
-			Version: gmtls.VersionTLCP, CipherSuite: gmtls.ECC_SM4_GCM_SM3,
+			HandshakeComplete: true, Version: gmtls.VersionTLCP, CipherSuite: gmtls.ECC_SM4_GCM_SM3,
 		}}), "has ended"},
 		"TLS 1.3 with SM4 that has ended": {with(credentials.TLSInfo{State: tls.ConnectionState{
-			Version: tls.VersionTLS13, CipherSuite: gmtls.TLS_SM4_GCM_SM3,
+			HandshakeComplete: true, Version: tls.VersionTLS13, CipherSuite: gmtls.TLS_SM4_GCM_SM3,
 		}}), "has ended"},
 	} {
 		out, err := ExportKeyingMaterial(c.ctx, exportLabel, nil, 32)

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package e2e
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/integration/network"
+)
+
+// TestBFTFaults takes each of four consenters of SmartBFT away in turn, the leader too, while clients write. The network goes on
+// without any one of them, and each catches up.
+func TestBFTFaults(t *testing.T) {
+	n, ctx := start(t, network.Options{Consensus: network.ConsensusBFT, Peers: 1, Relayed: true})
+	clients := []network.Node{n.Peers[0].PeersOf()[0], n.Peers[1].PeersOf()[0]}
+
+	for _, victim := range n.Nodes(network.Orderer) {
+		t.Run("kill "+victim.Name, func(t *testing.T) {
+			l := startLoad(ctx, t, n, clients...)
+			l.awaitMore(5, "before the fault")
+			require.NoError(t, n.Kill(ctx, victim.Name))
+			l.awaitMore(5, "without "+victim.Name)
+			require.NoError(t, n.Start(victim.Name))
+			require.NoError(t, n.AwaitHealthy(ctx, victim))
+			l.awaitMore(5, "with it again")
+			l.finish(ctx)
+			requireSameOrdererHeight(ctx, t, n)
+		})
+	}
+
+	t.Run("freeze the leader", func(t *testing.T) {
+		leader, err := n.AwaitLeader(ctx)
+		require.NoError(t, err)
+		l := startLoad(ctx, t, n, clients...)
+		l.awaitMore(5, "before the fault")
+		require.NoError(t, n.Freeze(leader.Name))
+		l.awaitMore(5, "while "+leader.Name+" hangs")
+		require.NoError(t, n.Thaw(leader.Name))
+		l.awaitMore(5, "with it again")
+		l.finish(ctx)
+		next, err := n.AwaitLeader(ctx)
+		require.NoError(t, err)
+		require.NotEqual(t, leader.Name, next.Name, "the leader did not change")
+		requireSameOrdererHeight(ctx, t, n)
+	})
+
+	requireOnly(t, n, network.ModeGM)
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package e2e
+
+import (
+	"testing"
+
+	"github.com/hyperledger/fabric/integration/network"
+)
+
+// TestSmokeRaft runs the smallest network of two organisations over Raft. make e2e-smoke runs it over any upstream.
+func TestSmokeRaft(t *testing.T) {
+	smoke(t, network.Options{Consensus: network.ConsensusRaft, Orderers: 1, Peers: 1, Relayed: true})
+}
+
+// TestSmokeBFT runs the smallest network whose orderers survive one that is faulty, over SmartBFT.
+func TestSmokeBFT(t *testing.T) {
+	smoke(t, network.Options{Consensus: network.ConsensusBFT, Peers: 1, Relayed: true})
+}
+
+func smoke(t *testing.T, o network.Options) {
+	n, ctx := start(t, o)
+	checkTransactions(ctx, t, n)
+	requireSameChain(ctx, t, n)
+	requireSameOrdererHeight(ctx, t, n)
+	requireOnly(t, n, network.ModeGM)
+}
