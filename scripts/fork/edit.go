@@ -8,7 +8,6 @@ import (
 	"go/scanner"
 	"go/token"
 	"sort"
-	"strings"
 )
 
 // edit replaces the bytes [start, end) of a source by text. Working on byte ranges, rather than printing syntax
@@ -90,19 +89,6 @@ func literalEnd(src []byte, start int) int {
 		}
 	}
 	return len(src)
-}
-
-// normalised returns the token texts of src in one string: what the lock hashes.
-func normalised(src []byte) (string, error) {
-	toks, err := lexemes(src)
-	if err != nil {
-		return "", err
-	}
-	texts := make([]string, len(toks))
-	for i, t := range toks {
-		texts[i] = t.text
-	}
-	return strings.Join(texts, " "), nil
 }
 
 // findTokens returns the byte ranges in src where the token sequence of pattern stands, without overlap, leaving out
