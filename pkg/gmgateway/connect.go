@@ -84,7 +84,9 @@ func (p *Profile) Connect(peer string, options ...client.ConnectOption) (*Connec
 	implied := []client.ConnectOption{
 		client.WithClientConnection(conn),
 		client.WithHash(signer.Hash),
-		client.WithSign(signer.Sign),
+	}
+	if signer.Sign != nil {
+		implied = append(implied, client.WithSign(signer.Sign))
 	}
 	if leaf != nil {
 		// With mutual TLS peers bind a request for blocks to the certificate of the connection it comes over.

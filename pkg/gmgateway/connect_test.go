@@ -253,6 +253,7 @@ func TestInvalidProfiles(t *testing.T) {
 		"no MSP id":             {path: "organizations.Org1.mspid", want: "mspid"},
 		"no certificate":        {path: "client.identity.cert", want: "client.identity.cert"},
 		"no key":                {path: "client.identity.key", want: "client.identity.key"},
+		"key and offline":       {path: "client.identity.offline", value: true, want: "says offline"},
 		"key and no pair":       {path: "client.tls.cert", want: "cert and key"},
 		"half a pair":           {path: "client.tls.encKey", want: "a pair"},
 		"pair in mode tls":      {mode: gmgateway.ModeTLS, path: "client.tls.encCert", value: values{"pem": "x"}, want: "belong to mode gm"},

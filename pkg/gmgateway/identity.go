@@ -91,13 +91,10 @@ func parsePrivateKey(name string, text []byte) (crypto.PrivateKey, error) {
 	return key, nil
 }
 
-// identity reads the certificate and the key of the profile's client and checks that they belong together.
+// identity reads the certificate and the key of the profile's client and checks that they belong together. The signer of an
+// offline client has no Sign.
 func (p *Profile) identity() (*identity.X509Identity, *Signer, error) {
 	certPEM, err := p.read("client.identity.cert", p.Client.Identity.Cert)
-	if err != nil {
-		return nil, nil, err
-	}
-	keyPEM, err := p.read("client.identity.key", p.Client.Identity.Key)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -105,11 +102,20 @@ func (p *Profile) identity() (*identity.X509Identity, *Signer, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("gmgateway: %w", err)
 	}
-	key, err := parsePrivateKey("client.identity.key", keyPEM)
-	if err != nil {
-		return nil, nil, err
+	var key crypto.PrivateKey
+	if !p.Client.Identity.Offline {
+		keyPEM, err := p.read("client.identity.key", p.Client.Identity.Key)
+		if err != nil {
+			return nil, nil, err
+		}
+		if key, err = parsePrivateKey("client.identity.key", keyPEM); err != nil {
+			return nil, nil, err
+		}
 	}
 	chain, err := file.Chain(key)
+	if err != nil && key == nil {
+		return nil, nil, fmt.Errorf("gmgateway: %w", err)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("gmgateway: client.identity.key and client.identity.cert do not belong together: %w", err)
 	}
@@ -117,6 +123,17 @@ func (p *Profile) identity() (*identity.X509Identity, *Signer, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("gmgateway: client.identity.cert: %w", err)
 	}
+	if key == nil {
+		return id, &Signer{Hash: hashFor(chain[0].Certificate.PublicKey)}, nil
+	}
 	signer, err := newSigner(key)
 	return id, signer, err
+}
+
+// hashFor is the Hash of the signer whose public key this is.
+func hashFor(public crypto.PublicKey) hash.Hash {
+	if ec, ok := public.(*ecdsa.PublicKey); ok && !gmx509.IsSM2(ec) {
+		return hash.SHA256
+	}
+	return hash.NONE
 }

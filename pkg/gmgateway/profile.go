@@ -37,7 +37,7 @@ const (
 //	  organization: Org1
 //	  identity:
 //	    cert: {path: msp/signcerts/user-cert.pem}   # ECDSA or SM2
-//	    key:  {path: msp/keystore/key.pem}
+//	    key:  {path: msp/keystore/key.pem}          # or, in its place, offline: true
 //	  tls:
 //	    mode: gm                                    # tls or gm; there is no default
 //	    # a client certificate, if the peers ask for one; the second pair in mode gm alone
@@ -76,6 +76,9 @@ type Client struct {
 type Identity struct {
 	Cert PEM `yaml:"cert"`
 	Key  PEM `yaml:"key"`
+	// Offline says that the key is elsewhere: the application has each proposal, transaction and request signed there, and makes
+	// it again with the signature (client.Gateway's methods NewSigned…). Key must then be absent.
+	Offline bool `yaml:"offline"`
 }
 
 // TLS is how the client protects its connections.
@@ -182,8 +185,10 @@ func (p *Profile) validate() error {
 		return fmt.Errorf("organizations.%s.mspid is missing", p.Client.Organization)
 	case p.Client.Identity.Cert.empty():
 		return errors.New("client.identity.cert is missing")
-	case p.Client.Identity.Key.empty():
-		return errors.New("client.identity.key is missing")
+	case p.Client.Identity.Offline && !p.Client.Identity.Key.empty():
+		return errors.New("client.identity holds a key and says offline: remove one of them")
+	case p.Client.Identity.Key.empty() && !p.Client.Identity.Offline:
+		return errors.New("client.identity.key is missing; a client whose key is elsewhere says offline: true")
 	}
 	return p.Client.TLS.validate()
 }

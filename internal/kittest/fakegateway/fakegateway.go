@@ -273,14 +273,19 @@ func prepare(proposal *peer.Proposal, result *fakepeer.Result) (*common.Envelope
 	err1 := proto.Unmarshal(proposal.GetHeader(), header)
 	response, err2 := proto.Marshal(&peer.ChaincodeAction{Response: result.Response})
 	endorsed, err3 := proto.Marshal(&peer.ProposalResponsePayload{Extension: response})
+	called := &peer.ChaincodeProposalPayload{}
+	err7 := proto.Unmarshal(proposal.GetPayload(), called)
+	called.TransientMap = nil // which never reaches an orderer
+	input, err8 := proto.Marshal(called)
 	action, err4 := proto.Marshal(&peer.ChaincodeActionPayload{
-		Action: &peer.ChaincodeEndorsedAction{ProposalResponsePayload: endorsed},
+		ChaincodeProposalPayload: input,
+		Action:                   &peer.ChaincodeEndorsedAction{ProposalResponsePayload: endorsed},
 	})
 	transaction, err5 := proto.Marshal(&peer.Transaction{Actions: []*peer.TransactionAction{
 		{Header: header.GetSignatureHeader(), Payload: action},
 	}})
 	payload, err6 := proto.Marshal(&common.Payload{Header: header, Data: transaction})
-	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
 		return nil, fmt.Errorf("prepare the envelope: %w", err)
 	}
 	return &common.Envelope{Payload: payload}, nil
