@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command application is a template: it submits or evaluates one transaction of any chaincode, as the profile's client.
+//
+//	application -profile PROFILE -channel CHANNEL -chaincode NAME submit FUNCTION [ARGUMENT ...]
+//	application -profile PROFILE -channel CHANNEL -chaincode NAME evaluate FUNCTION [ARGUMENT ...]
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/hyperledger/fabric-gateway/pkg/client"
+	gateway "github.com/hyperledger/fabric-protos-go-apiv2/gateway"
+	"github.com/hyperledger/fabric/pkg/gmgateway"
+	"google.golang.org/grpc/status"
+)
+
+// limit is how long one transaction may take, its commit included.
+const limit = time.Minute
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("application: ")
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		log.Fatal(explain(err))
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("application", flag.ContinueOnError)
+	profile := flags.String("profile", "", "connection profile; its fields are described in pkg/gmgateway")
+	channel := flags.String("channel", "mychannel", "channel")
+	chaincode := flags.String("chaincode", "", "name of the chaincode")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *profile == "" || *chaincode == "" || flags.NArg() < 2 {
+		return errors.New("usage: application -profile FILE -channel NAME -chaincode NAME submit|evaluate FUNCTION [ARGUMENT ...]")
+	}
+	connection, err := gmgateway.Connect(*profile)
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	contract := connection.GetNetwork(*channel).GetContract(*chaincode)
+	function, arguments := flags.Arg(1), client.WithArguments(flags.Args()[2:]...)
+	var result []byte
+	switch flags.Arg(0) {
+	case "submit":
+		result, err = contract.SubmitWithContext(ctx, function, arguments)
+	case "evaluate":
+		result, err = contract.EvaluateWithContext(ctx, function, arguments)
+	default:
+		return fmt.Errorf("%q is neither submit nor evaluate", flags.Arg(0))
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", flags.Arg(0), function, err)
+	}
+	fmt.Fprintf(out, "%s\n", result)
+	return nil
+}
+
+// explain adds what each peer said, which gRPC keeps apart from the message.
+func explain(err error) error {
+	for _, detail := range status.Convert(err).Details() {
+		if d, ok := detail.(*gateway.ErrorDetail); ok {
+			err = fmt.Errorf("%w\n  %s (%s): %s", err, d.GetAddress(), d.GetMspId(), d.GetMessage())
+		}
+	}
+	return err
+}

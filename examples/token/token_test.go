@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/x509/pkix"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/pkg/attrmgr"
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
+	"github.com/hyperledger/fabric/pkg/gmshim"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
+)
+
+// newPeer is a peer in front of the chaincode, and a function that sends it a transaction of one client.
+func newPeer(t *testing.T) func(creator []byte, args ...string) (status int32, payload, event string) {
+	t.Helper()
+	chaincode, err := newChaincode()
+	require.NoError(t, err)
+	server := &gmshim.ChaincodeServer{}
+	server.CCID, server.CC, server.TLSProps.Disabled = "token:1", chaincode, true
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	go func() { _ = server.Serve(ctx, listener) }()
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	peer, err := fakepeer.Connect(ctx, conn)
+	require.NoError(t, err)
+	return func(creator []byte, args ...string) (int32, string, string) {
+		result, err := peer.Submit(fakepeer.Request{Creator: creator, Args: args})
+		require.NoError(t, err)
+		payload := string(result.Response.GetPayload())
+		if result.Response.GetStatus() != shim.OK {
+			payload = result.Response.GetMessage()
+		}
+		return result.Response.GetStatus(), payload, result.Event.GetEventName()
+	}
+}
+
+// client is a serialized identity with an SM2 certificate; attributes is JSON as Fabric CA writes it, or empty.
+func client(t *testing.T, mspID, attributes string) []byte {
+	t.Helper()
+	var extensions []pkix.Extension
+	if attributes != "" {
+		extensions = append(extensions, pkix.Extension{Id: attrmgr.AttrOID, Value: []byte(attributes)})
+	}
+	user := gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "ca").Issue(t, pkix.Name{CommonName: "user"}, extensions...)
+	creator, err := proto.Marshal(&msp.SerializedIdentity{Mspid: mspID, IdBytes: user.CertPEM})
+	require.NoError(t, err)
+	return creator
+}
+
+const issuerAttributes = `{"attrs":{"token.issuer":"true"}}`
+
+func TestToken(t *testing.T) {
+	send := newPeer(t)
+	ok := func(creator []byte, want string, args ...string) (event string) {
+		t.Helper()
+		status, payload, event := send(creator, args...)
+		require.EqualValues(t, shim.OK, status, payload)
+		require.Equal(t, want, payload)
+		return event
+	}
+	refused := func(creator []byte, want string, args ...string) {
+		t.Helper()
+		status, payload, _ := send(creator, args...)
+		require.EqualValues(t, shim.ERROR, status, payload)
+		require.Contains(t, payload, want)
+	}
+	issuer, user := client(t, issuerMSP, issuerAttributes), client(t, "Org2MSP", "")
+	account := func(creator []byte) string {
+		status, payload, _ := send(creator, "Account")
+		require.EqualValues(t, shim.OK, status, payload)
+		return payload
+	}
+	a, b := account(issuer), account(user)
+	// The two certificates have one subject and one issuer: the organisation keeps the accounts apart.
+	require.NotEqual(t, a, b)
+
+	require.Equal(t, "Issue", ok(issuer, "", "Issue", a, "100"))
+	require.Equal(t, "Transfer", ok(issuer, "", "Transfer", b, "30"))
+	ok(user, "70", "Balance", a)
+	ok(user, "30", "Balance", b)
+	ok(user, "0", "Balance", "nobody")
+
+	refused(user, "not "+issuerMSP, "Issue", b, "1")
+	refused(client(t, "Org2MSP", issuerAttributes), "not "+issuerMSP, "Issue", b, "1")
+	refused(client(t, issuerMSP, ""), `no attribute "token.issuer"`, "Issue", a, "1")
+	refused(client(t, issuerMSP, `{"attrs":{"token.issuer":"false"}}`), `is "false"`, "Issue", a, "1")
+	refused(user, "less than 31", "Transfer", a, "31")
+	refused(user, "is the caller", "Transfer", b, "1")
+	refused(user, "the amount is 0", "Transfer", a, "0")
+	refused(user, "1 to 4096", "Transfer", "", "1")
+	refused(issuer, "too large", "Issue", a, "18446744073709551615")
+	refused(issuer, "", "Transfer", b, "-1")
+	ok(user, "70", "Balance", a)
+	ok(user, "30", "Balance", b)
+}
