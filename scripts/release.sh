@@ -49,6 +49,8 @@ sbom() {
             END { print "\n]}" }'
 }
 
+scripts/kits.sh "v$(echo "$version" | sed 's/.*-gm\.//')" build/kits
+
 for arch in amd64 arm64; do
     export GOARCH=$arch
     name=fabric-gm-$version-linux-$arch
@@ -58,6 +60,7 @@ for arch in amd64 arm64; do
     build . "$staging/ccaas/bin" ./cmd/ccaas/detect ./cmd/ccaas/build ./cmd/ccaas/release
     mkdir "$staging/config"
     cp build/fabric/sampleconfig/*.yaml "$staging/config/" # without upstream's sample MSP, whose key everybody has
+    cp -R build/kits "$staging/kits"
     cp LICENSE NOTICE CHANGELOG.md "$staging/"
     sbom "$staging" >"$out/$name.sbom.json"
     grep -q '"name":"stdlib"' "$out/$name.sbom.json" || { echo "release: go version -m says nothing of the binaries of $arch" >&2; exit 1; }

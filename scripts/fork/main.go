@@ -30,6 +30,7 @@ commands:
   differences    write the list of changes and reasons into docs/differences.md; 'differences check' compares
   binaries       print the commands that are built, as folders of the tree
   version        print upstream's version
+  kits VERSION FOLDER   write the parts that others use as Go modules into FOLDER, a module proxy in files
   lint command   run a linter on our packages in build/fabric; only its words about our files count
   test           run our own tests in build/fabric
   test-upstream  run the upstream tests that the delta concerns in build/fabric
@@ -97,6 +98,11 @@ func run(root, which, checkout, tree, perf string, args []string) error {
 	case "version":
 		fmt.Println(up.version())
 		return nil
+	case "kits":
+		if len(rest) != 2 {
+			return fmt.Errorf("kits takes the modules' version and the folder to write\n%s", usage)
+		}
+		return runKits(os.Stdout, root, rest[0], rest[1])
 	case "lint":
 		return runLint(os.Stdout, root, up, rest)
 	case "test":
