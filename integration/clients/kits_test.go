@@ -29,11 +29,24 @@ import (
 	"github.com/hyperledger/fabric/integration/networktest"
 )
 
-// kitsLimit is for the whole test, which compiles gRPC into an empty build cache.
+// kitsLimit is for a whole test, which may have to compile gRPC.
 const kitsLimit = 15 * time.Minute
 
-// strange is the machine of somebody who has the kits and nothing else: its own home and module cache, and no network.
-type strange struct{ kits, home string }
+// strange is the machine of somebody who has the kits and nothing else: its own home and module cache, and no network. The build
+// cache is the one at hand, to save time: what is in it was compiled of the same sources.
+type strange struct{ kits, home, cache string }
+
+func newStrange(t *testing.T) strange {
+	t.Helper()
+	if out, err := exec.Command("unshare", "--user", "--map-root-user", "--net", "true").CombinedOutput(); err != nil {
+		t.Skipf("no network namespaces here: %s", out)
+	}
+	kits, err := filepath.Abs("../../build/kits")
+	require.NoError(t, err)
+	cache, err := exec.Command("go", "env", "GOCACHE").Output()
+	require.NoError(t, err)
+	return strange{kits: kits, home: t.TempDir(), cache: strings.TrimSpace(string(cache))}
+}
 
 // run runs a command in a folder, in a network namespace that has no interface up.
 func (s strange) run(ctx context.Context, t *testing.T, dir string, command ...string) string {
@@ -41,7 +54,7 @@ func (s strange) run(ctx context.Context, t *testing.T, dir string, command ...s
 	cmd := exec.CommandContext(ctx, "unshare", append([]string{"--user", "--map-root-user", "--net"}, command...)...)
 	cmd.Dir = dir
 	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + s.home, "GOTOOLCHAIN=local", "GOFLAGS=-modcacherw",
+		"PATH=" + os.Getenv("PATH"), "HOME=" + s.home, "GOTOOLCHAIN=local", "GOFLAGS=-modcacherw -trimpath", "GOCACHE=" + s.cache,
 		"GOPROXY=file://" + filepath.Join(s.kits, "modules"), "GONOSUMDB=github.com/hyperledger/fabric/*",
 	}
 	out, err := cmd.CombinedOutput()
@@ -59,21 +72,23 @@ func (s strange) build(ctx context.Context, t *testing.T, template string) strin
 	return filepath.Join(dir, template)
 }
 
-// TestKits builds the templates from the kits alone, without network, and runs them on a network that speaks TLCP alone.
+// TestKits builds every sample from the kits alone, without network, and a program that uses none of them.
 func TestKits(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), kitsLimit)
 	defer cancel()
-	kits, err := filepath.Abs("../../build/kits")
-	require.NoError(t, err)
-	s := strange{kits: kits, home: t.TempDir()}
-	if out, err := exec.Command("unshare", "--user", "--map-root-user", "--net", "true").CombinedOutput(); err != nil {
-		t.Skipf("no network namespaces here: %s", out)
+	s := newStrange(t)
+	for _, sample := range []string{"application", "assetclient", "offline", "token"} {
+		s.build(ctx, t, sample)
 	}
-	application, token := s.build(ctx, t, "application"), s.build(ctx, t, "token")
-	s.build(ctx, t, "assetclient")
-	s.build(ctx, t, "offline")
-	t.Run("from nothing", func(t *testing.T) { fromNothing(ctx, t, s) })
+	fromNothing(ctx, t, s)
+}
 
+// TestKitsOnNetwork runs samples that were built so on a network that speaks TLCP alone.
+func TestKitsOnNetwork(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), kitsLimit)
+	defer cancel()
+	s := newStrange(t)
+	application, token := s.build(ctx, t, "application"), s.build(ctx, t, "token")
 	n, _ := networktest.Start(t, network.Options{Mode: network.ModeGM, Orderers: 1, Orgs: 1, Peers: 1})
 	call := func(profile, chaincode string, args ...string) (string, error) {
 		cmd := exec.CommandContext(ctx, application, append([]string{"-profile", profile, "-channel", n.Channel, "-chaincode", chaincode}, args...)...)

@@ -70,7 +70,7 @@ func TestStockSDK(t *testing.T) {
 	peer := org.PeersOf()[0]
 	root := filepath.Join(n.Dir, "crypto", "peerOrganizations", org.Domain, "peers", peer.Name, "tls", "gm-ca.crt")
 
-	gateway := stockGateway(t, n, org, startProxy(ctx, t, n, peer, root))
+	gateway := stockGateway(t, n, org, startProxy(ctx, t, peer, root))
 	channel := gateway.GetNetwork(n.Channel)
 	contract := channel.GetContract(network.ChaincodeName)
 	events, err := channel.ChaincodeEvents(ctx, network.ChaincodeName)
@@ -89,7 +89,7 @@ func TestStockSDK(t *testing.T) {
 
 	operations := peer
 	operations.Port = peer.Operations
-	address := startProxy(ctx, t, n, operations, root)
+	address := startProxy(ctx, t, operations, root)
 	response, err := http.Get("http://" + address + "/healthz")
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())

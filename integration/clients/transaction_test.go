@@ -31,10 +31,17 @@ import (
 var listening = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 
 // startProxy runs gmtls proxy in front of a peer's gateway for the length of the test and returns where it listens.
-func startProxy(ctx context.Context, t *testing.T, n *network.Network, peer network.Node, root string) string {
+func startProxy(ctx context.Context, t *testing.T, peer network.Node, root string) string {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, "../../build/bin/gmtls", "proxy", "--listen", "127.0.0.1:0", "--from", "plain", "--alpn", "h2",
-		"--to", peer.Address(), "--to-mode", "tlcp", "--ca", root)
+	address, _ := runProxy(ctx, t, peer, root)
+	return address
+}
+
+// runProxy is startProxy, and returns the process as well.
+func runProxy(ctx context.Context, t *testing.T, peer network.Node, root string, flags ...string) (address string, process *os.Process) {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, "../../build/bin/gmtls", append([]string{"proxy", "--listen", "127.0.0.1:0", "--from", "plain", "--alpn", "h2",
+		"--to", peer.Address(), "--to-mode", "tlcp", "--ca", root}, flags...)...)
 	log, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -49,11 +56,11 @@ func startProxy(ctx context.Context, t *testing.T, n *network.Network, peer netw
 				for lines.Scan() { // keeps the pipe empty
 				}
 			}()
-			return address
+			return address, cmd.Process
 		}
 	}
 	t.Fatal("the proxy ended before it listened")
-	return ""
+	return "", nil
 }
 
 // descriptors writes Fabric's protocol, as the Go module declares it, for protoc to read.
@@ -121,7 +128,7 @@ func TestTransactions(t *testing.T) {
 	peer := n.Nodes(network.Peer)[0]
 	domain := filepath.Join(n.Dir, "crypto", "peerOrganizations", org.Domain)
 	user := filepath.Join(domain, "users", "User1@"+org.Domain, "msp")
-	proxy := startProxy(ctx, t, n, peer, filepath.Join(domain, "peers", peer.Name, "tls", "gm-ca.crt"))
+	proxy := startProxy(ctx, t, peer, filepath.Join(domain, "peers", peer.Name, "tls", "gm-ca.crt"))
 	one := func(pattern string) string {
 		files, err := filepath.Glob(filepath.Join(user, pattern))
 		require.NoError(t, err)

@@ -8,8 +8,8 @@ kits: fork-tool ## write build/kits: the Go kits as modules, a module proxy in f
 	@scripts/kits.sh '$(KITS_VERSION)' build/kits
 
 .PHONY: test-kits
-test-kits: kits ## build the templates from build/kits alone, without network, in an empty folder
-	go test -count=1 -timeout 10m -tags integration -run 'TestKits$$' -v ./integration/clients
+test-kits: build network-tools kits ## build the templates from build/kits alone, without network, run them on a network
+	go test -count=1 -timeout 10m -tags integration -run TestKits -v ./integration/clients
 
 .PHONY: test-chaincode
 test-chaincode: build network-tools kits ## where a Docker engine answers: chaincode that a peer builds and launches
