@@ -101,7 +101,7 @@ func TestCompareRuns(t *testing.T) {
 		{runOf("fork", 500, 2000, 12), runOf("fork", 500, 2000, 14), runOf("fork", 500, 2000, 13)},
 	})
 	quotients, values := s.Tables[0], s.Tables[1]
-	require.Equal(t, []string{"median of paired ratios (range)", "fork"}, quotients.Columns)
+	require.Equal(t, []string{"median of paired ratios", "fork"}, quotients.Columns)
 	require.Equal(t, Row{"committed TPS", []Cell{{Median: 1.25, Min: 1, Max: 5}}}, quotients.Rows[0])
 	require.Len(t, quotients.Rows, len(metrics)-1, "no ratio of what stock does not tell")
 	last := values.Rows[len(values.Rows)-1]
@@ -145,7 +145,7 @@ func TestVerificationsPerTransaction(t *testing.T) {
 // someReport has one complete section.
 func someReport() *Report {
 	table := Table{
-		Title: "Table | one", Columns: []string{"name", "a <b>", "c"},
+		Title: "Table | one", Columns: []string{"name", "a <b>", "c"}, Ranged: []string{"a <b>"},
 		Rows: []Row{{"x|y", []Cell{cell(1, 2, 3), nil}}, {"z", []Cell{cell(1234567), cell(0.1234)}}},
 	}
 	lines := Chart{
@@ -187,7 +187,7 @@ func TestMarkdown(t *testing.T) {
 	text := someReport().markdown("charts/")
 	for _, want := range []string{
 		"Measured 2026-01-02 03:04 to 04:05 UTC on 2 × fast,", "commit abc;", "## Section one\n\nWords.\n",
-		"| name | a &lt;b> | c |\n|---|--:|--:|\n| x\\|y | 2.00 (1.00 to 3.00) | – |\n| z | 1,234,567 | 0.123 |\n",
+		"| name | a &lt;b> | least | most | c |\n|---|--:|--:|--:|--:|\n| x\\|y | 2.00 | 1.00 | 3.00 | – |\n| z | 1,234,567 | 1,234,567 | 1,234,567 | 0.123 |\n",
 		"![Curve](charts/curve.svg)",
 	} {
 		require.Contains(t, text, want)
@@ -277,9 +277,11 @@ func TestPublish(t *testing.T) {
 		require.True(t, strings.HasPrefix(string(text), "# Performance\n\n<!-- report -->\n\nMeasured 2026"), "%s", text)
 		require.True(t, strings.HasSuffix(string(text), "\n<!-- /report -->\n\nEnd.\n"), "%s", text)
 		require.Contains(t, string(text), "\n### Section one\n")
-		require.Contains(t, string(text), "(performance/bars.svg)")
+		require.Contains(t, string(text), "(performance/lines.svg)")
 		require.NotContains(t, string(text), "old")
-		require.FileExists(t, filepath.Join(docs, "performance", "bars.svg"))
+		require.FileExists(t, filepath.Join(docs, "performance", "lines.svg"))
+		require.NotContains(t, string(text), "bars.svg", "the first chart alone")
+		require.NoFileExists(t, filepath.Join(docs, "performance", "bars.svg"))
 	}
 
 	require.NoError(t, os.WriteFile(document, []byte("<!-- report -->\n"), 0o600))

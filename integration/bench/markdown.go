@@ -5,25 +5,29 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
 // markdown writes what was measured, where, and the sections. Charts are linked under the folder charts, "" for the same.
-func (r *Report) markdown(charts string) string {
+func (r *Report) markdown(charts string) string { return r.document(charts, math.MaxInt) }
+
+// document is markdown with so many charts of each section at most.
+func (r *Report) document(charts string, most int) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "Measured %s to %s on %s.\n", r.Began.Format("2006-01-02 15:04"), r.Ended.Format("15:04 MST"), r.Machine)
 	if r.Plan.Form != full.Form {
 		fmt.Fprintf(&out, "\nThis is the %s form, which shows that everything runs. Its numbers mean nothing.\n", r.Plan.Form)
 	}
 	for _, s := range r.Sections {
-		s.markdown(&out, charts)
+		s.markdown(&out, charts, most)
 	}
 	return out.String()
 }
 
-func (s *Section) markdown(out *strings.Builder, charts string) {
+func (s *Section) markdown(out *strings.Builder, charts string, most int) {
 	fmt.Fprintf(out, "\n## %s\n\n%s\n", s.Title, s.Text)
 	for _, t := range s.Tables {
 		if len(s.Tables) > 1 {
@@ -32,40 +36,47 @@ func (s *Section) markdown(out *strings.Builder, charts string) {
 		out.WriteString("\n")
 		t.markdown(out)
 	}
-	for _, c := range s.Charts {
+	for _, c := range s.Charts[:min(most, len(s.Charts))] {
 		fmt.Fprintf(out, "\n![%s](%s)\n", escape(c.Title), charts+c.File)
 	}
 }
 
 func (t Table) markdown(out *strings.Builder) {
-	header := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		header[i] = escape(c)
+	var header []string
+	for _, c := range t.Columns {
+		header = append(header, escape(c))
+		if slices.Contains(t.Ranged, c) {
+			header = append(header, "least", "most")
+		}
 	}
-	fmt.Fprintf(out, "| %s |\n|---%s|\n", strings.Join(header, " | "), strings.Repeat("|--:", len(t.Columns)-1))
+	fmt.Fprintf(out, "| %s |\n|---%s|\n", strings.Join(header, " | "), strings.Repeat("|--:", len(header)-1))
 	for _, row := range t.Rows {
 		out.WriteString("| " + escape(row.Name))
-		for _, c := range row.Cells {
-			out.WriteString(" | " + text(c))
+		for i, c := range row.Cells {
+			out.WriteString(" | " + text(c, median))
+			if slices.Contains(t.Ranged, t.Columns[i+1]) {
+				out.WriteString(" | " + text(c, least) + " | " + text(c, most))
+			}
 		}
 		out.WriteString(" |\n")
 	}
 }
+
+func median(c Cell) float64 { return c.Median }
+func least(c Cell) float64  { return c.Min }
+func most(c Cell) float64   { return c.Max }
 
 // escape keeps text from ending its cell of a table.
 func escape(text string) string {
 	return strings.NewReplacer("|", "\\|", "\n", " ", "<", "&lt;").Replace(text)
 }
 
-// text writes the median and, if there is one, the range.
-func text(c Cell) string {
+// text writes one figure of a cell.
+func text(c Cell, of func(Cell) float64) string {
 	if c == nil {
 		return "–"
 	}
-	if math.Abs(c.Max-c.Min) <= 1e-9*math.Abs(c.Max) {
-		return number(c.Median)
-	}
-	return fmt.Sprintf("%s (%s to %s)", number(c.Median), number(c.Min), number(c.Max))
+	return number(of(c))
 }
 
 // number writes a number that is not negative with three significant digits, or all those left of the point, in groups.

@@ -125,7 +125,7 @@ type pair struct {
 
 // paired makes a table of pairs with values in the unit of time or of throughput that they have.
 func (s *samples) paired(title, first, ours, other string, pairs ...pair) Table {
-	t := Table{Title: title, Columns: []string{first, ours, other, "ratio of rates"}}
+	t := Table{Title: title, Columns: []string{first, ours, other, "ratio of rates"}, Ranged: []string{"ratio of rates"}}
 	for _, p := range pairs {
 		a, b := s.of(p.ours.bench, p.ours.unit), s.of(p.other.bench, p.other.unit)
 		ratio := ratios(b, a) // of times

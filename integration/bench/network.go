@@ -245,12 +245,13 @@ func (c *counts) since(before *counts) (*float64, error) {
 // compareRuns makes the section of the runs of all variants, the first of which the others are compared with.
 func compareRuns(runs [][]*Run) *Section {
 	s := &Section{Title: "Networks", Raw: runs}
-	values := Table{Title: "Values", Columns: []string{"median (range)"}}
-	quotients := Table{Title: "Ratios to " + runs[0][0].Variant, Columns: []string{"median of paired ratios (range)"}}
+	values := Table{Title: "Values", Columns: []string{"median"}}
+	quotients := Table{Title: "Ratios to " + runs[0][0].Variant, Columns: []string{"median of paired ratios"}}
 	for i, of := range runs {
 		values.Columns = append(values.Columns, of[0].Variant)
 		if i > 0 {
 			quotients.Columns = append(quotients.Columns, of[0].Variant)
+			quotients.Ranged = append(quotients.Ranged, of[0].Variant)
 		}
 	}
 	for _, m := range metrics {

@@ -15,8 +15,12 @@ import (
 	"strings"
 )
 
-// chartFolder is where published charts lie, beside the document.
-const chartFolder = "performance"
+const (
+	// chartFolder is where published charts lie, beside the document.
+	chartFolder = "performance"
+	// publishedCharts is how many charts of a section are published: the first.
+	publishedCharts = 1
+)
 
 // publishCommand writes the reports that there are into a document, between a pair of markers for each, and their charts
 // beside it.
@@ -40,10 +44,10 @@ func publishCommand(_ context.Context, args []string, progress io.Writer) error 
 		if err != nil {
 			return err
 		}
-		if text, err = replaceBetween(text, name, "\n"+lowered(r.markdown(chartFolder+"/"))+"\n"); err != nil {
+		if text, err = replaceBetween(text, name, "\n"+lowered(r.document(chartFolder+"/", publishedCharts))+"\n"); err != nil {
 			return fmt.Errorf("%s: %w", *document, err)
 		}
-		if err := r.writeCharts(filepath.Join(filepath.Dir(*document), chartFolder)); err != nil {
+		if err := r.writeCharts(filepath.Join(filepath.Dir(*document), chartFolder), publishedCharts); err != nil {
 			return err
 		}
 		published++

@@ -40,6 +40,7 @@ type Section struct {
 type Table struct {
 	Title   string   `json:"title"`
 	Columns []string `json:"columns"` // the first is that of the rows' names
+	Ranged  []string `json:"ranged"`  // those of them whose range is written too, in two columns more
 	Rows    []Row    `json:"rows"`
 }
 
@@ -130,7 +131,7 @@ func (r *Report) write(dir, name string) error {
 	if err := load.WriteJSON(filepath.Join(dir, name+".json"), r); err != nil {
 		return err
 	}
-	if err := r.writeCharts(dir); err != nil {
+	if err := r.writeCharts(dir, math.MaxInt); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, name+".md"), []byte("# "+r.Title+"\n\n"+r.markdown("")), 0o644); err != nil {
@@ -139,12 +140,12 @@ func (r *Report) write(dir, name string) error {
 	return nil
 }
 
-func (r *Report) writeCharts(dir string) error {
+func (r *Report) writeCharts(dir string, most int) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("create the folder of the charts: %w", err)
 	}
 	for _, s := range r.Sections {
-		for _, c := range s.Charts {
+		for _, c := range s.Charts[:min(most, len(s.Charts))] {
 			if err := os.WriteFile(filepath.Join(dir, c.File), c.svg(), 0o644); err != nil {
 				return fmt.Errorf("write a chart: %w", err)
 			}

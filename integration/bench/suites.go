@@ -55,6 +55,7 @@ var tlcp = suite{
 	tables: func(s *samples) []Table {
 		handshakes := Table{
 			Title: "Handshakes beside crypto/tls", Columns: []string{"handshake", "TLCP, 1/s", "by the clock", "without TCP", "by processor time"},
+			Ranged: []string{"by processor time"},
 		}
 		for _, row := range [][2]string{
 			{"Full", "ECC"}, {"Full8", "ECC, 8 clients"}, {"Cold", "ECC, first meeting"}, {"Cold8", "first meeting, 8"},
@@ -66,7 +67,7 @@ var tlcp = suite{
 				cell(s.of(bench, "net-cpu-x-crypto/tls")...), cell(s.of(bench, "cpu-x-crypto/tls")...),
 			}})
 		}
-		data := Table{Title: "Data", Columns: []string{"what, beside what", "by the clock", "by processor time"}}
+		data := Table{Title: "Data", Columns: []string{"what, beside what", "by the clock", "by processor time"}, Ranged: []string{"by processor time"}}
 		for _, row := range [][3]string{
 			{"RatioBulkGCM", "engine+tcp", "GCM write, engine+TCP"}, {"RatioBulkCBC", "engine+tcp", "CBC write, engine+TCP"},
 			{"RatioRecord/ECC_SM4_GCM_SM3", "engine", "GCM record, engine"}, {"RatioRecord/ECC_SM4_CBC_SM3", "engine", "CBC record, engine"},
