@@ -14,9 +14,6 @@ import (
 	"github.com/hyperledger/fabric/protoutil"
 )
 
-// aheadFrom is the length in bytes from which on hashing a message alone costs more than finding it in its block.
-const aheadFrom = 4 << 10
-
 // aheadAtMost bounds in bytes the messages of a block that are kept for it, as a transaction may repeat an endorsement
 // over a large response as often as a block has room.
 const aheadAtMost = 32 << 20
@@ -26,7 +23,7 @@ const aheadAtMost = 32 << 20
 //
 //fork:wrap perf: large SM2 messages of a block are hashed together, which upstream's verifications, one by one, then find verified
 func (v *TxValidator) Validate(block *common.Block) error {
-	sw.VerifyAhead(largeMessages(block, v.ChannelResources.MSPManager()))
+	defer sw.VerifyAhead(largeMessages(block, v.ChannelResources.MSPManager()))()
 	return v.upstreamValidate(block)
 }
 
@@ -45,7 +42,7 @@ func largeMessages(block *common.Block, identities msp.IdentityDeserializer) (li
 		return true
 	}
 	for _, data := range block.Data.GetData() {
-		if len(data) < aheadFrom {
+		if len(data) < sw.AheadFrom {
 			continue
 		}
 		env, err := protoutil.GetEnvelopeFromBlock(data)
@@ -80,7 +77,7 @@ func addEndorsements(payload *common.Payload, add func(by, message, signature []
 			continue
 		}
 		response := p.GetAction().GetProposalResponsePayload()
-		if len(response) < aheadFrom {
+		if len(response) < sw.AheadFrom {
 			continue
 		}
 		for _, e := range p.GetAction().GetEndorsements() {

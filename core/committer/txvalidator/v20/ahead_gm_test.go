@@ -72,11 +72,11 @@ func transaction(t *testing.T, signer msp.SigningIdentity, size, endorsements in
 func TestLargeMessages(t *testing.T) {
 	member, signer := sm2Member(t)
 	block := &common.Block{Data: &common.BlockData{Data: [][]byte{
-		transaction(t, signer, aheadFrom, 2),
+		transaction(t, signer, sw.AheadFrom, 2),
 		transaction(t, signer, 64, 0), // small
-		bytes.Repeat([]byte("no envelope"), aheadFrom),
+		bytes.Repeat([]byte("no envelope"), sw.AheadFrom),
 		nil,
-		transaction(t, signer, 2*aheadFrom, 1),
+		transaction(t, signer, 2*sw.AheadFrom, 1),
 	}}}
 	list := largeMessages(block, member)
 	require.Len(t, list, 3+2)
