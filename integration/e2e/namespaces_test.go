@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -20,11 +19,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric/integration/network"
+	"github.com/hyperledger/fabric/integration/networktest"
 )
 
 // TestFaultsOfMachines breaks, under load, what only namespaces let a test break: the network between the nodes and a disk.
 func TestFaultsOfMachines(t *testing.T) {
-	if !inNamespaces(t) {
+	if !networktest.InNamespaces(t, 2*testLimit) {
 		return
 	}
 	n, ctx := start(t, network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmGM, Isolated: true})
@@ -88,55 +88,6 @@ func TestFaultsOfMachines(t *testing.T) {
 // gives up, after 20 s; upstream's raft then sends to nobody while gRPC tries to connect to the silent one, 20 s at most at a
 // time, until the pauses between the attempts have grown.
 const silenceLimit = 2 * time.Minute
-
-// insideVariable tells a test that it runs in namespaces that inNamespaces has made.
-const insideVariable = "FABRIC_GM_TEST_IN_NAMESPACES"
-
-// inNamespaces runs the calling test a second time, in a process with network and mount namespaces of its own, and takes over
-// its outcome. In there it returns true: loopback is up, /run empty. Who is not root becomes it in a user namespace.
-func inNamespaces(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv(insideVariable) != "" {
-		// Nothing that is mounted from here on is seen outside. Some systems grant namespaces to everybody, but no rights in them.
-		if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-			t.Skipf("no mounts are to be had here: %v", err)
-		}
-		require.NoError(t, syscall.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755"))
-		out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		return true
-	}
-	for _, tool := range []string{"ip", "nsenter"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(err)
-		}
-	}
-	self, err := os.Executable()
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*testLimit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout="+(2*testLimit).String())
-	cmd.Env = append(os.Environ(), insideVariable+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
-	if os.Geteuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	out := &lockedBuffer{}
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		t.Skipf("no namespaces are to be had here: %v", err)
-	}
-	err = cmd.Wait()
-	t.Logf("in namespaces:\n%s", out)
-	require.NoError(t, err)
-	if strings.Contains(out.String(), "--- SKIP: "+t.Name()+" ") {
-		t.SkipNow()
-	}
-	require.Contains(t, out.String(), "--- PASS: "+t.Name()+" ", "it was not run")
-	return false
-}
 
 // smallDisk is the size of the disk that giveSmallDisk makes, in MB.
 const smallDisk = 64

@@ -23,7 +23,7 @@ Exit codes: 0 done; 1 refused or failed, with the reason.`,
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.AddCommand(updateCommand())
+	root.AddCommand(planCommand(), packageCommand(), updateCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration && linux
+
+package consortium
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	bridge        = "fabric-gm"
+	bridgeAddress = "10.77.255.254/16"
+	stopLimit     = 30 * time.Second
+)
+
+// host is a machine of the guide: a network namespace with an address of its own, and a mount namespace with /etc, /var, /opt and
+// /usr/local/bin of its own.
+type host struct {
+	name, org, domain, address string
+
+	dir    string // what its folders are, as this process sees it
+	work   string // the folder in which its administrator works
+	holder *exec.Cmd
+	path   string
+}
+
+// systemctl stands for systemd: it runs units as their files say, the environment and the command at least.
+const systemctl = `#!/bin/sh
+set -eu
+now=
+start() {
+    unit=/etc/systemd/system/$1.service
+    [ -f "$unit" ] || { echo "no unit $1" >&2; exit 5; }
+    if alive "$1"; then return; fi
+    (
+        for file in $(sed -n 's/^EnvironmentFile=//p' "$unit"); do
+            while IFS= read -r line; do case $line in ''|'#'*) ;; *) export "$line" ;; esac; done <"$file"
+        done
+        for setting in $(sed -n 's/^Environment=//p' "$unit"); do export "$setting"; done
+        exec setsid $(sed -n 's/^ExecStart=//p' "$unit") >>/var/log/"$1.log" 2>&1 </dev/null
+    ) &
+    echo $! >/var/units/"$1"
+    # Type=exec: the program runs. A node needs some time to listen; so has systemd.
+    sleep 2
+    alive "$1" || { tail -5 /var/log/"$1.log" >&2; exit 1; }
+}
+alive() { [ -s /var/units/"$1" ] && kill -0 "$(cat /var/units/"$1")" 2>/dev/null; }
+stop() {
+    alive "$1" || return 0
+    kill "$(cat /var/units/"$1")"
+    for try in $(seq 300); do alive "$1" || return 0; sleep 0.1; done
+    echo "$1 does not stop" >&2
+    exit 1
+}
+verb=$1
+shift
+if [ "${1-}" = --now ]; then now=1; shift; fi
+for unit in "$@"; do
+    case $verb$now in
+    start|enable1) start "$unit" ;;
+    stop|disable1) stop "$unit" ;;
+    restart) stop "$unit"; start "$unit" ;;
+    *) echo "systemctl $verb is not known here" >&2; exit 2 ;;
+    esac
+done
+`
+
+// prepare makes what all hosts share: the programs of /usr/local/bin, and commands that would change users of this machine.
+func prepare(t *testing.T, shared string) {
+	t.Helper()
+	for _, dir := range []string{"bin", "sbin", "public", "ccaas"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(shared, dir), 0o755))
+	}
+	for _, from := range []string{"../../build/bin", "../../build/bin-ca-1.5.21"} {
+		entries, err := os.ReadDir(from)
+		require.NoError(t, err, "make build network-tools ca")
+		for _, entry := range entries {
+			if entry.IsDir() {
+				continue
+			}
+			file, err := filepath.Abs(filepath.Join(from, entry.Name()))
+			require.NoError(t, err)
+			link := filepath.Join(shared, "bin", entry.Name())
+			if _, err := os.Lstat(link); err != nil { // gmtls is built with either
+				require.NoError(t, os.Symlink(file, link))
+			}
+		}
+	}
+	require.NoError(t, os.CopyFS(filepath.Join(shared, "ccaas"), os.DirFS("../../build/bin/ccaas")))
+	for name, script := range map[string]string{"systemctl": systemctl, "useradd": "#!/bin/sh\n", "chown": "#!/bin/sh\n"} {
+		require.NoError(t, os.WriteFile(filepath.Join(shared, "sbin", name), []byte(script), 0o755))
+	}
+}
+
+// newHost makes a host and connects it to the bridge.
+func newHost(ctx context.Context, t *testing.T, shared string, h *host) {
+	t.Helper()
+	h.dir = t.TempDir()
+	h.work = filepath.Join(h.dir, "work")
+	h.path = filepath.Join(shared, "sbin") + ":/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	for _, dir := range []string{"work", "etc", "var/units", "var/log", "var/tmp", "var/hyperledger", "opt/hyperledger"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(h.dir, dir), 0o755))
+	}
+	require.NoError(t, os.Symlink(filepath.Join(shared, "public"), filepath.Join(h.work, "public")))
+	// What a user may not read of /etc is not needed.
+	_ = exec.CommandContext(ctx, "cp", "-a", "/etc/.", filepath.Join(h.dir, "etc")).Run()
+	require.NoError(t, os.RemoveAll(filepath.Join(h.dir, "etc/fabric")))
+	for _, dir := range []string{"etc/fabric", "etc/systemd/system", "opt/hyperledger/ccaas_builder"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(h.dir, dir), 0o755))
+	}
+	for _, command := range []string{
+		"netns add " + h.name,
+		"link add " + h.name + " type veth peer name eth0 netns " + h.name,
+		"link set " + h.name + " master " + bridge + " up",
+		"-n " + h.name + " addr add " + h.address + "/16 dev eth0",
+		"-n " + h.name + " link set lo up",
+		"-n " + h.name + " link set eth0 up",
+	} {
+		ip(ctx, t, command)
+	}
+	h.holder = exec.Command("ip", "netns", "exec", h.name, "unshare", "--mount", "sleep", "infinity")
+	require.NoError(t, h.holder.Start())
+	t.Cleanup(func() {
+		h.kill(t)
+		require.NoError(t, h.holder.Process.Kill())
+		_ = h.holder.Wait()
+	})
+	// ip and unshare become the program one after the other.
+	require.Eventually(t, func() bool {
+		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", h.holder.Process.Pid))
+		return err == nil && strings.TrimSpace(string(name)) == "sleep"
+	}, stopLimit, 10*time.Millisecond)
+	for _, mount := range [][2]string{
+		{h.dir + "/etc", "/etc"}, {h.dir + "/var", "/var"}, {h.dir + "/opt", "/opt"},
+		{shared + "/ccaas", "/opt/hyperledger/ccaas_builder"}, {shared + "/bin", "/usr/local/bin"},
+	} {
+		out, err := exec.CommandContext(ctx, "nsenter", "--mount", "--target", strconv.Itoa(h.holder.Process.Pid), "mount", "--bind", mount[0], mount[1]).CombinedOutput()
+		require.NoError(t, err, "%v: %s", mount, out)
+	}
+}
+
+func ip(ctx context.Context, t *testing.T, command string) {
+	t.Helper()
+	out, err := exec.CommandContext(ctx, "ip", strings.Fields(command)...).CombinedOutput()
+	require.NoError(t, err, "ip %s: %s", command, out)
+}
+
+// try runs a script as the administrator of the host.
+func (h *host) try(ctx context.Context, script string) (string, error) {
+	cmd := exec.CommandContext(ctx, "nsenter", "--mount", "--net", "--target", strconv.Itoa(h.holder.Process.Pid), "--wd="+h.work, "sh", "-eu", "-c", script)
+	cmd.Env = []string{"PATH=" + h.path, "HOME=" + h.work, "ORG=" + h.org, "DOMAIN=" + h.domain, "HOST=" + h.name}
+	cmd.WaitDelay = time.Second // services keep nothing open, but what the CA prints
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	if err == exec.ErrWaitDelay { //nolint:errorlint // as Run returns it
+		err = nil
+	}
+	return out.String(), err
+}
+
+func (h *host) run(ctx context.Context, t *testing.T, script string) string {
+	t.Helper()
+	out, err := h.try(ctx, script)
+	h.require(t, script, out, err)
+	return out
+}
+
+// require stops the test, with the ends of the host's logs, where a script has failed.
+func (h *host) require(t *testing.T, script, out string, err error) {
+	t.Helper()
+	if err != nil {
+		logs, _ := filepath.Glob(filepath.Join(h.dir, "var/log/*.example.log"))
+		for _, log := range logs {
+			tail, _ := exec.Command("tail", "-n", "15", log).CombinedOutput()
+			t.Logf("end of %s on %s:\n%s", filepath.Base(log), h.name, tail)
+		}
+	}
+	require.NoError(t, err, "on %s:\n%s\nprinted:\n%s", h.name, script, out)
+}
+
+// kill ends everything on the host as a loss of power would.
+func (h *host) kill(t *testing.T) {
+	t.Helper()
+	pid := h.holder.Process.Pid
+	mine, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
+	require.NoError(t, err)
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	require.NoError(t, err)
+	for _, process := range processes {
+		other, err := strconv.Atoi(filepath.Base(process))
+		require.NoError(t, err)
+		if namespace, err := os.Readlink(process + "/ns/net"); err == nil && namespace == mine && other != pid {
+			_ = syscall.Kill(other, syscall.SIGKILL)
+		}
+	}
+}
+
+// lose takes the host away, and find brings it back, without its processes.
+func (h *host) lose(ctx context.Context, t *testing.T) {
+	t.Helper()
+	ip(ctx, t, "link set "+h.name+" nomaster")
+	h.kill(t)
+}
+
+func (h *host) find(ctx context.Context, t *testing.T) {
+	t.Helper()
+	ip(ctx, t, "link set "+h.name+" master "+bridge)
+}
