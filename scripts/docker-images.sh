@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds the images from build/bin and build/fabric/sampleconfig. Nothing is pulled: they start from scratch. Each build gets
-# a folder with just the files that go in.
+# usage: docker-images.sh VERSION COMMIT
+#
+# Builds the images from build/bin and build/fabric/sampleconfig, and tags each with the version and as the latest. Nothing is pulled: they
+# start from scratch. Each build gets a folder with just the files that go in.
 set -eu
 cd "$(dirname "$0")/.."
-tag=${1:-latest}
+version=$1 commit=$2
 context=build/docker
 rm -rf "$context"
 
@@ -22,12 +24,14 @@ config() {
     for file in "$@"; do echo "build/fabric/sampleconfig/$file.yaml"; done
 }
 put peer . build/bin/peer build/bin/ccaas
-put peer sampleconfig $(config core)
+# There is no Docker in the container: chaincode runs as a service.
+mkdir -p "$context/peer/sampleconfig"
+sed '/^vm:/,/^[a-z]*:$/ s|^\( *endpoint:\).*|\1 ""|' build/fabric/sampleconfig/core.yaml >"$context/peer/sampleconfig/core.yaml"
 put orderer . build/bin/orderer
 put orderer sampleconfig $(config orderer)
 put asset . build/bin/asset
 put tools sampleconfig $(config core orderer configtx crypto-config)
-for tool in peer cryptogen configtxgen configtxlator osnadmin discover ledgerutil gmtls; do
+for tool in peer cryptogen configtxgen configtxlator osnadmin discover ledgerutil gmtls consortium; do
     if [ -x "build/bin/$tool" ]; then
         put tools bin "build/bin/$tool"
     fi
@@ -43,12 +47,14 @@ done
 
 for image in peer orderer asset tools keyd; do
     mkdir -p "$context/$image/empty"
-    before=$(docker image inspect --format '{{.Id}}' "fabric-gm-$image:$tag" 2>/dev/null || true)
-    docker build --quiet --file "docker/$image.Dockerfile" --tag "fabric-gm-$image:$tag" "$context/$image" >/dev/null
-    size=$(docker image inspect --format '{{.Size}}' "fabric-gm-$image:$tag")
-    echo "fabric-gm-$image:$tag $(((size + 500000) / 1000000)) MB"
-    # The image that had the tag would stay without a name; it does stay while a container runs from it.
-    if [ -n "$before" ] && [ "$before" != "$(docker image inspect --format '{{.Id}}' "fabric-gm-$image:$tag")" ]; then
+    before=$(docker image inspect --format '{{.Id}}' "fabric-gm-$image:latest" 2>/dev/null || true)
+    docker build --quiet --file "docker/$image.Dockerfile" --tag "fabric-gm-$image:$version" --tag "fabric-gm-$image:latest" \
+        --label "org.opencontainers.image.title=fabric-gm-$image" --label "org.opencontainers.image.version=$version" \
+        --label "org.opencontainers.image.revision=$commit" --label org.opencontainers.image.licenses=Apache-2.0 "$context/$image" >/dev/null
+    size=$(docker image inspect --format '{{.Size}}' "fabric-gm-$image:$version")
+    echo "fabric-gm-$image:$version $(((size + 500000) / 1000000)) MB"
+    # The image that had the tags would stay without a name; it does stay while a container runs from it.
+    if [ -n "$before" ] && [ "$before" != "$(docker image inspect --format '{{.Id}}' "fabric-gm-$image:latest")" ]; then
         docker image rm "$before" >/dev/null 2>&1 || true
     fi
 done

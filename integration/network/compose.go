@@ -30,7 +30,7 @@ const (
 
 // containerPlacement says where the images have things.
 var containerPlacement = placement{
-	Root: containerRoot, Builder: "/opt/ccaas",
+	Root: containerRoot, Builder: "/opt/hyperledger/ccaas_builder",
 	bind: func(Node) string { return "0.0.0.0" },
 	data: func(Node) string { return containerData },
 }

@@ -6,7 +6,7 @@ DOCKER_DIR ?= build/docker-network
 
 .PHONY: docker
 docker: build network-tools ## build the images fabric-gm-peer, -orderer, -tools and -asset; nothing is pulled
-	@scripts/docker-images.sh
+	@scripts/docker-images.sh '$(VERSION)' '$(COMMIT)'
 
 .PHONY: docker-network
 docker-network: docker ## like network, in containers
