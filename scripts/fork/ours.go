@@ -16,7 +16,7 @@ import (
 // notLaidOver are the folders of ours that stay out of the assembled tree: they are about the repository, or need nothing
 // of upstream (integration and examples drive built binaries).
 var notLaidOver = map[string]bool{
-	"docs": true, "docker": true, "scripts": true, "integration": true, "examples": true, "clients": true, ".ci": true, ".github": true, "build": true,
+	"docs": true, "docker": true, "scripts": true, "integration": true, "examples": true, "clients": true, "deploy": true, ".ci": true, ".github": true, "build": true,
 	"ca": true, // laid over Fabric CA, see scripts/fork/upstreams
 }
 
