@@ -50,17 +50,13 @@ func (n *Network) explain(err error, nodes ...Node) error {
 func (n *Network) packageChaincode(ctx context.Context, version string) (map[string]string, error) {
 	files := map[string]string{}
 	for _, org := range n.Peers {
-		file, label, err := n.makePackage(org, version)
+		file, label, err := n.makePackage(org, org.ChaincodeServer(), ChaincodeName, version)
 		if err != nil {
 			return nil, err
 		}
-		out, err := n.PeerCommand(ctx, org.PeersOf()[0], "lifecycle", "chaincode", "calculatepackageid", file)
+		id, err := n.packageID(ctx, org, file, label)
 		if err != nil {
 			return nil, err
-		}
-		id := strings.TrimSpace(out)
-		if !strings.HasPrefix(id, label+":") {
-			return nil, fmt.Errorf("unexpected package id %q of %s", id, file)
 		}
 		n.packages[org.Name] = id
 		files[org.Name] = file

@@ -230,10 +230,10 @@ func (n *Network) connectionTo(server Node) (*connection, error) {
 	return c, nil
 }
 
-// makePackage writes org's chaincode package, which holds no code but where the organisation's server listens, and
+// makePackage writes org's package of a chaincode, which holds no code but where the organisation's server listens, and
 // returns its file. The label carries the version, so that an upgrade makes another package id.
-func (n *Network) makePackage(org Org, version string) (file, label string, err error) {
-	connection, err := n.connectionTo(org.ChaincodeServer())
+func (n *Network) makePackage(org Org, server Node, name, version string) (file, label string, err error) {
+	connection, err := n.connectionTo(server)
 	if err != nil {
 		return "", "", err
 	}
@@ -245,7 +245,7 @@ func (n *Network) makePackage(org Org, version string) (file, label string, err 
 	if err != nil {
 		return "", "", err
 	}
-	label = ChaincodeName + "_" + version
+	label = name + "_" + version
 	metadata, err := json.Marshal(map[string]string{"type": "ccaas", "label": label})
 	if err != nil {
 		return "", "", fmt.Errorf("encode metadata.json: %w", err)

@@ -38,6 +38,7 @@ type Network struct {
 	packages map[string]string // organisation name to chaincode package id
 	report   io.Writer
 	began    time.Time
+	ready    bool // it was up once
 
 	// Relays stand in front of the services, by node name, when Options.Relayed asked for them.
 	Relays map[string]*relay.Relay
@@ -54,6 +55,7 @@ type state struct {
 	LogSpec  string            `json:"logSpec"`
 	Packages map[string]string `json:"packages,omitempty"`
 	Started  time.Time         `json:"started"`
+	Ready    bool              `json:"ready,omitempty"` // it was up once
 }
 
 func newNetwork(o Options, report io.Writer) (*Network, error) {
@@ -94,7 +96,7 @@ func Open(dir string) (*Network, error) {
 	}
 	n := &Network{
 		Topology: s.Topology, Dir: dir, Bin: s.Bin, docker: s.Docker, logSpec: s.LogSpec, packages: s.Packages,
-		report: io.Discard, began: s.Started, units: map[string]unit{}, Relays: map[string]*relay.Relay{},
+		report: io.Discard, began: s.Started, ready: s.Ready, units: map[string]unit{}, Relays: map[string]*relay.Relay{},
 	}
 	return n, n.loadUnits()
 }
@@ -154,7 +156,7 @@ func parseState(data []byte) (*state, error) {
 
 func (n *Network) save() error {
 	data, err := json.MarshalIndent(state{
-		Topology: n.Topology, Bin: n.Bin, Docker: n.docker, LogSpec: n.logSpec, Packages: n.packages, Started: n.began,
+		Topology: n.Topology, Bin: n.Bin, Docker: n.docker, LogSpec: n.logSpec, Packages: n.packages, Started: n.began, Ready: n.ready,
 	}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the state of the network: %w", err)

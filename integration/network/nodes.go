@@ -58,6 +58,9 @@ func (n *Network) prepare(node Node, bin string) (*process, error) {
 		p.Command = []string{filepath.Join(bin, "peer"), "node", "start"}
 	case Chaincode:
 		p.Command = []string{filepath.Join(bin, "asset")}
+		if node.Program != "" {
+			p.Command = []string{node.Program}
+		}
 		env, err := n.chaincodeEnv(node)
 		if err != nil {
 			return nil, err
@@ -82,7 +85,10 @@ func (n *Network) prepare(node Node, bin string) (*process, error) {
 // been made: the server answers to its id.
 func (n *Network) chaincodeEnv(node Node) ([]Variable, error) {
 	org := n.orgOf(node)
-	id := n.packages[org.Name]
+	id := node.Package
+	if id == "" {
+		id = n.packages[org.Name]
+	}
 	if id == "" {
 		return nil, fmt.Errorf("the chaincode package of %s has no id yet", org.Name)
 	}

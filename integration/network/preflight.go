@@ -55,7 +55,7 @@ func (n *Network) checkLeftover() error {
 	}
 	slices.Sort(alive)
 	if len(alive) == 0 {
-		return fmt.Errorf("%s holds what is left of a network that no longer runs; remove it with make network-down", n.Dir)
+		return fmt.Errorf("%s holds a network that no longer runs: start it again with %s -dir %s start, or remove it with make network-down", n.Dir, filepath.Join(n.Bin, "network"), n.Dir)
 	}
 	return fmt.Errorf("a network already runs from %s (%s); stop it with make network-down", n.Dir, strings.Join(alive, ", "))
 }

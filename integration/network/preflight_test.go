@@ -73,7 +73,7 @@ func TestPreflightTellsLeftoversApart(t *testing.T) {
 	n := prepared(t, nil)
 	require.NoError(t, n.checkLeftover())
 	require.NoError(t, n.save())
-	require.ErrorContains(t, n.checkLeftover(), "no longer runs; remove it with make network-down")
+	require.ErrorContains(t, n.checkLeftover(), "no longer runs: start it again with")
 
 	p := &process{Name: "orderer0.example.com", Command: []string{"/bin/sh", "-c", "exec sleep 600"}, Dir: n.Dir, Log: n.LogFile("x")}
 	require.NoError(t, p.start(n.path("run", p.Name+".json")))

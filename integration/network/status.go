@@ -42,12 +42,16 @@ func (n *Network) writeNodes(ctx context.Context, out io.Writer) (down, silent [
 	nodes := n.AllNodes()
 	use, height := make([]string, len(nodes)), make([]string, len(nodes))
 	var leader Node
+	var byHand []string // nodes that run, and not as they were started by this
 	tasks := []func() error{func() error { leader, _ = n.Leader(ctx); return nil }}
 	for i, node := range nodes {
 		if u := n.unit(node.Name); u == nil || !u.alive() {
-			down = append(down, node.Name)
-			use[i], height[i] = "-", "-"
-			continue
+			if !n.byHand(ctx, node) {
+				down = append(down, node.Name)
+				use[i], height[i] = "-", "-"
+				continue
+			}
+			byHand = append(byHand, node.Name)
 		}
 		tasks = append(tasks, func() error { use[i], height[i] = n.InUse(ctx, node), n.heightText(ctx, node); return nil })
 	}
@@ -61,6 +65,11 @@ func (n *Network) writeNodes(ctx context.Context, out io.Writer) (down, silent [
 		switch {
 		case slices.Contains(down, node.Name):
 			state = notRunning(u)
+		case slices.Contains(byHand, node.Name):
+			state = "runs, started by hand"
+			if node.Name == leader.Name {
+				state += ", raft leader"
+			}
 		case height[i] == unknownHeight || allFail(use[i]):
 			silent = append(silent, node.Name)
 			fallthrough

@@ -74,6 +74,9 @@ type Node struct {
 	Operations int `json:"operations,omitempty"` // orderer and peer
 	Admin      int `json:"admin,omitempty"`      // orderer: channel participation
 	CCPort     int `json:"ccPort,omitempty"`     // peer: listener for chaincode that dials in
+	// Of chaincode that Deploy made: the program, and the package that it answers to. Otherwise it is the asset chaincode.
+	Program string `json:"program,omitempty"`
+	Package string `json:"package,omitempty"`
 }
 
 // Address is where other nodes reach n.

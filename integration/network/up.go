@@ -9,15 +9,18 @@ import (
 	"io"
 )
 
-// firstVersion is the chaincode version that a new network runs.
-const firstVersion = "1.0"
+// FirstVersion is the asset chaincode's version that a new network runs.
+const FirstVersion = "1.0"
 
 // Up makes and starts the network that the options describe, from certificates to a transaction read back, and reports
 // each step to report with the time since the beginning. When it fails or ctx ends, the nodes that it started are
-// stopped again; the state directory stays for its logs, until Down.
+// stopped again; the state directory stays for its logs, until Down or the next Up.
 func Up(ctx context.Context, o Options, report io.Writer) (*Network, error) {
 	n, err := newNetwork(o, report)
 	if err != nil {
+		return nil, err
+	}
+	if err := n.clearUnfinished(ctx); err != nil {
 		return nil, err
 	}
 	if err := n.preflight(); err != nil {
@@ -26,11 +29,20 @@ func Up(ctx context.Context, o Options, report io.Writer) (*Network, error) {
 	if err := n.save(); err != nil {
 		return nil, err
 	}
+	release, err := hold(n.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	if err = n.isolate(ctx); err == nil {
 		err = n.relay(n.AllNodes())
 	}
 	if err == nil {
 		err = n.bringUp(ctx)
+	}
+	if err == nil {
+		n.ready = true
+		err = n.save()
 	}
 	if err != nil {
 		// ctx may be what ended: stopping has its own time.
@@ -112,7 +124,7 @@ func (n *Network) prepareChannel(ctx context.Context) (packages map[string]strin
 		func() error { return n.makeGenesis(ctx) },
 		func() error {
 			var err error
-			packages, err = n.packageChaincode(ctx, firstVersion)
+			packages, err = n.packageChaincode(ctx, FirstVersion)
 			return err
 		})
 	return packages, err
@@ -154,11 +166,11 @@ func (n *Network) channelOnPeers(ctx context.Context, peers []Node, packages map
 
 // defineChaincode agrees on the chaincode over the channel and uses it once.
 func (n *Network) defineChaincode(ctx context.Context) error {
-	if err := n.approveChaincode(ctx, firstVersion, 1); err != nil {
+	if err := n.approveChaincode(ctx, FirstVersion, 1); err != nil {
 		return err
 	}
 	n.say("chaincode approved by %s", orgNames(n.Peers))
-	if err := n.commitChaincode(ctx, firstVersion, 1); err != nil {
+	if err := n.commitChaincode(ctx, FirstVersion, 1); err != nil {
 		return err
 	}
 	n.say("chaincode committed")

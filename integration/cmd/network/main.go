@@ -2,10 +2,16 @@
 
 // Command network starts, shows and stops a Fabric network on this machine.
 //
-//	network [-dir DIR] up [flags]   make certificates, start all nodes, create the channel, commit the chaincode
-//	network [-dir DIR] status       nodes, ports, modes and block heights
-//	network [-dir DIR] env ORG      the environment of the peer command for an organisation, for a shell's eval
-//	network [-dir DIR] down         stop what was started and remove it
+//	network [-dir DIR] up [flags]          make certificates, start all nodes, create the channel, commit the chaincode
+//	network [-dir DIR] status              nodes, ports, modes and block heights
+//	network [-dir DIR] env ORG             the environment of the peer command for an organisation, for a shell's eval
+//	network [-dir DIR] deploy NAME FOLDER  build the Go program in a folder and make it a chaincode, or the next version of it
+//	network [-dir DIR] restart NODE        stop one node and start it again
+//	network [-dir DIR] add-org             a further organisation with a peer
+//	network [-dir DIR] add-channel NAME    a further channel of all nodes, with the asset chaincode
+//	network [-dir DIR] stop                stop all nodes; nothing is lost
+//	network [-dir DIR] start               start all nodes that do not run
+//	network [-dir DIR] down                stop what was started and remove it
 package main
 
 import (
@@ -51,7 +57,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	rest := flags.Args()
 	if len(rest) == 0 {
-		return errors.New("say what to do: up, status, env ORG or down")
+		return errors.New("say what to do: " + verbs)
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -66,7 +72,52 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	case verb == "down" && len(rest) == 0:
 		return network.Down(ctx, *dir, out)
 	}
-	return fmt.Errorf("cannot %s with %q: use up, status, env ORG or down", verb, rest)
+	c, known := changes[verb]
+	if !known || len(rest) != c.args {
+		return fmt.Errorf("cannot %s with %q: use %s", verb, rest, verbs)
+	}
+	n, err := network.Open(*dir)
+	if err != nil {
+		return err
+	}
+	said, err := c.do(ctx, n, rest)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, said)
+	return nil
+}
+
+const verbs = "up, status, env ORG, deploy NAME FOLDER, restart NODE, add-org, add-channel NAME, stop, start or down"
+
+// change does something to a network that is there, and says what.
+type change struct {
+	args int
+	do   func(ctx context.Context, n *network.Network, args []string) (said string, err error)
+}
+
+var changes = map[string]change{
+	"deploy": {2, func(ctx context.Context, n *network.Network, args []string) (string, error) {
+		sequence, err := n.Deploy(ctx, args[0], args[1])
+		return fmt.Sprintf("chaincode %s is on channel %s, version %d", args[0], n.Channel, sequence), err
+	}},
+	"restart": {1, func(ctx context.Context, n *network.Network, args []string) (string, error) {
+		return args[0] + " runs again", n.Restart(ctx, args[0])
+	}},
+	"add-org": {0, func(ctx context.Context, n *network.Network, _ []string) (string, error) {
+		org, err := n.AddOrg(ctx, 1, network.FirstVersion, 1)
+		return fmt.Sprintf("%s joined channel %s with %s", org.Name, n.Channel, network.ChaincodeName), err
+	}},
+	"add-channel": {1, func(ctx context.Context, n *network.Network, args []string) (string, error) {
+		return fmt.Sprintf("channel %s has all nodes, and %s", args[0], network.ChaincodeName), n.AddChannel(ctx, args[0])
+	}},
+	"stop": {0, func(ctx context.Context, n *network.Network, _ []string) (string, error) {
+		return "stopped; start goes on where it was", n.Close(ctx)
+	}},
+	"start": {0, func(ctx context.Context, n *network.Network, _ []string) (string, error) {
+		started, err := n.Resume(ctx)
+		return fmt.Sprintf("started %d nodes", started), err
+	}},
 }
 
 func up(ctx context.Context, dir string, args []string, out io.Writer) error {

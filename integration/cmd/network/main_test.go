@@ -19,8 +19,8 @@ func TestWrongCommandLines(t *testing.T) {
 		args []string
 		says string
 	}{
-		{nil, "up, status, env ORG or down"},
-		{[]string{"start"}, "cannot start"},
+		{nil, verbs},
+		{[]string{"begin"}, "cannot begin"},
 		{[]string{"env"}, "env ORG"},
 		{[]string{"status", "all"}, "cannot status"},
 		{[]string{"up", "now"}, `no argument "now"`},
