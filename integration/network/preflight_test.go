@@ -109,3 +109,25 @@ func TestDownLeavesOtherFoldersAlone(t *testing.T) {
 	require.ErrorContains(t, Down(t.Context(), dir, &testWriter{t}), "does not look like the state of a network")
 	require.FileExists(t, file)
 }
+
+// TestUnfinished: what a start that was interrupted has left is cleared, but not while it goes on, and nothing of a network that was up.
+func TestUnfinished(t *testing.T) {
+	n := prepared(t, nil)
+	require.NoError(t, n.clearUnfinished(t.Context()), "nothing is there")
+	require.NoError(t, n.save())
+	p := &process{Name: "peer0", Command: []string{"/bin/sh", "-c", "exec sleep 600"}, Dir: n.Dir, Log: n.LogFile("peer0")}
+	require.NoError(t, p.start(n.path("run", "peer0.json")))
+	release, err := hold(n.Dir)
+	require.NoError(t, err)
+	require.ErrorContains(t, n.clearUnfinished(t.Context()), "another command brings up")
+	require.True(t, p.alive())
+	release()
+	require.NoError(t, n.clearUnfinished(t.Context()))
+	require.False(t, p.alive())
+	require.NoDirExists(t, n.Dir)
+
+	n.ready = true
+	require.NoError(t, n.save())
+	require.NoError(t, n.clearUnfinished(t.Context()))
+	require.DirExists(t, n.Dir)
+}

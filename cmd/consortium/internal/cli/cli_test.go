@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric/cmd/consortium/internal/channel"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 )
 
 func run(args ...string) (code int, stdout, stderr string) {
@@ -69,4 +70,30 @@ func TestReport(t *testing.T) {
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, "first", string(data))
+}
+
+// TestPlanAndPackage: the commands write what their packages make, and keep what is there.
+func TestPlanAndPackage(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"plan", "--file", "../plan/testdata/consortium.yaml", "--organization", "Customs", "--out", filepath.Join(dir, "Customs")}
+	code, out, errs := run(args...)
+	require.Zero(t, code, errs)
+	require.Contains(t, out, "files for Customs")
+	require.FileExists(t, filepath.Join(dir, "Customs/customs1/request.sh"))
+	code, _, errs = run(args...)
+	require.Equal(t, 1, code)
+	require.Contains(t, errs, "is there already")
+
+	ca, pkg := filepath.Join(dir, "ca.crt"), filepath.Join(dir, "ledger.tgz")
+	require.NoError(t, os.WriteFile(ca, gmtlstest.NewCA(t).CertPEM, 0o600))
+	args = []string{"package", "--label", "ledger_1", "--address", "ledger.customs.example:7060", "--ca", ca, "--out", pkg}
+	code, out, errs = run(args...)
+	require.Zero(t, code, errs)
+	require.Regexp(t, `^ledger_1:[0-9a-f]{64}\n$`, out)
+	info, err := os.Stat(pkg)
+	require.NoError(t, err)
+	require.Zero(t, info.Mode().Perm()&0o077, "it may hold keys")
+	code, _, errs = run(append(args[:len(args)-1], filepath.Join(dir, "other.tgz"), "--key", filepath.Join(dir, "none"))...)
+	require.Equal(t, 1, code)
+	require.Contains(t, errs, "--key: ")
 }
