@@ -40,6 +40,8 @@ type host struct {
 // systemctl stands for systemd: it runs units as their files say, the environment and the command at least.
 const systemctl = `#!/bin/sh
 set -eu
+# A service gets nothing of the caller's environment.
+[ -n "${clean-}" ] || exec env -i clean=1 PATH="$PATH" "$0" "$@"
 now=
 start() {
     unit=/etc/systemd/system/$1.service

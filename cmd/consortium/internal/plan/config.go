@@ -105,7 +105,7 @@ func (p *Plan) peerSettings(n *Node) []setting {
 func (p *Plan) ordererListener(n *Node, section string) []setting {
 	tls := path.Join(n.Folder(), "tls")
 	all := []setting{
-		{section + ".Enabled", true}, {section + ".Mode", p.Mode}, {section + ".ClientAuthRequired", true}, {section + ".ClientRootCAs", p.roots(n)},
+		{section + ".Enabled", true}, {section + ".Mode", p.Mode}, {section + ".ClientAuthRequired", true}, {section + ".ClientRootCAs", p.roots(n)}, {section + ".RootCAs", p.roots(n)},
 		{section + ".GMSignCertificate", tls + "/server-sign.crt"}, {section + ".GMSignPrivateKey", tls + "/server-sign.key"},
 		{section + ".GMEncCertificate", tls + "/server-enc.crt"}, {section + ".GMEncPrivateKey", tls + "/server-enc.key"},
 	}
@@ -119,7 +119,7 @@ func (p *Plan) ordererSettings(n *Node) []setting {
 	tls := path.Join(n.Folder(), "tls")
 	all := []setting{
 		{"General.ListenAddress", "0.0.0.0"}, {"General.ListenPort", n.Port}, {"General.LocalMSPDir", n.Folder() + "/msp"}, {"General.LocalMSPID", n.org.MSPID},
-		{"General.BootstrapMethod", "none"}, {"General.TLS.ClientMode", ModeGM}, {"General.TLS.RootCAs", p.roots(n)},
+		{"General.BootstrapMethod", "none"}, {"General.TLS.ClientMode", ModeGM},
 		{"General.Cluster.RootCAs", p.roots(n)},
 		{"General.Cluster.GMClientSignCertificate", tls + "/server-sign.crt"}, {"General.Cluster.GMClientSignPrivateKey", tls + "/server-sign.key"},
 		{"General.Cluster.GMClientEncCertificate", tls + "/server-enc.crt"}, {"General.Cluster.GMClientEncPrivateKey", tls + "/server-enc.key"},
