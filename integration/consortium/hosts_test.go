@@ -7,6 +7,7 @@ package consortium
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -168,7 +169,7 @@ func (h *host) try(ctx context.Context, script string) (string, error) {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
-	if err == exec.ErrWaitDelay { //nolint:errorlint // as Run returns it
+	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
 	}
 	return out.String(), err
