@@ -21,7 +21,7 @@ import (
 
 const (
 	guide     = "../../docs/consortium.md"
-	testLimit = 10 * time.Minute
+	testLimit = 15 * time.Minute
 	// electionLimit is how long orderers may take to notice that a host is silent, and to elect another leader.
 	electionLimit = 3 * time.Minute
 )
