@@ -23,15 +23,18 @@ func startTLS(dir, password string) error {
 	return err
 }
 
-func TestTLSFolders(t *testing.T) {
-	tool := buildTool(t)
+// passwordFile opens the keys of GmSSL.
+func passwordFile(t *testing.T) string {
+	t.Helper()
+	return gmtlstest.WriteFile(t, t.TempDir(), "password", []byte("1234\n"))
+}
+
+// tlsRows are folders with the files of a TLCP pair.
+func tlsRows(t *testing.T) map[string]row {
+	t.Helper()
 	at := func(name string) []byte { return read(t, "base/peer/tls/"+name) }
 	sign, signKey, enc, encKey := at("server-sign.crt"), at("server-sign.key"), at("server-enc.crt"), at("server-enc.key")
-	password := gmtlstest.WriteFile(t, t.TempDir(), "password", []byte("1234\n"))
-	for name, c := range map[string]struct {
-		files put
-		good  bool
-	}{
+	return map[string]row{
 		"as it is":                {nil, true},
 		"signing in DER":          {put{"server-sign.crt": read(t, "tlcp-files/der.crt")}, true},
 		"keys in DER":             {put{"server-sign.key": der(t, signKey), "server-enc.key": der(t, encKey)}, true},
@@ -50,7 +53,16 @@ func TestTLSFolders(t *testing.T) {
 		"encrypted keys of GmSSL": {put{"server-sign.crt": read(t, "gmssl3-keys/sign.crt"), "server-sign.key": read(t, "gmssl3-keys/sign.key"), "server-enc.crt": read(t, "gmssl3-keys/enc.crt"), "server-enc.key": read(t, "gmssl3-keys/enc.key"), "gm-ca.crt": read(t, "gmssl3-keys/gm-ca.crt")}, true},
 		"trusted label":           {put{"server-sign.crt": relabel(sign, "CERTIFICATE", "TRUSTED CERTIFICATE")}, false},
 		"certificate is cut":      {put{"server-enc.crt": enc[:len(enc)/2]}, false},
-	} {
+		"root first":              {put{"server-sign.crt": read(t, "chain-order/root-first.pem"), "server-enc.crt": read(t, "chain-order/enc.crt"), "gm-ca.crt": read(t, "chain-order/root.crt")}, true},
+		"one file":                {put{"server-sign.crt": read(t, "one-file/both.pem"), "server-sign.key": read(t, "one-file/both.pem")}, true},
+		"negative serial":         {put{"server-enc.crt": read(t, "tlcp-files/negative-serial.crt")}, false},
+		"root, negative serial":   {put{"gm-ca.crt": append(at("gm-ca.crt"), read(t, "negative-serial/ecdsa-ca.crt")...)}, true},
+	}
+}
+
+func TestTLSFolders(t *testing.T) {
+	tool, password := buildTool(t), passwordFile(t)
+	for name, c := range tlsRows(t) {
 		t.Run(name, func(t *testing.T) {
 			dir := c.files.into(t, "base/peer/tls")
 			args := []string{"--msp", dir}

@@ -5,6 +5,7 @@ package verdict
 
 import (
 	"bytes"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -14,6 +15,9 @@ import (
 	"testing"
 
 	"github.com/golang/protobuf/proto"
+	cb "github.com/hyperledger/fabric-protos-go/common"
+	mspproto "github.com/hyperledger/fabric-protos-go/msp"
+	ab "github.com/hyperledger/fabric-protos-go/orderer"
 	"github.com/hyperledger/fabric-protos-go/orderer/etcdraft"
 	"github.com/stretchr/testify/require"
 
@@ -25,6 +29,8 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/core/container/externalbuilder"
 	"github.com/hyperledger/fabric/msp"
+	raft "github.com/hyperledger/fabric/orderer/consensus/etcdraft"
+	"github.com/hyperledger/fabric/protoutil"
 )
 
 const cases = "../../../common/crypto/material/testdata/cases"
@@ -132,18 +138,22 @@ func same(t *testing.T, good bool, node, tool error) {
 	}
 }
 
-func TestMSPFolders(t *testing.T) {
-	tool := buildTool(t)
+// row is a folder of cases with some of its files replaced, and the right verdict.
+type row struct {
+	files put
+	good  bool
+}
+
+// mspRows are folders of an MSP.
+func mspRows(t *testing.T) map[string]row {
+	t.Helper()
 	cert, ca, key := read(t, "base/peer/msp/signcerts/peer.crt"), read(t, "base/ca.crt"), read(t, "base/peer/msp/keystore/peer.key")
 	list := read(t, "revocation/rev.crl")
 	locked, err := gmx509.ParsePrivateKeyPEM(key, nil)
 	require.NoError(t, err)
 	encrypted, err := gmx509.MarshalPrivateKeyPEM(locked, []byte("secret"))
 	require.NoError(t, err)
-	for name, c := range map[string]struct {
-		files put
-		good  bool
-	}{
+	return map[string]row{
 		"as it is":                    {nil, true},
 		"identity in DER":             {put{"signcerts/peer.crt": der(t, cert)}, true},
 		"identity, byte order mark":   {put{"signcerts/peer.crt": mark(cert)}, true},
@@ -183,7 +193,15 @@ func TestMSPFolders(t *testing.T) {
 		"config.yaml names no CA":     {put{"config.yaml": bytes.ReplaceAll(read(t, "base/peer/msp/config.yaml"), []byte("cacerts/ca.crt"), []byte("cacerts/gone.crt"))}, false},
 		"config.yaml of other roles":  {put{"config.yaml": bytes.ReplaceAll(read(t, "base/peer/msp/config.yaml"), []byte("Identifier: peer"), []byte("Identifier: node"))}, false},
 		"admin is an encryption cert": {put{"admincerts/a.pem": read(t, "base/peer/tls/server-enc.crt")}, false},
-	} {
+		"ECDSA, negative serial":      {put{"tlscacerts/negative.crt": read(t, "negative-serial/ecdsa-ca.crt")}, true},
+		"SM2, negative serial":        {put{"tlscacerts/negative.crt": read(t, "tlcp-files/negative-serial.crt")}, false},
+		"identity and key, one file":  {put{"signcerts/peer.crt": append(bytes.Clone(cert), key...)}, false},
+	}
+}
+
+func TestMSPFolders(t *testing.T) {
+	tool := buildTool(t)
+	for name, c := range mspRows(t) {
 		t.Run(name, func(t *testing.T) {
 			dir := c.files.into(t, "base/peer/msp")
 			same(t, c.good, startMSP(dir, "secret"), inspect(t, tool, "--msp", dir))
@@ -230,8 +248,64 @@ func TestConnectionsAndConsenters(t *testing.T) {
 		}
 		return proto.Unmarshal(packed, md)
 	}
-	dir := t.TempDir()
-	require.NoError(t, metadata(gmtlstest.WriteFile(t, dir, "sign.pem", pair.SignCert)))
-	require.Error(t, metadata(gmtlstest.WriteFile(t, dir, "enc.pem", pair.EncCert)))
-	require.Error(t, metadata(filepath.Join(cases, "consenter/enc.pem")))
+	standard := gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca")
+	leaf := standard.Issue(t, pkix.Name{CommonName: "orderer"})
+	roots := [][]byte{ca.CertPEM, standard.CertPEM}
+	options := gmx509.VerifyOptions{
+		Roots: gmx509.NewCertPool(), Intermediates: gmx509.NewCertPool(), KeyUsages: []gmx509.ExtKeyUsage{gmx509.ExtKeyUsageClientAuth, gmx509.ExtKeyUsageServerAuth},
+	}
+	options.Roots.AddCert(ca.Cert)
+	options.Roots.AddCert(standard.Cert)
+	for name, c := range map[string]struct {
+		field []byte
+		good  bool
+	}{
+		"SM2 signing":             {pair.SignCert, true},
+		"standard":                {leaf.CertPEM, true},
+		"standard, then SM2":      {append(bytes.Clone(leaf.CertPEM), pair.SignCert...), true},
+		"SM2 encryption":          {pair.EncCert, false},
+		"encryption, of cases":    {read(t, "consenter/enc.pem"), false},
+		"a key":                   {pair.SignKey, false},
+		"certificate is cut":      {pair.SignCert[:len(pair.SignCert)/2], false},
+		"of another CA":           {gmtlstest.NewCA(t).NewPair(t, "o").SignCert, false},
+		"standard, then stranger": {append(bytes.Clone(leaf.CertPEM), gmtlstest.NewCA(t).NewPair(t, "o").SignCert...), false},
+	} {
+		t.Run("consenter, "+name, func(t *testing.T) {
+			dir := t.TempDir()
+			if name != "of another CA" && name != "standard, then stranger" { // configtxgen knows no roots
+				same(t, c.good, metadata(gmtlstest.WriteFile(t, dir, "field.pem", c.field)), nilIf(c.good))
+			}
+			md := &etcdraft.ConfigMetadata{
+				Consenters: []*etcdraft.Consenter{{Host: "o", Port: 1, ClientTlsCert: c.field, ServerTlsCert: c.field}},
+				Options:    &etcdraft.Options{TickInterval: "500ms", ElectionTick: 10, HeartbeatTick: 1, MaxInflightBlocks: 5},
+			}
+			same(t, c.good, raft.VerifyConfigMetadata(md, options), inspect(t, tool, gmtlstest.WriteFile(t, dir, "block", configBlock(t, md, roots))))
+		})
+	}
+}
+
+// nilIf is the verdict of a tool where only the node's is looked at.
+func nilIf(good bool) error {
+	if good {
+		return nil
+	}
+	return errors.New("refused")
+}
+
+// configBlock is the block of a channel with these consenters, and one ordering organisation with these TLS roots.
+func configBlock(t *testing.T, md *etcdraft.ConfigMetadata, roots [][]byte) []byte {
+	t.Helper()
+	pack := protoutil.MarshalOrPanic
+	org := protoutil.NewConfigGroup()
+	org.Values[channelconfig.MSPKey] = &cb.ConfigValue{Value: pack(&mspproto.MSPConfig{Config: pack(&mspproto.FabricMSPConfig{Name: "Org", TlsRootCerts: roots})})}
+	orderer := protoutil.NewConfigGroup()
+	orderer.Groups["Org"] = org
+	orderer.Values[channelconfig.ConsensusTypeKey] = &cb.ConfigValue{Value: pack(&ab.ConsensusType{Type: "etcdraft", Metadata: pack(md)})}
+	group := protoutil.NewConfigGroup()
+	group.Groups[channelconfig.OrdererGroupKey] = orderer
+	envelope := &cb.Envelope{Payload: pack(&cb.Payload{
+		Header: &cb.Header{ChannelHeader: pack(&cb.ChannelHeader{ChannelId: "c", Type: int32(cb.HeaderType_CONFIG)})},
+		Data:   pack(&cb.ConfigEnvelope{Config: &cb.Config{ChannelGroup: group}}),
+	})}
+	return pack(&cb.Block{Header: &cb.BlockHeader{Number: 1}, Data: &cb.BlockData{Data: [][]byte{pack(envelope)}}})
 }

@@ -40,8 +40,8 @@ func (r *Report) checkTLS(dir string, m *mspFolder) error {
 	for _, i := range certified(items) {
 		if i.cert.IsCA {
 			cas = append(cas, i)
-		} else {
-			leaves = append(leaves, i)
+		} else if !slices.ContainsFunc(leaves, func(l *Item) bool { return bytes.Equal(l.cert.Raw, i.cert.Raw) }) {
+			leaves = append(leaves, i) // certificate and key may share a file, which then stands there under two names
 		}
 		if i.cert.IsCA || locked > 0 || slices.ContainsFunc(items, func(k *Item) bool { return k.pub != nil && samePublic(k.pub, i.cert.PublicKey) }) {
 			continue
@@ -133,10 +133,10 @@ func (r *Report) checkPeers(leaves, cas []*Item, more []*x509.Certificate, items
 // checkHalves finds a certificate of a TLCP pair whose other half is not there.
 func (r *Report) checkHalves(leaves []*Item) {
 	for _, half := range leaves {
-		base := filepath.Base(half.Where)
+		base := filepath.Base(half.file)
 		for this, other := range map[string]string{"-sign": "-enc", "-enc": "-sign"} {
 			partner := strings.Replace(base, this, other, 1)
-			if partner != base && !slices.ContainsFunc(leaves, func(i *Item) bool { return filepath.Base(i.Where) == partner }) {
+			if partner != base && !slices.ContainsFunc(leaves, func(i *Item) bool { return filepath.Base(i.file) == partner }) {
 				r.found(half.Where, cause.Find(cause.MSPIncomplete, "%s is missing, and TLCP needs both", partner))
 			}
 		}
@@ -157,7 +157,7 @@ func (r *Report) checkServer(i *Item) {
 }
 
 func stemOf(i *Item) string {
-	base := filepath.Base(i.Where)
+	base := filepath.Base(i.file)
 	base, _, _ = strings.Cut(base, "-")
 	return base
 }
