@@ -48,6 +48,7 @@ type organization struct {
 	channel string // empty for files
 	cas     map[keyID]struct{}
 	broken  error // nil: all of its lists have been verified
+	unread  error // of CAs in its configuration; nil: all have been read
 	revoked map[keyID]map[string]struct{}
 	current map[keyID]map[string]*pkix.CertificateList // the newest of each CA and scope
 }

@@ -5,6 +5,7 @@ package comm
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -38,6 +39,11 @@ func UpdateRevocationLists(channel channelconfig.Resources) {
 
 func updateLists(channel string, config *cb.Config) {
 	orgs := organizationsOf(channel, config)
+	for _, o := range orgs {
+		if o.unread != nil {
+			commLogger.Errorf("CA certificates of %s cannot be read, and nodes and clients below them not verified, until a configuration update mends it: %s", o.name, o.unread)
+		}
+	}
 	earlier := setChannelLists(channel, orgs)
 	registry.mu.RLock()
 	defer registry.mu.RUnlock()
@@ -109,17 +115,24 @@ func fabricMSP(raw []byte) *mspproto.FabricMSPConfig {
 func organizationOf(channel string, fabric *mspproto.FabricMSPConfig) *organization {
 	name := fmt.Sprintf("MSP %s in channel %s", fabric.Name, channel)
 	var cas []*x509.Certificate
-	for _, text := range slices.Concat(fabric.RootCerts, fabric.IntermediateCerts, fabric.TlsRootCerts, fabric.TlsIntermediateCerts) {
-		certs, err := material.ParseCertificates("CA of "+name, text)
-		if err != nil {
-			continue // the MSP has refused it, or does not need it
-		}
-		for _, cert := range certs {
-			cas = append(cas, cert.Certificate)
+	var unread error
+	for _, field := range []struct {
+		name  string
+		texts [][]byte
+	}{
+		{"root_certs", fabric.RootCerts}, {"intermediate_certs", fabric.IntermediateCerts},
+		{"tls_root_certs", fabric.TlsRootCerts}, {"tls_intermediate_certs", fabric.TlsIntermediateCerts},
+	} {
+		for i, text := range field.texts {
+			certs, err := material.ParseCertificates(fmt.Sprintf("%s %d", field.name, i), text)
+			unread = errors.Join(unread, err)
+			for _, cert := range certs {
+				cas = append(cas, cert.Certificate)
+			}
 		}
 	}
 	o := newOrganization(name, cas)
-	o.channel, o.msp = channel, fabric.Name
+	o.channel, o.msp, o.unread = channel, fabric.Name, unread
 	for i, text := range fabric.RevocationList {
 		lists, err := material.ParseLists(fmt.Sprintf("list %d", i), text)
 		if err != nil {

@@ -3,6 +3,7 @@
 package comm
 
 import (
+	"bytes"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
@@ -17,11 +18,14 @@ import (
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	mspproto "github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/hyperledger/fabric/common/channelconfig"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/common/flogging/floggingtest"
 )
 
 // revocable is an organisation with a TLS CA of one family.
@@ -351,6 +355,22 @@ func TestListsFollowTheClock(t *testing.T) {
 			require.NoError(t, try(t, serve(2*time.Hour), so))
 		})
 	}
+}
+
+// TestUnreadableRootsAreSaid: a CA in a channel's configuration that cannot be read is an error in the log, by organisation and field,
+// wherever it stands; upstream's MSP reads the first of each element alone.
+func TestUnreadableRootsAreSaid(t *testing.T) {
+	org := newRevocable(t, protocolTLCP)
+	logger, recorder := floggingtest.NewTestLogger(t, floggingtest.AtLevel(zap.InfoLevel))
+	defer func(old *flogging.FabricLogger) { commLogger = old }(commLogger)
+	commLogger = logger
+	good := append(bytes.Clone(org.ca.CertPEM), newRevocable(t, protocolTLS).ca.CertPEM...)
+	publish(t, "channel", mspOf("Org", [][]byte{good}, nil))
+	require.Empty(t, recorder.Messages())
+	publish(t, "channel", mspOf("Org", [][]byte{good, append(good, org.ca.CertPEM[:100]...)}, nil))
+	require.Len(t, recorder.Messages(), 1)
+	require.Contains(t, recorder.Messages()[0], "CA certificates of MSP Org in channel channel cannot be read")
+	require.Contains(t, recorder.Messages()[0], "tls_root_certs 1: ")
 }
 
 // TestListChangesDuringHandshake: a connection whose handshake ended before a list came, and that is registered after it, is not used.
