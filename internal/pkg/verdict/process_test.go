@@ -130,14 +130,18 @@ func TestProcesses(t *testing.T) {
 	defer cancel()
 	password := passwordFile(t)
 	for folder, rows := range map[string]map[string]row{"base/peer/msp": mspRows(t), "base/peer/tls": tlsRows(t)} {
-		names := []string{"as it is", "key of another", "CA is cut", "certificate in crls", "another SM2 id", "name constraints", "CA in DER"}
+		names := []string{"as it is", "key of another", "CA is cut", "certificate in crls", "list that revokes DER", "another SM2 id", "name constraints", "CA in DER"}
 		if folder == "base/peer/tls" {
 			names = []string{"as it is", "two subjects", "certificate is cut", "root is another", "encrypted keys of GmSSL", "root first", "bad name"}
 		}
 		for _, name := range names {
 			c, ok := rows[name]
 			require.True(t, ok, name)
-			for kind, start := range map[string]func(context.Context, *testing.T, string, string, string, string) error{"peer": peer, "orderer": orderer} {
+			starts := map[string]func(context.Context, *testing.T, string, string, string, string) error{"peer": peer, "orderer": orderer}
+			if name == "list that revokes DER" {
+				delete(starts, "orderer") // which has no use for its identity before it signs, and whose peers refuse it then
+			}
+			for kind, start := range starts {
 				t.Run(strings.ReplaceAll(kind+" "+filepath.Base(folder)+" "+name, ",", ""), func(t *testing.T) {
 					mspDir, tlsDir, blamed := filepath.Join(mustAbs(t, cases), "base/peer/msp"), "", ""
 					if folder == "base/peer/msp" {
@@ -149,7 +153,7 @@ func TestProcesses(t *testing.T) {
 					}
 					err := start(ctx, t, bin, mspDir, tlsDir, password)
 					require.Equal(t, c.good, err == nil, "%v", err)
-					if err != nil && name != "root is another" && name != "two subjects" {
+					if err != nil && name != "root is another" && name != "two subjects" && name != "list that revokes DER" {
 						require.ErrorContains(t, err, blamed)
 					}
 				})

@@ -178,7 +178,7 @@ func mspRows(t *testing.T) map[string]row {
 		"certificate in crls":         {put{"crls/cert.pem": read(t, "crls-folder/cert.pem")}, false},
 		"key in crls":                 {put{"crls/key.pem": read(t, "crls-folder/key.pem")}, false},
 		"list that revokes":           {put{"crls/rev.crl": list}, false},
-		"list that revokes, DER":      {put{"crls/rev.crl": read(t, "revocation/rev.der")}, false},
+		"list that revokes DER":       {put{"crls/rev.crl": read(t, "revocation/rev.der")}, false},
 		"list that revokes, second":   {put{"crls/rev.crl": read(t, "revocation/rev-second.crl")}, false},
 		"list that revokes, mark":     {put{"crls/rev.crl": mark(list)}, false},
 		"list without key id":         {put{"crls/no-aki.crl": read(t, "crl-forms/no-aki.crl")}, false},
