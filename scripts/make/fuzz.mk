@@ -5,7 +5,7 @@
 
 FUZZTIME ?= 30s
 # Packages that build at the root, and those that build in the assembled tree only.
-FUZZ_PACKAGES := common/crypto/gmtls common/crypto/gmx509 common/crypto/sm2table common/crypto/keyd pkg/gmshim/cid cmd/gmtls/internal/wire cmd/gmtls/internal/capture cmd/gmtls/internal/inspect
+FUZZ_PACKAGES := common/crypto/gmtls common/crypto/gmx509 common/crypto/sm2table common/crypto/keyd common/mspfolder pkg/gmshim/cid cmd/gmtls/internal/wire cmd/gmtls/internal/capture cmd/gmtls/internal/inspect
 FUZZ_TREE_PACKAGES := bccsp/gm msp
 
 # Go runs one fuzz target of one package at a time. Up to Go 1.26 the end of FUZZTIME may come out as a failure without a failing
