@@ -50,4 +50,8 @@ find modules -name '*.lock' -exec rm -f {} +
 # Where a proxy had a module from differs between proxies.
 find modules -name '*.info' -exec sed -i 's/,"Origin":{.*}}$/}/' {} +
 cp -R "$root/clients/java" "$root/clients/node" "$target/"
+# In place of the program that writes them, the descriptors of Fabric's gateway, for protoc.
+rm "$target/java/descriptors/main.go"
+(cd "$root" && GOMODCACHE="${near%/cache/download}" GOPROXY="$proxies" go run ./clients/java/descriptors "$target/java/descriptors/fabric.binpb") \
+    >"$target/java/descriptors/names"
 echo "kits: $(find modules -name '*.zip' | wc -l) modules, $(du -sh "$target" | cut -f1) in $target"

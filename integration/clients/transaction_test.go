@@ -16,13 +16,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/hyperledger/fabric-protos-go-apiv2/gateway"
-	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protodesc"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/hyperledger/fabric/integration/network"
 	"github.com/hyperledger/fabric/integration/networktest"
@@ -63,62 +57,24 @@ func runProxy(ctx context.Context, t *testing.T, peer network.Node, root string,
 	return "", nil
 }
 
-// descriptors writes Fabric's protocol, as the Go module declares it, for protoc to read.
-func descriptors(t *testing.T, file string) (names []string) {
+// buildJava compiles the Java examples as docs/applications.md says, and returns the class path to run them with.
+func buildJava(ctx context.Context, t *testing.T) string {
 	t.Helper()
-	set := &descriptorpb.FileDescriptorSet{}
-	seen := map[string]bool{}
-	var add func(f protoreflect.FileDescriptor)
-	add = func(f protoreflect.FileDescriptor) {
-		if seen[f.Path()] {
-			return
-		}
-		seen[f.Path()] = true
-		for i := range f.Imports().Len() {
-			add(f.Imports().Get(i).FileDescriptor)
-		}
-		set.File = append(set.File, protodesc.ToFileDescriptorProto(f))
-		if !strings.HasPrefix(f.Path(), "google/") {
-			names = append(names, f.Path())
-		}
-	}
-	add(gateway.File_gateway_gateway_proto)
-	add(msp.File_msp_identities_proto)
-	data, err := proto.Marshal(set)
-	require.NoError(t, err)
-	write(t, file, data)
-	return names
-}
-
-// compileTransaction builds the Java example with stubs that protoc makes, and returns the class path to run it with.
-func compileTransaction(ctx context.Context, t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
 	for _, tool := range []string{"javac", "protoc", "grpc_java_plugin"} {
 		_, err := exec.LookPath(tool)
 		requireTool(t, err == nil, tool)
 	}
-	path := classPath(t, "bcprov", "bcpkix", "bcutil", "protobuf", "grpc-api", "grpc-core", "grpc-context", "grpc-stub", "grpc-protobuf",
-		"grpc-protobuf-lite", "grpc-netty", "netty-common", "netty-buffer", "netty-transport", "netty-resolver", "netty-handler", "netty-codec", "netty-codec-http",
-		"netty-codec-http2", "guava", "perfmark-api", "geronimo-annotation-1.3-spec")
-	set := filepath.Join(dir, "set.bin")
-	names := descriptors(t, set)
-	generated := filepath.Join(dir, "generated")
-	require.NoError(t, os.Mkdir(generated, 0o700))
-	plugin, err := exec.LookPath("grpc_java_plugin")
+	classPath(t, "bcprov", "protobuf", "grpc-netty", "netty-handler", "guava", "perfmark-api")
+	descriptors := t.TempDir()
+	names, err := exec.CommandContext(ctx, "go", "run", "../../clients/java/descriptors", filepath.Join(descriptors, "fabric.binpb")).Output()
 	require.NoError(t, err)
-	out, err := exec.CommandContext(ctx, "protoc", append([]string{"--descriptor_set_in=" + set, "--java_out=" + generated,
-		"--plugin=protoc-gen-grpc-java=" + plugin, "--grpc-java_out=" + generated}, names...)...).CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	var sources []string
-	require.NoError(t, filepath.WalkDir(generated, func(file string, entry os.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			sources = append(sources, file)
-		}
-		return err
-	}))
-	compileJava(ctx, t, dir, path, append(sources, "../../clients/java/example/Transaction.java")...)
-	return dir + ":" + path
+	write(t, filepath.Join(descriptors, "names"), names)
+	build := exec.CommandContext(ctx, "../../clients/java/build.sh", filepath.Join(t.TempDir(), "out"))
+	build.Env = append(os.Environ(), "DESCRIPTORS="+descriptors)
+	build.Stderr = t.Output()
+	path, err := build.Output()
+	require.NoError(t, err)
+	return strings.TrimSpace(string(path))
 }
 
 // TestTransactions submits a transaction with each client to a network that speaks TLCP alone, and reads it back.
@@ -143,7 +99,7 @@ func TestTransactions(t *testing.T) {
 		requireTransaction(t, cmd, "node")
 	})
 	t.Run("java", func(t *testing.T) {
-		cmd := exec.CommandContext(ctx, "java", "-cp", compileTransaction(ctx, t), "Transaction")
+		cmd := exec.CommandContext(ctx, "java", "-cp", buildJava(ctx, t), "Transaction")
 		cmd.Env = append(env, "GATEWAY="+proxy)
 		requireTransaction(t, cmd, "java")
 	})
