@@ -4,6 +4,9 @@
 //
 //	application -profile PROFILE -channel CHANNEL -chaincode NAME submit FUNCTION [ARGUMENT ...]
 //	application -profile PROFILE -channel CHANNEL -chaincode NAME evaluate FUNCTION [ARGUMENT ...]
+//
+// Private data go with -transient, as arguments stand in the block for all to read, and with -endorsers to the organisations that
+// may know them.
 package main
 
 import (
@@ -15,6 +18,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -42,6 +46,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	profile := flags.String("profile", "", "connection profile; its fields are described in pkg/gmgateway")
 	channel := flags.String("channel", "mychannel", "channel")
 	chaincode := flags.String("chaincode", "", "name of the chaincode")
+	endorsers := flags.String("endorsers", "", "MSP ids, with commas between, of the organisations that endorse; if empty, the gateway chooses")
+	transient := map[string][]byte{}
+	flags.Func("transient", "NAME=FILE: a transient field, and the file that holds it; for several fields give it again", func(value string) error {
+		name, file, found := strings.Cut(value, "=")
+		if !found {
+			return errors.New("want NAME=FILE")
+		}
+		content, err := os.ReadFile(file)
+		transient[name] = content
+		return err
+	})
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -56,13 +71,20 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	contract := connection.GetNetwork(*channel).GetContract(*chaincode)
-	function, arguments := flags.Arg(1), client.WithArguments(flags.Args()[2:]...)
+	function := flags.Arg(1)
+	options := []client.ProposalOption{client.WithArguments(flags.Args()[2:]...)}
+	if len(transient) > 0 {
+		options = append(options, client.WithTransient(transient))
+	}
+	if *endorsers != "" {
+		options = append(options, client.WithEndorsingOrganizations(strings.Split(*endorsers, ",")...))
+	}
 	var result []byte
 	switch flags.Arg(0) {
 	case "submit":
-		result, err = contract.SubmitWithContext(ctx, function, arguments)
+		result, err = contract.SubmitWithContext(ctx, function, options...)
 	case "evaluate":
-		result, err = contract.EvaluateWithContext(ctx, function, arguments)
+		result, err = contract.EvaluateWithContext(ctx, function, options...)
 	default:
 		return fmt.Errorf("%q is neither submit nor evaluate", flags.Arg(0))
 	}

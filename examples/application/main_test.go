@@ -5,6 +5,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
@@ -36,6 +38,20 @@ func TestApplication(t *testing.T) {
 	require.NotContains(t, err.Error(), "a2", "the detail stands beside the message")
 	require.Contains(t, explain(err).Error(), "localhost:7051 (Org1MSP)")
 	require.Contains(t, explain(err).Error(), "a2")
+	// Private data, which arguments would make public.
+	details := filepath.Join(t.TempDir(), "details.json")
+	require.NoError(t, os.WriteFile(details, []byte(`{"appraisal":7,"remark":"r","salt":"0123456789abcdef"}`), 0o600))
+	private := []string{"-transient", "details=" + details, "-endorsers", "Org1MSP"}
+	_, err = call(append(private, "submit", "PutPrivateDetails", "_implicit_org_Org1MSP", "a1")...)
+	require.NoError(t, err)
+	out, err = call("evaluate", "ReadPrivateDetails", "_implicit_org_Org1MSP", "a1")
+	require.NoError(t, err)
+	require.Contains(t, out, `"appraisal":7`)
+	_, err = call("submit", "PutPrivateDetails", "_implicit_org_Org1MSP", "a1")
+	require.Contains(t, explain(err).Error(), `"details" is missing`)
+	_, err = call("-transient", "details="+details+".none", "submit", "PutPrivateDetails", "_implicit_org_Org1MSP", "a1")
+	require.ErrorContains(t, err, "no such file")
+
 	for _, args := range [][]string{{}, {"submit"}, {"read", "ReadAsset"}} {
 		_, err = call(args...)
 		require.Error(t, err)
