@@ -172,8 +172,8 @@ func TestOneKeyIsOneSignerWithTheCapability(t *testing.T) {
 // A node without this version refuses the channel in upstream's words.
 func TestCapabilityIsRefusedByNodesThatDoNotKnowIt(t *testing.T) {
 	require.NoError(t, capabilities.NewChannelProvider(map[string]*cb.Capability{capabilities.ChannelGMV1: {}}).Supported())
-	require.EqualError(t, capabilities.NewChannelProvider(map[string]*cb.Capability{"GM_V2": {}}).Supported(),
-		"Channel capability GM_V2 is required but not supported")
+	require.EqualError(t, capabilities.NewChannelProvider(map[string]*cb.Capability{"GM_V3": {}}).Supported(),
+		"Channel capability GM_V3 is required but not supported")
 	require.Error(t, capabilities.NewApplicationProvider(map[string]*cb.Capability{capabilities.ChannelGMV1: {}}).Supported())
 	require.Error(t, capabilities.NewOrdererProvider(map[string]*cb.Capability{capabilities.ChannelGMV1: {}}).Supported())
 }

@@ -241,7 +241,7 @@ func targetsOf(ctx context.Context, n *network.Network, channels int) ([]load.Ta
 	targets := []load.Target{load.TargetOf(n)}
 	for i := 1; i < channels; i++ {
 		name := n.Channel + strconv.Itoa(i)
-		if err := n.AddChannel(ctx, name); err != nil {
+		if err := n.AddChannel(ctx, name, network.HashSHA256); err != nil {
 			return nil, fmt.Errorf("channel %s: %w", name, err)
 		}
 		t := load.TargetOf(n)

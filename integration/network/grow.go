@@ -140,12 +140,12 @@ func (n *Network) extend(ctx context.Context, org Org) error {
 	return n.relay(org.Nodes)
 }
 
-// AddChannel makes a further channel of all orderers and peers, with the chaincode defined on it. Nothing else may use the
+// AddChannel makes a further channel of all orderers and peers, hashed by the algorithm, with the chaincode defined on it. Nothing else may use the
 // network meanwhile, whose own channel stays Channel.
-func (n *Network) AddChannel(ctx context.Context, name string) error {
-	first := n.Channel
-	n.Channel = name
-	defer func() { n.Channel = first }()
+func (n *Network) AddChannel(ctx context.Context, name, hash string) error {
+	first, firstHash := n.Channel, n.Hash
+	n.Channel, n.Hash = name, hash
+	defer func() { n.Channel, n.Hash = first, firstHash }()
 	if err := n.makeGenesis(ctx); err != nil {
 		return err
 	}

@@ -25,6 +25,12 @@ const (
 	AlgorithmMixed = "mixed" // organisations in turn SM2 and ECDSA, beginning with SM2
 )
 
+// Algorithms of a channel's hashes.
+const (
+	HashSHA256 = "SHA256"
+	HashSM3    = "SM3"
+)
+
 // Suites are the TLCP cipher suites (GB/T 38636) that Options.Suite may name.
 var Suites = []string{"ECC_SM4_GCM_SM3", "ECC_SM4_CBC_SM3", "ECDHE_SM4_GCM_SM3", "ECDHE_SM4_CBC_SM3"}
 
@@ -53,6 +59,8 @@ type Options struct {
 	Algorithm string
 	// Suite restricts TLCP to one suite of Suites (default: the nodes' own preference).
 	Suite string
+	// Hash is the algorithm of the channel's blocks: HashSHA256 (default) or HashSM3.
+	Hash string
 	// MutualTLS makes every gRPC listener demand a client certificate. An ECDHE suite implies it: the key exchange takes a
 	// certificate pair of both ends.
 	MutualTLS bool
@@ -97,6 +105,7 @@ type Options struct {
 func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Mode, ModeGM)
 	setDefault(&o.Algorithm, AlgorithmGM)
+	setDefault(&o.Hash, HashSHA256)
 	if o.ClientMode == "" && o.Mode != ModeTLS {
 		o.ClientMode = ModeGM
 	}
@@ -114,7 +123,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.LogSpec, "info")
 	setDefault(&o.Dir, filepath.Join("build", "network"))
 	setDefault(&o.Bin, filepath.Join("build", "bin"))
-	o.Suite = strings.ToUpper(o.Suite)
+	o.Suite, o.Hash = strings.ToUpper(o.Suite), strings.ToUpper(o.Hash)
 	o.MutualTLS = o.MutualTLS || strings.HasPrefix(o.Suite, "ECDHE")
 	if err := o.validate(); err != nil {
 		return Options{}, err
@@ -152,6 +161,7 @@ func (o Options) validate() error {
 		{"MODE", o.Mode, []string{ModeTLS, ModeDual, ModeGM}},
 		{"CLIENT_MODE", o.ClientMode, []string{ModeTLS, ModeGM}},
 		{"ALGORITHM", o.Algorithm, []string{AlgorithmGM, AlgorithmECDSA, AlgorithmMixed}},
+		{"HASH", o.Hash, []string{"", HashSHA256, HashSM3}},
 		{"SUITE", o.Suite, append([]string{""}, Suites...)},
 		{"CONSENSUS", o.Consensus, []string{"", ConsensusRaft, ConsensusBFT}},
 		{"KEYS", o.Keys, []string{"", KeysSDF, KeysPKCS11}},

@@ -84,6 +84,9 @@ func (t *Topology) consensusMetric(name string) string {
 	return "consensus_etcdraft_" + name
 }
 
+// HashSM3 tells whether the channel's blocks are hashed with SM3.
+func (t *Topology) HashSM3() bool { return t.Hash == HashSM3 }
+
 // rootFile names the TLS CA, beside a node's or user's certificates, that verifies what clients dial.
 func (t *Topology) rootFile() string {
 	if t.gmDialers() {

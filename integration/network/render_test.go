@@ -273,4 +273,11 @@ func TestChannelConfiguration(t *testing.T) {
 	anchor := orgs[2].(map[string]any)["AnchorPeers"].([]any)
 	require.Equal(t, map[string]any{"Host": "127.0.0.1", "Port": 7350}, anchor[0])
 	require.Equal(t, "ANY Writers", at("Profiles.trade.Orderer.Policies.BlockValidation.Rule"))
+	require.Equal(t, map[string]any{"V2_0": true, "GM_V1": true}, at("Profiles.trade.Capabilities"))
+
+	data, err = plan(t, Options{Hash: "sm3"}).render("configtx.yaml.tmpl", channelView{plan(t, Options{Hash: "sm3"}), "/net"})
+	require.NoError(t, err)
+	at = decode(t, data)
+	require.Equal(t, "SM3", at("Profiles.trade.HashingAlgorithm"))
+	require.Equal(t, map[string]any{"V2_0": true, "GM_V1": true, "GM_V2": true}, at("Profiles.trade.Capabilities"))
 }

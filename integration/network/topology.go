@@ -46,6 +46,7 @@ type Topology struct {
 	Consensus  string `json:"consensus,omitempty"` // bft; raft if absent
 
 	Channel      string        `json:"channel"`
+	Hash         string        `json:"hash"`
 	BatchTimeout time.Duration `json:"batchTimeout"`
 	MaxMessages  int           `json:"maxMessages"`
 
@@ -130,7 +131,7 @@ func Plan(o Options) (*Topology, error) {
 		return nil, err
 	}
 	t := &Topology{
-		Mode: o.Mode, ClientMode: o.ClientMode, Algorithm: o.Algorithm, Suite: o.Suite, MutualTLS: o.MutualTLS, NoMemo: o.NoMemo,
+		Mode: o.Mode, ClientMode: o.ClientMode, Algorithm: o.Algorithm, Suite: o.Suite, Hash: o.Hash, MutualTLS: o.MutualTLS, NoMemo: o.NoMemo,
 		Consensus: o.Consensus,
 		Channel:   "trade", BatchTimeout: o.BatchTimeout, MaxMessages: o.MaxMessages,
 		Ordering: Org{Name: "Orderer", MSPID: "OrdererMSP", Domain: "example.com", Algorithm: algorithmOf(o.Algorithm, 0)},

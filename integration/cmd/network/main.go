@@ -126,6 +126,7 @@ func up(ctx context.Context, dir string, args []string, out io.Writer) error {
 	flags.StringVar(&o.Mode, "mode", "", "what nodes listen for: tls, dual or gm (default gm)")
 	flags.StringVar(&o.ClientMode, "client-mode", "", "what nodes dial with: tls or gm (default tls for mode tls, gm otherwise)")
 	flags.StringVar(&o.Algorithm, "algorithm", "", "identities: gm, ecdsa or mixed (default gm)")
+	flags.StringVar(&o.Hash, "hash", "", "what the channel's blocks are hashed with: SHA256 or SM3 (default SHA256)")
 	flags.StringVar(&o.Suite, "suite", "", "the only TLCP suite, for example ECC_SM4_GCM_SM3 (default: any)")
 	flags.BoolFunc("mutual-tls", "demand client certificates everywhere", func(text string) (err error) {
 		if o.MutualTLS, err = strconv.ParseBool(text); err != nil {

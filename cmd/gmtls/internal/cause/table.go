@@ -40,6 +40,7 @@ const (
 	FinishedMismatch   ID = "finished-mismatch"
 	AlertReceived      ID = "alert-received"
 	Unparsable         ID = "unparsable"
+	BlockHash          ID = "block-hash"
 	PacketsMissing     ID = "packets-missing"
 	Unhealthy          ID = "unhealthy"
 	KeyMismatch        ID = "key-mismatch"
@@ -207,6 +208,10 @@ var Table = []Cause{
 		"A message or file is damaged, truncated, or of another kind.",
 		"Compare with the original; PEM files must be whole, from BEGIN to END.",
 		"gmtls inspect FILE"},
+	{BlockHash, "the hash in a block's header is not that of its data",
+		"The file is damaged or forged, or the block is of a channel with another hash algorithm.",
+		"Fetch the block again from another peer, and compare its hash with that which the next block names as its previous one.",
+		"peer channel fetch NUMBER FILE.block"},
 	{PacketsMissing, "a capture lacks packets of a connection",
 		"Whoever captured was too slow for the traffic, or began or ended in the middle of the connection.",
 		"Capture again with a larger buffer (tcpdump -B 65536 -s 0), a filter for the port, and to a fast disk.",

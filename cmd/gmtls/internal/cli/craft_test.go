@@ -5,6 +5,7 @@ package cli
 import (
 	"crypto"
 	"crypto/rand"
+	"crypto/sha256"
 	stdx509 "crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -239,8 +240,12 @@ func (c *crafter) configBlock(name string, orgs map[string]*common.ConfigGroup, 
 	header := c.pack(&common.ChannelHeader{Type: int32(common.HeaderType_CONFIG), ChannelId: "trade"})
 	payload := c.pack(&common.Payload{Header: &common.Header{ChannelHeader: header},
 		Data: c.pack(&common.ConfigEnvelope{Config: &common.Config{ChannelGroup: group}})})
-	c.put(name, c.pack(&common.Block{Header: &common.BlockHeader{Number: 3},
-		Data: &common.BlockData{Data: [][]byte{c.pack(&common.Envelope{Payload: payload})}}}))
+	data := c.pack(&common.Envelope{Payload: payload})
+	sum := sha256.Sum256(data)
+	block := &common.Block{Header: &common.BlockHeader{Number: 3, DataHash: sum[:]}, Data: &common.BlockData{Data: [][]byte{data}}}
+	c.put(name, c.pack(block))
+	block.Header.DataHash[0] ^= 1
+	c.put("damaged-"+name, c.pack(block))
 }
 
 // bftBlock writes a config block of a BFT channel. Consenter 2 signs by a

@@ -35,17 +35,26 @@ type organisation struct {
 	ca, tls []*Item
 }
 
-// block takes in a config block: its consenters, checked against the TLS roots
-// of the ordering organisations. ok is false if data is no config block.
+// block takes in a block: its hashes, which are computed anew, and of a config block the consenters, checked against the TLS roots
+// of the ordering organisations. ok is false if data is no block.
 func (r *Report) block(where string, data []byte) (items []*Item, ok bool) {
 	block := new(common.Block)
 	if proto.Unmarshal(data, block) != nil || block.GetHeader() == nil || len(block.GetData().GetData()) == 0 {
 		return nil, false
 	}
 	channel, group, err := ConfigOf(block.Data.Data[0])
-	if err != nil {
+	if err != nil && !errors.Is(err, errNoConfig) {
 		r.found(where, cause.Find(cause.Unparsable, "block %d: %v", block.Header.Number, err))
 		return nil, true
+	}
+	hashes, failed := r.hashes(where, block, group)
+	if failed != nil {
+		r.found(where, cause.Find(cause.Unparsable, "%v", failed))
+		return nil, true
+	}
+	if err != nil {
+		return []*Item{{Where: where, Kind: kindOtherBlock,
+			Note: fmt.Sprintf("block %d of channel %s, %d transactions, %s", block.Header.Number, wire.Printable(channel), len(block.Data.Data), hashes)}}, true
 	}
 	ordererGroup := group.GetGroups()["Orderer"]
 	item := &Item{Where: where, Kind: kindBlock,
@@ -55,7 +64,7 @@ func (r *Report) block(where string, data []byte) (items []*Item, ok bool) {
 	if err != nil {
 		r.found(where, cause.Find(cause.Unparsable, "consenters: %v", err))
 	}
-	item.Note += fmt.Sprintf(", consensus %s, %d consenters", wire.Printable(kind), len(consenters))
+	item.Note += fmt.Sprintf(", consensus %s, %d consenters, %s", wire.Printable(kind), len(consenters), hashes)
 	var orgs []organisation
 	for _, name := range sortedKeys(ordererGroup.GetGroups()) {
 		org := r.organisation(where+":"+wire.Printable(name), ordererGroup.Groups[name], kind == consensusBFT)
@@ -67,6 +76,8 @@ func (r *Report) block(where string, data []byte) (items []*Item, ok bool) {
 	}
 	return items, true
 }
+
+var errNoConfig = errors.New("it is no config block; peer channel fetch config gives one")
 
 // ConfigOf opens the envelope of a config block: the channel's name and the root of its configuration.
 func ConfigOf(data []byte) (channel string, group *common.ConfigGroup, err error) {
@@ -81,7 +92,7 @@ func ConfigOf(data []byte) (channel string, group *common.ConfigGroup, err error
 		return "", nil, errors.New("its first transaction cannot be decoded")
 	}
 	if header.Type != int32(common.HeaderType_CONFIG) {
-		return "", nil, errors.New("it is no config block; peer channel fetch config gives one")
+		return header.ChannelId, nil, errNoConfig
 	}
 	if proto.Unmarshal(payload.Data, &config) != nil || config.GetConfig().GetChannelGroup() == nil {
 		return "", nil, errors.New("its configuration cannot be decoded")
@@ -123,6 +134,8 @@ func (r *Report) organisation(where string, group *common.ConfigGroup, identitie
 const (
 	consensusBFT = "BFT"
 	kindBlock    = "config block"
+	// kindOtherBlock is a block of transactions.
+	kindOtherBlock = "block"
 )
 
 // consentersOf reads the consenters of either consensus type.

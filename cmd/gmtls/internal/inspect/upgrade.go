@@ -84,6 +84,9 @@ func (r *Report) upgrade(path string) error {
 		if err == nil && len(items) > 0 && items[0].Kind == kindBlock {
 			return r.channel(path)
 		}
+		if err == nil && len(items) > 0 && items[0].Kind == kindOtherBlock {
+			r.found(path, cause.Find(cause.Unparsable, "%v", errNoConfig))
+		}
 		return err
 	}
 	found := false

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package protoutil
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+
+	"github.com/emmansun/gmsm/sm3"
+	"github.com/golang/protobuf/proto"
+	cb "github.com/hyperledger/fabric-protos-go/common"
+)
+
+// SM3 is the name, in the configuration of a channel, of the hash function of GB/T 32905.
+const SM3 = "SM3"
+
+// sm3Tag begins each hash of a block in a channel that hashes with SM3: the code of sm3-256 (0x534d) as a varint, then the
+// length, as in the multihash format of draft-multiformats-multihash. So a hash says by which algorithm it was made, no
+// function needs to be told the channel, and software that knows only SHA-256, 32 bytes, takes it for wrong.
+var sm3Tag = []byte{0xcd, 0xa6, 0x01, sm3.Size}
+
+func isSM3(hash []byte) bool {
+	return len(hash) == len(sm3Tag)+sm3.Size && bytes.HasPrefix(hash, sm3Tag)
+}
+
+// BlockHeaderHash returns the hash that the next block names as its previous one. The algorithm is that of the hash of the
+// block before, in a first block that of its data; so a chain keeps the algorithm of its first block.
+//
+//fork:wrap gm: headers of channels that hash with SM3
+func BlockHeaderHash(b *cb.BlockHeader) []byte {
+	if b.Number == 0 && isSM3(b.DataHash) || b.Number > 0 && isSM3(b.PreviousHash) {
+		h := sm3.New()
+		h.Write(BlockHeaderBytes(b))
+		return h.Sum(bytes.Clone(sm3Tag))
+	}
+	return upstreamBlockHeaderHash(b)
+}
+
+// ChannelDataHash returns the hash that a block with this data, this number and this previous hash has to have as the hash of
+// its data. The algorithm is that of the previous hash, in a first block the one that its configuration names. A caller that
+// compares the result with header.DataHash has therefore checked the algorithm too.
+func ChannelDataHash(header *cb.BlockHeader, data *cb.BlockData) []byte {
+	ofSM3 := isSM3(header.GetPreviousHash())
+	if header.GetNumber() == 0 {
+		name, err := hashingAlgorithm(data)
+		ofSM3 = err == nil && name == SM3 // a first block that is no configuration is none of an SM3 channel
+	}
+	var (
+		h   hash.Hash = sha256.New()
+		tag []byte
+	)
+	if ofSM3 {
+		h, tag = sm3.New(), bytes.Clone(sm3Tag)
+	}
+	for _, transaction := range data.GetData() {
+		h.Write(transaction)
+	}
+	return h.Sum(tag)
+}
+
+// CheckConfigBlockHash refuses a config block by which a node is to join a channel if its hashes are not those of the algorithm
+// that its configuration names. Blocks of SHA-256 channels are left to upstream's checks.
+func CheckConfigBlockHash(block *cb.Block) error {
+	header, number := block.GetHeader(), block.GetHeader().GetNumber()
+	name, err := hashingAlgorithm(block.GetData())
+	if err != nil {
+		return fmt.Errorf("block %d is no config block: %w", number, err)
+	}
+	named, tagged := name == SM3, isSM3(header.GetDataHash()) || isSM3(header.GetPreviousHash())
+	switch {
+	case !named && !tagged:
+		return nil
+	case !named:
+		return fmt.Errorf("block %d has hashes of SM3, and its configuration names HashingAlgorithm %q", number, name)
+	case number > 0 && !isSM3(header.GetPreviousHash()):
+		return fmt.Errorf("block %d names HashingAlgorithm SM3, and its previous hash is not one of SM3", number)
+	case !bytes.Equal(header.GetDataHash(), ChannelDataHash(header, block.Data)):
+		return fmt.Errorf("block %d names HashingAlgorithm SM3, and the hash of its data is not the SM3 of them", number)
+	}
+	return nil
+}
+
+// hashingAlgorithm returns the HashingAlgorithm of the channel configuration in the first transaction.
+func hashingAlgorithm(data *cb.BlockData) (string, error) {
+	if len(data.GetData()) == 0 {
+		return "", errors.New("it has no transaction")
+	}
+	envelope, err := UnmarshalEnvelope(data.Data[0])
+	if err != nil {
+		return "", err
+	}
+	config := &cb.ConfigEnvelope{}
+	if _, err := UnmarshalEnvelopeOfType(envelope, cb.HeaderType_CONFIG, config); err != nil {
+		return "", err
+	}
+	value := config.GetConfig().GetChannelGroup().GetValues()["HashingAlgorithm"]
+	algorithm := &cb.HashingAlgorithm{}
+	if err := proto.Unmarshal(value.GetValue(), algorithm); err != nil {
+		return "", fmt.Errorf("value HashingAlgorithm: %w", err)
+	}
+	return algorithm.Name, nil
+}

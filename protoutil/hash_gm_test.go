@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package protoutil
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"testing"
+
+	cb "github.com/hyperledger/fabric-protos-go/common"
+	"github.com/stretchr/testify/require"
+)
+
+func unhex(t *testing.T, text string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(text)
+	require.NoError(t, err)
+	return b
+}
+
+// configBlock is block number of a channel whose configuration names the algorithm; its data hash is not filled in.
+func configBlock(number uint64, algorithm string) *cb.Block {
+	block := NewBlock(number, nil)
+	group := NewConfigGroup()
+	group.Values["HashingAlgorithm"] = &cb.ConfigValue{Value: MarshalOrPanic(&cb.HashingAlgorithm{Name: algorithm})}
+	header := MakePayloadHeader(MakeChannelHeader(cb.HeaderType_CONFIG, 0, "chan", 0), MakeSignatureHeader(nil, nil))
+	payload := &cb.Payload{Header: header, Data: MarshalOrPanic(&cb.ConfigEnvelope{Config: &cb.Config{ChannelGroup: group}})}
+	block.Data = &cb.BlockData{Data: [][]byte{MarshalOrPanic(&cb.Envelope{Payload: MarshalOrPanic(payload)})}}
+	return block
+}
+
+// TestKnownHashes compares with what "openssl dgst -sm3" gives for the data and for the header's DER.
+func TestKnownHashes(t *testing.T) {
+	data := &cb.BlockData{Data: [][]byte{[]byte("one"), []byte("two")}}
+	previous := append(unhex(t, "cda60120"), bytes.Repeat([]byte{0x11}, 32)...)
+	header := &cb.BlockHeader{Number: 7, PreviousHash: previous}
+	header.DataHash = ChannelDataHash(header, data)
+	require.Equal(t, "cda60120418728beacd10cf516d9511d1dae4bcb6e223eee18a1ca225176377ef5ea59ae", hex.EncodeToString(header.DataHash))
+	require.Equal(t, "cda601204836cc4d94b65ad02262eddc84cbadd3c39668ede51d781d1746944b9c4714ed", hex.EncodeToString(BlockHeaderHash(header)))
+}
+
+// TestOldChannelsAreHashedAsBefore: without a tagged hash before it, a block is hashed as upstream hashes.
+func TestOldChannelsAreHashedAsBefore(t *testing.T) {
+	genesis := configBlock(0, "SHA256")
+	sum := sha256.Sum256(genesis.Data.Data[0])
+	require.Equal(t, sum[:], ChannelDataHash(genesis.Header, genesis.Data))
+	next := &cb.BlockHeader{Number: 1, PreviousHash: BlockHeaderHash(genesis.Header)}
+	data := &cb.BlockData{Data: [][]byte{[]byte("one"), []byte("two")}}
+	sum = sha256.Sum256([]byte("onetwo"))
+	require.Equal(t, sum[:], ChannelDataHash(next, data))
+	require.Len(t, BlockHeaderHash(next), 32)
+	require.NoError(t, CheckConfigBlockHash(genesis)) // and no more is asked of it than before
+}
+
+// TestAlgorithmFollowsTheFirstBlock: a block of the other algorithm has another hash than the chain asks for, so every place that
+// compares refuses it.
+func TestAlgorithmFollowsTheFirstBlock(t *testing.T) {
+	genesis := configBlock(0, SM3)
+	genesis.Header.DataHash = ChannelDataHash(genesis.Header, genesis.Data)
+	require.True(t, isSM3(genesis.Header.DataHash))
+	require.NoError(t, CheckConfigBlockHash(genesis))
+
+	data := &cb.BlockData{Data: [][]byte{[]byte("one")}}
+	header := &cb.BlockHeader{Number: 1, PreviousHash: BlockHeaderHash(genesis.Header)}
+	require.True(t, isSM3(header.PreviousHash))
+	right := ChannelDataHash(header, data)
+	require.True(t, isSM3(right))
+
+	downgraded := &cb.BlockHeader{Number: 1, PreviousHash: header.PreviousHash}
+	sum := sha256.Sum256([]byte("one"))
+	downgraded.DataHash = sum[:]
+	require.NotEqual(t, downgraded.DataHash, ChannelDataHash(downgraded, data))
+	require.True(t, isSM3(BlockHeaderHash(downgraded)), "its header is hashed as the chain's, whatever its data hash says")
+
+	old := &cb.BlockHeader{Number: 1, PreviousHash: sum[:], DataHash: right}
+	require.NotEqual(t, old.DataHash, ChannelDataHash(old, data))
+	require.False(t, isSM3(BlockHeaderHash(old)))
+}
+
+func TestJoinBlocks(t *testing.T) {
+	sm3Genesis := func(change func(*cb.Block)) *cb.Block {
+		block := configBlock(0, SM3)
+		block.Header.DataHash = ChannelDataHash(block.Header, block.Data)
+		change(block)
+		return block
+	}
+	later := func(previous []byte) *cb.Block {
+		block := configBlock(4, SM3)
+		block.Header.PreviousHash = previous
+		block.Header.DataHash = ChannelDataHash(block.Header, block.Data)
+		return block
+	}
+	tagged := append(unhex(t, "cda60120"), bytes.Repeat([]byte{0x11}, 32)...)
+	for name, test := range map[string]struct {
+		block *cb.Block
+		want  string
+	}{
+		"first":                      {sm3Genesis(func(*cb.Block) {}), ""},
+		"later":                      {later(tagged), ""},
+		"first, data changed":        {sm3Genesis(func(b *cb.Block) { b.Header.DataHash[35] ^= 1 }), "is not the SM3 of them"},
+		"first, SHA-256 of its data": {sm3Genesis(func(b *cb.Block) { s := sha256.Sum256(b.Data.Data[0]); b.Header.DataHash = s[:] }), "is not the SM3 of them"},
+		"first, other tag":           {sm3Genesis(func(b *cb.Block) { b.Header.DataHash[0] = 0x12 }), "is not the SM3 of them"},
+		"first, cut":                 {sm3Genesis(func(b *cb.Block) { b.Header.DataHash = b.Header.DataHash[:35] }), "is not the SM3 of them"},
+		"later, previous by SHA-256": {later(bytes.Repeat([]byte{0x11}, 32)), "its previous hash is not one of SM3"},
+		"tagged, names SHA256": {func() *cb.Block {
+			b := configBlock(0, "SHA256")
+			b.Header.DataHash = tagged
+			return b
+		}(), `names HashingAlgorithm "SHA256"`},
+		"no header":        {&cb.Block{Data: configBlock(0, SM3).Data}, "is not the SM3 of them"},
+		"no transaction":   {NewBlock(0, nil), "has no transaction"},
+		"no configuration": {&cb.Block{Header: &cb.BlockHeader{}, Data: &cb.BlockData{Data: [][]byte{{0xff}}}}, "is no config block"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := CheckConfigBlockHash(test.block)
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
