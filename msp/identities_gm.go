@@ -12,6 +12,7 @@ import (
 
 	m "github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/hyperledger/fabric/bccsp"
+	"github.com/hyperledger/fabric/bccsp/gm"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/pkg/errors"
 )
@@ -77,6 +78,10 @@ func (msp *bccspmsp) getSigningIdentityFromConf(sidInfo *m.SigningIdentityInfo) 
 	}
 	signer := sid.(*signingidentity)
 	if !x509.IsSM2(signer.cert.PublicKey) {
+		if gm.Strict() {
+			return nil, errors.Errorf("signing identity of MSP %s (subject %s) has no SM2 key, and %s wants one: enrol it with SM2",
+				msp.name, signer.cert.Subject, gm.StrictKey)
+		}
 		return sid, nil
 	}
 	if err := x509.CheckKeyPair(signer.cert, signer.signer); err != nil {

@@ -3,6 +3,8 @@
 package factory
 
 import (
+	"fmt"
+
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/bccsp/gm"
 	"github.com/hyperledger/fabric/bccsp/sw"
@@ -52,5 +54,15 @@ func prepare(config *FactoryOpts) error {
 	if err := refusePKCS11(config); err != nil {
 		return err
 	}
-	return useRandom(config)
+	if err := useRandom(config); err != nil {
+		return err
+	}
+	if config == nil || config.GM == nil || !config.GM.Strict {
+		return nil
+	}
+	if err := gm.EnableStrict(); err != nil {
+		return fmt.Errorf("%s: %w", gm.StrictKey, err)
+	}
+	logger.Infof("%s: approved algorithms alone (SM2, SM3, SM4, TLCP); power-on tests of the algorithms and of random bytes passed", gm.StrictKey)
+	return nil
 }

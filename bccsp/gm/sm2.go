@@ -20,6 +20,9 @@ func (sm2KeyGenerator) KeyGen(bccsp.KeyGenOpts) (bccsp.Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gm: generating an SM2 key: %w", err)
 	}
+	if err := checkPair(key); err != nil {
+		return nil, err
+	}
 	return NewPrivateKey(key)
 }
 

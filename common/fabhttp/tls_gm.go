@@ -52,6 +52,11 @@ type TLS struct {
 //
 //fork:replace gm: the operations server serves TLS, TLCP or both
 func (s *Server) Listen() (net.Listener, error) {
+	if !s.options.TLS.Enabled {
+		if err := comm.RefusePlain("the HTTP server at " + s.options.ListenAddress); err != nil {
+			return nil, err
+		}
+	}
 	listener, err := net.Listen("tcp", s.options.ListenAddress)
 	if err != nil || !s.options.TLS.Enabled {
 		return listener, err

@@ -64,6 +64,8 @@ type Options struct {
 	// MutualTLS makes every gRPC listener demand a client certificate. An ECDHE suite implies it: the key exchange takes a
 	// certificate pair of both ends.
 	MutualTLS bool
+	// Strict makes orderers and peers use approved algorithms alone (BCCSP.GM.Strict). It wants mode and algorithm gm.
+	Strict bool
 	// NoMemo makes orderers and peers compute every verification of a signature anew, to compare with. Stock nodes, which have
 	// no such setting, always do.
 	NoMemo bool
@@ -176,6 +178,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("CLIENT_MODE=%s cannot reach listeners of MODE=%s; use MODE=dual", o.ClientMode, o.Mode)
 	case o.Consensus == ConsensusBFT && o.Orderers < leastBFT:
 		return fmt.Errorf("CONSENSUS=bft with ORDERERS=%d survives no faulty node; %d survive one, 7 two", o.Orderers, leastBFT)
+	case o.Strict && (o.Mode != ModeGM || o.Algorithm != AlgorithmGM):
+		return fmt.Errorf("STRICT=true is for MODE=gm and ALGORITHM=gm")
 	case o.Keys != "" && o.Docker:
 		return fmt.Errorf("KEYS=%s is for a network without containers: the images have no simulated device", o.Keys)
 	case o.Keys != "" && strings.HasPrefix(o.Suite, "ECDHE"):

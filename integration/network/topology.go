@@ -44,6 +44,7 @@ type Topology struct {
 	MutualTLS  bool   `json:"mutualTLS"`
 	NoMemo     bool   `json:"noMemo,omitempty"`
 	Consensus  string `json:"consensus,omitempty"` // bft; raft if absent
+	Strict     bool   `json:"strict,omitempty"`
 
 	Channel      string        `json:"channel"`
 	Hash         string        `json:"hash"`
@@ -131,7 +132,7 @@ func Plan(o Options) (*Topology, error) {
 		return nil, err
 	}
 	t := &Topology{
-		Mode: o.Mode, ClientMode: o.ClientMode, Algorithm: o.Algorithm, Suite: o.Suite, Hash: o.Hash, MutualTLS: o.MutualTLS, NoMemo: o.NoMemo,
+		Mode: o.Mode, ClientMode: o.ClientMode, Algorithm: o.Algorithm, Suite: o.Suite, Hash: o.Hash, MutualTLS: o.MutualTLS, NoMemo: o.NoMemo, Strict: o.Strict,
 		Consensus: o.Consensus,
 		Channel:   "trade", BatchTimeout: o.BatchTimeout, MaxMessages: o.MaxMessages,
 		Ordering: Org{Name: "Orderer", MSPID: "OrdererMSP", Domain: "example.com", Algorithm: algorithmOf(o.Algorithm, 0)},

@@ -128,6 +128,12 @@ func up(ctx context.Context, dir string, args []string, out io.Writer) error {
 	flags.StringVar(&o.Algorithm, "algorithm", "", "identities: gm, ecdsa or mixed (default gm)")
 	flags.StringVar(&o.Hash, "hash", "", "what the channel's blocks are hashed with: SHA256 or SM3 (default SHA256)")
 	flags.StringVar(&o.Suite, "suite", "", "the only TLCP suite, for example ECC_SM4_GCM_SM3 (default: any)")
+	flags.BoolFunc("strict", "let nodes use approved algorithms alone", func(text string) (err error) {
+		if o.Strict, err = strconv.ParseBool(text); err != nil {
+			return fmt.Errorf("STRICT=%s: write true or false", text)
+		}
+		return nil
+	})
 	flags.BoolFunc("mutual-tls", "demand client certificates everywhere", func(text string) (err error) {
 		if o.MutualTLS, err = strconv.ParseBool(text); err != nil {
 			return fmt.Errorf("MUTUAL_TLS=%s: write true or false", text)

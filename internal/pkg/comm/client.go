@@ -109,6 +109,10 @@ func clientHandshake(ctx context.Context, d dialer, group *connGroup, serverName
 	}
 	s := &session{protocol: st.protocol}
 	policy := revocationPolicy(group.source)
+	if err := refuseInStrict("dialing "+raw.RemoteAddr().String()+" by TLS is asked for", s.protocol != protocolTLS); err != nil {
+		tlsLogger.Error(err)
+		return nil, nil, err
+	}
 	if s.protocol != protocolTLS {
 		config := traced(st.gm, raw, s.protocol)
 		config.ServerName = firstName(serverName, config.ServerName, authority)

@@ -95,6 +95,8 @@ func (cc ClientConfig) DialOptions() ([]grpc.DialOption, error) {
 			// The name of the options also makes the :authority of calls.
 			serverName: cc.SecOpts.ServerNameOverride,
 		}
+	} else if err := RefusePlain("a connection for which TLS is turned off"); err != nil {
+		return nil, err
 	}
 	opts := append(cc.KaOpts.ClientKeepaliveOptions(),
 		grpc.WithDefaultCallOptions(

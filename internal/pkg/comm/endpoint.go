@@ -249,6 +249,10 @@ func (e *endpoint) negotiate(ctx context.Context, a *attempt) (*session, *server
 		sendProtocolVersion(conn, proto)
 		return s, nil, serverModeError(e.conns.role, a.RemoteAddr().String(), st.mode, st.gms, proto)
 	}
+	if err := refuseInStrict(a.RemoteAddr().String()+" speaks TLS", proto != protocolTLS); err != nil {
+		sendProtocolVersion(conn, proto)
+		return s, nil, err
+	}
 	a.computes = true
 	return s, st, s.serve(ctx, conn, st)
 }

@@ -59,6 +59,8 @@ func NewGRPCServerFromListener(listener net.Listener, config ServerConfig) (*GRP
 		}
 		s.endpoint = e
 		opts = append(opts, grpc.Creds(newServerCreds(e)))
+	} else if err := RefusePlain("the listener at " + listener.Addr().String()); err != nil {
+		return nil, err
 	}
 	if config.ServerStatsHandler != nil {
 		opts = append(opts, grpc.StatsHandler(config.ServerStatsHandler))

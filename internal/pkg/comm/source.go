@@ -320,7 +320,15 @@ func (s *Source) parse(state *sourceState) (err error) {
 // demands the pair for TLCP, or client authentication would vanish unnoticed.
 func (s *Source) checkModes(state *sourceState) error {
 	if state.serverMode != "" {
+		if err := refuseInStrict(fmt.Sprintf("%s would listen in mode %s", s.role, state.serverMode), state.serverMode == ModeGM); err != nil {
+			return err
+		}
 		if err := checkServerPairs(s.role, state.serverMode, state.pairs); err != nil {
+			return err
+		}
+	}
+	if state.clientMode != "" {
+		if err := refuseInStrict(fmt.Sprintf("%s would dial in mode %s", s.role, state.clientMode), state.clientMode == ClientGM); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"fmt"
+
+	"github.com/hyperledger/fabric/bccsp/gm"
+)
+
+// refuseInStrict says that a node with BCCSP.GM.Strict speaks the protocols of mode gm alone, or returns nil. It is asked where modes are set, so that a
+// node does not start with another, and once more at each handshake, for what has no mode of its own.
+func refuseInStrict(what string, approved bool) error {
+	if approved || !gm.Strict() {
+		return nil
+	}
+	return fmt.Errorf("comm: %s, and this node speaks GM protocols alone because of %s: set the mode to gm", what, gm.StrictKey)
+}
+
+// RefusePlain returns an error if this node must not speak without protection.
+func RefusePlain(what string) error {
+	return refuseInStrict(what+" would be without protection", false)
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/hyperledger/fabric/bccsp/gm"
+	"github.com/stretchr/testify/require"
+)
+
+// inStrict runs the test in a process of its own, since the setting holds for the rest of a process.
+func inStrict(t *testing.T) (here bool) {
+	t.Helper()
+	const variable = "TEST_OF_STRICT"
+	if os.Getenv(variable) == t.Name() {
+		require.NoError(t, gm.EnableStrict())
+		return true
+	}
+	command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	command.Env = append(os.Environ(), variable+"="+t.Name())
+	out, err := command.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "--- PASS: "+t.Name())
+	return false
+}
+
+func TestStrictRefusesWhatIsNotTLCP(t *testing.T) {
+	if !inStrict(t) {
+		return
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	_, err = NewGRPCServerFromListener(listener, ServerConfig{})
+	require.ErrorContains(t, err, "would be without protection, and this node speaks GM protocols alone because of BCCSP.GM.Strict")
+	_, err = ClientConfig{}.DialOptions()
+	require.ErrorContains(t, err, "BCCSP.GM.Strict")
+
+	for mode, client := range map[ServerMode]ClientMode{ModeTLS: ClientGM, ModeDual: ClientGM, "": ClientTLS} {
+		err := (&Source{role: "peer.server"}).checkModes(&sourceState{serverMode: mode, clientMode: client})
+		require.ErrorContains(t, err, "this node speaks GM protocols alone because of BCCSP.GM.Strict", "%s %s", mode, client)
+	}
+}
