@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package assess
+
+import "fmt"
+
+// State is what is known of a requirement.
+type State string
+
+// The states.
+const (
+	Met            State = "met"            // the evidence shows it
+	NotMet         State = "not met"        // the evidence shows the contrary
+	NotShown       State = "not shown"      // there is no evidence of the kind that would show it
+	Open           State = "open"           // nothing in this version can meet it
+	Organisational State = "organisational" // people, buildings and procedures
+)
+
+// finding is the result of a check.
+type finding struct {
+	State  State  `json:"state"`
+	Detail string `json:"detail"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// check judges one property.
+type check func(*Evidence) finding
+
+func met(format string, args ...any) finding { return finding{Met, fmt.Sprintf(format, args...), ""} }
+
+func notMet(remedy, format string, args ...any) finding {
+	return finding{NotMet, fmt.Sprintf(format, args...), remedy}
+}
+
+func notShown(flag string) finding {
+	return finding{NotShown, "nothing was given that shows it", "give " + flag}
+}
+
+// answered is the remedy for nodes that could not be asked: what is not seen is not met.
+func unasked(e *Evidence) (problems []string) {
+	for _, n := range e.nodes {
+		switch {
+		case n.Problem != "":
+			problems = append(problems, n.Name+": "+n.Problem)
+		case !n.Fork:
+			problems = append(problems, n.Name+" has no page /tls: it is no node of this fork")
+		case len(n.Roles) == 0:
+			problems = append(problems, n.Name+" says nothing of its listeners at /tls")
+		}
+	}
+	return problems
+}
+
+// transport: every listener and dialer of every node speaks TLCP alone, and no connection of another protocol is left.
+func transport(e *Evidence) finding {
+	if len(e.nodes) == 0 {
+		return notShown("--inventory")
+	}
+	if problems := unasked(e); problems != nil {
+		return notMet("let the nodes answer, see docs/operations.md", "%s", list(problems))
+	}
+	var wrong []string
+	roles, live := 0, 0
+	for _, n := range e.nodes {
+		for _, r := range n.Roles {
+			roles++
+			live += r.TLCP
+			if r.ServerMode != "" && r.ServerMode != "gm" {
+				wrong = append(wrong, fmt.Sprintf("%s: %s listens in mode %s", n.Name, r.Role, r.ServerMode))
+			}
+			if r.ClientMode != "" && r.ClientMode != "gm" {
+				wrong = append(wrong, fmt.Sprintf("%s: %s dials in mode %s", n.Name, r.Role, r.ClientMode))
+			}
+			if r.TLS > 0 {
+				wrong = append(wrong, fmt.Sprintf("%s: %s has %d connections of TLS", n.Name, r.Role, r.TLS))
+			}
+		}
+	}
+	if wrong != nil {
+		return notMet("set the modes to gm: docs/migration.md", "%s", list(wrong))
+	}
+	return met("%d nodes, %d roles in mode gm, %d connections of TLCP and none of TLS", len(e.nodes), roles, live)
+}
+
+// identities: every CA in the channels is SM2, and an identity has one form.
+func identities(e *Evidence) finding {
+	if len(e.channels) == 0 {
+		return notShown("--block for each channel")
+	}
+	members := 0
+	for _, ch := range e.channels {
+		if len(ch.foreign) > 0 {
+			return notMet("replace the identities: docs/migration.md, stage 4", "channel %s: CAs without an SM2 key: %s", ch.name, list(ch.foreign))
+		}
+		if !ch.has("GM_V1", "GM_V2") {
+			return notMet("enable GM_V1: docs/upgrading.md", "channel %s has no capability by which an identity has one form", ch.name)
+		}
+		members += ch.members
+	}
+	return met("%d channels, the CAs of %d MSPs have SM2 keys, identities have one form", len(e.channels), members)
+}
+
+// chain: blocks are chained by SM3.
+func chain(e *Evidence) finding {
+	if len(e.channels) == 0 {
+		return notShown("--block for each channel")
+	}
+	for _, ch := range e.channels {
+		if ch.hash != "SM3" {
+			return notMet("make a new channel with HashingAlgorithm SM3: docs/hashes.md", "channel %s hashes blocks with %s", ch.name, ch.hash)
+		}
+	}
+	return met("%d channels hash blocks with SM3", len(e.channels))
+}
+
+// otherHashes is what SM3 channels still compute with SHA-256.
+func otherHashes(*Evidence) finding {
+	return finding{Open, "hashes of private data and of proposals are SHA-256 in this version", "keep what must not be guessed out of private data without a salt: docs/hashes.md"}
+}
+
+// finality: a malicious orderer cannot undo a block.
+func finality(e *Evidence) finding {
+	if len(e.channels) == 0 {
+		return notShown("--block for each channel")
+	}
+	for _, ch := range e.channels {
+		if ch.consensus != "BFT" {
+			return notMet("Fabric 3 with consensus BFT", "channel %s orders by %s, which tolerates crashes and no malice", ch.name, ch.consensus)
+		}
+	}
+	return met("%d channels order by SmartBFT", len(e.channels))
+}
+
+// approved: nodes refuse every other algorithm, and have tested algorithms and random bytes at start.
+func approved(e *Evidence) finding {
+	if len(e.settings) == 0 {
+		return notShown("--node for each node's folder")
+	}
+	for _, s := range e.settings {
+		if !s.Strict {
+			return notMet("set BCCSP.GM.Strict: true", "%s does not ask for approved algorithms alone", s.Kind)
+		}
+	}
+	return met("%d nodes have BCCSP.GM.Strict, and do not start when a power-on test of algorithms or random bytes fails", len(e.settings))
+}
+
+// keys: private keys are in a device.
+func keys(e *Evidence) finding {
+	if len(e.settings) == 0 {
+		return notShown("--node for each node's folder")
+	}
+	count := 0
+	for _, s := range e.settings {
+		for _, k := range s.Keys {
+			if !k.InDevice {
+				return notMet("move the key into a device: docs/hsm.md", "%s is a key in a file (encrypted: %t)", k.Name, k.Encrypted)
+			}
+			count++
+		}
+	}
+	if count == 0 {
+		return notMet("configure an identity and a TLCP pair", "the nodes' configuration leads to no key")
+	}
+	return met("%d keys of %d nodes are references to a device", count, len(e.settings))
+}
+
+// storage: ledgers lie on an SM4 mapping.
+func storage(e *Evidence) finding {
+	if len(e.ledgers) == 0 {
+		return notShown("--ledger for each node's ledger, on its machine")
+	}
+	for _, l := range e.ledgers {
+		switch l.cipher {
+		case "sm4-xts-plain64", "xts(sm4)-plain64": // the latter in the kernel's own spelling
+		case "":
+			return notMet("docs/data-at-rest.md", "%s lies on no dm-crypt mapping", l.path)
+		default:
+			return notMet("docs/data-at-rest.md", "%s lies on a dm-crypt mapping of %s", l.path, l.cipher)
+		}
+	}
+	return met("%d ledgers on dm-crypt with sm4-xts-plain64", len(e.ledgers))
+}
+
+// module: the product's certificate.
+func module(*Evidence) finding {
+	return finding{Open, "this software is no certified cryptographic product", "use certified devices for keys (docs/hsm.md), and agree on the rest with the assessor"}
+}
+
+func organisational(*Evidence) finding {
+	return finding{Organisational, "not for a tool to see", "docs/compliance.md says who has to show it"}
+}

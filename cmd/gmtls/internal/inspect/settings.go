@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package inspect
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	files "github.com/hyperledger/fabric/common/crypto/material"
+)
+
+// Settings is what the configuration of a node says of its cryptography.
+type Settings struct {
+	Kind   string
+	Strict bool // BCCSP.GM.Strict
+	Keys   []KeyFile
+}
+
+// KeyFile is a private key that a node's configuration leads to.
+type KeyFile struct {
+	Name                string
+	InDevice, Encrypted bool
+}
+
+// NodeSettings reads the configuration in a folder, as the node does, its environment included.
+func NodeSettings(path string) (*Settings, error) {
+	for _, kind := range nodeKinds {
+		config, err := readNode(path, kind)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s := &Settings{Kind: kind.name, Strict: config.text(kind.bccsp+".GM.Strict") == "true"}
+		names, err := filepath.Glob(filepath.Join(config.path(kind.msp), "keystore", "*"))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", kind.msp, err)
+		}
+		for _, section := range kind.sections {
+			for _, p := range section.pairs {
+				for _, key := range []string{p.key, p.encKey} {
+					if name := config.path(key); p.gm() && config.text(key) != "" {
+						names = append(names, name)
+					}
+				}
+			}
+		}
+		for _, name := range names {
+			key, err := keyFile(name)
+			if err != nil {
+				return nil, err
+			}
+			s.Keys = append(s.Keys, key)
+		}
+		return s, nil
+	}
+	return nil, fmt.Errorf("%s holds neither core.yaml nor orderer.yaml", path)
+}
+
+func keyFile(name string) (KeyFile, error) {
+	file, err := files.Read(name)
+	if err != nil {
+		return KeyFile{}, err
+	}
+	if len(file.Keys) == 0 {
+		return KeyFile{}, fmt.Errorf("%s: there is no private key in it", name)
+	}
+	return KeyFile{Name: name, InDevice: file.Keys[0].InDevice(), Encrypted: file.Keys[0].Encrypted()}, nil
+}
