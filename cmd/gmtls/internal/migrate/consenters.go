@@ -3,13 +3,8 @@
 package migrate
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
-	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
@@ -17,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
@@ -76,8 +72,8 @@ func (n *network) leader(ctx context.Context, inv *inventory) (leader *seat, gap
 		if err != nil {
 			return nil, []gap{n.ofSeat(s, err.Error(), "set Metrics.Provider to prometheus: which consenter leads must be known")}
 		}
-		if metrics.value("consensus_etcdraft_is_leader", label) == 1 {
-			leader, active = s, metrics.value("consensus_etcdraft_active_nodes", label)
+		if metrics.Value("consensus_etcdraft_is_leader", label) == 1 {
+			leader, active = s, metrics.Value("consensus_etcdraft_active_nodes", label)
 		}
 	}
 	switch all := len(n.channel.consenters); {
@@ -90,38 +86,13 @@ func (n *network) leader(ctx context.Context, inv *inventory) (leader *seat, gap
 	return leader, nil
 }
 
-// samples is a page of metrics in the text format of Prometheus.
-type samples []byte
-
-func metricsOf(ctx context.Context, org *organization, n *node) (samples, error) {
-	s, err := newService(org, n)
+func metricsOf(ctx context.Context, org *organization, n *node) (operations.Samples, error) {
+	s, err := operations.NewService(&org.Client, n.Operations)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("client of %s: %w", n.org, err)
 	}
-	defer s.close()
-	ctx, cancel := context.WithTimeout(ctx, askLimit)
-	defer cancel()
-	code, _, body, err := s.page(ctx, "/metrics")
-	if err == nil && code != http.StatusOK {
-		err = fmt.Errorf("%s/metrics answers with status %d", n.Operations, code)
-	}
-	return body, err
-}
-
-// value is that of the series of a name with a label; -1 if there is none.
-func (s samples) value(name, label string) float64 {
-	lines := bufio.NewScanner(bytes.NewReader(s))
-	for lines.Scan() {
-		series, number, ok := strings.Cut(lines.Text(), "} ")
-		labels, named := strings.CutPrefix(series, name+"{")
-		if !ok || !named || !strings.Contains(","+labels+",", ","+label+",") {
-			continue
-		}
-		if v, err := strconv.ParseFloat(number, 64); err == nil {
-			return v
-		}
-	}
-	return -1
+	defer s.Close()
+	return s.Metrics(ctx)
 }
 
 // reseat is the change of one consenter's fields.

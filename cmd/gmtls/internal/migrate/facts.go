@@ -4,10 +4,8 @@ package migrate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -15,14 +13,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
-
-// maxAnswer bounds an answer of an operations service in bytes. Pages of
-// metrics are the longest.
-const maxAnswer = 16 << 20
 
 // asking is how many nodes are asked at a time.
 const asking = 16
@@ -132,7 +127,7 @@ func gather(ctx context.Context, inv *inventory) []*facts {
 
 func ask(ctx context.Context, org *organization, n *node) *facts {
 	f := &facts{Name: n.name, Organization: n.org, node: n}
-	ctx, cancel := context.WithTimeout(ctx, 3*askLimit)
+	ctx, cancel := context.WithTimeout(ctx, 3*operations.AskLimit)
 	defer cancel()
 	if err := f.operations(ctx, org); err != nil {
 		f.Problem = wire.Printable(err.Error())
@@ -153,14 +148,14 @@ func (f *facts) speaksTLCP() bool {
 
 // operations asks the operations service.
 func (f *facts) operations(ctx context.Context, org *organization) error {
-	s, err := newService(org, f.node)
+	s, err := operations.NewService(&org.Client, f.node.Operations)
 	if err != nil {
-		return err
+		return fmt.Errorf("client of %s: %w", f.node.org, err)
 	}
-	defer s.close()
+	defer s.Close()
 	var version struct{ Version string }
 	before := time.Now()
-	code, date, err := s.get(ctx, "/version", &version)
+	code, date, err := s.Get(ctx, "/version", &version)
 	if err != nil {
 		return err
 	}
@@ -171,10 +166,10 @@ func (f *facts) operations(ctx context.Context, org *organization) error {
 	if f.Skew, err = skew(date, before, time.Now()); err != nil {
 		return err
 	}
-	if err := f.health(ctx, s); err != nil {
+	if f.Unhealthy, err = s.Health(ctx); err != nil {
 		return err
 	}
-	switch code, _, err := s.get(ctx, "/tls", &f.Roles); {
+	switch code, _, err := s.Get(ctx, "/tls", &f.Roles); {
 	case code == http.StatusNotFound: // as stock Fabric answers
 		f.Roles = nil
 	case err != nil:
@@ -186,27 +181,6 @@ func (f *facts) operations(ctx context.Context, org *organization) error {
 	default:
 		f.Fork = true
 	}
-	return nil
-}
-
-func (f *facts) health(ctx context.Context, s *service) error {
-	var health struct {
-		FailedChecks []struct{ Component, Reason string } `json:"failed_checks"`
-	}
-	code, _, err := s.get(ctx, "/healthz", &health)
-	switch {
-	case err != nil:
-		return err
-	case code == http.StatusOK:
-		return nil
-	case code != http.StatusServiceUnavailable:
-		return fmt.Errorf("%s/healthz answers with status %d", f.node.Operations, code)
-	}
-	var failed []string
-	for _, c := range health.FailedChecks {
-		failed = append(failed, wire.Printable(c.Component+": "+c.Reason))
-	}
-	f.Unhealthy = strings.Join(failed, "; ")
 	return nil
 }
 
@@ -226,71 +200,6 @@ func skew(date string, before, after time.Time) (time.Duration, error) {
 	return 0, nil
 }
 
-// service is an operations service.
-type service struct {
-	address string
-	client  *http.Client
-}
-
-func newService(org *organization, n *node) (*service, error) {
-	d, err := org.dialer(n.Operations)
-	if err != nil {
-		return nil, fmt.Errorf("client of %s: %w", n.org, err)
-	}
-	// http, since the transport below makes the handshake itself, in TLS or TLCP.
-	return &service{n.Operations, &http.Client{
-		Timeout: askLimit,
-		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return d.Dial(ctx)
-		}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
-}
-
-func (s *service) close() { s.client.CloseIdleConnections() }
-
-// get fetches a page of JSON into a value; a page of another status than 200
-// and 503 is not read.
-func (s *service) get(ctx context.Context, page string, into any) (code int, date string, err error) {
-	code, date, body, err := s.page(ctx, page)
-	if err != nil || code != http.StatusOK && code != http.StatusServiceUnavailable {
-		return code, date, err
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return code, date, fmt.Errorf("%s%s: %w", s.address, page, err)
-	}
-	return code, date, nil
-}
-
-func (s *service) page(ctx context.Context, page string) (code int, date string, body []byte, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.address+page, nil)
-	if err != nil {
-		return 0, "", nil, err
-	}
-	response, err := s.client.Do(request)
-	if err != nil {
-		return 0, "", nil, fmt.Errorf("%s: %w", s.address, unwrapURL(err))
-	}
-	defer response.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	if err == nil && len(body) > maxAnswer {
-		err = fmt.Errorf("the answer is longer than %d MiB", maxAnswer>>20)
-	}
-	if err != nil {
-		return 0, "", nil, fmt.Errorf("%s%s: %w", s.address, page, err)
-	}
-	return response.StatusCode, response.Header.Get("Date"), body, nil
-}
-
-// unwrapURL takes the address that net/http puts in front away, since it says
-// http where it is not.
-func unwrapURL(err error) error {
-	if inner := errors.Unwrap(err); inner != nil {
-		return inner
-	}
-	return err
-}
-
 // presented makes a TLCP handshake with a node's service to see the pair that it
 // presents. Nothing is verified and nothing sent: what is wrong with the pair is
 // found afterwards.
@@ -307,7 +216,7 @@ func presented(ctx context.Context, address string) ([]*x509.Certificate, error)
 	var certs []*x509.Certificate
 	var unreadable error
 	conn := gmtls.Client(raw, &gmtls.Config{
-		InsecureSkipVerify: true, AllowUnpairedCertificates: true, ServerName: host, NextProtos: []string{"h2"}, HandshakeTimeout: askLimit,
+		InsecureSkipVerify: true, AllowUnpairedCertificates: true, ServerName: host, NextProtos: []string{"h2"}, HandshakeTimeout: operations.AskLimit,
 		VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error {
 			for _, der := range chain {
 				cert, err := x509.ParseCertificate(der)

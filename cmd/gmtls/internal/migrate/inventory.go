@@ -9,17 +9,13 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/endpoint"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
-
-// askLimit ends one request to a node, handshake included.
-const askLimit = 10 * time.Second
 
 // inventory is the operator's description of nodes, nodes.yaml. Paths in it are
 // relative to its folder.
@@ -29,24 +25,12 @@ type inventory struct {
 
 // organization is one organisation's part of the inventory.
 type organization struct {
-	Client          access           `yaml:"client"`
-	GMTLSRoots      []string         `yaml:"gmTLSRoots"`      // files with the SM2 roots of its TLCP pairs
-	GMIdentityRoots []string         `yaml:"gmIdentityRoots"` // files with the SM2 roots of its identities
-	Nodes           map[string]*node `yaml:"nodes"`           // by name
+	Client          operations.Access `yaml:"client"`
+	GMTLSRoots      []string          `yaml:"gmTLSRoots"`      // files with the SM2 roots of its TLCP pairs
+	GMIdentityRoots []string          `yaml:"gmIdentityRoots"` // files with the SM2 roots of its identities
+	Nodes           map[string]*node  `yaml:"nodes"`           // by name
 
 	tlsRoots, identityRoots []*x509.Certificate
-}
-
-// access says how the operations services of an organisation are reached.
-type access struct {
-	Protocol string   `yaml:"protocol"` // tls or tlcp
-	CA       []string `yaml:"ca"`
-	Cert     string   `yaml:"cert"` // for tls
-	Key      string   `yaml:"key"`
-	SignCert string   `yaml:"signCert"` // the pair, for tlcp
-	SignKey  string   `yaml:"signKey"`
-	EncCert  string   `yaml:"encCert"`
-	EncKey   string   `yaml:"encKey"`
 }
 
 // node is an orderer or peer.
@@ -102,20 +86,13 @@ func (inv *inventory) complete(dir string) error {
 }
 
 func (o *organization) complete(id, dir string) error {
-	a := &o.Client
-	for _, file := range []*string{&a.Cert, &a.Key, &a.SignCert, &a.SignKey, &a.EncCert, &a.EncKey} {
-		*file = resolve(dir, *file)
-	}
-	for _, list := range [][]string{a.CA, o.GMTLSRoots, o.GMIdentityRoots} {
+	for _, list := range [][]string{o.GMTLSRoots, o.GMIdentityRoots} {
 		for i := range list {
-			list[i] = resolve(dir, list[i])
+			list[i] = operations.Resolve(dir, list[i])
 		}
 	}
-	if a.Protocol != "tls" && a.Protocol != "tlcp" {
-		return fmt.Errorf("client.protocol is %q; it must be tls or tlcp", a.Protocol)
-	}
-	if len(a.CA) == 0 {
-		return errors.New("client.ca is empty: the operations services could not be verified")
+	if err := o.Client.Complete(dir); err != nil {
+		return err
 	}
 	var err error
 	if o.tlsRoots, err = loadAll("gmTLSRoots", o.GMTLSRoots); err != nil {
@@ -134,20 +111,13 @@ func (o *organization) complete(id, dir string) error {
 				return fmt.Errorf("nodes.%s.%s is %q, which is not HOST:PORT", name, key, value)
 			}
 		}
-		if n.SignCert = resolve(dir, n.SignCert); n.SignCert != "" {
+		if n.SignCert = operations.Resolve(dir, n.SignCert); n.SignCert != "" {
 			if n.sign, err = loadAll("nodes."+name+".signCert", []string{n.SignCert}); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-func resolve(dir, file string) string {
-	if file == "" || filepath.IsAbs(file) {
-		return file
-	}
-	return filepath.Join(dir, file)
 }
 
 func loadAll(key string, files []string) ([]*x509.Certificate, error) {
@@ -175,19 +145,6 @@ func (inv *inventory) nodes() []*node {
 		}
 	}
 	return all
-}
-
-// dialer reaches an operations service of the organisation.
-func (o *organization) dialer(target string) (*endpoint.Dialer, error) {
-	d := &endpoint.Dialer{
-		Target: target, Protocol: o.Client.Protocol, CAs: o.Client.CA, ALPN: []string{"http/1.1"}, Timeout: askLimit,
-	}
-	if d.Protocol == "tls" {
-		d.Own.TLSCert, d.Own.TLSKey = o.Client.Cert, o.Client.Key
-	} else {
-		d.Own.Cert, d.Own.Key, d.Own.EncCert, d.Own.EncKey = o.Client.SignCert, o.Client.SignKey, o.Client.EncCert, o.Client.EncKey
-	}
-	return d, d.Prepare()
 }
 
 func sortedKeys[V any](m map[string]V) []string {

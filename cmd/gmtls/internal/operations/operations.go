@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package operations asks the operations services of nodes, over TLS or TLCP.
+package operations
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/endpoint"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+)
+
+const (
+	// AskLimit ends one request to a node, handshake included.
+	AskLimit = 10 * time.Second
+	// maxAnswer bounds an answer in bytes. Pages of metrics are the longest.
+	maxAnswer = 16 << 20
+)
+
+// Access says how operations services are reached. It is a part of files that operators write.
+type Access struct {
+	Protocol string   `yaml:"protocol"` // tls or tlcp
+	CA       []string `yaml:"ca"`
+	Cert     string   `yaml:"cert"` // for tls
+	Key      string   `yaml:"key"`
+	SignCert string   `yaml:"signCert"` // the pair, for tlcp
+	SignKey  string   `yaml:"signKey"`
+	EncCert  string   `yaml:"encCert"`
+	EncKey   string   `yaml:"encKey"`
+}
+
+// Complete makes the names of files relative to dir, and checks that services can be verified.
+func (a *Access) Complete(dir string) error {
+	for _, file := range []*string{&a.Cert, &a.Key, &a.SignCert, &a.SignKey, &a.EncCert, &a.EncKey} {
+		*file = Resolve(dir, *file)
+	}
+	for i := range a.CA {
+		a.CA[i] = Resolve(dir, a.CA[i])
+	}
+	if a.Protocol != "tls" && a.Protocol != "tlcp" {
+		return fmt.Errorf("client.protocol is %q; it must be tls or tlcp", a.Protocol)
+	}
+	if len(a.CA) == 0 {
+		return errors.New("client.ca is empty: the operations services could not be verified")
+	}
+	return nil
+}
+
+// Resolve makes the name of a file relative to dir; an empty one stays empty.
+func Resolve(dir, file string) string {
+	if file == "" || filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(dir, file)
+}
+
+// Dialer reaches the service at target, HOST:PORT.
+func (a *Access) Dialer(target string) (*endpoint.Dialer, error) {
+	d := &endpoint.Dialer{Target: target, Protocol: a.Protocol, CAs: a.CA, ALPN: []string{"http/1.1"}, Timeout: AskLimit}
+	if d.Protocol == "tls" {
+		d.Own.TLSCert, d.Own.TLSKey = a.Cert, a.Key
+	} else {
+		d.Own.Cert, d.Own.Key, d.Own.EncCert, d.Own.EncKey = a.SignCert, a.SignKey, a.EncCert, a.EncKey
+	}
+	return d, d.Prepare()
+}
+
+// Service is an operations service.
+type Service struct {
+	address string
+	client  *http.Client
+}
+
+// NewService reads the files of a; nothing is dialed yet.
+func NewService(a *Access, address string) (*Service, error) {
+	d, err := a.Dialer(address)
+	if err != nil {
+		return nil, err
+	}
+	// http, since the transport below makes the handshake itself, in TLS or TLCP.
+	return &Service{address, &http.Client{
+		Timeout: AskLimit,
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.Dial(ctx)
+		}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// Close ends connections that are not in use.
+func (s *Service) Close() { s.client.CloseIdleConnections() }
+
+// Get fetches a page of JSON into a value; a page of another status than 200 and 503 is not read. It returns the status and the
+// Date of the answer.
+func (s *Service) Get(ctx context.Context, page string, into any) (code int, date string, err error) {
+	code, date, body, err := s.Do(ctx, http.MethodGet, page, nil)
+	if err != nil || code != http.StatusOK && code != http.StatusServiceUnavailable {
+		return code, date, err
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return code, date, fmt.Errorf("%s%s: %w", s.address, page, err)
+	}
+	return code, date, nil
+}
+
+// Health returns the components that say they are not well, with their reasons; empty if all are.
+func (s *Service) Health(ctx context.Context) (unhealthy string, err error) {
+	var health struct {
+		FailedChecks []struct{ Component, Reason string } `json:"failed_checks"`
+	}
+	code, _, err := s.Get(ctx, "/healthz", &health)
+	switch {
+	case err != nil:
+		return "", err
+	case code == http.StatusOK:
+		return "", nil
+	case code != http.StatusServiceUnavailable:
+		return "", fmt.Errorf("%s/healthz answers with status %d", s.address, code)
+	}
+	failed := []string{}
+	for _, c := range health.FailedChecks {
+		failed = append(failed, wire.Printable(c.Component+": "+c.Reason))
+	}
+	if len(failed) == 0 {
+		return "it says so without a reason", nil
+	}
+	return strings.Join(failed, "; "), nil
+}
+
+// Metrics fetches the page of metrics.
+func (s *Service) Metrics(ctx context.Context) (Samples, error) {
+	code, _, body, err := s.Do(ctx, http.MethodGet, "/metrics", nil)
+	if err == nil && code != http.StatusOK {
+		err = fmt.Errorf("%s/metrics answers with status %d", s.address, code)
+	}
+	return body, err
+}
+
+// Samples is a page of metrics in the text format of Prometheus.
+type Samples []byte
+
+// Value is that of the series of a name with a label; -1 if there is none.
+func (s Samples) Value(name, label string) float64 {
+	lines := bufio.NewScanner(bytes.NewReader(s))
+	for lines.Scan() {
+		series, number, ok := strings.Cut(lines.Text(), "} ")
+		labels, named := strings.CutPrefix(series, name+"{")
+		if !ok || !named || !strings.Contains(","+labels+",", ","+label+",") {
+			continue
+		}
+		if v, err := strconv.ParseFloat(number, 64); err == nil {
+			return v
+		}
+	}
+	return -1
+}
+
+// Do sends a request and reads the answer.
+func (s *Service) Do(ctx context.Context, method, page string, body []byte) (code int, date string, answer []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.address+page, bytes.NewReader(body))
+	if err != nil {
+		return 0, "", nil, err
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		return 0, "", nil, fmt.Errorf("%s: %w", s.address, unwrapURL(err))
+	}
+	defer response.Body.Close()
+	answer, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	if err == nil && len(answer) > maxAnswer {
+		err = fmt.Errorf("the answer is longer than %d MiB", maxAnswer>>20)
+	}
+	if err != nil {
+		return 0, "", nil, fmt.Errorf("%s%s: %w", s.address, page, err)
+	}
+	return response.StatusCode, response.Header.Get("Date"), answer, nil
+}
+
+// unwrapURL takes the address that net/http puts in front away, since it says http where it is not.
+func unwrapURL(err error) error {
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
+	}
+	return err
+}
