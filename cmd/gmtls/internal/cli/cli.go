@@ -24,6 +24,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/probe"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/proxy"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/renew"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 )
 
@@ -42,7 +43,7 @@ do not hold; 5 unhealthy node, findings in files, or broken handshakes in a capt
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.AddCommand(probe.Command(), inspect.Command(), inspect.UpgradeCommand(), key.Command(), pki.Command(), proxy.Command(),
-		endpoint.ServerCommand(), endpoint.ClientCommand(), bench.Command(), capture.Command(), migrate.Command(), assess.Command())
+		endpoint.ServerCommand(), endpoint.ClientCommand(), bench.Command(), capture.Command(), migrate.Command(), renew.Command(), assess.Command())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package renew
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// Files of a pair, as fabric-ca-client writes them.
+var pairFiles = []string{"server-sign.key", "server-enc.key", "server-sign.crt", "server-enc.crt", "gm-ca.crt"}
+
+// certificates that a node has in files.
+type certificates struct {
+	identity  *x509.Certificate
+	sign, enc *x509.Certificate
+}
+
+// read reads those that the plan names.
+func (n *node) read() (c certificates, err error) {
+	if n.Identity != nil {
+		file, err := n.Identity.signcert()
+		if err != nil {
+			return c, err
+		}
+		if c.identity, err = leaf(file); err != nil {
+			return c, fmt.Errorf("identity: %w", err)
+		}
+	}
+	if n.Pair != nil {
+		if c.sign, err = leaf(filepath.Join(n.Pair.Dir, "server-sign.crt")); err != nil {
+			return c, fmt.Errorf("pair: %w", err)
+		}
+		if c.enc, err = leaf(filepath.Join(n.Pair.Dir, "server-enc.crt")); err != nil {
+			return c, fmt.Errorf("pair: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// signcert is the file of the identity. A folder with more than one is refused: which of them the node takes is not said.
+func (id *identity) signcert() (string, error) {
+	folder := filepath.Join(id.MSP, "signcerts")
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return "", fmt.Errorf("identity: %w", err)
+	}
+	if len(entries) != 1 {
+		return "", fmt.Errorf("identity: %s holds %d files, and must hold one certificate", folder, len(entries))
+	}
+	return filepath.Join(folder, entries[0].Name()), nil
+}
+
+// leaf is the first certificate of a file.
+func leaf(file string) (*x509.Certificate, error) {
+	data, err := material.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	all, err := material.Certificates(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return all[0], nil
+}
+
+// due tells whether the identity, and the pair, end before the given time.
+func (c certificates) due(before time.Time) (identity, pair bool) {
+	identity = c.identity != nil && c.identity.NotAfter.Before(before)
+	pair = c.sign != nil && (c.sign.NotAfter.Before(before) || c.enc.NotAfter.Before(before))
+	return identity, pair
+}
+
+// ends are the ends of validity, for people.
+func (c certificates) ends() string {
+	var parts []string
+	for _, part := range []struct {
+		name string
+		cert *x509.Certificate
+	}{{"identity", c.identity}, {"signing", c.sign}, {"encryption", c.enc}} {
+		if part.cert != nil {
+			parts = append(parts, part.name+" "+part.cert.NotAfter.Format(time.DateOnly))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// sameSubject are the flags by which fabric-ca-client asks for a certificate like the present one: its names, which the client takes
+// from its configuration otherwise, and keys of its family.
+func sameSubject(cert *x509.Certificate) ([]string, error) {
+	var names []string
+	s := cert.Subject
+	for _, field := range []struct {
+		key    string
+		values []string
+	}{{"C", s.Country}, {"ST", s.Province}, {"L", s.Locality}, {"O", s.Organization}} {
+		for _, value := range field.values {
+			if strings.ContainsAny(value, ",=\"") {
+				return nil, fmt.Errorf("the subject %q has a character that fabric-ca-client cannot pass on: renew it by hand", s)
+			}
+			names = append(names, field.key+"="+value)
+		}
+	}
+	flags := []string{"--csr.names", strings.Join(names, ",")}
+	hosts := append([]string(nil), cert.DNSNames...)
+	for _, ip := range cert.IPAddresses {
+		hosts = append(hosts, ip.String())
+	}
+	hosts = append(hosts, cert.EmailAddresses...)
+	if len(cert.URIs) > 0 {
+		return nil, errors.New("the certificate names URIs, which fabric-ca-client cannot pass on: renew it by hand")
+	}
+	flags = append(flags, "--csr.hosts", strings.Join(hosts, ","))
+	if x509.IsSM2(cert.PublicKey) {
+		return append(flags, "--csr.keyrequest.algo", "sm2", "--csr.keyrequest.size", "256"), nil
+	}
+	return append(flags, "--csr.keyrequest.algo", "ecdsa", "--csr.keyrequest.size", "256"), nil
+}
+
+// saved are files as they were before a renewal.
+type saved map[string][]byte
+
+// save reads files; one that is not there is left out.
+func save(files ...string) (saved, error) {
+	s := saved{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		s[file] = data
+	}
+	return s, nil
+}
+
+// saveFolder saves all files of a folder, so that restoreFolder leaves exactly these.
+func saveFolder(folder string) (saved, error) {
+	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil {
+		return nil, err
+	}
+	return save(files...)
+}
+
+func (s saved) restoreFolder(folder string) error {
+	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	for _, file := range files {
+		if _, before := s[file]; !before {
+			err = errors.Join(err, os.Remove(file))
+		}
+	}
+	return errors.Join(err, s.restore())
+}
+
+// restore puts the files back, each as a whole.
+func (s saved) restore() error {
+	var errs []error
+	for file, data := range s {
+		errs = append(errs, replace(file, data))
+	}
+	return errors.Join(errs...)
+}
+
+func replace(file string, data []byte) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once it is renamed
+	if err := errors.Join(f.Chmod(info.Mode().Perm()), write(f, data)); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), file)
+}
+
+func write(f *os.File, data []byte) error {
+	_, err := f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package renew renews the identities and TLCP pairs of nodes before they end: it has fabric-ca-client enroll new certificates, lets
+// the nodes take them up one after the other, and proves by their operations services that they did.
+package renew
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
+)
+
+// defaultWithin is how long before its end a certificate is renewed.
+const defaultWithin = 30 * 24 * time.Hour
+
+// plan is the operator's file, renew.yaml. Names of files in it are relative to its folder.
+type plan struct {
+	// Client is the program fabric-ca-client; one without a slash is looked for in PATH.
+	Client string        `yaml:"client"`
+	Within time.Duration `yaml:"within"`
+	Nodes  []*node       `yaml:"nodes"` // in the order in which they are renewed and restarted
+}
+
+// node is a peer or orderer.
+type node struct {
+	Name       string            `yaml:"name"`
+	Operations string            `yaml:"operations"` // host and port of its operations service
+	Access     operations.Access `yaml:"client"`
+	Identity   *identity         `yaml:"identity"`
+	Pair       *pair             `yaml:"pair"`
+	// Reload makes the node read its pair again. Without it that is asked of its operations service.
+	Reload []string `yaml:"reload"`
+	// Restart ends the node and starts it again; a new identity counts from then on.
+	Restart []string `yaml:"restart"`
+}
+
+// identity is the node's identity of its MSP.
+type identity struct {
+	Home  string   `yaml:"home"`  // of fabric-ca-client
+	MSP   string   `yaml:"msp"`   // folder with signcerts; absent: msp in Home
+	Flags []string `yaml:"flags"` // further flags of fabric-ca-client reenroll
+}
+
+// pair is the TLCP pair of the node's listeners.
+type pair struct {
+	Home  string   `yaml:"home"`
+	Dir   string   `yaml:"dir"` // folder of the files; absent: tls in Home
+	Flags []string `yaml:"flags"`
+	// KeepKeys renews the certificates only. Orderers need it: other consenters know them by the key.
+	KeepKeys bool `yaml:"keepKeys"`
+}
+
+// loadPlan reads and checks the file.
+func loadPlan(file string) (*plan, error) {
+	data, err := material.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{Client: "fabric-ca-client", Within: defaultWithin}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(p); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := p.complete(filepath.Dir(file)); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return p, nil
+}
+
+func (p *plan) complete(dir string) error {
+	if p.Within <= 0 {
+		return fmt.Errorf("within is %s; it must be positive", p.Within)
+	}
+	if filepath.Base(p.Client) != p.Client {
+		p.Client = operations.Resolve(dir, p.Client)
+	}
+	if len(p.Nodes) == 0 {
+		return errors.New("nodes is empty")
+	}
+	names := map[string]bool{}
+	for i, n := range p.Nodes {
+		if n == nil || n.Name == "" {
+			return fmt.Errorf("nodes[%d] has no name", i)
+		}
+		if names[n.Name] {
+			return fmt.Errorf("the node %s stands there twice", n.Name)
+		}
+		names[n.Name] = true
+		if err := n.complete(dir); err != nil {
+			return fmt.Errorf("node %s: %w", n.Name, err)
+		}
+	}
+	return nil
+}
+
+func (n *node) complete(dir string) error {
+	if host, port, err := net.SplitHostPort(n.Operations); err != nil || host == "" || port == "" {
+		return fmt.Errorf("operations is %q, which is not HOST:PORT", n.Operations)
+	}
+	if err := n.Access.Complete(dir); err != nil {
+		return err
+	}
+	if n.Identity == nil && n.Pair == nil {
+		return errors.New("it has neither identity nor pair")
+	}
+	if id := n.Identity; id != nil {
+		if id.Home == "" || len(n.Restart) == 0 {
+			return errors.New("identity needs identity.home and restart: a new identity counts after a restart only")
+		}
+		id.Home = operations.Resolve(dir, id.Home)
+		if id.MSP == "" {
+			id.MSP = filepath.Join(id.Home, "msp")
+		}
+		id.MSP = operations.Resolve(dir, id.MSP)
+	}
+	if p := n.Pair; p != nil {
+		if p.Home == "" {
+			return errors.New("pair.home is missing")
+		}
+		p.Home = operations.Resolve(dir, p.Home)
+		if p.Dir == "" {
+			p.Dir = filepath.Join(p.Home, "tls")
+		}
+		p.Dir = operations.Resolve(dir, p.Dir)
+	}
+	return nil
+}

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package renew
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+const (
+	// commandLimit ends fabric-ca-client, a reload or a restart that hangs.
+	commandLimit = 2 * time.Minute
+	// takeLimit is how long a node may take to serve a new certificate, or to be healthy after a restart.
+	takeLimit = 2 * time.Minute
+	interval  = 250 * time.Millisecond
+)
+
+// Command returns gmtls renew.
+func Command() *cobra.Command {
+	var file string
+	var only bool
+	c := &cobra.Command{
+		Use:   "renew",
+		Short: "renew identities and TLCP pairs of nodes that end soon",
+		Long: `Reads a plan (docs/ca.md describes renew.yaml). For each node, in the order of the plan, it has fabric-ca-client enroll
+anew what ends soon. A new pair is taken up by a reload, and proved by /tls; if it is not taken up, the old files are put back. A new
+identity is taken up by a restart, before which all other nodes of the plan must be healthy. The first failure ends the run.
+
+Exit codes: 0 nothing is due, or all that was due is renewed; 1 wrong usage or unreadable file; 5 a renewal failed, or with --check
+something is due.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			p, err := loadPlan(file)
+			if err != nil {
+				return err
+			}
+			r := &run{plan: p, out: c.OutOrStdout()}
+			if only {
+				return r.check()
+			}
+			return r.all(c.Context())
+		},
+	}
+	c.Flags().StringVar(&file, "plan", "renew.yaml", "the plan: nodes, their folders, how they are reloaded and restarted")
+	c.Flags().BoolVar(&only, "check", false, "say what is due, and change nothing")
+	return c
+}
+
+type run struct {
+	plan *plan
+	out  io.Writer
+}
+
+func (r *run) say(n *node, format string, args ...any) {
+	fmt.Fprintf(r.out, "%s: %s\n", n.Name, wire.Printable(fmt.Sprintf(format, args...)))
+}
+
+func (r *run) deadline() time.Time { return time.Now().Add(r.plan.Within) }
+
+// check says what is due.
+func (r *run) check() error {
+	code := exit.OK
+	for _, n := range r.plan.Nodes {
+		present, err := n.read()
+		if err != nil {
+			return fmt.Errorf("%s: %w", n.Name, err)
+		}
+		identity, pair := present.due(r.deadline())
+		r.say(n, "ends: %s%s", present.ends(), map[bool]string{true: "; due"}[identity || pair])
+		if identity || pair {
+			code = exit.Findings
+		}
+	}
+	return exit.Silently(code)
+}
+
+// all renews what is due. Pairs come first, as they need no restart.
+func (r *run) all(ctx context.Context) error {
+	present := map[*node]certificates{}
+	for _, n := range r.plan.Nodes {
+		var err error
+		if present[n], err = n.read(); err != nil {
+			return fmt.Errorf("%s: %w", n.Name, err)
+		}
+	}
+	for _, n := range r.plan.Nodes {
+		if _, due := present[n].due(r.deadline()); due {
+			if err := r.pair(ctx, n, present[n]); err != nil {
+				return &exit.Error{Code: exit.Findings, Err: fmt.Errorf("pair of %s: %w", n.Name, err)}
+			}
+		}
+	}
+	for _, n := range r.plan.Nodes {
+		if due, _ := present[n].due(r.deadline()); due {
+			if err := r.identity(ctx, n, present[n]); err != nil {
+				return &exit.Error{Code: exit.Findings, Err: fmt.Errorf("identity of %s: %w", n.Name, err)}
+			}
+		}
+	}
+	return nil
+}
+
+// role is one element of the answer of /tls; docs/operations.md describes it.
+type role struct {
+	Role         string `json:"role"`
+	Certificates []struct {
+		Use    string `json:"use"` // tls, gm-signing or gm-encryption
+		Serial string `json:"serial"`
+	} `json:"certificates"`
+}
+
+func roles(ctx context.Context, s *operations.Service) ([]role, error) {
+	var all []role
+	code, _, err := s.Get(ctx, "/tls", &all)
+	if err == nil && code != http.StatusOK {
+		err = fmt.Errorf("/tls answers with status %d", code)
+	}
+	return all, err
+}
+
+// serving counts the roles that have a certificate, and tells whether one is an orderer's.
+func serving(all []role, use, serial string) (count int, orderer bool) {
+	for _, role := range all {
+		orderer = orderer || strings.HasPrefix(role.Role, "orderer.")
+		for _, c := range role.Certificates {
+			if c.Use == use && c.Serial == serial {
+				count++
+			}
+		}
+	}
+	return count, orderer
+}
+
+// pair renews a pair and has the node take it up.
+func (r *run) pair(ctx context.Context, n *node, before certificates) error {
+	s, err := operations.NewService(&n.Access, n.Operations)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	all, err := roles(ctx, s)
+	if err != nil {
+		return fmt.Errorf("which certificates it serves: %w", err)
+	}
+	old, orderer := serving(all, "gm-signing", serial(before.sign))
+	if old == 0 {
+		return fmt.Errorf("it serves another certificate than that in %s: restart or reload it first, or mend pair.dir", n.Pair.Dir)
+	}
+	if orderer && !n.Pair.KeepKeys {
+		return errors.New("it is an orderer, which other consenters know by its key: set pair.keepKeys, or put the new certificate " +
+			"into the channel configuration first, by hand")
+	}
+	files := make([]string, len(pairFiles))
+	for i, name := range pairFiles {
+		files[i] = filepath.Join(n.Pair.Dir, name)
+	}
+	backup, err := save(files...)
+	if err != nil {
+		return err
+	}
+	args := []string{"--enrollment.profile", "tlcp", "--tlcp.dir", n.Pair.Dir}
+	if n.Pair.KeepKeys {
+		args = append(args, "--csr.keyrequest.reusekey")
+	}
+	if err := r.reenroll(ctx, n.Pair.Home, before.sign, append(args, n.Pair.Flags...)); err != nil {
+		return errors.Join(err, backup.restore())
+	}
+	now, err := n.read()
+	if err == nil {
+		err = sameNames(before.sign, now.sign)
+	}
+	if err == nil {
+		err = r.takePair(ctx, n, s, now, old)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("the new pair was not taken up, the old files are back: %w", err), backup.restore())
+	}
+	r.say(n, "renewed the pair, serves it: %s", now.ends())
+	return nil
+}
+
+// takePair reloads the node and waits until every role has the new pair that had the old one.
+func (r *run) takePair(ctx context.Context, n *node, s *operations.Service, now certificates, want int) error {
+	if len(n.Reload) > 0 {
+		if err := command(ctx, n.Reload[0], n.Reload[1:]...); err != nil {
+			return err
+		}
+	} else if code, _, answer, err := s.Do(ctx, http.MethodPost, "/tls", nil); err != nil || code != http.StatusOK {
+		return errors.Join(err, fmt.Errorf("POST /tls answers with status %d: %s", code, strings.TrimSpace(string(answer))))
+	}
+	return await(ctx, func(ctx context.Context) error {
+		all, err := roles(ctx, s)
+		if err != nil {
+			return err
+		}
+		sign, _ := serving(all, "gm-signing", serial(now.sign))
+		enc, _ := serving(all, "gm-encryption", serial(now.enc))
+		if sign < want || enc < want {
+			return fmt.Errorf("%d of %d roles have the new signing certificate, %d the new encryption certificate; "+
+				"lastChange of /tls says why", sign, want, enc)
+		}
+		return nil
+	})
+}
+
+// identity renews an identity and restarts the node.
+func (r *run) identity(ctx context.Context, n *node, before certificates) error {
+	for _, other := range r.plan.Nodes {
+		if err := healthy(ctx, other); err != nil {
+			return fmt.Errorf("%s is not healthy, and no other node is restarted before it is: %w", other.Name, err)
+		}
+	}
+	file, err := n.Identity.signcert()
+	if err != nil {
+		return err
+	}
+	folder := filepath.Dir(file)
+	backup, err := saveFolder(folder)
+	if err != nil {
+		return err
+	}
+	if err := r.reenroll(ctx, n.Identity.Home, before.identity, n.Identity.Flags); err != nil {
+		return errors.Join(err, backup.restoreFolder(folder))
+	}
+	now, err := n.read()
+	switch {
+	case err != nil: // a second file in signcerts, above all
+	case serial(now.identity) == serial(before.identity):
+		err = fmt.Errorf("%s is the certificate that was there: does identity.msp belong to identity.home?", file)
+	default:
+		err = sameNames(before.identity, now.identity)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("the node was not restarted, the old certificate is back: %w", err), backup.restoreFolder(folder))
+	}
+	if err := command(ctx, n.Restart[0], n.Restart[1:]...); err != nil {
+		return fmt.Errorf("restart: %w", err)
+	}
+	if err := await(ctx, func(ctx context.Context) error { return uses(ctx, n, now.identity) }); err != nil {
+		return fmt.Errorf("after its restart: %w", err)
+	}
+	r.say(n, "renewed the identity, restarted: %s", now.ends())
+	return nil
+}
+
+// reenroll has fabric-ca-client enroll a certificate like the present one.
+func (r *run) reenroll(ctx context.Context, home string, like *x509.Certificate, more []string) error {
+	subject, err := sameSubject(like)
+	if err != nil {
+		return err
+	}
+	args := append([]string{"reenroll", "-H", home}, subject...)
+	return command(ctx, r.plan.Client, append(args, more...)...)
+}
+
+// sameNames refuses a certificate that does not replace the one before: nodes, peers and policies know it by these.
+func sameNames(before, now *x509.Certificate) error {
+	switch {
+	case string(before.RawSubject) != string(now.RawSubject):
+		return fmt.Errorf("the subject was %s and is %s", before.Subject, now.Subject)
+	case strings.Join(before.DNSNames, " ") != strings.Join(now.DNSNames, " "),
+		fmt.Sprint(before.IPAddresses) != fmt.Sprint(now.IPAddresses):
+		return fmt.Errorf("it was for %v %v and is for %v %v", before.DNSNames, before.IPAddresses, now.DNSNames, now.IPAddresses)
+	case now.NotAfter.Before(before.NotAfter): // the CA itself ends soon
+		return fmt.Errorf("it ends at %s, before the one that it is to replace", now.NotAfter.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// healthy asks the node's /healthz.
+func healthy(ctx context.Context, n *node) error {
+	s, err := operations.NewService(&n.Access, n.Operations)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	unhealthy, err := s.Health(ctx)
+	if err == nil && unhealthy != "" {
+		err = errors.New(unhealthy)
+	}
+	return err
+}
+
+// uses tells by its metrics whether a healthy node has the identity.
+func uses(ctx context.Context, n *node, cert *x509.Certificate) error {
+	s, err := operations.NewService(&n.Access, n.Operations)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if unhealthy, err := s.Health(ctx); err != nil || unhealthy != "" {
+		return errors.Join(err, fmt.Errorf("it is not healthy: %s", unhealthy))
+	}
+	page, err := s.Metrics(ctx)
+	if err != nil {
+		return err
+	}
+	end := page.Value("comm_tls_certificate_expiry", `use="identity"`)
+	if int64(end) != cert.NotAfter.Unix() {
+		return fmt.Errorf("comm_tls_certificate_expiry says that its identity ends at %s, not %s",
+			time.Unix(int64(end), 0).UTC().Format(time.RFC3339), cert.NotAfter.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// command runs a program and returns the end of what it said if it fails.
+func command(ctx context.Context, program string, args ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	const most = 500
+	text := strings.TrimSpace(string(out))
+	return fmt.Errorf("%s: %w: %s", filepath.Base(program), err, text[max(0, len(text)-most):])
+}
+
+// await asks again until ready returns nil.
+func await(ctx context.Context, ready func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, takeLimit)
+	defer cancel()
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(interval):
+		}
+	}
+}
+
+func serial(cert *x509.Certificate) string { return fmt.Sprintf("%x", cert.SerialNumber) }

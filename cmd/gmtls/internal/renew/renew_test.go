@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package renew
+
+import (
+	"bytes"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+)
+
+// site is a node whose operations service answers like that of a peer, and a program in the place of fabric-ca-client that copies the
+// files of a folder.
+type site struct {
+	t              *testing.T
+	ca             *gmtlstest.CA
+	home, next     string
+	plan           map[string]any
+	node           map[string]any
+	mu             sync.Mutex
+	sick, deaf     bool // says that it is unhealthy; does not take pairs up
+	role           string
+	served         []string // serials, signing and encryption
+	identity       time.Time
+	file, restarts string
+}
+
+// subject of all certificates, so that a renewal keeps it.
+var subject = pkix.Name{CommonName: "node", Organization: []string{"org1"}, Country: []string{"CN"}}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{t: t, ca: gmtlstest.NewCA(t), home: t.TempDir(), next: t.TempDir(), role: "peer.server"}
+	for _, dir := range []string{s.home, s.next} {
+		s.issue(dir, subject)
+	}
+	s.take()
+	server := httptest.NewTLSServer(http.HandlerFunc(s.serve))
+	t.Cleanup(server.Close)
+	root := gmtlstest.WriteFile(t, t.TempDir(), "root.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	program := filepath.Join(t.TempDir(), "client")
+	script := "#!/bin/sh\necho \"$@\" >> " + filepath.Join(s.next, "args") + "\ncase \"$*\" in *tlcp*) cp " + s.next + "/tls/* " + s.home + "/tls/;; *) cp " +
+		s.next + "/msp/signcerts/* " + s.home + "/msp/signcerts/;; esac\n"
+	require.NoError(t, os.WriteFile(program, []byte(script), 0o700))
+	s.restarts = filepath.Join(s.next, "restarts")
+	s.node = map[string]any{
+		"name": "node", "operations": strings.TrimPrefix(server.URL, "https://"),
+		"client":   map[string]any{"protocol": "tls", "ca": []string{root}},
+		"identity": map[string]any{"home": s.home}, "pair": map[string]any{"home": s.home},
+		"restart": []string{"sh", "-c", "echo >> " + s.restarts},
+	}
+	s.plan = map[string]any{"client": program, "within": "48h", "nodes": []any{s.node}}
+	return s
+}
+
+// issue writes an identity and a pair into a home folder.
+func (s *site) issue(home string, subject pkix.Name) {
+	s.t.Helper()
+	for _, dir := range []string{"tls", "msp/signcerts"} {
+		require.NoError(s.t, os.MkdirAll(filepath.Join(home, dir), 0o700))
+	}
+	for _, name := range []string{"tls/server-sign.crt", "tls/server-enc.crt", "msp/signcerts/cert.pem"} {
+		leaf := s.ca.Issue(s.t, subject)
+		require.NoError(s.t, os.WriteFile(filepath.Join(home, name), leaf.CertPEM, 0o600))
+		if key, isCert := strings.CutSuffix(name, ".crt"); isCert {
+			require.NoError(s.t, os.WriteFile(filepath.Join(home, key+".key"), leaf.KeyPEM, 0o600))
+		}
+	}
+	require.NoError(s.t, os.WriteFile(filepath.Join(home, "tls", "gm-ca.crt"), s.ca.CertPEM, 0o600))
+}
+
+func (s *site) leaf(home, name string) *x509.Certificate {
+	cert, err := leaf(filepath.Join(home, name))
+	require.NoError(s.t, err)
+	return cert
+}
+
+// take is what a node does when it loads its files.
+func (s *site) take() {
+	s.served = []string{serial(s.leaf(s.home, "tls/server-sign.crt")), serial(s.leaf(s.home, "tls/server-enc.crt"))}
+	s.identity = s.leaf(s.home, "msp/signcerts/cert.pem").NotAfter
+}
+
+func (s *site) serve(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch r.Method + " " + r.URL.Path {
+	case "GET /healthz":
+		if s.sick {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprint(w, `{"failed_checks":[{"component":"keys","reason":"device gone"}]}`)
+			return
+		}
+		fmt.Fprint(w, `{}`)
+	case "POST /tls":
+		if s.deaf {
+			http.Error(w, "the pair is refused", http.StatusConflict)
+			return
+		}
+		s.take()
+	case "GET /tls":
+		type cert = map[string]string
+		_ = json.NewEncoder(w).Encode([]any{map[string]any{"role": s.role, "certificates": []cert{
+			{"use": "gm-signing", "serial": s.served[0]}, {"use": "gm-encryption", "serial": s.served[1]}}}})
+	case "GET /metrics":
+		fmt.Fprintf(w, "comm_tls_certificate_expiry{role=\"identity\",use=\"identity\"} %d\n", s.identity.Unix())
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// run runs gmtls renew with the plan.
+func (s *site) run(args ...string) (string, error) {
+	s.t.Helper()
+	data, err := yaml.Marshal(s.plan)
+	require.NoError(s.t, err)
+	s.file = gmtlstest.WriteFile(s.t, s.next, "renew.yaml", data)
+	c := Command()
+	var out bytes.Buffer
+	c.SetOut(&out)
+	c.SetArgs(append([]string{"--plan", s.file}, args...))
+	c.SilenceUsage, c.SilenceErrors = true, true
+	err = c.ExecuteContext(s.t.Context())
+	return out.String(), err
+}
+
+func (s *site) same(home, name string) bool {
+	a, err := os.ReadFile(filepath.Join(s.home, name))
+	require.NoError(s.t, err)
+	b, err := os.ReadFile(filepath.Join(home, name))
+	require.NoError(s.t, err)
+	return bytes.Equal(a, b)
+}
+
+func (s *site) restarted() int {
+	data, _ := os.ReadFile(s.restarts)
+	return bytes.Count(data, []byte("\n"))
+}
+
+// TestRenewal: what ends soon is renewed, with the names of before, and the node has taken it up.
+func TestRenewal(t *testing.T) {
+	s := newSite(t)
+	out, err := s.run("--check")
+	code, _ := exit.Code(err)
+	require.Equal(t, exit.Findings, code, out)
+	require.Contains(t, out, "due")
+	out, err = s.run()
+	require.NoError(t, err)
+	require.Contains(t, out, "serves it")
+	require.True(t, s.same(s.next, "tls/server-sign.crt"))
+	require.True(t, s.same(s.next, "msp/signcerts/cert.pem"))
+	require.Equal(t, 1, s.restarted())
+	args, err := os.ReadFile(filepath.Join(s.next, "args"))
+	require.NoError(t, err)
+	require.Equal(t, 2, strings.Count(string(args), "--csr.names C=CN,O=org1 --csr.hosts localhost,127.0.0.1 --csr.keyrequest.algo sm2"), "%s", args)
+
+	s.plan["within"] = "1h"
+	out, err = s.run()
+	require.NoError(t, err)
+	require.Empty(t, out, "nothing is due")
+	require.Equal(t, 1, s.restarted())
+}
+
+// TestRefusedPair: a pair that the node does not take, or that does not replace the old one, leaves the files as they were.
+func TestRefusedPair(t *testing.T) {
+	before := t.TempDir()
+	for name, test := range map[string]struct {
+		change func(s *site)
+		want   string
+	}{
+		"the node refuses it":   {func(s *site) { s.deaf = true }, "the pair is refused"},
+		"another subject":       {func(s *site) { s.issue(s.next, pkix.Name{CommonName: "other"}) }, "the subject was"},
+		"no answer of the CA":   {func(s *site) { s.plan["client"] = "/bin/false" }, "false"},
+		"an orderer's new key":  {func(s *site) { s.role = "orderer.general" }, "keepKeys"},
+		"files of another node": {func(s *site) { s.served = []string{"1", "2"} }, "another certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			test.change(s)
+			require.NoError(t, os.CopyFS(filepath.Join(before, t.Name()), os.DirFS(s.home)))
+			_, err := s.run()
+			require.ErrorContains(t, err, test.want)
+			for _, file := range pairFiles {
+				require.True(t, s.same(filepath.Join(before, t.Name()), "tls/"+file), file)
+			}
+			require.Zero(t, s.restarted(), "the first failure ends the run")
+		})
+	}
+}
+
+// TestNoRestart: a node is restarted only while all others are healthy, and only with a certificate that replaces the old one.
+func TestNoRestart(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(s *site)
+		want   string
+	}{
+		"a sick node":           {func(s *site) { s.sick = true }, "device gone"},
+		"another subject":       {func(s *site) { s.issue(s.next, pkix.Name{CommonName: "other"}) }, "the subject was"},
+		"the certificate stays": {func(s *site) { require.NoError(s.t, os.CopyFS(s.next+"/x", os.DirFS(s.home))); s.keep() }, "was there"},
+		"a second certificate":  {func(s *site) { gmtlstest.WriteFile(s.t, s.next+"/msp/signcerts", "b.pem", s.ca.CertPEM) }, "2 files"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			delete(s.node, "pair")
+			test.change(s)
+			before := serial(s.leaf(s.home, "msp/signcerts/cert.pem"))
+			_, err := s.run()
+			require.ErrorContains(t, err, test.want)
+			require.Zero(t, s.restarted())
+			require.Equal(t, before, serial(s.leaf(s.home, "msp/signcerts/cert.pem")))
+			require.NoFileExists(t, filepath.Join(s.home, "msp/signcerts/b.pem"))
+		})
+	}
+}
+
+// keep has the program in the place of fabric-ca-client change nothing.
+func (s *site) keep() { s.plan["client"] = "/bin/true" }
+
+// TestWrongPlans are refused before anything is asked or changed.
+func TestWrongPlans(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(s *site)
+		want   string
+	}{
+		"an unknown key":           {func(s *site) { s.node["pairs"] = 1 }, "pairs"},
+		"no way to restart":        {func(s *site) { delete(s.node, "restart") }, "restart"},
+		"no roots":                 {func(s *site) { s.node["client"] = map[string]any{"protocol": "tls"} }, "client.ca is empty"},
+		"no operations":            {func(s *site) { s.node["operations"] = "here" }, "HOST:PORT"},
+		"a node twice":             {func(s *site) { s.plan["nodes"] = []any{s.node, s.node} }, "twice"},
+		"nothing to renew":         {func(s *site) { delete(s.node, "pair"); delete(s.node, "identity") }, "neither"},
+		"no time":                  {func(s *site) { s.plan["within"] = "0s" }, "positive"},
+		"a folder that is missing": {func(s *site) { s.node["pair"] = map[string]any{"home": "/nowhere"} }, "/nowhere"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			test.change(s)
+			_, err := s.run()
+			require.ErrorContains(t, err, test.want)
+			require.NoFileExists(t, filepath.Join(s.next, "args"))
+		})
+	}
+}
