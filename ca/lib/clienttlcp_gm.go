@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/pem"
-	"net/url"
 	"os"
 	"path/filepath"
 
@@ -48,14 +47,19 @@ type pair struct {
 	chain             []*x509.Certificate
 }
 
-// EnrollTLCP enrolls a TLCP pair for the identity and writes its files.
-func (c *Client) EnrollTLCP(req *api.EnrollmentRequest) error {
+// Enroll enrolls an identity.
+//
+//fork:wrap gm: profile tlcp enrolls a TLCP pair and writes its files; the response has no identity then
+func (c *Client) Enroll(req *api.EnrollmentRequest) (*EnrollmentResponse, error) {
+	if req.Profile != api.ProfileTLCP {
+		return c.upstreamEnroll(req)
+	}
 	if err := c.Init(); err != nil {
-		return err
+		return nil, err
 	}
 	net := &api.EnrollmentRequestNet{CAName: req.CAName, AttrReqs: req.AttrReqs}
 	net.Label = req.Label
-	return c.requestPair(req.CSR, req.Name, net, func(result *api.EnrollmentResponseNet) error {
+	err := c.requestPair(req.CSR, req.Name, net, func(result *api.EnrollmentResponseNet) error {
 		body, err := util.Marshal(net, "SignRequest")
 		if err != nil {
 			return err
@@ -67,6 +71,24 @@ func (c *Client) EnrollTLCP(req *api.EnrollmentRequest) error {
 		post.SetBasicAuth(req.Name, req.Secret)
 		return c.SendReq(post, result)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return &EnrollmentResponse{}, nil
+}
+
+// LoadPairHolder loads the identity that asks for a new pair: the one in the MSP folder or, where none was enrolled there, the
+// holder of the present pair, by its signing certificate.
+func (c *Client) LoadPairHolder() (*Identity, error) {
+	if err := c.Init(); err != nil {
+		return nil, err
+	}
+	if util.FileExists(c.certFile) {
+		return c.LoadMyIdentity()
+	}
+	dir := c.pairDir()
+	id, err := c.LoadIdentity(filepath.Join(dir, pairSignKey), filepath.Join(dir, pairSignCert), c.idemixCredFile)
+	return id, errors.WithMessagef(err, "neither %s nor the pair in %s says who renews; enroll first", c.certFile, dir)
 }
 
 // ReenrollTLCP enrolls a new TLCP pair by a token of the identity, and replaces the files.
@@ -86,12 +108,12 @@ func (i *Identity) ReenrollTLCP(req *api.ReenrollmentRequest) error {
 func (c *Client) requestPair(info *api.CSRInfo, id string, net *api.EnrollmentRequestNet, send func(*api.EnrollmentResponseNet) error) error {
 	p := &pair{}
 	var err error
-	if p.sign, net.Request, err = c.newPairRequest(info, id); err != nil {
+	if p.sign, net.Request, err = c.newPairRequest(info, id, pairSignKey); err != nil {
 		return err
 	}
 	switch c.Config.TLCP.EncryptionKey {
 	case "", encryptionKeyByClient:
-		if p.enc, net.EncryptionRequest, err = c.newPairRequest(info, id); err != nil {
+		if p.enc, net.EncryptionRequest, err = c.newPairRequest(info, id, pairEncKey); err != nil {
 			return err
 		}
 	case encryptionKeyByCA:
@@ -112,13 +134,37 @@ func (c *Client) requestPair(info *api.CSRInfo, id string, net *api.EnrollmentRe
 	return p.write(c.pairDir())
 }
 
-func (c *Client) newPairRequest(info *api.CSRInfo, id string) (*sm2.PrivateKey, string, error) {
-	key, err := sm2.GenerateKey(rand.Reader)
+// newPairRequest makes a certificate request of a new key or, with csr.keyrequest.reusekey, of the key in the named file of the
+// present pair.
+func (c *Client) newPairRequest(info *api.CSRInfo, id, file string) (*sm2.PrivateKey, string, error) {
+	var key *sm2.PrivateKey
+	var err error
+	if info != nil && info.KeyRequest != nil && info.KeyRequest.ReuseKey {
+		key, err = readPairKey(filepath.Join(c.pairDir(), file))
+	} else {
+		key, err = sm2.GenerateKey(rand.Reader)
+	}
 	if err != nil {
-		return nil, "", errors.WithMessage(err, "making an SM2 key")
+		return nil, "", errors.WithMessage(err, "SM2 key of the pair")
 	}
 	request, err := csr.Generate(key, c.newCertificateRequest(info, id))
 	return key, string(request), err
+}
+
+func readPairKey(file string) (*sm2.PrivateKey, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := x509.ParsePrivateKeyPEM(text, nil)
+	if err != nil {
+		return nil, errors.WithMessage(err, file)
+	}
+	key, ok := x509.AsSM2(parsed)
+	if !ok {
+		return nil, errors.Errorf("%s holds no SM2 key", file)
+	}
+	return key, nil
 }
 
 func (c *Client) pairDir() string {
@@ -236,24 +282,4 @@ func replaceFile(name string, data []byte, mode os.FileMode) error {
 		return err
 	}
 	return os.Rename(f.Name(), name)
-}
-
-// EnrollTLCP enrolls a TLCP pair, with the name and secret in the URL as Enroll has them.
-func (c *ClientConfig) EnrollTLCP(rawURL, home string) error {
-	server, err := url.Parse(rawURL)
-	if err != nil {
-		return err
-	}
-	if server.User != nil {
-		c.Enrollment.Name = server.User.Username()
-		c.Enrollment.Secret, _ = server.User.Password()
-		server.User = nil
-	}
-	if c.Enrollment.Name == "" {
-		return errors.Errorf("the URL of the CA needs the enrollment ID and its secret: %s://ID:SECRET@%s", server.Scheme, server.Host)
-	}
-	c.URL = server.String()
-	c.TLS.Enabled = server.Scheme == "https"
-	c.Enrollment.CAName, c.Enrollment.CSR = c.CAName, &c.CSR
-	return (&Client{HomeDir: home, Config: c}).EnrollTLCP(&c.Enrollment)
 }

@@ -20,19 +20,20 @@ func (c *enrollCmd) runEnroll(cmd *cobra.Command, args []string) error {
 	if cfg.Enrollment.Profile != api.ProfileTLCP {
 		return c.upstreamRunEnroll(cmd, args)
 	}
-	return cfg.EnrollTLCP(cfg.URL, filepath.Dir(c.GetCfgFileName()))
+	_, err := cfg.Enroll(cfg.URL, filepath.Dir(c.GetCfgFileName()))
+	return err
 }
 
 // runReenroll renews an identity.
 //
-//fork:wrap gm: profile tlcp renews a TLCP pair by the identity that is enrolled
+//fork:wrap gm: profile tlcp renews a TLCP pair
 func (c *ClientCmd) runReenroll() error {
 	cfg := c.clientCfg
 	if cfg.Enrollment.Profile != api.ProfileTLCP {
 		return c.upstreamRunReenroll()
 	}
 	client := lib.Client{HomeDir: filepath.Dir(c.cfgFileName), Config: cfg}
-	id, err := client.LoadMyIdentity()
+	id, err := client.LoadPairHolder()
 	if err != nil {
 		return err
 	}
