@@ -34,6 +34,8 @@ VERSION = $(shell $(FORK) version)-gm.$(FORK_VERSION)$(if $(filter off,$(PERF)),
 COMMIT = $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null || echo unknown)
 # What an upstream builds: its own binaries, or those of Fabric.
 BINARIES = $(or $(patsubst %,./%,$(shell $(FORK) binaries)),$(patsubst %,./cmd/%,$(FABRIC_TOOLS) $(TREE_TOOLS)))
+# What goes with nodes is built for upstreams that have nodes.
+NO_NODES = $(if $(filter ./cmd/peer,$(BINARIES)),,yes)
 # The files of the module in use.
 MODULE_FILES := $(if $(wildcard scripts/fork/upstreams/$(UPSTREAM)/go.mod),scripts/fork/upstreams/$(UPSTREAM)/,)
 LDFLAGS = -X $(MODULE)/common/metadata.Version=$(VERSION) -X $(MODULE)/common/metadata.CommitSHA=$(COMMIT)
@@ -47,10 +49,11 @@ help: ## list the targets
 
 .PHONY: build
 build: fork ## build every binary into build/bin, static (PERF=off, UPSTREAM=: another tree, see docs/fork.md)
-	@mkdir -p $(BIN)/ccaas/bin
+	@mkdir -p $(BIN)
 	cd $(TREE) && $(GO_BUILD) -o $(BIN)/ $(BINARIES)
-	$(GO_BUILD) -o $(BIN)/ccaas/bin/ $(CCAAS_STEPS:%=./cmd/ccaas/%)
-	$(if $(ROOT_TOOLS),$(GO_BUILD) -o $(BIN)/ $(ROOT_TOOLS:%=./cmd/%))
+	$(if $(NO_NODES),,@mkdir -p $(BIN)/ccaas/bin)
+	$(if $(NO_NODES),,$(GO_BUILD) -o $(BIN)/ccaas/bin/ $(CCAAS_STEPS:%=./cmd/ccaas/%))
+	$(if $(NO_NODES)$(if $(ROOT_TOOLS),,none),,$(GO_BUILD) -o $(BIN)/ $(ROOT_TOOLS:%=./cmd/%))
 
 .PHONY: stock
 stock: ## build unmodified upstream binaries into build/stock, to compare with
