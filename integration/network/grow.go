@@ -33,6 +33,9 @@ func (n *Network) AddOrg(ctx context.Context, peers int, version string, sequenc
 }
 
 func (n *Network) mayGrow() error {
+	if n.caBin != "" {
+		return errors.New("a network grows by cryptogen, and this one has authorities")
+	}
 	if n.docker || n.isolated {
 		return errors.New("a network in containers or namespaces cannot grow: these are made once")
 	}

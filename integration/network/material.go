@@ -35,6 +35,9 @@ func (n *Network) placement() placement {
 
 // makeCrypto writes keys and certificates for all organisations, nodes and users.
 func (n *Network) makeCrypto(ctx context.Context) error {
+	if n.caBin != "" {
+		return n.enrolAll(ctx)
+	}
 	config, err := n.render("crypto-config.yaml.tmpl", channelView{n.Topology, n.Dir})
 	if err != nil {
 		return err
@@ -115,7 +118,11 @@ func (n *Network) makeNodeFiles(p placement) error {
 		}
 	}
 	for _, org := range n.Peers {
-		profile, err := n.render("profile.yaml.tmpl", profileView{n.Topology, filepath.ToSlash(n.Dir), org})
+		view, err := n.profileView(org)
+		if err != nil {
+			return err
+		}
+		profile, err := n.render("profile.yaml.tmpl", view)
 		if err != nil {
 			return err
 		}
@@ -130,6 +137,20 @@ func (n *Network) makeNodeFiles(p placement) error {
 	return n.write("cli/core.yaml", cli)
 }
 
+// profileView names the files of the identity of org's User1, which cryptogen and fabric-ca-client call by different names.
+func (n *Network) profileView(org Org) (profileView, error) {
+	view := profileView{Topology: n.Topology, Root: filepath.ToSlash(n.Dir), Org: org}
+	msp := path.Join(n.userCrypto(org, "User1"), "msp")
+	for pattern, file := range map[string]*string{path.Join(msp, "signcerts", "*.pem"): &view.Cert, path.Join(msp, "keystore", "*_sk"): &view.Key} {
+		found, err := n.one(pattern)
+		if err != nil {
+			return view, fmt.Errorf("identity of User1 of %s: %w", org.Name, err)
+		}
+		*file = filepath.ToSlash(found)
+	}
+	return view, nil
+}
+
 // operators are the fingerprints of the certificates with which the Admin of the node's organisation connects, of both protocols
 // where there are both.
 func (n *Network) operators(node Node) ([]string, error) {
@@ -137,7 +158,11 @@ func (n *Network) operators(node Node) ([]string, error) {
 		return nil, nil
 	}
 	var list []string
-	for _, name := range []string{"client.crt", "client-sign.crt"} {
+	names := []string{"client.crt", "client-sign.crt"}
+	if n.caBin != "" && n.Mode == ModeGM {
+		names = names[1:] // nobody enrols certificates that nothing uses
+	}
+	for _, name := range names {
 		text, err := os.ReadFile(n.path(filepath.FromSlash(n.userCrypto(n.orgOf(node), "Admin")), "tls", name))
 		if err != nil {
 			return nil, fmt.Errorf("certificate of the Admin of %s: %w", n.orgOf(node).Name, err)

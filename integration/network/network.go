@@ -34,6 +34,8 @@ type Network struct {
 	docker   bool
 	isolated bool
 	keys     string // as in Options
+	caBin    string // Options.CA
+	secrets  *secrets
 	logSpec  string
 	packages map[string]string // organisation name to chaincode package id
 	report   io.Writer
@@ -72,6 +74,7 @@ func newNetwork(o Options, report io.Writer) (*Network, error) {
 	}
 	return &Network{
 		Topology: t, Dir: o.Dir, Bin: o.Bin, docker: o.Docker, isolated: o.Isolated, keys: o.Keys, logSpec: o.LogSpec,
+		caBin: o.CA, secrets: newSecrets(),
 		packages: map[string]string{}, report: report, began: time.Now(), units: map[string]unit{},
 		Relays: map[string]*relay.Relay{},
 	}, nil

@@ -3,6 +3,7 @@
 package network
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -99,6 +100,9 @@ type Options struct {
 	// Keys is where the SM2 keys of nodes and users are: in files if empty, or in a simulated device behind gmkeyd, KeysSDF or
 	// KeysPKCS11. Natively only.
 	Keys string
+	// CA is the folder of fabric-ca-server and fabric-ca-client. If it is set, every organisation has an authority of its own, see
+	// ca.go; otherwise cryptogen makes all certificates.
+	CA string
 	// Docker runs the nodes as containers of the images that make docker builds.
 	Docker bool
 }
@@ -130,7 +134,10 @@ func (o Options) withDefaults() (Options, error) {
 	if err := o.validate(); err != nil {
 		return Options{}, err
 	}
-	for _, dir := range []*string{&o.Dir, &o.Bin} {
+	for _, dir := range []*string{&o.Dir, &o.Bin, &o.CA} {
+		if *dir == "" {
+			continue
+		}
 		abs, err := filepath.Abs(*dir)
 		if err != nil {
 			return Options{}, fmt.Errorf("resolve %s: %w", *dir, err)
@@ -184,6 +191,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("KEYS=%s is for a network without containers: the images have no simulated device", o.Keys)
 	case o.Keys != "" && strings.HasPrefix(o.Suite, "ECDHE"):
 		return fmt.Errorf("SUITE=%s needs the encryption key in software; with KEYS=%s use an ECC suite", o.Suite, o.Keys)
+	case o.CA != "" && o.Isolated:
+		return errors.New("authorities have no network namespaces: use cryptogen for isolated nodes")
 	case o.Suite != "" && o.Mode == ModeTLS:
 		return fmt.Errorf("SUITE=%s is a TLCP suite and MODE=tls has no TLCP; use MODE=gm or MODE=dual", o.Suite)
 	}

@@ -61,24 +61,28 @@ func (n *Network) checkLeftover() error {
 }
 
 func (n *Network) checkTools() error {
-	var missing []string
 	if n.docker {
-		return n.checkDocker()
+		return errors.Join(n.checkDocker(), missingPrograms(n.caTools()))
 	}
-	files := make([]string, 0, len(tools)+len(builderSteps))
+	files := n.caTools()
 	for _, tool := range tools {
 		files = append(files, filepath.Join(n.Bin, tool))
 	}
 	for _, step := range builderSteps {
 		files = append(files, filepath.Join(n.builder(), "bin", step))
 	}
+	return missingPrograms(files)
+}
+
+func missingPrograms(files []string) error {
+	var missing []string
 	for _, file := range files {
 		if info, err := os.Stat(file); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
 			missing = append(missing, file)
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("missing programs: %s; build them with make build", strings.Join(missing, ", "))
+		return fmt.Errorf("missing programs: %s; build them with make build, those of the authority with make ca", strings.Join(missing, ", "))
 	}
 	return nil
 }
@@ -107,14 +111,23 @@ func checkDisk(dir string, need uint64) error {
 // checkPorts tries every port that the nodes will bind, or containers publish.
 func (n *Network) checkPorts() error {
 	var busy []string
+	try := func(port int, owner, name string) {
+		l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+		if err != nil {
+			busy = append(busy, fmt.Sprintf("%d (%s, %s)", port, owner, name))
+			return
+		}
+		l.Close()
+	}
 	for node := range n.nodes() {
 		for port, name := range node.PortNames() {
-			l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
-			if err != nil {
-				busy = append(busy, fmt.Sprintf("%d (%s, %s)", port, node.Name, name))
-				continue
-			}
-			l.Close()
+			try(port, node.Name, name)
+		}
+	}
+	for _, org := range append([]Org{n.Ordering}, n.Peers...) {
+		if org.CAPort != 0 {
+			try(org.CAPort, caOf(org), "authority")
+			try(org.CAPort+caOperationsPort-caPort, caOf(org), "operations")
 		}
 	}
 	if len(busy) == 0 {

@@ -148,9 +148,10 @@ type channelView struct {
 
 // profileView is what the template of one organisation's connection profile sees.
 type profileView struct {
-	Topology *Topology
-	Root     string
-	Org      Org
+	Topology  *Topology
+	Root      string
+	Org       Org
+	Cert, Key string // files of the identity
 }
 
 // renderNode writes n's configuration file as that kind of node reads it, and says under which name. operators are fingerprints

@@ -20,6 +20,9 @@ import (
 // A consenter's new certificate goes into the channel configuration first. The node takes its files up on SIGHUP, without a
 // restart; RotateTLS returns when it serves the new certificate.
 func (n *Network) RotateTLS(ctx context.Context, node Node) error {
+	if n.caBin != "" {
+		return errors.New("cryptogen makes the new certificates, and this network has authorities: see WriteRenewalPlan")
+	}
 	before, err := n.ServedCertificate(ctx, node)
 	if err != nil {
 		return err

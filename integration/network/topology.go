@@ -62,6 +62,7 @@ type Org struct {
 	Domain    string `json:"domain"`
 	Algorithm string `json:"algorithm"` // gm or ecdsa
 	Nodes     []Node `json:"nodes"`
+	CAPort    int    `json:"caPort,omitempty"` // of its authority, if it has one
 }
 
 // Node is one process or container.
@@ -151,6 +152,9 @@ func Plan(o Options) (*Topology, error) {
 
 // place says where the nodes of org, the one at index, are reached. The ordering organisation is at 0.
 func (*Topology) place(o Options, index int, org *Org) {
+	if o.CA != "" {
+		org.CAPort = o.BasePort + index*portsPerOrg + caPort
+	}
 	for i := range org.Nodes {
 		n := &org.Nodes[i]
 		switch {

@@ -9,8 +9,8 @@ docker: build network-tools ## build the images fabric-gm-peer, -orderer, -tools
 	@scripts/docker-images.sh '$(VERSION)' '$(COMMIT)'
 
 .PHONY: docker-network
-docker-network: docker ## like network, in containers
-	@build/bin/network -dir '$(DOCKER_DIR)' up -docker $(NETWORK_FLAGS)
+docker-network: docker $(if $(filter true,$(CA)),ca) ## like network, in containers
+	@build/bin/network -dir '$(DOCKER_DIR)' up -docker $(NETWORK_FLAGS) $(NETWORK_CA)
 
 .PHONY: docker-network-down
 docker-network-down: network-tools ## remove the containers, volumes and state of docker-network

@@ -4,6 +4,7 @@
 #   MODE=tls|dual|gm  CLIENT_MODE=tls|gm  ALGORITHM=gm|ecdsa|mixed  SUITE=ECC_SM4_GCM_SM3|...  HASH=SM3  STRICT=true  MUTUAL_TLS=true
 #   CONSENSUS=raft|bft (bft with UPSTREAM=3.1.1)
 #   KEYS=sdf|pkcs11 (SM2 keys in a simulated device behind gmkeyd)
+#   CA=true (an authority for each organisation, everything enrolled)
 #   ORDERERS=3  ORGS=2  PEERS=2  BASE_PORT=7050  BATCH_TIMEOUT=500ms  DIR=build/network
 
 DIR ?= build/network
@@ -12,8 +13,13 @@ NETWORK_FLAGS = $(foreach v,mode=MODE client-mode=CLIENT_MODE algorithm=ALGORITH
 	orderers=ORDERERS orgs=ORGS peers=PEERS base-port=BASE_PORT batch-timeout=BATCH_TIMEOUT,\
 	$(if $($(lastword $(subst =, ,$(v)))),'-$(firstword $(subst =, ,$(v)))=$($(lastword $(subst =, ,$(v))))'))
 
+ifneq ($(filter-out true false,$(CA)),)
+$(error CA=$(CA): write true or false)
+endif
+NETWORK_CA = $(if $(filter true,$(CA)),-ca '$(CURDIR)/build/bin-$(CA_UPSTREAM)')
+
 # A variable on the command line that nothing reads is a misspelt one: MUTUAL_TSL=true would start a network without client certificates.
-NETWORK_VARIABLES = MODE CLIENT_MODE ALGORITHM SUITE HASH STRICT MUTUAL_TLS KEYS CONSENSUS ORDERERS ORGS PEERS BASE_PORT BATCH_TIMEOUT DIR BIN PERF UPSTREAM CHECKOUT TEST_FLAGS \
+NETWORK_VARIABLES = MODE CLIENT_MODE ALGORITHM SUITE HASH STRICT MUTUAL_TLS KEYS CA CONSENSUS ORDERERS ORGS PEERS BASE_PORT BATCH_TIMEOUT DIR BIN PERF UPSTREAM CHECKOUT TEST_FLAGS \
 	PACKAGES FORK_VERSION DOCKER_DIR
 UNKNOWN_VARIABLES = $(filter-out $(NETWORK_VARIABLES) GO%,$(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$v)))
 
@@ -22,8 +28,8 @@ check-network-variables:
 	@$(if $(UNKNOWN_VARIABLES),echo "make network has no variable $(UNKNOWN_VARIABLES): there are $(NETWORK_VARIABLES)" >&2; exit 1,:)
 
 .PHONY: network
-network: check-network-variables build network-tools ## start a network: 3 orderers, 2 organisations with 2 peers each (MODE=, ALGORITHM=, ORGS= ...)
-	@$(NETWORK) up -bin '$(BIN)' $(NETWORK_FLAGS)
+network: check-network-variables build network-tools $(if $(filter true,$(CA)),ca) ## start a network: 3 orderers, 2 organisations with 2 peers each (MODE=, ALGORITHM=, ORGS= ...)
+	@$(NETWORK) up -bin '$(BIN)' $(NETWORK_FLAGS) $(NETWORK_CA)
 
 .PHONY: network-status
 network-status: network-tools ## nodes, ports, protocol and block heights of the running network

@@ -150,6 +150,7 @@ func up(ctx context.Context, dir string, args []string, out io.Writer) error {
 	flags.IntVar(&o.MaxMessages, "max-messages", 0, "most transactions in a block (default 500)")
 	flags.StringVar(&o.LogSpec, "log", "", "logging specification of orderers and peers (default info)")
 	flags.StringVar(&o.Bin, "bin", "", "directory of the binaries (default build/bin)")
+	flags.StringVar(&o.CA, "ca", "", "directory of fabric-ca-server and fabric-ca-client: an authority for each organisation instead of cryptogen")
 	flags.BoolVar(&o.Docker, "docker", false, "run the nodes as containers of the images that make docker builds")
 	if err := parseUp(flags, args); err != nil {
 		return err
