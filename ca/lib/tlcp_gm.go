@@ -8,8 +8,10 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"net/http"
+	"os"
 
 	"github.com/cloudflare/cfssl/config"
+	"github.com/cloudflare/cfssl/log"
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/pkg/errors"
 
@@ -31,8 +33,11 @@ const (
 // TLCPConfig is the CA's configuration of TLCP pairs.
 type TLCPConfig struct {
 	// EncryptionKey says who makes the encryption key of a pair: "client", the default, or "ca". With "ca" the key is
-	// delivered to the holder of the signing key, and the CA keeps no copy.
-	EncryptionKey string `def:"client" help:"Who makes the encryption key of a TLCP pair: 'client', or 'ca', which keeps no copy"`
+	// delivered to the holder of the signing key.
+	EncryptionKey string `def:"client" help:"Who makes the encryption key of a TLCP pair: 'client' or 'ca'"`
+	// Recovery says what a CA that makes encryption keys keeps of them: "none", or the file of an SM2 certificate, to whose key
+	// they are enveloped.
+	Recovery string `help:"With tlcp.encryptionkey 'ca': the SM2 certificate to whose key the CA envelops the encryption keys that it keeps, or 'none'"`
 }
 
 // CAConfig is the configuration of a CA.
@@ -53,6 +58,9 @@ func (ca *CA) initConfig() error {
 	case "", encryptionKeyByClient, encryptionKeyByCA:
 	default:
 		return errors.Errorf("tlcp.encryptionkey is %q; it must be %q or %q", ca.Config.TLCP.EncryptionKey, encryptionKeyByClient, encryptionKeyByCA)
+	}
+	if _, err := ca.recovery(); err != nil {
+		return err
 	}
 	for name, usage := range map[string][]string{
 		api.ProfileTLCP:       {"digital signature", "server auth", "client auth"},
@@ -110,12 +118,49 @@ func handleEnroll(ctx *serverRequestContextImpl, id string) (interface{}, error)
 	if string(enc.RawSubjectPublicKeyInfo) == string(sign.RawSubjectPublicKeyInfo) {
 		return nil, badPair("the two requests are of one key: signing and encryption need keys of their own")
 	}
-	return issuePair(ctx, id, &req, sign, encryptionRequest, made)
+	if made == nil {
+		return issuePair(ctx, id, &req, sign, encryptionRequest, nil)
+	}
+	return issueKept(ctx, id, &req, sign, encryptionRequest, made)
+}
+
+// issueKept issues a pair for an encryption key that the CA has made, and keeps the key where it is configured to. Nothing is
+// issued for a key that could not be kept.
+func issueKept(ctx *serverRequestContextImpl, id string, req *api.EnrollmentRequestNet, sign *x509.CertificateRequest,
+	encryptionRequest string, made *sm2.PrivateKey) (interface{}, error) {
+	keep, err := ctx.ca.recovery()
+	var name string
+	if err == nil && keep != nil {
+		name, err = keep.keep(made)
+	}
+	if err != nil {
+		return nil, notKept(err)
+	}
+	resp, err := issuePair(ctx, id, req, sign, encryptionRequest, made)
+	if keep == nil {
+		return resp, err
+	}
+	if err != nil {
+		if err := os.Remove(name + ".der"); err != nil {
+			log.Errorf("An encryption key that was not certified stays kept for recovery: %s", err)
+		}
+		return nil, err
+	}
+	if err := certify(name, resp.EncryptionCert); err != nil {
+		return nil, notKept(err)
+	}
+	return resp, nil
+}
+
+// notKept tells the log why, and the client no names of files.
+func notKept(err error) error {
+	log.Errorf("Nothing is delivered: %s", err)
+	return caerrors.NewHTTPErr(http.StatusInternalServerError, caerrors.ErrUnknown, "the CA could not keep the encryption key for recovery; its log says why")
 }
 
 // issuePair has both certificates issued by upstream's rules, one after the other.
 func issuePair(ctx *serverRequestContextImpl, id string, req *api.EnrollmentRequestNet, sign *x509.CertificateRequest,
-	encryptionRequest string, made *sm2.PrivateKey) (interface{}, error) {
+	encryptionRequest string, made *sm2.PrivateKey) (*api.EnrollmentResponseNet, error) {
 	resp, err := issueBy(ctx, id, *req, api.ProfileTLCP, req.Request)
 	if err != nil {
 		return nil, err

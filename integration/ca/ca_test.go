@@ -98,7 +98,7 @@ func TestPairs(t *testing.T) {
 	for _, by := range []string{"client", "ca"} {
 		t.Run(by, func(t *testing.T) {
 			ctx := limited(t)
-			s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2", mode: "gm", encKey: by})
+			s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2", mode: "gm", encKey: by, recovery: map[string]string{"ca": "none"}[by]})
 			admin, peer := newClient(t, s, "gm"), newClient(t, s, "gm")
 			admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
 			admin.register(ctx, t, "peer0", "pw", "peer")

@@ -60,6 +60,10 @@ type settings struct {
 	algo    string // of the CA's key: sm2 or ecdsa
 	mode    string // of the listener; empty without TLS
 	encKey  string // who makes encryption keys
+	// recovery is tlcp.recovery; needed where the CA makes encryption keys.
+	recovery string
+	keyFile  string // ca.keyfile
+	more     string // lines of the configuration file
 }
 
 func freePort(t *testing.T) int {
@@ -73,12 +77,16 @@ func freePort(t *testing.T) int {
 func (s settings) config(port, operations int) string {
 	encKey := ""
 	if s.encKey != "" {
-		encKey = "tlcp: {encryptionkey: " + s.encKey + "}\n"
+		encKey = fmt.Sprintf("tlcp: {encryptionkey: %s, recovery: %q}\n", s.encKey, s.recovery)
+	}
+	keyFile := ""
+	if s.keyFile != "" {
+		keyFile = ", keyfile: " + s.keyFile
 	}
 	return fmt.Sprintf(`address: 127.0.0.1
 port: %d
 operations: {listenAddress: "127.0.0.1:%d"}
-ca: {name: ca}
+ca: {name: ca%s}
 csr: {cn: ca, hosts: [localhost, 127.0.0.1], keyrequest: {algo: %s, size: 256}, names: [{C: CN, O: Org1}], ca: {expiry: 131400h, pathlength: 1}}
 db: {type: sqlite3, datasource: fabric-ca-server.db}
 registry:
@@ -88,7 +96,7 @@ registry:
 affiliations: {org1: [department1]}
 signing:
   default: {usage: [digital signature], expiry: 8760h}
-%s`, port, operations, s.algo, encKey)
+%s`, port, operations, keyFile, s.algo, encKey+s.more)
 }
 
 // startServer runs a CA in a folder, with what the folder holds, until the end of the test.
