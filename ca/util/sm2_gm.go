@@ -36,11 +36,14 @@ func getBCCSPKeyOpts(kr *csr.KeyRequest, ephemeral bool) (bccsp.KeyGenOpts, erro
 
 // ImportBCCSPKeyFromPEM imports the private key in a file into the provider.
 //
-//fork:wrap gm: SM2 keys
+//fork:wrap gm: SM2 keys, and those in devices
 func ImportBCCSPKeyFromPEM(keyFile string, csp bccsp.BCCSP, temporary bool) (bccsp.Key, error) {
 	text, err := os.ReadFile(keyFile)
 	if err != nil {
 		return nil, err
+	}
+	if device, err := keyInFile(keyFile, text); device != nil || err != nil {
+		return device, err
 	}
 	key, err := x509.ParsePrivateKeyPEM(text, nil)
 	if err != nil {
