@@ -9,12 +9,9 @@ import (
 	"github.com/hyperledger/fabric/bccsp/gm"
 	"github.com/hyperledger/fabric/common/channelconfig"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
-	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/msp"
 	"google.golang.org/grpc/credentials"
 )
-
-var commLogger = flogging.MustGetLogger("comm")
 
 // CredentialSupport holds what a peer presents to and trusts of other peers.
 // The credentials that it gives out are live: each handshake takes the roots,

@@ -33,9 +33,20 @@ type httpListener struct {
 // upstream's operations server has it. Connections are *tls.Conn or *gmtls.Conn
 // with the handshake done. Use HTTPConnContext and HTTPHandler with it.
 func NewHTTPListener(inner net.Listener, so SecureOptions) (net.Listener, error) {
+	return newHTTPListener(inner, so, tls.VerifyClientCertIfGiven)
+}
+
+// NewAnonymousHTTPListener is NewHTTPListener for clients that prove in their
+// requests who they are: without RequireClientCert they are not asked for a
+// certificate.
+func NewAnonymousHTTPListener(inner net.Listener, so SecureOptions) (net.Listener, error) {
+	return newHTTPListener(inner, so, tls.NoClientCert)
+}
+
+func newHTTPListener(inner net.Listener, so SecureOptions, optional tls.ClientAuthType) (net.Listener, error) {
 	roots := so
 	roots.RequireClientCert = true // the roots count in either case
-	e, err := newEndpoint(inner.Addr(), roots, tls.VerifyClientCertIfGiven, nil)
+	e, err := newEndpoint(inner.Addr(), roots, optional, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/hyperledger/fabric/common/flogging"
 )
 
+var commLogger = flogging.MustGetLogger("comm")
+
 // tlsLogger reports client handshakes and, at level debug, traces the messages
 // of every TLCP handshake.
 var tlsLogger = flogging.MustGetLogger("comm.tls")
