@@ -4,11 +4,13 @@ package lib
 
 import (
 	"crypto/rand"
-	"crypto/tls"
+	"encoding/hex"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/cloudflare/cfssl/csr"
 	"github.com/cloudflare/cfssl/log"
@@ -20,26 +22,28 @@ import (
 	stls "github.com/hyperledger/fabric-ca/lib/tls"
 	"github.com/hyperledger/fabric-ca/util"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
+	"github.com/hyperledger/fabric/internal/pkg/comm/tlsadmin"
 )
+
+// role is that of the listener in /tls, in metrics and in messages.
+const role = "ca.server"
+
+// reloadOnce lets SIGHUP reload the certificates of the process.
+var reloadOnce sync.Once
 
 // listenAndServe listens and serves.
 //
-//fork:wrap gm: mode gm listens for TLCP alone; a wrong mode stops the server
+//fork:wrap gm: the listener speaks TLS, TLCP or both, as those of nodes; a wrong mode stops the server
 func (s *Server) listenAndServe() error {
 	c := &s.Config.TLS
 	if err := stls.CheckMode("tls.mode", c.Mode, stls.ModeTLS, stls.ModeDual, stls.ModeGM); err != nil {
 		return err
 	}
-	if c.Mode == "" || c.Mode == stls.ModeTLS {
-		return s.upstreamListenAndServe()
-	}
 	if !c.Enabled {
-		return errors.Errorf("tls.mode is %q, but tls.enabled is false: the server would listen without protection", c.Mode)
-	}
-	if err := s.makePair(); err != nil {
-		return errors.WithMessage(err, "making a TLCP pair for the listener")
-	}
-	if c.Mode == stls.ModeDual {
+		if c.Mode != "" && c.Mode != stls.ModeTLS {
+			return errors.Errorf("tls.mode is %q, but tls.enabled is false: the server would listen without protection", c.Mode)
+		}
 		return s.upstreamListenAndServe()
 	}
 	if s.Config.Address == "" {
@@ -49,12 +53,13 @@ func (s *Server) listenAndServe() error {
 		s.Config.Port = DefaultServerPort
 	}
 	address := net.JoinHostPort(s.Config.Address, strconv.Itoa(s.Config.Port))
-	listener, err := s.listenGM(address, nil)
+	listener, err := s.listenSecure(address)
 	if err != nil {
-		return err
+		return errors.WithMessagef(err, "listening on %s", address)
 	}
 	s.listener = listener
-	log.Infof("Listening on https://%s by TLCP", address)
+	reloadOnce.Do(func() { tlsadmin.ReloadOnHangup() })
+	log.Infof("Listening on https://%s (mode %s)", address, s.serverMode())
 	if err := s.checkAndEnableProfiling(); err != nil {
 		s.closeListener()
 		return errors.WithMessage(err, "listening for profiling")
@@ -67,25 +72,108 @@ func (s *Server) listenAndServe() error {
 	return nil
 }
 
-// listenTLS listens for TLS, in mode dual for TLCP too.
-func (s *Server) listenTLS(address string, config *tls.Config) (net.Listener, error) {
-	if s.Config.TLS.Mode != stls.ModeDual {
-		return tls.Listen("tcp", address, config)
+func (s *Server) serverMode() comm.ServerMode {
+	if s.Config.TLS.Mode == "" {
+		return comm.ModeTLS
 	}
-	return s.listenGM(address, func(conn net.Conn) net.Conn { return tls.Server(conn, config) })
+	return comm.ServerMode(s.Config.TLS.Mode)
 }
 
-func (s *Server) listenGM(address string, tlsServer func(net.Conn) net.Conn) (net.Listener, error) {
+// listenSecure opens the port with the protocols of the mode.
+func (s *Server) listenSecure(address string) (net.Listener, error) {
+	c := &s.Config.TLS
+	listen, required, err := clientAuthentication(&c.ClientAuth)
+	if err != nil {
+		return nil, err
+	}
+	files := comm.Files{ConfigKeys: map[string]string{}}
+	if listen.verifies {
+		files.ClientRootCAs = c.ClientAuth.CertFiles
+	}
+	mode := s.serverMode()
+	if mode != comm.ModeGM {
+		if err := s.tlsFiles(&files); err != nil {
+			return nil, err
+		}
+	}
+	if mode != comm.ModeTLS {
+		if err := s.makePair(); err != nil {
+			return nil, errors.WithMessage(err, "making a TLCP pair for the listener")
+		}
+		files.SignCert, files.SignKey, files.EncCert, files.EncKey = c.GM.SignCert, c.GM.SignKey, c.GM.EncCert, c.GM.EncKey
+	}
+	for key, file := range map[string]string{
+		"tls.certfile": files.Cert, "tls.keyfile": files.Key, "tls.gm.signcert": files.SignCert, "tls.gm.signkey": files.SignKey,
+		"tls.gm.enccert": files.EncCert, "tls.gm.enckey": files.EncKey,
+	} {
+		files.ConfigKeys[file] = key
+	}
+	source, err := comm.NewSource(comm.SourceConfig{Role: role, Load: files.Load, ServerMode: mode, ModeKey: "tls.mode"})
+	if err != nil {
+		return nil, err
+	}
 	inner, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	listener, err := s.Config.TLS.Listener(inner, strings.ToLower(s.Config.TLS.ClientAuth.Type), tlsServer)
+	listener, err := listen.with(inner, comm.SecureOptions{UseTLS: true, RequireClientCert: required, Source: source})
 	if err != nil {
 		inner.Close()
 		return nil, err
 	}
 	return listener, nil
+}
+
+// clientListener is how a listener treats certificates of clients.
+type clientListener struct {
+	verifies bool
+	with     func(net.Listener, comm.SecureOptions) (net.Listener, error)
+}
+
+// clientAuthentication reads tls.clientauth. A certificate that nobody verifies is worth nothing: it is not asked for.
+func clientAuthentication(c *stls.ClientAuth) (l clientListener, required bool, err error) {
+	switch strings.ToLower(c.Type) {
+	case "", "noclientcert", "requestclientcert":
+		return clientListener{with: comm.NewAnonymousHTTPListener}, false, nil
+	case "verifyclientcertifgiven":
+	case "requireandverifyclientcert":
+		required = true
+	case "requireanyclientcert":
+		return l, false, errors.New("tls.clientauth.type is requireanyclientcert, which takes any certificate: use requireandverifyclientcert")
+	default:
+		return l, false, errors.Errorf("tls.clientauth.type is %q, which is none", c.Type)
+	}
+	if len(c.CertFiles) == 0 {
+		return l, false, errors.Errorf("tls.clientauth.type is %s, but tls.clientauth.certfiles names no roots of clients", c.Type)
+	}
+	return clientListener{true, comm.NewHTTPListener}, required, nil
+}
+
+// tlsFiles names the files of the TLS certificate, and has the CA make one where upstream would. Its key is then in the key store.
+func (s *Server) tlsFiles(files *comm.Files) error {
+	c := &s.Config.TLS
+	if c.KeyFile == "" && !util.FileExists(c.CertFile) {
+		if s.serverMode() == comm.ModeDual {
+			return errors.New("mode dual needs a TLS certificate: name tls.certfile and tls.keyfile")
+		}
+		if err := s.autoGenerateTLSCertificateKey(); err != nil {
+			return errors.WithMessage(err, "making a TLS certificate for the listener")
+		}
+	}
+	files.Cert, files.Key = c.CertFile, c.KeyFile
+	if files.Key != "" {
+		return nil
+	}
+	key, _, _, err := util.GetSignerFromCertFile(c.CertFile, s.csp)
+	if err != nil {
+		return errors.WithMessagef(err, "the key of %s; name its file in tls.keyfile", c.CertFile)
+	}
+	opts := s.CA.Config.CSP
+	if opts == nil || opts.SW == nil || opts.SW.FileKeystore == nil {
+		return errors.New("tls.keyfile is missing, and the provider's keys are in no folder of plain files")
+	}
+	files.Key = filepath.Join(opts.SW.FileKeystore.KeyStorePath, hex.EncodeToString(key.SKI())+"_sk")
+	return nil
 }
 
 // makePair has the server's own CA issue the TLCP pair of the listener, where the configuration names no files.

@@ -64,6 +64,9 @@ type settings struct {
 	recovery string
 	keyFile  string // ca.keyfile
 	more     string // lines of the configuration file
+	// operations is the port of the operations server, a free one if 0; operationsMore is added to its section.
+	operations     int
+	operationsMore string
 }
 
 func freePort(t *testing.T) int {
@@ -72,6 +75,14 @@ func freePort(t *testing.T) int {
 	require.NoError(t, err)
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+func (s settings) operationsPort(t *testing.T) int {
+	t.Helper()
+	if s.operations != 0 {
+		return s.operations
+	}
+	return freePort(t)
 }
 
 func (s settings) config(port, operations int) string {
@@ -85,7 +96,7 @@ func (s settings) config(port, operations int) string {
 	}
 	return fmt.Sprintf(`address: 127.0.0.1
 port: %d
-operations: {listenAddress: "127.0.0.1:%d"}
+operations: {listenAddress: "127.0.0.1:%d"%s}
 ca: {name: ca%s}
 csr: {cn: ca, hosts: [localhost, 127.0.0.1], keyrequest: {algo: %s, size: 256}, names: [{C: CN, O: Org1}], ca: {expiry: 131400h, pathlength: 1}}
 db: {type: sqlite3, datasource: fabric-ca-server.db}
@@ -96,7 +107,7 @@ registry:
 affiliations: {org1: [department1]}
 signing:
   default: {usage: [digital signature], expiry: 8760h}
-%s`, port, operations, keyFile, s.algo, encKey+s.more)
+%s`, port, operations, s.operationsMore, keyFile, s.algo, encKey+s.more)
 }
 
 // startServer runs a CA in a folder, with what the folder holds, until the end of the test.
@@ -106,7 +117,7 @@ func startServer(ctx context.Context, t *testing.T, home string, s settings) *se
 		s.program = filepath.Join(bin, "fabric-ca-server")
 	}
 	port := freePort(t)
-	require.NoError(t, os.WriteFile(filepath.Join(home, "fabric-ca-server-config.yaml"), []byte(s.config(port, freePort(t))), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(home, "fabric-ca-server-config.yaml"), []byte(s.config(port, s.operationsPort(t))), 0o600))
 	args, scheme := []string{"start", "-H", home}, "http"
 	if s.mode != "" {
 		args, scheme = append(args, "--tls.enabled", "--tls.mode", s.mode), "https"

@@ -6,12 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"os/signal"
-	"sync/atomic"
-	"syscall"
 
-	"github.com/cloudflare/cfssl/log"
 	"github.com/emmansun/gmsm/smx509"
 
 	"github.com/hyperledger/fabric-ca/util"
@@ -89,33 +84,6 @@ func AbsTLSClient(cfg *ClientTLSConfig, home string) error {
 	return cfg.GM.absolute(home)
 }
 
-// clientAuthTypes are the values of clientauth.type.
-var clientAuthTypes = map[string]gmtls.ClientAuthType{
-	"":                           gmtls.NoClientCert,
-	"noclientcert":               gmtls.NoClientCert,
-	"requestclientcert":          gmtls.RequestClientCert,
-	"requireanyclientcert":       gmtls.RequireAnyClientCert,
-	"verifyclientcertifgiven":    gmtls.VerifyClientCertIfGiven,
-	"requireandverifyclientcert": gmtls.RequireAndVerifyClientCert,
-}
-
-// serverConfig reads the server's TLCP pair and the roots of its clients.
-func (cfg *ServerTLSConfig) serverConfig(authType string) (*gmtls.Config, error) {
-	auth, ok := clientAuthTypes[authType]
-	if !ok {
-		return nil, fmt.Errorf("tls.clientauth.type is %q, which is none", cfg.ClientAuth.Type)
-	}
-	pair, err := cfg.GM.load("tls.gm")
-	if err != nil {
-		return nil, err
-	}
-	config := &gmtls.Config{Certificates: []gmtls.Certificate{pair}, ClientAuth: auth}
-	if auth != gmtls.NoClientCert {
-		config.ClientCAs, err = loadRoots("tls.clientauth.certfiles", cfg.ClientAuth.CertFiles)
-	}
-	return config, err
-}
-
 func (f *GMKeyCertFiles) load(key string) (gmtls.Certificate, error) {
 	pair, err := gmtls.LoadX509KeyPair(f.SignCert, f.SignKey, f.EncCert, f.EncKey)
 	if err != nil {
@@ -145,45 +113,6 @@ func loadRoots(key string, names []string) (*smx509.CertPool, error) {
 		return nil, fmt.Errorf("%s: no SM2 certificate of an authority in %q, by which a TLCP peer is verified", key, names)
 	}
 	return pool, nil
-}
-
-// Listener accepts TLCP, and in mode dual what tlsServer makes of other connections. SIGHUP makes it read its files again;
-// what cannot be read is logged, and the files in use stay in use.
-func (cfg *ServerTLSConfig) Listener(inner net.Listener, authType string, tlsServer func(net.Conn) net.Conn) (net.Listener, error) {
-	first, err := cfg.serverConfig(authType)
-	if err != nil {
-		return nil, err
-	}
-	var current atomic.Pointer[gmtls.Config]
-	current.Store(first)
-	reload := make(chan os.Signal, 1)
-	signal.Notify(reload, syscall.SIGHUP)
-	go func() {
-		for range reload {
-			next, err := cfg.serverConfig(authType)
-			if err != nil {
-				log.Errorf("The TLCP certificates of the listener stay as they were: %s", err)
-				continue
-			}
-			current.Store(next)
-			log.Info("The TLCP certificates of the listener were read again")
-		}
-	}()
-	listener := gmtls.NewSniffListener(inner, gmtls.SniffConfig{
-		TLCP: func(conn net.Conn) net.Conn { return gmtls.Server(conn, current.Load()) },
-		TLS:  tlsServer,
-	})
-	return &reloadingListener{listener, reload}, nil
-}
-
-type reloadingListener struct {
-	net.Listener
-	reload chan os.Signal
-}
-
-func (l *reloadingListener) Close() error {
-	signal.Stop(l.reload)
-	return l.Listener.Close()
 }
 
 // Dialer dials TLCP to the server.
