@@ -104,6 +104,17 @@ func (i *Identity) ReenrollTLCP(req *api.ReenrollmentRequest) error {
 	})
 }
 
+// checkX509Enrollment tells whether somebody is enrolled.
+//
+//fork:wrap gm: with profile tlcp the pair that is to be renewed says who asks, where no identity is enrolled
+func (c *Client) checkX509Enrollment() error {
+	err := c.upstreamCheckX509Enrollment()
+	if err != nil && c.Config.Enrollment.Profile == api.ProfileTLCP && util.FileExists(filepath.Join(c.pairDir(), pairSignCert)) {
+		return nil
+	}
+	return err
+}
+
 // requestPair makes the keys, completes net, has it sent, and writes what was issued.
 func (c *Client) requestPair(info *api.CSRInfo, id string, net *api.EnrollmentRequestNet, send func(*api.EnrollmentResponseNet) error) error {
 	p := &pair{}

@@ -120,6 +120,43 @@ func TestPairs(t *testing.T) {
 	}
 }
 
+// TestPairAlone renews a pair where nothing but the pair was enrolled, by its signing certificate, with the keys that it has. A pair
+// that was revoked is not renewed.
+func TestPairAlone(t *testing.T) {
+	ctx := limited(t)
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2", mode: "gm"})
+	admin, peer := newClient(t, s, "gm"), newClient(t, s, "gm")
+	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
+	admin.register(ctx, t, "peer0", "pw", "peer")
+	pair := []string{"--enrollment.profile", "tlcp", "--csr.hosts", "peer0.org1"}
+	peer.enroll(ctx, t, "peer0", "pw", pair...)
+	first := requirePair(ctx, t, s, peer.path("tls"))
+	again := append([]string{"reenroll", "-u", s.url}, pair...)
+	peer.run(ctx, t, append(again, "--csr.keyrequest.reusekey")...)
+	second := requirePair(ctx, t, s, peer.path("tls"))
+	require.NotEqual(t, first.sign.SerialNumber, second.sign.SerialNumber)
+	require.Equal(t, first.sign.PublicKey, second.sign.PublicKey)
+	require.Equal(t, first.enc.PublicKey, second.enc.PublicKey)
+
+	admin.run(ctx, t, "revoke", "-u", s.url, "-e", "peer0")
+	_, err := peer.try(ctx, again...)
+	require.Error(t, err)
+	require.Contains(t, s.log.String(), "revoked")
+	require.Equal(t, second, requirePair(ctx, t, s, peer.path("tls")))
+	_, err = newClient(t, s, "gm").try(ctx, again...)
+	require.Error(t, err, "nobody is enrolled")
+}
+
+// TestTLS: the listener speaks TLS with a certificate that the CA has made for it, its key in the key store, as stock servers do.
+func TestTLS(t *testing.T) {
+	ctx := limited(t)
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "ecdsa", mode: "tls"})
+	admin := newClient(t, s, "tls")
+	admin.enroll(ctx, t, "admin", "adminpw")
+	_, err := newClient(t, s, "gm").try(ctx, "enroll", "-u", admin.with("admin", "adminpw"))
+	require.Error(t, err, "a client of the other protocol")
+}
+
 // enrolment is the body of a request.
 type enrolment struct {
 	Request           string `json:"certificate_request"`

@@ -63,10 +63,22 @@ type settings struct {
 	// recovery is tlcp.recovery; needed where the CA makes encryption keys.
 	recovery string
 	keyFile  string // ca.keyfile
+	db       string // section db; empty: SQLite
 	more     string // lines of the configuration file
 	// operations is the port of the operations server, a free one if 0; operationsMore is added to its section.
 	operations     int
 	operationsMore string
+}
+
+// pause is between two looks at something that is awaited.
+const pause = 50 * time.Millisecond
+
+func dials(ctx context.Context, port int) bool {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
 }
 
 func freePort(t *testing.T) int {
@@ -90,6 +102,10 @@ func (s settings) config(port, operations int) string {
 	if s.encKey != "" {
 		encKey = fmt.Sprintf("tlcp: {encryptionkey: %s, recovery: %q}\n", s.encKey, s.recovery)
 	}
+	db := s.db
+	if db == "" {
+		db = "db: {type: sqlite3, datasource: fabric-ca-server.db}\n"
+	}
 	keyFile := ""
 	if s.keyFile != "" {
 		keyFile = ", keyfile: " + s.keyFile
@@ -99,15 +115,14 @@ port: %d
 operations: {listenAddress: "127.0.0.1:%d"%s}
 ca: {name: ca%s}
 csr: {cn: ca, hosts: [localhost, 127.0.0.1], keyrequest: {algo: %s, size: 256}, names: [{C: CN, O: Org1}], ca: {expiry: 131400h, pathlength: 1}}
-db: {type: sqlite3, datasource: fabric-ca-server.db}
-registry:
+%sregistry:
   maxenrollments: -1
   identities:
     - {name: admin, pass: adminpw, type: client, affiliation: "", attrs: {hf.Registrar.Roles: "*", hf.Registrar.DelegateRoles: "*", hf.Revoker: true, hf.GenCRL: true, hf.Registrar.Attributes: "*", hf.AffiliationMgr: true}}
 affiliations: {org1: [department1]}
 signing:
   default: {usage: [digital signature], expiry: 8760h}
-%s`, port, operations, s.operationsMore, keyFile, s.algo, encKey+s.more)
+%s`, port, operations, s.operationsMore, keyFile, s.algo, db, encKey+s.more)
 }
 
 // startServer runs a CA in a folder, with what the folder holds, until the end of the test.
