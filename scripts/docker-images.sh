@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# usage: docker-images.sh VERSION COMMIT
+# usage: docker-images.sh VERSION COMMIT [FOLDER OF THE CA'S BINARIES]
 #
-# Builds the images from build/bin and build/fabric/sampleconfig, and tags each with the version and as the latest. Nothing is pulled: they
-# start from scratch. Each build gets a folder with just the files that go in.
+# Builds the images from build/bin and build/fabric/sampleconfig, and that of the CA where its folder is named. Each is tagged with the
+# version and as the latest. Nothing is pulled: they start from scratch. Each build gets a folder with just the files that go in.
 set -eu
 cd "$(dirname "$0")/.."
-version=$1 commit=$2
+version=$1 commit=$2 ca=${3:-}
+images="peer orderer asset tools keyd"
 context=build/docker
 rm -rf "$context"
 
@@ -37,6 +38,11 @@ for tool in peer cryptogen configtxgen configtxlator osnadmin discover ledgeruti
     fi
 done
 
+if [ -n "$ca" ]; then
+    put ca . "$ca/fabric-ca-server" "$ca/fabric-ca-client"
+    images="$images ca"
+fi
+
 put keyd . build/bin/gmkeyd
 # The loader and the libraries at the places where the loader looks for them, links followed.
 for library in $(ldd build/bin/gmkeyd | awk '$2 == "=>" { print $3 } $1 ~ /^\// { print $1 }') \
@@ -45,7 +51,7 @@ for library in $(ldd build/bin/gmkeyd | awk '$2 == "=>" { print $3 } $1 ~ /^\// 
     cp -L "$library" "$context/keyd/root$library"
 done
 
-for image in peer orderer asset tools keyd; do
+for image in $images; do
     mkdir -p "$context/$image/empty"
     before=$(docker image inspect --format '{{.Id}}' "fabric-gm-$image:latest" 2>/dev/null || true)
     docker build --quiet --file "docker/$image.Dockerfile" --tag "fabric-gm-$image:$version" --tag "fabric-gm-$image:latest" \

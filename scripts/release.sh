@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# usage: release.sh VERSION LDFLAGS 'TOOLS IN THE TREE' 'TOOLS AT THE ROOT'
+# usage: release.sh VERSION LDFLAGS 'TOOLS IN THE TREE' 'TOOLS AT THE ROOT' 'UPSTREAM OF THE CA' 'TOOLS OF THE CA'
 #
 # Writes build/release: an archive of binaries for linux/amd64 and linux/arm64, static but for gmkeyd, which loads libraries of vendors,
 # what went into each (the modules as the binaries themselves record them, in CycloneDX), and checksums. The bytes depend on the commit and the Go version alone, not on
@@ -9,9 +9,11 @@
 set -eu
 export LC_ALL=C
 cd "$(dirname "$0")/.."
-version=$1 ldflags=$2 tree_tools=$3 root_tools=$4
+version=$1 ldflags=$2 tree_tools=$3 root_tools=$4 ca=$5 ca_tools=$6
 root=$(pwd) out=build/release
-upstream=$(cd scripts/fork && go list -m github.com/hyperledger/fabric)
+# Upstream's modules: compiled in our trees, the binaries do not record them.
+upstream=$(cd scripts/fork && go list -m github.com/hyperledger/fabric
+    awk '$1 == "module:" || $2 == "module:" { module = $NF } $1 == "version:" { print module, $2 }' "upstreams/$ca/upstream.yaml")
 stamp=$(git log -1 --format=%ct)
 if [ -n "$(git status --porcelain)" ]; then
     echo "release: the clone differs from its commit, so nobody could build the same again; commit or remove:" >&2
@@ -57,6 +59,7 @@ for arch in amd64 arm64; do
     staging=$root/$out/$name
     build build/fabric "$staging/bin" $tree_tools
     build . "$staging/bin" $root_tools
+    build "build/fabric-$ca" "$staging/bin" $ca_tools
     build . "$staging/ccaas/bin" ./cmd/ccaas/detect ./cmd/ccaas/build ./cmd/ccaas/release
     mkdir "$staging/config"
     cp build/fabric/sampleconfig/*.yaml "$staging/config/" # without upstream's sample MSP, whose key everybody has

@@ -5,11 +5,11 @@
 DOCKER_DIR ?= build/docker-network
 
 .PHONY: docker
-docker: build network-tools ## build the images fabric-gm-peer, -orderer, -tools and -asset; nothing is pulled
-	@scripts/docker-images.sh '$(VERSION)' '$(COMMIT)'
+docker: build network-tools ca ## build the images fabric-gm-peer, -orderer, -tools, -asset, -keyd and -ca; nothing is pulled
+	@scripts/docker-images.sh '$(VERSION)' '$(COMMIT)' build/bin-$(CA_UPSTREAM)
 
 .PHONY: docker-network
-docker-network: docker $(if $(filter true,$(CA)),ca) ## like network, in containers
+docker-network: docker ## like network, in containers
 	@build/bin/network -dir '$(DOCKER_DIR)' up -docker $(NETWORK_FLAGS) $(NETWORK_CA)
 
 .PHONY: docker-network-down

@@ -59,7 +59,7 @@ measure-attacks: build stock network-tools ## what honest clients see of attacks
 	go test -count=1 -timeout 20m -tags integration -run 'TestBesideStock$$' ./integration/attacks
 
 .PHONY: test-integration
-test-integration: build stock network-tools kits ## networks over modes, identities and suites, with faults, in Docker; takes minutes
+test-integration: build stock network-tools ca kits ## networks over modes, identities and suites, with faults, in Docker; takes minutes
 	@cp -R build/bin/asset build/bin/ccaas build/stock/
 	$(MAKE) build network-tools PERF=off UPSTREAM=
 	@if docker version >/dev/null 2>&1; then scripts/docker-images.sh '$(VERSION)' '$(COMMIT)'; else echo "no Docker engine answers: TestDocker will be skipped"; fi

@@ -2,7 +2,9 @@
 
 .PHONY: release
 release: fork ## write build/release: archives for linux/amd64 and arm64, with bills of materials and checksums
-	@scripts/release.sh '$(VERSION)' '$(LDFLAGS)' '$(patsubst %,./cmd/%,$(FABRIC_TOOLS) $(TREE_TOOLS))' '$(ROOT_TOOLS:%=./cmd/%)'
+	@$(MAKE) --no-print-directory fork UPSTREAM=$(CA_UPSTREAM)
+	@scripts/release.sh '$(VERSION)' '$(LDFLAGS)' '$(patsubst %,./cmd/%,$(FABRIC_TOOLS) $(TREE_TOOLS))' '$(ROOT_TOOLS:%=./cmd/%)' \
+		$(CA_UPSTREAM) './cmd/fabric-ca-server ./cmd/fabric-ca-client'
 
 .PHONY: release-check
 release-check: ## build the release of this commit again elsewhere, and compare with build/release (SUMS=published SHA256SUMS)
