@@ -30,18 +30,14 @@ var provider = suite{
 		"are a block header, 4 KiB an endorsement.",
 	module: tree, pkg: "bccsp/sw", pattern: "^BenchmarkProvider$",
 	tables: func(s *samples) []Table {
-		var pairs, engine []pair
+		var pairs []pair
 		for _, operation := range []string{"Sign", "Verify"} {
 			for _, size := range []int{200, 4096} {
 				name, bench := fmt.Sprintf("%s %d bytes", operation, size), fmt.Sprintf("Provider/%s/%d", operation, size)
 				pairs = append(pairs, pair{name, sample{bench, "provider-ns"}, sample{bench, "ECDSA-ns"}})
-				engine = append(engine, pair{name, sample{bench, "provider-ns"}, sample{bench, "engine-ns"}})
 			}
 		}
-		return []Table{
-			s.paired("Provider, SM2 and ECDSA, µs", "operation", "SM2", "ECDSA P-256", pairs...),
-			s.paired("Provider and bare engine, µs", "operation", "provider", "engine", engine...),
-		}
+		return []Table{s.paired("Provider, SM2 and ECDSA, µs", "operation", "SM2", "ECDSA P-256", pairs...)}
 	},
 }
 
