@@ -27,6 +27,7 @@ const (
 var tlsFlags struct {
 	mode, encCert, encKey string
 	keyPassword           string // file whose first line opens both keys of the TLCP pair
+	protocol              string // of mode gm
 	plain                 bool   // there is no --ca-file, so the command speaks plain HTTP
 }
 
@@ -36,6 +37,7 @@ var lastStatus int
 // newApp makes the command line with the flags for TLCP. In mode gm --client-cert and --client-key name the signing pair.
 func newApp() *kingpin.Application {
 	tlsFlags.mode, tlsFlags.encCert, tlsFlags.encKey, tlsFlags.keyPassword = modeTLS, "", "", ""
+	tlsFlags.protocol = comm.GMProtocolTLCP
 	app := kingpin.New("osnadmin", "Orderer Service Node (OSN) administration").Version(metadata.VersionInfo("osnadmin"))
 	app.Flag("tls-mode", "Protocol for the OSN's admin endpoint: tls, or gm for TLCP (GB/T 38636) with SM2 certificates").
 		Default(modeTLS).EnumVar(&tlsFlags.mode, modeTLS, modeGM)
@@ -44,6 +46,8 @@ func newApp() *kingpin.Application {
 			return fmt.Errorf("--%s: this command spells it --tls-mode", other)
 		}).String()
 	}
+	app.Flag("gm-protocol", "With --tls-mode gm: TLCP, or TLS13 for TLS 1.3 with GM suites (RFC 8998)").
+		Default(comm.GMProtocolTLCP).EnumVar(&tlsFlags.protocol, comm.GMProtocolTLCP, comm.GMProtocolTLS13)
 	app.Flag("client-enc-cert", "Path to file containing the PEM-encoded SM2 encryption certificate (with --tls-mode gm; --client-cert is then the SM2 signing certificate)").
 		StringVar(&tlsFlags.encCert)
 	app.Flag("client-enc-key", "Path to file containing the PEM-encoded private key of --client-enc-cert").
@@ -67,6 +71,9 @@ func checkTLSFlags(clientPair bool) error {
 		if tlsFlags.encCert != "" || tlsFlags.encKey != "" || tlsFlags.keyPassword != "" {
 			return errors.New("--client-enc-cert, --client-enc-key and --client-key-password-file need --tls-mode gm")
 		}
+		if tlsFlags.protocol != comm.GMProtocolTLCP {
+			return errors.New("--gm-protocol needs --tls-mode gm")
+		}
 		return nil
 	}
 	if tlsFlags.plain {
@@ -82,6 +89,7 @@ func checkTLSFlags(clientPair bool) error {
 func loadClient(roots []byte, certFile, keyFile string) (tls.Certificate, error) {
 	options := comm.SecureOptions{
 		UseTLS: true, RequireClientCert: true, ServerRootCAs: [][]byte{roots}, ClientMode: comm.ClientMode(tlsFlags.mode),
+		GMClientProtocol: tlsFlags.protocol,
 	}
 	if options.ClientMode == comm.ClientGM {
 		material, err := comm.Files{

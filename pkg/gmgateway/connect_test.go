@@ -136,6 +136,17 @@ func TestCipherSuites(t *testing.T) {
 			exercise(t, connect(t, profile))
 		})
 	}
+	t.Run("TLS 1.3", func(t *testing.T) {
+		n := newNetwork(t, gmgateway.ModeGM, true, gmtls.TLS_SM4_GCM_SM3)
+		profile := n.Profile(t, gmgateway.ModeGM, gmtlstest.SM2, true)
+		refused(t, connect(t, profile)) // by TLCP
+		settings := profile["client"].(values)["tls"].(values)
+		settings["protocol"] = "TLS13"
+		exercise(t, connect(t, profile))
+		settings["cipherSuites"] = []string{"ECC_SM4_GCM_SM3"}
+		_, err := gmgateway.Connect(fakenet.Write(t, profile))
+		require.ErrorContains(t, err, "those of TLCP")
+	})
 	t.Run("ECDHE needs a pair", func(t *testing.T) {
 		profile := fakenet.Strange(t, "127.0.0.1:1").Profile(t, gmgateway.ModeGM, gmtlstest.SM2, false)
 		settings := profile["client"].(values)["tls"].(values)
@@ -259,6 +270,8 @@ func TestInvalidProfiles(t *testing.T) {
 		"pair in mode tls":      {mode: gmgateway.ModeTLS, path: "client.tls.encCert", value: values{"pem": "x"}, want: "belong to mode gm"},
 		"suites in mode tls":    {mode: gmgateway.ModeTLS, path: "client.tls.cipherSuites", value: []string{"ECC_SM4_GCM_SM3"}, want: "belong to mode gm"},
 		"unknown suite":         {path: "client.tls.cipherSuites", value: []string{"TLS_AES_128_GCM_SHA256"}, want: "ECC_SM4_GCM_SM3"},
+		"unknown protocol":      {path: "client.tls.protocol", value: "TLS1.3", want: "want TLCP or TLS13"},
+		"protocol in mode tls":  {mode: gmgateway.ModeTLS, path: "client.tls.protocol", value: "TLCP", want: "belong to mode gm"},
 		"no peers":              {path: "organizations.Org1.peers", want: "organizations.Org1.peers"},
 		"unknown peer":          {path: "organizations.Org1.peers", value: []string{"peer9"}, want: "peer9"},
 		"no protection":         {path: "peers.peer0.url", value: "grpc://127.0.0.1:7051", want: "grpcs://"},

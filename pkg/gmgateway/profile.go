@@ -89,6 +89,8 @@ type TLS struct {
 	EncCert      PEM      `yaml:"encCert"`
 	EncKey       PEM      `yaml:"encKey"`
 	CipherSuites []string `yaml:"cipherSuites"`
+	// Protocol is what mode gm speaks: TLCP (also when empty), or TLS13 for TLS 1.3 with GM suites (RFC 8998).
+	Protocol string `yaml:"protocol"`
 }
 
 // Organization is one member of the network.
@@ -193,6 +195,12 @@ func (p *Profile) validate() error {
 	return p.Client.TLS.validate()
 }
 
+// What client.tls.protocol can be.
+const (
+	protocolTLCP  = "TLCP"
+	protocolTLS13 = "TLS13"
+)
+
 func (t *TLS) validate() error {
 	if t.Mode != ModeTLS && t.Mode != ModeGM {
 		return fmt.Errorf("client.tls.mode is %q: want tls or gm", t.Mode)
@@ -201,10 +209,19 @@ func (t *TLS) validate() error {
 		return errors.New("client.tls holds one of cert and key without the other")
 	}
 	if t.Mode == ModeTLS {
-		if !t.EncCert.empty() || !t.EncKey.empty() || len(t.CipherSuites) > 0 {
-			return errors.New("client.tls.encCert, encKey and cipherSuites belong to mode gm, and the mode is tls")
+		if !t.EncCert.empty() || !t.EncKey.empty() || len(t.CipherSuites) > 0 || t.Protocol != "" {
+			return errors.New("client.tls.encCert, encKey, cipherSuites and protocol belong to mode gm, and the mode is tls")
 		}
 		return nil
+	}
+	switch t.Protocol {
+	case "", protocolTLCP:
+	case protocolTLS13:
+		if len(t.CipherSuites) > 0 {
+			return errors.New("client.tls.cipherSuites are those of TLCP, and client.tls.protocol is TLS13: leave them out")
+		}
+	default:
+		return fmt.Errorf("client.tls.protocol is %q: want TLCP or TLS13", t.Protocol)
 	}
 	if t.EncCert.empty() != t.EncKey.empty() || t.Cert.empty() != t.EncCert.empty() {
 		return errors.New("client.tls: a client certificate of mode gm is a pair: give all of cert, key, encCert and encKey, or none")

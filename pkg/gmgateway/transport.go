@@ -63,6 +63,9 @@ func (p *Profile) tls(config *tls.Config) (credentials.TransportCredentials, []b
 // tlcp adds the cipher suites and the client certificate pair of the profile.
 func (p *Profile) tlcp(config *gmtls.Config) (credentials.TransportCredentials, []byte, error) {
 	settings := p.Client.TLS
+	if settings.Protocol == protocolTLS13 {
+		config.Versions = []uint16{gmtls.VersionTLS13}
+	}
 	var err error
 	if config.CipherSuites, err = suites(settings.CipherSuites); err != nil {
 		return nil, nil, err

@@ -18,6 +18,7 @@ type Config struct {
 	TLSMode     string `yaml:",omitempty"` // tls (also when empty) or gm
 	EncCertPath string `yaml:",omitempty"`
 	EncKeyPath  string `yaml:",omitempty"`
+	GMProtocol  string `yaml:",omitempty"` // of mode gm: TLCP (also when empty) or TLS13
 	// KeyPasswordPath names a file whose first line opens the keys of the pair, if they are encrypted.
 	KeyPasswordPath string `yaml:",omitempty"`
 }
@@ -34,7 +35,13 @@ func (conf Config) ToSecureOptions(newSelfSignedTLSCert genTLSCertFunc) (comm.Se
 	if mode == comm.ClientGM && conf.PeerCACertPath == "" {
 		return comm.SecureOptions{}, errors.New("TLS mode gm needs the root certificate of the peer (--peerTLSCA)")
 	}
+	if err := comm.CheckGMProtocols(nil, conf.GMProtocol); err != nil {
+		return comm.SecureOptions{}, err
+	}
 	if mode != comm.ClientGM {
+		if conf.GMProtocol != "" {
+			return comm.SecureOptions{}, errors.New("a GM protocol is given, but the TLS mode is not gm")
+		}
 		if conf.EncCertPath != "" || conf.EncKeyPath != "" {
 			return comm.SecureOptions{}, errors.New("an encryption certificate is given, but the TLS mode is not gm")
 		}
@@ -64,6 +71,7 @@ func (conf Config) tlcpOptions() (comm.SecureOptions, error) {
 		Certificate:       material.Certificate,
 		Key:               material.Key,
 		ClientMode:        comm.ClientGM,
+		GMClientProtocol:  conf.GMProtocol,
 	}, nil
 }
 

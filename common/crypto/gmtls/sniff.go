@@ -108,8 +108,11 @@ type SniffConfig struct {
 	// returns, for example by Server or tls.Server. Where one is nil such
 	// connections are closed.
 	TLCP, TLS func(net.Conn) net.Conn
-	// Timeout is the time that a client has to send its first bytes; zero
-	// means 10 seconds. A client that is slower is dropped.
+	// TLS13, if not nil, does the same with connections of TLS that OffersGM tells
+	// to be served by TLS 1.3 with GM suites.
+	TLS13 func(net.Conn) net.Conn
+	// Timeout is the time that a client has to send its first bytes, or with TLS13
+	// its ClientHello; zero means 10 seconds. A client that is slower is dropped.
 	Timeout time.Duration
 	// MaxPending is the number of connections that may be waiting for their
 	// first bytes or for Accept at a time; zero means 1024. While it is
@@ -226,9 +229,17 @@ func (l *sniffListener) sniff(raw net.Conn) {
 		l.mu.Unlock()
 	}()
 	protocol, conn, err := Sniff(raw, l.config.Timeout)
+	offers := false
+	if err == nil && protocol == ProtocolTLS && l.config.TLS13 != nil {
+		_ = raw.SetReadDeadline(time.Now().Add(l.config.Timeout)) // a closed connection shows in what is read
+		offers, conn, err = OffersGM(conn)
+		_ = raw.SetReadDeadline(time.Time{})
+	}
 	var wrap func(net.Conn) net.Conn
 	switch {
 	case err != nil:
+	case offers:
+		wrap = l.config.TLS13
 	case protocol == ProtocolTLCP:
 		wrap = l.config.TLCP
 	case protocol == ProtocolTLS:

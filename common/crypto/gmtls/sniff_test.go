@@ -346,3 +346,76 @@ func TestOffersGM(t *testing.T) {
 		t.Errorf("%d bytes come back", len(all))
 	}
 }
+
+// Three protocols at one port, and a client that is silent after the start of
+// its hello.
+func TestSniffListenerOfThree(t *testing.T) {
+	client, server := testConfigs(t)
+	stdClient, stdServer := stdConfigs(t)
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(version uint16) func(net.Conn) net.Conn {
+		config := server.Clone()
+		config.Versions = []uint16{version}
+		return func(c net.Conn) net.Conn { return Server(c, config) }
+	}
+	l := NewSniffListener(inner, SniffConfig{
+		TLCP: of(VersionTLCP), TLS13: of(VersionTLS13), TLS: func(c net.Conn) net.Conn { return tls.Server(c, stdServer) }, Timeout: 200 * time.Millisecond,
+	})
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				io.Copy(conn, conn)
+			}()
+		}
+	}()
+	silent, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	silent.Write([]byte{recordHandshake, 3, 1, 0, 200, msgClientHello})
+	silent.SetDeadline(time.Now().Add(30 * time.Second))
+	if _, err := silent.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("a client that is silent gets %v, want the end", err)
+	}
+	for _, version := range []uint16{VersionTLCP, VersionTLS13} {
+		config := client.Clone()
+		config.Versions = []uint16{version}
+		conn, err := Dial("tcp", l.Addr().String(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := conn.ConnectionState().Version; got != version {
+			t.Errorf("got %s", VersionName(got))
+		}
+		pingOver(t, conn)
+	}
+	conn, err := tls.Dial("tcp", l.Addr().String(), stdClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pingOver(t, conn)
+}
+
+// pingOver sends a few bytes and expects them back.
+func pingOver(t *testing.T, conn net.Conn) {
+	t.Helper()
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	if _, err := conn.Write([]byte("ping")); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 4)
+	if _, err := io.ReadFull(conn, got); err != nil || string(got) != "ping" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -124,6 +125,9 @@ func (n *Network) credentials(t testing.TB) credentials.TransportCredentials {
 	pair, err := gmtls.X509KeyPair(own.SignCert, own.SignKey, own.EncCert, own.EncKey)
 	require.NoError(t, err)
 	config := &gmtls.Config{Certificates: []gmtls.Certificate{pair}, CipherSuites: n.options.Suites}
+	if slices.Contains(n.options.Suites, gmtls.TLS_SM4_GCM_SM3) {
+		config.Versions = []uint16{gmtls.VersionTLS13}
+	}
 	if n.options.Mutual {
 		pool := gmx509.NewCertPool()
 		pool.AddCert(n.GMCA.Cert)

@@ -23,6 +23,9 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 )
 
+// TLS13 is the name of TLS 1.3 with GM suites among the protocols.
+const TLS13 = "tls13-gm"
+
 // Secured is a connection after the handshake, of TLS or TLCP.
 type Secured interface {
 	net.Conn
@@ -33,13 +36,14 @@ type Secured interface {
 // Dialer connects to a server.
 type Dialer struct {
 	Target   string // host and port
-	Protocol string // tlcp or tls
+	Protocol string // tlcp, tls or tls13-gm
 	Name     string // default: the host of Target
 	Own      material.Own
 	CAs      []string
 	Insecure bool
 	ALPN     []string
-	Suites   []string // of TLCP, by name
+	Suites   []string // of TLCP or TLS 1.3 with GM suites, by name
+	Hybrid   bool     // key exchange with ML-KEM
 	Timeout  time.Duration
 
 	Dialect material.Dialect
@@ -52,12 +56,13 @@ type Dialer struct {
 func (d *Dialer) Flags(c *cobra.Command) {
 	f := c.Flags()
 	d.Own.Flags(f, "client")
-	f.StringVar(&d.Protocol, "protocol", "tlcp", "tlcp or tls")
+	f.StringVar(&d.Protocol, "protocol", "tlcp", "tlcp, tls, or tls13-gm for TLS 1.3 with GM suites (RFC 8998)")
 	f.StringVar(&d.Name, "name", "", "name for SNI and verification (default: the host)")
 	f.StringSliceVar(&d.CAs, "ca", nil, "file with roots to verify the server by, PEM; may be repeated")
 	f.BoolVar(&d.Insecure, "insecure", false, "verify nothing; anybody can be the server")
 	f.StringSliceVar(&d.ALPN, "alpn", nil, "application protocols to offer")
-	f.StringSliceVar(&d.Suites, "suite", nil, "TLCP suites to offer, by name; ECDHE suites need a pair")
+	f.StringSliceVar(&d.Suites, "suite", nil, "GM suites to offer, by name; ECDHE suites need a pair")
+	f.BoolVar(&d.Hybrid, "hybrid", false, "with tls13-gm: prefer the key exchange of SM2 and ML-KEM together (draft)")
 	f.DurationVar(&d.Timeout, "timeout", 10*time.Second, "for connecting and the handshake")
 	d.Dialect.Flags(f)
 }
@@ -68,8 +73,10 @@ func (d *Dialer) Prepare() error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%q is not HOST:PORT", d.Target)
-	case d.Protocol != "tlcp" && d.Protocol != "tls":
-		return fmt.Errorf("--protocol is %q; it must be tlcp or tls", d.Protocol)
+	case d.Protocol != "tlcp" && d.Protocol != "tls" && d.Protocol != TLS13:
+		return fmt.Errorf("--protocol is %q; it must be tlcp, tls or %s", d.Protocol, TLS13)
+	case d.Hybrid && d.Protocol != TLS13:
+		return fmt.Errorf("--hybrid is for --protocol %s", TLS13)
 	case len(d.CAs) == 0 && !d.Insecure:
 		return errors.New("--ca is missing: the server could not be verified; --insecure goes without")
 	case d.Timeout <= 0:
@@ -111,13 +118,21 @@ func (d *Dialer) prepareTLCP(roots *material.Roots) error {
 	if err != nil {
 		return err
 	}
-	suites, err := suitesByName(d.Suites)
+	known := gmtls.CipherSuites()
+	if d.Protocol == TLS13 {
+		known = gmtls.CipherSuitesTLS13()
+	}
+	suites, err := suitesByName(d.Suites, known)
 	if err != nil {
 		return err
 	}
 	d.tlcp = &gmtls.Config{
 		ServerName: d.Name, NextProtos: d.ALPN, InsecureSkipVerify: d.Insecure, CipherSuites: suites,
 		HandshakeTimeout: d.Timeout,
+	}
+	if d.Protocol == TLS13 {
+		d.tlcp.Versions = []uint16{gmtls.VersionTLS13}
+		d.tlcp.CurvePreferences = groups(d.Hybrid)
 	}
 	d.Dialect.Apply(d.tlcp)
 	if roots != nil {
@@ -129,13 +144,20 @@ func (d *Dialer) prepareTLCP(roots *material.Roots) error {
 	return nil
 }
 
-func suitesByName(names []string) ([]uint16, error) {
+// groups returns the groups of TLS 1.3; nil means the default.
+func groups(hybrid bool) []gmtls.CurveID {
+	if !hybrid {
+		return nil
+	}
+	return []gmtls.CurveID{gmtls.CurveSM2MLKEM768, gmtls.CurveSM2}
+}
+
+func suitesByName(names []string, known []*gmtls.CipherSuite) ([]uint16, error) {
 	var ids []uint16
 	for _, name := range names {
-		known := gmtls.CipherSuites()
 		i := slices.IndexFunc(known, func(s *gmtls.CipherSuite) bool { return s.Name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("--suite: there is no TLCP suite %q", name)
+			return nil, fmt.Errorf("--suite: the protocol has no suite %q", name)
 		}
 		ids = append(ids, known[i].ID)
 	}
@@ -168,7 +190,7 @@ func (t *tickets) Put(key string, session *tls.ClientSessionState) {
 func (d *Dialer) Resume(ctx context.Context) error {
 	if d.tls == nil {
 		d.tlcp.ClientSessionCache = gmtls.NewLRUClientSessionCache(0)
-		return nil
+		return nil // TLS 1.3 resumes what has been read from
 	}
 	cache := &tickets{tls.NewLRUClientSessionCache(0), make(chan struct{}, 1)}
 	d.tls.ClientSessionCache = cache
@@ -234,7 +256,11 @@ func Describe(c Secured) (n Negotiated) {
 		}
 	case *gmtls.Conn:
 		s := c.ConnectionState()
-		n = Negotiated{gmtls.VersionName(s.Version), gmtls.CipherSuiteName(s.CipherSuite), s.NegotiatedProtocol, s.DidResume, "", len(s.PeerCertificates)}
+		version := gmtls.VersionName(s.Version)
+		if s.CurveID != 0 {
+			version += ", " + s.CurveID.String()
+		}
+		n = Negotiated{version, gmtls.CipherSuiteName(s.CipherSuite), s.NegotiatedProtocol, s.DidResume, "", len(s.PeerCertificates)}
 		if n.Shown > 0 {
 			n.Peer = s.PeerCertificates[0].Subject.String()
 		}

@@ -30,6 +30,7 @@ type Server struct {
 	ALPN     []string
 	HTTP     bool
 	KeyLog   io.Writer // nil: none
+	Hybrid   bool      // key exchange with ML-KEM in TLS 1.3
 	// RawTranscript is as in gmtls.Config.RawTranscriptVerify.
 	RawTranscript bool
 	Idle          time.Duration
@@ -41,22 +42,33 @@ const handshakeTimeout = 10 * time.Second
 
 // listener opens the port.
 func (s *Server) listener() (net.Listener, error) {
-	useTLCP, useTLS := s.Protocol != "tls", s.Protocol != "tlcp"
-	if s.Protocol != "tlcp" && s.Protocol != "tls" && s.Protocol != "dual" {
-		return nil, fmt.Errorf("--protocol is %q; it must be tlcp, tls or dual", s.Protocol)
+	var useTLCP, useTLS, useTLS13 bool
+	switch s.Protocol {
+	case "tlcp":
+		useTLCP = true
+	case "tls":
+		useTLS = true
+	case TLS13:
+		useTLS13 = true
+	case "dual":
+		useTLCP, useTLS = true, true
+	case "all":
+		useTLCP, useTLS, useTLS13 = true, true, true
+	default:
+		return nil, fmt.Errorf("--protocol is %q; it must be tlcp, tls, %s, dual or all", s.Protocol, TLS13)
 	}
 	roots, err := material.LoadRoots(s.Clients)
 	if err != nil {
 		return nil, err
 	}
 	var sniff gmtls.SniffConfig
-	if useTLCP {
+	if useTLCP || useTLS13 {
 		pair, err := s.Own.Pair()
 		if err != nil {
 			return nil, err
 		}
 		if pair == nil {
-			return nil, errors.New("a TLCP server needs --cert, --key, --enc-cert and --enc-key (gmtls pki makes some)")
+			return nil, errors.New("a GM server needs --cert, --key, --enc-cert and --enc-key (gmtls pki makes some)")
 		}
 		config := &gmtls.Config{
 			Certificates: []gmtls.Certificate{*pair}, NextProtos: s.ALPN, HandshakeTimeout: handshakeTimeout,
@@ -65,7 +77,18 @@ func (s *Server) listener() (net.Listener, error) {
 		if roots != nil {
 			config.ClientAuth, config.ClientCAs = gmtls.RequireAndVerifyClientCert, roots.Pool.SM()
 		}
-		sniff.TLCP = func(c net.Conn) net.Conn { return gmtls.Server(c, config) }
+		config.CurvePreferences = groups(s.Hybrid)
+		of := func(version uint16) func(net.Conn) net.Conn {
+			config := config.Clone()
+			config.Versions = []uint16{version}
+			return func(c net.Conn) net.Conn { return gmtls.Server(c, config) }
+		}
+		if useTLCP {
+			sniff.TLCP = of(gmtls.VersionTLCP)
+		}
+		if useTLS13 {
+			sniff.TLS13 = of(gmtls.VersionTLS13)
+		}
 	}
 	if useTLS {
 		cert, err := s.Own.TLS()
@@ -85,10 +108,15 @@ func (s *Server) listener() (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Protocol == "dual" {
-		return gmtls.NewSniffListener(l, sniff), nil
+	switch s.Protocol {
+	case "tlcp":
+		return &wrapping{l, sniff.TLCP}, nil
+	case "tls":
+		return &wrapping{l, sniff.TLS}, nil
+	case TLS13:
+		return &wrapping{l, sniff.TLS13}, nil
 	}
-	return &wrapping{l, map[bool]func(net.Conn) net.Conn{true: sniff.TLCP, false: sniff.TLS}[useTLCP]}, nil
+	return gmtls.NewSniffListener(l, sniff), nil
 }
 
 // wrapping applies one protocol to every connection.
@@ -234,7 +262,8 @@ Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the addres
 	f := c.Flags()
 	s.Own.Flags(f, "server")
 	f.StringVar(&s.Listen, "listen", "127.0.0.1:0", "address to listen on")
-	f.StringVar(&s.Protocol, "protocol", "tlcp", "tlcp, tls, or dual for both on one port")
+	f.StringVar(&s.Protocol, "protocol", "tlcp", "tlcp, tls, tls13-gm for TLS 1.3 with GM suites, dual for TLCP and TLS on one port, or all for the three")
+	f.BoolVar(&s.Hybrid, "hybrid", false, "with tls13-gm: take the key exchange of SM2 and ML-KEM together (draft)")
 	f.StringSliceVar(&s.Clients, "client-ca", nil, "file with roots of clients, who then must show a certificate; may be repeated")
 	f.StringSliceVar(&s.ALPN, "alpn", nil, "application protocols to accept")
 	f.BoolVar(&s.HTTP, "http", false, "answer HTTP/1.1 requests instead of returning bytes")
