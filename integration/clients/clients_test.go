@@ -105,6 +105,13 @@ func write(t *testing.T, file string, data []byte) string {
 	return file
 }
 
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return string(text)
+}
+
 // identity is a key and its certificate, as files.
 type identity struct {
 	key         *sm2.PrivateKey

@@ -171,13 +171,6 @@ func serve(ctx context.Context, t *testing.T, n *network.Network, program string
 	}, 30*time.Second, 100*time.Millisecond, "the chaincode does not listen")
 }
 
-func read(t *testing.T, file string) string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	return string(text)
-}
-
 // issuerProfile is a profile of a client whose certificate has the attribute that Issue asks for, as Fabric CA writes it, from
 // the organisation's authority.
 func issuerProfile(t *testing.T, n *network.Network) string {

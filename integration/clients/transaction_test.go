@@ -5,15 +5,12 @@
 package clients
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,41 +18,6 @@ import (
 	"github.com/hyperledger/fabric/integration/network"
 	"github.com/hyperledger/fabric/integration/networktest"
 )
-
-var listening = regexp.MustCompile(`127\.0\.0\.1:\d+`)
-
-// startProxy runs gmtls proxy in front of a peer's gateway for the length of the test and returns where it listens.
-func startProxy(ctx context.Context, t *testing.T, peer network.Node, root string) string {
-	t.Helper()
-	address, _ := runProxy(ctx, t, peer, root)
-	return address
-}
-
-// runProxy is startProxy, and returns the process as well.
-func runProxy(ctx context.Context, t *testing.T, peer network.Node, root string, flags ...string) (address string, process *os.Process) {
-	t.Helper()
-	cmd := exec.CommandContext(ctx, "../../build/bin/gmtls", append([]string{"proxy", "--listen", "127.0.0.1:0", "--from", "plain", "--alpn", "h2",
-		"--to", peer.Address(), "--to-mode", "tlcp", "--ca", root}, flags...)...)
-	log, err := cmd.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	})
-	lines := bufio.NewScanner(log)
-	for lines.Scan() {
-		if address := listening.FindString(lines.Text()); address != "" {
-			go func() {
-				for lines.Scan() { // keeps the pipe empty
-				}
-			}()
-			return address, cmd.Process
-		}
-	}
-	t.Fatal("the proxy ended before it listened")
-	return "", nil
-}
 
 // buildJava compiles the Java examples as docs/applications.md says, and returns the class path to run them with.
 func buildJava(ctx context.Context, t *testing.T) string {
@@ -84,7 +46,7 @@ func TestTransactions(t *testing.T) {
 	peer := n.Nodes(network.Peer)[0]
 	domain := filepath.Join(n.Dir, "crypto", "peerOrganizations", org.Domain)
 	user := filepath.Join(domain, "users", "User1@"+org.Domain, "msp")
-	proxy := startProxy(ctx, t, peer, filepath.Join(domain, "peers", peer.Name, "tls", "gm-ca.crt"))
+	proxy := startProxy(ctx, t, peer.Address(), filepath.Join(domain, "peers", peer.Name, "tls", "gm-ca.crt"))
 	one := func(pattern string) string {
 		files, err := filepath.Glob(filepath.Join(user, pattern))
 		require.NoError(t, err)
