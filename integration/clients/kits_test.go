@@ -81,6 +81,19 @@ func TestKits(t *testing.T) {
 		s.build(ctx, t, sample)
 	}
 	fromNothing(ctx, t, s)
+	fromReadme(ctx, t, s)
+}
+
+// fromReadme runs what the README says, in an empty folder.
+func fromReadme(ctx context.Context, t *testing.T, s strange) {
+	t.Helper()
+	_, rest, found := strings.Cut(read(t, "../../README.md"), "<!-- needs: release -->\n```sh\n")
+	require.True(t, found)
+	commands, _, _ := strings.Cut(rest, "```")
+	require.Contains(t, commands, "/opt/fabric-gm/kits")
+	dir := t.TempDir()
+	s.run(ctx, t, dir, "sh", "-eu", "-c", strings.ReplaceAll(commands, "/opt/fabric-gm/kits", s.kits))
+	require.FileExists(t, filepath.Join(dir, "application", "application"))
 }
 
 // TestKitsOnNetwork runs samples that were built so on a network that speaks TLCP alone.
