@@ -9,9 +9,9 @@ import (
 	"fmt"
 	"hash"
 
-	"github.com/emmansun/gmsm/sm3"
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
 )
 
 // SM3 is the name, in the configuration of a channel, of the hash function of GB/T 32905.

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/emmansun/gmsm/sm2"
-	"github.com/emmansun/gmsm/sm3"
 	"github.com/hyperledger/fabric/common/crypto/randomness"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
 )
 
 var strict atomic.Bool

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/emmansun/gmsm/sm3"
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/common/capabilities"
+	"github.com/hyperledger/fabric/common/crypto/sm3"
 )
 
 // HashingAlgorithmOf returns the value of a channel's configuration that says by which algorithm its blocks are hashed.
