@@ -178,6 +178,7 @@ ignore (
 	./cmd/orderer
 	./cmd/osnadmin
 	./cmd/peer
+	./common/audit
 	./common/capabilities
 	./common/cauthdsl
 	./common/chaincode

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hyperledger/fabric/common/audit"
 )
 
 // Bounds on what strangers can make a listener do before they are known.
@@ -140,6 +142,19 @@ func (g *guard) admit(host string) bool {
 
 // failed counts a failed handshake of the source.
 func (g *guard) failed(host string) {
+	if !g.countFailure(host) {
+		return
+	}
+	if ok, _ := auditLimit.allow(); ok {
+		audit.Record(audit.AddressRefused, "address", host)
+	}
+}
+
+// auditLimit bounds the events that strangers can cause.
+var auditLimit logLimit
+
+// countFailure tells whether the source is refused from now on, and was not before.
+func (g *guard) countFailure(host string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
@@ -155,7 +170,9 @@ func (g *guard) failed(host string) {
 		g.failures[host] = b
 	}
 	b.fill(now, g.rate, g.burst)
+	before := b.tokens
 	b.tokens = max(0, b.tokens-1)
+	return before >= 1 && b.tokens < 1
 }
 
 // attempt is a handshake under way. It lies under the protocol as its

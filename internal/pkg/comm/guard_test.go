@@ -306,6 +306,16 @@ func TestFailureLimit(t *testing.T) {
 	require.LessOrEqual(t, len(g.failures), maxSources)
 }
 
+// TestRefusalIsToldOnce: of all failures of a source, the one from which on it is refused is told.
+func TestRefusalIsToldOnce(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	g := newGuard(0)
+	g.now = func() time.Time { return now }
+	for i := range failureBurst*DefaultHandshakesPerAddress + 10 {
+		require.Equal(t, i == failureBurst*DefaultHandshakesPerAddress-1, g.countFailure("192.0.2.1"), "failure %d", i+1)
+	}
+}
+
 // TestThrottledSource drives a listener to the limit of one source.
 func TestThrottledSource(t *testing.T) {
 	org := newPKI(t)

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
@@ -82,6 +83,7 @@ func NewHandler(allowed Operators) http.Handler {
 func apply(w http.ResponseWriter, r *http.Request, allowed Operators, do func(change) error) {
 	if err := allowed.check(r.TLS); err != nil {
 		logger.Warnf("%s %s from %s refused: %s", r.Method, r.URL.Path, r.RemoteAddr, err)
+		audit.Record(audit.OperatorRefused, "method", r.Method, "address", r.RemoteAddr, "reason", err.Error())
 		answer(w, http.StatusForbidden, failure{err.Error()})
 		return
 	}
@@ -93,11 +95,13 @@ func apply(w http.ResponseWriter, r *http.Request, allowed Operators, do func(ch
 	by := r.TLS.VerifiedChains[0][0].Subject
 	if err := do(c); err != nil {
 		logger.Errorf("%s %s for role %q by %s failed, nothing has changed: %s", r.Method, r.URL.Path, c.Role, by, err)
+		audit.Record(audit.ChangeFailed, "method", r.Method, "role", c.Role, "operator", by.String(), "reason", err.Error())
 		answer(w, http.StatusConflict, failure{err.Error()})
 		return
 	}
 	logger.Infof("%s %s for role %q, server mode %q, client mode %q, GM protocols %q, dialing %q by %s done",
 		r.Method, r.URL.Path, c.Role, c.ServerMode, c.ClientMode, c.GMProtocols, c.GMClientProtocol, by)
+	audit.Record(audit.ChangeDone, "method", r.Method, "role", c.Role, "server-mode", c.ServerMode, "client-mode", c.ClientMode, "operator", by.String())
 	answer(w, http.StatusOK, comm.Status())
 }
 

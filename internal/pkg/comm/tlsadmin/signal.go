@@ -7,12 +7,14 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
 
 // ReloadOnHangup loads the files of all roles anew at every SIGHUP, until stop
-// is called. The outcome is logged and part of the handler's state.
+// is called, and records that the node has started. The outcome is logged and part of the handler's state.
 func ReloadOnHangup() (stop func()) {
+	audit.Record(audit.Started, "pid", os.Getpid())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)
 	done := make(chan struct{})
@@ -22,9 +24,11 @@ func ReloadOnHangup() (stop func()) {
 			case <-signals:
 				if err := comm.Reload(""); err != nil {
 					logger.Errorf("SIGHUP: certificates were not reloaded, nothing has changed: %s", err)
+					audit.Record(audit.ReloadFailed, "by", "SIGHUP", "reason", err.Error())
 					continue
 				}
 				logger.Info("SIGHUP: certificates reloaded")
+				audit.Record(audit.ReloadDone, "by", "SIGHUP")
 			case <-done:
 				return
 			}
