@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -94,18 +95,27 @@ func TestSM3Channel(t *testing.T) {
 		require.NoError(t, n.Start(second.Name))
 		require.NoError(t, n.AwaitHealthy(ctx, second))
 	}
+	serves := func() { // while it rebuilds its ledgers, a peer answers nothing
+		for _, channel := range []string{sm3, older} {
+			use(channel)
+			require.Eventually(t, func() bool { _, err := n.Info(ctx, second); return err == nil }, testLimit, 200*time.Millisecond)
+		}
+	}
 	write("one")
 	same()
 
 	restart(func() { offline(ctx, t, n, second, "peer", "node", "rollback", "-c", sm3, "-b", "2") })
+	serves()
 	same()
 	restart(func() { offline(ctx, t, n, second, "peer", "node", "rebuild-dbs") })
+	serves()
 	write("two")
 	same()
 	restart(func() {
 		out := t.TempDir()
 		offline(ctx, t, n, second, "ledgerutil", "verify", filepath.Join(n.Dir, "data", second.Name, "ledgersData"), "-o", out)
 	})
+	serves()
 
 	// A peer that lost everything: one channel from its first block, the other from a snapshot, then the other way round.
 	for _, by := range [][2]string{{sm3, older}, {older, sm3}} {

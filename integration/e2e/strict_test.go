@@ -29,7 +29,7 @@ func TestStrict(t *testing.T) {
 	}
 	submit(ctx, t, contract(t, n, peer), "CreateAsset", "approved", "blue", "2", "ida", "8")
 	requireSameChain(ctx, t, n)
-	requireOnly(t, n, network.ModeGM)
+	requireTLSRefused(t, n)
 
 	// An organisation must not bring a CA of another family.
 	ecdsa := gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ecdsa").CertPEM
