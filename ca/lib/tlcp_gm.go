@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/cloudflare/cfssl/config"
 	"github.com/cloudflare/cfssl/log"
@@ -78,10 +79,17 @@ func (ca *CA) initConfig() error {
 
 // handleEnroll issues the certificates of an enrolment or a reenrolment.
 //
-//fork:wrap gm: profile tlcp issues the two certificates of TLCP in one enrolment
+//fork:wrap gm: profile tlcp issues the two certificates of TLCP in one enrolment; a CA that has ended issues nothing
 func handleEnroll(ctx *serverRequestContextImpl, id string) (interface{}, error) {
 	var req api.EnrollmentRequestNet
 	if err := ctx.ReadBody(&req); err != nil {
+		return nil, err
+	}
+	ca, err := ctx.GetCA()
+	if err != nil {
+		return nil, err
+	}
+	if err := ca.checkEnd(time.Now()); err != nil {
 		return nil, err
 	}
 	if req.Profile != api.ProfileTLCP {
@@ -89,10 +97,6 @@ func handleEnroll(ctx *serverRequestContextImpl, id string) (interface{}, error)
 			return nil, badPair("an encryption certificate is issued with a signing certificate only, by profile %s", api.ProfileTLCP)
 		}
 		return upstreamHandleEnroll(ctx, id)
-	}
-	ca, err := ctx.GetCA()
-	if err != nil {
-		return nil, err
 	}
 	sign, err := parsePairRequest("certificate_request", req.Request)
 	if err != nil {
@@ -122,6 +126,23 @@ func handleEnroll(ctx *serverRequestContextImpl, id string) (interface{}, error)
 		return issuePair(ctx, id, &req, sign, encryptionRequest, nil)
 	}
 	return issueKept(ctx, id, &req, sign, encryptionRequest, made)
+}
+
+// checkEnd refuses to issue by a CA whose certificate has ended: the certificates would end with it.
+func (ca *CA) checkEnd(now time.Time) error {
+	text, err := os.ReadFile(ca.Config.CA.Certfile)
+	if err != nil {
+		return err
+	}
+	cert, err := util.GetX509CertificateFromPEM(text)
+	if err != nil {
+		return err
+	}
+	if now.After(cert.NotAfter) {
+		return caerrors.NewHTTPErr(http.StatusInternalServerError, caerrors.ErrUnknown, "the certificate of the CA %s ended at %s: it issues nothing",
+			ca.Config.CA.Name, cert.NotAfter.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // issueKept issues a pair for an encryption key that the CA has made, and keeps the key where it is configured to. Nothing is

@@ -7,6 +7,7 @@ package ca
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/pem"
 	"fmt"
@@ -63,6 +64,7 @@ type settings struct {
 	// recovery is tlcp.recovery; needed where the CA makes encryption keys.
 	recovery string
 	keyFile  string // ca.keyfile
+	caExpiry string // validity of a new CA; empty: 15 years
 	db       string // section db; empty: SQLite
 	more     string // lines of the configuration file
 	// operations is the port of the operations server, a free one if 0; operationsMore is added to its section.
@@ -114,7 +116,7 @@ func (s settings) config(port, operations int) string {
 port: %d
 operations: {listenAddress: "127.0.0.1:%d"%s}
 ca: {name: ca%s}
-csr: {cn: ca, hosts: [localhost, 127.0.0.1], keyrequest: {algo: %s, size: 256}, names: [{C: CN, O: Org1}], ca: {expiry: 131400h, pathlength: 1}}
+csr: {cn: ca, hosts: [localhost, 127.0.0.1], keyrequest: {algo: %s, size: 256}, names: [{C: CN, O: Org1}], ca: {expiry: %s, pathlength: 1}}
 %sregistry:
   maxenrollments: -1
   identities:
@@ -122,7 +124,7 @@ csr: {cn: ca, hosts: [localhost, 127.0.0.1], keyrequest: {algo: %s, size: 256}, 
 affiliations: {org1: [department1]}
 signing:
   default: {usage: [digital signature], expiry: 8760h}
-%s`, port, operations, s.operationsMore, keyFile, s.algo, db, encKey+s.more)
+%s`, port, operations, s.operationsMore, keyFile, s.algo, cmp.Or(s.caExpiry, "131400h"), db, encKey+s.more)
 }
 
 // startServer runs a CA in a folder, with what the folder holds, until the end of the test.
