@@ -9,3 +9,11 @@ ca: ## build fabric-ca-server and fabric-ca-client into build/bin-ca-1.5.21
 .PHONY: test-ca
 test-ca: ca ## enrol, renew and revoke at running CAs, beside stock's client and server
 	go test -count=1 -timeout 20m -tags integration ./integration/ca
+
+.PHONY: measure-ca
+measure-ca: ca ## enrolments a second, SM2 beside ECDSA and an unmodified server, in turns
+	CA_MEASURE=1 go test -count=1 -timeout 20m -tags integration -run TestMeasureEnrolments -v ./integration/ca
+
+.PHONY: test-upstream-ca
+test-upstream-ca: ## run Fabric CA's own tests of the packages that the delta changes
+	@$(MAKE) --no-print-directory test-upstream UPSTREAM=$(CA_UPSTREAM)
