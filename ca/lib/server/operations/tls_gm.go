@@ -3,6 +3,8 @@
 package operations
 
 import (
+	stderrors "errors"
+	"io/fs"
 	"net"
 	"net/http"
 
@@ -73,5 +75,8 @@ func (s *System) listen() (net.Listener, error) {
 		}
 	}
 	inner.Close()
+	if missing := (*fs.PathError)(nil); stderrors.As(err, &missing) {
+		return nil, missing // upstream's own error, which names the file
+	}
 	return nil, errors.WithMessage(err, "operations.tls")
 }
