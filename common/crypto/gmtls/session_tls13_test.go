@@ -143,6 +143,35 @@ func TestTicketOnce(t *testing.T) {
 	wantResumed(t, client, server, false)
 }
 
+// The server counts by itself: a client whose clock stands still gains nothing.
+func TestTicketAgeAtServer(t *testing.T) {
+	client, server := resumable13(t)
+	server = server.Clone()
+	for _, test := range []struct {
+		minutes time.Duration
+		want    bool
+	}{{30, true}, {59, true}, {61, false}} {
+		server.Time = func() time.Time { return time.Now().Add(test.minutes * time.Minute) }
+		wantResumed(t, client, server, test.want)
+	}
+}
+
+// A ticket that was offered is gone, whatever became of the connection.
+func TestTicketOfferedOnce(t *testing.T) {
+	client, _ := resumable13(t)
+	c, s := tcpPair(t)
+	go func() {
+		s.Read(make([]byte, 1))
+		s.Close()
+	}()
+	if Client(c, client).Handshake() == nil {
+		t.Fatal("there was no server")
+	}
+	if _, ok := client.ClientSessionCache.Get(""); ok {
+		t.Error("the ticket can be offered again")
+	}
+}
+
 // A session is for one server name, and one without a client's certificate is
 // none for a server that demands one.
 func TestSessionForged13(t *testing.T) {
