@@ -10,7 +10,7 @@ import (
 	"github.com/hyperledger/fabric/integration/network"
 )
 
-// TestSmokeRaft runs the smallest network of two organisations over Raft. make e2e-smoke runs it over any upstream.
+// TestSmokeRaft runs the smallest network of two organisations over Raft. make smoke runs it over any upstream.
 func TestSmokeRaft(t *testing.T) {
 	smoke(t, network.Options{Consensus: network.ConsensusRaft, Orderers: 1, Peers: 1, Relayed: true})
 }

@@ -5,8 +5,8 @@
 # SmartBFT came with Fabric 3.
 SMOKE_TESTS := TestSmokeRaft$(if $(filter 3.%,$(UPSTREAM)),|TestSmokeBFT)
 
-.PHONY: e2e-smoke
-e2e-smoke: build network-tools ## the smallest networks, end to end in mode gm (UPSTREAM=3.1.1: over Raft and over SmartBFT)
+.PHONY: smoke
+smoke: build network-tools ## the smallest networks, end to end in mode gm (UPSTREAM=3.1.1: over Raft and over SmartBFT)
 	NETWORK_BIN='$(BIN)' go test -count=1 -timeout 10m -tags integration -run '^($(SMOKE_TESTS))$$' ./integration/e2e
 
 .PHONY: test-bft

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package e2e
+
+import (
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/integration/network"
+)
+
+// TestUpgradeToFabric3 takes a network in mode gm from 2.5.9 to 3.1.1 node by node while clients write, as docs/upgrading.md tells:
+// orderers first, the leader last, then peers, then the capability. What one version has written the other reads.
+func TestUpgradeToFabric3(t *testing.T) {
+	to, err := filepath.Abs("../../build/bin-3.1.1")
+	require.NoError(t, err)
+	n, ctx := start(t, network.Options{Peers: 1, Relayed: true})
+	org1, org2 := n.Peers[0], n.Peers[1]
+	submit(ctx, t, contract(t, n, org1.PeersOf()[0]), "CreateAsset", "before", "red", "1", "berta", "1")
+	awaitHeights(ctx, t, n)
+
+	leader, err := n.AwaitLeader(ctx)
+	require.NoError(t, err)
+	orderers := slices.DeleteFunc(n.Nodes(network.Orderer), func(o network.Node) bool { return o.Name == leader.Name })
+	l := startLoad(ctx, t, n, org1.PeersOf()[0], org2.PeersOf()[0])
+	l.awaitMore(5, "before the upgrade")
+	for _, node := range append(append(orderers, leader), n.Nodes(network.Peer)...) {
+		require.NoError(t, n.Stop(ctx, node.Name))
+		require.NoError(t, n.StartFrom(node.Name, to))
+		require.NoError(t, n.AwaitHealthy(ctx, node))
+		l.awaitMore(3, "with "+node.Name+" of 3.1.1")
+		requireSameOrdererHeight(ctx, t, n)
+	}
+	require.NoError(t, n.UpdateConfig(ctx, "capability", append([]network.Org{n.Ordering}, n.Peers...), func(config map[string]any) error {
+		group := config["channel_group"].(map[string]any)["values"].(map[string]any)
+		value := group["Capabilities"].(map[string]any)["value"].(map[string]any)
+		value["capabilities"].(map[string]any)["V3_0"] = map[string]any{}
+		return nil
+	}))
+	l.awaitMore(5, "with capability V3_0")
+	l.finish(ctx)
+	require.Equal(t, "berta", read(ctx, t, contract(t, n, org2.PeersOf()[0]), "before").Owner)
+	checkTransactions(ctx, t, n)
+	requireSameChain(ctx, t, n)
+	requireOnly(t, n, network.ModeGM)
+}
