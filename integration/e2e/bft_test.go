@@ -15,7 +15,7 @@ import (
 // TestBFTFaults takes each of four consenters of SmartBFT away in turn, the leader too, while clients write. The network goes on
 // without any one of them, and each catches up.
 func TestBFTFaults(t *testing.T) {
-	n, ctx := start(t, network.Options{Consensus: network.ConsensusBFT, Peers: 1, Relayed: true})
+	n, ctx := start(t, network.Options{Consensus: network.ConsensusBFT, Peers: 1, Relayed: true, Bin: fabric3(t)})
 	clients := []network.Node{n.Peers[0].PeersOf()[0], n.Peers[1].PeersOf()[0]}
 
 	for _, victim := range n.Nodes(network.Orderer) {

@@ -5,7 +5,10 @@
 package e2e
 
 import (
+	"path/filepath"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric/integration/network"
 )
@@ -17,7 +20,15 @@ func TestSmokeRaft(t *testing.T) {
 
 // TestSmokeBFT runs the smallest network whose orderers survive one that is faulty, over SmartBFT.
 func TestSmokeBFT(t *testing.T) {
-	smoke(t, network.Options{Consensus: network.ConsensusBFT, Peers: 1, Relayed: true})
+	smoke(t, network.Options{Consensus: network.ConsensusBFT, Peers: 1, Relayed: true, Bin: fabric3(t)})
+}
+
+// fabric3 is the folder of binaries over 3.1.1, which make build UPSTREAM=3.1.1 and network-tools UPSTREAM=3.1.1 write.
+func fabric3(t *testing.T) string {
+	t.Helper()
+	bin, err := filepath.Abs("../../build/bin-3.1.1")
+	require.NoError(t, err)
+	return bin
 }
 
 func smoke(t *testing.T, o network.Options) {

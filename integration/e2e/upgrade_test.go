@@ -5,7 +5,6 @@
 package e2e
 
 import (
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -17,8 +16,7 @@ import (
 // TestUpgradeToFabric3 takes a network in mode gm from 2.5.9 to 3.1.1 node by node while clients write, as docs/upgrading.md tells:
 // orderers first, the leader last, then peers, then the capability. What one version has written the other reads.
 func TestUpgradeToFabric3(t *testing.T) {
-	to, err := filepath.Abs("../../build/bin-3.1.1")
-	require.NoError(t, err)
+	to := fabric3(t)
 	n, ctx := start(t, network.Options{Peers: 1, Relayed: true})
 	org1, org2 := n.Peers[0], n.Peers[1]
 	submit(ctx, t, contract(t, n, org1.PeersOf()[0]), "CreateAsset", "before", "red", "1", "berta", "1")

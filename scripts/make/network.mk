@@ -62,6 +62,7 @@ measure-attacks: build stock network-tools ## what honest clients see of attacks
 test-integration: build stock network-tools ca kits ## networks over modes, identities and suites, with faults, in Docker; takes minutes
 	@cp -R build/bin/asset build/bin/ccaas build/stock/
 	$(MAKE) build network-tools PERF=off UPSTREAM=
+	$(MAKE) build network-tools UPSTREAM=3.1.1
 	@if docker version >/dev/null 2>&1; then scripts/docker-images.sh '$(VERSION)' '$(COMMIT)'; else echo "no Docker engine answers: TestDocker will be skipped"; fi
 	@if docker version >/dev/null 2>&1; then scripts/docker-chaincode.sh; fi
 	go test -count=1 -timeout 60m -tags integration ./integration/e2e ./integration/attacks ./integration/clients ./integration/chaincode

@@ -12,4 +12,4 @@ smoke: build network-tools ## the smallest networks, end to end in mode gm (UPST
 .PHONY: test-bft
 test-bft: ## SmartBFT of 3.1.1 with faulty consenters under load; takes minutes
 	$(MAKE) --no-print-directory build network-tools UPSTREAM=3.1.1
-	NETWORK_BIN='$(CURDIR)/build/bin-3.1.1' go test -count=1 -timeout 20m -tags integration -run '^TestBFT' ./integration/e2e
+	go test -count=1 -timeout 20m -tags integration -run '^TestBFT' ./integration/e2e
