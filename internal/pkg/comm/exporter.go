@@ -25,7 +25,8 @@ func ExportKeyingMaterial(ctx context.Context, label string, material []byte, le
 	if !ok || !info.State.HandshakeComplete {
 		return nil, fmt.Errorf("comm: the connection with %s has neither TLS nor TLCP, so that nothing can be bound to it", p.Addr)
 	}
-	if found, ok := localHashes.Load(addressKey(p.LocalAddr, p.Addr)); ok {
+	key := addressKey(p.LocalAddr, p.Addr)
+	if found, ok := localHashes.Load(key); ok && key != "" { // without addresses connections cannot be told apart
 		if export := found.(*tracked).export; export != nil {
 			return export(label, material, length)
 		}

@@ -78,6 +78,15 @@ func TestExportKeyingMaterialIsRefused(t *testing.T) {
 		require.Nil(t, out, name)
 	}
 
+	// A connection without addresses, to which no call can be attributed.
+	nameless := &tracked{export: func(string, []byte, int) ([]byte, error) { return []byte("secret"), nil }}
+	localHashes.Store("", nameless)
+	t.Cleanup(func() { localHashes.CompareAndDelete("", nameless) })
+	_, err := ExportKeyingMaterial(peer.NewContext(context.Background(), &peer.Peer{AuthInfo: credentials.TLSInfo{State: tls.ConnectionState{
+		HandshakeComplete: true, CipherSuite: gmtls.ECC_SM4_GCM_SM3,
+	}}}), exportLabel, nil, 32)
+	require.ErrorContains(t, err, "has ended")
+
 	n := newLiveNode(t, ModeGM, patience)
 	require.NoError(t, SetMode(n.clientSource.role, "", ClientGM))
 	conn := n.dial(t)
