@@ -109,7 +109,7 @@ var changes = map[string]change{
 		return fmt.Sprintf("%s joined channel %s with %s", org.Name, n.Channel, network.ChaincodeName), err
 	}},
 	"add-channel": {1, func(ctx context.Context, n *network.Network, args []string) (string, error) {
-		return fmt.Sprintf("channel %s has all nodes, and %s", args[0], network.ChaincodeName), n.AddChannel(ctx, args[0])
+		return fmt.Sprintf("channel %s has all nodes, and %s", args[0], network.ChaincodeName), n.AddChannel(ctx, args[0], n.Hash)
 	}},
 	"stop": {0, func(ctx context.Context, n *network.Network, _ []string) (string, error) {
 		return "stopped; start goes on where it was", n.Close(ctx)

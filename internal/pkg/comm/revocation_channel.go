@@ -134,3 +134,13 @@ func organizationOf(channel string, fabric *mspproto.FabricMSPConfig) *organizat
 	}
 	return o
 }
+
+// anyChecksLocked reports whether a role checks revocation.
+func anyChecksLocked() bool {
+	for _, s := range registry.byRole {
+		if s.revocation {
+			return true
+		}
+	}
+	return false
+}
