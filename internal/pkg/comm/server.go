@@ -38,6 +38,11 @@ func NewGRPCServer(address string, config ServerConfig) (*GRPCServer, error) {
 	return server, nil
 }
 
+// maxStreams bounds the calls of one connection at once, as many as Fabric's
+// own limits let a service have; a client waits with more. gRPC's default is no
+// bound: who opens streams and reads no answer makes a server keep each one.
+const maxStreams = 2500
+
 // NewGRPCServerFromListener returns a server for the listener. On an error the
 // listener stays open.
 func NewGRPCServerFromListener(listener net.Listener, config ServerConfig) (*GRPCServer, error) {
@@ -49,6 +54,7 @@ func NewGRPCServerFromListener(listener net.Listener, config ServerConfig) (*GRP
 		grpc.MaxRecvMsgSize(sizeOr(config.MaxRecvMsgSize, DefaultMaxRecvMsgSize)),
 		grpc.MaxSendMsgSize(sizeOr(config.MaxSendMsgSize, DefaultMaxSendMsgSize)),
 		grpc.ConnectionTimeout(config.ConnectionTimeout),
+		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.ChainStreamInterceptor(config.StreamInterceptors...),
 		grpc.ChainUnaryInterceptor(config.UnaryInterceptors...),
 	)
