@@ -414,3 +414,16 @@ func containsAll(s string, parts ...string) bool {
 	}
 	return true
 }
+
+// TestSwitchOfAllRoles: a mode for all roles leaves the side alone that a role does not have.
+func TestSwitchOfAllRoles(t *testing.T) {
+	m := newPKI(t).node(t)
+	both := newTestSource(t, SourceConfig{Role: t.Name() + ".both", Load: fixed(m), ServerMode: ModeTLS, ClientMode: ClientTLS})
+	listens := newTestSource(t, SourceConfig{Role: t.Name() + ".listens", Load: fixed(m), ServerMode: ModeTLS})
+	dials := newTestSource(t, SourceConfig{Role: t.Name() + ".dials", Load: fixed(m), ClientMode: ClientTLS})
+	require.NoError(t, SetMode("", ModeDual, ClientGM))
+	for source, want := range map[*Source]modes{both: {ModeDual, ClientGM}, listens: {ModeDual, ""}, dials: {"", ClientGM}} {
+		server, client := source.Modes()
+		require.Equal(t, want, modes{server, client}, source.role)
+	}
+}
