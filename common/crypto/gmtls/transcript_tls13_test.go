@@ -4,6 +4,7 @@ package gmtls
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -26,7 +27,8 @@ func (s sameByte) Read(b []byte) (int, error) {
 // each way after the handshake. Where there are two connections the second one
 // resumes the first. The servers were Tongsuo's s_server -rev, which sends the
 // line back reversed, and GmSSL's tls13_server, which sends it back as it is. The
-// clients were s_client and tls13_client, which got the line "ping" to send.
+// clients were s_client and tls13_client, which got the line "ping" to send. What
+// Tongsuo exported for the label "EXPORTER-test" (-keymatexport) is a known answer.
 func TestForeignTranscripts13(t *testing.T) {
 	roots, clientPair, serverPair := pkiOf(t, "foreign-", false, foreignTime, foreignTime)
 	hybrid := []CurveID{CurveSM2MLKEM768, CurveSM2}
@@ -38,18 +40,22 @@ func TestForeignTranscripts13(t *testing.T) {
 		omit        bool
 		connections int
 		answer      string
+		exported    string
 	}{
-		{"tongsuo-8.5-server-tls13-gcm", true, TLS_SM4_GCM_SM3, nil, false, 2, "gnip\n"},
-		{"tongsuo-8.5-server-tls13-ccm", true, TLS_SM4_CCM_SM3, nil, false, 1, "gnip\n"},
-		{"tongsuo-8.5-server-tls13-hybrid", true, TLS_SM4_GCM_SM3, hybrid, false, 1, "gnip\n"},
-		{"tongsuo-8.5-server-tls13-retry", true, TLS_SM4_GCM_SM3, []CurveID{CurveSM2, CurveSM2MLKEM768}, false, 1, "gnip\n"},
-		{"tongsuo-8.5-client-tls13-gcm", false, TLS_SM4_GCM_SM3, nil, false, 2, "PING\n"},
-		{"tongsuo-8.5-client-tls13-ccm", false, TLS_SM4_CCM_SM3, nil, false, 1, "PING\n"},
-		{"tongsuo-8.5-client-tls13-hybrid-retry", false, TLS_SM4_GCM_SM3, hybrid, false, 1, "PING\n"},
-		{"gmssl-3.3-server-tls13-gcm", true, TLS_SM4_GCM_SM3, nil, true, 1, "ping\n"},
-		{"gmssl-3.3-server-tls13-ccm", true, TLS_SM4_CCM_SM3, nil, true, 1, "ping\n"},
-		{"gmssl-3.3-client-tls13-gcm", false, TLS_SM4_GCM_SM3, nil, false, 1, "PING\n"},
-		{"gmssl-3.3-client-tls13-ccm", false, TLS_SM4_CCM_SM3, nil, false, 1, "PING\n"},
+		{"tongsuo-8.5-server-tls13-gcm", true, TLS_SM4_GCM_SM3, nil, false, 2, "gnip\n", ""},
+		{"tongsuo-8.5-server-tls13-ccm", true, TLS_SM4_CCM_SM3, nil, false, 1, "gnip\n", ""},
+		{"tongsuo-8.5-server-tls13-hybrid", true, TLS_SM4_GCM_SM3, hybrid, false, 1, "gnip\n", ""},
+		{"tongsuo-8.5-server-tls13-retry", true, TLS_SM4_GCM_SM3, []CurveID{CurveSM2, CurveSM2MLKEM768}, false, 1, "gnip\n", ""},
+		{"tongsuo-8.5-client-tls13-gcm", false, TLS_SM4_GCM_SM3, nil, false, 2, "PING\n", ""},
+		{
+			"tongsuo-8.5-client-tls13-ccm", false, TLS_SM4_CCM_SM3, nil, false, 1, "PING\n",
+			"d9334ac73e7786127adc725676740d78ac8150251dfe38f479d7616ac221bcfbe552bb935aa2ed17",
+		},
+		{"tongsuo-8.5-client-tls13-hybrid-retry", false, TLS_SM4_GCM_SM3, hybrid, false, 1, "PING\n", ""},
+		{"gmssl-3.3-server-tls13-gcm", true, TLS_SM4_GCM_SM3, nil, true, 1, "ping\n", ""},
+		{"gmssl-3.3-server-tls13-ccm", true, TLS_SM4_CCM_SM3, nil, true, 1, "ping\n", ""},
+		{"gmssl-3.3-client-tls13-gcm", false, TLS_SM4_GCM_SM3, nil, false, 1, "PING\n", ""},
+		{"gmssl-3.3-client-tls13-ccm", false, TLS_SM4_CCM_SM3, nil, false, 1, "PING\n", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			config := &Config{
@@ -81,8 +87,15 @@ func TestForeignTranscripts13(t *testing.T) {
 			}
 			for n := range test.connections {
 				replay := &replayConn{t: t, flows: readFlows(t, path(n))}
-				if err := line(own(replay), test.isClient, test.answer, n == 1); err != nil {
+				conn := own(replay)
+				if err := line(conn, test.isClient, test.answer, n == 1); err != nil {
 					t.Fatal(err)
+				}
+				if want := unhex(t, test.exported); len(want) > 0 {
+					got, err := conn.ExportKeyingMaterial("EXPORTER-test", nil, len(want))
+					if err != nil || !bytes.Equal(got, want) {
+						t.Errorf("exported %x, %v, want %x", got, err, want)
+					}
 				}
 				if len(replay.flows) != 0 {
 					t.Errorf("%d flows of the record did not take place", len(replay.flows))
