@@ -67,6 +67,9 @@ func checkDiscovery(ctx context.Context, t *testing.T, n *network.Network) {
 		flags = append(flags, "--tlsMode", "gm", "--peerTLSCA", filepath.Join(root, "gm-ca.crt"),
 			"--tlsCert", user("tls", "client-sign.crt"), "--tlsKey", user("tls", "client-sign.key"),
 			"--tlsEncCert", user("tls", "client-enc.crt"), "--tlsEncKey", user("tls", "client-enc.key"))
+		if n.GMProtocol != "" {
+			flags = append(flags, "--gmProtocol", n.GMProtocol)
+		}
 	} else {
 		flags = append(flags, "--peerTLSCA", filepath.Join(root, "ca.crt"), "--tlsCert", user("tls", "client.crt"), "--tlsKey", user("tls", "client.key"))
 	}

@@ -39,6 +39,7 @@ func (n *Network) PeerEnv(org Org, peer Node, user string) []Variable {
 	}
 	return append(env,
 		Variable{"CORE_PEER_TLS_CLIENTMODE", ModeGM},
+		Variable{"CORE_PEER_TLS_GM_CLIENTPROTOCOL", n.GMProtocol},
 		Variable{"CORE_PEER_TLS_GM_CLIENTSIGNCERT_FILE", filepath.Join(tls, "client-sign.crt")},
 		Variable{"CORE_PEER_TLS_GM_CLIENTSIGNKEY_FILE", filepath.Join(tls, "client-sign.key")},
 		Variable{"CORE_PEER_TLS_GM_CLIENTENCCERT_FILE", filepath.Join(tls, "client-enc.crt")},
@@ -79,6 +80,9 @@ func (n *Network) osnadmin(ctx context.Context, orderer Node, verb string, args 
 		"--ca-file", filepath.Join(n.path(filepath.FromSlash(n.nodeCrypto(orderer))), "tls", n.rootFile()),
 	}
 	if n.gmDialers() {
+		if n.GMProtocol == GMProtocolTLS13 {
+			all = append(all, "--gm-protocol", n.GMProtocol)
+		}
 		all = append(all, "--tls-mode", ModeGM,
 			"--client-cert", filepath.Join(tls, "client-sign.crt"), "--client-key", filepath.Join(tls, "client-sign.key"),
 			"--client-enc-cert", filepath.Join(tls, "client-enc.crt"), "--client-enc-key", filepath.Join(tls, "client-enc.key"))

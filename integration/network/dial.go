@@ -26,7 +26,11 @@ func (n *Network) dialer(mode string, node Node, org Org, user string, protocols
 	server := n.path(filepath.FromSlash(n.nodeCrypto(node)), "tls")
 	client := n.path(filepath.FromSlash(n.userCrypto(org, user)), "tls")
 	if mode == ModeGM {
-		return tlcpDialer(server, client, n.Suite)
+		version := gmtls.VersionTLCP
+		if n.GMProtocol == GMProtocolTLS13 && node.Kind != Chaincode {
+			version = gmtls.VersionTLS13
+		}
+		return gmDialer(server, client, n.Suite, version)
 	}
 	return tlsDialer(server, client, protocols...)
 }
@@ -68,8 +72,8 @@ func tlsDialer(server, client string, protocols ...string) (secureDial, error) {
 	return d.DialContext, nil
 }
 
-// tlcpDialer is tlsDialer's counterpart; suite may be empty.
-func tlcpDialer(server, client, suite string) (secureDial, error) {
+// gmDialer is tlsDialer's counterpart; suite, one of TLCP, may be empty.
+func gmDialer(server, client, suite string, version uint16) (secureDial, error) {
 	file := filepath.Join(server, "gm-ca.crt")
 	root, err := os.ReadFile(file)
 	if err != nil {
@@ -84,7 +88,7 @@ func tlcpDialer(server, client, suite string) (secureDial, error) {
 	if err != nil {
 		return nil, fmt.Errorf("TLCP client certificates: %w", err)
 	}
-	config := &gmtls.Config{RootCAs: roots, Certificates: []gmtls.Certificate{pair}}
+	config := &gmtls.Config{Versions: []uint16{version}, RootCAs: roots, Certificates: []gmtls.Certificate{pair}}
 	for _, s := range gmtls.CipherSuites() {
 		if s.Name == suite {
 			config.CipherSuites = []uint16{s.ID}
@@ -144,7 +148,11 @@ func (n *Network) probe(ctx context.Context, mode string, node Node) (string, er
 		state := c.ConnectionState()
 		return tls.VersionName(state.Version) + " " + tls.CipherSuiteName(state.CipherSuite), nil
 	case *gmtls.Conn:
-		return "TLCP " + gmtls.CipherSuiteName(c.ConnectionState().CipherSuite), nil
+		state := c.ConnectionState()
+		if state.Version == gmtls.VersionTLS13 {
+			return "TLS 1.3 " + gmtls.CipherSuiteName(state.CipherSuite), nil
+		}
+		return "TLCP " + gmtls.CipherSuiteName(state.CipherSuite), nil
 	}
 	return "", fmt.Errorf("unknown kind of connection %T", conn)
 }

@@ -180,7 +180,7 @@ func (n *Network) operators(node Node) ([]string, error) {
 // for TLS alone.
 func (n *Network) StockOrderer(orderer Node) error {
 	stock := *n.Topology
-	stock.Mode, stock.ClientMode, stock.Suite = ModeTLS, ModeTLS, ""
+	stock.Mode, stock.ClientMode, stock.Suite, stock.GMProtocol = ModeTLS, ModeTLS, "", ""
 	file, data, err := stock.renderNode(orderer, n.placement())
 	if err != nil {
 		return err

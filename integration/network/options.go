@@ -32,6 +32,12 @@ const (
 	HashSM3    = "SM3"
 )
 
+// What Options.GMProtocol may name.
+const (
+	GMProtocolTLCP  = "TLCP"
+	GMProtocolTLS13 = "TLS13"
+)
+
 // Suites are the TLCP cipher suites (GB/T 38636) that Options.Suite may name.
 var Suites = []string{"ECC_SM4_GCM_SM3", "ECC_SM4_CBC_SM3", "ECDHE_SM4_GCM_SM3", "ECDHE_SM4_CBC_SM3"}
 
@@ -62,6 +68,9 @@ type Options struct {
 	Suite string
 	// Hash is the algorithm of the channel's blocks: HashSHA256 (default) or HashSM3.
 	Hash string
+	// GMProtocol is what GM means to listeners, dialers and commands: TLCP or TLS13, TLS 1.3 with GM suites (default TLCP).
+	// Chaincode servers speak TLCP.
+	GMProtocol string
 	// MutualTLS makes every gRPC listener demand a client certificate. An ECDHE suite implies it: the key exchange takes a
 	// certificate pair of both ends.
 	MutualTLS bool
@@ -172,6 +181,7 @@ func (o Options) validate() error {
 		{"ALGORITHM", o.Algorithm, []string{AlgorithmGM, AlgorithmECDSA, AlgorithmMixed}},
 		{"HASH", o.Hash, []string{"", HashSHA256, HashSM3}},
 		{"SUITE", o.Suite, append([]string{""}, Suites...)},
+		{"GM_PROTOCOL", o.GMProtocol, []string{"", GMProtocolTLCP, GMProtocolTLS13}},
 		{"CONSENSUS", o.Consensus, []string{"", ConsensusRaft, ConsensusBFT}},
 		{"KEYS", o.Keys, []string{"", KeysSDF, KeysPKCS11}},
 	}
@@ -193,6 +203,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("SUITE=%s needs the encryption key in software; with KEYS=%s use an ECC suite", o.Suite, o.Keys)
 	case o.CA != "" && o.Isolated:
 		return errors.New("authorities have no network namespaces: use cryptogen for isolated nodes")
+	case o.GMProtocol == GMProtocolTLS13 && (o.Mode == ModeTLS || o.Suite != ""):
+		return fmt.Errorf("GM_PROTOCOL=%s needs a mode with GM, and goes without SUITE, which is one of TLCP", o.GMProtocol)
 	case o.Suite != "" && o.Mode == ModeTLS:
 		return fmt.Errorf("SUITE=%s is a TLCP suite and MODE=tls has no TLCP; use MODE=gm or MODE=dual", o.Suite)
 	}

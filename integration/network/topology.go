@@ -41,6 +41,7 @@ type Topology struct {
 	ClientMode string `json:"clientMode"`
 	Algorithm  string `json:"algorithm"`
 	Suite      string `json:"suite,omitempty"`
+	GMProtocol string `json:"gmProtocol,omitempty"`
 	MutualTLS  bool   `json:"mutualTLS"`
 	NoMemo     bool   `json:"noMemo,omitempty"`
 	Consensus  string `json:"consensus,omitempty"` // bft; raft if absent
@@ -133,7 +134,8 @@ func Plan(o Options) (*Topology, error) {
 		return nil, err
 	}
 	t := &Topology{
-		Mode: o.Mode, ClientMode: o.ClientMode, Algorithm: o.Algorithm, Suite: o.Suite, Hash: o.Hash, MutualTLS: o.MutualTLS, NoMemo: o.NoMemo, Strict: o.Strict,
+		Mode: o.Mode, ClientMode: o.ClientMode, Algorithm: o.Algorithm, Suite: o.Suite, GMProtocol: o.GMProtocol, Hash: o.Hash,
+		MutualTLS: o.MutualTLS, NoMemo: o.NoMemo, Strict: o.Strict,
 		Consensus: o.Consensus,
 		Channel:   "trade", BatchTimeout: o.BatchTimeout, MaxMessages: o.MaxMessages,
 		Ordering: Org{Name: "Orderer", MSPID: "OrdererMSP", Domain: "example.com", Algorithm: algorithmOf(o.Algorithm, 0)},

@@ -2,6 +2,7 @@
 #
 # The network on this machine. Variables, all optional:
 #   MODE=tls|dual|gm  CLIENT_MODE=tls|gm  ALGORITHM=gm|ecdsa|mixed  SUITE=ECC_SM4_GCM_SM3|...  HASH=SM3  STRICT=true  MUTUAL_TLS=true
+#   GM_PROTOCOL=TLCP|TLS13
 #   CONSENSUS=raft|bft (bft with UPSTREAM=3.1.1)
 #   KEYS=sdf|pkcs11 (SM2 keys in a simulated device behind gmkeyd)
 #   CA=true (an authority for each organisation, everything enrolled)
@@ -9,7 +10,7 @@
 
 DIR ?= build/network
 NETWORK := $(BIN)/network -dir '$(DIR)'
-NETWORK_FLAGS = $(foreach v,mode=MODE client-mode=CLIENT_MODE algorithm=ALGORITHM suite=SUITE hash=HASH strict=STRICT mutual-tls=MUTUAL_TLS keys=KEYS consensus=CONSENSUS \
+NETWORK_FLAGS = $(foreach v,mode=MODE client-mode=CLIENT_MODE algorithm=ALGORITHM suite=SUITE gm-protocol=GM_PROTOCOL hash=HASH strict=STRICT mutual-tls=MUTUAL_TLS keys=KEYS consensus=CONSENSUS \
 	orderers=ORDERERS orgs=ORGS peers=PEERS base-port=BASE_PORT batch-timeout=BATCH_TIMEOUT,\
 	$(if $($(lastword $(subst =, ,$(v)))),'-$(firstword $(subst =, ,$(v)))=$($(lastword $(subst =, ,$(v))))'))
 
@@ -19,7 +20,7 @@ endif
 NETWORK_CA = $(if $(filter true,$(CA)),-ca '$(CURDIR)/build/bin-$(CA_UPSTREAM)')
 
 # A variable on the command line that nothing reads is a misspelt one: MUTUAL_TSL=true would start a network without client certificates.
-NETWORK_VARIABLES = MODE CLIENT_MODE ALGORITHM SUITE HASH STRICT MUTUAL_TLS KEYS CA CONSENSUS ORDERERS ORGS PEERS BASE_PORT BATCH_TIMEOUT DIR BIN PERF UPSTREAM CHECKOUT TEST_FLAGS \
+NETWORK_VARIABLES = MODE CLIENT_MODE ALGORITHM SUITE GM_PROTOCOL HASH STRICT MUTUAL_TLS KEYS CA CONSENSUS ORDERERS ORGS PEERS BASE_PORT BATCH_TIMEOUT DIR BIN PERF UPSTREAM CHECKOUT TEST_FLAGS \
 	PACKAGES FORK_VERSION DOCKER_DIR
 UNKNOWN_VARIABLES = $(filter-out $(NETWORK_VARIABLES) GO%,$(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$v)))
 

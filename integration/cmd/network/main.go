@@ -127,6 +127,7 @@ func up(ctx context.Context, dir string, args []string, out io.Writer) error {
 	flags.StringVar(&o.ClientMode, "client-mode", "", "what nodes dial with: tls or gm (default tls for mode tls, gm otherwise)")
 	flags.StringVar(&o.Algorithm, "algorithm", "", "identities: gm, ecdsa or mixed (default gm)")
 	flags.StringVar(&o.Hash, "hash", "", "what the channel's blocks are hashed with: SHA256 or SM3 (default SHA256)")
+	flags.StringVar(&o.GMProtocol, "gm-protocol", "", "what GM means: TLCP, or TLS13 for TLS 1.3 with GM suites (default TLCP)")
 	flags.StringVar(&o.Suite, "suite", "", "the only TLCP suite, for example ECC_SM4_GCM_SM3 (default: any)")
 	flags.BoolFunc("strict", "let nodes use approved algorithms alone", func(text string) (err error) {
 		if o.Strict, err = strconv.ParseBool(text); err != nil {
