@@ -70,8 +70,11 @@ func TestStockSDK(t *testing.T) {
 		t.Fatal("no event")
 	}
 
-	address := startProxy(ctx, t, net.JoinHostPort(peer.Host, strconv.Itoa(peer.Operations)), root)
-	response, err := http.Get("http://" + address + "/healthz")
+	// /metrics wants a client certificate, other pages of the port do not.
+	pair := filepath.Join(n.Dir, "crypto", "peerOrganizations", org.Domain, "users", "User1@"+org.Domain, "tls", "client-")
+	address, _ := runProxy(ctx, t, net.JoinHostPort(peer.Host, strconv.Itoa(peer.Operations)), root,
+		"--cert", pair+"sign.crt", "--key", pair+"sign.key", "--enc-cert", pair+"enc.crt", "--enc-key", pair+"enc.key")
+	response, err := http.Get("http://" + address + "/metrics")
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusOK, response.StatusCode)
