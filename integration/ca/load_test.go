@@ -239,7 +239,7 @@ func TestPostgreSQL(t *testing.T) {
 	password := filepath.Join(dir, "password")
 	require.NoError(t, os.WriteFile(password, []byte("of-a-test\n"), 0o644))
 	runProgram(ctx, t, as, initdb, "-D", filepath.Join(dir, "data"), "-U", "ca", "--auth=scram-sha-256", "--pwfile="+password)
-	log := background(t, as, postgres, "-D", filepath.Join(dir, "data"), "-p", fmt.Sprint(port), "-k", dir, "-h", "127.0.0.1")
+	log := background(t, as, postgres, "-D", filepath.Join(dir, "data"), "-p", fmt.Sprint(port), "-k", dir, "-h", "127.0.0.1", "-c", "max_connections=400")
 	awaitPort(ctx, t, port, log)
 	onDatabase(ctx, t, fmt.Sprintf("db: {type: postgres, datasource: host=127.0.0.1 port=%d user=ca password=of-a-test dbname=fabric_ca sslmode=disable}\n", port), atOnce)
 }
