@@ -3,7 +3,6 @@
 package channel
 
 import (
-	"crypto"
 	"crypto/rand"
 	"encoding/json"
 	"encoding/pem"
@@ -85,7 +84,7 @@ func (o *org) revocationList(t *testing.T, number int64, issuer *org) string {
 	t.Helper()
 	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
 		Number: big.NewInt(number), ThisUpdate: time.Now(), NextUpdate: time.Now().Add(time.Hour),
-	}, o.ca.SignCert, issuer.ca.Signer.(crypto.Signer))
+	}, o.ca.SignCert, issuer.ca.Signer)
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "crl.pem")
 	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}), 0o600))
