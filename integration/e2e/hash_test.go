@@ -113,7 +113,7 @@ func TestSM3Channel(t *testing.T) {
 	same()
 	restart(func() {
 		out := t.TempDir()
-		offline(ctx, t, n, second, "ledgerutil", "verify", filepath.Join(n.Dir, "data", second.Name, "ledgersData"), "-o", out)
+		offline(ctx, t, n, second, "ledgerutil", "verify", filepath.Join(n.Dir, "data", second.Name), "-o", out)
 	})
 	serves()
 
