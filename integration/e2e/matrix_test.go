@@ -28,6 +28,8 @@ func TestMatrix(t *testing.T) {
 		{"gm-ecdsa", network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmECDSA}},
 		{"gm-mixed", network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmMixed}},
 		{"gm-gm-mutual", network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmGM, MutualTLS: true}},
+		{"gm-tls13", network.Options{GMProtocol: network.GMProtocolTLS13}},
+		{"dual-tls13-mutual", network.Options{Mode: network.ModeDual, GMProtocol: network.GMProtocolTLS13, Algorithm: network.AlgorithmMixed, MutualTLS: true}},
 		{"gm-ecc-gcm", network.Options{Suite: "ECC_SM4_GCM_SM3"}},
 		{"gm-ecc-cbc", network.Options{Suite: "ECC_SM4_CBC_SM3"}},
 		{"gm-ecdhe-gcm", network.Options{Suite: "ECDHE_SM4_GCM_SM3"}},
@@ -42,7 +44,11 @@ func TestMatrix(t *testing.T) {
 			checkEvents(ctx, t, n)
 			checkDiscovery(ctx, t, n)
 			requireSameChain(ctx, t, n)
-			requireOnly(t, n, n.ClientMode)
+			wire := n.ClientMode
+			if n.GMProtocol == network.GMProtocolTLS13 {
+				wire = network.ModeTLS // its records are those of TLS; requireSuite tells what is in them
+			}
+			requireOnly(t, n, wire)
 			requireSuite(ctx, t, n)
 			checkOperator(ctx, t, n) // status makes handshakes of both kinds where a node serves both
 			if n.Mode == network.ModeGM {
@@ -55,6 +61,15 @@ func TestMatrix(t *testing.T) {
 // requireSuite checks that orderers and peers grant the suite that the network was made for, and no other.
 func requireSuite(ctx context.Context, t *testing.T, n *network.Network) {
 	t.Helper()
+	if n.GMProtocol == network.GMProtocolTLS13 {
+		for _, node := range append(n.Nodes(network.Orderer), n.Nodes(network.Peer)...) {
+			require.Contains(t, n.InUse(ctx, node), "TLS 1.3 TLS_SM4_GCM_SM3", node.Name)
+			other := *n.Topology
+			other.GMProtocol = ""
+			stranger := network.Network{Topology: &other, Dir: n.Dir}
+			require.Contains(t, stranger.InUse(ctx, node), "gm handshake fails", "%s grants TLCP", node.Name)
+		}
+	}
 	if n.Suite == "" {
 		return
 	}
