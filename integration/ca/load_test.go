@@ -195,7 +195,7 @@ func another(t *testing.T, names ...string) *user.User {
 // databaseFolder is a folder that the database's user owns.
 func databaseFolder(t *testing.T, as *user.User) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ca-db")
+	dir, err := os.MkdirTemp("", "ca-db") //nolint:usetesting // the database's user may not enter the folders above t.TempDir
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	if as != nil {
