@@ -17,6 +17,11 @@ test-race: fork ## run the tests of state that goroutines share under the race d
 test-upstream-core: ## run upstream's tests of msp, bccsp and internal/pkg/comm
 	@$(MAKE) --no-print-directory test-upstream PACKAGES='$(UPSTREAM_CORE)'
 
+.PHONY: test-arm64
+test-arm64: ## run the tests of algorithms and of TLCP for arm64 by qemu-user, which knows its SM3 and SM4 instructions
+	GOARCH=arm64 CGO_ENABLED=0 go test -short -exec qemu-aarch64 ./common/crypto/sm3 ./common/crypto/sm4
+	GOARCH=arm64 CGO_ENABLED=0 go test -short -exec qemu-aarch64 -run 'TestHandshake|TestKAT|TestRecord|TestSession' ./common/crypto/gmtls
+
 .PHONY: nightly
 nightly: ## everything that takes hours: all of upstream's tests, the matrix of networks, faults, attacks, fuzzing
 	$(MAKE) verify

@@ -10,6 +10,10 @@ release: fork ## write build/release: archives for linux/amd64 and arm64, with b
 release-check: ## build the release of this commit again elsewhere, and compare with build/release (SUMS=published SHA256SUMS)
 	@scripts/reproduce.sh $(SUMS)
 
+.PHONY: release-run
+release-run: ## run each program of build/release once, those for arm64 by qemu-user where it is installed
+	@scripts/release-run.sh build/release
+
 .PHONY: release-sign
 release-sign: ## sign build/release/SHA256SUMS with an OpenSSH key (KEY=file)
 	@scripts/sign.sh '$(KEY)'
