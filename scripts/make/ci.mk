@@ -29,7 +29,11 @@ nightly: ## everything that takes hours: all of upstream's tests, the matrix of 
 	$(MAKE) test-race
 	$(MAKE) test-editor
 	$(MAKE) test-upstream
-	$(MAKE) test-ca
+	$(MAKE) test-ca test-upstream-ca
 	$(MAKE) test-integration
+	$(MAKE) test-bft
+	$(MAKE) docker
+	$(MAKE) test-consortium test-helm test-chaincode
+	$(MAKE) test-arm64
 	$(MAKE) measure-attacks
 	$(MAKE) fuzz fuzz-tree FUZZTIME=30m
