@@ -307,5 +307,7 @@ func configBlock(t *testing.T, md *etcdraft.ConfigMetadata, roots [][]byte) []by
 		Header: &cb.Header{ChannelHeader: pack(&cb.ChannelHeader{ChannelId: "c", Type: int32(cb.HeaderType_CONFIG)})},
 		Data:   pack(&cb.ConfigEnvelope{Config: &cb.Config{ChannelGroup: group}}),
 	})}
-	return pack(&cb.Block{Header: &cb.BlockHeader{Number: 1}, Data: &cb.BlockData{Data: [][]byte{pack(envelope)}}})
+	header, data := &cb.BlockHeader{Number: 1}, &cb.BlockData{Data: [][]byte{pack(envelope)}}
+	header.DataHash = protoutil.ChannelDataHash(header, data)
+	return pack(&cb.Block{Header: header, Data: data})
 }

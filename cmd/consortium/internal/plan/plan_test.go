@@ -127,7 +127,7 @@ func TestConfiguration(t *testing.T) {
 	}
 	text, err := os.ReadFile(peer)
 	require.NoError(t, err)
-	require.Contains(t, string(text), "# As peer.tls.mode, drainGrace and handshakesPerAddress, for the operations server.", "comments of ours")
+	require.Contains(t, string(text), "# As peer.tls.mode, drainGrace, handshakesPerAddress, checkRevocation and revocationLists, for the operations server.", "comments of ours")
 	require.Equal(t, "0.0.0.0:9443", value(t, filepath.Join(dir, "port2/peer1.port.example/core.yaml"), "operations.listenAddress"), "a container publishes it on loopback")
 	orderer := filepath.Join(dir, "port1/orderer0.port.example/orderer.yaml")
 	require.Equal(t, "127.0.0.1:7055", value(t, orderer, "Admin.ListenAddress"))
