@@ -15,6 +15,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -429,14 +430,14 @@ func handshakeLate(t *testing.T, e *endpoint, hook, closed func()) (outcomes []e
 		require.Less(t, write, 20)
 		client, server := tcpPair(t)
 		go tls.Client(client, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}).Handshake()
-		late := false
-		conn := &lateConn{Conn: server, left: write, hook: func() { late = true; hook() }, closed: func() {
-			if late {
+		var late atomic.Bool // a deadline closes from a goroutine of its own
+		conn := &lateConn{Conn: server, left: write, hook: func() { late.Store(true); hook() }, closed: func() {
+			if late.Load() {
 				closed()
 			}
 		}}
 		_, _, err := e.handshake(conn)
-		if !late { // the write before was the last
+		if !late.Load() { // the write before was the last
 			require.NoError(t, err)
 			return outcomes
 		}
