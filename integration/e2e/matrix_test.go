@@ -44,11 +44,7 @@ func TestMatrix(t *testing.T) {
 			checkEvents(ctx, t, n)
 			checkDiscovery(ctx, t, n)
 			requireSameChain(ctx, t, n)
-			wire := n.ClientMode
-			if n.GMProtocol == network.GMProtocolTLS13 {
-				wire = network.ModeTLS // its records are those of TLS; requireSuite tells what is in them
-			}
-			requireOnly(t, n, wire)
+			requireOnly(t, n, n.ClientMode)
 			requireSuite(ctx, t, n)
 			checkOperator(ctx, t, n) // status makes handshakes of both kinds where a node serves both
 			if n.Mode == network.ModeGM {
