@@ -3,9 +3,7 @@
 package network
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -15,7 +13,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"time"
+
+	"github.com/hyperledger/fabric/internal/ccpackage"
 )
 
 // SharedCollection is a private data collection that all organisations belong to; each also has its implicit one.
@@ -266,47 +265,11 @@ func (n *Network) makePackage(org Org, server Node, name, version string) (file,
 	if err != nil {
 		return "", "", fmt.Errorf("encode connection.json: %w", err)
 	}
-	code, err := tarball(entry{"connection.json", where})
-	if err != nil {
-		return "", "", err
-	}
 	label = name + "_" + version
-	metadata, err := json.Marshal(map[string]string{"type": "ccaas", "label": label})
-	if err != nil {
-		return "", "", fmt.Errorf("encode metadata.json: %w", err)
-	}
-	pkg, err := tarball(entry{"metadata.json", metadata}, entry{"code.tar.gz", code})
+	pkg, err := ccpackage.Pack(label, where)
 	if err != nil {
 		return "", "", err
 	}
 	rel := path.Join("chaincode", strings.ToLower(org.Name), label+".tar.gz")
 	return n.path(rel), label, n.write(rel, pkg)
-}
-
-type entry struct {
-	name string
-	data []byte
-}
-
-// tarball packs files the same way at every call: no times, no owners.
-func tarball(entries ...entry) ([]byte, error) {
-	var out bytes.Buffer
-	zipped := gzip.NewWriter(&out)
-	archive := tar.NewWriter(zipped)
-	for _, e := range entries {
-		header := &tar.Header{Name: e.name, Mode: 0o644, Size: int64(len(e.data)), ModTime: time.Unix(0, 0)}
-		if err := archive.WriteHeader(header); err != nil {
-			return nil, fmt.Errorf("pack %s: %w", e.name, err)
-		}
-		if _, err := archive.Write(e.data); err != nil {
-			return nil, fmt.Errorf("pack %s: %w", e.name, err)
-		}
-	}
-	if err := archive.Close(); err != nil {
-		return nil, fmt.Errorf("pack: %w", err)
-	}
-	if err := zipped.Close(); err != nil {
-		return nil, fmt.Errorf("pack: %w", err)
-	}
-	return out.Bytes(), nil
 }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/hyperledger/fabric/cmd/consortium/internal/ccpackage"
 	"github.com/hyperledger/fabric/cmd/consortium/internal/plan"
+	"github.com/hyperledger/fabric/internal/ccpackage"
 )
 
 func planCommand() *cobra.Command {

@@ -56,19 +56,24 @@ func Make(s Service) (data []byte, id string, err error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("peers would refuse the package: %w", err)
 	}
-	metadata, err := json.Marshal(map[string]string{"type": "ccaas", "label": s.Label})
-	if err != nil {
-		return nil, "", err
-	}
-	code, err := tarball(entry{"connection.json", connection})
-	if err != nil {
-		return nil, "", err
-	}
-	if data, err = tarball(entry{"metadata.json", metadata}, entry{"code.tar.gz", code}); err != nil {
+	if data, err = Pack(s.Label, connection); err != nil {
 		return nil, "", err
 	}
 	digest := sha256.Sum256(data) // as peers compute package ids, whatever the network's algorithms
 	return data, s.Label + ":" + hex.EncodeToString(digest[:]), nil
+}
+
+// Pack returns the package with this label and this connection.json, of which it checks nothing.
+func Pack(label string, connection []byte) ([]byte, error) {
+	metadata, err := json.Marshal(map[string]string{"type": "ccaas", "label": label})
+	if err != nil {
+		return nil, fmt.Errorf("encode metadata.json: %w", err)
+	}
+	code, err := tarball(entry{"connection.json", connection})
+	if err != nil {
+		return nil, err
+	}
+	return tarball(entry{"metadata.json", metadata}, entry{"code.tar.gz", code})
 }
 
 type entry struct {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package ccpackage
+package cli
 
 import (
 	"testing"
@@ -9,19 +9,20 @@ import (
 
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/core/chaincode/persistence"
+	"github.com/hyperledger/fabric/internal/ccpackage"
 )
 
-// TestMake: the peer's own reader takes the package, and comes to the same id.
-func TestMake(t *testing.T) {
+// TestPackage: the peer's own reader takes the package, and comes to the same id.
+func TestPackage(t *testing.T) {
 	ca := gmtlstest.NewCA(t)
 	pair := ca.NewPair(t, "ledger.bank.example")
-	s := Service{
+	s := ccpackage.Service{
 		Label: "ledger_1", Address: "ledger.bank.example:7060", Mode: "gm", RootCert: string(ca.CertPEM),
 		ClientCert: string(pair.SignCert), ClientKey: string(pair.SignKey), ClientEncCert: string(pair.EncCert), ClientEncKey: string(pair.EncKey),
 	}
-	data, id, err := Make(s)
+	data, id, err := ccpackage.Make(s)
 	require.NoError(t, err)
-	again, _, err := Make(s)
+	again, _, err := ccpackage.Make(s)
 	require.NoError(t, err)
 	require.Equal(t, data, again)
 	read, err := persistence.ChaincodePackageParser{MetadataProvider: noMetadata{}}.Parse(data)
@@ -30,17 +31,17 @@ func TestMake(t *testing.T) {
 	require.Equal(t, "ledger_1", read.Metadata.Label)
 	require.Equal(t, persistence.PackageID("ledger_1", data), id)
 
-	for want, change := range map[string]func(*Service){
-		"label":        func(s *Service) { s.Label = "../x" },
-		`"address"`:    func(s *Service) { s.Address = "nowhere" },
-		`"root_cert"`:  func(s *Service) { s.RootCert = "" },
-		`"tls_mode"`:   func(s *Service) { s.Mode = "tlcp" },
-		`"client_enc`:  func(s *Service) { s.ClientEncKey = "" },
-		`"client_key"`: func(s *Service) { s.ClientKey = string(pair.EncKey) },
+	for want, change := range map[string]func(*ccpackage.Service){
+		"label":        func(s *ccpackage.Service) { s.Label = "../x" },
+		`"address"`:    func(s *ccpackage.Service) { s.Address = "nowhere" },
+		`"root_cert"`:  func(s *ccpackage.Service) { s.RootCert = "" },
+		`"tls_mode"`:   func(s *ccpackage.Service) { s.Mode = "tlcp" },
+		`"client_enc`:  func(s *ccpackage.Service) { s.ClientEncKey = "" },
+		`"client_key"`: func(s *ccpackage.Service) { s.ClientKey = string(pair.EncKey) },
 	} {
 		wrong := s
 		change(&wrong)
-		_, _, err := Make(wrong)
+		_, _, err := ccpackage.Make(wrong)
 		require.ErrorContains(t, err, want)
 	}
 }
