@@ -36,42 +36,33 @@ func wantResumed(t *testing.T, client, server *Config, want bool) {
 	}
 }
 
-// A session is resumed only under the conditions under which it was made; what
-// does not hold any more leads to a full handshake.
-func TestSessionBinding(t *testing.T) {
-	later := func(d time.Duration) func() time.Time { return func() time.Time { return time.Now().Add(d) } }
-	for _, test := range []struct {
-		name   string
-		change func(client, server *Config)
-		want   bool
-	}{
+// bindingCase is a change at one end after which a session is resumed, or not.
+type bindingCase struct {
+	name   string
+	change func(client, server *Config)
+	want   bool
+}
+
+// later returns a clock that is ahead.
+func later(d time.Duration) func() time.Time {
+	return func() time.Time { return time.Now().Add(d) }
+}
+
+// bindingCases are those that TLCP and TLS 1.3 have in common.
+func bindingCases(t *testing.T) []bindingCase {
+	return []bindingCase{
 		{"nothing changed", func(client, server *Config) {}, true},
-		{"other suite preferred", func(client, server *Config) {
-			client.CipherSuites = []uint16{ECC_SM4_CBC_SM3, ECC_SM4_GCM_SM3}
-		}, true},
-		{"suite not offered any more", func(client, server *Config) { client.CipherSuites = []uint16{ECC_SM4_CBC_SM3} }, false},
-		{"suite not accepted any more", func(client, server *Config) { server.CipherSuites = []uint16{ECC_SM4_CBC_SM3} }, false},
 		{"too old for the client", func(client, server *Config) { client.Time = later(2 * time.Hour) }, false},
 		{"too old for the server", func(client, server *Config) { server.Time = later(2 * time.Hour) }, false},
-		{"lifetime configured", func(client, server *Config) {
-			client.Time, server.Time = later(2*time.Hour), later(2*time.Hour)
-			client.SessionLifetime, server.SessionLifetime = 3*time.Hour, 3*time.Hour
-		}, true},
 		{"from the future", func(client, server *Config) { server.Time = later(-time.Minute) }, false},
 		{"client's roots changed", func(client, server *Config) {
 			client.RootCAs = client.RootCAs.Clone()
 			client.RootCAs.AddCert(newCA(t, "new root", nil).cert)
 		}, false},
-		{"client's roots changed in place", func(client, server *Config) {
-			client.RootCAs.AddCert(newCA(t, "new root", nil).cert) // the server's as well
-		}, false},
 		{"server's roots changed", func(client, server *Config) {
 			server.ClientCAs = server.ClientCAs.Clone()
 			server.ClientCAs.AddCert(newCA(t, "new root", nil).cert)
 		}, false},
-		{"equal roots", func(client, server *Config) {
-			client.RootCAs, server.ClientCAs = client.RootCAs.Clone(), server.ClientCAs.Clone()
-		}, true},
 		{"client authentication relaxed", func(client, server *Config) { server.ClientAuth = VerifyClientCertIfGiven }, false},
 		{"client verifies no more", func(client, server *Config) { client.InsecureSkipVerify = true }, false},
 		{"client has another certificate", func(client, server *Config) {
@@ -83,16 +74,38 @@ func TestSessionBinding(t *testing.T) {
 			pair := client.Certificates[0]
 			client.GetClientCertificate = func(*CertificateRequestInfo) (*Certificate, error) { return &pair, nil }
 		}, false},
-		{"client has one more certificate", func(client, server *Config) {
-			client.Certificates = append([]Certificate{newCA(t, "x", nil).pair(t, "x", nil)}, client.Certificates...)
-		}, true},
 		{"turned off at the client", func(client, server *Config) { client.SessionTicketsDisabled = true }, false},
 		{"turned off at the server", func(client, server *Config) { server.SessionTicketsDisabled = true }, false},
 		{"server lost its cache", func(client, server *Config) { server.ServerSessionCache = NewLRUServerSessionCache(4) }, false},
 		{"chain caches lost", func(client, server *Config) {
 			client.ChainCache, server.ChainCache = NewChainCache(0), NewChainCache(0)
 		}, true},
-	} {
+	}
+}
+
+// A session is resumed only under the conditions under which it was made; what
+// does not hold any more leads to a full handshake.
+func TestSessionBinding(t *testing.T) {
+	for _, test := range append(bindingCases(t), []bindingCase{
+		{"other suite preferred", func(client, server *Config) {
+			client.CipherSuites = []uint16{ECC_SM4_CBC_SM3, ECC_SM4_GCM_SM3}
+		}, true},
+		{"suite not offered any more", func(client, server *Config) { client.CipherSuites = []uint16{ECC_SM4_CBC_SM3} }, false},
+		{"suite not accepted any more", func(client, server *Config) { server.CipherSuites = []uint16{ECC_SM4_CBC_SM3} }, false},
+		{"lifetime configured", func(client, server *Config) {
+			client.Time, server.Time = later(2*time.Hour), later(2*time.Hour)
+			client.SessionLifetime, server.SessionLifetime = 3*time.Hour, 3*time.Hour
+		}, true},
+		{"client's roots changed in place", func(client, server *Config) {
+			client.RootCAs.AddCert(newCA(t, "new root", nil).cert) // the server's as well
+		}, false},
+		{"equal roots", func(client, server *Config) {
+			client.RootCAs, server.ClientCAs = client.RootCAs.Clone(), server.ClientCAs.Clone()
+		}, true},
+		{"client has one more certificate", func(client, server *Config) {
+			client.Certificates = append([]Certificate{newCA(t, "x", nil).pair(t, "x", nil)}, client.Certificates...)
+		}, true},
+	}...) {
 		t.Run(test.name, func(t *testing.T) {
 			client, server := resumableConfigs(t)
 			client, server = client.Clone(), server.Clone()

@@ -20,13 +20,7 @@ func resumable13(t *testing.T, change ...func(client, server *Config)) (client, 
 // A session of TLS 1.3 is bound to what one of TLCP is bound to; what does not
 // hold any more leads to a full handshake.
 func TestSessionBinding13(t *testing.T) {
-	later := func(d time.Duration) func() time.Time { return func() time.Time { return time.Now().Add(d) } }
-	for _, test := range []struct {
-		name   string
-		change func(client, server *Config)
-		want   bool
-	}{
-		{"nothing changed", func(client, server *Config) {}, true},
+	for _, test := range append(bindingCases(t), []bindingCase{
 		{"other suite of the same hash preferred", func(client, server *Config) {
 			client.CipherSuites = []uint16{TLS_SM4_CCM_SM3, TLS_SM4_GCM_SM3}
 		}, true},
@@ -39,38 +33,10 @@ func TestSessionBinding13(t *testing.T) {
 			client.CurvePreferences = []CurveID{CurveSM2, CurveSM2MLKEM768}
 			server.CurvePreferences = []CurveID{CurveSM2MLKEM768}
 		}, true},
-		{"too old for the client", func(client, server *Config) { client.Time = later(2 * time.Hour) }, false},
-		{"too old for the server", func(client, server *Config) { server.Time = later(2 * time.Hour) }, false},
 		{"too old by the server's word", func(client, server *Config) {
 			client.Time, client.SessionLifetime = later(2*time.Hour), 3*time.Hour
 		}, false},
-		{"from the future", func(client, server *Config) { server.Time = later(-time.Minute) }, false},
-		{"client's roots changed", func(client, server *Config) {
-			client.RootCAs = client.RootCAs.Clone()
-			client.RootCAs.AddCert(newCA(t, "new root", nil).cert)
-		}, false},
-		{"server's roots changed", func(client, server *Config) {
-			server.ClientCAs = server.ClientCAs.Clone()
-			server.ClientCAs.AddCert(newCA(t, "new root", nil).cert)
-		}, false},
-		{"client authentication relaxed", func(client, server *Config) { server.ClientAuth = VerifyClientCertIfGiven }, false},
-		{"client verifies no more", func(client, server *Config) { client.InsecureSkipVerify = true }, false},
-		{"client has another certificate", func(client, server *Config) {
-			ca := newCA(t, "other root", nil)
-			server.ClientCAs.AddCert(ca.cert)
-			client.Certificates = []Certificate{ca.pair(t, "someone else", nil)}
-		}, false},
-		{"client's certificate is chosen by a callback", func(client, server *Config) {
-			pair := client.Certificates[0]
-			client.GetClientCertificate = func(*CertificateRequestInfo) (*Certificate, error) { return &pair, nil }
-		}, false},
-		{"turned off at the client", func(client, server *Config) { client.SessionTicketsDisabled = true }, false},
-		{"turned off at the server", func(client, server *Config) { server.SessionTicketsDisabled = true }, false},
-		{"server lost its cache", func(client, server *Config) { server.ServerSessionCache = NewLRUServerSessionCache(4) }, false},
-		{"chain caches lost", func(client, server *Config) {
-			client.ChainCache, server.ChainCache = NewChainCache(0), NewChainCache(0)
-		}, true},
-	} {
+	}...) {
 		t.Run(test.name, func(t *testing.T) {
 			client, server := resumable13(t)
 			client, server = client.Clone(), server.Clone()
