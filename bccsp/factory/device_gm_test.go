@@ -16,14 +16,12 @@ import (
 // An existing configuration with upstream's PKCS11 provider is told what to do. A process that has a provider already must not
 // go on with it.
 func TestDefaultPKCS11(t *testing.T) {
-	restoreDefault(t)
 	if pkcs11Enabled {
 		t.Skip("built with upstream's provider")
 	}
-	defaultBCCSP = nil
 	for range 2 {
 		config := &FactoryOpts{Default: "PKCS11"}
-		require.ErrorContains(t, initFactories(config), "docs/hsm.md")
+		require.ErrorContains(t, startOver(t, config), "docs/hsm.md")
 		_, err := GetBCCSPFromOpts(config)
 		require.ErrorContains(t, err, "gmtls key reference")
 		require.NotNil(t, GetDefault()) // as orderers do before they read the configuration
@@ -31,7 +29,6 @@ func TestDefaultPKCS11(t *testing.T) {
 }
 
 func TestRandomDevice(t *testing.T) {
-	restoreDefault(t)
 	t.Cleanup(func() { gm.UseRandom(rand.Reader) })
 	d := keydtest.StartSDF(t)
 	for text, config := range map[string]*GmOpts{
@@ -39,7 +36,7 @@ func TestRandomDevice(t *testing.T) {
 		"are for Random: device":  {RandomSocket: "/x"},
 		`no device "none"`:        {Random: "device", RandomDevice: "none", RandomSocket: d.Socket},
 	} {
-		require.ErrorContains(t, initFactories(&FactoryOpts{Default: "SW", SW: GetDefaultOpts().SW, GM: config}), text)
+		require.ErrorContains(t, startOver(t, &FactoryOpts{Default: "SW", SW: GetDefaultOpts().SW, GM: config}), text)
 	}
 	v := viper.New()
 	v.Set("BCCSP.Default", "SW")
@@ -47,7 +44,7 @@ func TestRandomDevice(t *testing.T) {
 	v.Set("BCCSP.GM.RandomSocket", d.Socket)
 	config := GetDefaultOpts()
 	require.NoError(t, v.UnmarshalKey("BCCSP", &config))
-	require.NoError(t, initFactories(config))
+	require.NoError(t, startOver(t, config))
 
 	csp := GetDefault()
 	key, err := csp.KeyGen(&bccsp.SM2KeyGenOpts{Temporary: true})

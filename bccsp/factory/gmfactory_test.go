@@ -20,17 +20,8 @@ import (
 	"gopkg.in/yaml.v2"
 )
 
-// restoreDefault gives the other tests of this package the provider back that they started with.
-func restoreDefault(t *testing.T) {
-	t.Helper()
-	before := defaultBCCSP
-	t.Cleanup(func() { defaultBCCSP = before })
-}
-
 func TestDefaultGM(t *testing.T) {
-	restoreDefault(t)
-	defaultBCCSP = nil
-	require.NoError(t, initFactories(&FactoryOpts{Default: "GM"}))
+	require.NoError(t, startOver(t, &FactoryOpts{Default: "GM"}))
 	csp := GetDefault()
 
 	key, err := csp.KeyGen(&bccsp.ECDSAKeyGenOpts{Temporary: true})
@@ -135,8 +126,7 @@ func TestGMBadSettings(t *testing.T) {
 	} {
 		_, err := GetBCCSPFromOpts(&FactoryOpts{Default: "GM", GM: opts})
 		require.ErrorContains(t, err, text)
-		restoreDefault(t)
-		require.ErrorContains(t, initFactories(&FactoryOpts{Default: "GM", GM: opts}), text)
+		require.ErrorContains(t, startOver(t, &FactoryOpts{Default: "GM", GM: opts}), text)
 	}
 	_, err := (&GMFactory{}).Get(nil)
 	require.Error(t, err)
@@ -160,7 +150,6 @@ func (c countedVerifications) With(labels ...string) metrics.Counter {
 func (c countedVerifications) Add(float64) { c.bySource[c.source]++ }
 
 func TestVerificationMemoSetting(t *testing.T) {
-	restoreDefault(t)
 	t.Cleanup(func() {
 		sw.RememberVerifications(false)
 		sw.UseMetrics(&disabled.Provider{})
@@ -187,7 +176,7 @@ func TestVerificationMemoSetting(t *testing.T) {
 			require.NoError(t, v.ReadConfig(strings.NewReader("BCCSP:\n  Default: "+provider+"\n  "+text)))
 			config := GetDefaultOpts()
 			require.NoError(t, v.UnmarshalKey("BCCSP", &config))
-			require.NoError(t, initFactories(config))
+			require.NoError(t, startOver(t, config))
 
 			if !sw.RememberVerifications(repeated == "remembered") {
 				repeated = "computed" // a build with PERF=off

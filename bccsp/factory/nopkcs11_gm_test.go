@@ -14,8 +14,8 @@ import (
 //
 //fork:replace gm: BCCSP.Default PKCS11 is answered with what to do instead
 func TestInitFactories(t *testing.T) {
-	err := initFactories(&FactoryOpts{Default: "SW", SW: &SwOpts{}})
+	err := startOver(t, &FactoryOpts{Default: "SW", SW: &SwOpts{}})
 	require.ErrorContains(t, err, "Failed initializing BCCSP: Could not initialize BCCSP SW")
 	require.ErrorContains(t, err, "Hash Family not supported []")
-	require.ErrorContains(t, initFactories(&FactoryOpts{Default: "PKCS11"}), "BCCSP.Default: PKCS11 is not part of these binaries")
+	require.ErrorContains(t, startOver(t, &FactoryOpts{Default: "PKCS11"}), "BCCSP.Default: PKCS11 is not part of these binaries")
 }

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package factory
+
+import "testing"
+
+// startOver makes the default provider as a process does at its start. The one before comes back after the test.
+func startOver(t *testing.T, config *FactoryOpts) error {
+	t.Helper()
+	before := defaultBCCSP
+	t.Cleanup(func() { defaultBCCSP = before })
+	defaultBCCSP = nil
+	return initFactories(config)
+}
