@@ -123,15 +123,13 @@ func executeChecked(args []string) (output string, exit int, err error) {
 	return output, exit, err
 }
 
-// responseOutput keeps the status for executeChecked.
-//
-//fork:wrap fix: the status decides on the exit code
-func responseOutput(showStatus bool, statusCode int, responseBody []byte) (string, error) {
+// checkAnswer keeps the status for executeChecked, and refuses what no OSN answers.
+func checkAnswer(statusCode int, responseBody []byte) error {
 	lastStatus = statusCode
 	if len(responseBody) > 0 && !json.Valid(responseBody) {
-		return "", fmt.Errorf("the answer is not that of an OSN's admin endpoint, %d %s: %.200q", statusCode, http.StatusText(statusCode), responseBody)
+		return fmt.Errorf("the answer is not that of an OSN's admin endpoint, %d %s: %.200q", statusCode, http.StatusText(statusCode), responseBody)
 	}
-	return upstreamResponseOutput(showStatus, statusCode, responseBody)
+	return nil
 }
 
 // isDialError tells whether there was nothing to talk to.

@@ -46,6 +46,8 @@ type TLS struct {
 	RevocationListFiles []string
 	// HandshakesPerAddress bounds the failed handshakes of one address; 0 means the default of comm.
 	HandshakesPerAddress int
+	// ClockShift sets the clock of certificate verification back. Fabric 3.1.5 calls it TimeShift.
+	ClockShift time.Duration
 }
 
 // Listen opens the port with the protocols of the server's mode.
@@ -122,5 +124,6 @@ func (t TLS) listen(inner net.Listener) (net.Listener, error) {
 	}
 	return comm.NewHTTPListener(inner, comm.SecureOptions{
 		UseTLS: true, RequireClientCert: t.ClientCertRequired, CipherSuites: comm.DefaultTLSCipherSuites, Source: source,
+		TimeShift: t.ClockShift,
 	})
 }

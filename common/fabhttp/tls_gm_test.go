@@ -135,6 +135,25 @@ func TestModes(t *testing.T) {
 	}
 }
 
+// TestClockShift: a client whose pair has expired is let in where the clock is set back behind that.
+func TestClockShift(t *testing.T) {
+	p := newPKI(t)
+	p.server.Mode, p.server.ClientCertRequired = string(comm.ModeGM), true
+	opts := comm.SecureOptions{UseTLS: true, ServerRootCAs: p.roots, ClientMode: comm.ClientGM, RequireClientCert: true}
+	opts.Certificate, opts.Key = p.gmCA.NewPairUntil(t, time.Now().Add(-time.Hour)).Bundle(nil, nil)
+	transport, err := opts.HTTPTransport()
+	require.NoError(t, err)
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+
+	_, _, err = get(client, serve(t, p.server), "/secure")
+	require.Error(t, err)
+	p.server.ClockShift = 2 * time.Hour
+	status, _, err := get(client, serve(t, p.server), "/secure")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status)
+}
+
 func TestServerWithoutStandardPair(t *testing.T) {
 	p := newPKI(t)
 	config := p.server

@@ -304,7 +304,9 @@ func localMSP(conf *localconfig.TopLevel) msp.MSP {
 //
 //fork:replace gm: the admin server serves TLCP
 func newAdminServer(admin localconfig.Admin) *fabhttp.Server {
-	return fabhttp.NewServer(httpOptions(roleAdmin, "Admin.TLS", admin.ListenAddress, admin.TLS))
+	options := httpOptions(roleAdmin, "Admin.TLS", admin.ListenAddress, admin.TLS)
+	options.TLS.ClockShift = admin.TLS.TLSHandshakeTimeShift
+	return fabhttp.NewServer(options)
 }
 
 func httpOptions(role, section, address string, t localconfig.TLS) fabhttp.Options {
