@@ -5,7 +5,9 @@
 package e2e
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,10 +25,15 @@ func TestSmokeBFT(t *testing.T) {
 	smoke(t, network.Options{Consensus: network.ConsensusBFT, Peers: 1, Relayed: true, Bin: fabric3(t)})
 }
 
-// fabric3 is the folder of binaries over 3.1.1, which make build UPSTREAM=3.1.1 and network-tools UPSTREAM=3.1.1 write.
+// fabric3 is the folder of binaries over Fabric 3: what NETWORK_BIN names if these have it, as make smoke UPSTREAM=3.1.5 does, else those
+// that make build UPSTREAM=3.1.1 and network-tools UPSTREAM=3.1.1 write.
 func fabric3(t *testing.T) string {
 	t.Helper()
-	bin, err := filepath.Abs("../../build/bin-3.1.1")
+	bin := os.Getenv("NETWORK_BIN")
+	if !strings.HasPrefix(filepath.Base(bin), "bin-3.") {
+		bin = "../../build/bin-3.1.1"
+	}
+	bin, err := filepath.Abs(bin)
 	require.NoError(t, err)
 	return bin
 }

@@ -6,7 +6,7 @@
 SMOKE_TESTS := TestSmokeRaft$(if $(filter 3.%,$(UPSTREAM)),|TestSmokeBFT)
 
 .PHONY: smoke
-smoke: build network-tools ## the smallest networks, end to end in mode gm (UPSTREAM=3.1.1: over Raft and over SmartBFT)
+smoke: build network-tools ## the smallest networks, end to end in mode gm (UPSTREAM=3.1.1, 3.1.5: over Raft and over SmartBFT)
 	NETWORK_BIN='$(BIN)' go test -count=1 -timeout 10m -tags integration -run '^($(SMOKE_TESTS))$$' ./integration/e2e
 
 .PHONY: test-bft
