@@ -23,9 +23,6 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 )
 
-// TLS13 is the name of TLS 1.3 with GM suites among the protocols.
-const TLS13 = "tls13-gm"
-
 // Secured is a connection after the handshake, of TLS or TLCP.
 type Secured interface {
 	net.Conn
@@ -73,14 +70,17 @@ func (d *Dialer) Prepare() error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%q is not HOST:PORT", d.Target)
-	case d.Protocol != "tlcp" && d.Protocol != "tls" && d.Protocol != TLS13:
-		return fmt.Errorf("--protocol is %q; it must be tlcp, tls or %s", d.Protocol, TLS13)
-	case d.Hybrid && d.Protocol != TLS13:
-		return fmt.Errorf("--hybrid is for --protocol %s", TLS13)
+	case d.Protocol != "tlcp" && d.Protocol != "tls" && d.Protocol != material.TLS13:
+		return fmt.Errorf("--protocol is %q; it must be tlcp, tls or %s", d.Protocol, material.TLS13)
+	case d.Hybrid && d.Protocol != material.TLS13:
+		return fmt.Errorf("--hybrid is for --protocol %s", material.TLS13)
 	case len(d.CAs) == 0 && !d.Insecure:
 		return errors.New("--ca is missing: the server could not be verified; --insecure goes without")
 	case d.Timeout <= 0:
 		return errors.New("--timeout must be positive")
+	}
+	if err := d.Dialect.Check(material.Version(d.Protocol), "--protocol "+d.Protocol); err != nil {
+		return err
 	}
 	if d.Name == "" {
 		d.Name = host
@@ -119,7 +119,7 @@ func (d *Dialer) prepareTLCP(roots *material.Roots) error {
 		return err
 	}
 	known := gmtls.CipherSuites()
-	if d.Protocol == TLS13 {
+	if d.Protocol == material.TLS13 {
 		known = gmtls.CipherSuitesTLS13()
 	}
 	suites, err := suitesByName(d.Suites, known)
@@ -130,9 +130,9 @@ func (d *Dialer) prepareTLCP(roots *material.Roots) error {
 		ServerName: d.Name, NextProtos: d.ALPN, InsecureSkipVerify: d.Insecure, CipherSuites: suites,
 		HandshakeTimeout: d.Timeout,
 	}
-	if d.Protocol == TLS13 {
+	if d.Protocol == material.TLS13 {
 		d.tlcp.Versions = []uint16{gmtls.VersionTLS13}
-		d.tlcp.CurvePreferences = groups(d.Hybrid)
+		d.tlcp.CurvePreferences = material.Groups(d.Hybrid)
 	}
 	d.Dialect.Apply(d.tlcp)
 	if roots != nil {
@@ -142,14 +142,6 @@ func (d *Dialer) prepareTLCP(roots *material.Roots) error {
 		d.tlcp.Certificates = []gmtls.Certificate{*pair}
 	}
 	return nil
-}
-
-// groups returns the groups of TLS 1.3; nil means the default.
-func groups(hybrid bool) []gmtls.CurveID {
-	if !hybrid {
-		return nil
-	}
-	return []gmtls.CurveID{gmtls.CurveSM2MLKEM768, gmtls.CurveSM2}
 }
 
 func suitesByName(names []string, known []*gmtls.CipherSuite) ([]uint16, error) {

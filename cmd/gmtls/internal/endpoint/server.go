@@ -48,14 +48,14 @@ func (s *Server) listener() (net.Listener, error) {
 		useTLCP = true
 	case "tls":
 		useTLS = true
-	case TLS13:
+	case material.TLS13:
 		useTLS13 = true
 	case "dual":
 		useTLCP, useTLS = true, true
 	case "all":
 		useTLCP, useTLS, useTLS13 = true, true, true
 	default:
-		return nil, fmt.Errorf("--protocol is %q; it must be tlcp, tls, %s, dual or all", s.Protocol, TLS13)
+		return nil, fmt.Errorf("--protocol is %q; it must be tlcp, tls, %s, dual or all", s.Protocol, material.TLS13)
 	}
 	roots, err := material.LoadRoots(s.Clients)
 	if err != nil {
@@ -77,7 +77,7 @@ func (s *Server) listener() (net.Listener, error) {
 		if roots != nil {
 			config.ClientAuth, config.ClientCAs = gmtls.RequireAndVerifyClientCert, roots.Pool.SM()
 		}
-		config.CurvePreferences = groups(s.Hybrid)
+		config.CurvePreferences = material.Groups(s.Hybrid)
 		of := func(version uint16) func(net.Conn) net.Conn {
 			config := config.Clone()
 			config.Versions = []uint16{version}
@@ -113,7 +113,7 @@ func (s *Server) listener() (net.Listener, error) {
 		return &wrapping{l, sniff.TLCP}, nil
 	case "tls":
 		return &wrapping{l, sniff.TLS}, nil
-	case TLS13:
+	case material.TLS13:
 		return &wrapping{l, sniff.TLS13}, nil
 	}
 	return gmtls.NewSniffListener(l, sniff), nil

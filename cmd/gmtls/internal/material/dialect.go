@@ -3,6 +3,7 @@
 package material
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -10,9 +11,10 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 )
 
-// Dialect is where a stack departs from what the others make of TLCP. The zero value is what nodes speak.
+// Dialect is where a stack departs from what the others make of TLCP or TLS 1.3. The zero value is what nodes speak.
 type Dialect struct {
-	OmitExtensions, SingleCertificate, RawTranscript, VectorParams bool
+	OmitExtensions, SingleCertificate, RawTranscript, VectorParams bool // TLCP
+	OmitMiddlebox                                                  bool // TLS 1.3
 }
 
 // Flags adds the flags of a client.
@@ -21,12 +23,30 @@ func (d *Dialect) Flags(flags *pflag.FlagSet) {
 	flags.BoolVar(&d.SingleCertificate, "single-certificate", false, "TLCP: send the signing certificate alone, in ECC suites (GmSSL from 3.2 on)")
 	flags.BoolVar(&d.RawTranscript, "raw-transcript", false, "TLCP: sign the messages in CertificateVerify, not their hash (GmSSL from 3.2 on)")
 	flags.BoolVar(&d.VectorParams, "vector-params", false, "TLCP: send the params of ECDHE suites with their length (GmSSL from 3.3 on)")
+	flags.BoolVar(&d.OmitMiddlebox, "omit-middlebox-compatibility", false,
+		"TLS 1.3 with GM suites: send neither session identifier nor ChangeCipherSpec, for servers that fail over the latter (GmSSL 3.3)")
 }
 
 // Apply sets the dialect of a client or server.
 func (d Dialect) Apply(config *gmtls.Config) {
 	config.OmitExtensions, config.SingleClientCertificate = d.OmitExtensions, d.SingleCertificate
 	config.RawTranscriptVerify, config.VectorClientParams = d.RawTranscript, d.VectorParams
+	config.OmitMiddleboxCompatibility = d.OmitMiddlebox
+}
+
+// Check refuses flags that mean nothing in the protocol that a flag, named with its value, chooses; version 0 is a protocol without dialects.
+func (d Dialect) Check(version uint16, chosen string) error {
+	rest := d
+	switch version {
+	case gmtls.VersionTLCP:
+		rest = Dialect{OmitMiddlebox: d.OmitMiddlebox}
+	case gmtls.VersionTLS13:
+		rest.OmitMiddlebox = false
+	}
+	if rest == (Dialect{}) {
+		return nil
+	}
+	return fmt.Errorf("%s means nothing with %s", rest, chosen)
 }
 
 // String gives the flags.
@@ -38,6 +58,7 @@ func (d Dialect) String() string {
 	}{
 		{d.OmitExtensions, "--omit-extensions"}, {d.SingleCertificate, "--single-certificate"},
 		{d.RawTranscript, "--raw-transcript"}, {d.VectorParams, "--vector-params"},
+		{d.OmitMiddlebox, "--omit-middlebox-compatibility"},
 	} {
 		if f.on {
 			flags = append(flags, f.name)

@@ -17,7 +17,7 @@ func Command() *cobra.Command {
 	var format output.Format
 	c := &cobra.Command{
 		Use:   "proxy",
-		Short: "bridge between TLCP, TLS and plain, for SDKs, monitors and browsers that lack one of them",
+		Short: "bridge between TLCP, TLS 1.3 with GM suites, TLS and plain, for SDKs, monitors and browsers that lack one of them",
 		Long: `Listens in one protocol and dials in another, forwards bytes both ways with half-close, and passes the
 application protocol (ALPN) on. The server is always verified, and with --client-ca not dialled before the
 client has shown who it is. SIGHUP reads the files again; SIGTERM
@@ -33,6 +33,9 @@ For GmSSL clients with a certificate, whose dialect nodes do not speak:
   gmtls proxy --listen 0.0.0.0:7051 --from tlcp --listen-raw-transcript --listen-cert s.crt --listen-key s.key --listen-enc-cert e.crt \
     --listen-enc-key e.key --client-ca gm-ca.crt --to peer0.org1.example.com:7051 --to-mode tlcp --ca gm-ca.crt \
     --cert s.crt --key s.key --enc-cert e.crt --enc-key e.key
+For browsers and stacks with the GM suites of TLS 1.3, and a node that speaks TLCP alone:
+  gmtls proxy --listen 127.0.0.1:9443 --from tls13-gm --listen-cert s.crt --listen-key s.key --listen-enc-cert e.crt --listen-enc-key e.key \
+    --to peer0.org1.example.com:9443 --to-mode tlcp --ca gm-ca.crt
 
 Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the address is taken.`,
 		Args: cobra.NoArgs,
@@ -50,17 +53,18 @@ Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the addres
 	}
 	f := c.Flags()
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:0", "address to listen on")
-	f.StringVar(&from, "from", "tls", "protocol of the clients: tls, tlcp or plain")
+	f.StringVar(&from, "from", "tls", "protocol of the clients: tls, tlcp, tls13-gm for TLS 1.3 with GM suites, or plain")
 	f.StringVar(&o.To, "to", "", "HOST:PORT of the server")
-	f.StringVar(&to, "to-mode", "tlcp", "protocol of the server: tlcp, tls or plain")
+	f.StringVar(&to, "to-mode", "tlcp", "protocol of the server: tlcp, tls13-gm, tls or plain")
 	f.StringVar(&o.Server.TLSCert, "listen-tls-cert", "", "certificate that TLS clients are shown, PEM")
 	f.StringVar(&o.Server.TLSKey, "listen-tls-key", "", "key of --listen-tls-cert")
-	f.StringVar(&o.Server.Cert, "listen-cert", "", "signing certificate that TLCP clients are shown, PEM")
+	f.StringVar(&o.Server.Cert, "listen-cert", "", "signing certificate that GM clients are shown, PEM")
 	f.StringVar(&o.Server.Key, "listen-key", "", "key of --listen-cert")
 	f.StringVar(&o.Server.EncCert, "listen-enc-cert", "", "encryption certificate that TLCP clients are shown, PEM")
 	f.StringVar(&o.Server.EncKey, "listen-enc-key", "", "key of --listen-enc-cert")
 	f.StringSliceVar(&o.Clients, "client-ca", nil, "file with roots of clients, who then must show a certificate; may be repeated")
 	f.BoolVar(&o.ListenRawTranscript, "listen-raw-transcript", false, "TLCP clients sign the messages in CertificateVerify, not their hash (GmSSL from 3.2 on)")
+	f.BoolVar(&o.Hybrid, "hybrid", false, "with tls13-gm: prefer the key exchange of SM2 and ML-KEM together (draft)")
 	o.Client.Flags(f, "proxy")
 	o.Dialect.Flags(f)
 	f.StringSliceVar(&o.Roots, "ca", nil, "file with roots to verify the server by, PEM; may be repeated")

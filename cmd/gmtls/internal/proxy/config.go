@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package proxy bridges between TLCP, TLS and plain connections, for programs
+// Package proxy bridges between TLCP, TLS 1.3 with GM suites, TLS and plain connections, for programs
 // that cannot speak one of them. It forwards bytes and looks at none.
 package proxy
 
@@ -24,8 +24,9 @@ type Mode string
 // The protocols of a side.
 const (
 	Plain Mode = "plain"
-	TLS   Mode = "tls"
-	TLCP  Mode = "tlcp"
+	TLS   Mode = material.TLS
+	TLCP  Mode = material.TLCP
+	TLS13 Mode = material.TLS13
 )
 
 // Options configure a proxy. The files are read again by Reload.
@@ -37,7 +38,8 @@ type Options struct {
 	Server  material.Own // what clients are shown
 	Clients []string     // roots of clients; they are demanded a certificate if there are any
 	Client  material.Own // what the server is shown
-	// Dialect is spoken with a TLCP server, ListenRawTranscript with TLCP clients (gmtls.Config.RawTranscriptVerify).
+	Hybrid  bool         // key exchange of SM2 with ML-KEM in TLS 1.3 with GM suites
+	// Dialect is spoken with a GM server, ListenRawTranscript with TLCP clients (gmtls.Config.RawTranscriptVerify).
 	Dialect             material.Dialect
 	ListenRawTranscript bool
 	Roots               []string // roots of the server
@@ -56,27 +58,30 @@ type Options struct {
 
 // sides are the configurations in force, replaced as a whole by Reload.
 type sides struct {
-	serverTLS  *tls.Config
-	serverTLCP *gmtls.Config
-	clientTLS  *tls.Config
-	clientTLCP *gmtls.Config
+	serverTLS *tls.Config
+	serverGM  *gmtls.Config
+	clientTLS *tls.Config
+	clientGM  *gmtls.Config
 }
 
 // check finds options that contradict one another.
 func (o *Options) check() error {
 	for name, m := range map[string]Mode{"--from": o.From, "--to-mode": o.ToMode} {
-		if m != Plain && m != TLS && m != TLCP {
-			return fmt.Errorf("%s is %q; it must be plain, tls or tlcp", name, m)
+		if m != Plain && m != TLS && m != TLCP && m != TLS13 {
+			return fmt.Errorf("%s is %q; it must be plain, tls, tlcp or %s", name, m, TLS13)
 		}
 	}
 	if o.From != TLCP && o.ListenRawTranscript {
 		return errors.New("--listen-raw-transcript is for --from tlcp")
 	}
-	if o.ToMode != TLCP && o.Dialect != (material.Dialect{}) {
-		return fmt.Errorf("%s is for --to-mode tlcp", o.Dialect)
+	if o.Hybrid && o.From != TLS13 && o.ToMode != TLS13 {
+		return fmt.Errorf("--hybrid is for --from or --to-mode %s", TLS13)
 	}
-	// Between two dialects of TLCP there is something to bridge.
-	if o.From == o.ToMode && (o.From != TLCP || o.Dialect == material.Dialect{RawTranscript: o.ListenRawTranscript}) {
+	if err := o.Dialect.Check(material.Version(string(o.ToMode)), "--to-mode "+string(o.ToMode)); err != nil {
+		return err
+	}
+	// Between two dialects there is something to bridge.
+	if o.From == o.ToMode && o.Dialect == (material.Dialect{RawTranscript: o.ListenRawTranscript}) {
 		return fmt.Errorf("both sides are %s: there is nothing to bridge", o.From)
 	}
 	host, _, err := net.SplitHostPort(o.To)
@@ -159,13 +164,14 @@ func (o *Options) loadServer(s *sides) error {
 	if pair == nil {
 		return errNoOwn
 	}
-	s.serverTLCP = &gmtls.Config{
+	s.serverGM = &gmtls.Config{
+		Versions: []uint16{material.Version(string(o.From))}, CurvePreferences: material.Groups(o.Hybrid),
 		Certificates: []gmtls.Certificate{*pair}, HandshakeTimeout: o.Timeout,
 		ServerSessionCache: gmtls.NewLRUServerSessionCache(o.MaxConnections), ChainCache: gmtls.NewChainCache(64),
 		RawTranscriptVerify: o.ListenRawTranscript,
 	}
 	if roots != nil {
-		s.serverTLCP.ClientAuth, s.serverTLCP.ClientCAs = gmtls.RequireAndVerifyClientCert, sm(roots)
+		s.serverGM.ClientAuth, s.serverGM.ClientCAs = gmtls.RequireAndVerifyClientCert, sm(roots)
 	}
 	return nil
 }
@@ -199,13 +205,14 @@ func (o *Options) loadClient(s *sides) error {
 	if err != nil {
 		return err
 	}
-	s.clientTLCP = &gmtls.Config{
+	s.clientGM = &gmtls.Config{
+		Versions: []uint16{material.Version(string(o.ToMode))}, CurvePreferences: material.Groups(o.Hybrid),
 		RootCAs: sm(roots), ServerName: o.Name, HandshakeTimeout: o.Timeout,
 		ClientSessionCache: gmtls.NewLRUClientSessionCache(1), ChainCache: gmtls.NewChainCache(1),
 	}
-	o.Dialect.Apply(s.clientTLCP)
+	o.Dialect.Apply(s.clientGM)
 	if pair != nil {
-		s.clientTLCP.Certificates = []gmtls.Certificate{*pair}
+		s.clientGM.Certificates = []gmtls.Certificate{*pair}
 	}
 	return nil
 }

@@ -239,11 +239,11 @@ func (p *Proxy) connect(ctx context.Context, raw net.Conn) (client, server net.C
 		if client, err = conn, conn.HandshakeContext(ctx); err == nil && server == nil {
 			dial(ctx, protocolList(conn.ConnectionState().NegotiatedProtocol))
 		}
-	case TLCP:
-		config := s.serverTLCP.Clone()
+	case TLCP, TLS13:
+		config := s.serverGM.Clone()
 		config.GetConfigForClient = func(hello *gmtls.ClientHelloInfo) (*gmtls.Config, error) {
 			chosen, err := choose(hello.Context(), hello.SupportedProtos)
-			answer := s.serverTLCP.Clone()
+			answer := s.serverGM.Clone()
 			answer.NextProtos = chosen
 			return answer, err
 		}
@@ -299,8 +299,8 @@ func (p *Proxy) dial(ctx context.Context, s *sides, protocols []string) (net.Con
 			return nil, "", err
 		}
 		return conn, conn.ConnectionState().NegotiatedProtocol, nil
-	case TLCP:
-		config := s.clientTLCP.Clone()
+	case TLCP, TLS13:
+		config := s.clientGM.Clone()
 		config.NextProtos = protocols
 		conn := gmtls.Client(raw, config)
 		if err := conn.HandshakeContext(ctx); err != nil {

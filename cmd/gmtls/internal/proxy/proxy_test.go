@@ -115,8 +115,9 @@ func (s *site) server(t *testing.T, mode Mode, handle func(net.Conn)) string {
 			Certificates: []tls.Certificate{s.tlsCert(t)}, NextProtos: []string{"h2", "http/1.1"},
 			ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: s.stdPool(),
 		})
-	case TLCP:
+	case TLCP, TLS13:
 		l = gmtls.NewListener(l, &gmtls.Config{
+			Versions: []uint16{material.Version(string(mode))}, CurvePreferences: material.Groups(true),
 			Certificates: []gmtls.Certificate{s.pair(t)}, NextProtos: []string{"h2", "http/1.1"},
 			ClientAuth: gmtls.RequireAndVerifyClientCert, ClientCAs: s.gmPool(),
 		})
@@ -191,8 +192,10 @@ func (s *site) client(t *testing.T, mode Mode, addr string) (conn, string) {
 		c := tls.Client(raw, &tls.Config{RootCAs: s.stdPool(), ServerName: "localhost", NextProtos: []string{"http/1.1"}})
 		require.NoError(t, c.Handshake())
 		return c, c.ConnectionState().NegotiatedProtocol
-	case TLCP:
-		c := gmtls.Client(raw, &gmtls.Config{RootCAs: s.gmPool(), ServerName: "localhost", NextProtos: []string{"http/1.1"}})
+	case TLCP, TLS13:
+		c := gmtls.Client(raw, &gmtls.Config{
+			Versions: []uint16{material.Version(string(mode))}, RootCAs: s.gmPool(), ServerName: "localhost", NextProtos: []string{"http/1.1"},
+		})
 		require.NoError(t, c.Handshake())
 		return c, c.ConnectionState().NegotiatedProtocol
 	}
@@ -201,7 +204,10 @@ func (s *site) client(t *testing.T, mode Mode, addr string) (conn, string) {
 
 func TestEveryPairOfModes(t *testing.T) {
 	s := newSite(t)
-	for _, modes := range [][2]Mode{{TLS, TLCP}, {TLCP, TLS}, {Plain, TLCP}, {Plain, TLS}, {TLS, Plain}, {TLCP, Plain}} {
+	for _, modes := range [][2]Mode{
+		{TLS, TLCP}, {TLCP, TLS}, {Plain, TLCP}, {Plain, TLS}, {TLS, Plain}, {TLCP, Plain},
+		{TLS13, TLCP}, {TLCP, TLS13}, {TLS13, TLS}, {TLS, TLS13}, {TLS13, Plain}, {Plain, TLS13},
+	} {
 		t.Run(fmt.Sprintf("%s to %s", modes[0], modes[1]), func(t *testing.T) {
 			p := s.start(t, Options{From: modes[0], ToMode: modes[1], To: s.server(t, modes[1], answer), ALPN: []string{"http/1.1"}})
 			c, protocol := s.client(t, modes[0], p.Addr().String())
@@ -218,7 +224,70 @@ func TestEveryPairOfModes(t *testing.T) {
 	}
 }
 
-// A stream that was cut off must not look whole on the other side.
+// TestHybrid: with --hybrid both sides prefer it, without neither does.
+func TestHybrid(t *testing.T) {
+	s := newSite(t)
+	for _, hybrid := range []bool{true, false} {
+		toward := make(chan gmtls.CurveID, 1)
+		p := s.start(t, Options{From: TLS13, ToMode: TLS13, Hybrid: hybrid, Dialect: material.Dialect{OmitMiddlebox: true},
+			To: s.server(t, TLS13, func(c net.Conn) {
+				if c.(*gmtls.Conn).Handshake() == nil {
+					toward <- c.(*gmtls.Conn).ConnectionState().CurveID
+					_, _ = io.Copy(io.Discard, c)
+				}
+			})})
+		raw, err := net.DialTimeout("tcp", p.Addr().String(), patience)
+		require.NoError(t, err)
+		require.NoError(t, raw.SetDeadline(time.Now().Add(patience)))
+		c := gmtls.Client(raw, &gmtls.Config{
+			Versions: []uint16{gmtls.VersionTLS13}, RootCAs: s.gmPool(), ServerName: "localhost", CurvePreferences: material.Groups(true),
+		})
+		require.NoError(t, c.Handshake())
+		want := gmtls.CurveSM2
+		if hybrid {
+			want = gmtls.CurveSM2MLKEM768
+		}
+		require.Equal(t, want, c.ConnectionState().CurveID)
+		require.Equal(t, want, <-toward)
+		c.Close()
+	}
+}
+
+// TestOmitMiddlebox: the dialect of TLS 1.3 is spoken towards the server, whose clients speak none.
+func TestOmitMiddlebox(t *testing.T) {
+	s := newSite(t)
+	for _, omit := range []bool{true, false} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		t.Cleanup(func() { l.Close() })
+		sessionID := make(chan byte, 1)
+		go func() {
+			raw, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer raw.Close()
+			_ = raw.SetDeadline(time.Now().Add(patience))
+			_, _ = io.Copy(io.Discard, gmtls.Server(raw, &gmtls.Config{
+				Versions: []uint16{gmtls.VersionTLS13}, Certificates: []gmtls.Certificate{s.pair(t)},
+				Trace: func(e gmtls.TraceEvent) {
+					if e.Name == "ClientHello" {
+						sessionID <- e.Data[4+2+32]
+					}
+				},
+			}))
+		}()
+		p := s.start(t, Options{From: Plain, ToMode: TLS13, To: l.Addr().String(), Dialect: material.Dialect{OmitMiddlebox: omit}})
+		c, _ := s.client(t, Plain, p.Addr().String())
+		if length := <-sessionID; omit {
+			require.Zero(t, length)
+		} else {
+			require.EqualValues(t, 32, length)
+		}
+		c.Close()
+	}
+}
+
 // TestDialects: clients of another dialect of TLCP reach a server that keeps to the standard, and the other way round.
 func TestDialects(t *testing.T) {
 	s := newSite(t)
@@ -242,6 +311,7 @@ func TestDialects(t *testing.T) {
 	}
 }
 
+// A stream that was cut off must not look whole on the other side.
 func TestTruncationIsPassedOn(t *testing.T) {
 	s := newSite(t)
 	p := s.start(t, Options{From: TLS, ToMode: TLCP, To: s.server(t, TLCP, func(c net.Conn) {
@@ -410,7 +480,13 @@ func TestRefusedOptions(t *testing.T) {
 		{func(o *Options) { o.Listen = ":1" }, "not loopback"},
 		{func(o *Options) { o.Metrics = "192.0.2.1:1" }, "--metrics"},
 		{func(o *Options) { o.From = TLCP }, "nothing to bridge"},
-		{func(o *Options) { o.From = "ssl" }, `--from is "ssl"`},
+		{func(o *Options) { o.From, o.ToMode = TLS13, TLS13 }, "both sides are tls13-gm: there is nothing to bridge"},
+		{func(o *Options) { o.Hybrid = true }, "--hybrid is for --from or --to-mode tls13-gm"},
+		{func(o *Options) { o.Dialect.OmitMiddlebox = true }, "--omit-middlebox-compatibility means nothing with --to-mode tlcp"},
+		{func(o *Options) { o.ToMode, o.Dialect.RawTranscript = TLS13, true }, "--raw-transcript means nothing with --to-mode tls13-gm"},
+		{func(o *Options) { o.ToMode, o.Dialect.OmitMiddlebox = TLS, true }, "--omit-middlebox-compatibility means nothing with --to-mode tls"},
+		{func(o *Options) { o.From, o.ListenRawTranscript = TLS13, true }, "--listen-raw-transcript is for --from tlcp"},
+		{func(o *Options) { o.From = "ssl" }, `--from is "ssl"; it must be plain, tls, tlcp or tls13-gm`},
 		{func(o *Options) { o.To = "h" }, `--to is "h", not HOST:PORT`},
 		{func(o *Options) { o.MaxConnections = 0 }, "--max-connections"},
 		{func(*Options) {}, "--ca is missing"},
@@ -431,7 +507,7 @@ func TestRefusedOptions(t *testing.T) {
 // have none, and those who have one agree on a protocol that the server speaks.
 func TestServerIsDialledAfterClientAuthentication(t *testing.T) {
 	s := newSite(t)
-	for _, modes := range [][2]Mode{{TLS, TLCP}, {TLCP, TLS}, {TLS, Plain}, {TLCP, Plain}} {
+	for _, modes := range [][2]Mode{{TLS, TLCP}, {TLCP, TLS}, {TLS, Plain}, {TLCP, Plain}, {TLS13, TLCP}, {TLCP, TLS13}} {
 		t.Run(fmt.Sprintf("%s to %s", modes[0], modes[1]), func(t *testing.T) {
 			accepted := make(chan net.Conn, 16)
 			server, err := net.Listen("tcp", "127.0.0.1:0")
@@ -458,7 +534,11 @@ func TestServerIsDialledAfterClientAuthentication(t *testing.T) {
 				_ = c.Handshake() // TLS 1.3 tells of the refusal later
 				_, err = c.Read(make([]byte, 1))
 			} else {
-				err = gmtls.Client(raw, &gmtls.Config{RootCAs: s.gmPool(), ServerName: "localhost", NextProtos: []string{"h2"}}).Handshake()
+				c := gmtls.Client(raw, &gmtls.Config{
+					Versions: []uint16{material.Version(string(modes[0]))}, RootCAs: s.gmPool(), ServerName: "localhost", NextProtos: []string{"h2"},
+				})
+				_ = c.Handshake()
+				_, err = c.Read(make([]byte, 1))
 			}
 			require.Error(t, err)
 			stop()
@@ -479,6 +559,7 @@ func TestServerIsDialledAfterClientAuthentication(t *testing.T) {
 				c, protocol = known, known.ConnectionState().NegotiatedProtocol
 			} else {
 				known := gmtls.Client(raw, &gmtls.Config{
+					Versions: []uint16{material.Version(string(modes[0]))},
 					RootCAs: s.gmPool(), ServerName: "localhost", NextProtos: []string{"http/1.1", "h2"}, Certificates: []gmtls.Certificate{s.pair(t)},
 				})
 				require.NoError(t, known.Handshake())

@@ -8,6 +8,7 @@ package wire
 import (
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -72,16 +73,10 @@ func VersionName(v uint16) string {
 
 // SuiteName names a suite of TLS or TLCP; the numbers do not overlap.
 func SuiteName(id uint16) string {
-	for _, s := range gmtls.CipherSuites() {
+	for _, s := range slices.Concat(gmtls.CipherSuites(), gmtls.CipherSuitesTLS13()) {
 		if s.ID == id {
 			return s.Name
 		}
-	}
-	switch id {
-	case 0x00c6: // RFC 8998: TLS 1.3 with national algorithms, which neither stack here speaks
-		return "TLS_SM4_GCM_SM3"
-	case 0x00c7:
-		return "TLS_SM4_CCM_SM3"
 	}
 	return tls.CipherSuiteName(id)
 }
