@@ -9,6 +9,7 @@ package cause
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +30,7 @@ type Finding struct {
 	Cause  ID     `json:"cause"`
 	Detail string `json:"detail"`
 	Remedy string `json:"remedy"`
+	why    string // what is behind it
 	// Warning tells that things work in spite of it.
 	Warning bool `json:"warning,omitempty"`
 }
@@ -36,7 +38,8 @@ type Finding struct {
 // Find returns a finding of the cause; the detail is formatted, to one line.
 func Find(id ID, format string, args ...any) Finding {
 	detail := strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")
-	return Finding{Cause: id, Detail: detail, Remedy: Lookup(id).Remedy}
+	row := Lookup(id)
+	return Finding{Cause: id, Detail: detail, Remedy: row.Remedy, why: row.Cause}
 }
 
 // Warn returns a finding that is a warning only.
@@ -57,16 +60,12 @@ func Lookup(id ID) Cause {
 	panic("cause: no row " + string(id))
 }
 
-// forTLS are remedies of causes whose remedy in the table is for TLCP.
-var forTLS = map[ID]string{
-	NoSharedSuite:    "Enable TLS 1.2 or 1.3 with a common suite on both ends, and give the server a certificate.",
-	FinishedMismatch: "Look at the log of the peer; something on the way may change what is sent.",
-}
-
-// ForTLS returns the finding with the remedy for a connection of TLS.
-func (f Finding) ForTLS() Finding {
-	if remedy := forTLS[f.Cause]; remedy != "" {
-		f.Remedy = remedy
+// For returns the finding as it is on a connection of the protocol.
+func (f Finding) For(protocol string) Finding {
+	for _, other := range Elsewhere {
+		if other.ID == f.Cause && slices.Contains(other.Protocols, protocol) {
+			f.why, f.Remedy = other.Cause, other.Remedy
+		}
 	}
 	return f
 }
@@ -83,12 +82,11 @@ func Failed(findings []Finding) bool {
 
 // String gives the finding in lines: what was met, then cause and remedy.
 func (f Finding) String() string {
-	c := Lookup(f.Cause)
 	mark := "PROBLEM"
 	if f.Warning {
 		mark = "WARNING"
 	}
-	return fmt.Sprintf("%s %s: %s\n  cause:  %s\n  remedy: %s", mark, f.Cause, f.Detail, c.Cause, f.Remedy)
+	return fmt.Sprintf("%s %s: %s\n  cause:  %s\n  remedy: %s", mark, f.Cause, f.Detail, f.why, f.Remedy)
 }
 
 // Document renders docs/troubleshooting.md.
@@ -99,6 +97,10 @@ func Document() string {
 	for _, c := range Table {
 		fmt.Fprintf(&b, "| **%s**: %s | %s | %s | `%s` |\n",
 			c.ID, cell(c.Symptom), cell(c.Cause), cell(c.Remedy), cell(c.Command))
+	}
+	b.WriteString(documentElsewhere)
+	for _, c := range Elsewhere {
+		fmt.Fprintf(&b, "| **%s** | %s | %s | %s |\n", c.ID, strings.Join(c.Protocols, ", "), cell(c.Cause), cell(c.Remedy))
 	}
 	b.WriteString("\n## Alerts\n\nWhat an alert from the other end means. TLCP and TLS number them alike.\n\n")
 	b.WriteString("| Number | Name | Meaning |\n|---|---|---|\n")
@@ -125,4 +127,13 @@ not hold, 5 unhealthy node, findings in files, or broken handshakes in a capture
 
 ## From symptom to command
 
+`
+
+const documentElsewhere = `
+## Other protocols
+
+Some of these have another cause and remedy in TLS, or in TLS 1.3 with GM suites (TLS13-GM).
+
+| Name | Protocol | Cause | Remedy |
+|---|---|---|---|
 `

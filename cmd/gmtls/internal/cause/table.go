@@ -12,11 +12,15 @@ const (
 	HandshakeTimeout   ID = "handshake-timeout"
 	SpeaksTLS          ID = "speaks-tls"
 	SpeaksTLCP         ID = "speaks-tlcp"
+	SpeaksTLS13        ID = "speaks-tls13-gm"
 	SpeaksPlain        ID = "speaks-plain"
 	ClosedAtHello      ID = "closed-at-hello"
 	ClosedMidway       ID = "closed-midway"
 	Reset              ID = "connection-reset"
 	NoSharedSuite      ID = "no-shared-suite"
+	NoServerPair       ID = "no-server-pair"
+	OtherSuites        ID = "other-suites"
+	NoSharedGroup      ID = "no-shared-group"
 	ExtensionsRefused  ID = "extensions-refused"
 	NoSharedALPN       ID = "no-shared-alpn"
 	OtherDialect       ID = "other-dialect"
@@ -27,6 +31,7 @@ const (
 	Unpaired           ID = "unpaired-certificates"
 	BadServerSignature ID = "server-signature"
 	UnknownRoot        ID = "unknown-root"
+	NoIntermediate     ID = "missing-intermediate"
 	WrongRoot          ID = "wrong-root"
 	SignerID           ID = "signer-id"
 	Expired            ID = "expired"
@@ -96,6 +101,10 @@ var Table = []Cause{
 		"The endpoint speaks TLCP only: its TLS mode is gm.",
 		"Set the client's mode to gm (peer.tls.clientMode, --tlsmode gm), set the node to dual, or put gmtls proxy in between.",
 		"gmtls probe HOST:PORT --protocol tlcp"},
+	{SpeaksTLS13, "TLCP or TLS was tried; TLS 1.3 with GM suites succeeds",
+		"The endpoint's GM protocols are TLS13 alone.",
+		"Dial that protocol (peer.tls.gm.clientProtocol, --gmProtocol TLS13), add TLCP to peer.tls.gm.protocols or General.TLS.GMProtocols, or put gmtls proxy in between.",
+		"gmtls probe HOST:PORT --protocol tls13-gm"},
 	{SpeaksPlain, "the first record does not look like TLS or TLCP",
 		"The port is a plain one: TLS is switched off there, or it is another service.",
 		"Check the port; enable TLS on the node (peer.tls.enabled, General.TLS.Enabled, operations.tls.enabled).",
@@ -113,9 +122,21 @@ var Table = []Cause{
 		"Probe from the node's own machine; if that works, look at firewalls and balancers on the way.",
 		"gmtls probe localhost:PORT"},
 	{NoSharedSuite, "alert 40 handshake failure (or 71) right after ClientHello",
-		"Client and server have no cipher suite in common; ECDHE suites need a certificate pair of the client as well. Or the server has no SM2 pair, one of RSA, or RSA suites alone.",
-		"Give the server an SM2 pair, and enable a common suite, ECC_SM4_GCM_SM3 or ECC_SM4_CBC_SM3 at best; or give the client a pair.",
+		"Client and server have no cipher suite in common; ECDHE suites need a certificate pair of the client as well.",
+		"Enable a common suite, ECC_SM4_GCM_SM3 or ECC_SM4_CBC_SM3 at best; or give the client a pair.",
 		"gmtls probe HOST:PORT --cert S --key SK --enc-cert E --enc-key EK"},
+	{NoServerPair, "alert 40 handshake failure, whichever suite of the standard is offered",
+		"The server has no certificate pair that serves for any of its suites: none at all, or one of RSA beside suites that want SM2.",
+		"Give the server an SM2 pair with its keys; its log says which file it could not use.",
+		"gmtls inspect sign.crt sign.key enc.crt enc.key"},
+	{OtherSuites, "the server takes suites of RSA or of identity-based cryptography alone",
+		"Its pair is of RSA, or its list of suites has none for an SM2 pair.",
+		"Give the server an SM2 pair, and enable ECC_SM4_GCM_SM3 or ECC_SM4_CBC_SM3.",
+		"gmtls probe HOST:PORT --protocol tlcp"},
+	{NoSharedGroup, "TLS 1.3 with GM suites fails with the group curveSM2 and succeeds with curveSM2MLKEM768",
+		"The server takes the key exchange of SM2 with ML-KEM alone.",
+		"Turn hybridKeyExchange on at the client (peer.tls.gm.hybridKeyExchange, --hybrid), or enable curveSM2 on the server.",
+		"gmtls probe HOST:PORT --protocol tls13-gm"},
 	{OtherDialect, "the handshake fails once the client has shown its certificate, and succeeds in another dialect of TLCP",
 		"The server is of a stack that reads the standard otherwise: GmSSL from 3.2 on signs the messages themselves and wants the signing certificate alone, from 3.3 on the length in front of the ECDHE params.",
 		"Set the flags that the detail names in gmtls client and proxy, or the like in the client's stack; nodes keep to the standard, so put gmtls proxy between.",
@@ -153,9 +174,13 @@ var Table = []Cause{
 		"Check the pair on the server; reload or restart it after a renewal.",
 		"gmtls inspect sign.crt sign.key"},
 	{UnknownRoot, "certificate signed by unknown authority",
-		"What the chain leads to is not among the roots given: the root is missing here, or an intermediate CA on the server.",
-		"If the detail names a root, add it to the client's roots (--ca, tls.rootcert.file, tlscacerts of the MSP); if it names an intermediate CA, have the server send that behind its certificate.",
+		"The CA that the chain leads to is not among the roots given, or the server is another one than was meant.",
+		"Compare the CA that the detail names with the roots given: a root is added to those of the client (--ca, tls.rootcert.file, tlscacerts of the MSP), an intermediate CA is sent by the server behind its certificate.",
 		"gmtls inspect ca.crt chain.pem"},
+	{NoIntermediate, "certificate signed by unknown authority, which is an intermediate CA",
+		"The server does not send the intermediate CA that issued its certificate; the roots of the client are not at fault.",
+		"Put the intermediate CA behind the server's certificate, into the same file, and have the server read it again.",
+		"gmtls inspect server.crt intermediate.crt ca.crt"},
 	{WrongRoot, "a root of the right name is there, but its key is another",
 		"The CA was made anew, for instance by generating crypto material again, and one side kept the old one.",
 		"Bring the roots of both sides to the same generation; compare the fingerprints.",
@@ -284,6 +309,47 @@ var Table = []Cause{
 		"It is neither certificate, key nor list where only those are expected.",
 		"Remove it.",
 		"gmtls inspect --msp DIR"},
+}
+
+// Other is what a cause comes from, and what is done about it, in other protocols than TLCP.
+type Other struct {
+	ID            ID
+	Protocols     []string
+	Cause, Remedy string
+}
+
+// The names of protocols in Elsewhere.
+const (
+	TLS   = "TLS"
+	TLS13 = "TLS13-GM"
+)
+
+// Elsewhere holds the causes that are not in each protocol what Table says of them.
+var Elsewhere = []Other{
+	{SpeaksTLS, []string{TLS13},
+		"The endpoint speaks TLS without GM suites: its mode is tls, or TLS13 is not among its GM protocols.",
+		"Set the node's mode to gm or dual with TLS13 in peer.tls.gm.protocols or General.TLS.GMProtocols, or use TLS on the client."},
+	{SpeaksTLCP, []string{TLS13},
+		"The endpoint speaks TLCP, and TLS13 is not among its GM protocols.",
+		"Dial TLCP (peer.tls.gm.clientProtocol, --gmProtocol TLCP), or add TLS13 to peer.tls.gm.protocols or General.TLS.GMProtocols."},
+	{NoSharedSuite, []string{TLS},
+		"Client and server have no version or cipher suite in common, or the server has no certificate for any.",
+		"Enable TLS 1.2 or 1.3 with a common suite on both ends, and give the server a certificate."},
+	{NoSharedSuite, []string{TLS13},
+		"The server has no GM suite of TLS 1.3, no group or signature of SM2, or no SM2 certificate.",
+		"Give the server an SM2 certificate, and enable TLS_SM4_GCM_SM3, curveSM2 and sm2sig_sm3."},
+	{OtherDialect, []string{TLS13},
+		"The server fails over the ChangeCipherSpec in front of the client's certificate (RFC 8446, D.4), as GmSSL 3.3 does.",
+		"Set the flag that the detail names in gmtls client and proxy, or the like in the client's stack; nodes keep to the standard, so put gmtls proxy between."},
+	{ClientCertRequired, []string{TLS},
+		"The endpoint demands mutual TLS.",
+		"Give a client certificate of a CA that the server's list names (--tls-cert, --tls-key)."},
+	{ClientCertRefused, []string{TLS, TLS13},
+		"The server does not accept the client's certificate: unknown CA, expired, or wrong usage.",
+		"Check the certificate, and that its root is among the server's clientRootCAs or the channel's TLS roots."},
+	{FinishedMismatch, []string{TLS, TLS13},
+		"Both ends derive different keys: something on the way changes what is sent, or one of the stacks is at fault.",
+		"Look at the log of the peer, and probe from its own machine."},
 }
 
 // Alert is an alert with what it means to an operator.

@@ -7,10 +7,13 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	stdx509 "crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -28,6 +31,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
@@ -42,6 +46,7 @@ type world struct {
 	signUsage stdx509.KeyUsage
 	encUsage  stdx509.KeyUsage
 	change    func(*x509.Certificate)
+	above     *x509.Certificate // the root, where gm is an intermediate CA
 }
 
 func setup(env *testscript.Env) error {
@@ -143,7 +148,7 @@ func startPeer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("ADDR", l.Addr().String())
 	ts.Setenv("PORT", port)
 	kind := args[0]
-	w.adapt(kind)
+	check(ts, w.adapt(kind))
 	encSubject := "peer"
 	if kind == "unpaired" {
 		encSubject = "somebody else"
@@ -171,24 +176,39 @@ func startPeer(ts *testscript.TestScript, neg bool, args []string) {
 		go http.Serve(gmtls.NewListener(l, tlcp), operations(kind)) // ends with the listener
 	case "tls", "tls-mutual":
 		go serve(l, func(c net.Conn) { chat(tls.Server(c, ordinary)) })
+	case "once":
+		go func() {
+			if c, err := l.Accept(); err == nil {
+				l.Close()
+				chat(gmtls.Server(c, tlcp))
+			}
+		}()
 	case "tjfoc":
 		go serve(l, w.tjfoc(ts, pair))
-	case "dual":
-		sniffed := gmtls.NewSniffListener(l, gmtls.SniffConfig{
+	case "dual", "three":
+		sniff := gmtls.SniffConfig{
 			TLCP: func(c net.Conn) net.Conn { return gmtls.Server(c, tlcp) },
 			TLS:  func(c net.Conn) net.Conn { return tls.Server(c, ordinary) },
-		})
-		go serve(sniffed, chat)
+		}
+		if kind == "three" {
+			newer := tlcp.Clone()
+			newer.Versions, newer.CurvePreferences = []uint16{gmtls.VersionTLS13}, material.Groups(true)
+			sniff.TLS13 = func(c net.Conn) net.Conn { return gmtls.Server(c, newer) }
+		}
+		go serve(gmtls.NewSniffListener(l, sniff), chat)
 	default:
 		go serve(l, func(c net.Conn) { chat(gmtls.Server(c, tlcp)) })
 	}
 }
 
 // adapt changes the certificates for a kind of peer.
-func (w *world) adapt(kind string) {
+func (w *world) adapt(kind string) error {
 	now := time.Now()
 	switch kind {
-	case "tlcp", "tls", "dual", "mutual", "tls-mutual":
+	case "sign-usage", "tls13-sign-usage":
+		w.signUsage = stdx509.KeyUsageCRLSign
+	case "from-middle", "says-middle":
+		return w.middle(kind == "says-middle")
 	case "expired":
 		w.from, w.to = now.AddDate(-1, 0, 0), now.Add(-time.Hour)
 	case "future":
@@ -199,23 +219,66 @@ func (w *world) adapt(kind string) {
 		w.change = func(c *x509.Certificate) { c.ExtKeyUsage = []stdx509.ExtKeyUsage{stdx509.ExtKeyUsageClientAuth} }
 	case "escape":
 		w.names = []string{"\x1b[31mred"}
-	case "sign-usage":
-		w.signUsage = stdx509.KeyUsageCRLSign
 	case "enc-usage":
 		w.encUsage = pki.SignUsage
 	case "swapped":
 		w.signUsage, w.encUsage = pki.EncUsage, pki.SignUsage
 	}
+	return nil
+}
+
+// middle has certificates issued by an intermediate CA, which nobody sends. says tells whether they name its issuer.
+func (w *world) middle(says bool) error {
+	template := pki.Leaf("middle", nil, w.gm.Cert.KeyUsage, w.from, w.to)
+	template.BasicConstraintsValid, template.IsCA, template.ExtKeyUsage = true, true, nil
+	cert, key, err := w.gm.Issue(template)
+	if err != nil {
+		return err
+	}
+	root := w.gm.Cert
+	w.above, w.gm = root, &pki.CA{Cert: cert, Key: key}
+	if !says {
+		return nil
+	}
+	name := asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 4, IsCompound: true, Bytes: root.RawSubject}
+	names, err := asn1.Marshal(name)
+	if err != nil {
+		return err
+	}
+	id, err := asn1.Marshal(struct {
+		KeyID  []byte        `asn1:"tag:0"`
+		Issuer asn1.RawValue `asn1:"tag:1"`
+		Serial *big.Int      `asn1:"tag:2"`
+	}{cert.SubjectKeyId, asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 1, IsCompound: true, Bytes: names}, cert.SerialNumber})
+	w.change = func(c *x509.Certificate) {
+		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 35}, Value: id})
+	}
+	return err
 }
 
 // configure changes the servers for a kind of peer.
 func (w *world) configure(ts *testscript.TestScript, kind string, tlcp *gmtls.Config, ordinary *tls.Config) {
 	roots := smx509.NewCertPool()
-	root, err := smx509.ParseCertificate(w.gm.Cert.Raw)
+	top := w.gm.Cert
+	if w.above != nil {
+		top = w.above
+	}
+	root, err := smx509.ParseCertificate(top.Raw)
 	check(ts, err)
 	roots.AddCert(root)
+	if strings.HasPrefix(kind, "tls13") {
+		tlcp.Versions, tlcp.CurvePreferences = []uint16{gmtls.VersionTLS13}, material.Groups(true)
+	}
 	switch kind {
-	case "mutual":
+	case "tls13-ccm":
+		tlcp.CipherSuites, tlcp.CurvePreferences = []uint16{gmtls.TLS_SM4_CCM_SM3}, nil
+	case "tls13-hybrid-alone":
+		tlcp.CurvePreferences = material.Groups(true)[:1]
+	case "tls13-sign-key":
+		key, err := pki.NewKey(true)
+		check(ts, err)
+		tlcp.Certificates[0].PrivateKey = key
+	case "mutual", "tls13-mutual", "from-middle":
 		tlcp.ClientAuth, tlcp.ClientCAs = gmtls.RequireAndVerifyClientCert, roots
 	case "tls-mutual":
 		pool := stdx509.NewCertPool()

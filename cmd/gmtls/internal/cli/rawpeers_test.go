@@ -5,10 +5,14 @@ package cli
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
+	stdx509 "crypto/x509"
 	"encoding/binary"
 	"io"
+	"math/big"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 
@@ -41,7 +45,12 @@ var rawPeers = map[string]func(*world, net.Conn){
 		readHello(c)
 		_ = c.(*net.TCPConn).SetLinger(0)
 	},
-	"no-suite":     alerting(40),
+	"no-suite": alerting(40),
+	"tls-no-suite": func(_ *world, c net.Conn) {
+		readHello(c)
+		_, _ = c.Write([]byte{21, 3, 3, 0, 2, 2, 40})
+		_, _ = io.Copy(io.Discard, c)
+	},
 	"name-unknown": alerting(112),
 	"broken":       alerting(80),
 	"old-version":  alerting(70),
@@ -72,15 +81,54 @@ var rawPeers = map[string]func(*world, net.Conn){
 			return
 		}
 		sendHello(c, nil)
-		var b cryptobyte.Builder
-		b.AddUint8(wire.MsgCertificate)
-		b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) {
-			b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) {
-				b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(cert.Raw) })
-			})
-		})
-		_, _ = c.Write(record(22, b.BytesOrPanic()))
+		sendCertificate(c, cert.Raw)
 		_, _ = io.Copy(io.Discard, c)
+	},
+	// As a stack that has a pair of RSA: it answers with a suite of RSA or not at all.
+	"rsa-alone": func(_ *world, c net.Conn) {
+		const suite = 0xE059
+		raw := readHello(c)
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil || len(raw) < 9 {
+			return
+		}
+		if hello, ok := wire.ParseHello(raw[9:], true); !ok || !slices.Contains(hello.Suites, suite) {
+			_, _ = c.Write(record(21, []byte{2, 40}))
+			return
+		}
+		template := &stdx509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+		der, err := stdx509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+		if err != nil {
+			return
+		}
+		sendHelloWith(c, nil, suite)
+		sendCertificate(c, der)
+		_, _ = c.Write(record(22, []byte{wire.MsgServerHelloDone, 0, 0, 0}))
+		_, _ = io.Copy(io.Discard, c)
+	},
+	// As a server with suites of ECDHE alone that chooses one without a word about certificates.
+	"ecdhe-chosen": func(_ *world, c net.Conn) {
+		raw := readHello(c)
+		if len(raw) < 9 {
+			return
+		}
+		if hello, ok := wire.ParseHello(raw[9:], true); !ok || !slices.Contains(hello.Suites, gmtls.ECDHE_SM4_GCM_SM3) {
+			_, _ = c.Write(record(21, []byte{2, 40}))
+			return
+		}
+		sendHelloWith(c, nil, gmtls.ECDHE_SM4_GCM_SM3)
+		_, _ = c.Write(record(22, []byte{wire.MsgServerHelloDone, 0, 0, 0}))
+		_, _ = io.Copy(io.Discard, c)
+	},
+	// As GmSSL 3.3, which fails over the ChangeCipherSpec in front of a client's certificate.
+	"no-dummy": func(w *world, c net.Conn) {
+		pair, err := w.pair("peer")
+		if err != nil {
+			return
+		}
+		chat(gmtls.Server(&undummied{Conn: c}, &gmtls.Config{
+			Versions: []uint16{gmtls.VersionTLS13}, Certificates: []gmtls.Certificate{pair}, ClientAuth: gmtls.RequestClientCert,
+		}))
 	},
 	"no-extensions": func(w *world, c net.Conn) {
 		raw := readHello(c)
@@ -106,6 +154,30 @@ func alerting(number uint8) func(*world, net.Conn) {
 		_, _ = c.Write(record(21, []byte{2, number}))
 		_, _ = io.Copy(io.Discard, c)
 	}
+}
+
+// undummied ends when a ChangeCipherSpec comes.
+type undummied struct{ net.Conn }
+
+func (u *undummied) Read(b []byte) (int, error) {
+	n, err := u.Conn.Read(b)
+	if n > 0 && b[0] == wire.RecordChangeCipherSpec {
+		_ = u.Conn.(*net.TCPConn).SetLinger(0)
+		u.Conn.Close()
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func sendCertificate(c net.Conn, der []byte) {
+	var b cryptobyte.Builder
+	b.AddUint8(wire.MsgCertificate)
+	b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) {
+		b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) {
+			b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(der) })
+		})
+	})
+	_, _ = c.Write(record(22, b.BytesOrPanic()))
 }
 
 // replay gives back what was read, then reads on.
@@ -139,7 +211,9 @@ func record(typ uint8, body []byte) []byte {
 }
 
 // sendHello sends a ServerHello of TLCP whose random begins with stamp.
-func sendHello(c net.Conn, stamp []byte) {
+func sendHello(c net.Conn, stamp []byte) { sendHelloWith(c, stamp, gmtls.ECC_SM4_GCM_SM3) }
+
+func sendHelloWith(c net.Conn, stamp []byte, suite uint16) {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random)
 	copy(random, stamp)
@@ -149,7 +223,7 @@ func sendHello(c net.Conn, stamp []byte) {
 		b.AddUint16(gmtls.VersionTLCP)
 		b.AddBytes(random)
 		b.AddUint8(0)
-		b.AddUint16(gmtls.ECC_SM4_GCM_SM3)
+		b.AddUint16(suite)
 		b.AddUint8(0)
 	})
 	_, _ = c.Write(record(22, b.BytesOrPanic()))

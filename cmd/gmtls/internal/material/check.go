@@ -5,9 +5,11 @@ package material
 import (
 	"bytes"
 	stdx509 "crypto/x509"
+	"encoding/asn1"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"time"
@@ -139,9 +141,43 @@ func CheckChain(leaf *x509.Certificate, others, roots []*x509.Certificate, now t
 		}
 		return []cause.Finding{cause.Find(cause.ChainBroken, "%q: %v", subject(leaf), err)}
 	}
-	return []cause.Finding{cause.Find(cause.UnknownRoot, "%q needs the root %q%s, which is not among the %d given",
-		subject(leaf), issuer(top), keyID(top.AuthorityKeyId), len(roots))}
+	if bytes.Equal(top.RawSubject, top.RawIssuer) {
+		return []cause.Finding{cause.Find(cause.UnknownRoot, "%q is self-signed and not among the %d given", subject(top), len(roots))}
+	}
+	what := fmt.Sprintf("%q was issued by %q%s, which is neither beside it nor among the %d given",
+		subject(top), issuer(top), keyID(top.AuthorityKeyId), len(roots))
+	if above := issuerOfIssuer(top); above != nil && !bytes.Equal(above, top.RawIssuer) {
+		return []cause.Finding{cause.Find(cause.NoIntermediate, "%s; by the authority key identifier another CA issued that one", what)}
+	}
+	return []cause.Finding{cause.Find(cause.UnknownRoot, "%s", what)}
 }
+
+// issuerOfIssuer returns the name of who issued the certificate of the CA that issued c, where the authority key identifier of c gives it
+// (RFC 5280, section 4.2.1.1): that of a root is its own. nil: it does not.
+func issuerOfIssuer(c *x509.Certificate) []byte {
+	var id struct {
+		KeyID  []byte        `asn1:"optional,tag:0"`
+		Issuer asn1.RawValue `asn1:"optional,tag:1"`
+		Serial *big.Int      `asn1:"optional,tag:2"`
+	}
+	for _, ext := range c.Extensions {
+		if !ext.Id.Equal(oidAuthorityKeyID) {
+			continue
+		}
+		if rest, err := asn1.Unmarshal(ext.Value, &id); err != nil || len(rest) > 0 {
+			return nil
+		}
+	}
+	var name asn1.RawValue
+	if _, err := asn1.Unmarshal(id.Issuer.Bytes, &name); err != nil || name.Class != asn1.ClassContextSpecific || name.Tag != directoryName {
+		return nil
+	}
+	return name.Bytes
+}
+
+var oidAuthorityKeyID = asn1.ObjectIdentifier{2, 5, 29, 35}
+
+const directoryName = 4 // among the kinds of GeneralName
 
 func keyID(id []byte) string {
 	if len(id) == 0 {

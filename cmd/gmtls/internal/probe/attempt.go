@@ -5,8 +5,10 @@ package probe
 import (
 	"context"
 	"crypto/tls"
+	stdx509 "crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -19,9 +21,13 @@ import (
 )
 
 const (
-	protocolTLCP = "TLCP"
-	protocolTLS  = "TLS"
+	protocolTLCP  = "TLCP"
+	protocolTLS13 = cause.TLS13
+	protocolTLS   = cause.TLS
 )
+
+// everyProtocol has them in the order in which they are tried.
+var everyProtocol = []string{protocolTLCP, protocolTLS13, protocolTLS}
 
 // afterwards is how long a TLS connection is listened to after the handshake:
 // for session tickets, and for the alert by which a TLS 1.3 server refuses a
@@ -30,12 +36,13 @@ const afterwards = 400 * time.Millisecond
 
 // variant says how an attempt differs from the main one.
 type variant struct {
-	suites         []uint16 // TLCP
-	versions       [2]uint16
+	suites         []uint16        // GM
+	groups         []gmtls.CurveID // TLS 1.3 with GM suites
+	versions       [2]uint16       // TLS
 	noPair         bool
 	noALPN, noName bool
-	dialect        material.Dialect // TLCP
-	tlcpSessions   gmtls.ClientSessionCache
+	dialect        material.Dialect // GM
+	gmSessions     gmtls.ClientSessionCache
 	tlsSessions    tls.ClientSessionCache
 }
 
@@ -44,6 +51,7 @@ type Attempt struct {
 	OK        bool            `json:"ok"`
 	Version   string          `json:"version,omitempty"`
 	Suite     string          `json:"suite,omitempty"`
+	Group     string          `json:"group,omitempty"` // of the key exchange of TLS 1.3 with GM suites
 	ALPN      string          `json:"alpn,omitempty"`
 	Resumed   bool            `json:"resumed,omitempty"`
 	Took      time.Duration   `json:"took_ns"`
@@ -99,10 +107,10 @@ func (p *prober) attempt(ctx context.Context, protocol string, v variant) *Attem
 	defer cancel()
 	a := &Attempt{wire: new(wire.Parser)}
 	rec := &recorder{conn, a.wire, time.Now()}
-	if protocol == protocolTLCP {
-		p.tlcp(ctx, rec, v, a)
-	} else {
+	if protocol == protocolTLS {
 		p.tls(ctx, rec, v, a)
+	} else {
+		p.gm(ctx, rec, protocol, v, a)
 	}
 	a.Took = time.Since(rec.start)
 	if errors.Is(a.err, context.DeadlineExceeded) || ctx.Err() != nil {
@@ -112,9 +120,13 @@ func (p *prober) attempt(ctx context.Context, protocol string, v variant) *Attem
 	return a
 }
 
-func (p *prober) tlcp(ctx context.Context, rec *recorder, v variant, a *Attempt) {
-	config := p.tlcpConfig(v)
+// gm runs a handshake of TLCP, or of TLS 1.3 with GM suites.
+func (p *prober) gm(ctx context.Context, rec *recorder, protocol string, v variant, a *Attempt) {
+	config := p.gmConfig(protocol, v)
 	a.offered = len(config.Certificates) > 0
+	if protocol == protocolTLS13 {
+		p.watchEncrypted(config, v, a)
+	}
 	ended := false
 	config.Trace = func(e gmtls.TraceEvent) {
 		if ended {
@@ -127,7 +139,7 @@ func (p *prober) tlcp(ctx context.Context, rec *recorder, v variant, a *Attempt)
 		case e.Kind == gmtls.TraceAlert:
 			step.Name, step.Note = "Alert", wire.AlertNote(e.Type, uint8(e.Alert))
 		case e.Kind == gmtls.TraceHandshake:
-			step.Note = wire.Describe(e.Data, gmtls.VersionTLCP)
+			step.Note = wire.Describe(e.Data, config.Versions[0])
 		case e.Type != wire.RecordChangeCipherSpec:
 			return // the messages in it are reported themselves
 		}
@@ -144,18 +156,69 @@ func (p *prober) tlcp(ctx context.Context, rec *recorder, v variant, a *Attempt)
 	state := conn.ConnectionState()
 	a.OK, a.Resumed, a.ALPN = true, state.DidResume, wire.Printable(state.NegotiatedProtocol)
 	a.Version, a.Suite = gmtls.VersionName(state.Version), gmtls.CipherSuiteName(state.CipherSuite)
+	if protocol == protocolTLS13 {
+		a.Group = state.CurveID.String()
+		if v.gmSessions != nil {
+			_ = conn.CloseWrite() // servers of gmtls send a ticket with what they say first, which may be the goodbye
+		}
+		if a.Requested || v.gmSessions != nil {
+			p.listen(conn, a)
+		}
+	}
 	ended = true
 	_ = conn.SetDeadline(time.Now().Add(p.Timeout))
 	_ = conn.Close() // the probe has what it wanted; the peer may be gone
 }
 
-// tlcpConfig verifies nothing: the handshake shall go on, and what is wrong with
+// watchEncrypted notes what crosses the wire in the clear in TLCP, and encrypted in TLS 1.3.
+func (p *prober) watchEncrypted(config *gmtls.Config, v variant, a *Attempt) {
+	config.VerifyPeerCertificate = func(raw [][]byte, _ [][]*stdx509.Certificate) error {
+		a.wire.Certificates = raw
+		return nil
+	}
+	if v.gmSessions != nil {
+		return // with a callback for its certificate a client does not resume
+	}
+	pairs := config.Certificates
+	config.GetClientCertificate = func(r *gmtls.CertificateRequestInfo) (*gmtls.Certificate, error) {
+		a.Requested, a.wire.Requested, a.wire.Authorities = true, true, r.AcceptableCAs
+		if len(pairs) == 0 || !listed(&pairs[0], r.AcceptableCAs) {
+			return new(gmtls.Certificate), nil
+		}
+		return &pairs[0], nil
+	}
+}
+
+// listen waits for what a server of TLS 1.3 sends after the handshake: tickets, or the alert by which it refuses the client. After
+// an alert the attempt has failed.
+func (p *prober) listen(conn net.Conn, a *Attempt) {
+	_ = conn.SetReadDeadline(time.Now().Add(min(afterwards, p.Timeout)))
+	_, err := conn.Read(make([]byte, 1))
+	var opErr *net.OpError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &opErr) && opErr.Op == "remote error":
+	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, io.EOF), err == nil:
+		return // it waits, says goodbye, or speaks first
+	default:
+		if !a.Requested {
+			return
+		}
+	}
+	a.OK, a.err = false, err
+}
+
+// gmConfig verifies nothing: the handshake shall go on, and what is wrong with
 // the certificates is found afterwards.
-func (p *prober) tlcpConfig(v variant) *gmtls.Config {
+func (p *prober) gmConfig(protocol string, v variant) *gmtls.Config {
 	config := &gmtls.Config{
+		Versions:           []uint16{gmtls.VersionTLCP},
 		InsecureSkipVerify: true, ServerName: p.Name, CipherSuites: v.suites,
 		NextProtos: p.ALPN, HandshakeTimeout: p.Timeout,
-		ClientSessionCache: v.tlcpSessions, AllowUnpairedCertificates: true, KeyLogWriter: p.KeyLog,
+		ClientSessionCache: v.gmSessions, AllowUnpairedCertificates: true, KeyLogWriter: p.KeyLog,
+	}
+	if protocol == protocolTLS13 {
+		config.Versions, config.CurvePreferences = []uint16{gmtls.VersionTLS13}, v.groups
 	}
 	dialect := p.Dialect
 	if v.dialect != (material.Dialect{}) {
@@ -217,15 +280,10 @@ func (p *prober) tls(ctx context.Context, rec *recorder, v variant, a *Attempt) 
 	a.Version, a.Suite = tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite)
 	a.certs = state.PeerCertificates
 	if state.Version == tls.VersionTLS13 && (a.Requested || v.tlsSessions != nil) {
-		_ = conn.SetReadDeadline(time.Now().Add(min(afterwards, p.Timeout)))
-		_, err := conn.Read(make([]byte, 1))
-		var alert *net.OpError
-		if errors.As(err, &alert) && alert.Op == "remote error" {
-			a.OK, a.err, a.Ladder = false, err, a.wire.Steps
-			if n, ok := alertNumber(err, "remote error"); ok {
-				a.Ladder = append(a.Ladder, wire.Step{At: time.Since(rec.start), Name: "Alert", Size: 2, Encrypted: true, Note: wire.AlertNote(2, n)})
-			}
-			return
+		p.listen(conn, a)
+		a.Ladder = a.wire.Steps
+		if n, ok := alertNumber(a.err, "remote error"); ok {
+			a.Ladder = append(a.Ladder, wire.Step{At: time.Since(rec.start), Name: "Alert", Size: 2, Encrypted: true, Note: wire.AlertNote(2, n)})
 		}
 	}
 	_ = conn.SetDeadline(time.Now().Add(p.Timeout))
@@ -253,10 +311,8 @@ func (a *Attempt) finish(protocol string) {
 	}
 	a.Broken = wire.Printable(fmt.Sprintf("%s: %v", a.state(), a.err))
 	a.Findings = append(a.Findings, a.explain(protocol)...)
-	if protocol == protocolTLS {
-		for i := range a.Findings {
-			a.Findings[i] = a.Findings[i].ForTLS()
-		}
+	for i := range a.Findings {
+		a.Findings[i] = a.Findings[i].For(protocol)
 	}
 }
 

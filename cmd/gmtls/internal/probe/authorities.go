@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -66,4 +67,16 @@ func (a *Attempt) accepted() string {
 		names = append(names[:maxAuthorities], "and more")
 	}
 	return "; certificates of these authorities are accepted: " + strings.Join(names, "; ")
+}
+
+// hintAtIntermediate tells of a root given by which the server accepts clients: if the server's own issuer is not known, it may be an
+// intermediate CA of that root.
+func (p *prober) hintAtIntermediate(authorities [][]byte) string {
+	for _, root := range p.Roots.Certs {
+		if slices.ContainsFunc(authorities, func(name []byte) bool { return bytes.Equal(name, root.RawSubject) }) {
+			return fmt.Sprintf("; the server accepts clients of %q, which was given, so that the issuer may be an intermediate CA of it",
+				wire.Printable(root.Subject.String()))
+		}
+	}
+	return ""
 }

@@ -30,8 +30,9 @@ func Command() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "probe HOST:PORT",
 		Short: "connect to an endpoint, show the handshake, and say what is wrong and what to do",
-		Long: `Resolves, connects, and tries TLCP (each suite) and TLS (each version), with and without a client
-certificate, ALPN and SNI. Draws the handshakes, checks certificates and names, and explains failures.
+		Long: `Resolves, connects, and tries TLCP (each suite), TLS 1.3 with GM suites (each suite and group) and TLS
+(each version), with and without a client certificate, ALPN and SNI. Draws the handshakes, checks certificates
+and names, and explains failures.
 
 Exit codes: 0 works; 1 wrong usage or unreadable file; 2 not reached; 3 no handshake succeeded;
 4 certificates do not hold; 5 unhealthy (--fabric). One protocol that works is enough for 0.`,
@@ -72,7 +73,7 @@ Exit codes: 0 works; 1 wrong usage or unreadable file; 2 not reached; 3 no hands
 	flags.StringSliceVar(&cas, "ca", nil, "file with roots to verify the server by, PEM; may be repeated")
 	flags.StringVar(&o.Name, "name", "", "name to send as SNI and to look for in the certificates (default: the host)")
 	flags.StringSliceVar(&o.ALPN, "alpn", []string{"h2"}, "application protocols to offer; empty for none")
-	flags.StringVar(&protocol, "protocol", "both", "tlcp, tls or both")
+	flags.StringVar(&protocol, "protocol", "all", "tlcp, tls13-gm for TLS 1.3 with GM suites, tls, or all")
 	flags.DurationVar(&o.Timeout, "timeout", 5*time.Second, "for each connection and handshake")
 	flags.BoolVar(&o.Quick, "quick", false, "one handshake for each protocol, no variants")
 	flags.BoolVar(&o.Fabric, "fabric", false, "ask for health, and find out which port of which node it is")
@@ -98,15 +99,22 @@ func (o *Options) check(protocol string, format output.Format, watch time.Durati
 	if err := format.Check(); err != nil {
 		return err
 	}
+	if protocol != "all" { // there each dialect counts for its own protocol
+		if err := o.Dialect.Check(material.Version(protocol), "--protocol "+protocol); err != nil {
+			return err
+		}
+	}
 	switch protocol {
-	case "both":
-		o.Protocols = []string{protocolTLCP, protocolTLS}
-	case "tlcp":
+	case "all":
+		o.Protocols = everyProtocol
+	case material.TLCP:
 		o.Protocols = []string{protocolTLCP}
-	case "tls":
+	case material.TLS13:
+		o.Protocols = []string{protocolTLS13}
+	case material.TLS:
 		o.Protocols = []string{protocolTLS}
 	default:
-		return fmt.Errorf("--protocol is %q; it must be tlcp, tls or both", protocol)
+		return fmt.Errorf("--protocol is %q; it must be tlcp, %s, tls or all", protocol, material.TLS13)
 	}
 	return nil
 }

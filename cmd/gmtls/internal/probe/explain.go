@@ -16,6 +16,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // connectFindings explains why there is no connection.
@@ -65,7 +66,7 @@ func (a *Attempt) explain(protocol string) []cause.Finding {
 	switch {
 	case protocol == protocolTLCP && version>>8 == 3:
 		return []cause.Finding{cause.Find(cause.SpeaksTLS, "the answer to a TLCP ClientHello is a record of %s", wire.VersionName(version))}
-	case protocol == protocolTLS && version == gmtls.VersionTLCP:
+	case protocol != protocolTLCP && version == gmtls.VersionTLCP:
 		return []cause.Finding{cause.Find(cause.SpeaksTLCP, "the answer to a TLS ClientHello is a TLCP record")}
 	case a.wire.Foreign[1] != nil:
 		return []cause.Finding{cause.Find(cause.SpeaksPlain, "the answer begins with %s", strconv.QuoteToASCII(string(a.wire.Foreign[1][:min(len(a.wire.Foreign[1]), 24)])))}
@@ -76,9 +77,9 @@ func (a *Attempt) explain(protocol string) []cause.Finding {
 		}
 		return []cause.Finding{a.explainAlert(n)}
 	}
-	if protocol == protocolTLCP {
+	if protocol != protocolTLS {
 		if n, ok := alertNumber(a.err, "local error"); ok {
-			return a.explainLocal(n)
+			return a.explainLocal(protocol, n)
 		}
 	}
 	return []cause.Finding{a.explainEnd()}
@@ -96,7 +97,7 @@ func (a *Attempt) explainAlert(number uint8) cause.Finding {
 }
 
 // explainLocal explains why this end broke the handshake with an alert.
-func (a *Attempt) explainLocal(number uint8) []cause.Finding {
+func (a *Attempt) explainLocal(protocol string, number uint8) []cause.Finding {
 	last := ""
 	for _, s := range a.Ladder {
 		if !s.FromClient {
@@ -104,12 +105,14 @@ func (a *Attempt) explainLocal(number uint8) []cause.Finding {
 		}
 	}
 	switch {
-	case last == "Certificate":
+	case last == "Certificate" && protocol == protocolTLCP:
 		found := a.pairFindings()
 		if len(found) > 0 {
 			return found
 		}
-	case last == "ServerKeyExchange" && number == uint8(gmtls.AlertDecryptError):
+	case errors.Is(a.err, gmx509.ErrPairSigningUsage):
+		return []cause.Finding{cause.Find(cause.SignUsage, "%v", a.err)}
+	case (last == "ServerKeyExchange" || last == "CertificateVerify") && number == uint8(gmtls.AlertDecryptError):
 		return []cause.Finding{cause.Find(cause.BadServerSignature, "%v", a.err)}
 	case number == uint8(gmtls.AlertDecryptError), number == uint8(gmtls.AlertBadRecordMAC):
 		return []cause.Finding{cause.Find(cause.FinishedMismatch, "%v", a.err)}

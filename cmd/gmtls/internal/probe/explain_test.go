@@ -32,12 +32,12 @@ func TestUnreachable(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	o := Options{Target: ":7051", Timeout: 1}
-	require.EqualError(t, o.check("both", "text", 0), `":7051" lacks the host or the port`)
+	require.EqualError(t, o.check("all", "text", 0), `":7051" lacks the host or the port`)
 	o.Target = "h:1"
 	o.Timeout = 0
-	require.EqualError(t, o.check("both", "text", 0), "--timeout must be positive")
+	require.EqualError(t, o.check("all", "text", 0), "--timeout must be positive")
 	o.Timeout = 1
-	require.EqualError(t, o.check("both", "text", -1), "--watch must not be negative")
+	require.EqualError(t, o.check("all", "text", -1), "--watch must not be negative")
 	require.NoError(t, o.check("tls", "json", 0))
 	require.Equal(t, []string{protocolTLS}, o.Protocols)
 }

@@ -31,7 +31,7 @@ const transportPlain = "plain"
 
 // Fabric is what an endpoint is to Fabric.
 type Fabric struct {
-	Transport string          `json:"transport,omitempty"` // TLCP, TLS or plain
+	Transport string          `json:"transport,omitempty"` // of everyProtocol, or plain
 	Role      string          `json:"role"`
 	Services  []string        `json:"services,omitempty"` // gRPC services found
 	Health    string          `json:"health"`
@@ -147,14 +147,14 @@ func (p *prober) secure(ctx context.Context, conn net.Conn, protocol string, alp
 		net.Conn
 		HandshakeContext(context.Context) error
 	}
-	if protocol == protocolTLCP {
-		config := p.tlcpConfig(variant{})
-		config.NextProtos = alpn
-		secured = gmtls.Client(conn, config)
-	} else {
+	if protocol == protocolTLS {
 		config := p.tlsConfig(variant{})
 		config.NextProtos = alpn
 		secured = tls.Client(conn, config)
+	} else {
+		config := p.gmConfig(protocol, variant{})
+		config.NextProtos = alpn
+		secured = gmtls.Client(conn, config)
 	}
 	if err := secured.HandshakeContext(ctx); err != nil {
 		conn.Close()
@@ -168,10 +168,10 @@ func (p *prober) secure(ctx context.Context, conn net.Conn, protocol string, alp
 // anything upon it.
 func (p *prober) grpc(ctx context.Context, f *Fabric) {
 	var creds credentials.TransportCredentials
-	if f.Transport == protocolTLCP {
-		creds = gmcredentials.New(p.tlcpConfig(variant{}))
-	} else {
+	if f.Transport == protocolTLS {
 		creds = credentials.NewTLS(p.tlsConfig(variant{}))
+	} else {
+		creds = gmcredentials.New(p.gmConfig(f.Transport, variant{}))
 	}
 	conn, err := grpc.NewClient("passthrough:///"+p.address, grpc.WithTransportCredentials(creds), grpc.WithDisableServiceConfig())
 	if err != nil {

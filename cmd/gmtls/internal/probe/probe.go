@@ -25,12 +25,12 @@ type Options struct {
 	Target    string // host and port
 	Name      string // that the certificates must carry; default: the host
 	ALPN      []string
-	Protocols []string // protocolTLCP, protocolTLS
+	Protocols []string // of everyProtocol
 	Timeout   time.Duration
 	Quick     bool // only the main attempt of each protocol
 	Fabric    bool
 	Own       material.Own
-	Dialect   material.Dialect // of TLCP
+	Dialect   material.Dialect // of the GM protocols
 	Roots     *material.Roots
 	KeyLog    io.Writer
 }
@@ -119,38 +119,56 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return r, nil
 }
 
-// compareWithOther tries the protocol that was not asked for, where the endpoint ended the other one on the hello: a node in one
-// mode refuses the other by an alert that says no more.
+// compareWithOther tries the protocols that were not asked for, until one works, where the endpoint ended the one asked for on the
+// hello: a node in one mode refuses the others by an alert that says no more.
 func (p *prober) compareWithOther(ctx context.Context, asked *Protocol) {
-	if asked.Main.OK || asked.Main.wire.Server != nil {
-		return
-	}
-	other := protocolTLCP
-	if asked.Name == protocolTLCP {
-		other = protocolTLS
-	}
 	quick := *p
 	quick.Quick = true
-	pair := &Report{Protocols: []*Protocol{asked, quick.protocol(ctx, other)}}
-	pair.compare()
-	if quick.ready != nil && quick.ready != p.ready {
-		quick.ready.Close()
+	for _, other := range everyProtocol {
+		if other == asked.Name || !asked.refusedUnread() {
+			continue
+		}
+		pair := &Report{Protocols: []*Protocol{asked, quick.protocol(ctx, other)}}
+		if pair.compare(); pair.Protocols[1].Main.OK {
+			return
+		}
 	}
 }
 
 // compare explains an endpoint that ends one protocol on the hello, without a
-// word or by an alert of no account, by the success of the other one.
+// word or by an alert of no account, by the success of another one.
 func (r *Report) compare() {
-	spoken := map[string]cause.ID{protocolTLS: cause.SpeaksTLS, protocolTLCP: cause.SpeaksTLCP}
-	for _, works := range r.Protocols {
-		for _, p := range r.Protocols {
-			if works.Main.OK && !p.Main.OK && len(p.Findings) == 1 && slices.Contains(
-				[]cause.ID{cause.ClosedAtHello, cause.Reset, cause.AlertReceived}, p.Findings[0].Cause) && p.Main.wire.Server == nil {
-				p.Findings = []cause.Finding{cause.Find(spoken[works.Name], "%s; %s succeeds", p.Findings[0].Detail, works.Name)}
+	for _, p := range r.Protocols {
+		for _, works := range r.Protocols {
+			if works.Main.OK && p.refusedUnread() {
+				p.Findings = []cause.Finding{cause.Find(spoken[works.Name], "%s; %s succeeds", p.Findings[0].Detail, works.Name).For(p.Name)}
 				p.Summary = p.summarise()
+				break
 			}
 		}
 	}
+}
+
+// spoken tells of an endpoint that it speaks a protocol.
+var spoken = map[string]cause.ID{
+	protocolTLS: cause.SpeaksTLS, protocolTLCP: cause.SpeaksTLCP, protocolTLS13: cause.SpeaksTLS13,
+}
+
+// refusedUnread tells whether the server ended the handshake on the hello in a way that says nothing but that it does not speak the
+// protocol. The two of TLS share their hello, so that to lack a suite says no more there.
+func (r *Protocol) refusedUnread() bool {
+	if r.Main.OK || r.Main.wire.Server != nil || len(r.Findings) != 1 {
+		return false
+	}
+	switch r.Findings[0].Cause {
+	case cause.ClosedAtHello, cause.Reset, cause.AlertReceived:
+		return true
+	case cause.NoSharedSuite:
+		return r.Name != protocolTLCP
+	case cause.SpeaksTLS: // with GM suites or without
+		return r.Name == protocolTLCP
+	}
+	return false
 }
 
 // reach resolves the name and makes one connection, to the first of its
@@ -195,8 +213,13 @@ func (p *prober) protocol(ctx context.Context, name string) *Protocol {
 	case main.OK:
 	case p.endsEarly(main):
 		p.retry(ctx, result, p.hellos(main, name))
-	case name == protocolTLCP && main.Requested && main.offered:
-		p.retry(ctx, result, dialects())
+		if len(result.Findings) == 1 && result.Findings[0].Cause == cause.NoSharedSuite && name == protocolTLCP {
+			if found := p.survey(ctx, main); found != nil {
+				result.Findings = []cause.Finding{*found}
+			}
+		}
+	case main.Requested:
+		p.retry(ctx, result, dialects(name, main.offered))
 	}
 	result.Authorities = authorityNames(main.wire.Authorities)
 	for _, c := range main.certs {
@@ -226,17 +249,29 @@ func (p *prober) hellos(main *Attempt, protocol string) (all []retrial) {
 	if net.ParseIP(p.Name) == nil && !refusesExtensions(main) {
 		all = append(all, retrial{cause.NameUnknown, "without the name " + wire.Printable(p.Name), variant{noName: true}})
 	}
+	if protocol == protocolTLS13 {
+		hybrid := gmtls.CurveSM2MLKEM768
+		all = append(all, retrial{cause.NoSharedGroup, "with the group " + hybrid.String(), variant{groups: []gmtls.CurveID{hybrid}}})
+	}
 	if protocol == protocolTLCP {
 		all = append(all, retrial{cause.ExtensionsRefused, "without extensions", variant{dialect: material.Dialect{OmitExtensions: true}}})
 	}
 	return all
 }
 
-// dialects are the retrials where the server refuses what the client says after the hello.
-func dialects() (all []retrial) {
-	for _, d := range []material.Dialect{
-		{RawTranscript: true}, {RawTranscript: true, SingleCertificate: true}, {RawTranscript: true, VectorParams: true}, {VectorParams: true}, {SingleCertificate: true},
-	} {
+// dialects are the retrials where the server asked for a client certificate and refuses what the client says then. offered tells
+// whether there was one.
+func dialects(protocol string, offered bool) (all []retrial) {
+	var list []material.Dialect
+	switch {
+	case protocol == protocolTLS13:
+		list = []material.Dialect{{OmitMiddlebox: true}}
+	case protocol == protocolTLCP && offered:
+		list = []material.Dialect{
+			{RawTranscript: true}, {RawTranscript: true, SingleCertificate: true}, {RawTranscript: true, VectorParams: true}, {VectorParams: true}, {SingleCertificate: true},
+		}
+	}
+	for _, d := range list {
 		all = append(all, retrial{cause.OtherDialect, "with " + d.String(), variant{dialect: d}})
 	}
 	return all
@@ -245,7 +280,7 @@ func dialects() (all []retrial) {
 func (p *prober) retry(ctx context.Context, result *Protocol, all []retrial) {
 	for _, r := range all {
 		if again := p.attempt(ctx, result.Name, r.variant); again.OK {
-			result.Findings = []cause.Finding{cause.Find(r.id, "%s; %s the handshake succeeds", result.Main.Broken, r.with)}
+			result.Findings = []cause.Finding{cause.Find(r.id, "%s; %s the handshake succeeds", result.Main.Broken, r.with).For(result.Name)}
 			result.Variants = append(result.Variants, Variant{r.with, true, again.outcome()})
 			return
 		}
@@ -297,6 +332,9 @@ func (r *Protocol) verify(p *prober) {
 		r.Verified = "yes"
 	}
 	for _, f := range found {
+		if f.Cause == cause.UnknownRoot {
+			f.Detail += p.hintAtIntermediate(r.Main.wire.Authorities)
+		}
 		if !slices.Contains(r.Findings, f) { // the two of a pair often have the same fault
 			r.Findings = append(r.Findings, f)
 		}
@@ -313,15 +351,23 @@ func (p *prober) vary(ctx context.Context, r *Protocol) {
 		seen = append(seen, a)
 		return a
 	}
-	if r.Name == protocolTLCP {
+	switch r.Name {
+	case protocolTLCP:
 		for _, s := range gmtls.CipherSuites() {
-			if ecdhe := s.ID == gmtls.ECDHE_SM4_CBC_SM3 || s.ID == gmtls.ECDHE_SM4_GCM_SM3; ecdhe && p.pair == nil {
+			if isECDHE(s.ID) && p.pair == nil {
 				r.Variants = append(r.Variants, Variant{s.Name, false, "not tried: ECDHE needs a client pair (--cert ...)"})
 				continue
 			}
 			try(s.Name, variant{suites: []uint16{s.ID}})
 		}
-	} else {
+	case protocolTLS13:
+		for _, s := range gmtls.CipherSuitesTLS13() {
+			try(s.Name, variant{suites: []uint16{s.ID}})
+		}
+		for _, id := range []gmtls.CurveID{gmtls.CurveSM2, gmtls.CurveSM2MLKEM768} {
+			try(id.String(), variant{groups: []gmtls.CurveID{id}})
+		}
+	default:
 		try("TLS 1.2", variant{versions: [2]uint16{tls.VersionTLS12, tls.VersionTLS12}})
 		try("TLS 1.3", variant{versions: [2]uint16{tls.VersionTLS13, tls.VersionTLS13}})
 	}
@@ -344,7 +390,7 @@ func (p *prober) vary(ctx context.Context, r *Protocol) {
 
 // resume connects twice with one cache of sessions.
 func (p *prober) resume(ctx context.Context, protocol string) string {
-	v := variant{tlcpSessions: gmtls.NewLRUClientSessionCache(1), tlsSessions: tls.NewLRUClientSessionCache(1)}
+	v := variant{gmSessions: gmtls.NewLRUClientSessionCache(1), tlsSessions: tls.NewLRUClientSessionCache(1)}
 	if !p.attempt(ctx, protocol, v).OK {
 		return "no"
 	}

@@ -5,6 +5,7 @@ package probe
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
@@ -13,10 +14,15 @@ import (
 // outcome says in a few words how an attempt ended.
 func (a *Attempt) outcome() string {
 	switch {
-	case a.OK && a.ALPN != "":
-		return fmt.Sprintf("%s, %s, ALPN %s", a.Version, a.Suite, a.ALPN)
 	case a.OK:
-		return fmt.Sprintf("%s, %s", a.Version, a.Suite)
+		parts := []string{a.Version, a.Suite}
+		if a.Group != "" {
+			parts = slices.Insert(parts, 1, a.Group)
+		}
+		if a.ALPN != "" {
+			parts = append(parts, "ALPN "+a.ALPN)
+		}
+		return strings.Join(parts, ", ")
 	case len(a.Findings) > 0:
 		return string(a.Findings[0].Cause) + ", " + a.Findings[0].Detail
 	}

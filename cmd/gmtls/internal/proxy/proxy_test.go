@@ -560,7 +560,7 @@ func TestServerIsDialledAfterClientAuthentication(t *testing.T) {
 			} else {
 				known := gmtls.Client(raw, &gmtls.Config{
 					Versions: []uint16{material.Version(string(modes[0]))},
-					RootCAs: s.gmPool(), ServerName: "localhost", NextProtos: []string{"http/1.1", "h2"}, Certificates: []gmtls.Certificate{s.pair(t)},
+					RootCAs:  s.gmPool(), ServerName: "localhost", NextProtos: []string{"http/1.1", "h2"}, Certificates: []gmtls.Certificate{s.pair(t)},
 				})
 				require.NoError(t, known.Handshake())
 				c, protocol = known, known.ConnectionState().NegotiatedProtocol

@@ -78,7 +78,16 @@ func SuiteName(id uint16) string {
 			return s.Name
 		}
 	}
+	if name, ok := OtherSuites[id]; ok {
+		return name
+	}
 	return tls.CipherSuiteName(id)
+}
+
+// OtherSuites are those of GB/T 38636-2020, 6.4.5.2.1, table 2, that gmtls does not implement.
+var OtherSuites = map[uint16]string{
+	0xE015: "IBSDH_SM4_CBC_SM3", 0xE055: "IBSDH_SM4_GCM_SM3", 0xE017: "IBC_SM4_CBC_SM3", 0xE057: "IBC_SM4_GCM_SM3",
+	0xE019: "RSA_SM4_CBC_SM3", 0xE059: "RSA_SM4_GCM_SM3", 0xE01C: "RSA_SM4_CBC_SHA256", 0xE05A: "RSA_SM4_GCM_SHA256",
 }
 
 // Hello is what is of interest in a ClientHello or ServerHello.
