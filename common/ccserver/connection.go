@@ -20,7 +20,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
-// Connection is the content of connection.json. The first seven are upstream's, the last three ours.
+// Connection is the content of connection.json. The first seven are upstream's, the last four ours.
 type Connection struct {
 	Address            string // host:port, or another target of gRPC with its scheme
 	DialTimeout        any    // text with a unit, or a number of nanoseconds; absent means the peer's own
@@ -30,6 +30,7 @@ type Connection struct {
 	ClientCert         string // PEM
 	RootCert           string // PEM
 	TLSMode            string // tls, also when empty, or gm
+	GMProtocol         string // what tls_mode gm speaks: TLCP, also when empty, or TLS13
 	ClientEncCert      string // PEM; with tls_mode gm the second half of the pair
 	ClientEncKey       string // PEM
 }
@@ -73,7 +74,7 @@ func FromMembers(members map[string]any) (*Connection, error) {
 	c := new(Connection)
 	texts := map[string]*string{
 		"address": &c.Address, "client_key": &c.ClientKey, "client_cert": &c.ClientCert, "root_cert": &c.RootCert,
-		"tls_mode": &c.TLSMode, "client_enc_cert": &c.ClientEncCert, "client_enc_key": &c.ClientEncKey,
+		"tls_mode": &c.TLSMode, "gm_protocol": &c.GMProtocol, "client_enc_cert": &c.ClientEncCert, "client_enc_key": &c.ClientEncKey,
 	}
 	flags := map[string]*bool{"tls_required": &c.TLSRequired, "client_auth_required": &c.ClientAuthRequired}
 	seen := map[string]bool{}
@@ -148,6 +149,10 @@ func (c *Connection) CheckFields() error {
 		return wrong("tls_mode", "is %q: use tls or gm", c.TLSMode)
 	case gm && !c.TLSRequired:
 		return wrong("tls_required", "must be true, since tls_mode is gm")
+	case c.GMProtocol != "" && c.GMProtocol != "TLCP" && c.GMProtocol != "TLS13":
+		return wrong("gm_protocol", "is %q: use TLCP or TLS13", c.GMProtocol)
+	case !gm && c.GMProtocol != "":
+		return wrong("gm_protocol", "is for tls_mode gm")
 	case !gm && (c.ClientEncCert != "" || c.ClientEncKey != ""):
 		return wrong("client_enc_cert", "and client_enc_key are for tls_mode gm")
 	case !c.TLSRequired:

@@ -79,12 +79,18 @@ func TestBadConnections(t *testing.T) {
 		"flag as text":         {"tls_required", func(m map[string]any) { m["tls_required"] = "true" }},
 		"mode in capitals":     {"tls_mode", func(m map[string]any) { m["tls_mode"] = "GM" }},
 		"mode dual":            {"tls_mode", func(m map[string]any) { m["tls_mode"] = "dual" }},
-		"gm without TLS":       {"tls_required", func(m map[string]any) { m["tls_required"] = false }},
-		"client without TLS":   {"tls_required", func(m map[string]any) { clear(m); m["address"], m["client_auth_required"] = "a:1", true }},
-		"pair without gm":      {"client_enc_cert", func(m map[string]any) { delete(m, "tls_mode") }},
-		"no root":              {"root_cert", func(m map[string]any) { delete(m, "root_cert") }},
-		"root is a path":       {"root_cert", func(m map[string]any) { m["root_cert"] = "/etc/ca.crt" }},
-		"root is a key":        {"root_cert", func(m map[string]any) { m["root_cert"] = m["client_key"] }},
+		"protocol in smalls":   {"gm_protocol", func(m map[string]any) { m["gm_protocol"] = "tls13" }},
+		"protocol without gm": {"gm_protocol", func(m map[string]any) {
+			delete(m, "client_enc_cert")
+			delete(m, "client_enc_key")
+			m["tls_mode"], m["gm_protocol"] = "tls", "TLS13"
+		}},
+		"gm without TLS":     {"tls_required", func(m map[string]any) { m["tls_required"] = false }},
+		"client without TLS": {"tls_required", func(m map[string]any) { clear(m); m["address"], m["client_auth_required"] = "a:1", true }},
+		"pair without gm":    {"client_enc_cert", func(m map[string]any) { delete(m, "tls_mode") }},
+		"no root":            {"root_cert", func(m map[string]any) { delete(m, "root_cert") }},
+		"root is a path":     {"root_cert", func(m map[string]any) { m["root_cert"] = "/etc/ca.crt" }},
+		"root is a key":      {"root_cert", func(m map[string]any) { m["root_cert"] = m["client_key"] }},
 		"SM2 root for TLS": {"root_cert", func(m map[string]any) {
 			clear(m)
 			m["address"], m["tls_required"], m["root_cert"] = "a:1", true, other["root_cert"]

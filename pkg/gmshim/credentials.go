@@ -34,13 +34,14 @@ func tlsCredentials(props *shim.TLSProperties) (credentials.TransportCredentials
 	return credentials.NewTLS(config), nil
 }
 
-// tlcpCredentials builds the same for TLCP: no resumption, client certificates demanded when there are roots.
+// tlcpCredentials builds the same for TLCP and TLS 1.3 with GM suites: no resumption, client certificates demanded when there are roots.
 func tlcpCredentials(props *TLCPProperties) (credentials.TransportCredentials, error) {
 	pair, err := gmtls.X509KeyPair(props.SignCert, props.SignKey, props.EncCert, props.EncKey)
 	if err != nil {
 		return nil, fmt.Errorf("gmshim: TLCP pair (CHAINCODE_TLCP_SIGN_CERT, _SIGN_KEY, _ENC_CERT, _ENC_KEY): %w", err)
 	}
 	config := &gmtls.Config{
+		Versions:               props.Versions,
 		Certificates:           []gmtls.Certificate{pair},
 		SessionTicketsDisabled: true,
 		HandshakeTimeout:       handshakeTimeout,

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/internal/settings"
 )
 
@@ -30,6 +32,7 @@ var (
 
 const (
 	envMode        = "CHAINCODE_TLS_MODE"
+	envProtocols   = "CHAINCODE_GM_PROTOCOLS"
 	envTLSDisabled = "CHAINCODE_TLS_DISABLED"
 	envTLSEnabled  = "CORE_PEER_TLS_ENABLED"
 )
@@ -39,6 +42,7 @@ const (
 //	CHAINCODE_SERVER_ADDRESS                              address to listen on, host:port
 //	CHAINCODE_ID or CORE_CHAINCODE_ID_NAME                package id, as the peer printed it on install
 //	CHAINCODE_TLS_MODE                                    tls or gm; absent: as stock, TLS or nothing by the next two
+//	CHAINCODE_GM_PROTOCOLS                                what gm means: TLCP, also when absent, TLS13, or TLCP,TLS13
 //	CHAINCODE_TLS_DISABLED or CORE_PEER_TLS_ENABLED       boolean; absent: no TLS
 //	CHAINCODE_TLS_CERT or CORE_TLS_CLIENT_CERT_FILE       TLS certificate, PEM file
 //	CHAINCODE_TLS_KEY or CORE_TLS_CLIENT_KEY_FILE         its key, PEM file
@@ -69,7 +73,7 @@ func FromEnv(chaincode shim.Chaincode) (*ChaincodeServer, error) {
 		return nil, err
 	}
 	if mode != "gm" {
-		if name := tlcpVariable(); name != "" {
+		if name := gmVariable(); name != "" {
 			return nil, fmt.Errorf("gmshim: %s is set, but %s is not gm: set it to gm, or unset %s", name, envMode, name)
 		}
 	}
@@ -120,7 +124,7 @@ func modeFromEnv() (string, error) {
 
 // checkNames refuses a variable that is a misspelt one of those that protect the server.
 func checkNames() error {
-	known := []string{envMode, envTLSDisabled}
+	known := []string{envMode, envProtocols, envTLSDisabled}
 	for _, names := range [][]string{envTLSKey, envTLSCert, envClientCA, envSignCert, envSignKey, envEncCert, envEncKey} {
 		known = append(known, names[0])
 	}
@@ -130,8 +134,11 @@ func checkNames() error {
 	return nil
 }
 
-// tlcpVariable returns a variable that is set and belongs to mode gm alone.
-func tlcpVariable() string {
+// gmVariable returns a variable that is set and belongs to mode gm alone.
+func gmVariable() string {
+	if os.Getenv(envProtocols) != "" {
+		return envProtocols
+	}
 	prefix := strings.TrimSuffix(envSignCert[0], "SIGN_CERT")
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
@@ -153,7 +160,11 @@ func tlsFromEnv() (props shim.TLSProperties, err error) {
 
 func tlcpFromEnv() (*TLCPProperties, error) {
 	props := &TLCPProperties{}
-	err := readAll(
+	var err error
+	if props.Versions, err = versions(os.Getenv(envProtocols)); err != nil {
+		return nil, err
+	}
+	err = readAll(
 		file{envSignCert, &props.SignCert, true},
 		file{envSignKey, &props.SignKey, true},
 		file{envEncCert, &props.EncCert, true},
@@ -161,6 +172,21 @@ func tlcpFromEnv() (*TLCPProperties, error) {
 		file{envClientCA, &props.ClientCACerts, false},
 	)
 	return props, err
+}
+
+// versions parses a list of GM protocols; empty means TLCP.
+func versions(list string) (all []uint16, err error) {
+	if list == "" {
+		return nil, nil
+	}
+	for _, name := range strings.Split(list, ",") {
+		version, ok := map[string]uint16{"TLCP": gmtls.VersionTLCP, "TLS13": gmtls.VersionTLS13}[strings.TrimSpace(name)]
+		if !ok || slices.Contains(all, version) {
+			return nil, fmt.Errorf("gmshim: %s=%s: want TLCP, TLS13, or TLCP,TLS13", envProtocols, list)
+		}
+		all = append(all, version)
+	}
+	return all, nil
 }
 
 // file is a PEM file that a variable names.

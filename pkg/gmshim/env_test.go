@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/stretchr/testify/require"
 )
 
@@ -16,7 +17,7 @@ import (
 // that name, which holds its name.
 func setenv(t *testing.T, env map[string]string) {
 	t.Helper()
-	names := []string{envMode, envTLSDisabled, envTLSEnabled}
+	names := []string{envMode, envProtocols, envTLSDisabled, envTLSEnabled}
 	for _, group := range [][]string{envAddress, envID, envTLSKey, envTLSCert, envClientCA, envSignCert, envSignKey, envEncCert, envEncKey} {
 		names = append(names, group...)
 	}
@@ -62,10 +63,11 @@ func TestFromEnv(t *testing.T) {
 	sampleTLS := map[string]string{"CHAINCODE_TLS_CERT": "@cert", "CHAINCODE_TLS_KEY": "@key"}
 	contractTLS := map[string]string{"CORE_TLS_CLIENT_CERT_FILE": "@cert", "CORE_TLS_CLIENT_KEY_FILE": "@key", "CORE_PEER_TLS_ROOTCERT_FILE": "@ca"}
 	for name, tc := range map[string]struct {
-		env     map[string]string
-		mode    string // of the server that comes out: none, tls, gm
-		roots   string
-		wantErr string
+		env      map[string]string
+		mode     string // of the server that comes out: none, tls, gm
+		roots    string
+		versions []uint16
+		wantErr  string
 	}{
 		"stock without TLS":        {env: with(nil), mode: "none"},
 		"sample server disabled":   {env: with(map[string]string{"CHAINCODE_TLS_DISABLED": "true"}), mode: "none"},
@@ -78,6 +80,11 @@ func TestFromEnv(t *testing.T) {
 		"mode gm":                  {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm"}), mode: "gm"},
 		"mode gm mutual":           {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CHAINCODE_CLIENT_CA_CERT": "@ca"}), mode: "gm", roots: "ca"},
 		"mode gm with TLS enabled": {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CORE_PEER_TLS_ENABLED": "true"}), mode: "gm"},
+		"both GM protocols":        {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CHAINCODE_GM_PROTOCOLS": "TLCP, TLS13"}), mode: "gm", versions: []uint16{gmtls.VersionTLCP, gmtls.VersionTLS13}},
+		"TLS 1.3 alone":            {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CHAINCODE_GM_PROTOCOLS": "TLS13"}), mode: "gm", versions: []uint16{gmtls.VersionTLS13}},
+		"GM protocol twice":        {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CHAINCODE_GM_PROTOCOLS": "TLS13,TLS13"}), wantErr: "CHAINCODE_GM_PROTOCOLS=TLS13,TLS13"},
+		"unknown GM protocol":      {env: merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm", "CHAINCODE_GM_PROTOCOLS": "tls13"}), wantErr: "want TLCP, TLS13"},
+		"GM protocol in mode tls":  {env: merge(with(sampleTLS), map[string]string{"CHAINCODE_TLS_MODE": "tls", "CHAINCODE_GM_PROTOCOLS": "TLS13"}), wantErr: "CHAINCODE_GM_PROTOCOLS is set, but CHAINCODE_TLS_MODE is not gm"},
 		"gm files without a mode":  {env: with(tlcpFiles), wantErr: "is set, but CHAINCODE_TLS_MODE is not gm"},
 		"one gm file in mode tls": {env: merge(with(sampleTLS), map[string]string{"CHAINCODE_TLS_MODE": "tls", "CHAINCODE_TLCP_ENC_KEY": "@ek"}),
 			wantErr: "CHAINCODE_TLCP_ENC_KEY is set"},
@@ -125,6 +132,7 @@ func TestFromEnv(t *testing.T) {
 					string(server.TLCP.SignCert), string(server.TLCP.SignKey), string(server.TLCP.EncCert), string(server.TLCP.EncKey),
 				}, " "))
 				require.Equal(t, tc.roots, string(server.TLCP.ClientCACerts))
+				require.Equal(t, tc.versions, server.TLCP.Versions)
 			default:
 				t.Fatal("mode ", tc.mode)
 			}

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gmshim serves Go chaincode to peers over TLCP (GB/T 38636), as fabric-chaincode-go's shim serves it over TLS.
+// Package gmshim serves Go chaincode to peers over TLCP (GB/T 38636) or TLS 1.3 with GM suites (RFC 8998), as fabric-chaincode-go's shim serves it over TLS.
 //
 // It is for chaincode as a service, where the peer connects to the chaincode. It reads the environment variables that
-// stock chaincode servers read and five more (see FromEnv), so that
+// stock chaincode servers read and six more (see FromEnv), so that
 //
 //	gmshim.Start(chaincode)
 //
 // in place of shim.Start or ContractChaincode.Start is the whole change to serve. To know SM2 callers a chaincode imports
 // gmshim/cid in place of upstream's cid, and a contract of fabric-contract-api-go sets the context of gmshim/gmcontract.
 //
-// The conversation with the peer stays the shim's own. A server speaks one protocol, the one it was told to: there is no
-// detection and no fallback.
+// The conversation with the peer stays the shim's own. A server speaks what it was told to and nothing else: there is no
+// fallback.
 //
 // Chaincode that a peer builds and launches itself connects back to the peer. It goes on using shim.Start, for TLS, or
 // StartLaunched, for TLCP, as chaincode.tls.mode in the peer's core.yaml has it.
@@ -52,12 +52,15 @@ type TLCPProperties struct {
 	EncCert, EncKey   []byte
 	// ClientCACerts, when not empty, makes the server demand a client certificate that chains to one of these.
 	ClientCACerts []byte
+	// Versions lists what is spoken, gmtls.VersionTLCP and gmtls.VersionTLS13; nil means TLCP alone. TLS 1.3 shows the
+	// signing certificate.
+	Versions []uint16
 }
 
-// ChaincodeServer is the shim's chaincode server with TLCP as one more way to protect the connection.
+// ChaincodeServer is the shim's chaincode server with TLCP and TLS 1.3 with GM suites as further ways to protect the connection.
 type ChaincodeServer struct {
 	shim.ChaincodeServer
-	// TLCP, when not nil, makes the server speak TLCP and nothing else. TLSProps must then be empty.
+	// TLCP, when not nil, makes the server speak TLCP, or what its Versions list, and nothing else. TLSProps must then be empty.
 	TLCP *TLCPProperties
 }
 

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -147,9 +148,14 @@ func (m *material) tlsClient(t *testing.T, own *gmtlstest.Leaf) credentials.Tran
 }
 
 func (m *material) gmClient(t *testing.T, own *gmtlstest.Pair, suites ...uint16) credentials.TransportCredentials {
+	return m.gmClientOf(t, own, func(c *gmtls.Config) { c.CipherSuites = suites })
+}
+
+func (m *material) gmClientOf(t *testing.T, own *gmtlstest.Pair, change func(*gmtls.Config)) credentials.TransportCredentials {
 	trusted, err := roots.SM2("CA", m.gmCA.CertPEM)
 	require.NoError(t, err)
-	config := &gmtls.Config{RootCAs: trusted.Pool, CipherSuites: suites}
+	config := &gmtls.Config{RootCAs: trusted.Pool}
+	change(config)
 	if own != nil {
 		pair, err := gmtls.X509KeyPair(own.SignCert, own.SignKey, own.EncCert, own.EncKey)
 		require.NoError(t, err)
@@ -231,6 +237,35 @@ func TestServeOverTLCP(t *testing.T) {
 		_, err = dial(t, address, insecure.NewCredentials())
 		require.Error(t, err, "no protection")
 	})
+}
+
+// TestServeOverTLS13: the same pair serves TLCP, TLS 1.3 with GM suites, or both, as the server was told.
+func TestServeOverTLS13(t *testing.T) {
+	m := newMaterial(t)
+	client := func(own *gmtlstest.Pair, version uint16) credentials.TransportCredentials {
+		return m.gmClientOf(t, own, func(c *gmtls.Config) { c.Versions = []uint16{version} })
+	}
+	for _, versions := range [][]uint16{{gmtls.VersionTLS13}, {gmtls.VersionTLCP, gmtls.VersionTLS13}, {gmtls.VersionTLCP}, nil} {
+		server := m.gmServer(true)
+		server.TLCP.Versions = versions
+		address := start(t, server)
+		if versions == nil {
+			versions = []uint16{gmtls.VersionTLCP}
+		}
+		for _, version := range []uint16{gmtls.VersionTLCP, gmtls.VersionTLS13} {
+			p, err := dial(t, address, client(&m.gmPair, version))
+			if !slices.Contains(versions, version) {
+				require.Error(t, err, "%x for a server of %x", version, versions)
+				continue
+			}
+			require.NoError(t, err)
+			exercise(t, p, m.creator, m.creator2)
+			_, err = dial(t, address, client(nil, version))
+			require.Error(t, err, "a client without certificate")
+			_, err = dial(t, address, client(&m.strangerGM, version))
+			require.Error(t, err, "a client of a foreign authority")
+		}
+	}
 }
 
 func TestServeWithoutProtection(t *testing.T) {

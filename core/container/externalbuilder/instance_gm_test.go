@@ -29,9 +29,15 @@ func TestConnectionJSONWithTLCPPair(t *testing.T) {
 	require.NoError(t, err)
 	options := info.ClientConfig.SecOpts
 	require.Equal(t, comm.ClientGM, options.ClientMode)
+	require.Empty(t, options.GMClientProtocol, "TLCP")
 	cert, err := options.ClientCertificate()
 	require.NoError(t, err)
 	require.Len(t, cert.Certificate, 2)
+
+	data.GMProtocol = "TLS13"
+	info, err = data.ChaincodeServerInfo("")
+	require.NoError(t, err)
+	require.Equal(t, comm.GMProtocolTLS13, info.ClientConfig.SecOpts.GMClientProtocol)
 }
 
 func TestConnectionJSONRefusesContradictions(t *testing.T) {
@@ -41,6 +47,9 @@ func TestConnectionJSONRefusesContradictions(t *testing.T) {
 	}{
 		"unknown mode": {
 			externalbuilder.ChaincodeServerUserData{TLSMode: "dual", TLSRequired: true}, "tls_mode",
+		},
+		"unknown GM protocol": {
+			externalbuilder.ChaincodeServerUserData{TLSMode: "gm", TLSRequired: true, GMProtocol: "TLS"}, "gm_protocol",
 		},
 		"gm without TLS": {
 			externalbuilder.ChaincodeServerUserData{TLSMode: "gm"}, "tls_required",
