@@ -176,11 +176,16 @@ func startPeer(ts *testscript.TestScript, neg bool, args []string) {
 		go http.Serve(gmtls.NewListener(l, tlcp), operations(kind)) // ends with the listener
 	case "tls", "tls-mutual":
 		go serve(l, func(c net.Conn) { chat(tls.Server(c, ordinary)) })
-	case "once":
+	case "once", "no-dummy-once":
+		handle := func(c net.Conn) { chat(gmtls.Server(c, tlcp)) }
+		if kind != "once" {
+			handle = func(c net.Conn) { rawPeers["no-dummy"](&w, c) }
+		}
 		go func() {
 			if c, err := l.Accept(); err == nil {
 				l.Close()
-				chat(gmtls.Server(c, tlcp))
+				_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+				handle(c)
 			}
 		}()
 	case "tjfoc":

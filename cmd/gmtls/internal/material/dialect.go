@@ -49,6 +49,15 @@ func (d Dialect) Check(version uint16, chosen string) error {
 	return fmt.Errorf("%s means nothing with %s", rest, chosen)
 }
 
+// With returns what departs as d or as more does.
+func (d Dialect) With(more Dialect) Dialect {
+	return Dialect{
+		OmitExtensions: d.OmitExtensions || more.OmitExtensions, SingleCertificate: d.SingleCertificate || more.SingleCertificate,
+		RawTranscript: d.RawTranscript || more.RawTranscript, VectorParams: d.VectorParams || more.VectorParams,
+		OmitMiddlebox: d.OmitMiddlebox || more.OmitMiddlebox,
+	}
+}
+
 // String gives the flags.
 func (d Dialect) String() string {
 	var flags []string

@@ -282,8 +282,12 @@ func (p *prober) retry(ctx context.Context, result *Protocol, all []retrial) {
 		if again := p.attempt(ctx, result.Name, r.variant); again.OK {
 			result.Findings = []cause.Finding{cause.Find(r.id, "%s; %s the handshake succeeds", result.Main.Broken, r.with).For(result.Name)}
 			result.Variants = append(result.Variants, Variant{r.with, true, again.outcome()})
+			p.Dialect = p.Dialect.With(r.dialect) // what else can be told is told in this dialect
 			return
 		}
+	}
+	if f := &result.Findings[0]; result.Name == protocolTLS13 && result.Main.Requested && (f.Cause == cause.Reset || f.Cause == cause.ClosedMidway) {
+		f.Detail += "; GmSSL 3.3 ends so, and takes no further connection: start it anew and try --omit-middlebox-compatibility"
 	}
 }
 
