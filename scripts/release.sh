@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# usage: release.sh VERSION LDFLAGS 'TOOLS IN THE TREE' 'TOOLS AT THE ROOT' 'UPSTREAM OF THE CA' 'TOOLS OF THE CA'
+# usage: release.sh FOLDER 'ARCHITECTURES' VERSION LDFLAGS 'TOOLS IN THE TREE' 'TOOLS AT THE ROOT' 'UPSTREAM OF THE CA' 'TOOLS OF THE CA'
 #
-# Writes build/release: an archive of binaries for linux/amd64 and linux/arm64, static but for gmkeyd, which loads libraries of vendors,
+# Writes FOLDER: for each architecture an archive of binaries for Linux, static but for gmkeyd, which loads libraries of vendors,
 # what went into each (the modules as the binaries themselves record them, in CycloneDX), and checksums. The bytes depend on the commit and the Go version alone, not on
 # clock, user, folder or the caller's settings of Go: scripts/reproduce.sh holds this to it.
 set -eu
 export LC_ALL=C
 cd "$(dirname "$0")/.."
-version=$1 ldflags=$2 tree_tools=$3 root_tools=$4 ca=$5 ca_tools=$6
-root=$(pwd) out=build/release
+out=$1 architectures=$2 version=$3 ldflags=$4 tree_tools=$5 root_tools=$6 ca=$7 ca_tools=$8
+root=$(pwd)
 # Upstream's modules: compiled in our trees, the binaries do not record them.
 upstream=$(cd scripts/fork && go list -m github.com/hyperledger/fabric
     awk '$1 == "module:" || $2 == "module:" { module = $NF } $1 == "version:" { print module, $2 }' "upstreams/$ca/upstream.yaml")
@@ -53,7 +53,7 @@ sbom() {
 
 scripts/kits.sh "v$(echo "$version" | sed 's/.*-gm\.//')" build/kits
 
-for arch in amd64 arm64; do
+for arch in $architectures; do
     export GOARCH=$arch
     name=fabric-gm-$version-linux-$arch
     staging=$root/$out/$name

@@ -35,7 +35,7 @@ nightly: ## everything that takes hours: all of upstream's tests, the matrix of 
 	$(MAKE) test-integration
 	$(MAKE) test-bft
 	$(MAKE) docker
-	$(MAKE) test-consortium test-helm test-chaincode
+	$(MAKE) test-consortium test-helm test-chaincode test-release
 	$(MAKE) test-arm64
 	$(MAKE) measure-attacks
 	$(MAKE) fuzz fuzz-tree FUZZTIME=30m
