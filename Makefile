@@ -85,7 +85,7 @@ fork-tool:
 	@cd scripts/fork && go build -o ../../build/tools/fork .
 
 .PHONY: test
-test: build network-tools ## test the root's own packages, the assembler, and our packages in the assembled tree
+test: build network-tools kits ## test the root's own packages, the assembler, and our packages in the assembled tree
 	go test $(TEST_FLAGS) ./...
 	cd scripts/fork && go test $(TEST_FLAGS) ./...
 	$(FORK) test $(TEST_FLAGS)

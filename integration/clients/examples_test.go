@@ -44,16 +44,21 @@ func TestExamples(t *testing.T) {
 	})
 }
 
-// buildJava compiles the Java examples as docs/applications.md says, and returns the class path to run them with.
-func buildJava(ctx context.Context, t *testing.T) string {
+// requireJava asks for what docs/applications.md has installed.
+func requireJava(t *testing.T) {
 	t.Helper()
 	_, noCompiler := exec.LookPath("javac")
 	_, noGenerator := exec.LookPath("protoc")
 	_, noPlugin := exec.LookPath("grpc_java_plugin")
 	_, noLibrary := os.Stat(filepath.Join(jars, "grpc-netty.jar"))
-	if err := errors.Join(noCompiler, noGenerator, noPlugin, noLibrary); err != nil {
-		t.Skipf("docs/applications.md has the packages to install: %v", err)
-	}
+	err := errors.Join(noCompiler, noGenerator, noPlugin, noLibrary)
+	requireTool(t, err == nil, fmt.Sprintf("what docs/applications.md has installed for Java (%v)", err))
+}
+
+// buildJava compiles the Java examples as docs/applications.md says, and returns the class path to run them with.
+func buildJava(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	requireJava(t)
 	descriptors := t.TempDir()
 	names, err := exec.CommandContext(ctx, "go", "run", "../../clients/java/descriptors", filepath.Join(descriptors, "fabric.binpb")).Output()
 	require.NoError(t, err)

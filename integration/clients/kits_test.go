@@ -1,17 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build integration
-
 package clients
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,14 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emmansun/gmsm/sm2"
-	"github.com/hyperledger/fabric-chaincode-go/v2/pkg/attrmgr"
 	"github.com/stretchr/testify/require"
-
-	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
-	"github.com/hyperledger/fabric/common/crypto/material"
-	"github.com/hyperledger/fabric/integration/network"
-	"github.com/hyperledger/fabric/integration/networktest"
 )
 
 // kitsLimit is for a whole test, which may have to compile gRPC.
@@ -43,6 +28,8 @@ func newStrange(t *testing.T) strange {
 	}
 	kits, err := filepath.Abs("../../build/kits")
 	require.NoError(t, err)
+	_, err = os.Stat(kits)
+	requireTool(t, err == nil, kits+", which make kits writes,")
 	cache, err := exec.Command("go", "env", "GOCACHE").Output()
 	require.NoError(t, err)
 	return strange{kits: kits, home: t.TempDir(), cache: strings.TrimSpace(string(cache))}
@@ -96,43 +83,6 @@ func fromReadme(ctx context.Context, t *testing.T, s strange) {
 	require.FileExists(t, filepath.Join(dir, "application", "application"))
 }
 
-// TestKitsOnNetwork runs samples that were built so on a network that speaks TLCP alone.
-func TestKitsOnNetwork(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), kitsLimit)
-	defer cancel()
-	s := newStrange(t)
-	application, token := s.build(ctx, t, "application"), s.build(ctx, t, "token")
-	n, _ := networktest.Start(t, network.Options{Mode: network.ModeGM, Orderers: 1, Orgs: 1, Peers: 1})
-	call := func(profile, chaincode string, args ...string) (string, error) {
-		cmd := exec.CommandContext(ctx, application, append([]string{"-profile", profile, "-channel", n.Channel, "-chaincode", chaincode}, args...)...)
-		out, err := cmd.CombinedOutput()
-		return string(out), err
-	}
-	user := n.Profile(n.Peers[0])
-	out, err := call(user, network.ChaincodeName, "submit", "CreateAsset", "kit", "red", "5", "Tom", "300")
-	require.NoError(t, err, out)
-	out, err = call(user, network.ChaincodeName, "evaluate", "ReadAsset", "kit")
-	require.NoError(t, err, out)
-	require.Contains(t, out, `"owner":"Tom"`)
-	out, err = call(user, network.ChaincodeName, "submit", "CreateAsset", "kit", "red", "5", "Tom", "300")
-	require.Error(t, err)
-	require.Contains(t, out, "Org1MSP", "what the peer said: %s", out)
-
-	serve(ctx, t, n, token)
-	issuer := issuerProfile(t, n)
-	out, err = call(user, "token", "evaluate", "Account")
-	require.NoError(t, err, out)
-	account := strings.TrimSpace(out)
-	out, err = call(user, "token", "submit", "Issue", account, "5")
-	require.Error(t, err)
-	require.Contains(t, out, `no attribute "token.issuer"`)
-	out, err = call(issuer, "token", "submit", "Issue", account, "5")
-	require.NoError(t, err, out)
-	out, err = call(user, "token", "evaluate", "Balance", account)
-	require.NoError(t, err, out)
-	require.Equal(t, "5", strings.TrimSpace(out))
-}
-
 // fromNothing starts a module without a template, with the commands of docs/applications.md.
 func fromNothing(ctx context.Context, t *testing.T, s strange) {
 	t.Helper()
@@ -146,74 +96,4 @@ func fromNothing(ctx context.Context, t *testing.T, s strange) {
 	write(t, filepath.Join(dir, "main.go"), []byte("package main\n\nimport (\n\t\"fmt\"\n\n\t\"github.com/hyperledger/fabric/common/crypto/gmtls\"\n)\n\n"+
 		"func main() { fmt.Println(len(gmtls.CipherSuites()) > 0) }\n"))
 	require.Equal(t, "true\n", s.run(ctx, t, dir, "go", "run", "."))
-}
-
-// serve deploys the token chaincode as a service and runs it over TLCP until the test ends.
-func serve(ctx context.Context, t *testing.T, n *network.Network, program string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
-	server := n.Peers[0].ChaincodeServer()
-	tls := filepath.Join(n.Dir, "crypto", "peerOrganizations", n.Peers[0].Domain, "peers", server.Name, "tls")
-	connection := fmt.Sprintf(`{"address":%q,"dial_timeout":"10s","tls_required":true,"client_auth_required":false,"root_cert":%q,"tls_mode":"gm"}`, address, read(t, filepath.Join(tls, "gm-ca.crt")))
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, "connection.json"), []byte(connection))
-	write(t, filepath.Join(dir, "metadata.json"), []byte(`{"type":"ccaas","label":"token_1"}`))
-	for _, args := range [][]string{{"code.tar.gz", "connection.json"}, {"token.tar.gz", "metadata.json", "code.tar.gz"}} {
-		out, err := exec.CommandContext(ctx, "tar", append([]string{"-C", dir, "-czf", filepath.Join(dir, args[0])}, args[1:]...)...).CombinedOutput()
-		require.NoError(t, err, "%s", out)
-	}
-	id := networktest.Deploy(ctx, t, n, "token", filepath.Join(dir, "token.tar.gz"), 1)
-	cmd := exec.CommandContext(ctx, program)
-	cmd.Env = append(os.Environ(), "CHAINCODE_SERVER_ADDRESS="+address, "CHAINCODE_ID="+id, "CHAINCODE_TLS_MODE=gm",
-		"CHAINCODE_TLCP_SIGN_CERT="+filepath.Join(tls, "server-sign.crt"), "CHAINCODE_TLCP_SIGN_KEY="+filepath.Join(tls, "server-sign.key"),
-		"CHAINCODE_TLCP_ENC_CERT="+filepath.Join(tls, "server-enc.crt"), "CHAINCODE_TLCP_ENC_KEY="+filepath.Join(tls, "server-enc.key"))
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	require.Eventually(t, func() bool {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	}, 30*time.Second, 100*time.Millisecond, "the chaincode does not listen")
-}
-
-// issuerProfile is a profile of a client whose certificate has the attribute that Issue asks for, as Fabric CA writes it, from
-// the organisation's authority.
-func issuerProfile(t *testing.T, n *network.Network) string {
-	t.Helper()
-	domain := filepath.Join(n.Dir, "crypto", "peerOrganizations", n.Peers[0].Domain)
-	authority, err := material.Parse("ca", []byte(read(t, filepath.Join(domain, "ca", "ca."+n.Peers[0].Domain+"-cert.pem"))+read(t, filepath.Join(domain, "ca", "priv_sk"))))
-	require.NoError(t, err)
-	caKey, err := authority.PrivateKey(nil)
-	require.NoError(t, err)
-	key, err := sm2.GenerateKey(rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "issuer", OrganizationalUnit: []string{"client"}},
-		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
-		ExtraExtensions: []pkix.Extension{{Id: attrmgr.AttrOID, Value: []byte(`{"attrs":{"token.issuer":"true"}}`)}}}
-	der, err := x509.CreateCertificate(rand.Reader, template, authority.Certificates[0].Certificate, key.Public(), caKey)
-	require.NoError(t, err)
-	keyPEM, err := x509.MarshalPrivateKeyPEM(key, nil)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	certFile := write(t, filepath.Join(dir, "cert.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	keyFile := write(t, filepath.Join(dir, "key.pem"), keyPEM)
-	var lines []string
-	for line := range strings.Lines(read(t, n.Profile(n.Peers[0]))) {
-		switch {
-		case strings.Contains(line, "/msp/signcerts/"):
-			line = "    cert: {path: " + certFile + "}\n"
-		case strings.Contains(line, "/msp/keystore/"):
-			line = "    key: {path: " + keyFile + "}\n"
-		}
-		lines = append(lines, line)
-	}
-	return write(t, filepath.Join(dir, "profile.yaml"), []byte(strings.Join(lines, "")))
 }
