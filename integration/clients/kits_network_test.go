@@ -6,11 +6,7 @@ package clients
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -19,12 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emmansun/gmsm/sm2"
-	"github.com/hyperledger/fabric-chaincode-go/v2/pkg/attrmgr"
 	"github.com/stretchr/testify/require"
 
-	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
-	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/integration/network"
 	"github.com/hyperledger/fabric/integration/networktest"
 )
@@ -35,7 +27,7 @@ func TestKitsOnNetwork(t *testing.T) {
 	defer cancel()
 	s := newStrange(t)
 	application, token := s.build(ctx, t, "application"), s.build(ctx, t, "token")
-	n, _ := networktest.Start(t, network.Options{Mode: network.ModeGM, Orderers: 1, Orgs: 1, Peers: 1})
+	n, _ := networktest.Start(t, network.Options{Mode: network.ModeGM, Orderers: 1, Orgs: 1, Peers: 1, CA: "../../build/bin-ca-1.5.21"})
 	call := func(profile, chaincode string, args ...string) (string, error) {
 		cmd := exec.CommandContext(ctx, application, append([]string{"-profile", profile, "-channel", n.Channel, "-chaincode", chaincode}, args...)...)
 		out, err := cmd.CombinedOutput()
@@ -52,7 +44,7 @@ func TestKitsOnNetwork(t *testing.T) {
 	require.Contains(t, out, "Org1MSP", "what the peer said: %s", out)
 
 	serve(ctx, t, n, token)
-	issuer := issuerProfile(t, n)
+	issuer := issuerProfile(ctx, t, n)
 	out, err = call(user, "token", "evaluate", "Account")
 	require.NoError(t, err, out)
 	account := strings.TrimSpace(out)
@@ -102,36 +94,42 @@ func serve(ctx context.Context, t *testing.T, n *network.Network, program string
 	}, 30*time.Second, 100*time.Millisecond, "the chaincode does not listen")
 }
 
-// issuerProfile is a profile of a client whose certificate has the attribute that Issue asks for, as Fabric CA writes it, from
-// the organisation's authority.
-func issuerProfile(t *testing.T, n *network.Network) string {
+// issuerProfile is a profile of a user whose certificate has the attribute that Issue asks for. The organisation's authority wrote it,
+// as docs/applications.md has it registered.
+func issuerProfile(ctx context.Context, t *testing.T, n *network.Network) string {
 	t.Helper()
-	domain := filepath.Join(n.Dir, "crypto", "peerOrganizations", n.Peers[0].Domain)
-	authority, err := material.Parse("ca", []byte(read(t, filepath.Join(domain, "ca", "ca."+n.Peers[0].Domain+"-cert.pem"))+read(t, filepath.Join(domain, "ca", "priv_sk"))))
-	require.NoError(t, err)
-	caKey, err := authority.PrivateKey(nil)
-	require.NoError(t, err)
-	key, err := sm2.GenerateKey(rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "issuer", OrganizationalUnit: []string{"client"}},
-		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
-		ExtraExtensions: []pkix.Extension{{Id: attrmgr.AttrOID, Value: []byte(`{"attrs":{"token.issuer":"true"}}`)}}}
-	der, err := x509.CreateCertificate(rand.Reader, template, authority.Certificates[0].Certificate, key.Public(), caKey)
-	require.NoError(t, err)
-	keyPEM, err := x509.MarshalPrivateKeyPEM(key, nil)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	certFile := write(t, filepath.Join(dir, "cert.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	keyFile := write(t, filepath.Join(dir, "key.pem"), keyPEM)
+	_, rest, found := strings.Cut(read(t, "../../docs/applications.md"), "--id.name issuer --id.attrs '")
+	require.True(t, found)
+	attribute, _, _ := strings.Cut(rest, "'")
+	org := n.Peers[0]
+	require.NoError(t, n.EnrolUser(ctx, org, "issuer", attribute))
+	return profileFor(t, n, filepath.Join(n.Dir, "crypto", "peerOrganizations", org.Domain, "users", "issuer@"+org.Domain, "msp"), "")
+}
+
+// profileFor is the profile of User1 with another identity, whose folder is msp. key is the line that stands for the key of another place.
+func profileFor(t *testing.T, n *network.Network, msp, key string) string {
+	t.Helper()
 	var lines []string
 	for line := range strings.Lines(read(t, n.Profile(n.Peers[0]))) {
 		switch {
 		case strings.Contains(line, "/msp/signcerts/"):
-			line = "    cert: {path: " + certFile + "}\n"
+			line = "    cert: {path: " + one(t, msp, "signcerts") + "}\n"
 		case strings.Contains(line, "/msp/keystore/"):
-			line = "    key: {path: " + keyFile + "}\n"
+			line = key
+			if key == "" {
+				line = "    key: {path: " + one(t, msp, "keystore") + "}\n"
+			}
 		}
 		lines = append(lines, line)
 	}
-	return write(t, filepath.Join(dir, "profile.yaml"), []byte(strings.Join(lines, "")))
+	return write(t, filepath.Join(t.TempDir(), "profile.yaml"), []byte(strings.Join(lines, "")))
+}
+
+// one is the one file in a folder of an MSP.
+func one(t *testing.T, msp, folder string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(msp, folder, "*"))
+	require.NoError(t, err)
+	require.Len(t, files, 1, folder)
+	return files[0]
 }

@@ -248,14 +248,17 @@ func (n *Network) registrarHome(org Org, authority string) string {
 	return path.Join("ca", "registrars", strings.ToLower(org.Name), authority)
 }
 
-// register makes h known to every authority that it has certificates of.
-func (n *Network) register(ctx context.Context, org Org, h holder) error {
+// register makes h known to every authority that it has certificates of. Attributes, "name=value:ecert", are for that of identities.
+func (n *Network) register(ctx context.Context, org Org, h holder, attributes ...string) error {
 	for _, authority := range n.authorities() {
 		if authority == identityCA && !h.identity {
 			continue
 		}
-		err := n.caClient(ctx, org, authority, n.registrarHome(org, authority), "", "register",
-			"--id.name", h.id, "--id.secret", n.secrets.of(org.Name, h.id), "--id.type", h.role)
+		args := []string{"register", "--id.name", h.id, "--id.secret", n.secrets.of(org.Name, h.id), "--id.type", h.role}
+		if authority == identityCA && len(attributes) > 0 {
+			args = append(args, "--id.attrs", strings.Join(attributes, ","))
+		}
+		err := n.caClient(ctx, org, authority, n.registrarHome(org, authority), "", args...)
 		if err != nil {
 			return err
 		}
@@ -403,9 +406,9 @@ func (s *secrets) hide(texts []string) []string {
 }
 
 // EnrolUser registers and enrols a further user of org with its authorities.
-func (n *Network) EnrolUser(ctx context.Context, org Org, user string) error {
+func (n *Network) EnrolUser(ctx context.Context, org Org, user string, attributes ...string) error {
 	h := n.userHolder(org, user, "client")
-	if err := n.register(ctx, org, h); err != nil {
+	if err := n.register(ctx, org, h, attributes...); err != nil {
 		return err
 	}
 	return n.enrol(ctx, org, h)

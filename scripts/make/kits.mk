@@ -8,7 +8,7 @@ kits: fork-tool ## write build/kits: the Go kits as modules, a module proxy in f
 	@scripts/kits.sh '$(KITS_VERSION)' build/kits
 
 .PHONY: test-kits
-test-kits: build network-tools kits ## build the templates from build/kits alone, without network, run them on a network
+test-kits: build network-tools ca kits ## build the templates from build/kits alone, without network, run them on a network
 	go test -count=1 -timeout 10m -tags integration -run TestKits -v ./integration/clients
 
 .PHONY: test-chaincode
