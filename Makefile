@@ -100,8 +100,8 @@ test-upstream: fork ## run the upstream tests that the delta concerns (PACKAGES=
 	$(FORK) test-upstream $(PACKAGES)
 
 .PHONY: test-upstream-record
-test-upstream-record: fork ## run them and write the list of tests that must pass from now on
-	$(FORK) record-tests
+test-upstream-record: fork ## run them and write the list of tests that must pass from now on (PACKAGES= for some)
+	$(FORK) record-tests $(PACKAGES)
 
 GOLANGCI := $(CURDIR)/build/tools/golangci-lint run -c $(CURDIR)/.golangci.yml
 

@@ -215,6 +215,22 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
+// TestRecordSome: a list recorded of some packages keeps what it says of the others, and of those that were run nothing that did not pass.
+func TestRecordSome(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "must-pass.txt")
+	before := map[string]bool{"a TestGone": true, "b TestX": true}
+	ran := &outcome{result: map[string]string{"a": "pass", "a TestNew": "pass", "a TestNew/case": "pass"}}
+	for partial, want := range map[bool]string{true: "a TestNew, b TestX", false: "a TestNew"} {
+		if err := ran.record(&strings.Builder{}, name, before, partial); err != nil {
+			t.Fatal(err)
+		}
+		list, err := readTestList(name)
+		if got := strings.Join(sortedKeys(list), ", "); err != nil || got != want {
+			t.Errorf("some: %v: %s %v", partial, got, err)
+		}
+	}
+}
+
 // TestUpstreamTests runs the toy's tests under lists.
 func TestUpstreamTests(t *testing.T) {
 	toy := newToy(t, map[string]string{
