@@ -18,7 +18,7 @@ const commitLimit = 30 * time.Second
 // joinOrderers creates the channel on every orderer, from its first block, by channel participation.
 func (n *Network) joinOrderers(ctx context.Context) error {
 	return parallel(n.Nodes(Orderer), func(orderer Node) error {
-		_, err := n.osnadmin(ctx, orderer, "join", "--channelID", n.Channel, "--config-block", n.genesis())
+		_, err := n.Osnadmin(ctx, orderer, "join", "--channelID", n.Channel, "--config-block", n.genesis())
 		return n.explain(err, orderer)
 	})
 }

@@ -71,9 +71,9 @@ func (n *Network) PeerCommand(ctx context.Context, peer Node, args ...string) (s
 	return n.command(ctx, n.PeerEnv(n.orgOf(peer), peer, "Admin"), "peer", args...)
 }
 
-// osnadmin runs "osnadmin channel VERB ARGS" against one orderer. Fabric's osnadmin ends with 0 when the orderer
+// Osnadmin runs "osnadmin channel VERB ARGS" against one orderer. Fabric's osnadmin ends with 0 when the orderer
 // refuses, so the HTTP status that it prints is read as well.
-func (n *Network) osnadmin(ctx context.Context, orderer Node, verb string, args ...string) (string, error) {
+func (n *Network) Osnadmin(ctx context.Context, orderer Node, verb string, args ...string) (string, error) {
 	tls := filepath.Join(n.path(filepath.FromSlash(n.userCrypto(n.Ordering, "Admin"))), "tls")
 	all := []string{
 		"channel", verb, "--orderer-address", orderer.at(orderer.Admin),

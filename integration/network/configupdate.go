@@ -192,11 +192,12 @@ func (n *Network) leaderOrFirst(ctx context.Context) Node {
 	return n.Nodes(Orderer)[0]
 }
 
-// FetchConfig writes the channel's latest configuration block to file.
+// FetchConfig writes the channel's latest configuration block to file, as the orderers' Admin: during maintenance they give blocks to no
+// other.
 func (n *Network) FetchConfig(ctx context.Context, file string) error {
-	org, orderer := n.Peers[0], n.leaderOrFirst(ctx)
+	org, orderer := n.Ordering, n.leaderOrFirst(ctx)
 	args := append([]string{"channel", "fetch", "config", file, "--channelID", n.Channel}, n.OrdererFlags(orderer, org, "Admin")...)
-	_, err := n.PeerCommand(ctx, org.PeersOf()[0], args...)
+	_, err := n.command(ctx, n.PeerEnv(org, n.Nodes(Peer)[0], "Admin"), "peer", args...)
 	return n.explain(err, orderer)
 }
 

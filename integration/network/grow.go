@@ -106,7 +106,7 @@ func (n *Network) AddOrderer(ctx context.Context) (Node, error) {
 	if err := n.FetchConfig(ctx, block); err != nil {
 		return Node{}, err
 	}
-	_, err = n.osnadmin(ctx, node, "join", "--channelID", n.Channel, "--config-block", block)
+	_, err = n.Osnadmin(ctx, node, "join", "--channelID", n.Channel, "--config-block", block)
 	return node, n.explain(err, node)
 }
 

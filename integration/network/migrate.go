@@ -133,6 +133,18 @@ func (n *Network) TrustIdentities(nodes ...Node) error {
 	return nil
 }
 
+// TrustInChannel adds the SM2 CA to an organisation's MSP in the channel.
+func (n *Network) TrustInChannel(ctx context.Context, org Org) error {
+	dir := n.orgDir(org)
+	if err := n.copyIdentity(dir, "cacerts", "gm-"); err != nil {
+		return err
+	}
+	if err := n.write(path.Join(dir, "msp", "config.yaml"), []byte(openOUs)); err != nil {
+		return err
+	}
+	return n.Change(ctx, "trust-"+org.Name, []Org{org}, "set-msp", "--msp-id", org.MSPID, "--msp", n.path(filepath.FromSlash(dir), "msp"))
+}
+
 // AdoptIdentity puts a node's SM2 identity, or that of a user if user is not empty, in the place of the ECDSA one.
 func (n *Network) AdoptIdentity(node Node, user string) error {
 	dir := n.nodeCrypto(node)

@@ -69,14 +69,20 @@ func (n *Network) awaitActive(ctx context.Context) error {
 	})
 }
 
+// reissue lets cryptogen make the node anew, and returns where the former folder is now.
+func (n *Network) reissue(ctx context.Context, node Node) (old string, err error) {
+	old = n.path("old-" + node.Name)
+	if err := os.Rename(n.NodeFolder(node), old); err != nil {
+		return "", fmt.Errorf("set the certificates of %s aside: %w", node.Name, err)
+	}
+	_, err = n.command(ctx, nil, "cryptogen", "extend", "--config", n.path("config", "crypto-config.yaml"), "--input", n.path("crypto"))
+	return old, err
+}
+
 // reissueTLS lets cryptogen make the node anew and keeps only the TLS part of that.
 func (n *Network) reissueTLS(ctx context.Context, node Node) error {
-	folder := n.path(filepath.FromSlash(n.nodeCrypto(node)))
-	old := n.path("old-" + node.Name)
-	if err := os.Rename(folder, old); err != nil {
-		return fmt.Errorf("set the certificates of %s aside: %w", node.Name, err)
-	}
-	_, err := n.command(ctx, nil, "cryptogen", "extend", "--config", n.path("config", "crypto-config.yaml"), "--input", n.path("crypto"))
+	folder := n.NodeFolder(node)
+	old, err := n.reissue(ctx, node)
 	if err != nil {
 		return err
 	}

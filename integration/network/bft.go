@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package network
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// RenewConsenter gives a consenter of SmartBFT another identity and another pair, of the same authorities: both go into the channel's
+// configuration first, then the node starts with them.
+func (n *Network) RenewConsenter(ctx context.Context, node Node) error {
+	before, err := n.consenterFiles(node)
+	if err != nil {
+		return err
+	}
+	old, err := n.reissue(ctx, node)
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(old); err != nil {
+		return fmt.Errorf("remove the old certificates of %s: %w", node.Name, err)
+	}
+	return n.replaceConsenter(ctx, node, before)
+}
+
+// AdoptConsenter is AdoptIdentity for a consenter of SmartBFT that runs: the configuration names it by its SM2 identity first.
+func (n *Network) AdoptConsenter(ctx context.Context, node Node) error {
+	before, err := n.consenterFiles(node)
+	if err != nil {
+		return err
+	}
+	if err := n.AdoptIdentity(node, ""); err != nil {
+		return err
+	}
+	return n.replaceConsenter(ctx, node, before)
+}
+
+// consenterFiles are the certificates by which the configuration knows a consenter: its identity, and that of its connections.
+func (n *Network) consenterFiles(node Node) ([2][]byte, error) {
+	identity, err := os.ReadFile(n.path(filepath.FromSlash(n.consenterIdentity(node))))
+	if err != nil {
+		return [2][]byte{}, fmt.Errorf("identity of %s: %w", node.Name, err)
+	}
+	tls, err := os.ReadFile(n.path(filepath.FromSlash(n.consenterCert(node))))
+	if err != nil {
+		return [2][]byte{}, fmt.Errorf("TLS certificate of %s: %w", node.Name, err)
+	}
+	return [2][]byte{identity, tls}, nil
+}
+
+// replaceConsenter puts the node's present certificates in the place of those before, wherever the configuration has them, and
+// starts the node again.
+func (n *Network) replaceConsenter(ctx context.Context, node Node, before [2][]byte) error {
+	after, err := n.consenterFiles(node)
+	if err != nil {
+		return err
+	}
+	err = n.UpdateConfig(ctx, "renew-"+node.Name, []Org{n.Ordering}, func(config tree) error {
+		for i := range before {
+			if replaceText(config, base64.StdEncoding.EncodeToString(before[i]), base64.StdEncoding.EncodeToString(after[i])) == 0 {
+				return fmt.Errorf("the configuration does not name %s by the certificate that it has", node.Name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := n.Stop(ctx, node.Name); err != nil {
+		return err
+	}
+	if err := n.Start(node.Name); err != nil {
+		return err
+	}
+	return n.AwaitHealthy(ctx, node)
+}
+
+// replaceText replaces strings in a tree of JSON, and counts them.
+func replaceText(at any, before, after string) (count int) {
+	replace := func(value any, set func(string)) {
+		if value == before {
+			set(after)
+			count++
+			return
+		}
+		count += replaceText(value, before, after)
+	}
+	switch t := at.(type) {
+	case tree:
+		for key, value := range t {
+			replace(value, func(s string) { t[key] = s })
+		}
+	case []any:
+		for i, value := range t {
+			replace(value, func(s string) { t[i] = s })
+		}
+	}
+	return count
+}
+
+// MigrateToBFT takes the channel from Raft to SmartBFT, as upstream describes it: into maintenance, the other type with its consenters
+// and the policy of their signatures, all orderers started anew, out of maintenance. backUp is called while the orderers stand still
+// in maintenance, before anything of Raft is gone. The channel has the capability V3_0, and three orderers more than a multiple of three.
+func (n *Network) MigrateToBFT(ctx context.Context, backUp func() error) error {
+	if len(n.Ordering.Nodes) < leastBFT {
+		return fmt.Errorf("SmartBFT needs %d orderers", leastBFT)
+	}
+	state := func(name, value string) error {
+		return n.UpdateConfig(ctx, name, []Org{n.Ordering}, func(config tree) error {
+			consensus, err := at(config, "channel_group", "groups", "Orderer", "values", "ConsensusType", "value")
+			if err == nil {
+				consensus["state"] = value
+			}
+			return err
+		})
+	}
+	if err := state("maintenance", "STATE_MAINTENANCE"); err != nil {
+		return err
+	}
+	if err := n.restartOrderers(ctx, backUp); err != nil {
+		return err
+	}
+	if _, err := n.AwaitLeader(ctx); err != nil {
+		return err
+	}
+	if err := n.UpdateConfig(ctx, "to-bft", []Org{n.Ordering}, n.becomeBFT); err != nil {
+		return err
+	}
+	n.Consensus = ConsensusBFT
+	if err := errors.Join(n.save(), n.restartOrderers(ctx, func() error { return nil })); err != nil {
+		return err
+	}
+	if _, err := n.AwaitLeader(ctx); err != nil {
+		return err
+	}
+	return state("normal", "STATE_NORMAL")
+}
+
+// restartOrderers stops all orderers, calls stopped, and starts them.
+func (n *Network) restartOrderers(ctx context.Context, stopped func() error) error {
+	orderers := n.Nodes(Orderer)
+	if err := parallel(orderers, func(o Node) error { return n.Stop(ctx, o.Name) }); err != nil {
+		return err
+	}
+	if err := stopped(); err != nil {
+		return err
+	}
+	if err := n.startNodes(Orderer); err != nil {
+		return err
+	}
+	return n.AwaitHealthy(ctx, orderers...)
+}
+
+// becomeBFT turns the configuration of a channel on Raft, in maintenance, into that of one on SmartBFT.
+func (n *Network) becomeBFT(config tree) error {
+	orderer, err := at(config, "channel_group", "groups", "Orderer")
+	if err != nil {
+		return err
+	}
+	consensus, err := at(orderer, "values", "ConsensusType", "value")
+	if err != nil {
+		return err
+	}
+	consensus["type"], consensus["metadata"] = "BFT", tree{
+		// Orderers take these two from BatchSize in the end, and yet refuse a migration without them.
+		"request_batch_max_count": n.MaxMessages, "request_batch_max_bytes": 4 << 20,
+		"request_batch_max_interval": n.BatchTimeout.String(), "request_forward_timeout": "2s", "request_complain_timeout": "10s",
+		"request_auto_remove_timeout": "3m", "view_change_resend_interval": "2s", "view_change_timeout": "20s",
+		"leader_heartbeat_timeout": "10s", "leader_heartbeat_count": "10", "collect_timeout": "1s",
+		"incoming_message_buffer_size": "200", "request_pool_size": "100000",
+	}
+	var consenters, principals, signed []any
+	for i, node := range n.Nodes(Orderer) {
+		files, err := n.consenterFiles(node)
+		if err != nil {
+			return err
+		}
+		consenters = append(consenters, tree{
+			"id": i + 1, "host": node.Host, "port": node.Port, "msp_id": n.Ordering.MSPID,
+			"identity": files[0], "client_tls_cert": files[1], "server_tls_cert": files[1],
+		})
+		principals = append(principals, tree{
+			"principal_classification": "IDENTITY", "principal": tree{"mspid": n.Ordering.MSPID, "id_bytes": files[0]},
+		})
+		signed = append(signed, tree{"signed_by": i})
+	}
+	values, err := at(orderer, "values")
+	if err != nil {
+		return err
+	}
+	values["Orderers"] = tree{"mod_policy": "Admins", "version": "0", "value": tree{"consenter_mapping": consenters}}
+	validation, err := at(orderer, "policies", "BlockValidation")
+	if err != nil {
+		return err
+	}
+	total := len(consenters)
+	quorum := (total + (total-1)/3 + 2) / 2 // the least of which any two share an honest one
+	validation["policy"] = tree{"type": 1, "value": tree{
+		"version": 0, "identities": principals, "rule": tree{"n_out_of": tree{"n": quorum, "rules": signed}},
+	}}
+	return nil
+}
