@@ -3,10 +3,12 @@
 package helm
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,11 +17,22 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-const limit = 2 * time.Minute
+const (
+	limit = 2 * time.Minute
+	gmtls = "../../../build/bin/gmtls"
+	// caConfig is what an organisation writes for its CA, with a password as bad as one in a test may be.
+	caConfig = `port: 7054
+tls: {enabled: true, mode: gm}
+csr: {cn: ca.port.example, hosts: [ca.port.example, localhost], keyrequest: {algo: sm2, size: 256}}
+signing: {default: {usage: [digital signature], expiry: 8760h}}
+registry: {maxenrollments: -1, identities: [{name: registrar, pass: test, type: client, affiliation: "", attrs: {hf.Registrar.Roles: "*"}}]}
+db: {type: sqlite3, datasource: fabric-ca-server.db}
+`
+)
 
-// TestContainers runs every pod's container in Docker by its manifest: image, arguments, environment, user, read-only root, mounts
-// with the files of the rendered ConfigMap and of the Secret that secrets.sh makes; and its probes in it, until they succeed.
-func TestContainers(t *testing.T) {
+// needTools skips a test where something is missing that it runs.
+func needTools(t *testing.T) {
+	t.Helper()
 	for _, tool := range [][]string{{"docker", "version"}, {"kubectl", "version", "--client"}, {"openssl", "version"}} {
 		if !runs(tool[0], tool[1:]...) {
 			t.Skipf("%v does not answer", tool)
@@ -28,19 +41,29 @@ func TestContainers(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("files of volumes belong to the group of the pod, which only root can give them to")
 	}
+}
+
+// TestContainers runs every pod's container in Docker by its manifest: image, arguments, environment, user, read-only root, mounts
+// with the files of the rendered ConfigMap and of the Secret that secrets.sh makes; and its probes in it, until they succeed.
+func TestContainers(t *testing.T) {
+	needTools(t)
 	dir, values := planned(t, "gm")
 	secrets := makeSecrets(t, dir)
 	values["version"] = "latest"
 	values["chaincodes"].(map[string]any)["ledger"].(map[string]any)["health"] = []any{"/usr/local/bin/asset", "-health"}
+	values["ca"] = map[string]any{"enabled": true, "image": "fabric-gm-ca", "config": caConfig}
 	m, err := render(t, values)
 	must(t, err)
 	for name, pod := range m.pods() {
 		t.Run(name, func(t *testing.T) {
-			container := start(t, m, secrets, name, pod.Spec)
+			container := start(t, newVolumes(m, secrets, pod.Spec), name)
 			c := pod.Spec.Containers[0]
 			for _, probe := range []*corev1.Probe{c.StartupProbe, c.ReadinessProbe, c.LivenessProbe} {
-				if probe != nil {
+				switch {
+				case probe != nil && probe.Exec != nil:
 					await(t, container, probe.Exec.Command)
+				case probe != nil:
+					awaitPort(t, container, c, probe.TCPSocket.Port.StrVal)
 				}
 			}
 			if c.ReadinessProbe == nil {
@@ -84,7 +107,13 @@ func makeSecrets(t *testing.T, dir string) map[string]*corev1.Secret {
 	} {
 		output(t, nil, "sh", args...)
 	}
-	text, err := os.ReadFile(applied)
+	return readSecrets(t, dir)
+}
+
+// readSecrets reads what kubectl was given, the last of each name.
+func readSecrets(t *testing.T, dir string) map[string]*corev1.Secret {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "applied.yaml"))
 	must(t, err)
 	secrets := map[string]*corev1.Secret{}
 	for _, doc := range strings.Split(string(text), "---\n") {
@@ -98,12 +127,15 @@ func makeSecrets(t *testing.T, dir string) map[string]*corev1.Secret {
 	return secrets
 }
 
-// start runs the first container of a pod as the kubelet would, as far as Docker can.
-func start(t *testing.T, m *manifests, secrets map[string]*corev1.Secret, name string, pod corev1.PodSpec) string {
+// start runs the first container of a pod as the kubelet would, as far as Docker can. Its ports are published on loopback, as port-forward does.
+func start(t *testing.T, v *volumes, name string) string {
 	t.Helper()
+	pod := v.pod
 	c, container := pod.Containers[0], fmt.Sprintf("fabric-gm-helm-%s-%d", name, os.Getpid())
-	user := *pod.SecurityContext.RunAsUser
-	args := []string{"run", "--detach", "--name", container, "--user", fmt.Sprintf("%d:%d", user, *pod.SecurityContext.RunAsGroup), "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true"}
+	args := []string{
+		"run", "--detach", "--name", container, "--user", fmt.Sprintf("%d:%d", *pod.SecurityContext.RunAsUser, *pod.SecurityContext.RunAsGroup),
+		"--cap-drop", "ALL", "--security-opt", "no-new-privileges:true",
+	}
 	if *c.SecurityContext.ReadOnlyRootFilesystem {
 		args = append(args, "--read-only")
 	}
@@ -115,60 +147,52 @@ func start(t *testing.T, m *manifests, secrets map[string]*corev1.Secret, name s
 	for _, env := range c.Env {
 		args = append(args, "--env", env.Name+"="+env.Value)
 	}
+	for _, port := range c.Ports {
+		args = append(args, "--publish", fmt.Sprintf("127.0.0.1::%d", port.ContainerPort))
+	}
 	for _, mount := range c.VolumeMounts {
-		source := volume(t, m, secrets, pod, mount.Name, int(user))
-		option := source + ":" + mount.MountPath
+		option := filepath.Join(v.folder(t, mount.Name), mount.SubPath) + ":" + mount.MountPath
 		if mount.ReadOnly {
 			option += ":ro"
 		}
 		args = append(args, "--volume", option)
 	}
+	command := c.Args
 	if len(c.Command) > 0 {
-		t.Fatalf("%s: it has a command, which this test does not know", name)
+		args, command = append(args, "--entrypoint", c.Command[0]), append(slices.Clone(c.Command[1:]), c.Args...)
 	}
 	t.Cleanup(func() { _ = exec.Command("docker", "rm", "--force", container).Run() })
-	output(t, nil, "docker", append(append(args, c.Image), c.Args...)...)
+	output(t, nil, "docker", append(append(args, c.Image), command...)...)
 	return container
 }
 
-// volume makes the folder that a volume is.
-func volume(t *testing.T, m *manifests, secrets map[string]*corev1.Secret, pod corev1.PodSpec, name string, user int) string {
+// published is where a port of the container is reached from here.
+func published(t *testing.T, container string, c corev1.Container, name string) string {
 	t.Helper()
-	dir := t.TempDir()
-	must(t, os.Chown(dir, user, user))
-	for _, v := range pod.Volumes {
-		if v.Name != name || v.Projected == nil {
-			continue
-		}
-		write := func(path string, data []byte) {
-			file := filepath.Join(dir, path)
-			must(t, os.MkdirAll(filepath.Dir(file), 0o755))
-			must(t, os.WriteFile(file, data, os.FileMode(*v.Projected.DefaultMode)))
-			must(t, os.Chmod(file, os.FileMode(*v.Projected.DefaultMode)))
-			must(t, os.Chown(file, 0, int(*pod.SecurityContext.FSGroup)))
-		}
-		for _, source := range v.Projected.Sources {
-			if source.ConfigMap != nil {
-				for key, text := range m.configMaps[source.ConfigMap.Name].Data {
-					write(key, []byte(text))
-				}
-			}
-			if source.Secret == nil {
-				continue
-			}
-			secret := secrets[source.Secret.Name]
-			if secret == nil {
-				t.Fatalf("secrets.sh makes no Secret %s", source.Secret.Name)
-			}
-			for _, item := range source.Secret.Items {
-				data, found := secret.Data[item.Key]
-				if !found {
-					t.Fatalf("the Secret %s has no key %s", source.Secret.Name, item.Key)
-				}
-				write(item.Path, data)
-			}
+	for _, port := range c.Ports {
+		if port.Name == name {
+			return output(t, nil, "docker", "port", container, fmt.Sprint(port.ContainerPort))
 		}
 	}
-	must(t, exec.Command("chmod", "0755", dir).Run())
-	return dir
+	t.Fatalf("%s has no port %s", container, name)
+	return ""
+}
+
+// answers tells whether a handshake ends well. That this has no roots to verify the server by is another matter, with a code of its own.
+func answers(address string) bool {
+	err := exec.Command(gmtls, "probe", address, "--quick", "--protocol", "tlcp").Run()
+	var exit *exec.ExitError
+	return err == nil || errors.As(err, &exit) && exit.ExitCode() == 4
+}
+
+// awaitPort waits for an answer in TLS, which the engine's proxy does not give by itself.
+func awaitPort(t *testing.T, container string, c corev1.Container, name string) {
+	t.Helper()
+	address := published(t, container, c, name)
+	for deadline := time.Now().Add(limit); !answers(address); time.Sleep(500 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			logs, _ := exec.Command("docker", "logs", "--tail", "20", container).CombinedOutput()
+			t.Fatalf("%s does not answer:\n%s", address, logs)
+		}
+	}
 }
