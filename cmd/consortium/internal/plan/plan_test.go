@@ -149,6 +149,24 @@ func TestEdit(t *testing.T) {
 	}
 }
 
+// TestEndorsers: the administrator's shell names peers of the organisations that are to endorse, and no others.
+func TestEndorsers(t *testing.T) {
+	environment := filepath.Join(write(t, "Port"), "port1/admin.port.example/environment")
+	flags := func(script string) (string, error) {
+		return shell(t, "-euc", "public=/p; . "+environment+"; "+script+`; echo "$ENDORSER_FLAGS"`)
+	}
+	const port = "--peerAddresses peer0.port.example:7051 --tlsRootCertFiles /p/Port/msp/tlscacerts/gm-ca.crt"
+	const customs = "--peerAddresses peer0.customs.example:7051 --tlsRootCertFiles /p/Customs/msp/tlscacerts/gm-ca.crt"
+	for script, want := range map[string]string{":": port + " " + customs, "use_endorsers Customs": customs, "use_endorsers Customs Port": customs + " " + port} {
+		out, err := flags(script)
+		require.NoError(t, err, out)
+		require.Equal(t, want, strings.TrimSpace(out), script)
+	}
+	out, err := flags("use_endorsers Ports")
+	require.Error(t, err)
+	require.Contains(t, out, "no organisation Ports")
+}
+
 // TestUnits has systemd read the units.
 func TestUnits(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
@@ -181,6 +199,7 @@ func TestCompose(t *testing.T) {
 			Healthcheck struct{ Test []string }
 			Ports       []string
 			ExtraHosts  []string `yaml:"extra_hosts"`
+			Ulimits     map[string]int
 		}
 	}
 	require.NoError(t, yaml.Unmarshal(text, &compose))
@@ -189,6 +208,7 @@ func TestCompose(t *testing.T) {
 		require.Equal(t, "unless-stopped", s.Restart, name)
 		require.NotEmpty(t, s.MemLimit, name)
 		require.True(t, s.ReadOnly, name)
+		require.NotContains(t, s.Ulimits, "nofile", "an engine refuses more than its own limit")
 		require.Equal(t, "Port", s.Labels["fabric.organization"], name)
 		require.Contains(t, s.ExtraHosts, "peer0.customs.example:10.77.0.3", name)
 		require.NotContains(t, strings.Join(s.ExtraHosts, " "), "peer1.port.example", "DNS knows it")
