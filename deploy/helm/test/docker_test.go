@@ -81,6 +81,9 @@ func await(t *testing.T, container string, command []string) {
 		if err == nil {
 			return
 		}
+		if output(t, nil, "docker", "inspect", "--format", "{{.State.Running}}", container) != "true" {
+			deadline = time.Now().Add(-1) // it has ended
+		}
 		if time.Now().After(deadline) {
 			logs, _ := exec.Command("docker", "logs", "--tail", "20", container).CombinedOutput()
 			t.Fatalf("%v: %v: %s\n%s", command, err, out, logs)
@@ -127,11 +130,16 @@ func readSecrets(t *testing.T, dir string) map[string]*corev1.Secret {
 	return secrets
 }
 
-// start runs the first container of a pod as the kubelet would, as far as Docker can. Its ports are published on loopback, as port-forward does.
+// start runs the first container of a pod, and startContainer any of them, as the kubelet would, as far as Docker can. Ports are published on
+// loopback, as port-forward does.
 func start(t *testing.T, v *volumes, name string) string {
 	t.Helper()
-	pod := v.pod
-	c, container := pod.Containers[0], fmt.Sprintf("fabric-gm-helm-%s-%d", name, os.Getpid())
+	return startContainer(t, v, name, v.pod.Containers[0])
+}
+
+func startContainer(t *testing.T, v *volumes, name string, c corev1.Container) string {
+	t.Helper()
+	pod, container := v.pod, fmt.Sprintf("fabric-gm-helm-%s-%d", name, os.Getpid())
 	args := []string{
 		"run", "--detach", "--name", container, "--user", fmt.Sprintf("%d:%d", *pod.SecurityContext.RunAsUser, *pod.SecurityContext.RunAsGroup),
 		"--cap-drop", "ALL", "--security-opt", "no-new-privileges:true",

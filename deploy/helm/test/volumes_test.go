@@ -86,6 +86,11 @@ func (v *volumes) files(t *testing.T, name string) (map[string][]byte, os.FileMo
 				all[key] = []byte(text)
 			}
 			return all, os.FileMode(*volume.Secret.DefaultMode)
+		case volume.ConfigMap != nil:
+			for key, text := range v.m.configMaps[volume.ConfigMap.Name].Data {
+				all[key] = []byte(text)
+			}
+			return all, 0o644 // the API's default
 		case volume.Projected != nil:
 			for _, source := range volume.Projected.Sources {
 				v.project(t, all, source)
