@@ -86,28 +86,61 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 }
 
-func TestRolesAreDocumented(t *testing.T) {
-	role := regexp.MustCompile(`^(peer|orderer)\.[a-z.]+$`)
-	var real []string
-	for _, file := range []string{"core/config/tlsconfig/tlsconfig.go", "internal/peer/node/tls_gm.go", "orderer/common/server/tls_gm.go"} {
-		ast.Inspect(parseGo(t, file), func(n ast.Node) bool {
-			spec, ok := n.(*ast.ValueSpec)
-			if ok && strings.HasPrefix(strings.ToLower(spec.Names[0].Name), "role") {
-				for _, text := range stringsIn(spec) {
-					if role.MatchString(text) {
-						real = append(real, text)
-					}
-				}
+// TestRoles: common/tlsstatus has every role, with its purpose, and the guides describe it.
+func TestRoles(t *testing.T) {
+	const list = "common/tlsstatus/roles.go"
+	role := regexp.MustCompile(`^(peer|orderer|ca)\.[a-z.]+$`)
+	ownRole := regexp.MustCompile(`(?m)\b[rR]ole\w*\s*=\s*"(peer|orderer|ca)\.`)
+	constants := map[string]string{} // texts by names
+	var classified []string
+	ast.Inspect(parseGo(t, list), func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.ValueSpec:
+			if texts := stringsIn(n); len(texts) == 1 && role.MatchString(texts[0]) {
+				constants[n.Names[0].Name] = texts[0]
 			}
-			return true
-		})
-	}
+		case *ast.KeyValueExpr:
+			if key, ok := n.Key.(*ast.Ident); ok && constants[key.Name] != "" {
+				classified = append(classified, key.Name)
+			}
+		}
+		return true
+	})
+	same(t, list+", Purposes", classified, slices.Collect(maps.Keys(constants)))
 	for _, guide := range []string{operationsGuide, "docs/operations.zh-CN.md"} {
 		var documented []string
 		for _, row := range table(t, guide, "roles") {
 			documented = append(documented, code(row[0])[0])
 		}
-		same(t, guide, documented, real)
+		same(t, guide, documented, slices.Collect(maps.Values(constants)))
+	}
+	for _, file := range files(t, ".go") {
+		if strings.HasSuffix(file, "_test.go") || file == list {
+			continue
+		}
+		source := read(t, file)
+		if !strings.Contains(source, "internal/pkg/comm") && !strings.Contains(source, "common/fabhttp") {
+			continue
+		}
+		ast.Inspect(parseGo(t, file), func(n ast.Node) bool {
+			field, ok := n.(*ast.KeyValueExpr)
+			if !ok {
+				return true
+			}
+			if key, ok := field.Key.(*ast.Ident); !ok || key.Name != "Role" {
+				return true
+			}
+			if value, ok := field.Value.(*ast.SelectorExpr); ok {
+				if from, ok := value.X.(*ast.Ident); ok && from.Name == "tlsstatus" {
+					return true
+				}
+			}
+			if _, ok := field.Value.(*ast.Ident); ok && !ownRole.MatchString(source) {
+				return true // what a caller gives
+			}
+			t.Errorf("%s gives a role that is none of %s", file, list)
+			return true
+		})
 	}
 }
 

@@ -22,12 +22,10 @@ import (
 	stls "github.com/hyperledger/fabric-ca/lib/tls"
 	"github.com/hyperledger/fabric-ca/util"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/hyperledger/fabric/internal/pkg/comm/tlsadmin"
 )
-
-// role is that of the listener in /tls, in metrics and in messages.
-const role = "ca.server"
 
 // reloadOnce lets SIGHUP reload the certificates of the process.
 var reloadOnce sync.Once
@@ -108,7 +106,7 @@ func (s *Server) listenSecure(address string) (net.Listener, error) {
 	} {
 		files.ConfigKeys[file] = key
 	}
-	source, err := comm.NewSource(comm.SourceConfig{Role: role, Load: files.Load, ServerMode: mode, ModeKey: "tls.mode"})
+	source, err := comm.NewSource(comm.SourceConfig{Role: tlsstatus.CAServer, Load: files.Load, ServerMode: mode, ModeKey: "tls.mode"})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@
 package deliverservice
 
 import (
+	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/core/config/tlsconfig"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
@@ -13,7 +14,7 @@ import (
 //fork:wrap gm: the deliver client follows peer.tls.clientMode and live certificates
 func (c *DeliverServiceConfig) loadDeliverServiceConfig() {
 	c.upstreamLoadDeliverServiceConfig()
-	source := comm.LookupSource(tlsconfig.RolePeerClient)
+	source := comm.LookupSource(tlsstatus.PeerClient)
 	if source == nil || !c.SecOpts.UseTLS {
 		return
 	}

@@ -7,8 +7,8 @@ import (
 
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/common/util"
-	"github.com/hyperledger/fabric/core/config/tlsconfig"
 	"github.com/hyperledger/fabric/core/deliverservice"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/spf13/viper"
@@ -30,7 +30,7 @@ func TestDeliverClientFollowsTheClientSource(t *testing.T) {
 	}
 	issue()
 	source, err := comm.NewSource(comm.SourceConfig{
-		Role: tlsconfig.RolePeerClient, Load: func() (comm.Material, error) { return material, nil }, ClientMode: comm.ClientTLS,
+		Role: tlsstatus.PeerClient, Load: func() (comm.Material, error) { return material, nil }, ClientMode: comm.ClientTLS,
 	})
 	require.NoError(t, err)
 	dir := t.TempDir()
@@ -49,10 +49,10 @@ func TestDeliverClientFollowsTheClientSource(t *testing.T) {
 	adapter := dialerAdapter{ClientConfig: comm.ClientConfig{SecOpts: config.SecOpts}}
 	seen := map[string]bool{}
 	for _, mode := range []comm.ClientMode{comm.ClientTLS, comm.ClientGM} {
-		require.NoError(t, comm.SetMode(tlsconfig.RolePeerClient, "", mode))
+		require.NoError(t, comm.SetMode(tlsstatus.PeerClient, "", mode))
 		for range 2 {
 			issue()
-			require.NoError(t, comm.Reload(tlsconfig.RolePeerClient))
+			require.NoError(t, comm.Reload(tlsstatus.PeerClient))
 			cert, err := source.ClientCertificate()
 			require.NoError(t, err)
 			require.Equal(t, util.ComputeSHA256(cert.Certificate[0]), adapter.BindingHash())

@@ -8,7 +8,7 @@ import (
 
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
-	"github.com/hyperledger/fabric/core/config/tlsconfig"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/spf13/viper"
 	"github.com/stretchr/testify/require"
@@ -40,7 +40,7 @@ func TestPeerOptionsFollowTheirSource(t *testing.T) {
 	certs, keys := pair.Bundle(stdPair.Cert, stdPair.Key)
 	options, err := GetServerConfig()
 	require.NoError(t, err)
-	require.Same(t, comm.LookupSource(tlsconfig.RolePeerServer), options.SecOpts.Source)
+	require.Same(t, comm.LookupSource(tlsstatus.PeerServer), options.SecOpts.Source)
 	require.Equal(t, string(certs), string(options.SecOpts.Certificate))
 	// tlsgen labels PKCS #8 as SEC 1; what has been read carries the label of what it is.
 	require.Equal(t, strings.ReplaceAll(string(keys), "EC PRIVATE KEY", "PRIVATE KEY"), string(options.SecOpts.Key))

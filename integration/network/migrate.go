@@ -15,16 +15,18 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 // SwitchModes tells a running orderer or peer to listen or dial by another protocol, through its operations service. An empty
 // mode leaves that side as it is.
 func (n *Network) SwitchModes(ctx context.Context, node Node, server, client string) error {
-	body, err := json.Marshal(map[string]string{"serverMode": server, "clientMode": client})
+	body, err := json.Marshal(tlsstatus.Change{ServerMode: tlsstatus.ServerMode(server), ClientMode: tlsstatus.ClientMode(client)})
 	if err != nil {
 		return fmt.Errorf("encode the modes: %w", err)
 	}
-	_, err = n.Operations(ctx, node, http.MethodPut, "/tls", body)
+	_, err = n.Operations(ctx, node, http.MethodPut, tlsstatus.Path, body)
 	return err
 }
 

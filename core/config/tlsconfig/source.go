@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/spf13/viper"
 )
@@ -36,7 +37,7 @@ func PeerServerSource() (*comm.Source, error) {
 	}
 	files := ServerFiles("peer")
 	source, err := register(files, comm.SourceConfig{
-		Role: RolePeerServer, ServerMode: mode, ModeKey: serverModeKey("peer"), HandshakesPerAddress: perAddress,
+		Role: tlsstatus.PeerServer, ServerMode: mode, ModeKey: serverModeKey("peer"), HandshakesPerAddress: perAddress,
 	})
 	if err != nil || samePairs(files, ClientFiles("peer")) {
 		return source, err
@@ -46,7 +47,7 @@ func PeerServerSource() (*comm.Source, error) {
 		return nil, err
 	}
 	files.ClientRootCAs = nil
-	_, err = register(files, comm.SourceConfig{Role: RolePeerGateway, ClientMode: clientMode, ModeKey: clientModeKey("peer")})
+	_, err = register(files, comm.SourceConfig{Role: tlsstatus.PeerGateway, ClientMode: clientMode, ModeKey: clientModeKey("peer")})
 	return source, err
 }
 
@@ -56,7 +57,7 @@ func PeerClientSource() (*comm.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return register(ClientFiles("peer"), comm.SourceConfig{Role: RolePeerClient, ClientMode: mode, ModeKey: clientModeKey("peer")})
+	return register(ClientFiles("peer"), comm.SourceConfig{Role: tlsstatus.PeerClient, ClientMode: mode, ModeKey: clientModeKey("peer")})
 }
 
 func samePairs(a, b comm.Files) bool {

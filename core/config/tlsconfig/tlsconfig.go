@@ -30,13 +30,6 @@ import (
 	"github.com/spf13/viper"
 )
 
-// The roles under which a peer's live TLS material is known to the comm layer and to the operations endpoint.
-const (
-	RolePeerServer  = "peer.server"
-	RolePeerClient  = "peer.client"
-	RolePeerGateway = "peer.gateway"
-)
-
 func serverModeKey(prefix string) string { return prefix + ".tls.mode" }
 
 func clientModeKey(prefix string) string { return prefix + ".tls.clientMode" }

@@ -12,6 +12,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/spf13/viper"
 	"github.com/stretchr/testify/require"
@@ -230,7 +231,7 @@ func TestGatewaySource(t *testing.T) {
 	set(t, keys)
 	_, err := PeerServerSource()
 	require.NoError(t, err)
-	gateway := comm.LookupSource(RolePeerGateway)
+	gateway := comm.LookupSource(tlsstatus.PeerGateway)
 	require.NotNil(t, gateway)
 	_, mode := gateway.Modes()
 	require.Equal(t, comm.ClientGM, mode)
@@ -255,7 +256,7 @@ func TestDrainGrace(t *testing.T) {
 	require.NoError(t, err)
 	_, err = PeerClientSource()
 	require.NoError(t, err)
-	for _, role := range []string{RolePeerServer, RolePeerClient, RolePeerGateway} {
+	for _, role := range []string{tlsstatus.PeerServer, tlsstatus.PeerClient, tlsstatus.PeerGateway} {
 		require.Equal(t, 7*time.Second, made[role].config.DrainGrace, role)
 	}
 	for _, value := range []any{60, "60", "soon", -5 * time.Second} {

@@ -8,6 +8,7 @@ import (
 	"github.com/hyperledger/fabric/bccsp/sw"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
 	"github.com/hyperledger/fabric/common/fabhttp"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/core/config"
 	"github.com/hyperledger/fabric/core/config/tlsconfig"
 	"github.com/hyperledger/fabric/core/operations"
@@ -17,11 +18,8 @@ import (
 	"github.com/spf13/viper"
 )
 
-// The roles of the peer's servers beside the one that tlsconfig makes, as the status names them.
-const (
-	roleOperations = "peer.operations"
-	roleChaincode  = "peer.chaincode"
-)
+// roleChaincode is a name that upstream's start can use without a further import.
+const roleChaincode = tlsstatus.PeerChaincode
 
 // newOperationsSystem adds the endpoint that shows, switches and reloads the TLS of this node's channels. It demands a verified
 // client certificate always: without TLS on the operations server it refuses everybody. operations.operators names who may make changes.
@@ -35,7 +33,7 @@ func newOperationsSystem(coreConfig *peer.Config) *operations.System {
 	system := upstreamNewOperationsSystem(coreConfig)
 	comm.UseMetrics(system.Provider)
 	sw.UseMetrics(system.Provider)
-	system.RegisterHandler(tlsadmin.URL, tlsadmin.NewHandler(operators), true)
+	system.RegisterHandler(tlsstatus.Path, tlsadmin.NewHandler(operators), true)
 	tlsadmin.RegisterKeyHealth(system)
 	return system
 }
@@ -76,7 +74,7 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 	}
 	return fabhttp.TLS{
 		ConfigKeys:         named.ConfigKeys,
-		Role:               roleOperations,
+		Role:               tlsstatus.PeerOperations,
 		Enabled:            coreConfig.OperationsTLSEnabled,
 		Mode:               viper.GetString(modeKey),
 		ModeKey:            modeKey,

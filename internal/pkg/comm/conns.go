@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/peer"
+
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 // connGroup holds the live connections of one listener, or of the dialers of
@@ -151,10 +153,10 @@ func (g *connGroup) meeting(condition func(*tracked) bool) []*tracked {
 }
 
 // count returns the number of live connections by protocol and suite.
-func (g *connGroup) count() []ConnectionCount {
+func (g *connGroup) count() []tlsstatus.Connections {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	counts := []ConnectionCount{}
+	counts := []tlsstatus.Connections{}
 next:
 	for t := range g.conns {
 		for i := range counts {
@@ -163,9 +165,9 @@ next:
 				continue next
 			}
 		}
-		counts = append(counts, ConnectionCount{Protocol: string(t.protocol), Suite: t.suite, Count: 1})
+		counts = append(counts, tlsstatus.Connections{Protocol: string(t.protocol), Suite: t.suite, Count: 1})
 	}
-	slices.SortFunc(counts, func(a, b ConnectionCount) int {
+	slices.SortFunc(counts, func(a, b tlsstatus.Connections) int {
 		return strings.Compare(a.Protocol+" "+a.Suite, b.Protocol+" "+b.Suite)
 	})
 	return counts

@@ -125,7 +125,7 @@ func (e *endpoint) build(s *sourceState) (*serverState, error) {
 	if len(gmSuites) == 0 {
 		gmSuites = s.gmSuites
 	}
-	if st.mode.std() {
+	if st.mode.TLS() {
 		st.std = &tls.Config{
 			MinVersion:             tls.VersionTLS12,
 			Certificates:           []tls.Certificate{*st.pairs.std},
@@ -138,7 +138,7 @@ func (e *endpoint) build(s *sourceState) (*serverState, error) {
 			NextProtos:             e.policy.nextProtos,
 		}
 	}
-	if st.mode.gm() {
+	if st.mode.GM() {
 		st.gm = &gmtls.Config{
 			Rand:                   gm.Random(),
 			Versions:               versionsOf(st.gms),

@@ -76,13 +76,13 @@ func TestHTTPModes(t *testing.T) {
 					co.ClientMode, co.RequireClientCert = clientMode, true
 
 					status, body, err := get(t, co, "https://"+address+"/secure")
-					if !serverMode.speaks(clientMode.protocol()) {
+					if !speaks(serverMode, dialedBy(clientMode)) {
 						require.ErrorContains(t, err, "no common protocol")
 						return
 					}
 					require.NoError(t, err)
 					require.Equal(t, http.StatusOK, status)
-					require.Equal(t, fmt.Sprintf("%x", client.leafDigest(t, clientMode.protocol())), body)
+					require.Equal(t, fmt.Sprintf("%x", client.leafDigest(t, dialedBy(clientMode))), body)
 
 					co.RequireClientCert = false
 					status, body, err = get(t, co, "https://"+address+"/open")

@@ -10,76 +10,16 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
-
-// Outcome tells how a reload or a switch of mode ended.
-type Outcome struct {
-	Time   time.Time `json:"time"`
-	Action string    `json:"action"`          // "reload", "mode" or "protocols"
-	Error  string    `json:"error,omitempty"` // empty: done
-}
-
-// CertificateStatus describes a certificate that a role presents.
-type CertificateStatus struct {
-	Use      string    `json:"use"` // "tls", "gm-signing", "gm-encryption"
-	Subject  string    `json:"subject"`
-	Serial   string    `json:"serial"`
-	NotAfter time.Time `json:"notAfter"`
-	Expired  bool      `json:"expired,omitempty"`
-}
-
-// RootStatus describes an authority by which a role verifies others.
-type RootStatus struct {
-	Family   string    `json:"family"` // "tls" or "gm"
-	Subject  string    `json:"subject"`
-	NotAfter time.Time `json:"notAfter"`
-}
-
-// ConnectionCount counts live connections of one protocol and cipher suite.
-type ConnectionCount struct {
-	Protocol string `json:"protocol"`
-	Suite    string `json:"suite"`
-	Count    int    `json:"count"`
-}
-
-// ListenerStatus describes a listener.
-type ListenerStatus struct {
-	Address     string            `json:"address"`
-	MutualTLS   bool              `json:"clientCertificateRequired"`
-	Connections []ConnectionCount `json:"connections"`
-}
-
-// SourceStatus describes a source, its listeners and what its dialers have open.
-type SourceStatus struct {
-	Role       string     `json:"role"`
-	ServerMode ServerMode `json:"serverMode,omitempty"`
-	ClientMode ClientMode `json:"clientMode,omitempty"`
-	// What the GM modes mean: "TLCP", "TLS13".
-	GMProtocols      []string `json:"gmProtocols,omitempty"`
-	GMClientProtocol string   `json:"gmClientProtocol,omitempty"`
-	// The modes at start, which a restart brings back.
-	ConfiguredServerMode ServerMode          `json:"configuredServerMode,omitempty"`
-	ConfiguredClientMode ClientMode          `json:"configuredClientMode,omitempty"`
-	Certificates         []CertificateStatus `json:"certificates"`
-	ServerRoots          []RootStatus        `json:"serverRoots,omitempty"` // of the files; a channel's come on top
-	ClientRoots          []RootStatus        `json:"clientRoots,omitempty"` // likewise
-	Listeners            []ListenerStatus    `json:"listeners,omitempty"`
-	Dialed               []ConnectionCount   `json:"dialed,omitempty"`
-	// Revocation is nil where the role does not check it.
-	Revocation *RevocationStatus `json:"revocation,omitempty"`
-	Last       *Outcome          `json:"lastChange,omitempty"`
-}
-
-// unnamedRole is the role in the status under which dialers without a source
-// stand, for example those to chaincode servers, and listeners without a role.
-const unnamedRole = "(unnamed)"
 
 // Status describes every registered source, the listeners without one, ordered
 // by role, and the connections of dialers without a source, if there are any.
-func Status() []SourceStatus {
+func Status() []tlsstatus.Role {
 	registry.mu.RLock()
 	defer registry.mu.RUnlock()
-	all := make([]SourceStatus, 0, len(registry.byRole))
+	all := make([]tlsstatus.Role, 0, len(registry.byRole))
 	for _, s := range registry.byRole {
 		all = append(all, s.statusLocked())
 	}
@@ -87,16 +27,16 @@ func Status() []SourceStatus {
 		all = append(all, s.statusLocked())
 	}
 	if dialed := unnamed.count(); len(dialed) > 0 {
-		all = append(all, SourceStatus{Role: unnamedRole, Certificates: []CertificateStatus{}, Dialed: dialed})
+		all = append(all, tlsstatus.Role{Name: tlsstatus.Unnamed, Certificates: []tlsstatus.Certificate{}, Dialed: dialed})
 	}
-	slices.SortFunc(all, func(a, b SourceStatus) int { return strings.Compare(a.Role, b.Role) })
+	slices.SortFunc(all, func(a, b tlsstatus.Role) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 
-func (s *Source) statusLocked() SourceStatus {
+func (s *Source) statusLocked() tlsstatus.Role {
 	state := s.state.Load()
-	status := SourceStatus{
-		Role:                 roleName(s.role),
+	status := tlsstatus.Role{
+		Name:                 roleName(s.role),
 		ServerMode:           state.serverMode,
 		ClientMode:           state.clientMode,
 		ConfiguredServerMode: s.configured.server,
@@ -106,7 +46,7 @@ func (s *Source) statusLocked() SourceStatus {
 		ClientRoots:          state.clientRoots.status(),
 		Dialed:               s.dialed.count(),
 	}
-	if state.serverMode.gm() {
+	if state.serverMode.GM() {
 		for _, p := range state.gmServer {
 			status.GMProtocols = append(status.GMProtocols, settingOf(p))
 		}
@@ -122,24 +62,24 @@ func (s *Source) statusLocked() SourceStatus {
 		status.Revocation = revocationStatus(s.lists(), time.Now())
 	}
 	for e := range s.endpoints {
-		status.Listeners = append(status.Listeners, ListenerStatus{
+		status.Listeners = append(status.Listeners, tlsstatus.Listener{
 			Address:     e.conns.listener,
 			MutualTLS:   e.policy.requireClientCert,
 			Connections: e.conns.count(),
 		})
 	}
-	slices.SortFunc(status.Listeners, func(a, b ListenerStatus) int { return strings.Compare(a.Address, b.Address) })
+	slices.SortFunc(status.Listeners, func(a, b tlsstatus.Listener) int { return strings.Compare(a.Address, b.Address) })
 	return status
 }
 
-func (p keyPairs) status(now time.Time) []CertificateStatus {
-	uses := []string{"gm-signing", "gm-encryption"}
+func (p keyPairs) status(now time.Time) []tlsstatus.Certificate {
+	uses := []string{tlsstatus.UseGMSigning, tlsstatus.UseGMEncryption}
 	if p.std != nil {
-		uses = append([]string{"tls"}, uses...)
+		uses = append([]string{tlsstatus.UseTLS}, uses...)
 	}
-	all := make([]CertificateStatus, 0, len(uses))
+	all := make([]tlsstatus.Certificate, 0, len(uses))
 	for i, cert := range p.certificates() {
-		all = append(all, CertificateStatus{
+		all = append(all, tlsstatus.Certificate{
 			Use:      uses[i],
 			Subject:  cert.Subject.String(),
 			Serial:   cert.SerialNumber.Text(16),
@@ -150,13 +90,13 @@ func (p keyPairs) status(now time.Time) []CertificateStatus {
 	return all
 }
 
-func (r rootSet) status() []RootStatus {
-	var all []RootStatus
+func (r rootSet) status() []tlsstatus.Root {
+	var all []tlsstatus.Root
 	for _, cert := range r.std {
-		all = append(all, RootStatus{Family: "tls", Subject: cert.Subject.String(), NotAfter: cert.NotAfter})
+		all = append(all, tlsstatus.Root{Family: tlsstatus.FamilyTLS, Subject: cert.Subject.String(), NotAfter: cert.NotAfter})
 	}
 	for _, cert := range r.gm {
-		all = append(all, RootStatus{Family: "gm", Subject: cert.Subject.String(), NotAfter: cert.NotAfter})
+		all = append(all, tlsstatus.Root{Family: tlsstatus.FamilyGM, Subject: cert.Subject.String(), NotAfter: cert.NotAfter})
 	}
 	return all
 }
@@ -316,7 +256,7 @@ func change(role, action string, next func(*Source) (*sourceState, error)) error
 		swaps = append(swaps, prepared)
 	}
 	err = errors.Join(failed...)
-	outcome := Outcome{Time: time.Now(), Action: action}
+	outcome := tlsstatus.Outcome{Time: time.Now(), Action: action}
 	if err != nil {
 		outcome.Error = err.Error()
 	}

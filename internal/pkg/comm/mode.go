@@ -14,25 +14,22 @@ package comm
 import (
 	"fmt"
 	"time"
+
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
-// ServerMode says which protocols a listener speaks.
-type ServerMode string
-
-// Modes of a listener.
-const (
-	ModeTLS  ServerMode = "tls"  // TLS only, as stock Fabric; also the meaning of ""
-	ModeDual ServerMode = "dual" // TLS and TLCP on one port, told apart by the first record
-	ModeGM   ServerMode = "gm"   // TLCP only
+// Modes of listeners and dialers, as the status has them.
+type (
+	ServerMode = tlsstatus.ServerMode
+	ClientMode = tlsstatus.ClientMode
 )
 
-// ClientMode says which protocol a dialer speaks.
-type ClientMode string
-
-// Modes of a dialer.
 const (
-	ClientTLS ClientMode = "tls"
-	ClientGM  ClientMode = "gm"
+	ModeTLS   = tlsstatus.ModeTLS
+	ModeDual  = tlsstatus.ModeDual
+	ModeGM    = tlsstatus.ModeGM
+	ClientTLS = tlsstatus.ClientTLS
+	ClientGM  = tlsstatus.ClientGM
 )
 
 // ParseServerMode returns the mode that a configuration value names; the empty
@@ -74,11 +71,6 @@ const (
 	protocolTLS13 protocol = "TLS13-GM" // TLS 1.3 with the GM suites of RFC 8998
 )
 
-// std and gm tell whether listeners in the mode speak TLS with the standard
-// algorithms, and protocols with the GM ones.
-func (m ServerMode) std() bool { return m != ModeGM }
-func (m ServerMode) gm() bool  { return m == ModeGM || m == ModeDual }
-
 // ModeError says that the two ends of a connection share no protocol. It names
 // the modes of both and what to change.
 type ModeError struct {
@@ -107,7 +99,7 @@ func serverModeError(role, peer string, mode ServerMode, listed []protocol, spok
 	switch {
 	case spoken == protocolTLS:
 		remedy = "set the dialing side's client mode to gm, or this listener's mode to dual"
-	case mode.gm():
+	case mode.GM():
 		local += fmt.Sprintf(" with the GM protocol %s alone", joinProtocols(listed))
 		remedy = fmt.Sprintf("add %s to the listener's GM protocols, or let the dialing side use %s", settingOf(spoken), joinProtocols(listed))
 	}
@@ -142,7 +134,7 @@ func clientModeError(role, peer string, proto protocol, err error) *ModeError {
 
 func roleName(role string) string {
 	if role == "" {
-		return unnamedRole
+		return tlsstatus.Unnamed
 	}
 	return role
 }

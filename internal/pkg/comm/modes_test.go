@@ -62,13 +62,13 @@ func (c modeCase) run(t *testing.T, server, client Material) {
 	if c.suite != nil {
 		co.CipherSuites = []uint16{c.suite.ID}
 	}
-	proto := c.clientMode.protocol()
+	proto := dialedBy(c.clientMode)
 	conn, err := dial(t, srv.Address(), co)
 	if c.ecdhe() && !c.mutual {
 		require.ErrorContains(t, err, "offers ECDHE suites alone")
 		return
 	}
-	if !c.serverMode.speaks(proto) {
+	if !speaks(c.serverMode, proto) {
 		require.ErrorContains(t, err, "no common protocol")
 		require.ErrorContains(t, err, "client mode")
 		require.Empty(t, srv.endpoint.conns.count())
@@ -119,7 +119,7 @@ func TestRequestedButNotVerified(t *testing.T) {
 			_, err = call(t, conn)
 			require.NoError(t, err)
 			state := service.last.Load().info.State
-			require.Equal(t, client.leafDigest(t, mode.protocol()), digest(state.PeerCertificates[0].Raw))
+			require.Equal(t, client.leafDigest(t, dialedBy(mode)), digest(state.PeerCertificates[0].Raw))
 			require.Empty(t, state.VerifiedChains)
 		})
 	}

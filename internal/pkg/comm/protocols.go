@@ -132,9 +132,9 @@ func (so SecureOptions) presentProtocol(of *sourceState) protocol {
 // speaks tells whether the listener serves the protocol.
 func (st *serverState) speaks(p protocol) bool {
 	if p == protocolTLS {
-		return st.mode.std()
+		return st.mode.TLS()
 	}
-	return st.mode.gm() && slices.Contains(st.gms, p)
+	return st.mode.GM() && slices.Contains(st.gms, p)
 }
 
 // tell tells the protocol of a client by its first bytes, and where TLS and TLS
@@ -144,7 +144,7 @@ func (st *serverState) tell(spoken gmtls.Protocol, conn net.Conn) (protocol, net
 	switch {
 	case spoken == gmtls.ProtocolTLCP:
 		return protocolTLCP, conn, nil
-	case spoken == gmtls.ProtocolUnknown && !st.mode.std():
+	case spoken == gmtls.ProtocolUnknown && !st.mode.TLS():
 		return st.gms[0], conn, nil
 	case spoken == gmtls.ProtocolUnknown, !st.speaks(protocolTLS13):
 		return protocolTLS, conn, nil

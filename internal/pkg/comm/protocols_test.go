@@ -13,12 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// speaks and protocol are for tests in which the GM protocol is TLCP.
-func (m ServerMode) speaks(p protocol) bool {
+// speaks and dialedBy are for tests in which the GM protocol is TLCP.
+func speaks(m ServerMode, p protocol) bool {
 	return (&serverState{mode: m, gms: []protocol{protocolTLCP}}).speaks(p)
 }
 
-func (m ClientMode) protocol() protocol { return clientProtocol(m, nil) }
+func dialedBy(m ClientMode) protocol { return clientProtocol(m, nil) }
 
 func TestGMProtocolNames(t *testing.T) {
 	listed, dialed, err := gmProtocols(nil, "")
@@ -138,7 +138,7 @@ func TestSwitchGMProtocol(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 	require.NoError(t, SetGMProtocols(n.serverSource.role, []string{GMProtocolTLS13}, ""))
 	for _, s := range Status() {
-		switch s.Role {
+		switch s.Name {
 		case n.serverSource.role:
 			require.Equal(t, []string{GMProtocolTLS13}, s.GMProtocols)
 		case n.clientSource.role:

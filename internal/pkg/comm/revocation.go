@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/common/mspfolder"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 // RevocationError says that a peer's certificate is refused by revocation
@@ -220,27 +221,12 @@ func refusal(cert *x509.Certificate, reason error) error {
 	return &RevocationError{Subject: cert.Subject.String(), Serial: cert.SerialNumber.Text(16), Reason: reason.Error()}
 }
 
-// RevocationStatus describes the lists by which a role judges certificates.
-type RevocationStatus struct {
-	Lists []RevocationListStatus `json:"lists"`
-	// Refused says which certificates are refused that no list names, and why.
-	Refused []string `json:"refused,omitempty"`
-}
-
-// RevocationListStatus describes a list in use.
-type RevocationListStatus struct {
-	Origin     string     `json:"origin"` // the MSP and the channel, or the files
-	Issuer     string     `json:"issuer"`
-	ThisUpdate time.Time  `json:"thisUpdate"`
-	NextUpdate *time.Time `json:"nextUpdate,omitempty"` // from then on it is stale; nil: never
-}
-
-func revocationStatus(orgs []*organization, now time.Time) *RevocationStatus {
-	status := &RevocationStatus{Lists: []RevocationListStatus{}}
+func revocationStatus(orgs []*organization, now time.Time) *tlsstatus.Revocation {
+	status := &tlsstatus.Revocation{Lists: []tlsstatus.RevocationList{}}
 	for _, o := range orgs {
 		for _, scopes := range o.current {
 			for _, list := range scopes {
-				one := RevocationListStatus{Origin: o.name, Issuer: nameOf(list), ThisUpdate: list.TBSCertList.ThisUpdate}
+				one := tlsstatus.RevocationList{Origin: o.name, Issuer: nameOf(list), ThisUpdate: list.TBSCertList.ThisUpdate}
 				if end := list.TBSCertList.NextUpdate; !end.IsZero() {
 					one.NextUpdate = &end
 				}
@@ -251,6 +237,6 @@ func revocationStatus(orgs []*organization, now time.Time) *RevocationStatus {
 			status.Refused = append(status.Refused, err.Error())
 		}
 	}
-	slices.SortFunc(status.Lists, func(a, b RevocationListStatus) int { return strings.Compare(a.Origin+a.Issuer, b.Origin+b.Issuer) })
+	slices.SortFunc(status.Lists, func(a, b tlsstatus.RevocationList) int { return strings.Compare(a.Origin+a.Issuer, b.Origin+b.Issuer) })
 	return status
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/flogging/floggingtest"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 // revocable is an organisation with a TLS CA of one family.
@@ -455,9 +456,9 @@ func TestRevocationIsShown(t *testing.T) {
 	org := newRevocable(t, protocolTLCP)
 	own, _ := org.node(t)
 	checks, lax := org.source(t, "checks", own, true), org.source(t, "does not", own, false)
-	shown := func(s *Source) *RevocationStatus {
+	shown := func(s *Source) *tlsstatus.Revocation {
 		for _, status := range Status() {
-			if status.Role == s.role {
+			if status.Name == s.role {
 				return status.Revocation
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 // SourceConfig describes a source.
@@ -81,7 +82,7 @@ type Source struct {
 
 	endpoints map[*endpoint]struct{} // listeners of the role; protected by registry.mu
 	digests   map[[32]byte]struct{}  // see registry.byDigest; protected by registry.mu
-	last      *Outcome               // of the last reload or switch; protected by registry.mu
+	last      *tlsstatus.Outcome     // of the last reload or switch; protected by registry.mu
 	expiry    []*time.Timer          // see TrackExpiration; protected by registry.mu
 }
 
@@ -342,10 +343,10 @@ func (s *Source) checkModes(state *sourceState) error {
 }
 
 func checkServerPairs(role string, mode ServerMode, pairs keyPairs) error {
-	if pairs.std == nil && mode.std() {
+	if pairs.std == nil && mode.TLS() {
 		return fmt.Errorf("comm: listener %s cannot be in mode %s: it has no certificate for TLS; configure one or set the mode to gm", roleName(role), mode)
 	}
-	if pairs.gm == nil && mode.gm() {
+	if pairs.gm == nil && mode.GM() {
 		return fmt.Errorf("comm: listener %s cannot be in mode %s: it has no SM2 signing and encryption pair; configure one or set the mode to tls", roleName(role), mode)
 	}
 	return nil

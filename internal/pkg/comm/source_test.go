@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm/testpb"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -34,7 +35,7 @@ func TestLocalCertificateHash(t *testing.T) {
 		require.NoError(t, stream.Send(&testpb.Empty{}))
 		_, err = stream.Recv()
 		require.NoError(t, err)
-		proto := mode.protocol()
+		proto := dialedBy(mode)
 		require.Equal(t, node.leafDigest(t, proto), LocalCertificateHash(stream.Context()))
 		seen := service.last.Load()
 		require.Equal(t, digest(seen.info.State.PeerCertificates[0].Raw), LocalCertificateHash(stream.Context()))
@@ -64,7 +65,7 @@ func TestCredentialSupportFollowsSource(t *testing.T) {
 		_, err = call(t, conn)
 		require.NoError(t, err, "round %d", i)
 		state := n.service.last.Load().info.State
-		require.Equal(t, material.leafDigest(t, mode.protocol()), digest(state.PeerCertificates[0].Raw))
+		require.Equal(t, material.leafDigest(t, dialedBy(mode)), digest(state.PeerCertificates[0].Raw))
 	}
 }
 
@@ -144,7 +145,7 @@ func TestCertificates(t *testing.T) {
 		require.Equal(t, string(block), string(certPEM(certs[i].Raw)))
 	}
 	for _, status := range Status() {
-		if status.Role == t.Name() {
+		if status.Name == t.Name() {
 			require.Equal(t, []string{"tls", "gm-signing", "gm-encryption"}, []string{status.Certificates[0].Use, status.Certificates[1].Use, status.Certificates[2].Use})
 			require.False(t, status.Certificates[0].Expired)
 		}
@@ -190,7 +191,7 @@ func TestUnnamedStatus(t *testing.T) {
 	require.NoError(t, err)
 	shown := func() (n int) {
 		for _, s := range Status() {
-			if s.Role == unnamedRole {
+			if s.Name == tlsstatus.Unnamed {
 				n += countOf(s.Dialed, protocolTLS)
 			}
 		}
@@ -208,9 +209,9 @@ func TestListenerWithoutSource(t *testing.T) {
 	so := org.node(t).options()
 	so.Role, so.ServerMode = t.Name(), ModeDual
 	srv, _ := startServer(t, so)
-	shown := func() *SourceStatus {
+	shown := func() *tlsstatus.Role {
 		for _, s := range Status() {
-			if s.Role == t.Name() {
+			if s.Name == t.Name() {
 				return &s
 			}
 		}

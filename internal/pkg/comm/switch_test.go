@@ -14,6 +14,7 @@ import (
 
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/flogging/floggingtest"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm/testpb"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
@@ -56,14 +57,14 @@ func (n *liveNode) clientOptions() SecureOptions {
 // a protocol, on the server's side.
 func (n *liveNode) connections(p protocol) int {
 	for _, s := range Status() {
-		if s.Role == n.serverSource.role {
+		if s.Name == n.serverSource.role {
 			return countOf(s.Listeners[0].Connections, p)
 		}
 	}
 	return -1
 }
 
-func countOf(counts []ConnectionCount, p protocol) int {
+func countOf(counts []tlsstatus.Connections, p protocol) int {
 	total := 0
 	for _, c := range counts {
 		if c.Protocol == string(p) {
@@ -201,16 +202,16 @@ func TestRotation(t *testing.T) {
 			_, err = call(t, before)
 			require.NoError(t, err)
 			for _, opts := range []SecureOptions{n.clientOptions(), rebuilt} {
-				require.Equal(t, client.leafDigest(t, mode.protocol()), opts.BindingHash())
+				require.Equal(t, client.leafDigest(t, dialedBy(mode)), opts.BindingHash())
 				after, err := dial(t, n.grpc.Address(), opts)
 				require.NoError(t, err)
 				info, err := call(t, after)
 				require.NoError(t, err)
-				require.Equal(t, server.leafDigest(t, mode.protocol()), digest(info.State.PeerCertificates[0].Raw))
+				require.Equal(t, server.leafDigest(t, dialedBy(mode)), digest(info.State.PeerCertificates[0].Raw))
 				seen := n.service.last.Load()
-				require.Equal(t, client.leafDigest(t, mode.protocol()), digest(seen.info.State.PeerCertificates[0].Raw))
+				require.Equal(t, client.leafDigest(t, dialedBy(mode)), digest(seen.info.State.PeerCertificates[0].Raw))
 			}
-			require.Equal(t, 3, n.connections(mode.protocol()), "no connection was touched")
+			require.Equal(t, 3, n.connections(dialedBy(mode)), "no connection was touched")
 		})
 	}
 }
@@ -229,7 +230,7 @@ func TestRedialForCertificate(t *testing.T) {
 			require.NoError(t, n.clientSource.Reload())
 			_, err = call(t, conn)
 			require.NoError(t, err)
-			require.Equal(t, 1, n.connections(mode.protocol()), "the certificate is the same: no connection was to be touched")
+			require.Equal(t, 1, n.connections(dialedBy(mode)), "the certificate is the same: no connection was to be touched")
 
 			client := n.org.node(t)
 			n.client.set(client, nil)
@@ -238,9 +239,9 @@ func TestRedialForCertificate(t *testing.T) {
 				_, err := call(t, conn)
 				require.NoError(t, err)
 				seen := n.service.last.Load()
-				return string(digest(seen.info.State.PeerCertificates[0].Raw)) == string(client.leafDigest(t, mode.protocol()))
+				return string(digest(seen.info.State.PeerCertificates[0].Raw)) == string(client.leafDigest(t, dialedBy(mode)))
 			}, patience, time.Millisecond)
-			require.Eventually(t, func() bool { return n.connections(mode.protocol()) == 1 }, patience, time.Millisecond)
+			require.Eventually(t, func() bool { return n.connections(dialedBy(mode)) == 1 }, patience, time.Millisecond)
 		})
 	}
 }
@@ -275,7 +276,7 @@ func TestBadReload(t *testing.T) {
 			require.ErrorContains(t, err, n.serverSource.role)
 			require.Equal(t, good, n.serverSource.Material())
 			for _, s := range Status() {
-				if s.Role == n.serverSource.role {
+				if s.Name == n.serverSource.role {
 					require.Equal(t, err.Error(), s.Last.Error)
 				}
 			}

@@ -10,21 +10,13 @@ import (
 	"github.com/hyperledger/fabric/common/fabhttp"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/metrics"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/core/operations"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/hyperledger/fabric/internal/pkg/comm/tlsadmin"
 	"github.com/hyperledger/fabric/msp"
 	"github.com/hyperledger/fabric/orderer/common/localconfig"
 	"github.com/hyperledger/fabric/orderer/common/metadata"
-)
-
-// The orderer's roles in the registry of live TLS material.
-const (
-	roleGeneral       = "orderer.general"
-	roleClusterServer = "orderer.cluster.server"
-	roleClusterClient = "orderer.cluster.client"
-	roleOperations    = "orderer.operations"
-	roleAdmin         = "orderer.admin"
 )
 
 // initializeServerConfig gives the general listener live material: standard and SM2 pairs and a mode, all of which can change
@@ -43,7 +35,7 @@ func initializeServerConfig(conf *localconfig.TopLevel, metricsProvider metrics.
 		files.ClientRootCAs = t.ClientRootCAs
 	}
 	attachSource(&config.SecOpts, comm.SourceConfig{
-		Role:           roleGeneral,
+		Role:           tlsstatus.OrdererGeneral,
 		Load:           files.Load,
 		ServerMode:     listenerMode(t.Mode),
 		ModeKey:        "General.TLS.Mode",
@@ -69,7 +61,7 @@ func configureClusterListener(conf *localconfig.TopLevel, generalConf comm.Serve
 func newClusterServer(address string, config *comm.ServerConfig, conf *localconfig.TopLevel) (*comm.GRPCServer, error) {
 	c := conf.General.Cluster
 	attachSource(&config.SecOpts, comm.SourceConfig{
-		Role: roleClusterServer,
+		Role: tlsstatus.OrdererClusterServer,
 		Load: comm.Files{
 			Cert:          standard(c.ServerCertificate, c.GMServerSignCertificate),
 			Key:           standard(c.ServerPrivateKey, c.GMServerSignPrivateKey),
@@ -119,7 +111,7 @@ func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfi
 		mode = comm.ClientGM
 	}
 	attachSource(&config.SecOpts, comm.SourceConfig{
-		Role:       roleClusterClient,
+		Role:       tlsstatus.OrdererClusterClient,
 		Load:       files.Load,
 		ClientMode: mode,
 		ModeKey:    "General.TLS.ClientMode",
@@ -273,13 +265,13 @@ func newOperationsSystem(ops localconfig.Operations, metrics localconfig.Metrics
 	}
 	statsd := operations.Statsd(metrics.Statsd)
 	system := operations.NewSystem(operations.Options{
-		Options: httpOptions(roleOperations, "Operations.TLS", ops.ListenAddress, ops.TLS),
+		Options: httpOptions(tlsstatus.OrdererOperations, "Operations.TLS", ops.ListenAddress, ops.TLS),
 		Metrics: operations.MetricsOptions{Provider: metrics.Provider, Statsd: &statsd},
 		Version: metadata.Version,
 	})
 	comm.UseMetrics(system.Provider)
 	sw.UseMetrics(system.Provider)
-	system.RegisterHandler(tlsadmin.URL, tlsadmin.NewHandler(operators), true)
+	system.RegisterHandler(tlsstatus.Path, tlsadmin.NewHandler(operators), true)
 	tlsadmin.RegisterKeyHealth(system)
 	tlsadmin.ReloadOnHangup()
 	return system
@@ -304,7 +296,7 @@ func localMSP(conf *localconfig.TopLevel) msp.MSP {
 //
 //fork:replace gm: the admin server serves TLCP
 func newAdminServer(admin localconfig.Admin) *fabhttp.Server {
-	options := httpOptions(roleAdmin, "Admin.TLS", admin.ListenAddress, admin.TLS)
+	options := httpOptions(tlsstatus.OrdererAdmin, "Admin.TLS", admin.ListenAddress, admin.TLS)
 	options.TLS.ClockShift = admin.TLS.TLSHandshakeTimeShift
 	return fabhttp.NewServer(options)
 }

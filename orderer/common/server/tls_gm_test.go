@@ -27,6 +27,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
 	"github.com/hyperledger/fabric/common/flogging/floggingtest"
 	"github.com/hyperledger/fabric/common/metrics/disabled"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/hyperledger/fabric/orderer/common/localconfig"
 	"github.com/hyperledger/fabric/protoutil"
@@ -165,7 +166,7 @@ func TestExpirationOfTheWholeBundleIsTracked(t *testing.T) {
 	}
 	require.ElementsMatch(t, want, told)
 	told = nil
-	require.NoError(t, comm.Reload(roleGeneral))
+	require.NoError(t, comm.Reload(tlsstatus.OrdererGeneral))
 	require.ElementsMatch(t, want[:3], told)
 }
 
@@ -316,7 +317,7 @@ func TestReloadWhileServing(t *testing.T) {
 		gmtlstest.WriteFile(t, n.dir, file, text)
 	}
 	gmtlstest.WriteFile(t, n.dir, "general-enc.key", []byte("half written"))
-	require.ErrorContains(t, comm.Reload(roleGeneral), "key")
+	require.ErrorContains(t, comm.Reload(tlsstatus.OrdererGeneral), "key")
 	for mode, opts := range old {
 		require.NoError(t, call(t, address, opts), mode)
 	}
@@ -324,7 +325,7 @@ func TestReloadWhileServing(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(next.dir, "general-enc.key"))
 	require.NoError(t, err)
 	gmtlstest.WriteFile(t, n.dir, "general-enc.key", text)
-	require.NoError(t, comm.Reload(roleGeneral))
+	require.NoError(t, comm.Reload(tlsstatus.OrdererGeneral))
 	for mode, opts := range old {
 		require.NoError(t, call(t, address, next.clientOptions(t, mode)), mode)
 		require.Error(t, call(t, address, opts), mode)
@@ -340,14 +341,14 @@ func TestHangupReloads(t *testing.T) {
 	require.NoError(t, system.Start())
 	t.Cleanup(func() { system.Stop() })
 	initializeServerConfig(n.conf, &disabled.Provider{})
-	before := comm.LookupSource(roleGeneral).Material().Certificate
-	for _, role := range []string{roleClusterClient, roleClusterServer, roleOperations, roleAdmin} {
+	before := comm.LookupSource(tlsstatus.OrdererGeneral).Material().Certificate
+	for _, role := range []string{tlsstatus.OrdererClusterClient, tlsstatus.OrdererClusterServer, tlsstatus.OrdererOperations, tlsstatus.OrdererAdmin} {
 		requireRole(t, role, n) // sources of earlier tests have lost their files
 	}
 	n.stdPair(t, "general")
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
 	require.Eventually(t, func() bool {
-		return string(before) != string(comm.LookupSource(roleGeneral).Material().Certificate)
+		return string(before) != string(comm.LookupSource(tlsstatus.OrdererGeneral).Material().Certificate)
 	}, 20*time.Second, 5*time.Millisecond)
 }
 
@@ -379,7 +380,7 @@ func TestOperationsEndpointForTLS(t *testing.T) {
 		require.Equal(t, http.StatusOK, status)
 		var roles []struct{ Role string }
 		require.NoError(t, json.Unmarshal(body, &roles))
-		require.Contains(t, roles, struct{ Role string }{roleOperations})
+		require.Contains(t, roles, struct{ Role string }{tlsstatus.OrdererOperations})
 
 		opts.Certificate, opts.Key, opts.RequireClientCert = nil, nil, false
 		status, _ = fetch(t, opts, "https://"+system.Addr()+"/tls")

@@ -10,12 +10,10 @@ import (
 
 	"github.com/pkg/errors"
 
+	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/hyperledger/fabric/internal/pkg/comm/tlsadmin"
 )
-
-// role is that of the operations server in /tls and in metrics.
-const role = "ca.operations"
 
 // Options are the settings of the operations server.
 //
@@ -37,7 +35,7 @@ func (s *System) Start() error {
 	if s.options.TLS.Enabled {
 		handler = known(handler)
 	}
-	s.mux.Handle(tlsadmin.URL, handler)
+	s.mux.Handle(tlsstatus.Path, handler)
 	tlsadmin.RegisterKeyHealth(s)
 	comm.UseMetrics(s)
 	s.httpServer.Handler = comm.HTTPHandler(s.mux)
@@ -66,7 +64,7 @@ func (s *System) listen() (net.Listener, error) {
 	}
 	c := &s.options.TLS
 	files := comm.Files{Cert: c.CertFile, Key: c.KeyFile, ClientRootCAs: c.ClientCACertFiles}
-	source, err := comm.NewSource(comm.SourceConfig{Role: role, Load: files.Load, ServerMode: comm.ModeTLS, ModeKey: "operations.tls"})
+	source, err := comm.NewSource(comm.SourceConfig{Role: tlsstatus.CAOperations, Load: files.Load, ServerMode: comm.ModeTLS, ModeKey: "operations.tls"})
 	if err == nil {
 		var listener net.Listener
 		listener, err = comm.NewHTTPListener(inner, comm.SecureOptions{UseTLS: true, RequireClientCert: c.ClientCertRequired, Source: source})

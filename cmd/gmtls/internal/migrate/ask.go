@@ -30,9 +30,9 @@ func Ask(ctx context.Context, file string) ([]Node, error) {
 	for _, f := range gather(ctx, inv) {
 		node := Node{Name: f.Name, Problem: f.Problem, Version: f.Version, Fork: f.Fork}
 		for _, r := range f.Roles {
-			tlsIn, tlsOut := r.over("TLS")
-			gmIn, gmOut := r.over("TLCP")
-			node.Roles = append(node.Roles, NodeRole{r.Role, r.ServerMode, r.ClientMode, tlsIn + tlsOut, gmIn + gmOut})
+			tlsIn, tlsOut := r.Over("TLS")
+			gmIn, gmOut := r.Over("TLCP")
+			node.Roles = append(node.Roles, NodeRole{r.Name, string(r.ServerMode), string(r.ClientMode), tlsIn + tlsOut, gmIn + gmOut})
 		}
 		nodes = append(nodes, node)
 	}

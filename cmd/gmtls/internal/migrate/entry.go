@@ -106,7 +106,7 @@ func (n *network) wellness(q question) (all []gap) {
 			for _, c := range r.Certificates {
 				if left := c.NotAfter.Sub(q.now); left < q.validFor {
 					all = append(all, f.gap("renew it, see docs/operations.md", "%s: the certificate %q (%s) is valid until %s only",
-						r.Role, wire.Printable(c.Subject), wire.Printable(c.Use), c.NotAfter.UTC().Format(time.DateTime)))
+						r.Name, wire.Printable(c.Subject), wire.Printable(c.Use), c.NotAfter.UTC().Format(time.DateTime)))
 				}
 			}
 		}
@@ -213,12 +213,12 @@ func (n *network) pairVerifies(f *facts, roots []*x509.Certificate, whose string
 func (n *network) leftOver(q question) []gap {
 	test := func(f *facts) (all []gap) {
 		for _, r := range f.Roles {
-			listening, dialed := r.over("TLS")
-			if listening > 0 && !r.management() {
-				all = append(all, f.gap("find the clients that still dial TLS, see the log, and switch them", "%s has %d connections over TLS", r.Role, listening))
+			listening, dialed := r.Over("TLS")
+			if listening > 0 && r.InNetwork() {
+				all = append(all, f.gap("find the clients that still dial TLS, see the log, and switch them", "%s has %d connections over TLS", r.Name, listening))
 			}
 			if dialed > 0 && r.ClientMode != "" {
-				all = append(all, f.gap("wait for the grace to end", "%s has %d connections open over TLS that it dialed", r.Role, dialed))
+				all = append(all, f.gap("wait for the grace to end", "%s has %d connections open over TLS that it dialed", r.Name, dialed))
 			}
 		}
 		return all

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 // asking is how many nodes are asked at a time.
@@ -24,88 +24,20 @@ const asking = 16
 
 // facts is what a node tells about itself.
 type facts struct {
-	Name         string        `json:"name"`
-	Organization string        `json:"organization"`
-	Problem      string        `json:"problem,omitempty"` // why it could not be asked
-	Version      string        `json:"version,omitempty"`
-	Fork         bool          `json:"fork"`                // its operations service has /tls
-	Unhealthy    string        `json:"unhealthy,omitempty"` // components that say so, with the reason
-	Skew         time.Duration `json:"clock_skew_ns"`       // its clock minus this machine's, to about a second
-	Roles        []role        `json:"roles,omitempty"`
-	Stage        int           `json:"stage"` // see stageOf
+	Name         string           `json:"name"`
+	Organization string           `json:"organization"`
+	Problem      string           `json:"problem,omitempty"` // why it could not be asked
+	Version      string           `json:"version,omitempty"`
+	Fork         bool             `json:"fork"`                // its operations service has /tls
+	Unhealthy    string           `json:"unhealthy,omitempty"` // components that say so, with the reason
+	Skew         time.Duration    `json:"clock_skew_ns"`       // its clock minus this machine's, to about a second
+	Roles        []tlsstatus.Role `json:"roles,omitempty"`
+	Stage        int              `json:"stage"` // see stageOf
 
 	node *node
 	pair []*x509.Certificate // what it presents over TLCP at its address: signing, encryption, chain
 	// pairProblem says why there is no pair.
 	pairProblem error
-}
-
-// role is one element of the answer of /tls; docs/operations.md describes it.
-type role struct {
-	Role       string `json:"role"`
-	ServerMode string `json:"serverMode,omitempty"`
-	ClientMode string `json:"clientMode,omitempty"`
-	// The modes at start.
-	ConfiguredServerMode string        `json:"configuredServerMode,omitempty"`
-	ConfiguredClientMode string        `json:"configuredClientMode,omitempty"`
-	Certificates         []certificate `json:"certificates"`
-	ServerRoots          []root        `json:"serverRoots,omitempty"`
-	ClientRoots          []root        `json:"clientRoots,omitempty"`
-	Listeners            []struct {
-		Address     string       `json:"address"`
-		Connections []connection `json:"connections"`
-	} `json:"listeners,omitempty"`
-	Dialed []connection `json:"dialed,omitempty"`
-}
-
-type certificate struct {
-	Use      string    `json:"use"` // tls, gm-signing or gm-encryption
-	Subject  string    `json:"subject"`
-	NotAfter time.Time `json:"notAfter"`
-}
-
-type root struct {
-	Family  string `json:"family"` // tls or gm
-	Subject string `json:"subject"`
-}
-
-type connection struct {
-	Protocol string `json:"protocol"` // TLS or TLCP
-	Suite    string `json:"suite"`
-	Count    int    `json:"count"`
-}
-
-// management tells whether the role is a server for operators, or that for the
-// chaincode that the peer launched, which has a protocol of its own: stages do
-// not demand anything of them.
-func (r role) management() bool {
-	return strings.HasSuffix(r.Role, ".operations") || r.Role == "orderer.admin" || r.Role == "peer.chaincode"
-}
-
-func (r role) has(use string) bool {
-	for _, c := range r.Certificates {
-		if c.Use == use {
-			return true
-		}
-	}
-	return false
-}
-
-// over counts the role's live connections of a protocol.
-func (r role) over(protocol string) (listening, dialed int) {
-	for _, l := range r.Listeners {
-		listening += count(l.Connections, protocol)
-	}
-	return listening, count(r.Dialed, protocol)
-}
-
-func count(connections []connection, protocol string) (n int) {
-	for _, c := range connections {
-		if c.Protocol == protocol {
-			n += c.Count
-		}
-	}
-	return n
 }
 
 // gather asks every node of the inventory.
@@ -139,10 +71,10 @@ func ask(ctx context.Context, org *organization, n *node) *facts {
 	return f
 }
 
-// speaksTLCP tells whether a listener of the node's service should answer to TLCP.
+// speaksTLCP reports whether a listener of the node's service should answer to TLCP.
 func (f *facts) speaksTLCP() bool {
-	return slices.ContainsFunc(f.Roles, func(r role) bool {
-		return !r.management() && (r.ServerMode == "dual" || r.ServerMode == "gm")
+	return slices.ContainsFunc(f.Roles, func(r tlsstatus.Role) bool {
+		return r.InNetwork() && r.ServerMode.GM()
 	})
 }
 
@@ -153,35 +85,26 @@ func (f *facts) operations(ctx context.Context, org *organization) error {
 		return fmt.Errorf("client of %s: %w", f.node.org, err)
 	}
 	defer s.Close()
-	var version struct{ Version string }
 	before := time.Now()
-	code, date, err := s.Get(ctx, "/version", &version)
+	version, date, err := s.Version(ctx)
 	if err != nil {
 		return err
 	}
-	if code != http.StatusOK {
-		return fmt.Errorf("%s/version answers with status %d", f.node.Operations, code)
-	}
-	f.Version = wire.Printable(version.Version)
+	f.Version = version
 	if f.Skew, err = skew(date, before, time.Now()); err != nil {
 		return err
 	}
-	if f.Unhealthy, err = s.Health(ctx); err != nil {
+	health, err := s.Health(ctx)
+	if err != nil {
 		return err
 	}
-	switch code, _, err := s.Get(ctx, "/tls", &f.Roles); {
-	case code == http.StatusNotFound: // as stock Fabric answers
-		f.Roles = nil
-	case err != nil:
-		return err
-	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		return fmt.Errorf("%s/tls answers with status %d: it does not accept the client certificate of the inventory", f.node.Operations, code)
-	case code != http.StatusOK || len(f.Roles) == 0:
-		return fmt.Errorf("%s/tls answers with status %d and %d roles", f.node.Operations, code, len(f.Roles))
-	default:
-		f.Fork = true
+	f.Unhealthy = health.Unhealthy
+	f.Roles, err = s.Roles(ctx)
+	if errors.Is(err, operations.ErrStock) {
+		return nil
 	}
-	return nil
+	f.Fork = err == nil
+	return err
 }
 
 // skew compares the Date of an answer (RFC 9110, 6.6.1), which counts whole

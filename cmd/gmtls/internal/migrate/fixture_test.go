@@ -31,6 +31,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 // pack is proto.Marshal for what can be marshalled.
@@ -68,7 +69,7 @@ type fakeNode struct {
 
 	mu      sync.Mutex // guards what follows
 	version string
-	roles   []role // nil: a stock node
+	roles   []tlsstatus.Role // nil: a stock node
 	sick    string
 	behind  time.Duration // of its clock
 	metrics string
@@ -95,7 +96,7 @@ func (n *fakeNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(map[string]string{"status": "OK"})
 	case len(r.TLS.PeerCertificates) == 0:
 		w.WriteHeader(http.StatusUnauthorized)
-	case r.URL.Path == "/tls" && n.roles != nil:
+	case r.URL.Path == tlsstatus.Path && n.roles != nil:
 		answer(n.roles)
 	case r.URL.Path == "/metrics":
 		_, _ = w.Write([]byte(n.metrics))
@@ -124,10 +125,10 @@ func newWorld(t testing.TB) *world {
 		w.putPair(org+"-client", w.orgs[org].tls)
 	}
 	for i := range 3 {
-		w.start(fmt.Sprintf("orderer%d", i), "OrdererMSP", "orderer.general", "orderer.cluster.client")
+		w.start(fmt.Sprintf("orderer%d", i), "OrdererMSP", tlsstatus.OrdererGeneral, tlsstatus.OrdererClusterClient)
 	}
-	w.start("peer1", "Org1MSP", "peer.server", "peer.client")
-	w.start("peer2", "Org2MSP", "peer.server", "peer.client")
+	w.start("peer1", "Org1MSP", tlsstatus.PeerServer, tlsstatus.PeerClient)
+	w.start("peer2", "Org2MSP", tlsstatus.PeerServer, tlsstatus.PeerClient)
 	w.lead("orderer1", 3)
 	w.makeGroup()
 	w.inventory(nil)
@@ -178,14 +179,14 @@ func (w *world) start(name, org, listens, dials string) {
 	w.t.Cleanup(n.operations.Close)
 	w.serve(n, ca.gmTLS)
 	until := time.Now().AddDate(1, 0, 0)
-	certs := []certificate{{Use: "tls", Subject: "CN=" + name, NotAfter: until}}
-	n.roles = []role{
-		{Role: dials, ClientMode: "tls", Certificates: certs, ServerRoots: []root{{Family: "tls"}}},
-		{Role: listens, ServerMode: "tls", Certificates: certs, ClientRoots: []root{{Family: "tls"}}},
-		{Role: strings.Split(listens, ".")[0] + ".operations", ServerMode: "tls", Certificates: certs},
+	certs := []tlsstatus.Certificate{{Use: "tls", Subject: "CN=" + name, NotAfter: until}}
+	n.roles = []tlsstatus.Role{
+		{Name: dials, ClientMode: "tls", Certificates: certs, ServerRoots: []tlsstatus.Root{{Family: "tls"}}},
+		{Name: listens, ServerMode: "tls", Certificates: certs, ClientRoots: []tlsstatus.Root{{Family: "tls"}}},
+		{Name: strings.Split(listens, ".")[0] + ".operations", ServerMode: "tls", Certificates: certs},
 	}
-	if listens == "peer.server" {
-		n.roles = append(n.roles, role{Role: "peer.chaincode", ServerMode: "tls", Certificates: certs})
+	if listens == tlsstatus.PeerServer {
+		n.roles = append(n.roles, tlsstatus.Role{Name: tlsstatus.PeerChaincode, ServerMode: "tls", Certificates: certs})
 	}
 }
 
@@ -307,10 +308,10 @@ func (w *world) pairs(names ...string) {
 			for i := range n.roles {
 				r := &n.roles[i]
 				for _, use := range []string{"gm-signing", "gm-encryption"} {
-					r.Certificates = append(r.Certificates, certificate{Use: use, Subject: "CN=" + name, NotAfter: time.Now().AddDate(1, 0, 0)})
+					r.Certificates = append(r.Certificates, tlsstatus.Certificate{Use: use, Subject: "CN=" + name, NotAfter: time.Now().AddDate(1, 0, 0)})
 				}
 				r.ServerRoots, r.ClientRoots = both(r.ServerRoots), both(r.ClientRoots)
-				if r.ServerMode != "" && !r.management() {
+				if r.ServerMode != "" && r.InNetwork() {
 					r.ServerMode = "dual"
 				}
 			}
@@ -318,11 +319,11 @@ func (w *world) pairs(names ...string) {
 	}
 }
 
-func both(roots []root) []root {
+func both(roots []tlsstatus.Root) []tlsstatus.Root {
 	if len(roots) == 0 {
 		return nil
 	}
-	return append(roots, root{Family: "gm"})
+	return append(roots, tlsstatus.Root{Family: "gm"})
 }
 
 // modes switches what nodes listen and dial by; empty: as it is.
@@ -331,11 +332,11 @@ func (w *world) modes(server, client string, names ...string) {
 		w.nodes[name].set(func(n *fakeNode) {
 			for i := range n.roles {
 				r := &n.roles[i]
-				if server != "" && r.ServerMode != "" && !r.management() {
-					r.ServerMode = server
+				if server != "" && r.ServerMode != "" && r.InNetwork() {
+					r.ServerMode = tlsstatus.ServerMode(server)
 				}
 				if client != "" && r.ClientMode != "" {
-					r.ClientMode = client
+					r.ClientMode = tlsstatus.ClientMode(client)
 				}
 			}
 		})

@@ -19,6 +19,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 // stageNow is the stage that plan gives.
@@ -224,7 +225,7 @@ func TestRefusals(t *testing.T) {
 		"a client that may not read": {"0", func(w *world) {
 			text := string(mustRead(w.t, w.path("nodes.yaml")))
 			w.put("nodes.yaml", []byte(strings.Replace(text, "cert: Org1MSP-client.crt, key: Org1MSP-client.key", "", 1)))
-		}, "it does not accept the client certificate of the inventory"},
+		}, "it does not accept the client certificate"},
 		"an unhealthy node": {"0", func(w *world) { w.nodes["peer1"].set(func(n *fakeNode) { n.sick = "disk full" }) }, "peer1 (Org1MSP): is not healthy: db: disk full"},
 		"a clock": {"1", func(w *world) { w.nodes["orderer2"].set(func(n *fakeNode) { n.behind = time.Hour }) },
 			"orderer2 (OrdererMSP): its clock is -"},
@@ -253,10 +254,9 @@ func TestRefusals(t *testing.T) {
 		"a root that is no CA": {"2", func(w *world) { w.put("Org1MSP-gmtls.crt", pki.CertPEM(w.nodes["peer1"].sign)) }, "is not of a CA"},
 		"a TLS connection": {"4", func(w *world) {
 			w.nodes["peer2"].set(func(n *fakeNode) {
-				n.roles[1].Listeners = append(n.roles[1].Listeners, struct {
-					Address     string       `json:"address"`
-					Connections []connection `json:"connections"`
-				}{"x", []connection{{"TLS", "s", 2}, {"TLCP", "s", 3}}})
+				n.roles[1].Listeners = append(n.roles[1].Listeners, tlsstatus.Listener{
+					Address: "x", Connections: []tlsstatus.Connections{{Protocol: "TLS", Suite: "s", Count: 2}, {Protocol: "TLCP", Suite: "s", Count: 3}},
+				})
 			})
 		}, "peer2 (Org2MSP): peer.server has 2 connections over TLS"},
 	} {

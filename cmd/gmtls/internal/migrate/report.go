@@ -10,6 +10,7 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 // plan is the result of gmtls migrate plan.
@@ -84,15 +85,15 @@ func (n *network) notes() (all []string) {
 	for _, f := range n.nodes {
 		for _, r := range f.Roles {
 			for _, m := range []struct{ does, now, started string }{
-				{"listens", r.ServerMode, r.ConfiguredServerMode}, {"dials", r.ClientMode, r.ConfiguredClientMode},
+				{"listens", string(r.ServerMode), string(r.ConfiguredServerMode)}, {"dials", string(r.ClientMode), string(r.ConfiguredClientMode)},
 			} {
 				if m.now != m.started && m.started != "" {
 					all = append(all, fmt.Sprintf("%s: %s %s in mode %s and was started in %s, which a restart brings back unless its configuration says %s by now",
-						f.Name, r.Role, m.does, m.now, m.started, m.now))
+						f.Name, r.Name, m.does, m.now, m.started, m.now))
 				}
 			}
-			if r.management() && r.ServerMode != "" && r.ServerMode != "gm" && f.Stage == stageListening {
-				all = append(all, fmt.Sprintf("%s: %s is in mode %s; no stage demands gm of it, since operators' tools may not speak TLCP", f.Name, r.Role, r.ServerMode))
+			if !r.InNetwork() && r.ServerMode != "" && r.ServerMode != tlsstatus.ModeGM && f.Stage == stageListening {
+				all = append(all, fmt.Sprintf("%s: %s is in mode %s; no stage demands gm of it, since operators' tools may not speak TLCP", f.Name, r.Name, r.ServerMode))
 			}
 		}
 	}
@@ -149,8 +150,8 @@ func (f *facts) rows(w io.Writer) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t-\t-\t-\t-\t-\t-\n", f.Name, f.Organization, stage, version)
 	}
 	for _, r := range f.Roles {
-		tlsIn, tlsOut := r.over("TLS")
-		gmIn, gmOut := r.over("TLCP")
+		tlsIn, tlsOut := r.Over("TLS")
+		gmIn, gmOut := r.Over("TLCP")
 		until := "-"
 		var first time.Time
 		for _, c := range r.Certificates {
@@ -160,7 +161,7 @@ func (f *facts) rows(w io.Writer) {
 			}
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d in, %d out\t%d in, %d out\t%s\n", f.Name, f.Organization, stage, version,
-			wire.Printable(r.Role), dash(r.ServerMode), dash(r.ClientMode), tlsIn, tlsOut, gmIn, gmOut, until)
+			wire.Printable(r.Name), dash(string(r.ServerMode)), dash(string(r.ClientMode)), tlsIn, tlsOut, gmIn, gmOut, until)
 	}
 }
 

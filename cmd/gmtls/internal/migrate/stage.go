@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 // Stages. docs/migration.md describes them. A network has done a stage when
@@ -165,37 +166,37 @@ func unpaired(f *facts) (all []gap) {
 		return stock(f)
 	}
 	for _, r := range f.Roles {
-		dials, listens := r.ClientMode != "", r.ServerMode != "" && !r.management()
-		if (dials && r.has("tls") || listens) && !(r.has("gm-signing") && r.has("gm-encryption")) {
-			all = append(all, f.gap("configure the SM2 signing and encryption pair, and restart", "%s has no TLCP pair", r.Role))
+		dials, listens := r.ClientMode != "", r.ServerMode != "" && r.InNetwork()
+		if (dials && r.Has(tlsstatus.UseTLS) || listens) && !(r.Has(tlsstatus.UseGMSigning) && r.Has(tlsstatus.UseGMEncryption)) {
+			all = append(all, f.gap("configure the SM2 signing and encryption pair, and restart", "%s has no TLCP pair", r.Name))
 			continue
 		}
-		if listens && r.ServerMode == "tls" {
-			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"serverMode":"dual"} to its /tls as one of its operators, and write it into its configuration`, r.Role),
-				"%s listens for TLS alone", r.Role))
+		if listens && r.ServerMode == tlsstatus.ModeTLS {
+			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"serverMode":"dual"} to its /tls as one of its operators, and write it into its configuration`, r.Name),
+				"%s listens for TLS alone", r.Name))
 		}
 		for _, list := range []struct {
 			name  string
-			roots []root
+			roots []tlsstatus.Root
 			asked bool
 		}{{"servers", r.ServerRoots, dials}, {"clients", r.ClientRoots, listens}} {
-			if list.asked && has(list.roots, "tls") && !has(list.roots, "gm") {
-				all = append(all, f.gap("add the SM2 TLS root to the files of its roots, and reload", "%s has no SM2 root in its files to verify %s by", r.Role, list.name))
+			if list.asked && has(list.roots, tlsstatus.FamilyTLS) && !has(list.roots, tlsstatus.FamilyGM) {
+				all = append(all, f.gap("add the SM2 TLS root to the files of its roots, and reload", "%s has no SM2 root in its files to verify %s by", r.Name, list.name))
 			}
 		}
 	}
 	return all
 }
 
-func has(roots []root, family string) bool {
-	return slices.ContainsFunc(roots, func(r root) bool { return r.Family == family })
+func has(roots []tlsstatus.Root, family string) bool {
+	return slices.ContainsFunc(roots, func(r tlsstatus.Root) bool { return r.Family == family })
 }
 
 func dialingTLS(f *facts) (all []gap) {
 	for _, r := range f.Roles {
-		if r.ClientMode == "tls" {
-			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"clientMode":"gm"} to its /tls as one of its operators, and write it into its configuration`, r.Role),
-				"%s dials TLS", r.Role))
+		if r.ClientMode == tlsstatus.ClientTLS {
+			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"clientMode":"gm"} to its /tls as one of its operators, and write it into its configuration`, r.Name),
+				"%s dials TLS", r.Name))
 		}
 	}
 	return all
@@ -203,9 +204,9 @@ func dialingTLS(f *facts) (all []gap) {
 
 func listeningTLS(f *facts) (all []gap) {
 	for _, r := range f.Roles {
-		if r.ServerMode != "" && r.ServerMode != "gm" && !r.management() {
-			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"serverMode":"gm"} to its /tls as one of its operators, and write it into its configuration`, r.Role),
-				"%s still listens for TLS (mode %s)", r.Role, r.ServerMode))
+		if r.ServerMode != "" && r.ServerMode != tlsstatus.ModeGM && r.InNetwork() {
+			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"serverMode":"gm"} to its /tls as one of its operators, and write it into its configuration`, r.Name),
+				"%s still listens for TLS (mode %s)", r.Name, r.ServerMode))
 		}
 	}
 	return all

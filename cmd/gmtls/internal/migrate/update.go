@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 // Kinds of configuration updates.
@@ -169,8 +170,8 @@ func (u *updater) seats(need func(*seat) bool, reason, kind string) (all []gap) 
 
 func dialingGM(f *facts) (all []gap) {
 	for _, r := range f.Roles {
-		if r.ClientMode == "gm" {
-			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"clientMode":"tls"} to its /tls as one of its operators, and write it into its configuration`, r.Role), "%s dials TLCP", r.Role))
+		if r.ClientMode == tlsstatus.ClientGM {
+			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"clientMode":"tls"} to its /tls as one of its operators, and write it into its configuration`, r.Name), "%s dials TLCP", r.Name))
 		}
 	}
 	return all
@@ -179,8 +180,8 @@ func dialingGM(f *facts) (all []gap) {
 func usingGM(f *facts) []gap {
 	all := dialingGM(f)
 	for _, r := range f.Roles {
-		if r.ServerMode == "gm" && !r.management() {
-			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"serverMode":"dual"} to its /tls as one of its operators, and write it into its configuration`, r.Role), "%s listens for TLCP alone", r.Role))
+		if r.ServerMode == tlsstatus.ModeGM && r.InNetwork() {
+			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"serverMode":"dual"} to its /tls as one of its operators, and write it into its configuration`, r.Name), "%s listens for TLCP alone", r.Name))
 		}
 	}
 	return all

@@ -20,6 +20,7 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/endpoint"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 const (
@@ -89,63 +90,109 @@ func NewService(a *Access, address string) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	// http, since the transport below makes the handshake itself, in TLS or TLCP.
+	return Over(address, AskLimit, func(ctx context.Context) (net.Conn, error) { return d.Dial(ctx) }), nil
+}
+
+// Over returns the service that dial connects to, handshake included. The limit ends one request.
+func Over(address string, limit time.Duration, dial func(context.Context) (net.Conn, error)) *Service {
 	return &Service{address, &http.Client{
-		Timeout: AskLimit,
+		Timeout: limit,
 		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return d.Dial(ctx)
+			return dial(ctx)
 		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	}}
 }
 
 // Close ends connections that are not in use.
 func (s *Service) Close() { s.client.CloseIdleConnections() }
 
-// Get fetches a page of JSON into a value; a page of another status than 200 and 503 is not read. It returns the status and the
-// Date of the answer.
-func (s *Service) Get(ctx context.Context, page string, into any) (code int, date string, err error) {
-	code, date, body, err := s.Do(ctx, http.MethodGet, page, nil)
-	if err != nil || code != http.StatusOK && code != http.StatusServiceUnavailable {
-		return code, date, err
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return code, date, fmt.Errorf("%s%s: %w", s.address, page, err)
-	}
-	return code, date, nil
+// Health is what the page /healthz says.
+type Health struct {
+	Status    string // empty of a server that is no operations service
+	Unhealthy string // components that say they are not well, with their reasons
+	Date      string // of the answer, as RFC 9110 has it
 }
 
-// Health returns the components that say they are not well, with their reasons; empty if all are.
-func (s *Service) Health(ctx context.Context) (unhealthy string, err error) {
-	var health struct {
+// Health asks whether the node is well.
+func (s *Service) Health(ctx context.Context) (Health, error) {
+	var page struct {
+		Status       string
 		FailedChecks []struct{ Component, Reason string } `json:"failed_checks"`
 	}
-	code, _, err := s.Get(ctx, "/healthz", &health)
+	code, date, err := s.get(ctx, "/healthz", &page)
+	health := Health{Status: wire.Printable(page.Status), Date: date}
 	switch {
-	case err != nil:
-		return "", err
-	case code == http.StatusOK:
-		return "", nil
+	case err != nil || code == http.StatusOK:
+		return health, err
 	case code != http.StatusServiceUnavailable:
-		return "", fmt.Errorf("%s/healthz answers with status %d", s.address, code)
+		return health, s.unexpected("/healthz", code)
 	}
 	failed := []string{}
-	for _, c := range health.FailedChecks {
+	for _, c := range page.FailedChecks {
 		failed = append(failed, wire.Printable(c.Component+": "+c.Reason))
 	}
-	if len(failed) == 0 {
-		return "it says so without a reason", nil
+	if health.Unhealthy = strings.Join(failed, "; "); len(failed) == 0 {
+		health.Unhealthy = "it says so without a reason"
 	}
-	return strings.Join(failed, "; "), nil
+	return health, nil
+}
+
+// Version returns the version of the node and the Date of the answer.
+func (s *Service) Version(ctx context.Context) (version, date string, err error) {
+	var page struct{ Version string }
+	code, date, err := s.get(ctx, "/version", &page)
+	if err == nil && code != http.StatusOK {
+		err = s.unexpected("/version", code)
+	}
+	return wire.Printable(page.Version), date, err
+}
+
+// ErrStock says that a node has no page /tls, as a stock node has none.
+var ErrStock = errors.New("the operations service has no page " + tlsstatus.Path + ": the node is not this fork")
+
+// Roles returns the state of the node's roles, of which there is at least one.
+func (s *Service) Roles(ctx context.Context) ([]tlsstatus.Role, error) {
+	var roles []tlsstatus.Role
+	switch code, _, err := s.get(ctx, tlsstatus.Path, &roles); {
+	case err != nil:
+		return nil, err
+	case code == http.StatusNotFound:
+		return nil, fmt.Errorf("%s: %w", s.address, ErrStock)
+	case code == http.StatusUnauthorized || code == http.StatusForbidden:
+		return nil, fmt.Errorf("%w: it does not accept the client certificate that client.cert or client.signCert names", s.unexpected(tlsstatus.Path, code))
+	case code != http.StatusOK:
+		return nil, s.unexpected(tlsstatus.Path, code)
+	case len(roles) == 0:
+		return nil, fmt.Errorf("%s%s names no role", s.address, tlsstatus.Path)
+	}
+	return roles, nil
+}
+
+// Reload has all roles load their files again.
+func (s *Service) Reload(ctx context.Context) error {
+	code, _, answer, err := s.do(ctx, http.MethodPost, tlsstatus.Path)
+	if err != nil || code == http.StatusOK {
+		return err
+	}
+	var failure tlsstatus.Failure
+	if json.Unmarshal(answer, &failure) != nil { // not by the node, but by what stands in front of it
+		failure.Error = string(answer)
+	}
+	return fmt.Errorf("%w: %s", s.unexpected("POST "+tlsstatus.Path, code), wire.Printable(strings.TrimSpace(failure.Error)))
 }
 
 // Metrics fetches the page of metrics.
 func (s *Service) Metrics(ctx context.Context) (Samples, error) {
-	code, _, body, err := s.Do(ctx, http.MethodGet, "/metrics", nil)
+	code, _, body, err := s.do(ctx, http.MethodGet, "/metrics")
 	if err == nil && code != http.StatusOK {
-		err = fmt.Errorf("%s/metrics answers with status %d", s.address, code)
+		err = s.unexpected("/metrics", code)
 	}
 	return body, err
+}
+
+func (s *Service) unexpected(page string, code int) error {
+	return fmt.Errorf("%s%s answers with status %d", s.address, page, code)
 }
 
 // Samples is a page of metrics in the text format of Prometheus.
@@ -167,9 +214,23 @@ func (s Samples) Value(name, label string) float64 {
 	return -1
 }
 
-// Do sends a request and reads the answer.
-func (s *Service) Do(ctx context.Context, method, page string, body []byte) (code int, date string, answer []byte, err error) {
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.address+page, bytes.NewReader(body))
+// get fetches a page of JSON into a value; a page of another status than 200 and 503 is not read. It returns the status and the
+// Date of the answer.
+func (s *Service) get(ctx context.Context, page string, into any) (code int, date string, err error) {
+	code, date, body, err := s.do(ctx, http.MethodGet, page)
+	if err != nil || code != http.StatusOK && code != http.StatusServiceUnavailable {
+		return code, date, err
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return code, date, fmt.Errorf("%s%s: %w", s.address, page, err)
+	}
+	return code, date, nil
+}
+
+// do sends a request and reads the answer.
+func (s *Service) do(ctx context.Context, method, page string) (code int, date string, answer []byte, err error) {
+	// http, since the transport makes the handshake itself, in TLS or TLCP.
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.address+page, nil)
 	if err != nil {
 		return 0, "", nil, err
 	}

@@ -5,7 +5,6 @@ package probe
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
@@ -86,59 +86,31 @@ func (p *prober) fabric(ctx context.Context, protocols []*Protocol) *Fabric {
 
 // operations asks as a monitoring system would, in HTTP/1.1.
 func (p *prober) operations(ctx context.Context, f *Fabric) bool {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+	s := operations.Over(p.address, p.Timeout, func(ctx context.Context) (net.Conn, error) {
 		conn, err := p.dial(ctx)
 		if err != nil || f.Transport == transportPlain {
 			return conn, err
 		}
 		return p.secure(ctx, conn, f.Transport, []string{"http/1.1"})
-	}
-	client := &http.Client{
-		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		},
-	}
-	var health struct {
-		Status       string
-		FailedChecks []struct{ Component, Reason string } `json:"failed_checks"`
-	}
-	code, date, err := get(ctx, client, "/healthz", &health)
-	if err != nil || code != http.StatusOK && code != http.StatusServiceUnavailable || health.Status == "" {
+	})
+	defer s.Close()
+	health, err := s.Health(ctx)
+	if err != nil || health.Status == "" {
 		return false
 	}
-	f.Role, f.Health = "operations", wire.Printable(health.Status)
-	if code != http.StatusOK {
-		var failed []string
-		for _, c := range health.FailedChecks {
-			failed = append(failed, wire.Printable(c.Component+": "+c.Reason))
-		}
-		f.Findings = append(f.Findings, cause.Find(cause.Unhealthy, "%s", strings.Join(failed, "; ")))
+	f.Role, f.Health = "operations", health.Status
+	if health.Unhealthy != "" {
+		f.Findings = append(f.Findings, cause.Find(cause.Unhealthy, "%s", health.Unhealthy))
 	}
-	if peer, err := http.ParseTime(date); err == nil {
+	if peer, err := http.ParseTime(health.Date); err == nil {
 		if skew := time.Until(peer); skew.Abs() > time.Minute {
 			f.Findings = append(f.Findings, cause.Warn(cause.ClockSkew, "by its Date header the peer's clock is %v off this one", skew.Round(time.Second)))
 		}
 	}
-	var version struct{ Version string }
-	if _, _, err := get(ctx, client, "/version", &version); err == nil {
-		f.Version = wire.Printable(version.Version)
+	if version, _, err := s.Version(ctx); err == nil {
+		f.Version = version
 	}
 	return true
-}
-
-func get(ctx context.Context, client *http.Client, path string, into any) (code int, date string, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://endpoint"+path, nil)
-	if err != nil {
-		return 0, "", err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return 0, "", err
-	}
-	defer response.Body.Close()
-	err = json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(into)
-	return response.StatusCode, response.Header.Get("Date"), err
 }
 
 // secure runs the handshake of the protocol on a connection.

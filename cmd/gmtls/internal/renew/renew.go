@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 const (
@@ -114,28 +114,10 @@ func (r *run) all(ctx context.Context) error {
 	return nil
 }
 
-// role is one element of the answer of /tls; docs/operations.md describes it.
-type role struct {
-	Role         string `json:"role"`
-	Certificates []struct {
-		Use    string `json:"use"` // tls, gm-signing or gm-encryption
-		Serial string `json:"serial"`
-	} `json:"certificates"`
-}
-
-func roles(ctx context.Context, s *operations.Service) ([]role, error) {
-	var all []role
-	code, _, err := s.Get(ctx, "/tls", &all)
-	if err == nil && code != http.StatusOK {
-		err = fmt.Errorf("/tls answers with status %d", code)
-	}
-	return all, err
-}
-
-// serving counts the roles that have a certificate, and tells whether one is an orderer's.
-func serving(all []role, use, serial string) (count int, orderer bool) {
-	for _, role := range all {
-		orderer = orderer || strings.HasPrefix(role.Role, "orderer.")
+// serving counts the roles that have a certificate, and reports whether one is an orderer's.
+func serving(roles []tlsstatus.Role, use, serial string) (count int, orderer bool) {
+	for _, role := range roles {
+		orderer = orderer || role.IsOrderer()
 		for _, c := range role.Certificates {
 			if c.Use == use && c.Serial == serial {
 				count++
@@ -152,11 +134,11 @@ func (r *run) pair(ctx context.Context, n *node, before certificates) error {
 		return err
 	}
 	defer s.Close()
-	all, err := roles(ctx, s)
+	roles, err := s.Roles(ctx)
 	if err != nil {
 		return fmt.Errorf("which certificates it serves: %w", err)
 	}
-	old, orderer := serving(all, "gm-signing", serial(before.sign))
+	old, orderer := serving(roles, tlsstatus.UseGMSigning, serial(before.sign))
 	if old == 0 {
 		return fmt.Errorf("it serves another certificate than that in %s: restart or reload it first, or mend pair.dir", n.Pair.Dir)
 	}
@@ -199,16 +181,16 @@ func (r *run) takePair(ctx context.Context, n *node, s *operations.Service, now 
 		if err := command(ctx, n.Reload[0], n.Reload[1:]...); err != nil {
 			return err
 		}
-	} else if code, _, answer, err := s.Do(ctx, http.MethodPost, "/tls", nil); err != nil || code != http.StatusOK {
-		return errors.Join(err, fmt.Errorf("POST /tls answers with status %d: %s", code, strings.TrimSpace(string(answer))))
+	} else if err := s.Reload(ctx); err != nil {
+		return err
 	}
 	return await(ctx, func(ctx context.Context) error {
-		all, err := roles(ctx, s)
+		roles, err := s.Roles(ctx)
 		if err != nil {
 			return err
 		}
-		sign, _ := serving(all, "gm-signing", serial(now.sign))
-		enc, _ := serving(all, "gm-encryption", serial(now.enc))
+		sign, _ := serving(roles, tlsstatus.UseGMSigning, serial(now.sign))
+		enc, _ := serving(roles, tlsstatus.UseGMEncryption, serial(now.enc))
 		if sign < want || enc < want {
 			return fmt.Errorf("%d of %d roles have the new signing certificate, %d the new encryption certificate; "+
 				"lastChange of /tls says why", sign, want, enc)
@@ -288,9 +270,13 @@ func healthy(ctx context.Context, n *node) error {
 		return err
 	}
 	defer s.Close()
-	unhealthy, err := s.Health(ctx)
-	if err == nil && unhealthy != "" {
-		err = errors.New(unhealthy)
+	return well(ctx, s)
+}
+
+func well(ctx context.Context, s *operations.Service) error {
+	health, err := s.Health(ctx)
+	if err == nil && health.Unhealthy != "" {
+		err = errors.New(health.Unhealthy)
 	}
 	return err
 }
@@ -302,8 +288,8 @@ func uses(ctx context.Context, n *node, cert *x509.Certificate) error {
 		return err
 	}
 	defer s.Close()
-	if unhealthy, err := s.Health(ctx); err != nil || unhealthy != "" {
-		return errors.Join(err, fmt.Errorf("it is not healthy: %s", unhealthy))
+	if err := well(ctx, s); err != nil {
+		return fmt.Errorf("it is not healthy: %w", err)
 	}
 	page, err := s.Metrics(ctx)
 	if err != nil {

@@ -13,46 +13,38 @@ import (
 
 	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
-
-// URL is the path of the handler on the operations server.
-const URL = "/tls"
 
 // maxBody bounds a request's body in bytes.
 const maxBody = 4 << 10
 
 var logger = flogging.MustGetLogger("comm.tlsadmin")
 
-// change is the body of a PUT or POST. An empty role means all roles.
-type change struct {
-	Role       string          `json:"role"`
-	ServerMode comm.ServerMode `json:"serverMode,omitempty"`
-	ClientMode comm.ClientMode `json:"clientMode,omitempty"`
-	// What the GM modes mean, as comm.SetGMProtocols has it.
-	GMProtocols      []string `json:"gmProtocols,omitempty"`
-	GMClientProtocol string   `json:"gmClientProtocol,omitempty"`
-}
-
-func (c change) modes() bool     { return c.ServerMode != "" || c.ClientMode != "" }
-func (c change) protocols() bool { return len(c.GMProtocols) > 0 || c.GMClientProtocol != "" }
+func modes(c tlsstatus.Change) bool     { return c.ServerMode != "" || c.ClientMode != "" }
+func protocols(c tlsstatus.Change) bool { return len(c.GMProtocols) > 0 || c.GMClientProtocol != "" }
 
 // put switches modes or GM protocols. Both at once could be done by halves.
-func (c change) put() error {
+func put(c tlsstatus.Change) error {
 	switch {
-	case c.modes() && c.protocols():
+	case modes(c) && protocols(c):
 		return errors.New("switch modes and GM protocols one after the other")
-	case c.protocols():
+	case protocols(c):
 		return comm.SetGMProtocols(c.Role, c.GMProtocols, c.GMClientProtocol)
 	}
 	return comm.SetMode(c.Role, c.ServerMode, c.ClientMode)
 }
 
-type failure struct {
-	Error string `json:"error"`
+// reload loads files again.
+func reload(c tlsstatus.Change) error {
+	if modes(c) || protocols(c) {
+		return errors.New("POST reloads files; use PUT to switch a mode")
+	}
+	return comm.Reload(c.Role)
 }
 
-// NewHandler returns the handler of URL. GET answers with the state of every
+// NewHandler returns the handler of tlsstatus.Path. GET answers with the state of every
 // role. PUT switches modes: {"role", "serverMode", "clientMode"}, or what the GM
 // modes mean: {"role", "gmProtocols", "gmClientProtocol"}. POST loads
 // the files anew: {"role"} or no body. Both answer with the state after the
@@ -60,43 +52,37 @@ type failure struct {
 // that was verified, and is one of the operators'.
 func NewHandler(allowed Operators) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		apply := func(w http.ResponseWriter, r *http.Request, do func(change) error) { apply(w, r, allowed, do) }
 		switch r.Method {
 		case http.MethodGet:
 			answer(w, http.StatusOK, comm.Status())
 		case http.MethodPut:
-			apply(w, r, change.put)
+			apply(w, r, allowed, put)
 		case http.MethodPost:
-			apply(w, r, func(c change) error {
-				if c.modes() || c.protocols() {
-					return errors.New("POST reloads files; use PUT to switch a mode")
-				}
-				return comm.Reload(c.Role)
-			})
+			apply(w, r, allowed, reload)
 		default:
 			w.Header().Set("Allow", "GET, PUT, POST")
-			answer(w, http.StatusMethodNotAllowed, failure{fmt.Sprintf("method %s is not allowed: use GET, PUT or POST", r.Method)})
+			answer(w, http.StatusMethodNotAllowed, tlsstatus.Failure{Error: fmt.Sprintf("method %s is not allowed: use GET, PUT or POST", r.Method)})
 		}
 	})
 }
 
-func apply(w http.ResponseWriter, r *http.Request, allowed Operators, do func(change) error) {
+func apply(w http.ResponseWriter, r *http.Request, allowed Operators, do func(tlsstatus.Change) error) {
 	if err := allowed.check(r.TLS); err != nil {
 		logger.Warnf("%s %s from %s refused: %s", r.Method, r.URL.Path, r.RemoteAddr, err)
 		audit.Record(audit.OperatorRefused, "method", r.Method, "address", r.RemoteAddr, "reason", err.Error())
-		answer(w, http.StatusForbidden, failure{err.Error()})
+		answer(w, http.StatusForbidden, tlsstatus.Failure{Error: err.Error()})
 		return
 	}
-	var c change
+	var c tlsstatus.Change
 	if err := decode(w, r, &c); err != nil {
-		answer(w, http.StatusBadRequest, failure{fmt.Sprintf("request body: %s", err)})
+		answer(w, http.StatusBadRequest, tlsstatus.Failure{Error: fmt.Sprintf("request body: %s", err)})
 		return
 	}
 	by := r.TLS.VerifiedChains[0][0].Subject
 	if err := do(c); err != nil {
 		logger.Errorf("%s %s for role %q by %s failed, nothing has changed: %s", r.Method, r.URL.Path, c.Role, by, err)
 		audit.Record(audit.ChangeFailed, "method", r.Method, "role", c.Role, "operator", by.String(), "reason", err.Error())
-		answer(w, http.StatusConflict, failure{err.Error()})
+		answer(w, http.StatusConflict, tlsstatus.Failure{Error: err.Error()})
 		return
 	}
 	logger.Infof("%s %s for role %q, server mode %q, client mode %q, GM protocols %q, dialing %q by %s done",
@@ -105,7 +91,7 @@ func apply(w http.ResponseWriter, r *http.Request, allowed Operators, do func(ch
 	answer(w, http.StatusOK, comm.Status())
 }
 
-func decode(w http.ResponseWriter, r *http.Request, c *change) error {
+func decode(w http.ResponseWriter, r *http.Request, c *tlsstatus.Change) error {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/stretchr/testify/require"
 )
@@ -84,7 +85,7 @@ func request(t *testing.T, method, body string, state *tls.ConnectionState, oper
 	}
 	allowed, err := ParseOperators(operators)
 	require.NoError(t, err)
-	r := httptest.NewRequest(method, URL, strings.NewReader(body))
+	r := httptest.NewRequest(method, tlsstatus.Path, strings.NewReader(body))
 	r.TLS = state
 	w := httptest.NewRecorder()
 	NewHandler(allowed).ServeHTTP(w, r)
@@ -92,17 +93,17 @@ func request(t *testing.T, method, body string, state *tls.ConnectionState, oper
 	return w.Code, w.Body.Bytes()
 }
 
-func statusOf(t *testing.T, body []byte, name string) comm.SourceStatus {
+func statusOf(t *testing.T, body []byte, name string) tlsstatus.Role {
 	t.Helper()
-	var all []comm.SourceStatus
+	var all []tlsstatus.Role
 	require.NoError(t, json.NewDecoder(bytes.NewReader(body)).Decode(&all))
 	for _, s := range all {
-		if s.Role == name {
+		if s.Name == name {
 			return s
 		}
 	}
 	t.Fatalf("no role %q in %s", name, body)
-	return comm.SourceStatus{}
+	return tlsstatus.Role{}
 }
 
 func TestGet(t *testing.T) {
@@ -143,7 +144,7 @@ func TestNoOperators(t *testing.T) {
 		for method, want := range map[string]int{
 			http.MethodGet: http.StatusOK, http.MethodPut: http.StatusForbidden, http.MethodPost: http.StatusForbidden,
 		} {
-			req := httptest.NewRequest(method, URL, strings.NewReader(`{"role":"`+r.name+`","serverMode":"dual"}`))
+			req := httptest.NewRequest(method, tlsstatus.Path, strings.NewReader(`{"role":"`+r.name+`","serverMode":"dual"}`))
 			req.TLS = verified
 			w := httptest.NewRecorder()
 			NewHandler(none).ServeHTTP(w, req)
@@ -210,11 +211,11 @@ func TestPutProtocols(t *testing.T) {
 	require.Equal(t, http.StatusOK, code)
 	code, body := request(t, http.MethodPut, `{"role":"`+r.name+`","gmProtocols":["TLCP","TLS13"],"gmClientProtocol":"TLS13"}`, verified)
 	require.Equal(t, http.StatusOK, code, string(body))
-	var all []comm.SourceStatus
+	var all []tlsstatus.Role
 	require.NoError(t, json.Unmarshal(body, &all))
 	found := false
 	for _, s := range all {
-		if s.Role == r.name {
+		if s.Name == r.name {
 			found = true
 			require.Equal(t, []string{"TLCP", "TLS13"}, s.GMProtocols)
 			require.Equal(t, "TLS13", s.GMClientProtocol)
@@ -246,7 +247,7 @@ func TestPutRefused(t *testing.T) {
 	} {
 		code, answer := request(t, http.MethodPut, body, verified)
 		require.Equal(t, want, code, "%.80s", body)
-		var f failure
+		var f tlsstatus.Failure
 		require.NoError(t, json.Unmarshal(answer, &f))
 		require.NotEmpty(t, f.Error)
 		server, client := comm.LookupSource(r.name).Modes()
