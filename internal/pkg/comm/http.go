@@ -44,16 +44,9 @@ func NewAnonymousHTTPListener(inner net.Listener, so SecureOptions) (net.Listene
 }
 
 func newHTTPListener(inner net.Listener, so SecureOptions, optional tls.ClientAuthType) (net.Listener, error) {
-	roots := so
-	roots.RequireClientCert = true // the roots count in either case
-	e, err := newEndpoint(inner.Addr(), roots, optional, nil)
+	e, err := newEndpoint(inner.Addr(), so, optional, nil)
 	if err != nil {
 		return nil, err
-	}
-	if !so.RequireClientCert {
-		if err := e.makeOptional(); err != nil {
-			return nil, err
-		}
 	}
 	e.logger = tlsLogger
 	l := &httpListener{
@@ -65,13 +58,6 @@ func newHTTPListener(inner net.Listener, so SecureOptions, optional tls.ClientAu
 	}
 	go l.accept()
 	return l, nil
-}
-
-func (e *endpoint) makeOptional() error {
-	registry.mu.Lock()
-	defer registry.mu.Unlock()
-	e.policy.requireClientCert = false
-	return e.rebuildLocked()
 }
 
 func (l *httpListener) accept() {

@@ -116,7 +116,8 @@ func newEndpoint(addr net.Addr, so SecureOptions, optional tls.ClientAuthType, p
 		guard:   newGuard(source.perAddress),
 		timeout: DefaultConnectionTimeout,
 	}
-	if so.RequireClientCert {
+	// Roots verify nobody where certificates are merely asked for, as gRPC servers do, and upstream does not read them there.
+	if e.policy.clientAuth() != tls.RequestClientCert {
 		for _, blob := range so.ClientRootCAs {
 			roots, err := parseRootsStrict(blob)
 			if err != nil {
