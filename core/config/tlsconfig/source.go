@@ -19,10 +19,8 @@ type settings struct {
 	config comm.SourceConfig
 }
 
-var (
-	mu   sync.Mutex
-	made = map[string]settings{} // by role; protected by mu
-)
+// registering keeps two callers from making a source of one role at the same time.
+var registering sync.Mutex
 
 // PeerServerSource returns the live material of the peer's listeners. Where the gateway would present another certificate
 // than the rest of the peer when it dials, it becomes a source of its own, so that its mode can be seen and switched.
@@ -67,8 +65,8 @@ func samePairs(a, b comm.Files) bool {
 
 // register makes the source of a role, with what all channels of the peer have in common, unless it is there already.
 func register(files comm.Files, cfg comm.SourceConfig) (*comm.Source, error) {
-	mu.Lock()
-	defer mu.Unlock()
+	registering.Lock()
+	defer registering.Unlock()
 	cfg.GMCipherSuites = viper.GetStringSlice("peer.tls.gm.cipherSuites")
 	cfg.GMProtocols = viper.GetStringSlice(protocolsKey("peer"))
 	var err error
@@ -87,14 +85,13 @@ func register(files comm.Files, cfg comm.SourceConfig) (*comm.Source, error) {
 	}
 	cfg.CheckRevocation = revocation.Check
 	wanted := settings{files: files, config: cfg}
-	if source := comm.LookupSource(cfg.Role); source != nil && reflect.DeepEqual(made[cfg.Role], wanted) {
+	if source := comm.LookupSource(cfg.Role); source != nil && reflect.DeepEqual(source.Settings(), wanted) {
 		return source, nil
 	}
-	cfg.Load = files.Load
+	cfg.Load, cfg.Settings = files.Load, wanted
 	source, err := comm.NewSource(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("TLS material of %s: %w", cfg.Role, err)
 	}
-	made[cfg.Role] = wanted
 	return source, nil
 }

@@ -257,7 +257,7 @@ func TestDrainGrace(t *testing.T) {
 	_, err = PeerClientSource()
 	require.NoError(t, err)
 	for _, role := range []string{tlsstatus.PeerServer, tlsstatus.PeerClient, tlsstatus.PeerGateway} {
-		require.Equal(t, 7*time.Second, made[role].config.DrainGrace, role)
+		require.Equal(t, 7*time.Second, comm.LookupSource(role).Settings().(settings).config.DrainGrace, role)
 	}
 	for _, value := range []any{60, "60", "soon", -5 * time.Second} {
 		keys["peer.tls.drainGrace"] = value

@@ -59,6 +59,9 @@ type SourceConfig struct {
 	// revocation lists of the channels' MSPs and of Files.RevocationLists, in
 	// the handshake and when lists change.
 	CheckRevocation bool
+	// Settings are kept for a caller that sets a role up more than once, and
+	// keeps the source while they are the same. They are not looked at here.
+	Settings any
 }
 
 // Source is the live security material and the mode of one role. Listeners and
@@ -69,6 +72,7 @@ type SourceConfig struct {
 type Source struct {
 	role       string
 	load       func() (Material, error)
+	settings   any
 	configured modes  // at start
 	modeKey    string // names configured in messages
 	grace      time.Duration
@@ -201,6 +205,7 @@ func newSource(config SourceConfig) *Source {
 	s := &Source{
 		role:       config.Role,
 		load:       config.Load,
+		settings:   config.Settings,
 		configured: modes{server: config.ServerMode, client: config.ClientMode},
 		modeKey:    config.ModeKey,
 		grace:      grace,
@@ -220,6 +225,9 @@ func LookupSource(role string) *Source {
 	defer registry.mu.RUnlock()
 	return registry.byRole[role]
 }
+
+// Settings returns what SourceConfig.Settings was.
+func (s *Source) Settings() any { return s.settings }
 
 // sourceOf returns the source that has presented this certificate bundle (PEM)
 // or leaf (DER), or nil. Of several, one whose role dials is preferred.
