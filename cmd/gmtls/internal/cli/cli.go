@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/assess"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/bench"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/capture"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/endpoint"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
@@ -43,7 +42,7 @@ do not hold; 5 unhealthy node, findings in files, or broken handshakes in a capt
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.AddCommand(probe.Command(), inspect.Command(), inspect.UpgradeCommand(), key.Command(), pki.Command(), proxy.Command(),
-		endpoint.ServerCommand(), endpoint.ClientCommand(), bench.Command(), capture.Command(), migrate.Command(), renew.Command(), assess.Command())
+		endpoint.ServerCommand(), endpoint.ClientCommand(), capture.Command(), migrate.Command(), renew.Command(), assess.Command())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

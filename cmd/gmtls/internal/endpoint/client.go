@@ -156,56 +156,6 @@ func suitesByName(names []string, known []*gmtls.CipherSuite) ([]uint16, error) 
 	return ids, nil
 }
 
-// ticketWait is how long a server of TLS may take to send a ticket.
-const ticketWait = time.Second
-
-// tickets tells when a session is stored.
-type tickets struct {
-	tls.ClientSessionCache
-	stored chan struct{}
-}
-
-func (t *tickets) Put(key string, session *tls.ClientSessionState) {
-	t.ClientSessionCache.Put(key, session)
-	if session == nil {
-		return
-	}
-	select {
-	case t.stored <- struct{}{}:
-	default:
-	}
-}
-
-// Resume makes the connections of this dialer resume sessions from now on. With
-// TLS it makes a connection to get the first one, since tickets of TLS 1.3 come
-// after the handshake, to those who read.
-func (d *Dialer) Resume(ctx context.Context) error {
-	if d.tls == nil {
-		d.tlcp.ClientSessionCache = gmtls.NewLRUClientSessionCache(0)
-		return nil // TLS 1.3 resumes what has been read from
-	}
-	cache := &tickets{tls.NewLRUClientSessionCache(0), make(chan struct{}, 1)}
-	d.tls.ClientSessionCache = cache
-	conn, err := d.Dial(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		_ = conn.SetReadDeadline(time.Now().Add(ticketWait)) // a closed connection shows in Read
-		_, _ = conn.Read(make([]byte, 1))
-	}()
-	select {
-	case <-cache.stored:
-		_ = conn.SetReadDeadline(time.Now())
-	case <-read:
-	}
-	<-read
-	return nil
-}
-
 // Dial connects and runs the handshake. Errors carry the exit code.
 func (d *Dialer) Dial(ctx context.Context) (Secured, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
