@@ -57,13 +57,13 @@ func TestSamples(t *testing.T) {
 	// A TestMain that runs its benchmarks three times.
 	s.add([]Measure{{"A", map[string]float64{"ns/op": 4000}}, {"A", map[string]float64{"ns/op": 2000}}, {"A", map[string]float64{"ns/op": 1000}},
 		{"B", map[string]float64{"ns/op": 2000}}})
-	require.Equal(t, []float64{1000, 2000}, s.of("A", "ns/op"))
+	require.Equal(t, []float64{1000, 2000}, s.valuesOf("A", "ns/op"))
 	table := s.paired("times", "what", "a", "b", pair{"row", sample{"A", "ns/op"}, sample{"B", "ns/op"}})
 	require.Equal(t, Row{"row", []Cell{{Median: 1.5, Min: 1, Max: 2}, {Median: 2.5, Min: 2, Max: 3}, {Median: 2, Min: 1, Max: 3}}}, table.Rows[0],
 		"µs, and the median of the ratios 3000/1000 and 2000/2000")
 	require.Empty(t, s.missing)
-	s.of("A", "MB/s") // of one round alone
-	s.of("C", "ns/op")
+	s.valuesOf("A", "MB/s") // of one round alone
+	s.valuesOf("C", "ns/op")
 	require.Equal(t, []string{"A MB/s", "C ns/op"}, s.missing)
 
 	s = &samples{values: map[sample][]float64{}}

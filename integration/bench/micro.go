@@ -108,8 +108,8 @@ func (s *samples) add(round []Measure) {
 	}
 }
 
-// of returns the numbers of a benchmark, one of each round.
-func (s *samples) of(bench, unit string) []float64 {
+// valuesOf returns the numbers of a benchmark, one of each round.
+func (s *samples) valuesOf(bench, unit string) []float64 {
 	values := s.values[sample{bench, unit}]
 	if len(values) != len(s.rounds) {
 		s.missing = append(s.missing, bench+" "+unit)
@@ -127,7 +127,7 @@ type pair struct {
 func (s *samples) paired(title, first, ours, other string, pairs ...pair) Table {
 	t := Table{Title: title, Columns: []string{first, ours, other, "ratio of rates"}, Ranged: []string{"ratio of rates"}}
 	for _, p := range pairs {
-		a, b := s.of(p.ours.bench, p.ours.unit), s.of(p.other.bench, p.other.unit)
+		a, b := s.valuesOf(p.ours.bench, p.ours.unit), s.valuesOf(p.other.bench, p.other.unit)
 		ratio := ratios(b, a) // of times
 		if strings.HasSuffix(p.ours.unit, "MB/s") {
 			ratio = ratios(a, b)

@@ -59,8 +59,8 @@ var tlcp = suite{
 		} {
 			bench := "Ratio" + row[0]
 			handshakes.Rows = append(handshakes.Rows, Row{Name: row[1], Cells: []Cell{
-				cell(s.of(bench, "gmtls/s")...), cell(s.of(bench, "x-crypto/tls")...),
-				cell(s.of(bench, "net-cpu-x-crypto/tls")...), cell(s.of(bench, "cpu-x-crypto/tls")...),
+				cell(s.valuesOf(bench, "gmtls/s")...), cell(s.valuesOf(bench, "x-crypto/tls")...),
+				cell(s.valuesOf(bench, "net-cpu-x-crypto/tls")...), cell(s.valuesOf(bench, "cpu-x-crypto/tls")...),
 			}})
 		}
 		data := Table{Title: "Data", Columns: []string{"what, beside what", "by the clock", "by processor time"}, Ranged: []string{"by processor time"}}
@@ -70,7 +70,7 @@ var tlcp = suite{
 			{"RatioPingPong", "crypto/tls", "1 KiB echo, crypto/tls"},
 		} {
 			data.Rows = append(data.Rows, Row{Name: row[2], Cells: []Cell{
-				cell(s.of(row[0], "x-"+row[1])...), cell(s.of(row[0], "cpu-x-"+row[1])...),
+				cell(s.valuesOf(row[0], "x-"+row[1])...), cell(s.valuesOf(row[0], "cpu-x-"+row[1])...),
 			}})
 		}
 		return []Table{handshakes, data}

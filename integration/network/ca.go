@@ -117,7 +117,7 @@ func (n *Network) writeCAConfig(org Org) error {
 			},
 			"db": map[string]any{"type": "sqlite3", "datasource": "fabric-ca-server.db"},
 			"registry": map[string]any{"maxenrollments": -1, "identities": []map[string]any{{
-				"name": registrar, "pass": n.secrets.of(org.Name, registrar), "type": "client", "affiliation": "",
+				"name": registrar, "pass": n.secrets.secretOf(org.Name, registrar), "type": "client", "affiliation": "",
 				"attrs": map[string]any{"hf.Registrar.Roles": "*", "hf.Registrar.DelegateRoles": "*", "hf.Registrar.Attributes": "*",
 					"hf.Revoker": true, "hf.GenCRL": true, "hf.AffiliationMgr": true},
 			}}},
@@ -254,7 +254,7 @@ func (n *Network) register(ctx context.Context, org Org, h holder, attributes ..
 		if authority == identityCA && !h.identity {
 			continue
 		}
-		args := []string{"register", "--id.name", h.id, "--id.secret", n.secrets.of(org.Name, h.id), "--id.type", h.role}
+		args := []string{"register", "--id.name", h.id, "--id.secret", n.secrets.secretOf(org.Name, h.id), "--id.type", h.role}
 		if authority == identityCA && len(attributes) > 0 {
 			args = append(args, "--id.attrs", strings.Join(attributes, ","))
 		}
@@ -363,7 +363,7 @@ func (n *Network) caClient(ctx context.Context, org Org, authority, home, id str
 	defer cancel()
 	address := "https://" + n.caAddress(org)
 	if id != "" {
-		address = fmt.Sprintf("https://%s:%s@%s", strings.ReplaceAll(id, "@", "%40"), n.secrets.of(org.Name, id), n.caAddress(org))
+		address = fmt.Sprintf("https://%s:%s@%s", strings.ReplaceAll(id, "@", "%40"), n.secrets.secretOf(org.Name, id), n.caAddress(org))
 	}
 	if err := os.MkdirAll(n.path(filepath.FromSlash(home)), 0o700); err != nil {
 		return fmt.Errorf("create directory: %w", err)
@@ -394,8 +394,8 @@ type secrets struct{ seed string }
 
 func newSecrets() *secrets { return &secrets{rand.Text()} }
 
-// of is the secret of one identity.
-func (s *secrets) of(org, id string) string { return s.seed + "-" + strings.ToLower(org) }
+// secretOf returns the secret of one identity.
+func (s *secrets) secretOf(org, id string) string { return s.seed + "-" + strings.ToLower(org) }
 
 func (s *secrets) hide(texts []string) []string {
 	hidden := make([]string, len(texts))

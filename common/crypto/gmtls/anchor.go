@@ -50,7 +50,7 @@ func (a *anchors) learn(chains [][]*smx509.Certificate) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, chain := range chains {
-		if len(chain) != 2 || !asksNothing(chain[1]) {
+		if len(chain) != 2 || !isUnconstrained(chain[1]) {
 			continue
 		}
 		root := chain[1]
@@ -76,18 +76,18 @@ func (a *anchors) learn(chains [][]*smx509.Certificate) {
 	}
 }
 
-// asksNothing tells whether a root may issue certificates and constrains them in
+// isUnconstrained reports whether a root may issue certificates and constrains them in
 // no way (RFC 5280, 4.2.1 and 6.1), so that a chain from it to a certificate
 // which is valid by itself is valid.
-func asksNothing(root *smx509.Certificate) bool {
+func isUnconstrained(root *smx509.Certificate) bool {
 	return root.Version == 3 && root.BasicConstraintsValid && root.IsCA && root.KeyUsage&smx509.KeyUsageCertSign != 0 &&
 		len(root.UnhandledCriticalExtensions) == 0 && len(root.ExtKeyUsage) == 0 && len(root.UnknownExtKeyUsage) == 0 &&
-		!hasExtension(root, nameConstraintsID) && !rulesPolicies(root)
+		!hasExtension(root, nameConstraintsID) && !constrainsPolicies(root)
 }
 
-// rulesPolicies tells whether a certificate makes demands on the policies of a
+// constrainsPolicies reports whether a certificate constrains the policies of a
 // chain (RFC 5280, 6.1.4 and 6.1.5).
-func rulesPolicies(cert *smx509.Certificate) bool {
+func constrainsPolicies(cert *smx509.Certificate) bool {
 	return hasExtension(cert, policyConstraintsID) || hasExtension(cert, policyMappingsID) || hasExtension(cert, inhibitAnyPolicyID)
 }
 
@@ -108,9 +108,9 @@ func hasExtension(cert *smx509.Certificate, id int) bool {
 	return false
 }
 
-// of returns the anchor that has issued the certificate if its name is right,
+// issuerOf returns the anchor that has issued the certificate if its name is right,
 // or nil.
-func (a *anchors) of(cert *smx509.Certificate) *anchor {
+func (a *anchors) issuerOf(cert *smx509.Certificate) *anchor {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if use := a.bySubject[string(cert.RawIssuer)]; use != nil {
@@ -125,7 +125,7 @@ func (a *anchors) of(cert *smx509.Certificate) *anchor {
 func (a *anchor) chain(cert *smx509.Certificate, opts smx509.VerifyOptions) [][]*smx509.Certificate {
 	// A certificate with the name and perhaps the key of the root itself must not
 	// stand below it in a chain.
-	if !bytes.Equal(cert.RawIssuer, a.cert.RawSubject) || bytes.Equal(cert.RawSubject, a.cert.RawSubject) || cert.SignatureAlgorithm != smx509.SM2WithSM3 || rulesPolicies(cert) ||
+	if !bytes.Equal(cert.RawIssuer, a.cert.RawSubject) || bytes.Equal(cert.RawSubject, a.cert.RawSubject) || cert.SignatureAlgorithm != smx509.SM2WithSM3 || constrainsPolicies(cert) ||
 		opts.CurrentTime.Before(a.cert.NotBefore) || opts.CurrentTime.After(a.cert.NotAfter) {
 		return nil
 	}

@@ -19,7 +19,7 @@ func anchoredCache(t *testing.T, root *testCA, usage smx509.ExtKeyUsage) *ChainC
 	t.Helper()
 	cache := NewChainCache(4)
 	meetPeers(t, cache, root, trust{roots: poolOf(root), usage: usage}, anchorFrom)
-	if a := cache.pool(poolOf(root)).anchors.of(root.cert); a == nil {
+	if a := cache.pool(poolOf(root)).anchors.issuerOf(root.cert); a == nil {
 		t.Fatal("the root is no anchor")
 	}
 	return cache
@@ -81,7 +81,7 @@ func TestAnchorRefuses(t *testing.T) {
 	root, namesake := newCA(t, "root", nil), newCA(t, "root", nil)
 	other := newCA(t, "other", nil)
 	cache := anchoredCache(t, root, smx509.ExtKeyUsageServerAuth)
-	a := cache.pool(poolOf(root)).anchors.of(root.cert)
+	a := cache.pool(poolOf(root)).anchors.issuerOf(root.cert)
 	b := &badCerts{t: t, root: root}
 	opts := smx509.VerifyOptions{CurrentTime: time.Now(), KeyUsages: []smx509.ExtKeyUsage{smx509.ExtKeyUsageServerAuth}}
 	at := func(when time.Time) smx509.VerifyOptions { o := opts; o.CurrentTime = when; return o }
@@ -140,7 +140,7 @@ func TestNoAnchors(t *testing.T) {
 		root := newCA(t, "root", nil, option)
 		cache, tr := NewChainCache(4), trust{roots: poolOf(root), usage: smx509.ExtKeyUsageServerAuth}
 		meetPeers(t, cache, root, tr, 2*anchorFrom)
-		isAnchor := cache.pool(tr.roots).anchors.of(root.cert) != nil
+		isAnchor := cache.pool(tr.roots).anchors.issuerOf(root.cert) != nil
 		if want := name == "usage for something yet"; isAnchor != want {
 			t.Errorf("%s: anchor %v", name, isAnchor)
 		}
@@ -172,7 +172,7 @@ func TestAnchorsOfPool(t *testing.T) {
 		meetPeers(t, cache, root, tr, 1)
 		meetPeers(t, cache, namesake, tr, 1)
 	}
-	if cache.pool(tr.roots).anchors.of(root.cert) == nil {
+	if cache.pool(tr.roots).anchors.issuerOf(root.cert) == nil {
 		t.Error("neither is an anchor")
 	}
 	// Other uses than that under which it was learned are checked as ever.
@@ -232,7 +232,7 @@ func TestLeafIsNoAnchor(t *testing.T) {
 		for range anchorFrom {
 			a.learn([][]*smx509.Certificate{{root, root}})
 		}
-		if isAnchor := a.of(root) != nil; isAnchor != (name == "authority") {
+		if isAnchor := a.issuerOf(root) != nil; isAnchor != (name == "authority") {
 			t.Errorf("%s: anchor %v", name, isAnchor)
 		}
 	}

@@ -200,7 +200,7 @@ func (pool *cachedPool) chains(cert *smx509.Certificate, opts smx509.VerifyOptio
 	if pool == nil {
 		return cert.Verify(opts)
 	}
-	if a := pool.anchors.of(cert); a != nil {
+	if a := pool.anchors.issuerOf(cert); a != nil {
 		if chains := a.chain(cert, opts); chains != nil {
 			return chains, nil
 		}

@@ -106,7 +106,7 @@ func (r *Report) member(dir, name string) ([]*Item, error) {
 		}
 		objects, err := mspfolder.ReadFile(name, file)
 		if err == nil {
-			items = append(items, slices.DeleteFunc(loaded, func(i *Item) bool { return !of(i, objects) })...)
+			items = append(items, slices.DeleteFunc(loaded, func(i *Item) bool { return !isOneOf(i, objects) })...)
 			continue
 		}
 		// What the node says goes before what was found of the file by itself.
@@ -131,8 +131,8 @@ func (r *Report) member(dir, name string) ([]*Item, error) {
 	return items, nil
 }
 
-// of reports whether an item is one of the objects that a node reads.
-func of(i *Item, objects []mspfolder.Object) bool {
+// isOneOf reports whether an item is one of the objects that a node reads.
+func isOneOf(i *Item, objects []mspfolder.Object) bool {
 	return slices.ContainsFunc(objects, func(o mspfolder.Object) bool {
 		switch o := o.(type) {
 		case *files.Certificate:

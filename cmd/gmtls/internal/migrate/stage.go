@@ -92,8 +92,8 @@ func stageOf(f *facts) int {
 	return stageListening
 }
 
-// reached is up to which stage the node itself holds nothing up.
-func (f *facts) reached() int {
+// nodeStage is the last stage that nothing in the node itself prevents.
+func (f *facts) nodeStage() int {
 	if f.Stage == stagePairs || f.Stage == stageListening {
 		return f.Stage + 1
 	}
@@ -273,7 +273,7 @@ func (n *network) organizationStage(id string) (stage int, known bool) {
 				return 0, false
 			}
 			listed++
-			stage = min(stage, f.reached())
+			stage = min(stage, f.nodeStage())
 		}
 	}
 	if listed == 0 {

@@ -139,9 +139,9 @@ func (p *prober) compareWithOther(ctx context.Context, asked *Protocol) {
 // word or by an alert of no account, by the success of another one.
 func (r *Report) compare() {
 	for _, p := range r.Protocols {
-		for _, works := range r.Protocols {
-			if works.Main.OK && p.refusedUnread() {
-				p.Findings = []cause.Finding{cause.Find(spoken[works.Name], "%s; %s succeeds", p.Findings[0].Detail, works.Name).For(p.Name)}
+		for _, other := range r.Protocols {
+			if other.Main.OK && p.refusedUnread() {
+				p.Findings = []cause.Finding{cause.Find(spoken[other.Name], "%s; %s succeeds", p.Findings[0].Detail, other.Name).For(p.Name)}
 				p.Summary = p.summarise()
 				break
 			}
