@@ -63,11 +63,11 @@ func (in *input) load(ctx context.Context) (*inventory, *network, error) {
 func Command() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "migrate",
-		Short: "take a network from TLS and ECDSA to TLCP and SM2 in stages",
+		Short: "take a network from TLS and ECDSA to TLCP and SM2 in stages, and from TLCP to TLS 1.3 and back",
 		Long: `Reads an inventory of nodes (docs/migration.md describes nodes.yaml), asks their operations services, and
 reads the channel's config block. It changes nothing in any node or channel.`,
 	}
-	c.AddCommand(planCommand(), checkCommand(), updateCommand())
+	c.AddCommand(planCommand(), checkCommand(), updateCommand(), protocolCommand())
 	return c
 }
 

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
@@ -188,7 +190,8 @@ func unfit(c *x509.Certificate, now time.Time, validFor time.Duration) string {
 
 // pairVerifies checks the pair that a node presented by what others will verify it by.
 func (n *network) pairVerifies(f *facts, roots []*x509.Certificate, whose string, now time.Time) (all []gap) {
-	if !f.speaksTLCP() || len(roots) == 0 {
+	version := f.gmVersion()
+	if version == 0 || len(roots) == 0 {
 		return nil // told elsewhere
 	}
 	const remedy = "gmtls probe shows its pair; issue it from the organisation's SM2 TLS CA, for this name"
@@ -196,9 +199,13 @@ func (n *network) pairVerifies(f *facts, roots []*x509.Certificate, whose string
 		return []gap{f.gap(remedy, "%s", wire.Printable(f.pairProblem.Error()))}
 	}
 	host, _, _ := net.SplitHostPort(f.node.Address)
-	sign, enc, chain := f.pair[0], f.pair[1], f.pair[2:]
-	findings := material.CheckPair(sign, enc)
-	for _, c := range []*x509.Certificate{sign, enc} {
+	leaves, chain := f.pair[:1], f.pair[1:]
+	var findings []cause.Finding
+	if version == gmtls.VersionTLCP {
+		leaves, chain = f.pair[:2], f.pair[2:]
+		findings = material.CheckPair(leaves[0], leaves[1])
+	}
+	for _, c := range leaves {
 		findings = append(findings, material.CheckServer(c, chain, &material.Roots{Certs: roots}, host, now)...)
 	}
 	for _, found := range findings {

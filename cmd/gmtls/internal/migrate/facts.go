@@ -35,7 +35,7 @@ type facts struct {
 	Stage        int              `json:"stage"` // see stageOf
 
 	node *node
-	pair []*x509.Certificate // what it presents over TLCP at its address: signing, encryption, chain
+	pair []*x509.Certificate // what it presents at its address by gmVersion: signing, in TLCP encryption, chain
 	// pairProblem says why there is no pair.
 	pairProblem error
 }
@@ -64,18 +64,23 @@ func ask(ctx context.Context, org *organization, n *node) *facts {
 	if err := f.operations(ctx, org); err != nil {
 		f.Problem = wire.Printable(err.Error())
 	}
-	if f.speaksTLCP() {
-		f.pair, f.pairProblem = presented(ctx, n.Address)
+	if version := f.gmVersion(); version != 0 {
+		f.pair, f.pairProblem = presented(ctx, n.Address, version)
 	}
 	f.Stage = stageOf(f)
 	return f
 }
 
-// speaksTLCP reports whether a listener of the node's service should answer to TLCP.
-func (f *facts) speaksTLCP() bool {
-	return slices.ContainsFunc(f.Roles, func(r tlsstatus.Role) bool {
-		return r.InNetwork() && r.ServerMode.GM()
-	})
+// gmVersion is the GM protocol by which the listeners of the node's service can be asked: TLCP, which shows the whole pair, where
+// they speak it, else TLS 1.3, or 0.
+func (f *facts) gmVersion() (version uint16) {
+	for _, r := range f.inGM(true) {
+		if len(r.GMProtocols) == 0 || slices.Contains(r.GMProtocols, "TLCP") {
+			return gmtls.VersionTLCP
+		}
+		version = gmtls.VersionTLS13
+	}
+	return version
 }
 
 // operations asks the operations service.
@@ -126,7 +131,7 @@ func skew(date string, before, after time.Time) (time.Duration, error) {
 // presented makes a TLCP handshake with a node's service to see the pair that it
 // presents. Nothing is verified and nothing sent: what is wrong with the pair is
 // found afterwards.
-func presented(ctx context.Context, address string) ([]*x509.Certificate, error) {
+func presented(ctx context.Context, address string, version uint16) ([]*x509.Certificate, error) {
 	raw, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
@@ -138,7 +143,9 @@ func presented(ctx context.Context, address string) ([]*x509.Certificate, error)
 	}
 	var certs []*x509.Certificate
 	var unreadable error
+	leaves := map[uint16]int{gmtls.VersionTLCP: 2, gmtls.VersionTLS13: 1}[version]
 	conn := gmtls.Client(raw, &gmtls.Config{
+		Versions:           []uint16{version},
 		InsecureSkipVerify: true, AllowUnpairedCertificates: true, ServerName: host, NextProtos: []string{"h2"}, HandshakeTimeout: operations.AskLimit,
 		VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error {
 			for _, der := range chain {
@@ -153,11 +160,11 @@ func presented(ctx context.Context, address string) ([]*x509.Certificate, error)
 		},
 	})
 	// A listener that demands a client certificate ends the handshake after it has shown its own.
-	if err := conn.HandshakeContext(ctx); len(certs) < 2 || unreadable != nil {
+	if err := conn.HandshakeContext(ctx); len(certs) < leaves || unreadable != nil {
 		if err == nil {
 			err = errors.New("it presents no pair")
 		}
-		return nil, fmt.Errorf("TLCP handshake with %s: %w", address, err)
+		return nil, fmt.Errorf("%s handshake with %s: %w", gmtls.VersionName(version), address, err)
 	}
 	return certs, nil
 }

@@ -65,6 +65,7 @@ type fakeNode struct {
 	operations *httptest.Server
 	address    string
 	tlsCert    *x509.Certificate // as a consenter
+	versions   []uint16          // by which it serves; nil: TLCP
 	sign       *x509.Certificate
 
 	mu      sync.Mutex // guards what follows
@@ -200,7 +201,7 @@ func (w *world) serve(n *fakeNode, ca *pki.CA) {
 	w.t.Cleanup(func() { listener.Close() })
 	n.address, n.sign = listener.Addr().String(), sign
 	w.put(n.name+"-sign.crt", pki.CertPEM(sign))
-	config := &gmtls.Config{Certificates: []gmtls.Certificate{{
+	config := &gmtls.Config{Versions: n.versions, Certificates: []gmtls.Certificate{{
 		Certificate: [][]byte{sign.Raw, enc.Raw}, PrivateKey: signKey, EncPrivateKey: encKey,
 	}}}
 	go func() {

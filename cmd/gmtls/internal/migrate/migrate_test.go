@@ -243,7 +243,7 @@ func TestRefusals(t *testing.T) {
 		"no pair at the address": {"2", func(w *world) {
 			w.nodes["peer1"].address = strings.TrimPrefix(w.nodes["peer1"].operations.URL, "https://")
 			w.inventory(nil)
-		}, "peer1 (Org1MSP): TLCP handshake with"},
+		}, "peer1 (Org1MSP): TLCP 1.1 handshake with"},
 		"an organisation nobody looked at": {"2", func(w *world) { w.inventory([]string{"Org2MSP"}) }, "Org2MSP: is in the channel, and none of its nodes"},
 		"a consenter nobody knows": {"2", func(w *world) {
 			w.serve(w.nodes["orderer0"], w.orgs["OrdererMSP"].gmTLS)

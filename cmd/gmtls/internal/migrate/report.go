@@ -42,11 +42,7 @@ func (n *network) plan() *plan {
 	}
 	p.Next = min(p.Stage+1, stageIdentities)
 	p.Missing = n.missing(p.Next)
-	for _, f := range n.nodes {
-		if f.Problem != "" {
-			p.Unknown = append(p.Unknown, f.gap("see that it runs, and what the inventory says of it", "could not be asked: %s", f.Problem))
-		}
-	}
+	p.Unknown = n.unknown()
 	for _, id := range n.organizations() {
 		o := organizedIn{ID: id}
 		o.Stage, o.Known = n.organizationStage(id)
@@ -55,6 +51,16 @@ func (n *network) plan() *plan {
 		p.Organizations = append(p.Organizations, o)
 	}
 	return p
+}
+
+// unknown lists the nodes that could not be asked.
+func (n *network) unknown() (all []gap) {
+	for _, f := range n.nodes {
+		if f.Problem != "" {
+			all = append(all, f.gap("see that it runs, and what the inventory says of it", "could not be asked: %s", f.Problem))
+		}
+	}
+	return all
 }
 
 // kindsOf names the families of which there are roots.
