@@ -158,7 +158,7 @@ func TestStructFields(t *testing.T) {
 	bccsp := slices.DeleteFunc(fields(t, "bccsp/factory/factory_gm.go", "FactoryOpts", "yaml"), func(f string) bool { return f == "GM" })
 	bccsp = append(bccsp, prefixed("GM.", provider)...)
 	listening := slices.DeleteFunc(slices.Clone(tls), func(f string) bool { // no other section dials
-		return f == "ClientMode" || f == "GMClientProtocol" || f == "GMHybridKeyExchange"
+		return f == "ClientMode" || f == "GMClientProtocol"
 	})
 	for section, want := range map[string][]string{
 		"General.TLS":     tls,

@@ -39,6 +39,8 @@ type TLS struct {
 	GMCipherSuites []string
 	// GMProtocols are what the GM modes mean: "TLCP", "TLS13"; empty: TLCP.
 	GMProtocols []string
+	// GMHybrid makes TLS 1.3 prefer the hybrid key exchange with ML-KEM.
+	GMHybrid bool
 	// DrainGrace is how long connections of an abolished protocol may go on after a live switch; 0 means 60 s.
 	DrainGrace time.Duration
 	// CheckRevocation and RevocationListFiles are those of comm.
@@ -112,7 +114,7 @@ func (t TLS) listen(inner net.Listener) (net.Listener, error) {
 	}
 	source, err := comm.NewSource(comm.SourceConfig{
 		Role: role, Load: files.Load, ServerMode: mode, ModeKey: t.ModeKey,
-		GMCipherSuites: t.GMCipherSuites, GMProtocols: t.GMProtocols, DrainGrace: t.DrainGrace, HandshakesPerAddress: t.HandshakesPerAddress,
+		GMCipherSuites: t.GMCipherSuites, GMProtocols: t.GMProtocols, GMHybrid: t.GMHybrid, DrainGrace: t.DrainGrace, HandshakesPerAddress: t.HandshakesPerAddress,
 		CheckRevocation: t.CheckRevocation,
 	})
 	var missing *fs.PathError

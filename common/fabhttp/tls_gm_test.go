@@ -182,6 +182,23 @@ func TestCipherSuites(t *testing.T) {
 	}
 }
 
+// TestHybrid: TLS 1.3 with GM suites takes the hybrid key exchange where the configuration says so, of clients that prefer it.
+func TestHybrid(t *testing.T) {
+	p := newPKI(t)
+	for _, hybrid := range []bool{true, false} {
+		config := p.server
+		config.Mode, config.GMProtocols, config.GMHybrid = string(comm.ModeGM), []string{comm.GMProtocolTLS13}, hybrid
+		conn, err := gmtls.Dial("tcp", serve(t, config).Addr(), &gmtls.Config{
+			Versions: []uint16{gmtls.VersionTLS13}, InsecureSkipVerify: true,
+			CurvePreferences: []gmtls.CurveID{gmtls.CurveSM2MLKEM768, gmtls.CurveSM2},
+		})
+		require.NoError(t, err)
+		want := map[bool]gmtls.CurveID{true: gmtls.CurveSM2MLKEM768, false: gmtls.CurveSM2}[hybrid]
+		require.Equal(t, want, conn.ConnectionState().CurveID)
+		require.NoError(t, conn.Close())
+	}
+}
+
 // A server with a role follows its files and the mode that an operator sets, without a restart; a bad file changes nothing.
 func TestReloadAndSwitchWhileServing(t *testing.T) {
 	p := newPKI(t)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
 	"github.com/hyperledger/fabric/core/peer"
@@ -108,4 +109,25 @@ func TestOperationsSettingsThatCannotWork(t *testing.T) {
 	}
 	viper.Set("operations.tls.gm.encKey.file", filepath.Join(t.TempDir(), "absent.key"))
 	require.ErrorContains(t, newOperationsSystem(config).Start(), "absent.key")
+}
+
+// TestOperationsHybrid: operations.tls.gm.hybridKeyExchange reaches the server.
+func TestOperationsHybrid(t *testing.T) {
+	config, _, _ := operationsNode(t)
+	t.Cleanup(func() {
+		viper.Set("operations.tls.gm.protocols", nil)
+		viper.Set("operations.tls.gm.hybridKeyExchange", nil)
+	})
+	viper.Set("operations.tls.gm.protocols", []string{comm.GMProtocolTLS13})
+	viper.Set("operations.tls.gm.hybridKeyExchange", true)
+	system := newOperationsSystem(config)
+	require.NoError(t, system.Start())
+	t.Cleanup(func() { system.Stop() })
+	conn, err := gmtls.Dial("tcp", system.Addr(), &gmtls.Config{
+		Versions: []uint16{gmtls.VersionTLS13}, InsecureSkipVerify: true,
+		CurvePreferences: []gmtls.CurveID{gmtls.CurveSM2MLKEM768, gmtls.CurveSM2},
+	})
+	require.NoError(t, err)
+	defer conn.Close()
+	require.Equal(t, gmtls.CurveSM2MLKEM768, conn.ConnectionState().CurveID)
 }

@@ -42,10 +42,11 @@ type TLS struct {
 	// GMProtocols are what the GM modes of a listener mean, "TLCP" and "TLS13"; empty: TLCP. The cluster's own listener has
 	// those of General.TLS.
 	GMProtocols []string
-	// GMClientProtocol is what is dialed with ClientMode gm, "TLCP" (also when empty) or "TLS13", and GMHybridKeyExchange makes
-	// TLS 1.3 prefer the key exchange with ML-KEM. Both are read from General.TLS alone.
-	GMClientProtocol    string
+	// GMHybridKeyExchange makes TLS 1.3 prefer the key exchange with ML-KEM; that of General.TLS in what is dialed, too.
 	GMHybridKeyExchange bool
+	// GMClientProtocol is what is dialed with ClientMode gm, "TLCP" (also when empty) or "TLS13". It is read from General.TLS
+	// alone.
+	GMClientProtocol string
 	// DrainGrace is how long connections of a protocol that a live switch has abolished may go on; 0 means 60 s.
 	DrainGrace time.Duration
 	// CheckRevocation checks the certificates of peers by the revocation lists of the channels' MSPs and of the files
@@ -216,8 +217,8 @@ func (c *TopLevel) validateTLS() error {
 		if section.tls.ClientMode != "" {
 			return fmt.Errorf("%s.ClientMode is set, but only General.TLS.ClientMode has a meaning: remove it", section.name)
 		}
-		if section.tls.GMClientProtocol != "" || section.tls.GMHybridKeyExchange {
-			return fmt.Errorf("%s.GMClientProtocol or GMHybridKeyExchange is set, but only those of General.TLS have a meaning: remove them", section.name)
+		if section.tls.GMClientProtocol != "" {
+			return fmt.Errorf("%s.GMClientProtocol is set, but only General.TLS.GMClientProtocol has a meaning: remove it", section.name)
 		}
 		if err := section.tls.validate(section.name); err != nil {
 			return err

@@ -219,7 +219,8 @@ func TestContradictoryTLSSettingsAreRefused(t *testing.T) {
 		"operators":              {"Operations:\n    Operators: [CN=admin]\n", "Operations.Operators"},
 		"unknown protocol":       {"Admin:\n    TLS:\n        GMProtocols: [SSL]\n", "Admin.TLS.GMProtocols"},
 		"unknown to dial":        {general(std + "        GMClientProtocol: SSL\n"), "General.TLS.GMClientProtocol"},
-		"hybrid elsewhere":       {"Operations:\n    TLS:\n        GMHybridKeyExchange: true\n", "Operations.TLS.GMClientProtocol or GMHybridKeyExchange is set"},
+		"hybrid as a word":       {"Admin:\n    TLS:\n        GMHybridKeyExchange: maybe\n", "GMHybridKeyExchange"},
+		"dialing elsewhere":      {"Operations:\n    TLS:\n        GMClientProtocol: TLS13\n", "Operations.TLS.GMClientProtocol is set"},
 		"unknown suite":          {"Admin:\n    TLS:\n        GMCipherSuites: [SM4]\n", "Admin.TLS.GMCipherSuites"},
 		"cluster suite":          {general(std + "    Cluster:\n        GMCipherSuites: [SM4]\n"), "General.Cluster.GMCipherSuites"},
 		"grace without unit":     {general("        DrainGrace: 60\n" + std), "General.TLS.DrainGrace is 60ns"},
@@ -268,7 +269,7 @@ func TestStockNamesAreNoErrors(t *testing.T) {
 	require.Greater(t, len(keys), 100)
 	keys = slices.DeleteFunc(keys, func(key string) bool {
 		return strings.HasPrefix(key, "Kafka.TLS.") || strings.HasSuffix(key, ".TLS.ClientMode") ||
-			strings.HasSuffix(key, ".TLS.GMClientProtocol") || strings.HasSuffix(key, ".TLS.GMHybridKeyExchange") // ours, with errors of their own
+			strings.HasSuffix(key, ".TLS.GMClientProtocol") // ours, with errors of their own
 	})
 	require.NoError(t, settings.Orderer.CheckKeys("orderer.yaml", keys))
 	for _, key := range keys {

@@ -323,6 +323,7 @@ func httpOptions(role, section, address string, t localconfig.TLS) fabhttp.Optio
 			GMKeyPasswordFile:  t.GMKeyPasswordFile,
 			GMCipherSuites:     t.GMCipherSuites,
 			GMProtocols:        t.GMProtocols,
+			GMHybrid:           t.GMHybridKeyExchange,
 			DrainGrace:         t.DrainGrace,
 
 			CheckRevocation:     t.CheckRevocation,
