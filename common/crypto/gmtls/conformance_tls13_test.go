@@ -192,6 +192,7 @@ func TestClientConformance13(t *testing.T) {
 		{name: "name acknowledged that was not sent", section: "RFC 6066, 3", at: stepExtensions, setup: func(own *Config, _ *rawPeer13) { own.ServerName = "127.0.0.1" },
 			send: more13(0, ext(extServerName)), alert: AlertUnsupportedExtension, err: "was not asked for"},
 		{name: "all well, groups", section: "4.2.7", at: stepExtensions, send: more13(0, ext(extSupportedGroups, 0, 2, 0, 41))},
+		{name: "an extension cut", section: "4.2", at: stepExtensions, send: more13(0, []byte{0, 16, 0}), alert: AlertDecodeError, err: "EncryptedExtensions is malformed"},
 		{name: "groups malformed", section: "4.2.7", at: stepExtensions, send: more13(0, ext(extSupportedGroups, 0, 1, 0)), alert: AlertDecodeError, err: "malformed extension 10"},
 		{name: "key_share in EncryptedExtensions", section: "4.2", at: stepExtensions, send: more13(0, ext(extKeyShare, 0, 41)), alert: AlertIllegalParameter, err: "does not belong there"},
 		{name: "early data accepted", section: "4.2.10", at: stepExtensions, send: more13(0, ext(extEarlyData)), alert: AlertUnsupportedExtension, err: "does not belong there"},

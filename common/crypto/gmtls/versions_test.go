@@ -145,6 +145,16 @@ func TestSigningKeys13(t *testing.T) {
 	server.Certificates[0].PrivateKey = "no key"
 	_, _, _, serverErr := shake(t, client, server)
 	wantAlert(t, serverErr, "local error", AlertInternalError)
+	whole := server.Certificates[0]
+	for _, lacking := range []Certificate{{Certificate: whole.Certificate}, {PrivateKey: whole.PrivateKey}} {
+		server.Certificates = nil
+		server.GetCertificate = func(*ClientHelloInfo) (*Certificate, error) { return &lacking, nil }
+		_, _, _, serverErr := shake(t, client, server)
+		wantAlert(t, serverErr, "local error", AlertInternalError)
+		if !strings.Contains(serverErr.Error(), "lacks the signing certificate or its key") {
+			t.Error(serverErr)
+		}
+	}
 }
 
 // The signing certificate alone serves, and of a pair it alone is sent.
