@@ -40,7 +40,7 @@ type SM2KeyGenOpts struct {
 // Algorithm returns SM2.
 func (*SM2KeyGenOpts) Algorithm() string { return SM2 }
 
-// Ephemeral tells whether the key is not to be stored.
+// Ephemeral reports whether the key is not to be stored.
 func (o *SM2KeyGenOpts) Ephemeral() bool { return o.Temporary }
 
 // SM2PrivateKeyImportOpts imports an SM2 private key from []byte: DER in PKCS#8 or SEC1 form, or the scalar as 32 bytes
@@ -52,7 +52,7 @@ type SM2PrivateKeyImportOpts struct {
 // Algorithm returns SM2.
 func (*SM2PrivateKeyImportOpts) Algorithm() string { return SM2 }
 
-// Ephemeral tells whether the key is not to be stored.
+// Ephemeral reports whether the key is not to be stored.
 func (o *SM2PrivateKeyImportOpts) Ephemeral() bool { return o.Temporary }
 
 // SM2PublicKeyImportOpts imports an SM2 public key from []byte: DER SubjectPublicKeyInfo, or the uncompressed point as 65
@@ -64,7 +64,7 @@ type SM2PublicKeyImportOpts struct {
 // Algorithm returns SM2.
 func (*SM2PublicKeyImportOpts) Algorithm() string { return SM2 }
 
-// Ephemeral tells whether the key is not to be stored.
+// Ephemeral reports whether the key is not to be stored.
 func (o *SM2PublicKeyImportOpts) Ephemeral() bool { return o.Temporary }
 
 // SM2EncrypterOpts asks Encrypt and Decrypt for SM2 public-key encryption (GB/T 32918.4). The ciphertext is DER as in
@@ -85,7 +85,7 @@ type SM4KeyGenOpts struct {
 // Algorithm returns SM4.
 func (*SM4KeyGenOpts) Algorithm() string { return SM4 }
 
-// Ephemeral tells whether the key is not to be stored.
+// Ephemeral reports whether the key is not to be stored.
 func (o *SM4KeyGenOpts) Ephemeral() bool { return o.Temporary }
 
 // SM4ImportKeyOpts imports an SM4 key from a []byte of 16 bytes.
@@ -96,7 +96,7 @@ type SM4ImportKeyOpts struct {
 // Algorithm returns SM4.
 func (*SM4ImportKeyOpts) Algorithm() string { return SM4 }
 
-// Ephemeral tells whether the key is not to be stored.
+// Ephemeral reports whether the key is not to be stored.
 func (o *SM4ImportKeyOpts) Ephemeral() bool { return o.Temporary }
 
 // HMACSM3ImportKeyOpts imports a key for HMAC-SM3 from a []byte of at least 1 byte. The MAC is computed by
@@ -108,7 +108,7 @@ type HMACSM3ImportKeyOpts struct {
 // Algorithm returns HMACSM3.
 func (*HMACSM3ImportKeyOpts) Algorithm() string { return HMACSM3 }
 
-// Ephemeral tells whether the key is not to be stored.
+// Ephemeral reports whether the key is not to be stored.
 func (o *HMACSM3ImportKeyOpts) Ephemeral() bool { return o.Temporary }
 
 // SM4CBCPKCS7ModeOpts asks Encrypt and Decrypt for SM4 in CBC mode with PKCS#7 padding. The ciphertext is a random IV of 16
@@ -132,7 +132,7 @@ type HMACTruncatedSM4DeriveKeyOpts struct {
 // Algorithm returns HMACSM3.
 func (*HMACTruncatedSM4DeriveKeyOpts) Algorithm() string { return HMACSM3 }
 
-// Ephemeral tells whether the key is not to be stored.
+// Ephemeral reports whether the key is not to be stored.
 func (o *HMACTruncatedSM4DeriveKeyOpts) Ephemeral() bool { return o.Temporary }
 
 // Argument returns the message of the HMAC.

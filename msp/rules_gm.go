@@ -110,7 +110,7 @@ func checkForm(serialized []byte) error {
 	return x509.CheckExactDER(cert)
 }
 
-// asStock tells whether SM2 has no part in an MSP whose channel follows stock Fabric: what stock nodes accept or refuse is then
+// asStock reports whether SM2 has no part in an MSP whose channel follows stock Fabric: what stock nodes accept or refuse is then
 // accepted or refused.
 func (msp *bccspmsp) asStock(conf *m.FabricMSPConfig) (bool, error) {
 	if msp.rules&rulesOfStock == 0 {

@@ -54,7 +54,7 @@ func RegisterDefaults(add func(t reflect.Type, wrapper any) error) error {
 	return add(reflect.TypeOf(&bccsp.ECDSAKeyGenOpts{}), sm2KeyGenerator{})
 }
 
-// IsKey tells whether k is a key of this package.
+// IsKey reports whether k is a key of this package.
 func IsKey(k bccsp.Key) bool {
 	switch k.(type) {
 	case *sm2PrivateKey, *sm2PublicKey, *sm2DeviceKey, *sm4Key, *hmacKey:

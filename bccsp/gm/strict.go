@@ -27,7 +27,7 @@ func EnableStrict() error {
 	return nil
 }
 
-// Strict tells whether this process uses approved algorithms alone: TLCP on every connection, SM2 for its own identity and in the MSPs
+// Strict reports whether this process uses approved algorithms alone: TLCP on every connection, SM2 for its own identity and in the MSPs
 // of its channels. Signatures of others it judges as every node does.
 func Strict() bool { return strict.Load() }
 

@@ -2,12 +2,12 @@
 
 //fork:file perf: the memo of verifications
 
-// Package memo remembers which signatures have been verified, so that the policies of a node, each of which verifies again
-// what the one before has verified, pay for it once.
+// Package memo remembers which signatures have been verified. Several policies of a node verify the same signature; with the
+// memo, only the first of them computes.
 //
-// What is remembered is a mathematical fact: this signature over this message verifies under this key by this algorithm. It
-// does not age and depends on nothing else. Whose key it is, whether that identity is valid, expired or revoked, and what it may
-// do is no part of it. Signatures that do not verify are never remembered.
+// An entry says that a signature over a message verifies under a key by an algorithm. This fact never changes. An entry says
+// nothing about the identity that has the key: whether it is valid, expired or revoked, and what it may do, is checked each
+// time. Signatures that do not verify are never remembered.
 package memo
 
 import (
@@ -79,7 +79,7 @@ func (m *Memo) set(t *Tag) (*[ways]Tag, *sync.Mutex) {
 	return &m.sets[i], &m.locks[i%locks]
 }
 
-// Has tells whether the verification is known to succeed.
+// Has reports whether the verification is known to succeed.
 func (m *Memo) Has(t Tag) bool {
 	if t == (Tag{}) { // an empty place
 		return false
@@ -95,7 +95,7 @@ func (m *Memo) Has(t Tag) bool {
 	return false
 }
 
-// Add remembers that the verification succeeded, and tells whether an older one of the same set was forgotten for it.
+// Add remembers that the verification succeeded, and reports whether an older one of the same set was forgotten for it.
 func (m *Memo) Add(t Tag) (evicted bool) {
 	set, lock := m.set(&t)
 	lock.Lock()

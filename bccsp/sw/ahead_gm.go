@@ -58,7 +58,7 @@ var ahead sync.Map
 // aheadKey is a public key, as memoKey has it, and a signature in DER.
 type aheadKey struct{ key, signature string }
 
-// verifiedAhead tells whether VerifyAhead has found this very signature over this very message valid.
+// verifiedAhead reports whether VerifyAhead has found this very signature over this very message valid.
 func verifiedAhead(key, signature, message []byte) bool {
 	if len(message) < AheadFrom {
 		return false

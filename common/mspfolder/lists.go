@@ -112,7 +112,7 @@ func issuerName(list *pkix.CertificateList) ([]byte, error) {
 }
 
 // Scope tells complete lists of one CA apart by what they are for: it is empty for all certificates, else the list's distribution point
-// (RFC 5280, section 5.2.5). A list by which nobody can tell whether a certificate is revoked is refused: one of changes alone, of
+// (RFC 5280, section 5.2.5). A list by which nobody can report whether a certificate is revoked is refused: one of changes alone, of
 // other CAs' certificates, or with a critical extension that is unknown.
 func Scope(list *pkix.CertificateList) (string, error) {
 	scope := ""

@@ -52,7 +52,7 @@ func TestIssuer(t *testing.T) {
 	}
 }
 
-// TestScope tells parts of lists apart, and refuses those by which nobody can tell whether a certificate is revoked.
+// TestScope tells parts of lists apart, and refuses those by which nobody can report whether a certificate is revoked.
 func TestScope(t *testing.T) {
 	ca := gmtlstest.NewCA(t)
 	critical := func(value any, id ...int) pkix.Extension {

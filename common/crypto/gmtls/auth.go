@@ -42,7 +42,7 @@ func (p *peer) leaves() []*smx509.Certificate {
 	return p.certs[:2]
 }
 
-// validAt tells whether every certificate in the verified chains is valid then.
+// validAt reports whether every certificate in the verified chains is valid then.
 func (p *peer) validAt(t time.Time) bool {
 	return !t.Before(p.notBefore) && !t.After(p.notAfter)
 }

@@ -29,7 +29,7 @@ func newCacheFixture(t *testing.T, capacity int) *cacheFixture {
 	}
 }
 
-// identify verifies the fixture's peer at the given time and tells whether the
+// identify verifies the fixture's peer at the given time and reports whether the
 // result came from the cache.
 func (f *cacheFixture) identify(t *testing.T, at time.Time) (hit bool, err error) {
 	t.Helper()

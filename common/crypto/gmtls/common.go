@@ -445,12 +445,12 @@ func (c *Config) suites(version uint16) []uint16 {
 	return listed
 }
 
-// suiteListed tells whether a suite is enabled for the version.
+// suiteListed reports whether a suite is enabled for the version.
 func (c *Config) suiteListed(version, id uint16) bool {
 	return slices.Contains(c.suites(version), id)
 }
 
-// speaks tells whether the version is among Versions.
+// speaks reports whether the version is among Versions.
 func (c *Config) speaks(version uint16) bool {
 	if c.Versions == nil {
 		return version == VersionTLCP

@@ -4,24 +4,24 @@
 // GB/T 38636-2020, with the algorithms SM2, SM3 and SM4, and TLS 1.3 with the
 // same ones (RFC 8998).
 //
-// The API follows crypto/tls: wrap a net.Conn with [Client] or [Server], or use
-// [Dial] and [Listen]. What differs comes from the protocols. Each end that
-// authenticates itself by TLCP holds two certificates, one for signing and one
-// for encryption, so a [Certificate] carries two leaf certificates and two
-// private keys; TLS 1.3 uses the signing half. Sessions are resumed by
-// identifier from a cache that the server keeps.
+// The API follows crypto/tls. Use [Dial] and [Listen], or wrap a net.Conn with
+// [Client] or [Server]. A client needs the authorities of the server in
+// Config.RootCAs; a server needs a [Certificate].
 //
-// TLCP is what is spoken unless Config.Versions says otherwise. The two share no
-// ClientHello: a client speaks one of them, and a server knows by the first
-// record which one that is.
+// The protocols make two differences. In TLCP each authenticated end has two
+// certificates, one for signing and one for encryption. A [Certificate]
+// therefore has two leaf certificates and two private keys; TLS 1.3 uses the
+// signing half. TLCP sessions are resumed by identifier from a cache of the
+// server.
 //
-// The package depends on github.com/emmansun/gmsm for the algorithms, on the
-// standard library, on golang.org/x/crypto, and on sm2table beside it, which
-// needs no more. It logs nothing: a Config can
-// carry a trace function instead.
+// Connections use TLCP unless Config.Versions says otherwise. A client speaks one
+// of the two protocols. A server recognises it by the first record. See [Sniff]
+// for serving TLS and TLCP on one port.
 //
-// What it refuses to do: it speaks no older TLS and no SSL (see [Sniff] for
-// serving TLS and TLCP on one port), it has no roots of its own, it does not
-// renegotiate, it does not compress, it takes and sends no early data, and it has
-// no suites outside SM2, SM3 and SM4.
+// The package never uses the roots of the system. It has no older TLS, no SSL, no
+// renegotiation, no compression, no early data, and no suites other than those
+// with SM2, SM3 and SM4. It does not log; Config can carry a trace function.
+//
+// It depends on the standard library, golang.org/x/crypto,
+// github.com/emmansun/gmsm for the algorithms, and the package sm2table.
 package gmtls

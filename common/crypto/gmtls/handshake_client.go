@@ -392,7 +392,7 @@ func (h *handshake) clientCertificate(names [][]byte) (*Certificate, error) {
 	return nil, nil
 }
 
-// issuedByAny tells whether one of the names is the issuer of a certificate in
+// issuedByAny reports whether one of the names is the issuer of a certificate in
 // c; no names means any.
 func (c *Certificate) issuedByAny(names [][]byte) bool {
 	if len(names) == 0 {

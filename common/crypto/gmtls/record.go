@@ -255,7 +255,7 @@ func protocolName(version uint16) string {
 	return "TLCP"
 }
 
-// speaks tells whether this end speaks the version: a client the one that it
+// speaks reports whether this end speaks the version: a client the one that it
 // began with, a server all of its Config.
 func (c *Conn) speaks(version uint16) bool {
 	if c.isClient {

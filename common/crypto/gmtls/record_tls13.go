@@ -100,7 +100,7 @@ func innerPlaintext(inner []byte) (typ uint8, payload []byte, err error) {
 	return typ, inner[:end-1], nil
 }
 
-// comesInTheClearLocked tells whether a record of the type is one that comes
+// comesInTheClearLocked reports whether a record of the type is one that comes
 // without protection after a key was agreed on: ChangeCipherSpec, and the alert
 // of a client that could not read this server's hello and so has no key. Such an
 // alert says no more than that the connection ended, which anyone can bring about.

@@ -141,7 +141,7 @@ func clientSessionKey(serverName string, addr net.Addr) string {
 	return serverName + "|" + addr.String()
 }
 
-// resumableByClient tells whether a client may offer the session under its
+// resumableByClient reports whether a client may offer the session under its
 // present configuration.
 func (s *session) resumableByClient(c *Config) bool {
 	if s.serverName != c.ServerName || s.verified == c.InsecureSkipVerify ||
@@ -159,7 +159,7 @@ func (s *session) resumableByClient(c *Config) bool {
 	})
 }
 
-// resumableByServer tells whether a server may resume the session for a client
+// resumableByServer reports whether a server may resume the session for a client
 // that asks for serverName, or for none: a different name forbids it (RFC 6066,
 // section 3), a missing one does not.
 func (s *session) resumableByServer(c *Config, serverName string) bool {

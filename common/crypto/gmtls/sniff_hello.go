@@ -15,7 +15,7 @@ import (
 const maxHelloLook = 16 << 10
 
 // OffersGM reads the ClientHello of a client of which Sniff has told that it
-// speaks TLS, and tells whether it can be served by TLS 1.3 with GM suites: it
+// speaks TLS, and reports whether it can be served by TLS 1.3 with GM suites: it
 // offers that version, one of the suites, one of the groups and SM2 signatures.
 // The returned connection, usable with an error as well, gives the same bytes
 // again. A ClientHello that is malformed or longer than 16 KiB offers nothing. It

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gmx509 stands in for crypto/x509 wherever Fabric handles certificates that may hold SM2 keys
+// Package gmx509 replaces crypto/x509 where certificates may have SM2 keys
 // (GB/T 32918, certificates per GB/T 20518). It is imported under the name x509:
 //
 //	import x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
@@ -13,10 +13,10 @@
 // SM2 public keys are *ecdsa.PublicKey on sm2.P256(); private ones are *sm2.PrivateKey. Beware: crypto/ecdsa computes with
 // any curve, so an SM2 key that reaches it by mistake makes and accepts ECDSA signatures. The functions here never let it.
 //
-// Methods of the standard types know nothing of SM2 and fail for it. Use the functions here: Verify, CheckSignature,
+// Methods of the standard types fail for SM2. Use the functions of this package instead: Verify, CheckSignature,
 // CheckSignatureFrom, CheckCRLSignature, CheckRequestSignature, CheckRevocationListFrom.
 //
 // The package refuses what it cannot check: chains that mix SM2 and other families, certificates with curve parameters
-// written out instead of named, private keys with other parameters than those of the SM2 curve, SM2 private keys outside [1, n-2] or with a foreign public half, non-canonical DER
-// in SM2 signatures, and unbounded work in password-based encryption.
+// written out instead of named, private keys with other parameters than those of the SM2 curve, SM2 private keys outside [1, n-2] or with the public
+// half of another key, SM2 signatures in non-canonical DER, and unbounded work in password-based encryption.
 package gmx509

@@ -275,7 +275,7 @@ func CheckSM2PrivateKey(key *sm2.PrivateKey) error {
 	return nil
 }
 
-// CheckKeyPair tells whether a private key belongs to the certificate: nil, or an error that says what does not fit.
+// CheckKeyPair reports whether a private key belongs to the certificate: nil, or an error that says what does not fit.
 // key is anything with a Public method.
 func CheckKeyPair(cert *Certificate, key any) error {
 	signer, ok := key.(interface{ Public() crypto.PublicKey })

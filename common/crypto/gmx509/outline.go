@@ -55,7 +55,7 @@ func requestOutline(der []byte) (o outline) {
 	return o
 }
 
-// listIsSM2 tells whether a DER revocation list says that it is signed with SM2 (RFC 5280, section 5.1).
+// listIsSM2 reports whether a DER revocation list says that it is signed with SM2 (RFC 5280, section 5.1).
 func listIsSM2(der []byte) bool {
 	tbs, ok := signedPart(der)
 	var algorithm cryptobyte.String
@@ -86,7 +86,7 @@ func keyOutline(der cryptobyte.String) (o outline) {
 	return o
 }
 
-// namesSM2WithSM3 tells whether the content of an AlgorithmIdentifier begins with the identifier of SM2 with SM3.
+// namesSM2WithSM3 reports whether the content of an AlgorithmIdentifier begins with the identifier of SM2 with SM3.
 func namesSM2WithSM3(algorithm cryptobyte.String) bool {
 	var id cryptobyte.String
 	return algorithm.ReadASN1Element(&id, asn1.OBJECT_IDENTIFIER) && bytes.Equal(id, derSM2WithSM3)

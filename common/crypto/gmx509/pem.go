@@ -26,7 +26,7 @@ const (
 // ErrNoPassword says that a private key is encrypted and no password was given.
 var ErrNoPassword = errors.New("x509: the private key is encrypted and no password is configured")
 
-// IsEncryptedPEMBlock tells whether the block is encrypted in the old way of RFC 1423, with a DEK-Info header.
+// IsEncryptedPEMBlock reports whether the block is encrypted in the old way of RFC 1423, with a DEK-Info header.
 func IsEncryptedPEMBlock(block *pem.Block) bool {
 	return x509.IsEncryptedPEMBlock(block) // existing key stores use it
 }

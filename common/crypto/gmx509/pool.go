@@ -46,7 +46,7 @@ func (p *CertPool) AddCert(cert *Certificate) {
 	}
 }
 
-// AppendCertsFromPEM adds every certificate found in pemCerts and tells whether there was one. As in the standard
+// AppendCertsFromPEM adds every certificate found in pemCerts and reports whether there was one. As in the standard
 // library, blocks of other types, with headers, or that do not parse are skipped.
 func (p *CertPool) AppendCertsFromPEM(pemCerts []byte) bool {
 	found := false

@@ -36,7 +36,7 @@ func CheckSM2SignatureDER(sig []byte) error {
 	return nil
 }
 
-// inOrderRange tells whether 0 < v < n for a big-endian number without leading zeros. Signatures are public, so the time
+// inOrderRange reports whether 0 < v < n for a big-endian number without leading zeros. Signatures are public, so the time
 // it takes tells nothing.
 func inOrderRange(v []byte) bool {
 	if len(v) == 0 || len(v) > len(sm2Order) || v[0] == 0 {

@@ -243,7 +243,7 @@ func CheckCRLSignature(cert *Certificate, crl *pkix.CertificateList) error {
 	return checkSM2(cert.PublicKey, algo, crl.TBSCertList.Raw, crl.SignatureValue.RightAlign())
 }
 
-// maySign tells whether a certificate may sign others, or revocation lists (RFC 5280, sections 4.2.1.3 and 4.2.1.9).
+// maySign reports whether a certificate may sign others, or revocation lists (RFC 5280, sections 4.2.1.3 and 4.2.1.9).
 func maySign(cert *Certificate, usage KeyUsage) bool {
 	if cert.Version == 3 && !cert.BasicConstraintsValid {
 		return false

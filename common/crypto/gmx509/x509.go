@@ -75,7 +75,7 @@ const SM2WithSM3 SignatureAlgorithm = 99
 // ErrUnsupportedAlgorithm is the standard library's error for a signature algorithm that cannot be checked.
 var ErrUnsupportedAlgorithm = x509.ErrUnsupportedAlgorithm
 
-// IsSM2 tells whether key is an SM2 key: *ecdsa.PublicKey or *ecdsa.PrivateKey on the SM2 curve, or *sm2.PrivateKey.
+// IsSM2 reports whether key is an SM2 key: *ecdsa.PublicKey or *ecdsa.PrivateKey on the SM2 curve, or *sm2.PrivateKey.
 func IsSM2(key any) bool {
 	switch k := key.(type) {
 	case *ecdsa.PublicKey:
@@ -92,7 +92,7 @@ func IsSM2(key any) bool {
 // curve (…1.301) and sm2-with-sm3 (…1.501) among them.
 var gmArc = []byte{0x06, 0x08, 0x2A, 0x81, 0x1C, 0xCF, 0x55, 0x01}
 
-// NamesGM tells whether the DER of a key names a GM algorithm, so that whoever reads keys of files tries SM2. It decides
+// NamesGM reports whether the DER of a key names a GM algorithm, so that whoever reads keys of files tries SM2. It decides
 // nothing about certificates.
 func NamesGM(der []byte) bool {
 	return bytes.Contains(der, gmArc)

@@ -74,7 +74,7 @@ func (r *random) refill() error {
 	return err
 }
 
-// randomHealth tells whether the sources of random bytes in use can be read.
+// randomHealth reports whether the sources of random bytes in use can be read.
 func randomHealth(ctx context.Context) error {
 	sourcesMu.Lock()
 	defer sourcesMu.Unlock()

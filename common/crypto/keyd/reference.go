@@ -78,7 +78,7 @@ func Decode(block *pem.Block) (Reference, error) {
 	return r, nil
 }
 
-// IsReference tells whether the first PEM block of text is a reference.
+// IsReference reports whether the first PEM block of text is a reference.
 func IsReference(text []byte) bool {
 	block, _ := pem.Decode(text)
 	return block != nil && block.Type == ReferenceType

@@ -159,7 +159,7 @@ func escape(text string) string {
 	return strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 }
 
-// Matches tells whether every attribute that u has agrees with the key, whose URI has all of them.
+// Matches reports whether every attribute that u has agrees with the key, whose URI has all of them.
 func (u URI) Matches(key URI) bool {
 	agree := func(want, have string) bool { return want == "" || want == have }
 	return u.Scheme == key.Scheme && agree(u.Device, key.Device) && (u.Index == 0 || u.Index == key.Index) && agree(u.Usage, key.Usage) &&

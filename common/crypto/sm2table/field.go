@@ -50,7 +50,7 @@ func numberOfBytes(b []byte) number {
 
 func (a number) isZero() bool { return a == number{} }
 
-// less tells whether a < b.
+// less reports whether a < b.
 func (a number) less(b number) bool {
 	_, borrow := bits.Sub64(a.l0, b.l0, 0)
 	_, borrow = bits.Sub64(a.l1, b.l1, borrow)

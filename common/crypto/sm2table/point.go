@@ -50,7 +50,7 @@ func (p *point) add(q *affine) {
 	p.zzz = mul(p.zzz, hhh)
 }
 
-// hasX tells whether p, which is not at infinity, has the coordinate x.
+// hasX reports whether p, which is not at infinity, has the coordinate x.
 func (p *point) hasX(x element) bool { return mul(x, p.zz) == p.x }
 
 // toAffine converts points, none of which is at infinity, at the price of one inversion for all of them (Montgomery's trick).

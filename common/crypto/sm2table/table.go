@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sm2table verifies SM2 signatures (GB/T 32918.2, section 7) by keys that come back: a table of multiples of the
-// public key, made once, takes the most expensive part away, the multiplication of a point that nothing is known of. A node
-// of Fabric meets few keys and each of them again and again.
+// Package sm2table speeds up the verification of SM2 signatures (GB/T 32918.2, section 7) by public keys that are used often.
+// It computes a table of multiples of the key once, which replaces the multiplication of an arbitrary point in each
+// verification. A node of Fabric sees few keys, and each of them many times.
 //
-// Everything here is public, so nothing takes care to run in constant time: it is of no use for private keys.
+// The code does not run in constant time. Use it with public keys and public data only.
 package sm2table
 
 import (
@@ -83,7 +83,7 @@ func (t *Table) addColumn(p *point, scalar *number, column int) {
 	}
 }
 
-// VerifyASN1 tells whether signature, the DER of SEQUENCE { r INTEGER, s INTEGER } (GM/T 0009, section 7.3), is one over digest by
+// VerifyASN1 reports whether signature, the DER of SEQUENCE { r INTEGER, s INTEGER } (GM/T 0009, section 7.3), is one over digest by
 // the key of the table. digest is SM3(Z || message), 32 bytes (GB/T 32918.2, section 7.1).
 func (t *Table) VerifyASN1(digest, signature []byte) bool {
 	var inner cryptobyte.String

@@ -2,12 +2,13 @@
 
 // Package sm3 hashes with SM3 (GB/T 32905-2016), one message or many at once.
 //
-// [New] and [Sum] hash one message. [SumMany] gives each of 16 messages a lane
-// of AVX-512's registers, or each of 8 one of AVX2's. That takes a quarter of
-// the time where so many messages of similar length are at hand, as with the
-// signatures of a block. Processors without AVX2 have the engine for all.
+// [New] and [Sum] hash one message. [SumMany] hashes many messages at once: 16
+// with AVX-512, 8 with AVX2. For messages of similar length, such as those
+// signed in a block, it needs about a quarter of the time. Processors without
+// AVX2 use github.com/emmansun/gmsm.
 //
-// GODEBUG=cpu.avx512bw=off forces AVX2, GODEBUG=cpu.avx2=off the engine.
+// GODEBUG=cpu.avx512bw=off makes the package use AVX2, and GODEBUG=cpu.avx2=off
+// makes it use gmsm.
 package sm3
 
 import (

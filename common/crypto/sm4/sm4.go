@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sm4 makes the block cipher SM4 (GB/T 32907-2016) as fast as the
-// processor allows.
+// Package sm4 implements the block cipher SM4 (GB/T 32907-2016) with the vector
+// instructions of the processor.
 //
-// [NewCipher] returns a [cipher.Block] to give to [cipher.NewGCM],
-// [cipher.NewCTR] and [cipher.NewCBCDecrypter], as crypto/aes does. On amd64
-// with GFNI and AVX2, better with AVX-512 and VPCLMULQDQ, those three process
-// 16 to 64 blocks at once; with AVX2 alone the engine makes the blocks and GCM
-// is made here; everywhere else the engine's cipher is returned as it is.
-// Nothing here branches on keys or data, nor looks anything up by them.
+// [NewCipher] returns a [cipher.Block] for [cipher.NewGCM], [cipher.NewCTR] and
+// [cipher.NewCBCDecrypter], as that of crypto/aes does. On amd64 with GFNI and
+// AVX2, or with AVX-512 and VPCLMULQDQ, these three process 16 to 64 blocks at
+// once. With AVX2 alone the package computes GCM, and github.com/emmansun/gmsm
+// the blocks. On other processors NewCipher returns the cipher of gmsm. No
+// branch and no memory access of this package depends on keys or data.
 //
-// GODEBUG=cpu.avx512gfni=off forces the AVX2 kernels, GODEBUG=cpu.gfni=off the
-// engine's blocks, GODEBUG=cpu.avx2=off the engine.
+// GODEBUG=cpu.avx512gfni=off makes the package use AVX2 with GFNI,
+// GODEBUG=cpu.gfni=off the blocks of gmsm, and GODEBUG=cpu.avx2=off all of gmsm.
 package sm4
 
 import (

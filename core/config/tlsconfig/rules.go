@@ -16,7 +16,7 @@ type Setting struct{ Key, Value string }
 // Pair are the settings that name the files of a TLCP pair: signing certificate and key, encryption certificate and key.
 type Pair [4]Setting
 
-// Given tells whether the files of the pair are named.
+// Given reports whether the files of the pair are named.
 func (p Pair) Given() bool { return p[0].Value != "" }
 
 // Check refuses a pair that is named in part.

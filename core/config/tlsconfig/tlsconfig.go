@@ -104,14 +104,14 @@ func ReadStandardPEM(path string, gmOnly bool) ([]byte, error) {
 	return content, err
 }
 
-// ServerIsGMOnly tells whether the listeners of PREFIX speak TLCP alone. A mode that cannot be parsed is not gm; where it is
+// ServerIsGMOnly reports whether the listeners of PREFIX speak TLCP alone. A mode that cannot be parsed is not gm; where it is
 // used it is reported.
 func ServerIsGMOnly(prefix string) bool {
 	mode, err := ServerMode(prefix)
 	return err == nil && mode == comm.ModeGM
 }
 
-// ClientIsGMOnly tells whether PREFIX dials with TLCP.
+// ClientIsGMOnly reports whether PREFIX dials with TLCP.
 func ClientIsGMOnly(prefix string) bool {
 	mode, err := ClientMode(prefix)
 	return err == nil && mode == comm.ClientGM

@@ -38,7 +38,7 @@ func ExportKeyingMaterial(ctx context.Context, label string, material []byte, le
 	return info.State.ExportKeyingMaterial(label, material, length)
 }
 
-// gmSuite tells whether a cipher suite is one of gmtls, which crypto/tls cannot negotiate.
+// gmSuite reports whether a cipher suite is one of gmtls, which crypto/tls cannot negotiate.
 func gmSuite(id uint16) bool {
 	for _, list := range [][]*gmtls.CipherSuite{gmtls.CipherSuites(), gmtls.CipherSuitesTLS13()} {
 		for _, suite := range list {

@@ -153,7 +153,7 @@ func (g *guard) failed(host string) {
 // auditLimit bounds the events that strangers can cause.
 var auditLimit logLimit
 
-// countFailure tells whether the source is refused from now on, and was not before.
+// countFailure reports whether the source is refused from now on, and was not before.
 func (g *guard) countFailure(host string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package comm holds the gRPC servers, clients and transport credentials of
-// peer and orderer. It stands instead of upstream's package of the same path
-// and keeps its exported API; what it adds is TLCP (GB/T 38636) beside TLS.
+// Package comm has the gRPC servers, clients and transport credentials of peer
+// and orderer. It replaces upstream's package of the same path, keeps its
+// exported API, and adds TLCP (GB/T 38636) to TLS.
 //
-// A listener is in one of the modes tls, dual and gm, a dialer in tls or gm.
-// With gm they speak TLCP, or TLS 1.3 with GM suites where they are told so.
-// Modes and certificates come from a [Source], which can be reloaded and
-// switched while connections live. The package never falls back from one
-// protocol to the other: two ends that share none get a [ModeError].
+// Start with [NewGRPCServer] and [ClientConfig]. Their [SecureOptions] name a
+// [Source]: the certificates and the mode of one role, which can be reloaded and
+// switched while connections are open. A listener has the mode tls, dual or gm, a
+// dialer tls or gm. Mode gm means TLCP, or TLS 1.3 with GM suites if configured.
+//
+// The package never falls back from one protocol to another. Two ends without a
+// common protocol get a [ModeError].
 package comm
 
 import (

@@ -129,7 +129,7 @@ func (so SecureOptions) presentProtocol(of *sourceState) protocol {
 	return p
 }
 
-// speaks tells whether the listener serves the protocol.
+// speaks reports whether the listener serves the protocol.
 func (st *serverState) speaks(p protocol) bool {
 	if p == protocolTLS {
 		return st.mode.TLS()

@@ -228,10 +228,10 @@ func (e *endpoint) rebuildLocked() error {
 	return nil
 }
 
-// TLSEnabled tells whether the server speaks TLS or TLCP.
+// TLSEnabled reports whether the server speaks TLS or TLCP.
 func (s *GRPCServer) TLSEnabled() bool { return s.endpoint != nil }
 
-// MutualTLSRequired tells whether clients must present a certificate.
+// MutualTLSRequired reports whether clients must present a certificate.
 func (s *GRPCServer) MutualTLSRequired() bool {
 	return s.endpoint != nil && s.endpoint.policy.requireClientCert
 }
