@@ -13,6 +13,7 @@ import (
 	m "github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/bccsp/gm"
+	"github.com/hyperledger/fabric/common/audit"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/pkg/errors"
 )
@@ -24,6 +25,15 @@ import (
 //
 //fork:wrap gm: the algorithm of a signature follows the key, not the MSP's hash family
 func (id *identity) Verify(msg []byte, sig []byte) error {
+	err := id.verify(msg, sig)
+	if err != nil {
+		audit.Bounded(audit.SignatureRefused, "msp", id.id.Mspid, "subject", id.cert.Subject.String(), "issuer", id.cert.Issuer.String(),
+			"serial", id.cert.SerialNumber.Text(16))
+	}
+	return err
+}
+
+func (id *identity) verify(msg []byte, sig []byte) error {
 	if !x509.IsSM2(id.cert.PublicKey) {
 		return id.upstreamVerify(msg, sig)
 	}
@@ -38,6 +48,42 @@ func (id *identity) Verify(msg []byte, sig []byte) error {
 		return errors.New("The signature is invalid" + reason)
 	}
 	return nil
+}
+
+// validateIdentity refuses what the MSP does not vouch for, and records that.
+//
+//fork:wrap gm: refused identities are security events
+func (msp *bccspmsp) validateIdentity(id *identity) error {
+	err := msp.upstreamValidateIdentity(id)
+	if err != nil {
+		msp.recordRefused(id.cert, err)
+	}
+	return err
+}
+
+// deserializeIdentityInternal records, too, what does not become an identity: that an ECDSA certificate is of a foreign CA shows here.
+//
+//fork:wrap gm: refused identities are security events
+func (msp *bccspmsp) deserializeIdentityInternal(serialized []byte) (Identity, error) {
+	id, err := msp.upstreamDeserializeIdentityInternal(serialized)
+	if err != nil {
+		cert := new(x509.Certificate)
+		if block, _ := pem.Decode(serialized); block != nil {
+			if parsed, err := x509.ParseCertificate(block.Bytes); err == nil {
+				cert = parsed
+			}
+		}
+		msp.recordRefused(cert, err)
+	}
+	return id, err
+}
+
+func (msp *bccspmsp) recordRefused(cert *x509.Certificate, err error) {
+	serial := ""
+	if cert.SerialNumber != nil {
+		serial = cert.SerialNumber.Text(16)
+	}
+	audit.Bounded(audit.IdentityRefused, "msp", msp.name, "subject", cert.Subject.String(), "issuer", cert.Issuer.String(), "serial", serial, "reason", err.Error())
 }
 
 // explained is the second, of Unix time, in which a signature was last explained.

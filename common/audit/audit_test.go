@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,14 +11,16 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/hyperledger/fabric/common/crypto/keyd"
 	"github.com/hyperledger/fabric/common/flogging/floggingtest"
 	"github.com/stretchr/testify/require"
 )
 
 func TestNumbersHaveNoGap(t *testing.T) {
 	logger, recorder := floggingtest.NewTestLogger(t)
-	l := &Log{write: logger.Infow}
+	l := NewLog(logger.Infow)
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Add(1)
@@ -31,38 +34,86 @@ func TestNumbersHaveNoGap(t *testing.T) {
 	}
 }
 
+// TestWhatStrangersCauseIsBounded floods one event: its lines end at the bound, other events go on, and the end of the window says how
+// many were left out.
+func TestWhatStrangersCauseIsBounded(t *testing.T) {
+	logger, recorder := floggingtest.NewTestLogger(t)
+	var ends []func()
+	l := NewLog(logger.Infow)
+	l.after = func(_ time.Duration, end func()) *time.Timer { ends = append(ends, end); return nil }
+	for range perWindow + 7 {
+		l.Bounded(AddressRefused, "address", "192.0.2.1")
+	}
+	require.Len(t, recorder.Entries(), perWindow)
+	l.Bounded(IdentityRefused, "reason", strings.Repeat("x", 10*maxValue))
+	require.Less(t, len(recorder.Entries()[perWindow]), 2*maxValue)
+	l.Record(ReloadDone, "by", "SIGHUP")
+	require.Len(t, ends, 2)
+	for _, end := range ends {
+		end()
+	}
+	require.Len(t, recorder.Entries(), perWindow+3, "a window without loss ends silently")
+	require.Contains(t, recorder.Entries()[perWindow+2], "n="+strconv.Itoa(perWindow+3)+" event=left-out of=address-refused events=7")
+	l.Bounded(AddressRefused, "address", "192.0.2.1")
+	require.Len(t, recorder.Entries(), perWindow+4, "the next window is open")
+	require.Len(t, ends, 3)
+}
+
+// TestDeviceKeysAreRecorded calls what the client of the key daemon calls.
+func TestDeviceKeysAreRecorded(t *testing.T) {
+	logger, recorder := floggingtest.NewTestLogger(t)
+	defer Use(Use(NewLog(logger.Infow)))
+	keyd.OnUse("pkcs11:object=peer", "/run/gmkeyd.sock")
+	keyd.OnFailure("pkcs11:object=peer", "/run/gmkeyd.sock", errors.New("no session"))
+	require.Contains(t, strings.Join(recorder.Entries(), "\n"), "event=device-key-used key=\"pkcs11:object=peer\" socket=/run/gmkeyd.sock")
+	require.Contains(t, strings.Join(recorder.Entries(), "\n"), "event=device-key-failed key=\"pkcs11:object=peer\" socket=/run/gmkeyd.sock reason=\"no session\"")
+}
+
 // TestEventsAreDocumented compares the constants and their fields with the tables of docs/operations, and sees to it that each is
-// recorded somewhere. In the assembled tree, where this runs, the documents lie beside the build folder.
+// recorded somewhere, with these fields. In an assembled tree, where this runs, the repository lies two folders up.
 func TestEventsAreDocumented(t *testing.T) {
+	root := filepath.Join("..", "..", "..", "..")
 	source, err := os.ReadFile("audit.go")
 	require.NoError(t, err)
-	var want []string
-	for _, m := range regexp.MustCompile(`Event = "([a-z-]+)" +// (.*)`).FindAllSubmatch(source, -1) {
-		var fields []string
-		for _, f := range strings.Split(string(m[2]), ", ") {
-			fields = append(fields, "`"+f+"`")
+	calls := callsBelow(t, root, "common", "core", "internal", "msp", "orderer")
+	events := regexp.MustCompile(`(?m)^\t(\w+) +Event = "([a-z-]+)" +// (.*)$`).FindAllStringSubmatch(string(source), -1)
+	require.Len(t, events, strings.Count(string(source), "Event = \""))
+	for _, event := range events {
+		constant, name, fields := event[1], event[2], strings.Split(event[3], ", ")
+		require.NotEmpty(t, calls[constant], "nobody records it: %s", name)
+		for _, call := range calls[constant] {
+			require.Equal(t, fields, call, name)
 		}
-		want = append(want, "| `"+string(m[1])+"` | "+strings.Join(fields, ", ")+" |")
-	}
-	require.Len(t, want, 7)
-	var callers string
-	for _, pattern := range []string{"*.go", "*/*.go"} {
-		names, err := filepath.Glob(filepath.Join("..", "..", "internal", "pkg", "comm", pattern))
-		require.NoError(t, err)
-		for _, name := range names {
-			text, err := os.ReadFile(name)
+		row := "| `" + name + "` | `" + strings.Join(fields, "`, `") + "` |"
+		for _, document := range []string{"operations.md", "operations.zh-CN.md"} {
+			text, err := os.ReadFile(filepath.Join(root, "docs", document))
 			require.NoError(t, err)
-			callers += string(text)
+			require.Contains(t, string(text), row, document)
 		}
 	}
-	for _, m := range regexp.MustCompile(`(?m)^\t(\w+) +Event = `).FindAllSubmatch(source, -1) {
-		require.Contains(t, callers, "audit.Record(audit."+string(m[1])+",", "nobody records it")
-	}
-	for _, name := range []string{"operations.md", "operations.zh-CN.md"} {
-		text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", name))
+}
+
+// callsBelow returns the names of the fields of each call that records an event, by the event's constant.
+func callsBelow(t *testing.T, root string, folders ...string) map[string][][]string {
+	call := regexp.MustCompile(`(?s)(?:Record|Bounded)\((?:audit\.)?([A-Z]\w+), (.*?)\)\n|recordLocked\((LeftOut), \[\]any\{(.*?)\}\)\n`)
+	name := regexp.MustCompile(`(?:^|, |,\n\t+)"([a-z-]+)", `)
+	all := make(map[string][][]string)
+	for _, folder := range folders {
+		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, _ os.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, m := range call.FindAllStringSubmatch(string(text), -1) {
+				var fields []string
+				for _, f := range name.FindAllStringSubmatch(m[2]+m[4], -1) {
+					fields = append(fields, f[1])
+				}
+				all[m[1]+m[3]] = append(all[m[1]+m[3]], fields)
+			}
+			return err
+		})
 		require.NoError(t, err)
-		for _, row := range want {
-			require.Contains(t, string(text), row, name)
-		}
 	}
+	return all
 }

@@ -70,13 +70,12 @@ func (k *Key) Reference() Reference {
 
 // Check asks the daemon whether the device has this key and can use it.
 func (k *Key) Check(ctx context.Context) error {
-	k.inUse()
-	der, err := k.client.Do(ctx, OpPublic, k.name, nil)
+	der, err := k.do(ctx, OpPublic, nil)
 	if err != nil {
 		return err
 	}
 	if !bytes.Equal(der, k.spki) {
-		return fmt.Errorf("keyd: %s by %s: the device has another key there than the reference says", k.name, k.client.socket)
+		return k.failed(fmt.Errorf("keyd: %s by %s: the device has another key there than the reference says", k.name, k.client.socket))
 	}
 	return nil
 }
@@ -112,7 +111,6 @@ func (k *Key) SignContext(ctx context.Context, message []byte, opts crypto.Signe
 
 // sign lets the device sign the digest, or the message where the token hashes, and verifies the result.
 func (k *Key) sign(ctx context.Context, message, digest []byte) ([]byte, error) {
-	k.inUse()
 	var signature []byte
 	var err error
 	for range 2 {
@@ -122,7 +120,7 @@ func (k *Key) sign(ctx context.Context, message, digest []byte) ([]byte, error) 
 				return nil, fmt.Errorf("keyd: %s: its token hashes by itself, and a message of %d bytes is above the %d it gets", k.name, len(message), MaxMessage)
 			}
 		}
-		signature, err = k.client.Do(ctx, op, k.name, payload)
+		signature, err = k.do(ctx, op, payload)
 		var e *Error
 		if k.za == nil || !errors.As(err, &e) || e.Code != OtherForm {
 			break
@@ -138,8 +136,7 @@ func (k *Key) sign(ctx context.Context, message, digest []byte) ([]byte, error) 
 // signDigest lets the device sign a digest in which the signer id is not the default one, so that a token that hashes by itself
 // cannot.
 func (k *Key) signDigest(ctx context.Context, digest []byte) ([]byte, error) {
-	k.inUse()
-	signature, err := k.client.Do(ctx, OpSignDigest, k.name, digest)
+	signature, err := k.do(ctx, OpSignDigest, digest)
 	var e *Error
 	if errors.As(err, &e) && e.Code == OtherForm {
 		return nil, fmt.Errorf("keyd: %s: its token hashes by itself, under the default signer id; TLS 1.3 has another one and needs a token that signs digests: %w", k.name, err)
@@ -153,8 +150,8 @@ func (k *Key) signDigest(ctx context.Context, digest []byte) ([]byte, error) {
 // checked returns the signature if it is one of the digest by this key.
 func (k *Key) checked(digest, signature []byte) ([]byte, error) {
 	if !k.verify(digest, signature) {
-		return nil, fmt.Errorf("keyd: %s by %s: the device's signature does not fit the public key of the reference: "+
-			"another key stands there now, or the device is faulty", k.name, k.client.socket)
+		return nil, k.failed(fmt.Errorf("keyd: %s by %s: the device's signature does not fit the public key of the reference: "+
+			"another key stands there now, or the device is faulty", k.name, k.client.socket))
 	}
 	return signature, nil
 }
@@ -178,13 +175,12 @@ func (k *Key) Decrypt(_ io.Reader, ciphertext []byte, _ crypto.DecrypterOpts) ([
 	if k.za == nil {
 		return nil, fmt.Errorf("keyd: %s is no SM2 key and does not decrypt", k.name)
 	}
-	k.inUse()
 	ctx, cancel := context.WithTimeout(context.Background(), DefaultTimeout)
 	defer cancel()
 	if len(ciphertext) > maxSmall {
 		return nil, &Error{Code: Failed, Op: OpDecrypt, Name: k.name, Socket: k.client.socket, Reason: "the ciphertext is too long"}
 	}
-	return k.client.Do(ctx, OpDecrypt, k.name, ciphertext)
+	return k.do(ctx, OpDecrypt, ciphertext)
 }
 
 var (
@@ -192,13 +188,41 @@ var (
 	used   = map[string]*Key{} // by socket and name; protected by usedMu
 )
 
+// OnUse and OnFailure, if an init function has set them, are told of the first use of each key, and of each operation that a device could
+// not do, whatever its input was.
+var (
+	OnUse     func(key, socket string)
+	OnFailure func(key, socket string, err error)
+)
+
+// do has the device do an operation with the key.
+func (k *Key) do(ctx context.Context, op Operation, payload []byte) ([]byte, error) {
+	k.use.Do(k.inUse)
+	result, err := k.client.Do(ctx, op, k.name, payload)
+	var e *Error
+	if errors.As(err, &e) && e.DeviceUnavailable() && e.Code != OtherForm {
+		return nil, k.failed(err)
+	}
+	return result, err
+}
+
 // inUse notes that this process depends on the key.
 func (k *Key) inUse() {
-	k.use.Do(func() {
-		usedMu.Lock()
-		defer usedMu.Unlock()
-		used[k.client.socket+"\n"+k.name] = k
-	})
+	usedMu.Lock()
+	defer usedMu.Unlock()
+	id := k.client.socket + "\n" + k.name
+	if _, ok := used[id]; !ok && OnUse != nil {
+		OnUse(k.name, k.client.socket)
+	}
+	used[id] = k
+}
+
+// failed reports err, and returns it.
+func (k *Key) failed(err error) error {
+	if OnFailure != nil {
+		OnFailure(k.name, k.client.socket, err)
+	}
+	return err
 }
 
 // Health checks the keys that this process has used, and the sources of random bytes: nil, or what is wrong with one of them.

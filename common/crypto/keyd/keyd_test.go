@@ -134,6 +134,10 @@ func TestHealth(t *testing.T) {
 	d := keydtest.StartSDF(t)
 	k, err := keyd.ParseReference(d.SignReference(t))
 	require.NoError(t, err)
+	var uses, failures []string
+	keyd.OnUse = func(key, socket string) { uses = append(uses, key+" "+socket) }
+	keyd.OnFailure = func(key, socket string, err error) { failures = append(failures, key+" "+socket) }
+	defer func() { keyd.OnUse, keyd.OnFailure = nil, nil }()
 	health := func(limit time.Duration) error {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
@@ -145,10 +149,14 @@ func TestHealth(t *testing.T) {
 	_, err = k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
 	require.NoError(t, err)
 	require.NoError(t, health(5*time.Second))
+	name := "sdf:device=hsm;index=1;usage=sign " + d.Socket
+	require.Equal(t, []string{name}, uses, "once, not with each signature")
+	require.Empty(t, failures)
 	d.Kill()
 	err = health(300 * time.Millisecond)
 	require.ErrorContains(t, err, "sdf:device=hsm;index=1;usage=sign")
 	require.ErrorContains(t, err, "is gmkeyd running?")
+	require.Equal(t, []string{name}, failures)
 	require.NoError(t, d.Start())
 	require.NoError(t, health(10*time.Second))
 

@@ -136,6 +136,7 @@ func clientHandshake(ctx context.Context, d dialer, group *connGroup, serverName
 	observeHandshake(role, "", "client", s, resultOf(err), start)
 	l := tlsLogger.With("remote address", raw.RemoteAddr().String())
 	if err != nil {
+		auditRefusal(role, "client", raw.RemoteAddr().String(), err)
 		if ok, suppressed := clientLogLimit.allow(); ok {
 			l.Errorf("Client TLS handshake failed after %s with error: %s%s", time.Since(start), err, suppressed)
 		}

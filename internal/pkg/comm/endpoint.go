@@ -218,6 +218,7 @@ func (e *endpoint) handshake(raw net.Conn) (*session, *serverState, error) {
 	}
 	observeHandshake(e.conns.role, e.conns.listener, "server", s, resultOf(err), start)
 	if err != nil {
+		auditRefusal(e.conns.role, "server", raw.RemoteAddr().String(), err)
 		return nil, nil, err
 	}
 	return s, st, nil

@@ -142,16 +142,10 @@ func (g *guard) admit(host string) bool {
 
 // failed counts a failed handshake of the source.
 func (g *guard) failed(host string) {
-	if !g.countFailure(host) {
-		return
-	}
-	if ok, _ := auditLimit.allow(); ok {
-		audit.Record(audit.AddressRefused, "address", host)
+	if g.countFailure(host) {
+		audit.Bounded(audit.AddressRefused, "address", host)
 	}
 }
-
-// auditLimit bounds the events that strangers can cause.
-var auditLimit logLimit
 
 // countFailure reports whether the source is refused from now on, and was not before.
 func (g *guard) countFailure(host string) bool {

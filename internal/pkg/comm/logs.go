@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/flogging"
 )
@@ -73,6 +74,14 @@ func (e *endpoint) logFailure(raw net.Conn, took time.Duration, err error) {
 		return
 	}
 	l.Errorf("Server TLS handshake failed in %s with error %s%s", took, err, note)
+}
+
+// auditRefusal records that this process has refused the certificate of the other end.
+func auditRefusal(role, side, address string, err error) {
+	switch resultOf(err) {
+	case "certificate", "revoked":
+		audit.Bounded(audit.CertificateRefused, "role", roleName(role), "side", side, "address", address, "reason", err.Error())
+	}
 }
 
 // resultOf names the outcome of a handshake for metrics.

@@ -33,6 +33,7 @@ func updateLists(channel string, config *cb.Config) {
 		}
 	}
 	earlier := setChannelLists(channel, orgs)
+	auditLists(earlier, orgs) // by which the MSPs judge, whether roles check or not
 	registry.mu.RLock()
 	defer registry.mu.RUnlock()
 	if !anyChecksLocked() {

@@ -4,12 +4,14 @@ package comm
 
 import (
 	"crypto/tls"
+	"crypto/x509/pkix"
 	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/material"
 )
@@ -26,6 +28,37 @@ func (o *organization) warn() {
 	for _, err := range o.problems(time.Now()) {
 		commLogger.Errorf("TLS and TLCP certificates are refused: %s", err)
 	}
+}
+
+// auditLists records the lists that are in force from now on and were not before.
+func auditLists(earlier, orgs []*organization) {
+	before := listsOf(earlier)
+	for key, list := range listsOf(orgs) {
+		if _, ok := before[key]; ok {
+			continue
+		}
+		tbs, next := &list.TBSCertList, "never"
+		if !tbs.NextUpdate.IsZero() {
+			next = tbs.NextUpdate.UTC().Format(time.RFC3339)
+		}
+		audit.Bounded(audit.RevocationList, "origin", key.origin, "issuer", nameOf(list), "this-update", tbs.ThisUpdate.UTC().Format(time.RFC3339),
+			"next-update", next, "entries", len(tbs.RevokedCertificates))
+	}
+}
+
+type listKey struct{ origin, bytes string }
+
+// listsOf returns the newest list of each CA and scope.
+func listsOf(orgs []*organization) map[listKey]*pkix.CertificateList {
+	all := make(map[listKey]*pkix.CertificateList)
+	for _, o := range orgs {
+		for _, scopes := range o.current {
+			for _, list := range scopes {
+				all[listKey{o.name, string(list.TBSCertList.Raw)}] = list
+			}
+		}
+	}
+	return all
 }
 
 // loadLists reads and verifies revocation lists under the roots of the role. At
@@ -96,9 +129,10 @@ func (s *sourceState) ownLists() []*organization {
 	return []*organization{s.material.read.lists}
 }
 
-// observeOwnLists shows when the lists of the role's files end.
+// observeOwnLists records which lists of the role's files are in force, and shows when they end.
 func (s *Source) observeOwnLists(earlier []*organization) {
 	if s.revocation {
+		auditLists(earlier, s.state.Load().ownLists())
 		observeLists(earlier, s.state.Load().ownLists())
 	}
 }

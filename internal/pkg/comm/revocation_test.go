@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 
+	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/common/channelconfig"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
@@ -133,12 +135,16 @@ func TestRevokedClient(t *testing.T) {
 			checks, lax := serve(true), serve(false)
 			require.NoError(t, try(t, checks, options(thief)))
 			cas := [][]byte{org.ca.CertPEM, org.issuer.CertPEM}
+			logger, lines := floggingtest.NewTestLogger(t)
+			defer audit.Use(audit.Use(audit.NewLog(logger.Infow)))
 			for _, cert := range stolen {
 				publish(t, "channel", mspOf("Org", cas, [][]byte{org.issuer.RevocationList(t, x509.RevocationList{}, cert.SerialNumber)}))
 				require.Error(t, try(t, checks, options(thief)))
 				require.NoError(t, try(t, checks, options(other)))
 				require.NoError(t, try(t, lax, options(thief)))
 			}
+			require.Contains(t, strings.Join(lines.Entries(), "\n"), "event=revocation-list origin=\"MSP Org in channel channel\"")
+			require.Contains(t, strings.Join(lines.Entries(), "\n"), "event=certificate-refused role="+t.Name()+"checks side=server address=127.0.0.1:")
 			publish(t, "channel", mspOf("Org", cas, [][]byte{org.ca.RevocationList(t, x509.RevocationList{}, org.issuer.Cert.SerialNumber)}))
 			require.Error(t, try(t, checks, options(other)))
 			publish(t, "channel", mspOf("Org", cas, nil))

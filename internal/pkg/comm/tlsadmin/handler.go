@@ -69,7 +69,7 @@ func NewHandler(allowed Operators) http.Handler {
 func apply(w http.ResponseWriter, r *http.Request, allowed Operators, do func(tlsstatus.Change) error) {
 	if err := allowed.check(r.TLS); err != nil {
 		logger.Warnf("%s %s from %s refused: %s", r.Method, r.URL.Path, r.RemoteAddr, err)
-		audit.Record(audit.OperatorRefused, "method", r.Method, "address", r.RemoteAddr, "reason", err.Error())
+		audit.Bounded(audit.OperatorRefused, "method", r.Method, "address", r.RemoteAddr, "reason", err.Error())
 		answer(w, http.StatusForbidden, tlsstatus.Failure{Error: err.Error()})
 		return
 	}
