@@ -306,7 +306,7 @@ func TestClusterFollowsALiveSwitch(t *testing.T) {
 	dialed := func() (protocols []string) {
 		for _, s := range comm_utils.Status() {
 			for _, d := range s.Dialed {
-				if s.Role == "test.cluster.switch" && d.Count > 0 {
+				if s.Name == "test.cluster.switch" && d.Count > 0 {
 					protocols = append(protocols, d.Protocol)
 				}
 			}

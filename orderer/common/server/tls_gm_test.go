@@ -572,7 +572,7 @@ func (n *tlcpNode) gmPart(t *testing.T, bundle []byte) []byte {
 // TestHybridOfHTTPServers: the operations and the admin server have the key of their own section.
 func TestHybridOfHTTPServers(t *testing.T) {
 	for _, hybrid := range []bool{true, false} {
-		options := httpOptions(roleAdmin, "Admin.TLS", "127.0.0.1:0", localconfig.TLS{GMHybridKeyExchange: hybrid})
+		options := httpOptions(tlsstatus.OrdererAdmin, "Admin.TLS", "127.0.0.1:0", localconfig.TLS{GMHybridKeyExchange: hybrid})
 		require.Equal(t, hybrid, options.TLS.GMHybrid)
 	}
 }
