@@ -19,6 +19,7 @@ import (
 	"github.com/pkg/errors"
 
 	"github.com/hyperledger/fabric-ca/api"
+	"github.com/hyperledger/fabric-ca/lib/server/operations"
 	stls "github.com/hyperledger/fabric-ca/lib/tls"
 	"github.com/hyperledger/fabric-ca/util"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
@@ -177,7 +178,7 @@ func (s *Server) tlsFiles(files *comm.Files) error {
 // makePair has the server's own CA issue the TLCP pair of the listener, where the configuration names no files.
 func (s *Server) makePair() error {
 	f := &s.Config.TLS.GM
-	if f.SignCert != "" || f.SignKey != "" || f.EncCert != "" || f.EncKey != "" {
+	if f.Any() {
 		return nil
 	}
 	f.SignCert, f.SignKey, f.EncCert, f.EncKey = "tlcp-sign.crt", "tlcp-sign.key", "tlcp-enc.crt", "tlcp-enc.key"
@@ -217,6 +218,20 @@ func (s *Server) makePair() error {
 	}
 	log.Infof("Made a TLCP pair for the listener: %s, %s", f.SignCert, f.EncCert)
 	return nil
+}
+
+// startOperationsServer starts the operations server, before the CA's own listener.
+//
+//fork:wrap gm: the operations server speaks TLCP with the listener's pair, where it has none of its own
+func (s *Server) startOperationsServer() error {
+	system, ok := s.Operations.(*operations.System)
+	if ok && s.Config.Operations.TLS.LacksPair() {
+		if err := s.makePair(); err != nil {
+			return errors.WithMessage(err, "making a TLCP pair for the operations server")
+		}
+		system.UsePair(s.Config.TLS.GM)
+	}
+	return s.upstreamStartOperationsServer()
 }
 
 // initHTTPClient makes the client's connections.

@@ -106,7 +106,7 @@ func TestRecoveryOrNothing(t *testing.T) {
 func refusedStart(ctx context.Context, t *testing.T, s settings) string {
 	t.Helper()
 	home := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(home, "fabric-ca-server-config.yaml"), []byte(s.config(freePort(t), freePort(t))), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(home, "fabric-ca-server-config.yaml"), []byte(s.config(freePort(t), s.operationsPort(t))), 0o600))
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, filepath.Join(bin, "fabric-ca-server"), "start", "-H", home).CombinedOutput()

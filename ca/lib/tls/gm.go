@@ -55,12 +55,13 @@ func CheckMode(key, mode string, modes ...string) error {
 	return fmt.Errorf("%s is %q; it must be one of %q", key, mode, modes)
 }
 
-func (f *GMKeyCertFiles) any() bool {
+// Any reports whether a file is named.
+func (f *GMKeyCertFiles) Any() bool {
 	return f.SignCert != "" || f.SignKey != "" || f.EncCert != "" || f.EncKey != ""
 }
 
-// absolute completes the names of files by the home directory.
-func (f *GMKeyCertFiles) absolute(home string) error {
+// Absolute completes the names of files by the home directory.
+func (f *GMKeyCertFiles) Absolute(home string) error {
 	return util.MakeFileNamesAbsolute([]*string{&f.SignCert, &f.SignKey, &f.EncCert, &f.EncKey}, home)
 }
 
@@ -71,7 +72,7 @@ func AbsTLSServer(cfg *ServerTLSConfig, home string) error {
 	if err := upstreamAbsTLSServer(cfg, home); err != nil {
 		return err
 	}
-	return cfg.GM.absolute(home)
+	return cfg.GM.Absolute(home)
 }
 
 // AbsTLSClient completes the names of the client's files.
@@ -81,7 +82,7 @@ func AbsTLSClient(cfg *ClientTLSConfig, home string) error {
 	if err := upstreamAbsTLSClient(cfg, home); err != nil {
 		return err
 	}
-	return cfg.GM.absolute(home)
+	return cfg.GM.Absolute(home)
 }
 
 func (f *GMKeyCertFiles) load(key string) (gmtls.Certificate, error) {
@@ -122,7 +123,7 @@ func (cfg *ClientTLSConfig) Dialer() (func(ctx context.Context, network, address
 		return nil, err
 	}
 	config := &gmtls.Config{RootCAs: roots}
-	if cfg.GM.any() {
+	if cfg.GM.Any() {
 		pair, err := cfg.GM.load("tls.gm")
 		if err != nil {
 			return nil, err

@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"syscall"
 
 	"github.com/pkg/errors"
 
+	stls "github.com/hyperledger/fabric-ca/lib/tls"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/hyperledger/fabric/internal/pkg/comm/tlsadmin"
@@ -22,6 +24,24 @@ type Options struct {
 	// Operators are the SHA-256 fingerprints of the certificates of clients that may make changes by /tls; none: nobody may.
 	Operators []string
 }
+
+// TLS is the security of the operations server.
+//
+//fork:fields gm: the operations server speaks TLCP
+type TLS struct {
+	// Mode is "tls" (also when empty), "gm" for TLCP alone, or "dual" for both.
+	Mode string
+	// GM names the files of the TLCP pair; none: that of the CA's own listener.
+	GM stls.GMKeyCertFiles
+}
+
+// LacksPair reports whether the server speaks TLCP and no pair is named for it.
+func (t *TLS) LacksPair() bool {
+	return t.Enabled && t.Mode != "" && t.Mode != stls.ModeTLS && !t.GM.Any()
+}
+
+// UsePair names the files of the TLCP pair. It counts before Start.
+func (s *System) UsePair(files stls.GMKeyCertFiles) { s.options.TLS.GM = files }
 
 // Start opens the operations server.
 //
@@ -58,23 +78,61 @@ func known(next http.Handler) http.Handler {
 //
 //fork:replace gm: the operations server has a listener like those of nodes, whose certificates are reloaded
 func (s *System) listen() (net.Listener, error) {
-	inner, err := net.Listen("tcp", s.options.ListenAddress)
-	if err != nil || !s.options.TLS.Enabled {
-		return inner, err
-	}
 	c := &s.options.TLS
-	files := comm.Files{Cert: c.CertFile, Key: c.KeyFile, ClientRootCAs: c.ClientCACertFiles}
-	source, err := comm.NewSource(comm.SourceConfig{Role: tlsstatus.CAOperations, Load: files.Load, ServerMode: comm.ModeTLS, ModeKey: "operations.tls"})
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	inner, err := net.Listen("tcp", s.options.ListenAddress)
+	if stderrors.Is(err, syscall.EADDRINUSE) {
+		return nil, errors.WithMessage(err, "operations.listenAddress: another program has this port, perhaps a peer, whose operations server has the same "+
+			"default; set operations.listenAddress or FABRIC_CA_SERVER_OPERATIONS_LISTENADDRESS to a free one")
+	}
+	if err != nil {
+		return nil, errors.WithMessage(err, "operations.listenAddress")
+	}
+	if !c.Enabled {
+		return inner, nil
+	}
+	secure, err := c.listen(inner)
 	if err == nil {
-		var listener net.Listener
-		listener, err = comm.NewHTTPListener(inner, comm.SecureOptions{UseTLS: true, RequireClientCert: c.ClientCertRequired, Source: source})
-		if err == nil {
-			return listener, nil
-		}
+		return secure, nil
 	}
 	inner.Close()
-	if missing := (*fs.PathError)(nil); stderrors.As(err, &missing) {
+	if missing := (*fs.PathError)(nil); c.Mode == "" && stderrors.As(err, &missing) {
 		return nil, missing // upstream's own error, which names the file
 	}
 	return nil, errors.WithMessage(err, "operations.tls")
+}
+
+// check refuses what is no mode, and TLCP that would go without protection.
+func (t *TLS) check() error {
+	if err := stls.CheckMode("operations.tls.mode", t.Mode, stls.ModeTLS, stls.ModeDual, stls.ModeGM); err != nil {
+		return err
+	}
+	if !t.Enabled && t.Mode != "" && t.Mode != stls.ModeTLS {
+		return errors.Errorf("operations.tls.mode is %q, but operations.tls.enabled is false: the operations server would listen without protection", t.Mode)
+	}
+	return nil
+}
+
+func (t *TLS) listen(inner net.Listener) (net.Listener, error) {
+	files := comm.Files{ClientRootCAs: t.ClientCACertFiles}
+	mode := comm.ModeTLS
+	if t.Mode != "" {
+		mode = comm.ServerMode(t.Mode)
+	}
+	if mode != comm.ModeGM {
+		files.Cert, files.Key = t.CertFile, t.KeyFile
+	}
+	if mode != comm.ModeTLS {
+		files.SignCert, files.SignKey, files.EncCert, files.EncKey = t.GM.SignCert, t.GM.SignKey, t.GM.EncCert, t.GM.EncKey
+	}
+	files = files.Named("operations.tls.cert.file", files.Cert, "operations.tls.key.file", files.Key,
+		"operations.tls.gm.signcert", files.SignCert, "operations.tls.gm.signkey", files.SignKey,
+		"operations.tls.gm.enccert", files.EncCert, "operations.tls.gm.enckey", files.EncKey)
+	source, err := comm.NewSource(comm.SourceConfig{Role: tlsstatus.CAOperations, Load: files.Load, ServerMode: mode, ModeKey: "operations.tls.mode"})
+	if err != nil {
+		return nil, err
+	}
+	return comm.NewHTTPListener(inner, comm.SecureOptions{UseTLS: true, RequireClientCert: t.ClientCertRequired, Source: source})
 }
