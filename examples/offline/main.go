@@ -59,8 +59,8 @@ type step struct {
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	steps := map[string]func(context.Context, *step) error{
-		"propose": propose, "sign": sign, "endorse": endorse, "evaluate": evaluate, "submit": submit, "status": status,
-		"request": request, "follow": follow,
+		"propose": propose, "sign": sign, "endorse": online(endorse), "evaluate": online(evaluate), "submit": online(submit),
+		"status": online(status), "request": online(request), "follow": online(follow),
 	}
 	if len(args) == 0 || steps[args[0]] == nil {
 		return errors.New("usage: offline propose|sign|endorse|evaluate|submit|status|request|follow [flags]; -h after one of them lists its flags")

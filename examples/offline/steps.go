@@ -14,15 +14,26 @@ import (
 
 // The steps of the machine that has the network and not the key.
 
-func propose(_ context.Context, s *step) error {
+// online makes a step of what needs the connection of the profile.
+func online(do func(context.Context, *step, *gmgateway.Connection) error) func(context.Context, *step) error {
+	return func(ctx context.Context, s *step) error {
+		gateway, err := gmgateway.Connect(s.profile)
+		if err != nil {
+			return err
+		}
+		defer gateway.Close()
+		return do(ctx, s, gateway)
+	}
+}
+
+func propose(ctx context.Context, s *step) error {
 	if s.chaincode == "" || len(s.args) == 0 {
 		return errors.New("propose needs -chaincode and the name of a function")
 	}
-	gateway, err := gmgateway.Connect(s.profile)
-	if err != nil {
-		return err
-	}
-	defer gateway.Close()
+	return online(newProposal)(ctx, s)
+}
+
+func newProposal(_ context.Context, s *step, gateway *gmgateway.Connection) error {
 	contract := gateway.GetNetwork(s.channel).GetContract(s.chaincode)
 	made, err := contract.NewProposal(s.args[0], client.WithArguments(s.args[1:]...))
 	if err != nil {
@@ -31,12 +42,7 @@ func propose(_ context.Context, s *step) error {
 	return s.save(proposal, made)
 }
 
-func endorse(ctx context.Context, s *step) error {
-	gateway, err := gmgateway.Connect(s.profile)
-	if err != nil {
-		return err
-	}
-	defer gateway.Close()
+func endorse(ctx context.Context, s *step, gateway *gmgateway.Connection) error {
 	signed, err := load(s, proposal, gateway.NewSignedProposal)
 	if err != nil {
 		return err
@@ -49,12 +55,7 @@ func endorse(ctx context.Context, s *step) error {
 	return s.save(transaction, endorsed)
 }
 
-func evaluate(ctx context.Context, s *step) error {
-	gateway, err := gmgateway.Connect(s.profile)
-	if err != nil {
-		return err
-	}
-	defer gateway.Close()
+func evaluate(ctx context.Context, s *step, gateway *gmgateway.Connection) error {
 	signed, err := load(s, proposal, gateway.NewSignedProposal)
 	if err != nil {
 		return err
@@ -67,12 +68,7 @@ func evaluate(ctx context.Context, s *step) error {
 	return nil
 }
 
-func submit(ctx context.Context, s *step) error {
-	gateway, err := gmgateway.Connect(s.profile)
-	if err != nil {
-		return err
-	}
-	defer gateway.Close()
+func submit(ctx context.Context, s *step, gateway *gmgateway.Connection) error {
 	signed, err := load(s, transaction, gateway.NewSignedTransaction)
 	if err != nil {
 		return err
@@ -84,12 +80,7 @@ func submit(ctx context.Context, s *step) error {
 	return s.save(commit, submitted)
 }
 
-func status(ctx context.Context, s *step) error {
-	gateway, err := gmgateway.Connect(s.profile)
-	if err != nil {
-		return err
-	}
-	defer gateway.Close()
+func status(ctx context.Context, s *step, gateway *gmgateway.Connection) error {
 	signed, err := load(s, commit, gateway.NewSignedCommit)
 	if err != nil {
 		return err
@@ -105,12 +96,7 @@ func status(ctx context.Context, s *step) error {
 	return nil
 }
 
-func request(_ context.Context, s *step) error {
-	gateway, err := gmgateway.Connect(s.profile)
-	if err != nil {
-		return err
-	}
-	defer gateway.Close()
+func request(_ context.Context, s *step, gateway *gmgateway.Connection) error {
 	network := gateway.GetNetwork(s.channel)
 	switch {
 	case len(s.args) == 1 && s.args[0] == string(blocks):
@@ -129,12 +115,7 @@ func request(_ context.Context, s *step) error {
 	return fmt.Errorf("request takes %s, with -chaincode, or %s", events, blocks)
 }
 
-func follow(ctx context.Context, s *step) error {
-	gateway, err := gmgateway.Connect(s.profile)
-	if err != nil {
-		return err
-	}
-	defer gateway.Close()
+func follow(ctx context.Context, s *step, gateway *gmgateway.Connection) error {
 	switch {
 	case len(s.args) == 1 && s.args[0] == string(blocks):
 		signed, err := load(s, blocks, gateway.NewSignedBlockEventsRequest)
