@@ -127,7 +127,12 @@ func askOperations(ctx context.Context, t *testing.T, port int, root []byte, met
 		require.NoError(t, err)
 		config.Certificates = []tls.Certificate{cert}
 	}
-	transport := &http.Transport{TLSClientConfig: config}
+	return askBy(ctx, t, &http.Transport{TLSClientConfig: config}, port, method, page)
+}
+
+// askBy asks the operations server over the transport's connections, and ends them.
+func askBy(ctx context.Context, t *testing.T, transport *http.Transport, port int, method, page string) (int, string) {
+	t.Helper()
 	defer transport.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("https://127.0.0.1:%d%s", port, page), nil)
 	require.NoError(t, err)

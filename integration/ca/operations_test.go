@@ -9,7 +9,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -31,16 +30,7 @@ func askOverTLCP(ctx context.Context, t *testing.T, port int, root []byte, metho
 	if as != nil {
 		config.Certificates = []gmtls.Certificate{*as}
 	}
-	transport := &http.Transport{DialTLSContext: (&gmtls.Dialer{Config: config}).DialContext}
-	defer transport.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("https://127.0.0.1:%d%s", port, page), nil)
-	require.NoError(t, err)
-	resp, err := (&http.Client{Transport: transport}).Do(req)
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	return resp.StatusCode, string(text)
+	return askBy(ctx, t, &http.Transport{DialTLSContext: (&gmtls.Dialer{Config: config}).DialContext}, port, method, page)
 }
 
 // TestOperationsOverTLCP: the operations server speaks TLCP alone, by a pair of its own, and its operator is known by the SM2
