@@ -36,9 +36,7 @@ type TLS struct {
 }
 
 // LacksPair reports whether the server speaks TLCP and no pair is named for it.
-func (t *TLS) LacksPair() bool {
-	return t.Enabled && t.Mode != "" && t.Mode != stls.ModeTLS && !t.GM.Any()
-}
+func (t *TLS) LacksPair() bool { return t.Enabled && comm.ServerMode(t.Mode).GM() && !t.GM.Any() }
 
 // UsePair names the files of the TLCP pair. It counts before Start.
 func (s *System) UsePair(files stls.GMKeyCertFiles) { s.options.TLS.GM = files }
@@ -109,22 +107,22 @@ func (t *TLS) check() error {
 	if err := stls.CheckMode("operations.tls.mode", t.Mode, stls.ModeTLS, stls.ModeDual, stls.ModeGM); err != nil {
 		return err
 	}
-	if !t.Enabled && t.Mode != "" && t.Mode != stls.ModeTLS {
+	if !t.Enabled && comm.ServerMode(t.Mode).GM() {
 		return errors.Errorf("operations.tls.mode is %q, but operations.tls.enabled is false: the operations server would listen without protection", t.Mode)
 	}
 	return nil
 }
 
 func (t *TLS) listen(inner net.Listener) (net.Listener, error) {
-	files := comm.Files{ClientRootCAs: t.ClientCACertFiles}
-	mode := comm.ModeTLS
-	if t.Mode != "" {
-		mode = comm.ServerMode(t.Mode)
+	mode, err := comm.ParseServerMode(t.Mode)
+	if err != nil {
+		return nil, err
 	}
-	if mode != comm.ModeGM {
+	files := comm.Files{ClientRootCAs: t.ClientCACertFiles}
+	if mode.TLS() {
 		files.Cert, files.Key = t.CertFile, t.KeyFile
 	}
-	if mode != comm.ModeTLS {
+	if mode.GM() {
 		files.SignCert, files.SignKey, files.EncCert, files.EncKey = t.GM.SignCert, t.GM.SignKey, t.GM.EncCert, t.GM.EncKey
 	}
 	files = files.Named("operations.tls.cert.file", files.Cert, "operations.tls.key.file", files.Key,
