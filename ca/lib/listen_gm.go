@@ -36,11 +36,12 @@ var reloadOnce sync.Once
 //fork:wrap gm: the listener speaks TLS, TLCP or both, as those of nodes; a wrong mode stops the server
 func (s *Server) listenAndServe() error {
 	c := &s.Config.TLS
-	if err := stls.CheckMode("tls.mode", c.Mode, stls.ModeTLS, stls.ModeDual, stls.ModeGM); err != nil {
-		return err
+	mode, err := comm.ParseServerMode(c.Mode)
+	if err != nil {
+		return errors.WithMessage(err, "tls.mode")
 	}
 	if !c.Enabled {
-		if c.Mode != "" && c.Mode != stls.ModeTLS {
+		if mode != comm.ModeTLS {
 			return errors.Errorf("tls.mode is %q, but tls.enabled is false: the server would listen without protection", c.Mode)
 		}
 		return s.upstreamListenAndServe()
@@ -52,13 +53,13 @@ func (s *Server) listenAndServe() error {
 		s.Config.Port = DefaultServerPort
 	}
 	address := net.JoinHostPort(s.Config.Address, strconv.Itoa(s.Config.Port))
-	listener, err := s.listenSecure(address)
+	listener, err := s.listenSecure(address, mode)
 	if err != nil {
 		return errors.WithMessagef(err, "listening on %s", address)
 	}
 	s.listener = listener
 	reloadOnce.Do(func() { tlsadmin.ReloadOnHangup() })
-	log.Infof("Listening on https://%s (mode %s)", address, s.serverMode())
+	log.Infof("Listening on https://%s (mode %s)", address, mode)
 	if err := s.checkAndEnableProfiling(); err != nil {
 		s.closeListener()
 		return errors.WithMessage(err, "listening for profiling")
@@ -71,15 +72,8 @@ func (s *Server) listenAndServe() error {
 	return nil
 }
 
-func (s *Server) serverMode() comm.ServerMode {
-	if s.Config.TLS.Mode == "" {
-		return comm.ModeTLS
-	}
-	return comm.ServerMode(s.Config.TLS.Mode)
-}
-
 // listenSecure opens the port with the protocols of the mode.
-func (s *Server) listenSecure(address string) (net.Listener, error) {
+func (s *Server) listenSecure(address string, mode comm.ServerMode) (net.Listener, error) {
 	c := &s.Config.TLS
 	listen, required, err := clientAuthentication(&c.ClientAuth)
 	if err != nil {
@@ -89,13 +83,12 @@ func (s *Server) listenSecure(address string) (net.Listener, error) {
 	if listen.verifies {
 		files.ClientRootCAs = c.ClientAuth.CertFiles
 	}
-	mode := s.serverMode()
-	if mode != comm.ModeGM {
-		if err := s.tlsFiles(&files); err != nil {
+	if mode.TLS() {
+		if err := s.tlsFiles(&files, mode); err != nil {
 			return nil, err
 		}
 	}
-	if mode != comm.ModeTLS {
+	if mode.GM() {
 		if err := s.makePair(); err != nil {
 			return nil, errors.WithMessage(err, "making a TLCP pair for the listener")
 		}
@@ -149,10 +142,10 @@ func clientAuthentication(c *stls.ClientAuth) (l clientListener, required bool, 
 }
 
 // tlsFiles names the files of the TLS certificate, and has the CA make one where upstream would. Its key is then in the key store.
-func (s *Server) tlsFiles(files *comm.Files) error {
+func (s *Server) tlsFiles(files *comm.Files, mode comm.ServerMode) error {
 	c := &s.Config.TLS
 	if c.KeyFile == "" && !util.FileExists(c.CertFile) {
-		if s.serverMode() == comm.ModeDual {
+		if mode == comm.ModeDual {
 			return errors.New("mode dual needs a TLS certificate: name tls.certfile and tls.keyfile")
 		}
 		if err := s.autoGenerateTLSCertificateKey(); err != nil {
@@ -239,10 +232,11 @@ func (s *Server) startOperationsServer() error {
 //fork:wrap gm: mode gm dials TLCP; a wrong mode stops the client
 func (c *Client) initHTTPClient() error {
 	config := &c.Config.TLS
-	if err := stls.CheckMode("tls.mode", config.Mode, stls.ModeTLS, stls.ModeGM); err != nil {
-		return err
+	mode, err := comm.ParseClientMode(config.Mode)
+	if err != nil {
+		return errors.WithMessage(err, "tls.mode")
 	}
-	if config.Mode != stls.ModeGM {
+	if mode != comm.ClientGM {
 		return c.upstreamInitHTTPClient()
 	}
 	if !config.Enabled {

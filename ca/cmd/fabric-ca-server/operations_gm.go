@@ -4,8 +4,8 @@ package main
 
 import (
 	"github.com/hyperledger/fabric-ca/lib/server/operations"
-	stls "github.com/hyperledger/fabric-ca/lib/tls"
 	"github.com/hyperledger/fabric-ca/util"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
 
 // configInit reads the configuration.
@@ -20,7 +20,7 @@ func (s *ServerCmd) configInit() error {
 
 // operationsTLS completes the settings of the operations server.
 func (s *ServerCmd) operationsTLS(c *operations.TLS) error {
-	if c.Mode == stls.ModeGM {
+	if comm.ServerMode(c.Mode) == comm.ModeGM {
 		c.CertFile, c.KeyFile = "", ""
 	}
 	if s.myViper.GetBool("operations.tls.clientauthrequired") {

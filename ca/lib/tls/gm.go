@@ -14,13 +14,6 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
-// Modes of a listener or a client, which are those of Fabric's nodes. An empty mode means TLS.
-const (
-	ModeTLS  = "tls"
-	ModeDual = "dual"
-	ModeGM   = "gm"
-)
-
 // GMKeyCertFiles names the files of a TLCP pair, PEM or DER.
 type GMKeyCertFiles struct {
 	SignCert string `help:"Signing certificate of the TLCP pair, with its intermediates"`
@@ -43,16 +36,6 @@ type ServerTLSConfig struct {
 type ClientTLSConfig struct {
 	Mode string `help:"Protocol towards the server: 'tls' (default) or 'gm' for TLCP"`
 	GM   GMKeyCertFiles
-}
-
-// CheckMode refuses what is no mode. The key is that of the configuration.
-func CheckMode(key, mode string, modes ...string) error {
-	for _, m := range append(modes, "") {
-		if mode == m {
-			return nil
-		}
-	}
-	return fmt.Errorf("%s is %q; it must be one of %q", key, mode, modes)
 }
 
 // Any reports whether a file is named.

@@ -77,7 +77,8 @@ func known(next http.Handler) http.Handler {
 //fork:replace gm: the operations server has a listener like those of nodes, whose certificates are reloaded
 func (s *System) listen() (net.Listener, error) {
 	c := &s.options.TLS
-	if err := c.check(); err != nil {
+	mode, err := c.mode()
+	if err != nil {
 		return nil, err
 	}
 	inner, err := net.Listen("tcp", s.options.ListenAddress)
@@ -91,7 +92,7 @@ func (s *System) listen() (net.Listener, error) {
 	if !c.Enabled {
 		return inner, nil
 	}
-	secure, err := c.listen(inner)
+	secure, err := c.listen(inner, mode)
 	if err == nil {
 		return secure, nil
 	}
@@ -102,22 +103,19 @@ func (s *System) listen() (net.Listener, error) {
 	return nil, errors.WithMessage(err, "operations.tls")
 }
 
-// check refuses what is no mode, and TLCP that would go without protection.
-func (t *TLS) check() error {
-	if err := stls.CheckMode("operations.tls.mode", t.Mode, stls.ModeTLS, stls.ModeDual, stls.ModeGM); err != nil {
-		return err
-	}
-	if !t.Enabled && comm.ServerMode(t.Mode).GM() {
-		return errors.Errorf("operations.tls.mode is %q, but operations.tls.enabled is false: the operations server would listen without protection", t.Mode)
-	}
-	return nil
-}
-
-func (t *TLS) listen(inner net.Listener) (net.Listener, error) {
+// mode refuses what is no mode, and TLCP that would go without protection.
+func (t *TLS) mode() (comm.ServerMode, error) {
 	mode, err := comm.ParseServerMode(t.Mode)
 	if err != nil {
-		return nil, err
+		return "", errors.WithMessage(err, "operations.tls.mode")
 	}
+	if !t.Enabled && mode.GM() {
+		return "", errors.Errorf("operations.tls.mode is %q, but operations.tls.enabled is false: the operations server would listen without protection", t.Mode)
+	}
+	return mode, nil
+}
+
+func (t *TLS) listen(inner net.Listener, mode comm.ServerMode) (net.Listener, error) {
 	files := comm.Files{ClientRootCAs: t.ClientCACertFiles}
 	if mode.TLS() {
 		files.Cert, files.Key = t.CertFile, t.KeyFile
