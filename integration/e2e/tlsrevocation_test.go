@@ -79,6 +79,7 @@ func TestRevokedTLCPCertificates(t *testing.T) {
 	setLists(ctx, t, n, first, ca.list(t, time.Now().Add(20*time.Second), "User1"))
 	other := contract(t, n, second.PeersOf()[0])
 	require.Eventually(t, func() bool { return fetch(first, "Admin") != nil }, 2*time.Minute, time.Second, "a list whose time is over")
+	require.NotErrorIs(t, end(t, honest, 30*time.Second), os.ErrDeadlineExceeded, "a standing connection of the organisation was not ended")
 	require.NoError(t, fetch(second, "Admin"))
 	_, err = other.EvaluateWithContext(ctx, "ReadAsset", client.WithArguments("before"))
 	require.NoError(t, err)

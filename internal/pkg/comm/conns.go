@@ -40,6 +40,7 @@ type tracked struct {
 	finish    func()                                                         // asks the connection to end once its streams have
 	close     func() error
 	gone      sync.Once
+	ending    map[string]struct{} // causes for which it has been asked to end; protected by group.mu
 }
 
 // localHashes finds the hash of the certificate that this end presented, and
@@ -119,9 +120,10 @@ func (g *connGroup) drain(grace time.Duration) {
 }
 
 // retire ends the connections that meet the condition, which takes no lock:
-// first by request, after the grace by closing.
+// first by request, after the grace by closing. Those that have been asked to
+// end for this cause, and still meet it, are not asked again.
 func (g *connGroup) retire(grace time.Duration, cause string, condition func(*tracked) bool) {
-	old := g.meeting(condition)
+	old := g.meeting(func(t *tracked) bool { return t.begins(cause, condition(t)) })
 	if len(old) == 0 {
 		return
 	}
@@ -130,7 +132,11 @@ func (g *connGroup) retire(grace time.Duration, cause string, condition func(*tr
 		go t.finish() // may wait for a write that is under way
 	}
 	time.AfterFunc(grace, func() {
-		left := g.meeting(condition)
+		left := g.meeting(func(t *tracked) bool {
+			due := condition(t)
+			t.begins(cause, due)
+			return due
+		})
 		if len(left) != 0 {
 			commLogger.Infof("Closing %d connections of %s %s that outlived the grace after %s", len(left), roleName(g.role), g.listener, cause)
 		}
@@ -138,6 +144,21 @@ func (g *connGroup) retire(grace time.Duration, cause string, condition func(*tr
 			go t.close() // may wait to send close_notify
 		}
 	})
+}
+
+// begins notes whether the cause holds for the connection, and reports whether
+// it does now and did not before. The group is locked.
+func (t *tracked) begins(cause string, holds bool) bool {
+	_, held := t.ending[cause]
+	switch {
+	case !holds:
+		delete(t.ending, cause)
+	case t.ending == nil:
+		t.ending = map[string]struct{}{cause: {}}
+	default:
+		t.ending[cause] = struct{}{}
+	}
+	return holds && !held
 }
 
 func (g *connGroup) meeting(condition func(*tracked) bool) []*tracked {

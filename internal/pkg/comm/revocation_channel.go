@@ -46,9 +46,6 @@ func updateLists(channel string, config *cb.Config) {
 	for _, s := range registry.byRole {
 		s.retireRefusedLocked()
 	}
-	if s := dialerPolicy.Load(); s != nil {
-		unnamed.retireRefused(s.grace)
-	}
 }
 
 func setChannelLists(channel string, orgs []*organization) (earlier []*organization) {

@@ -172,6 +172,9 @@ func (s *Source) retireRefusedLocked() {
 		e.conns.retireRefused(s.grace)
 	}
 	s.dialed.retireRefused(s.grace)
+	if s == dialerPolicy.Load() {
+		unnamed.retireRefused(s.grace)
+	}
 }
 
 func (g *connGroup) retireRefused(grace time.Duration) {

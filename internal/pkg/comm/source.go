@@ -57,7 +57,7 @@ type SourceConfig struct {
 	RedialForCertificate bool
 	// CheckRevocation judges every peer whose certificate is verified by the
 	// revocation lists of the channels' MSPs and of Files.RevocationLists, in
-	// the handshake and when lists change.
+	// the handshake, when lists change and when their time is over.
 	CheckRevocation bool
 	// Settings are kept for a caller that sets a role up more than once, and
 	// keeps the source while they are the same. They are not looked at here.
@@ -169,6 +169,9 @@ func NewSource(config SourceConfig) (*Source, error) {
 	s.trackExpiryLocked(state)
 	observeCertificates(s.role, state)
 	s.observeOwnLists(nil)
+	if s.revocation {
+		sweeping.Do(func() { go sweepLists(time.Now()) })
+	}
 	return s, nil
 }
 
