@@ -28,8 +28,10 @@ type Files struct {
 	GMKeyPassword string
 	ServerRootCAs []string
 	ClientRootCAs []string
-	// RevocationLists are of CAs among the roots, for SourceConfig.CheckRevocation.
+	// RevocationLists are of CAs among the roots or ListCAs, for SourceConfig.CheckRevocation.
 	RevocationLists []string
+	// ListCAs are CAs that lists may be of and that are not trusted for it: the roots of other roles that have the same lists.
+	ListCAs []string
 	// ConfigKeys are the configuration keys that give the files, by file, for messages to the operator.
 	ConfigKeys map[string]string
 }

@@ -61,11 +61,14 @@ func listsOf(orgs []*organization) map[listKey]*pkix.CertificateList {
 	return all
 }
 
-// loadLists reads and verifies revocation lists under the roots of the role. At
+// loadLists reads and verifies revocation lists under the roots of the role and ListCAs. At
 // a start or reload the operator is there to mend what cannot be verified.
 func (f Files) loadLists(roots rootSet) (*organization, error) {
 	if len(f.RevocationLists) == 0 {
 		return nil, nil
+	}
+	if _, err := f.loadRoots(f.ListCAs, &roots); err != nil {
+		return nil, err
 	}
 	cas := append(slices.Clone(roots.std), roots.authorities()...)
 	o := newOrganization("the node's own files", nil)
@@ -162,7 +165,7 @@ func timeOf(clock func() time.Time) time.Time {
 	return clock()
 }
 
-// retireRefusedLocked drains the connections of the role that the present lists
+// retireRefusedLocked drains the connections that the present lists of the role
 // refuse.
 func (s *Source) retireRefusedLocked() {
 	if !s.revocation {

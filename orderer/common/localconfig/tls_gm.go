@@ -50,7 +50,7 @@ type TLS struct {
 	// DrainGrace is how long connections of a protocol that a live switch has abolished may go on; 0 means 60 s.
 	DrainGrace time.Duration
 	// CheckRevocation checks the certificates of peers by the revocation lists of the channels' MSPs and of the files
-	// RevocationLists. In General.TLS it covers the cluster's own listener and dialers too, by the channels' lists.
+	// RevocationLists. In General.TLS both cover the cluster's own listener and dialers too.
 	CheckRevocation bool
 	RevocationLists []string
 	// HandshakesPerAddress bounds the failed handshakes of one address at a listener; 0 means 64.

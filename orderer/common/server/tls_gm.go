@@ -5,6 +5,7 @@ package server
 import (
 	"errors"
 	"os"
+	"slices"
 
 	"github.com/hyperledger/fabric/bccsp/sw"
 	"github.com/hyperledger/fabric/common/fabhttp"
@@ -29,7 +30,7 @@ func initializeServerConfig(conf *localconfig.TopLevel, metricsProvider metrics.
 		return config
 	}
 	t := conf.General.TLS
-	files := generalFiles(t)
+	files := generalFiles(conf)
 	files.ServerRootCAs = t.RootCAs
 	if t.ClientAuthRequired {
 		files.ClientRootCAs = t.ClientRootCAs
@@ -72,6 +73,9 @@ func newClusterServer(address string, config *comm.ServerConfig, conf *localconf
 			GMKeyPassword: conf.General.TLS.GMKeyPasswordFile,
 			ClientRootCAs: c.RootCAs,
 			ConfigKeys:    configKeys(conf),
+
+			RevocationLists: conf.General.TLS.RevocationLists,
+			ListCAs:         listCAs(conf),
 		}.Load,
 		ServerMode:     listenerMode(c.Mode),
 		ModeKey:        "General.Cluster.Mode",
@@ -96,7 +100,7 @@ func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfi
 		return config, reuse
 	}
 	t, c := conf.General.TLS, conf.General.Cluster
-	files := generalFiles(t)
+	files := generalFiles(conf)
 	if c.ClientCertificate != "" || c.ClientPrivateKey != "" || !reuse {
 		files.Cert, files.Key = c.ClientCertificate, c.ClientPrivateKey
 	}
@@ -104,8 +108,7 @@ func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfi
 		files.SignCert, files.SignKey = c.GMClientSignCertificate, c.GMClientSignPrivateKey
 		files.EncCert, files.EncKey = c.GMClientEncCertificate, c.GMClientEncPrivateKey
 	}
-	files.ServerRootCAs, files.RevocationLists = c.RootCAs, nil
-	files.ConfigKeys = configKeys(conf)
+	files.ServerRootCAs, files.ConfigKeys = c.RootCAs, configKeys(conf)
 	mode := comm.ClientTLS
 	if t.ClientMode == string(comm.ClientGM) {
 		mode = comm.ClientGM
@@ -200,7 +203,8 @@ func standard(file, sign string) string {
 	return file
 }
 
-func generalFiles(t localconfig.TLS) comm.Files {
+func generalFiles(conf *localconfig.TopLevel) comm.Files {
+	t := conf.General.TLS
 	return comm.Files{
 		Cert:     standard(t.Certificate, t.GMSignCertificate),
 		Key:      standard(t.PrivateKey, t.GMSignPrivateKey),
@@ -211,8 +215,18 @@ func generalFiles(t localconfig.TLS) comm.Files {
 
 		GMKeyPassword:   t.GMKeyPasswordFile,
 		RevocationLists: t.RevocationLists,
-		ConfigKeys:      sectionKeys(comm.Files{}, "General.TLS", t).ConfigKeys,
+		ListCAs:         listCAs(conf),
+		ConfigKeys:      clusterKeys(sectionKeys(comm.Files{}, "General.TLS", t), conf.General.Cluster).ConfigKeys,
 	}
+}
+
+// listCAs are the CAs that General.TLS.RevocationLists may be of: those lists serve clients and other orderers, whose roots may differ.
+func listCAs(conf *localconfig.TopLevel) []string {
+	cas := slices.Concat(conf.General.TLS.RootCAs, conf.General.Cluster.RootCAs)
+	if conf.General.TLS.ClientAuthRequired {
+		cas = append(cas, conf.General.TLS.ClientRootCAs...)
+	}
+	return cas
 }
 
 // sectionKeys names the keys of a section that give files.
@@ -237,9 +251,12 @@ func sectionKeys(f comm.Files, section string, t localconfig.TLS) comm.Files {
 
 // configKeys names the keys of General.Cluster, and of General.TLS behind them, that give files.
 func configKeys(conf *localconfig.TopLevel) map[string]string {
-	c := conf.General.Cluster
+	return sectionKeys(clusterKeys(comm.Files{}, conf.General.Cluster), "General.TLS", conf.General.TLS).ConfigKeys
+}
+
+func clusterKeys(f comm.Files, c localconfig.Cluster) comm.Files {
 	const section = "General.Cluster."
-	f := comm.Files{}.Named(
+	f = f.Named(
 		section+"GMClientSignCertificate", c.GMClientSignCertificate, section+"GMClientSignPrivateKey", c.GMClientSignPrivateKey,
 		section+"GMClientEncCertificate", c.GMClientEncCertificate, section+"GMClientEncPrivateKey", c.GMClientEncPrivateKey,
 		section+"GMServerSignCertificate", c.GMServerSignCertificate, section+"GMServerSignPrivateKey", c.GMServerSignPrivateKey,
@@ -250,7 +267,7 @@ func configKeys(conf *localconfig.TopLevel) map[string]string {
 	for _, file := range c.RootCAs {
 		f = f.Named(section+"RootCAs", file)
 	}
-	return sectionKeys(f, "General.TLS", conf.General.TLS).ConfigKeys
+	return f
 }
 
 // newOperationsSystem adds the endpoint that shows and switches TLS modes, and makes SIGHUP reload the certificates. The

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -33,6 +34,7 @@ import (
 	"github.com/hyperledger/fabric/protoutil"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 )
@@ -354,7 +356,7 @@ func TestHangupReloads(t *testing.T) {
 
 // requireRole replaces the role's source by one whose files exist.
 func requireRole(t *testing.T, role string, n *tlcpNode) {
-	_, err := comm.NewSource(comm.SourceConfig{Role: role, Load: generalFiles(n.conf.General.TLS).Load, ServerMode: comm.ModeDual})
+	_, err := comm.NewSource(comm.SourceConfig{Role: role, Load: generalFiles(n.conf).Load, ServerMode: comm.ModeDual})
 	require.NoError(t, err)
 }
 
@@ -553,6 +555,55 @@ func TestRevokedClients(t *testing.T) {
 			require.NoError(t, server.Stop(), name)
 		}
 	}
+}
+
+// TestRevokedOrderers: the files of General.TLS.RevocationLists count between orderers, at the cluster's own listener and for what
+// dials, also where the CA is a root of the cluster alone; a reload ends a connection that stands.
+func TestRevokedOrderers(t *testing.T) {
+	n := newTLCPNode(t, comm.ModeGM, comm.ClientGM)
+	n.withClusterListener(t, comm.ModeGM, false, true)
+	n.conf.General.TLS.ClientAuthRequired, n.conf.General.TLS.ClientRootCAs = true, []string{
+		gmtlstest.WriteFile(t, n.dir, "clients.crt", gmtlstest.NewCA(t).CertPEM),
+	}
+	serial := func(bundle []byte) *big.Int {
+		certs, err := material.ParseCertificates("bundle", n.gmPart(t, bundle))
+		require.NoError(t, err)
+		return certs[0].SerialNumber
+	}
+	list := filepath.Join(n.dir, "list.crl")
+	revoke := func(serials ...*big.Int) {
+		require.NoError(t, os.WriteFile(list, n.gmCA.RevocationList(t, x509.RevocationList{}, serials...), 0o600))
+	}
+	revoke()
+	n.conf.General.TLS.CheckRevocation, n.conf.General.TLS.RevocationLists = true, []string{list}
+	n.conf.General.TLS.DrainGrace = 50 * time.Millisecond
+
+	_, srv := configureClusterListener(n.conf, initializeServerConfig(n.conf, &disabled.Provider{}), os.ReadFile)
+	listener := start(t, srv)
+	dialer, _ := initializeClusterClientConfig(n.conf)
+	thief, honest := n.clientOptions(t, comm.ClientGM), n.clientOptions(t, comm.ClientGM)
+	// The other end of the dialer is a listener that checks nothing.
+	pair := n.gmCA.NewPair(t, "127.0.0.1")
+	certificate, key := pair.Bundle(nil, nil)
+	other, err := comm.NewGRPCServer("127.0.0.1:0", comm.ServerConfig{
+		SecOpts: comm.SecureOptions{UseTLS: true, ServerMode: comm.ModeGM, Certificate: certificate, Key: key},
+	})
+	require.NoError(t, err)
+	partner := start(t, other)
+	for _, reach := range []error{call(t, listener, thief), call(t, listener, honest), call(t, partner, dialer.SecOpts)} {
+		require.NoError(t, reach)
+	}
+	standing, err := comm.ClientConfig{SecOpts: thief, DialTimeout: 30 * time.Second}.Dial(listener)
+	require.NoError(t, err)
+	defer standing.Close()
+
+	revoke(serial(thief.Certificate), serial(certificate))
+	require.NoError(t, comm.Reload(tlsstatus.OrdererClusterServer))
+	require.NoError(t, comm.Reload(tlsstatus.OrdererClusterClient))
+	require.Error(t, call(t, listener, thief))
+	require.NoError(t, call(t, listener, honest))
+	require.ErrorContains(t, call(t, partner, dialer.SecOpts), "it has been revoked")
+	require.Eventually(t, func() bool { return standing.GetState() != connectivity.Ready }, 30*time.Second, 10*time.Millisecond)
 }
 
 // gmPart returns the SM2 certificates of a bundle.
