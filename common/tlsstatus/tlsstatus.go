@@ -89,9 +89,16 @@ type Listener struct {
 	Connections []Connections `json:"connections"`
 }
 
+// Protocols of connections.
+const (
+	OverTLS   = "TLS"
+	OverTLCP  = "TLCP"
+	OverTLS13 = "TLS13-GM" // TLS 1.3 with the GM suites of RFC 8998
+)
+
 // Connections counts live connections of one protocol and cipher suite.
 type Connections struct {
-	Protocol string `json:"protocol"` // "TLS", "TLCP" or "TLS13-GM"
+	Protocol string `json:"protocol"`
 	Suite    string `json:"suite"`
 	Count    int    `json:"count"`
 }

@@ -68,9 +68,9 @@ type modes struct {
 type protocol string
 
 const (
-	protocolTLS   protocol = "TLS"
-	protocolTLCP  protocol = "TLCP"
-	protocolTLS13 protocol = "TLS13-GM" // TLS 1.3 with the GM suites of RFC 8998
+	protocolTLS   protocol = tlsstatus.OverTLS
+	protocolTLCP  protocol = tlsstatus.OverTLCP
+	protocolTLS13 protocol = tlsstatus.OverTLS13
 )
 
 // ModeError says that the two ends of a connection share no protocol. It names

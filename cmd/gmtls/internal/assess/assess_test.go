@@ -37,6 +37,15 @@ func TestWhatCanBeMetIsMet(t *testing.T) {
 	}
 }
 
+// TestEveryGMProtocolIsCounted: connections of TLS 1.3 with GM suites are no less protected than those of TLCP.
+func TestEveryGMProtocolIsCounted(t *testing.T) {
+	e := good()
+	e.nodes[0].Roles[0].TLS13 = 4
+	f := transport(e)
+	require.Equal(t, Met, f.State)
+	require.Contains(t, f.Detail, "5 connections of TLCP, 4 of TLS 1.3 with GM suites and none of TLS")
+}
+
 // TestNothingIsMetWithoutEvidence: a report over nothing claims nothing.
 func TestNothingIsMetWithoutEvidence(t *testing.T) {
 	require.Zero(t, new(Evidence).Judge().Count[Met])

@@ -51,7 +51,7 @@ func unasked(e *Evidence) (problems []string) {
 	return problems
 }
 
-// transport: every listener and dialer of every node speaks TLCP alone, and no connection of another protocol is left.
+// transport: every listener and dialer of every node speaks GM protocols alone, and no connection of TLS is left.
 func transport(e *Evidence) finding {
 	if len(e.nodes) == 0 {
 		return notShown("--inventory")
@@ -60,11 +60,12 @@ func transport(e *Evidence) finding {
 		return notMet("let the nodes answer, see docs/operations.md", "%s", list(problems))
 	}
 	var wrong []string
-	roles, live := 0, 0
+	roles, tlcp, tls13 := 0, 0, 0
 	for _, n := range e.nodes {
 		for _, r := range n.Roles {
 			roles++
-			live += r.TLCP
+			tlcp += r.TLCP
+			tls13 += r.TLS13
 			if r.ServerMode != "" && r.ServerMode != "gm" {
 				wrong = append(wrong, fmt.Sprintf("%s: %s listens in mode %s", n.Name, r.Role, r.ServerMode))
 			}
@@ -79,7 +80,8 @@ func transport(e *Evidence) finding {
 	if wrong != nil {
 		return notMet("set the modes to gm: docs/migration.md", "%s", list(wrong))
 	}
-	return met("%d nodes, %d roles in mode gm, %d connections of TLCP and none of TLS", len(e.nodes), roles, live)
+	return met("%d nodes, %d roles in mode gm, %d connections of TLCP, %d of TLS 1.3 with GM suites and none of TLS",
+		len(e.nodes), roles, tlcp, tls13)
 }
 
 // identities: every CA in the channels is SM2, and an identity has one form.

@@ -2,7 +2,11 @@
 
 package migrate
 
-import "context"
+import (
+	"context"
+
+	"github.com/hyperledger/fabric/common/tlsstatus"
+)
 
 // Node is what a node of an inventory said of itself.
 type Node struct {
@@ -16,8 +20,7 @@ type Node struct {
 // NodeRole is one of its servers or dialers.
 type NodeRole struct {
 	Role, ServerMode, ClientMode string
-	TLS                          int // live connections that are not TLCP
-	TLCP                         int
+	TLS, TLCP, TLS13             int // live connections; TLS13 are those of TLS 1.3 with GM suites
 }
 
 // Ask asks every node of the inventory in the file.
@@ -30,9 +33,13 @@ func Ask(ctx context.Context, file string) ([]Node, error) {
 	for _, f := range gather(ctx, inv) {
 		node := Node{Name: f.Name, Problem: f.Problem, Version: f.Version, Fork: f.Fork}
 		for _, r := range f.Roles {
-			tlsIn, tlsOut := r.Over("TLS")
-			gmIn, gmOut := r.Over("TLCP")
-			node.Roles = append(node.Roles, NodeRole{r.Name, string(r.ServerMode), string(r.ClientMode), tlsIn + tlsOut, gmIn + gmOut})
+			both := func(protocol string) int {
+				listening, dialed := r.Over(protocol)
+				return listening + dialed
+			}
+			node.Roles = append(node.Roles, NodeRole{
+				r.Name, string(r.ServerMode), string(r.ClientMode), both(tlsstatus.OverTLS), both(tlsstatus.OverTLCP), both(tlsstatus.OverTLS13),
+			})
 		}
 		nodes = append(nodes, node)
 	}

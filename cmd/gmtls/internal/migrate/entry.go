@@ -14,6 +14,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 // maxSkew is how far a node's clock may be from this machine's. Certificates
@@ -220,7 +221,7 @@ func (n *network) pairVerifies(f *facts, roots []*x509.Certificate, whose string
 func (n *network) leftOver(q question) []gap {
 	test := func(f *facts) (all []gap) {
 		for _, r := range f.Roles {
-			listening, dialed := r.Over("TLS")
+			listening, dialed := r.Over(tlsstatus.OverTLS)
 			if listening > 0 && r.InNetwork() {
 				all = append(all, f.gap("find the clients that still dial TLS, see the log, and switch them", "%s has %d connections over TLS", r.Name, listening))
 			}

@@ -13,7 +13,7 @@ import (
 )
 
 // GM protocols, as configuration and /tls name them, and as connections over them are counted.
-var gmProtocols = map[string]string{"TLCP": "TLCP", "TLS13": "TLS13-GM"}
+var gmProtocols = map[string]string{"TLCP": tlsstatus.OverTLCP, "TLS13": tlsstatus.OverTLS13}
 
 // otherProtocol is the one that a network leaves for the other.
 func otherProtocol(to string) string {

@@ -95,3 +95,35 @@ func TestPairOverTLS13(t *testing.T) {
 	w.inventory(nil)
 	w.refused([]string{"peer1 (Org1MSP): its pair at " + n.address + " does not hold"}, "check", "--stage=2", w.block())
 }
+
+// TestConnectionsOfEachProtocol: plan shows a role's connections of every protocol, and Ask counts them.
+func TestConnectionsOfEachProtocol(t *testing.T) {
+	w := newWorld(t)
+	w.nodes["peer1"].set(func(n *fakeNode) {
+		connections := []tlsstatus.Connections{{Protocol: "TLS", Count: 11}, {Protocol: "TLCP", Count: 12}, {Protocol: "TLS13-GM", Suite: "a", Count: 6}, {Protocol: "TLS13-GM", Suite: "b", Count: 7}}
+		for i := range n.roles {
+			switch r := &n.roles[i]; r.Name {
+			case tlsstatus.PeerServer:
+				r.Listeners = []tlsstatus.Listener{{Address: "127.0.0.1:1", Connections: connections}}
+			case tlsstatus.PeerClient:
+				r.Dialed = connections[2:]
+			}
+		}
+	})
+	out := w.allowed("plan")
+	require.Regexp(t, `OVER TLS +OVER TLCP +OVER TLS13-GM`, out)
+	require.Regexp(t, `peer1 .* peer.server .* 11 in, 0 out +12 in, 0 out +13 in, 0 out`, out)
+	require.Regexp(t, `(peer1 .*)? peer.client .* 0 in, 0 out +0 in, 0 out +0 in, 13 out`, out)
+
+	nodes, err := Ask(t.Context(), w.path("nodes.yaml"))
+	require.NoError(t, err)
+	counted := map[string][3]int{}
+	for _, n := range nodes {
+		for _, r := range n.Roles {
+			if n.Name == "peer1" && r.TLS+r.TLCP+r.TLS13 > 0 {
+				counted[r.Role] = [3]int{r.TLS, r.TLCP, r.TLS13}
+			}
+		}
+	}
+	require.Equal(t, map[string][3]int{tlsstatus.PeerServer: {11, 12, 13}, tlsstatus.PeerClient: {0, 0, 13}}, counted)
+}

@@ -127,7 +127,7 @@ func (p *plan) write(w io.Writer) {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", wire.Printable(o.ID), stage, orDash(o.TLSRoots), orDash(o.IdentityRoots))
 	}
-	fmt.Fprintln(table, "\nNODE\tORGANISATION\tSTAGE\tVERSION\tROLE\tLISTENS\tDIALS\tOVER TLS\tOVER TLCP\tCERTIFICATES UNTIL")
+	fmt.Fprintln(table, "\nNODE\tORGANISATION\tSTAGE\tVERSION\tROLE\tLISTENS\tDIALS\tOVER TLS\tOVER TLCP\tOVER TLS13-GM\tCERTIFICATES UNTIL")
 	for _, f := range p.Nodes {
 		f.rows(table)
 	}
@@ -153,11 +153,13 @@ func (f *facts) rows(w io.Writer) {
 		stage, version = "unknown", "-"
 	}
 	if len(f.Roles) == 0 {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t-\t-\t-\t-\t-\t-\n", f.Name, f.Organization, stage, version)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t-\t-\t-\t-\t-\t-\t-\n", f.Name, f.Organization, stage, version)
 	}
 	for _, r := range f.Roles {
-		tlsIn, tlsOut := r.Over("TLS")
-		gmIn, gmOut := r.Over("TLCP")
+		over := func(protocol string) string {
+			listening, dialed := r.Over(protocol)
+			return fmt.Sprintf("%d in, %d out", listening, dialed)
+		}
 		until := "-"
 		var first time.Time
 		for _, c := range r.Certificates {
@@ -166,8 +168,9 @@ func (f *facts) rows(w io.Writer) {
 				until = first.UTC().Format(time.DateOnly)
 			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d in, %d out\t%d in, %d out\t%s\n", f.Name, f.Organization, stage, version,
-			wire.Printable(r.Name), dash(string(r.ServerMode)), dash(string(r.ClientMode)), tlsIn, tlsOut, gmIn, gmOut, until)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, f.Organization, stage, version,
+			wire.Printable(r.Name), dash(string(r.ServerMode)), dash(string(r.ClientMode)),
+			over(tlsstatus.OverTLS), over(tlsstatus.OverTLCP), over(tlsstatus.OverTLS13), until)
 	}
 }
 
