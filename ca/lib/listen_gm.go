@@ -79,7 +79,7 @@ func (s *Server) listenSecure(address string, mode comm.ServerMode) (net.Listene
 	if err != nil {
 		return nil, err
 	}
-	files := comm.Files{ConfigKeys: map[string]string{}}
+	var files comm.Files
 	if listen.verifies {
 		files.ClientRootCAs = c.ClientAuth.CertFiles
 	}
@@ -94,12 +94,8 @@ func (s *Server) listenSecure(address string, mode comm.ServerMode) (net.Listene
 		}
 		files.SignCert, files.SignKey, files.EncCert, files.EncKey = c.GM.SignCert, c.GM.SignKey, c.GM.EncCert, c.GM.EncKey
 	}
-	for key, file := range map[string]string{
-		"tls.certfile": files.Cert, "tls.keyfile": files.Key, "tls.gm.signcert": files.SignCert, "tls.gm.signkey": files.SignKey,
-		"tls.gm.enccert": files.EncCert, "tls.gm.enckey": files.EncKey,
-	} {
-		files.ConfigKeys[file] = key
-	}
+	files = files.Named("tls.certfile", files.Cert, "tls.keyfile", files.Key, "tls.gm.signcert", files.SignCert, "tls.gm.signkey", files.SignKey,
+		"tls.gm.enccert", files.EncCert, "tls.gm.enckey", files.EncKey)
 	source, err := comm.NewSource(comm.SourceConfig{Role: tlsstatus.CAServer, Load: files.Load, ServerMode: mode, ModeKey: "tls.mode"})
 	if err != nil {
 		return nil, err

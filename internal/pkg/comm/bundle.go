@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
@@ -84,15 +85,20 @@ func (f Files) Load() (Material, error) {
 	return m, nil
 }
 
-// Named adds configuration keys that give files: key, file, key, file and so on. Of a file that several give, the first stays.
+// Named adds configuration keys that give files: key, file, key, file and so on. A file that several keys give is known by all of them.
 func (f Files) Named(keysAndFiles ...string) Files {
 	named := maps.Clone(f.ConfigKeys)
 	if named == nil {
 		named = make(map[string]string)
 	}
 	for i := 0; i+1 < len(keysAndFiles); i += 2 {
-		if key, file := keysAndFiles[i], keysAndFiles[i+1]; file != "" && named[file] == "" {
+		key, file := keysAndFiles[i], keysAndFiles[i+1]
+		switch keys := strings.Split(named[file], ", "); {
+		case file == "" || slices.Contains(keys, key):
+		case named[file] == "":
 			named[file] = key
+		default:
+			named[file] += ", " + key
 		}
 	}
 	f.ConfigKeys = named

@@ -162,3 +162,14 @@ func TestReloadJudgesTLS(t *testing.T) {
 	material.set(org.node(t).only(protocolTLS), nil)
 	require.NoError(t, source.Reload())
 }
+
+// TestOneFileOfSeveralKeys: where keys give the same file, the message names each of
+// them, since any may be the wrong one.
+func TestOneFileOfSeveralKeys(t *testing.T) {
+	f := Files{}.Named("tls.signKey", "a.key", "tls.encKey", "a.key", "tls.root", "ca.crt", "tls.root", "ca.crt", "tls.none", "")
+	require.Equal(t, map[string]string{"a.key": "tls.signKey, tls.encKey", "ca.crt": "tls.root"}, f.ConfigKeys)
+	f = baseFiles(nil)
+	f.SignKey, f.EncKey, f.ConfigKeys = "none.key", "none.key", nil
+	_, err := f.Named("tls.signCert", f.SignCert, "tls.signKey", f.SignKey, "tls.encCert", f.EncCert, "tls.encKey", f.EncKey).Load()
+	require.ErrorContains(t, err, "tls.signKey, tls.encKey: open none.key")
+}
