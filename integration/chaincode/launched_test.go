@@ -83,6 +83,22 @@ func makePackage(ctx context.Context, t *testing.T, n *network.Network, label, c
 	return file
 }
 
+// requireRefused installs chaincode in another language, whose shim could not reach this peer's listener, and expects to be told.
+func requireRefused(ctx context.Context, t *testing.T, n *network.Network, peer network.Node, language string) {
+	t.Helper()
+	file := filepath.Join(n.Dir, language+".tar.gz")
+	networktest.Peer(ctx, t, n, peer, "lifecycle", "chaincode", "package", file, "--path", t.TempDir(), "--lang", language, "--label", language)
+	cmd := exec.CommandContext(ctx, filepath.Join(n.Bin, "peer"), "lifecycle", "chaincode", "install", file)
+	cmd.Env = os.Environ()
+	for _, v := range n.PeerEnv(n.Peers[0], peer, "Admin") {
+		cmd.Env = append(cmd.Env, v.Name+"="+v.Value)
+	}
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), `set chaincode.tls.mode to "tls"`)
+	require.NotContains(t, networktest.Peer(ctx, t, n, peer, "lifecycle", "chaincode", "queryinstalled"), language)
+}
+
 // containers lists the names of the containers of a chaincode of this network's peer, running or not.
 func containers(t *testing.T, id string) []string {
 	t.Helper()
@@ -110,7 +126,7 @@ func remove(t *testing.T, id string) {
 	}
 }
 
-// TestLaunched: package, install, build, run, invoke, crash and relaunch, upgrade.
+// TestLaunched: package, install, build, run, invoke, crash and relaunch, upgrade; languages that cannot be launched are refused.
 func TestLaunched(t *testing.T) {
 	requireImages(t)
 	n, _ := networktest.Start(t, network.Options{Mode: network.ModeGM, Orderers: 1, Orgs: 1, Peers: 1})
@@ -118,6 +134,8 @@ func TestLaunched(t *testing.T) {
 	defer cancel()
 	peer := n.Nodes(network.Peer)[0]
 	useDocker(ctx, t, n, peer)
+	requireRefused(ctx, t, n, peer, "java")
+	requireRefused(ctx, t, n, peer, "node")
 
 	// Labels are this run's own, as images and containers outlive a test that is killed.
 	label := fmt.Sprintf("token%d_", time.Now().UnixNano())

@@ -19,6 +19,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// setKey gives a key a value until the test ends.
+func setKey(t *testing.T, key string, value any) {
+	old := viper.Get(key)
+	viper.Set(key, value)
+	t.Cleanup(func() { viper.Set(key, old) })
+}
+
 // operationsNode configures an operations server in mode dual and returns its section of core.yaml and its authorities.
 func operationsNode(t *testing.T) (*peer.Config, tlsgen.CA, *gmtlstest.CA) {
 	t.Helper()
@@ -29,11 +36,7 @@ func operationsNode(t *testing.T) (*peer.Config, tlsgen.CA, *gmtlstest.CA) {
 	pair, err := std.NewServerCertKeyPair("127.0.0.1")
 	require.NoError(t, err)
 	files := gm.NewPair(t, "127.0.0.1").Write(t, dir, "server")
-	set := func(key string, value any) {
-		old := viper.Get(key)
-		viper.Set(key, value)
-		t.Cleanup(func() { viper.Set(key, old) })
-	}
+	set := func(key string, value any) { setKey(t, key, value) }
 	set("operations.tls.mode", "dual")
 	set("operations.tls.gm.signCert.file", files.SignCert)
 	set("operations.tls.gm.signKey.file", files.SignKey)
