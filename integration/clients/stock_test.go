@@ -5,12 +5,18 @@
 package clients
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	fabricid "github.com/hyperledger/fabric-gateway/pkg/identity"
@@ -44,7 +50,7 @@ func userOf(t *testing.T, n *network.Network, org network.Org) (*fabricid.X509Id
 }
 
 // TestStockSDK uses what docs/applications-tools.md promises on a network that speaks TLCP alone: the unmodified SDK with an ECDSA
-// organisation, and metrics, each through a proxy.
+// organisation, metrics and tape, each through a proxy.
 func TestStockSDK(t *testing.T) {
 	n, ctx := networktest.Start(t, network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmMixed, Orderers: 1, Peers: 1})
 	org := n.Peers[1]
@@ -79,4 +85,51 @@ func TestStockSDK(t *testing.T) {
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	t.Run("prometheus", func(t *testing.T) { scrape(ctx, t, address, peer.Name) })
+	t.Run("tape", func(t *testing.T) { load(ctx, t, n, address) })
+}
+
+// load has tape submit as docs/applications-tools.md says, and counts by metrics, as tape sees no validation code.
+func load(ctx context.Context, t *testing.T, n *network.Network, metrics string) {
+	t.Helper()
+	if _, err := exec.LookPath("tape"); err != nil {
+		t.Skip("no tape here: ", err)
+	}
+	valid := func() int {
+		response, err := http.Get("http://" + metrics + "/metrics")
+		require.NoError(t, err)
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		match := regexp.MustCompile(`ledger_transaction_count\{chaincode="asset:.*validation_code="VALID"\} (\d+)`).FindSubmatch(text)
+		require.NotNil(t, match, "no count of valid transactions")
+		count, err := strconv.Atoi(string(match[1]))
+		require.NoError(t, err)
+		return count
+	}
+	orderer := n.Nodes(network.Orderer)[0]
+	proxies := map[string]string{
+		"127.0.0.1:17050": startProxy(ctx, t, orderer.Address(), filepath.Join(n.Dir, "crypto", "ordererOrganizations", "example.com", "orderers", orderer.Name, "tls", "gm-ca.crt")),
+	}
+	for i, org := range n.Peers {
+		peer := org.PeersOf()[0]
+		root := filepath.Join(n.Dir, "crypto", "peerOrganizations", org.Domain, "peers", peer.Name, "tls", "gm-ca.crt")
+		proxies[fmt.Sprintf("127.0.0.1:%d", 17051+i)] = startProxy(ctx, t, peer.Address(), root)
+	}
+	user := filepath.Join(n.Dir, "crypto", "peerOrganizations", n.Peers[1].Domain, "users", "User1@"+n.Peers[1].Domain)
+	certificates, err := filepath.Glob(filepath.Join(user, "msp", "signcerts", "*.pem"))
+	require.NoError(t, err)
+	require.Len(t, certificates, 1)
+	config := strings.NewReplacer("user/msp/signcerts/cert.pem", certificates[0], "user/msp", filepath.Join(user, "msp")).Replace(block(t, "## tape", "yaml"))
+	for old, proxy := range proxies {
+		require.Contains(t, config, old)
+		config = strings.Replace(config, old, proxy, 1)
+	}
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "tape.yaml"), []byte(config))
+	before := valid()
+	cmd := exec.CommandContext(ctx, "sh", "-euc", block(t, "## tape", "sh"))
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, before+500, valid(), "%s", out)
 }

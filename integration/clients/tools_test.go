@@ -41,6 +41,17 @@ func TestPrometheus(t *testing.T) {
 	scrape(ctx, t, startProxy(ctx, t, listener.Addr().String(), root), "peer0.org1.example.com")
 }
 
+// block returns the first block of a language below a heading of docs/applications-tools.md.
+func block(t *testing.T, heading, language string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(read(t, "../../docs/applications-tools.md"), "\n"+heading+"\n")
+	require.True(t, found, heading)
+	_, rest, found = strings.Cut(rest, "```"+language+"\n")
+	require.True(t, found, language)
+	text, _, _ := strings.Cut(rest, "```")
+	return text
+}
+
 // scrape has Prometheus read a node's metrics with the configuration of docs/applications-tools.md.
 func scrape(ctx context.Context, t *testing.T, proxy, node string) {
 	t.Helper()
@@ -48,9 +59,7 @@ func scrape(ctx context.Context, t *testing.T, proxy, node string) {
 	if err != nil {
 		t.Skip("no Prometheus here: ", err)
 	}
-	_, rest, found := strings.Cut(read(t, "../../docs/applications-tools.md"), "```yaml\n")
-	require.True(t, found)
-	config, _, _ := strings.Cut(rest, "```")
+	config := block(t, "## Prometheus", "yaml")
 	config = "global: {scrape_interval: 1s}\n" + strings.NewReplacer("127.0.0.1:19443", proxy, "peer0.org1.example.com", node).Replace(config)
 	dir := t.TempDir()
 	address := freeAddress(t)
