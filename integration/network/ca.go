@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -370,7 +369,7 @@ func (n *Network) caClient(ctx context.Context, org Org, authority, home, id str
 	}
 	all := append(slices.Clone(args), "-u", address, "-H", n.path(filepath.FromSlash(home)), "--caname", authority)
 	all = append(all, n.caFlags(org)...)
-	cmd := exec.CommandContext(ctx, filepath.Join(n.caBin, "fabric-ca-client"), all...)
+	cmd := briefly(ctx, filepath.Join(n.caBin, "fabric-ca-client"), all...)
 	cmd.Env = bareEnv()
 	out, err := cmd.CombinedOutput()
 	n.keep(nil, "fabric-ca-client", n.secrets.hide(all), n.secrets.hide([]string{string(out)})[0])

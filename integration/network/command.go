@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -104,7 +105,7 @@ func (n *Network) Osnadmin(ctx context.Context, orderer Node, verb string, args 
 func (n *Network) command(ctx context.Context, env []Variable, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(n.Bin, name), args...)
+	cmd := briefly(ctx, filepath.Join(n.Bin, name), args...)
 	cmd.Env = bareEnv()
 	for _, v := range env {
 		cmd.Env = append(cmd.Env, v.Name+"="+v.Value)
@@ -122,6 +123,14 @@ func (n *Network) command(ctx context.Context, env []Variable, name string, args
 			indent(lastLines(stderr.String()+stdout.String(), 8)))
 	}
 	return stdout.String(), nil
+}
+
+// briefly prepares a command that ends with this process, however that ends: what goes on by itself would write into the state directory
+// while the next command clears it.
+func briefly(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
 }
 
 // bareEnv keeps variables of the caller, CORE_ and ORDERER_ ones above all, from changing what a program does.

@@ -122,6 +122,9 @@ func (n *Network) startContainers(ctx context.Context) (packages map[string]stri
 	return packages, nil
 }
 
+// fillerLabel marks containers that are there to fill a volume; its value is the project.
+const fillerLabel = "fabric-gm.filler"
+
 // fillVolume copies the node's own files into its configuration volume, by way of a container that never starts.
 func (n *Network) fillVolume(ctx context.Context, node Node) error {
 	archive, err := n.nodeArchive(node)
@@ -135,7 +138,7 @@ func (n *Network) fillVolume(ctx context.Context, node Node) error {
 	if err != nil {
 		return err
 	}
-	id, err := docker(ctx, nil, "create", "--volume", volume+":"+containerRoot, imageOf(node.Kind))
+	id, err := docker(ctx, nil, "create", "--label", fillerLabel+"="+n.project(), "--volume", volume+":"+containerRoot, imageOf(node.Kind))
 	if err != nil {
 		return err
 	}
@@ -231,6 +234,16 @@ func (n *Network) composeDown(ctx context.Context) error {
 	n.Topology, n.docker = s.Topology, true
 	if _, err := os.Stat(n.composeFile()); err != nil {
 		return nil // it did not come to that
+	}
+	// A container that an interrupted start has left keeps its volume.
+	fillers, err := docker(ctx, nil, "ps", "--all", "--quiet", "--filter", "label="+fillerLabel+"="+n.project())
+	if err != nil {
+		return err
+	}
+	if fillers != "" {
+		if _, err := docker(ctx, nil, append([]string{"rm"}, strings.Fields(fillers)...)...); err != nil {
+			return err
+		}
 	}
 	_, err = n.compose(ctx, "down", "--volumes", "--timeout", strconv.Itoa(int(stopGrace.Seconds())))
 	return err

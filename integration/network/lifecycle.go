@@ -8,14 +8,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 )
 
-// hold locks the state of the network for the time that it is being brought up, so that a second command does not take it for what
+// hold locks the state directory for the time that the network is being brought up, so that a second command does not take it for what
 // an interrupted one has left. The end of the process frees it too.
 func hold(dir string) (release func(), err error) {
-	f, err := os.OpenFile(filepath.Join(dir, stateFile), os.O_RDWR, 0)
+	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -29,8 +28,18 @@ func hold(dir string) (release func(), err error) {
 // clearUnfinished takes down what a command that failed or was interrupted has left in the state directory. A network that once was up
 // stays: whoever made it may want what is in it.
 func (n *Network) clearUnfinished(ctx context.Context) error {
+	release, err := hold(n.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
 	data, err := os.ReadFile(n.path(stateFile))
 	if errors.Is(err, fs.ErrNotExist) {
+		// Somebody else's folder is not empty; the checks that follow tell.
+		_, _ = os.Remove(n.path(stateFile+partial)), os.Remove(n.Dir)
 		return nil
 	}
 	if err != nil {
@@ -40,11 +49,6 @@ func (n *Network) clearUnfinished(ctx context.Context) error {
 	if err != nil || s.Ready {
 		return nil // the checks that follow tell
 	}
-	release, err := hold(n.Dir)
-	if err != nil {
-		return err
-	}
-	defer release()
 	n.say("clearing what an unfinished start has left in %s", n.Dir)
 	return Down(ctx, n.Dir, n.report)
 }

@@ -174,14 +174,22 @@ func (n *Network) path(rel ...string) string {
 
 // write creates a file of the state directory, readable by its owner alone.
 func (n *Network) write(rel string, data []byte) error {
-	file := n.path(filepath.FromSlash(rel))
+	return replaceFile(n.path(filepath.FromSlash(rel)), data)
+}
+
+// partial is the end of the name of a file that is being written.
+const partial = ".partial"
+
+// replaceFile writes a file, readable by its owner alone, and its folder. Under its name there is the whole of it or what was there before,
+// whenever the writer ends.
+func replaceFile(file string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("create directory: %w", err)
 	}
-	if err := os.WriteFile(file, data, 0o600); err != nil {
+	if err := os.WriteFile(file+partial, data, 0o600); err != nil {
 		return fmt.Errorf("write file: %w", err)
 	}
-	return nil
+	return os.Rename(file+partial, file)
 }
 
 // LogFile is where a node's output goes.
@@ -238,11 +246,28 @@ func Down(ctx context.Context, dir string, report io.Writer) error {
 	if err := n.composeDown(ctx); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err := removeState(dir); err != nil {
 		return fmt.Errorf("remove the state of the network: %w", err)
 	}
 	fmt.Fprintf(report, "stopped %d nodes, removed %s\n", stopped, dir)
 	return nil
+}
+
+// removeState removes a state directory, the state file last: what is interrupted here is still known for what it is.
+func removeState(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if entry.Name() == stateFile {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(dir)
 }
 
 // Close stops all nodes and relays and keeps the state directory with its logs.

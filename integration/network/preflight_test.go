@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -130,4 +131,32 @@ func TestUnfinished(t *testing.T) {
 	require.NoError(t, n.save())
 	require.NoError(t, n.clearUnfinished(t.Context()))
 	require.DirExists(t, n.Dir)
+}
+
+// TestUnfinishedState: a start that ended while it wrote its state, or while it removed an older one, is known for that.
+func TestUnfinishedState(t *testing.T) {
+	n := prepared(t, nil)
+	require.NoError(t, os.MkdirAll(n.Dir, 0o755))
+	require.NoError(t, n.clearUnfinished(t.Context()))
+	require.NoDirExists(t, n.Dir, "before it wrote its state")
+	require.NoError(t, n.save())
+	require.NoError(t, os.Rename(n.path(stateFile), n.path(stateFile+partial)))
+	require.NoError(t, n.clearUnfinished(t.Context()))
+	require.NoDirExists(t, n.Dir, "while it wrote its state")
+
+	// zz comes after the state file, and cannot be removed.
+	require.NoError(t, n.save())
+	busy := n.path("zz", "busy")
+	require.NoError(t, os.MkdirAll(busy, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(busy, "x"), nil, 0o600))
+	require.NoError(t, os.Chmod(busy, 0o500))
+	if os.Geteuid() == 0 { // who may remove what is in any folder, but not one where something is mounted
+		if err := syscall.Mount("tmpfs", busy, "tmpfs", 0, ""); err != nil {
+			t.Skip(err)
+		}
+		defer func() { require.NoError(t, syscall.Unmount(busy, 0)) }()
+	}
+	defer func() { _ = os.Chmod(busy, 0o700) }()
+	require.Error(t, removeState(n.Dir))
+	require.FileExists(t, n.path(stateFile))
 }

@@ -34,8 +34,13 @@ type process struct {
 	exited chan struct{}
 }
 
+// gate is a shell's script that waits for a line and then becomes the program, in the same process. When its standard input ends without a
+// line, it ends too.
+const gate = `read -r line && exec "$@" </dev/null`
+
 // start runs p.Command with its output appended to p.Log, in a session of its own so that it outlives the caller
-// and its terminal, and records it.
+// and its terminal, and records it. The program begins after its record is written: a caller that is killed at any moment leaves nothing
+// that runs and that nobody finds.
 func (p *process) start(record string) error {
 	if err := os.MkdirAll(filepath.Dir(p.Log), 0o755); err != nil {
 		return fmt.Errorf("create log directory of %s: %w", p.Name, err)
@@ -45,8 +50,12 @@ func (p *process) start(record string) error {
 		return fmt.Errorf("open log of %s: %w", p.Name, err)
 	}
 	defer log.Close()
-	cmd := exec.Command(p.Command[0], p.Command[1:]...)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", gate, p.Name}, p.Command...)...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = p.Env, p.Dir, log, log
+	open, err := cmd.StdinPipe()
+	if err != nil {
+		return fmt.Errorf("start %s: %w", p.Name, err)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.Name, err)
@@ -69,7 +78,10 @@ func (p *process) start(record string) error {
 		_ = cmd.Process.Kill()
 		return err
 	}
-	return nil
+	if _, err := open.Write([]byte("\n")); err != nil {
+		return fmt.Errorf("start %s: %w; see %s", p.Name, err, p.Log)
+	}
+	return open.Close()
 }
 
 func (p *process) save(record string) error {
@@ -77,10 +89,7 @@ func (p *process) save(record string) error {
 	if err != nil {
 		return fmt.Errorf("record %s: %w", p.Name, err)
 	}
-	if err := os.MkdirAll(filepath.Dir(record), 0o755); err != nil {
-		return fmt.Errorf("record %s: %w", p.Name, err)
-	}
-	if err := os.WriteFile(record, data, 0o600); err != nil {
+	if err := replaceFile(record, data); err != nil {
 		return fmt.Errorf("record %s: %w", p.Name, err)
 	}
 	return nil

@@ -112,3 +112,25 @@ func TestTailReadsOnlyTheEnd(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(panicked), 0o600))
 	require.Equal(t, "reading msp\npanic: no keystore", tail(file, 5))
 }
+
+// TestProcessBeginsAfterItsRecord: what cannot be recorded does not run, and what waits for its record ends with the caller.
+func TestProcessBeginsAfterItsRecord(t *testing.T) {
+	dir := t.TempDir()
+	began := filepath.Join(dir, "began")
+	p := &process{Name: "early", Command: []string{"/bin/touch", began}, Dir: dir, Log: filepath.Join(dir, "early.log")}
+	require.Error(t, p.start("/dev/null/early.json"))
+	require.NoError(t, p.awaitEnd(context.Background(), 5*time.Second))
+	require.NoFileExists(t, began)
+
+	waiting := exec.Command("/bin/sh", "-c", gate, "early", "/bin/touch", began)
+	input, err := waiting.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, waiting.Start())
+	require.NoError(t, input.Close()) // as the end of the caller does
+	require.Error(t, waiting.Wait())
+	require.NoFileExists(t, began)
+
+	p.Command = []string{"/bin/sh", "-c", "read -r line; echo \"<$line> $0\"", "argument"}
+	require.NoError(t, p.start(filepath.Join(dir, "early.json")))
+	awaitLog(t, p, "<> argument")
+}

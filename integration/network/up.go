@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 )
 
 // FirstVersion is the asset chaincode's version that a new network runs.
@@ -26,7 +27,7 @@ func Up(ctx context.Context, o Options, report io.Writer) (*Network, error) {
 	if err := n.preflight(); err != nil {
 		return nil, err
 	}
-	if err := n.save(); err != nil {
+	if err := os.MkdirAll(n.Dir, 0o755); err != nil {
 		return nil, err
 	}
 	release, err := hold(n.Dir)
@@ -34,6 +35,9 @@ func Up(ctx context.Context, o Options, report io.Writer) (*Network, error) {
 		return nil, err
 	}
 	defer release()
+	if err := n.save(); err != nil {
+		return nil, err
+	}
 	if err = n.isolate(ctx); err == nil {
 		err = n.relay(n.AllNodes())
 	}
