@@ -3,6 +3,7 @@
 package docs
 
 import (
+	"encoding/json"
 	"fmt"
 	"go/parser"
 	"go/token"
@@ -23,9 +24,13 @@ func checkSnippet(language, text string) error {
 			return fmt.Errorf("%w: %s", err, out)
 		}
 	case "go":
-		// Blocks show statements.
-		_, err := parser.ParseFile(token.NewFileSet(), "", "package p\nfunc f() error {\n"+text+"\n}\n", parser.AllErrors)
+		if !strings.HasPrefix(text, "package ") {
+			text = "package p\nfunc f() error {\n" + text + "\n}\n" // statements
+		}
+		_, err := parser.ParseFile(token.NewFileSet(), "", text, parser.AllErrors)
 		return err
+	case "json":
+		return json.Unmarshal([]byte(text), new(any))
 	case "yaml":
 		var content any
 		return yaml.Unmarshal([]byte(text), &content)
@@ -45,7 +50,7 @@ func TestSnippets(t *testing.T) {
 			}
 		}
 	}
-	for _, language := range []string{"sh", "go", "yaml", "ini"} {
+	for _, language := range []string{"sh", "go", "yaml", "ini", "json"} {
 		if seen[language] == 0 {
 			t.Errorf("no block of %s found", language)
 		}
@@ -59,7 +64,7 @@ func TestSnippets(t *testing.T) {
 
 // TestSnippetCheck: the check above sees faults.
 func TestSnippetCheck(t *testing.T) {
-	for language, text := range map[string]string{"sh": "if true; then", "go": "x := (", "yaml": "a: [b"} {
+	for language, text := range map[string]string{"sh": "if true; then", "go": "x := (", "json": "[1,]", "yaml": "a: [b"} {
 		if checkSnippet(language, text) == nil {
 			t.Errorf("%s: %q is accepted", language, text)
 		}

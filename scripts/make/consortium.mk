@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
 .PHONY: test-consortium
-test-consortium: build network-tools ca ## run the guide docs/consortium.md as printed, on hosts that are namespaces; and the images
-	go test -count=1 -timeout 30m -tags integration ./integration/consortium
+test-consortium: build network-tools ca kits ## run the guide docs/consortium.md as printed, on hosts that are namespaces and, after make docker, in Docker
+	@if docker version >/dev/null 2>&1; then scripts/docker-chaincode.sh; fi
+	go test -count=1 -timeout 60m -tags integration ./integration/consortium
 
 .PHONY: test-helm
 test-helm: build ## lint and render the chart, and run its containers in Docker by the manifests (after make docker)
