@@ -99,7 +99,7 @@ func loadClient(roots []byte, certFile, keyFile string) (tls.Certificate, error)
 		if err != nil {
 			return tls.Certificate{}, err
 		}
-		options.Certificate, options.Key = material.Certificate, material.Key
+		options.Material = &material
 		return osnadmin.Client(options)
 	}
 	var err error

@@ -20,8 +20,7 @@ func (c *DeliverServiceConfig) loadDeliverServiceConfig() {
 	}
 	c.SecOpts.Source = source
 	if c.SecOpts.RequireClientCert {
-		material := source.Material()
-		c.SecOpts.Certificate, c.SecOpts.Key = material.Certificate, material.Key
+		c.SecOpts.Certificate = source.Material().PEM()
 	}
 }
 

@@ -26,7 +26,9 @@ func TestDeliverClientFollowsTheClientSource(t *testing.T) {
 	issue := func() {
 		pair, err := std.NewClientCertKeyPair()
 		require.NoError(t, err)
-		material.Certificate, material.Key = gm.NewPair(t).Bundle(pair.Cert, pair.Key)
+		certs, keys := gm.NewPair(t).Bundle(pair.Cert, pair.Key)
+		material, err = comm.ParseMaterial(certs, keys, nil, nil)
+		require.NoError(t, err)
 	}
 	issue()
 	source, err := comm.NewSource(comm.SourceConfig{
@@ -45,7 +47,7 @@ func TestDeliverClientFollowsTheClientSource(t *testing.T) {
 
 	config := deliverservice.GlobalConfig()
 	require.Same(t, source, config.SecOpts.Source)
-	require.Equal(t, material.Certificate, config.SecOpts.Certificate)
+	require.Equal(t, material.PEM(), config.SecOpts.Certificate)
 	adapter := dialerAdapter{ClientConfig: comm.ClientConfig{SecOpts: config.SecOpts}}
 	seen := map[string]bool{}
 	for _, mode := range []comm.ClientMode{comm.ClientTLS, comm.ClientGM} {

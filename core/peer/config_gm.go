@@ -26,8 +26,8 @@ func GlobalConfig() (*Config, error) {
 	return upstreamGlobalConfig()
 }
 
-// GetServerConfig returns upstream's options with the live TLS source of the peer's listeners. Certificate and Key become
-// PEM bundles of every pair the peer has, for code that rebuilds options from these bytes.
+// GetServerConfig returns upstream's options with the live TLS source of the peer's listeners. Certificate becomes the
+// certificates of every pair the peer has: code that rebuilds options from these bytes finds the source by them.
 //
 //fork:wrap gm: the peer's listeners take mode and certificates from a source that can be switched while running
 func GetServerConfig() (comm.ServerConfig, error) {
@@ -39,10 +39,8 @@ func GetServerConfig() (comm.ServerConfig, error) {
 	if err != nil {
 		return serverConfig, err
 	}
-	material := source.Material()
 	serverConfig.SecOpts.Source = source
-	serverConfig.SecOpts.Certificate = material.Certificate
-	serverConfig.SecOpts.Key = material.Key
+	serverConfig.SecOpts.Certificate = source.Material().PEM()
 	return serverConfig, nil
 }
 

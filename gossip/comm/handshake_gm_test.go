@@ -30,14 +30,11 @@ func (a authorities) newPeer(t *testing.T, mode comm.ClientMode) (Comm, *RemoteP
 	require.NoError(t, err)
 	pair := a.gm.NewPair(t, "127.0.0.1")
 	certs, keys := pair.Bundle(std.Cert, std.Key)
-	material := comm.Material{
-		Certificate: certs, Key: keys,
-		ServerRootCAs: [][]byte{a.std.CertBytes(), a.gm.CertPEM}, ClientRootCAs: [][]byte{a.std.CertBytes(), a.gm.CertPEM},
-	}
+	roots := [][]byte{a.std.CertBytes(), a.gm.CertPEM}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	source, err := comm.NewSource(comm.SourceConfig{
-		Role: t.Name() + listener.Addr().String(), Load: func() (comm.Material, error) { return material, nil },
+		Role: t.Name() + listener.Addr().String(), Load: func() (comm.Material, error) { return comm.ParseMaterial(certs, keys, roots, roots) },
 		ServerMode: comm.ModeDual, ClientMode: mode,
 	})
 	require.NoError(t, err)

@@ -68,8 +68,7 @@ func (conf Config) tlcpOptions() (comm.SecureOptions, error) {
 		UseTLS:            true,
 		RequireClientCert: true,
 		ServerRootCAs:     [][]byte{roots},
-		Certificate:       material.Certificate,
-		Key:               material.Key,
+		Material:          &material,
 		ClientMode:        comm.ClientGM,
 		GMClientProtocol:  conf.GMProtocol,
 	}, nil
@@ -95,5 +94,5 @@ func newSelfSignedPair() (comm.Material, error) {
 	if err != nil {
 		return comm.Material{}, err
 	}
-	return comm.Material{Certificate: pair.Cert, Key: pair.Key}, nil
+	return comm.ParseMaterial(pair.Cert, pair.Key, nil, nil)
 }

@@ -141,10 +141,9 @@ func TestServerSourceCarriesBothPairs(t *testing.T) {
 	set(t, n.serverKeys("dual"))
 	source, err := PeerServerSource()
 	require.NoError(t, err)
-	material := source.Material()
-	require.True(t, bytes.HasPrefix(material.Certificate, n.std.Cert), "crypto/tls certificate comes first: older code reads the first block")
-	require.Equal(t, 3, bytes.Count(material.Certificate, []byte("BEGIN CERTIFICATE")))
-	require.Equal(t, 3, bytes.Count(source.Material().Certificate, []byte("BEGIN CERTIFICATE")))
+	certs := source.Material().PEM()
+	require.True(t, bytes.HasPrefix(certs, n.std.Cert), "crypto/tls certificate comes first: older code reads the first block")
+	require.Equal(t, 3, bytes.Count(certs, []byte("BEGIN CERTIFICATE")))
 
 	again, err := PeerServerSource()
 	require.NoError(t, err)
@@ -164,7 +163,7 @@ func TestGMOnlyNodeNeedsNoStandardPair(t *testing.T) {
 	set(t, keys)
 	source, err := PeerServerSource()
 	require.NoError(t, err)
-	require.Equal(t, 2, bytes.Count(source.Material().Certificate, []byte("BEGIN CERTIFICATE")))
+	require.Equal(t, 2, bytes.Count(source.Material().PEM(), []byte("BEGIN CERTIFICATE")))
 
 	viper.Set("peer.tls.mode", "dual")
 	_, err = PeerServerSource()
@@ -215,7 +214,7 @@ func TestEncryptedKeys(t *testing.T) {
 	viper.Set("peer.tls.gm.keyPassword.file", password)
 	source, err := PeerServerSource()
 	require.NoError(t, err)
-	require.NotEmpty(t, source.Material().Key)
+	require.NotNil(t, source.Material().GM)
 	source, err = PeerClientSource()
 	require.NoError(t, err)
 	cert, err := source.ClientCertificate()
@@ -236,10 +235,9 @@ func TestGatewaySource(t *testing.T) {
 	_, mode := gateway.Modes()
 	require.Equal(t, comm.ClientGM, mode)
 
-	material := gateway.Material()
 	rebuilt := comm.SecureOptions{
 		UseTLS: true, RequireClientCert: true,
-		Certificate: material.Certificate, Key: material.Key,
+		Certificate: gateway.Material().PEM(),
 	}
 	cert, err := rebuilt.ClientCertificate()
 	require.NoError(t, err)

@@ -10,7 +10,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -37,23 +36,12 @@ type Files struct {
 	ConfigKeys map[string]string
 }
 
-// Material is what a role presents and trusts. PEM in it is what upstream's signatures carry.
+// Material is what a role presents and trusts, read once: by Files.Load from files, by ParseMaterial from PEM.
 type Material struct {
-	// Certificate and Key are bundles: the chain for TLS, then the SM2 signing
-	// certificate, the SM2 encryption certificate and their chain; keys in any
-	// order. Either family may be absent.
-	Certificate, Key []byte
-	// ServerRootCAs verify servers, ClientRootCAs verify clients. Each element
-	// holds one or more certificates of either family.
-	ServerRootCAs, ClientRootCAs [][]byte
+	Std *tls.Certificate   // for TLS; nil: none
+	GM  *gmtls.Certificate // for TLCP, and for TLS 1.3 with GM suites; nil: none
 
-	read *readMaterial // the same as Files.Load has read it; nil: not from files
-}
-
-// readMaterial is material as it was read from files: what was checked is what is used.
-type readMaterial struct {
-	pairs                    keyPairs
-	serverRoots, clientRoots rootSet
+	serverRoots, clientRoots rootSet       // verify servers and clients
 	lists                    *organization // of Files.RevocationLists; nil: none
 	certFile                 []byte        // content of the file of the TLS certificate, as other readers of the file have it
 }
@@ -63,26 +51,58 @@ func (f Files) Load() (Material, error) {
 	if err := f.complete(); err != nil {
 		return Material{}, err
 	}
-	var m Material
-	read := &readMaterial{}
-	if err := f.loadPairs(&m, read); err != nil {
+	m, err := f.loadPairs()
+	if err != nil {
 		return Material{}, err
 	}
-	var err error
-	if m.ServerRootCAs, err = f.loadRoots(f.ServerRootCAs, &read.serverRoots); err != nil {
+	if m.serverRoots, err = f.loadRoots(f.ServerRootCAs); err != nil {
 		return Material{}, err
 	}
-	if m.ClientRootCAs, err = f.loadRoots(f.ClientRootCAs, &read.clientRoots); err != nil {
+	if m.clientRoots, err = f.loadRoots(f.ClientRootCAs); err != nil {
 		return Material{}, err
 	}
 	var roots rootSet
-	roots.add(read.serverRoots)
-	roots.add(read.clientRoots)
-	if read.lists, err = f.loadLists(roots); err != nil {
+	roots.add(m.serverRoots)
+	roots.add(m.clientRoots)
+	if m.lists, err = f.loadLists(roots); err != nil {
 		return Material{}, err
 	}
-	m.read = read
 	return m, nil
+}
+
+// ParseMaterial is Files.Load for PEM. The bundles hold the chain for TLS, the TLCP pair, or both, and the keys in any order.
+// Each element of roots holds one or more certificates of either family.
+func ParseMaterial(certificates, keys []byte, serverRoots, clientRoots [][]byte) (m Material, err error) {
+	if len(certificates) != 0 || len(keys) != 0 {
+		if m, err = splitBundle(certificates, keys); err != nil {
+			return Material{}, err
+		}
+	}
+	var bad []int
+	if m.serverRoots, bad = parseRootBlobs(serverRoots); len(bad) != 0 {
+		return Material{}, fmt.Errorf("comm: server root CAs: no certificate can be parsed in element %d", bad[0])
+	}
+	if m.clientRoots, bad = parseRootBlobs(clientRoots); len(bad) != 0 {
+		return Material{}, fmt.Errorf("comm: client root CAs: no certificate can be parsed in element %d", bad[0])
+	}
+	return m, nil
+}
+
+// PEM returns the certificates: the chain for TLS, then the TLCP pair and its chain. Upstream hands certificates on as such
+// bytes, and options that hold them find their source by them.
+func (m Material) PEM() []byte {
+	var chain [][]byte
+	if m.Std != nil {
+		chain = append(chain, m.Std.Certificate...)
+	}
+	if m.GM != nil {
+		chain = append(chain, m.GM.Certificate...)
+	}
+	var text []byte
+	for _, der := range chain {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	return text
 }
 
 // Named adds configuration keys that give files: key, file, key, file and so on. A file that several keys give is known by all of them.
@@ -142,175 +162,154 @@ func (f Files) complete() error {
 	return nil
 }
 
-func (f Files) loadPairs(m *Material, read *readMaterial) error {
+func (f Files) loadPairs() (m Material, err error) {
 	if f.Cert != "" {
-		if err := f.loadTLS(m, read); err != nil {
-			return err
+		if m, err = f.loadTLS(); err != nil {
+			return Material{}, err
 		}
 	}
 	if f.SignCert == "" {
-		return nil
+		return m, nil
 	}
-	gm, certs, keys, err := f.loadTLCP()
+	pair, err := f.loadTLCP()
 	if err != nil {
-		return err
+		return Material{}, err
 	}
-	if read.pairs.gm != nil {
-		return f.blame(f.Cert, fmt.Errorf("%s holds a TLCP pair, and another is given in files of its own: remove one of them", f.Cert))
+	if m.GM != nil {
+		return Material{}, f.blame(f.Cert, fmt.Errorf("%s holds a TLCP pair, and another is given in files of its own: remove one of them", f.Cert))
 	}
-	read.pairs.gm = gm
-	m.Certificate, m.Key = append(m.Certificate, certs...), append(m.Key, keys...)
-	return nil
+	m.GM = pair
+	return m, nil
 }
 
 // loadTLS reads the pair for TLS, which may be a bundle of both families.
-func (f Files) loadTLS(m *Material, read *readMaterial) error {
+func (f Files) loadTLS() (Material, error) {
 	certs, err := material.Read(f.Cert)
 	if err != nil {
-		return f.blame(f.Cert, err)
+		return Material{}, f.blame(f.Cert, err)
 	}
 	file, err := material.Read(f.Key)
 	if err != nil {
-		return f.blame(f.Key, err)
+		return Material{}, f.blame(f.Key, err)
 	}
 	keys, err := openKeys(file)
 	if err == nil {
-		err = checkDevices(keys)
+		err = checkDevices(keys...)
 	}
 	if err != nil {
-		return f.blame(f.Key, err)
+		return Material{}, f.blame(f.Key, err)
 	}
-	if read.pairs, err = pairsOfFiles(certs, keys); err != nil {
-		return f.blame(f.Cert, fmt.Errorf("%w (files %s and %s)", err, f.Cert, f.Key))
+	m, err := pairsOfFiles(certs, keys)
+	if err != nil {
+		return Material{}, f.blame(f.Cert, fmt.Errorf("%w (files %s and %s)", err, f.Cert, f.Key))
 	}
-	read.certFile = certs.Raw
-	m.Certificate = material.EncodeCertificates(certs.Certificates)
-	for _, key := range keys {
-		m.Key = append(m.Key, key.text...)
-	}
-	return nil
+	m.certFile = certs.Raw
+	return m, nil
 }
 
-// loadTLCP reads the four files of a TLCP pair, and returns it also as PEM.
-func (f Files) loadTLCP() (gm *gmtls.Certificate, certs, keys []byte, err error) {
+// loadTLCP reads the four files of a TLCP pair.
+func (f Files) loadTLCP() (*gmtls.Certificate, error) {
 	password, err := gmx509.ReadPasswordFile(f.GMKeyPassword)
 	if err != nil {
-		return nil, nil, nil, f.blame(f.GMKeyPassword, fmt.Errorf("password of the TLCP keys: %w", err))
+		return nil, f.blame(f.GMKeyPassword, fmt.Errorf("password of the TLCP keys: %w", err))
 	}
 	var chain [2][]*material.Certificate
-	var key [2]ownKey
+	var key [2]crypto.PrivateKey
 	for i, half := range []struct{ cert, key string }{{f.SignCert, f.SignKey}, {f.EncCert, f.EncKey}} {
 		if key[i], err = f.readKey(half.key, password); err != nil {
-			return nil, nil, nil, err
+			return nil, err
 		}
 		file, err := material.Read(half.cert)
 		if err != nil {
-			return nil, nil, nil, f.blame(half.cert, err)
+			return nil, f.blame(half.cert, err)
 		}
-		if chain[i], err = file.Chain(key[i].key); err != nil {
-			return nil, nil, nil, f.blame(half.cert, fmt.Errorf("%w (key file: %s)", err, half.key))
+		if chain[i], err = file.Chain(key[i]); err != nil {
+			return nil, f.blame(half.cert, fmt.Errorf("%w (key file: %s)", err, half.key))
 		}
-		certs, keys = append(certs, material.EncodeCertificates(chain[i])...), append(keys, key[i].text...)
 	}
-	pair, err := gmtls.NewCertificate(chain[0], key[0].key, chain[1], key[1].key)
+	pair, err := gmtls.NewCertificate(chain[0], key[0], chain[1], key[1])
 	if err != nil {
-		return nil, nil, nil, f.blame(f.SignCert, err)
+		return nil, f.blame(f.SignCert, err)
 	}
-	return &pair, certs, keys, nil
+	return &pair, nil
 }
 
 // readKey reads a key of the TLCP pair.
-func (f Files) readKey(path string, password []byte) (ownKey, error) {
+func (f Files) readKey(path string, password []byte) (crypto.PrivateKey, error) {
 	file, err := material.Read(path)
 	if err != nil {
-		return ownKey{}, f.blame(path, err)
+		return nil, f.blame(path, err)
 	}
 	stored, err := file.Key()
 	if err != nil {
-		return ownKey{}, f.blame(path, err)
+		return nil, f.blame(path, err)
 	}
-	var key ownKey
-	if key.key, key.text, err = stored.OpenPEM(password); errors.Is(err, gmx509.ErrNoPassword) {
+	key, err := stored.Open(password)
+	if errors.Is(err, gmx509.ErrNoPassword) {
 		err = fmt.Errorf("%w: name the file that holds it in peer.tls.gm.keyPassword.file or GMKeyPasswordFile "+
 			"(of osnadmin: --client-key-password-file, of discover: --tlsKeyPassword; docs/deployment.md), or decrypt the key", err)
 	}
-	if err == nil && key.family() != material.SM2 {
+	if err == nil && material.FamilyOf(key) != material.SM2 {
 		err = fmt.Errorf("%s: the key is no SM2 key, which TLCP needs", path)
 	}
 	if err != nil {
-		return ownKey{}, f.blame(path, err)
+		return nil, f.blame(path, err)
 	}
-	if err := checkDevices([]ownKey{key}); err != nil {
-		return ownKey{}, f.blame(path, fmt.Errorf("%s: %w", path, err))
+	if err := checkDevices(key); err != nil {
+		return nil, f.blame(path, fmt.Errorf("%s: %w", path, err))
 	}
 	return key, nil
 }
 
-func (f Files) loadRoots(paths []string, into *rootSet) ([][]byte, error) {
-	var all [][]byte
+func (f Files) loadRoots(paths []string) (all rootSet, err error) {
 	for _, path := range paths {
 		certs, err := material.ReadCertificates(path)
 		if err != nil {
-			return nil, &RootsError{f.blame(path, err)}
+			return rootSet{}, &RootsError{f.blame(path, err)}
 		}
 		roots, err := rootsOf(certs)
 		if err != nil {
-			return nil, &RootsError{f.blame(path, err)}
+			return rootSet{}, &RootsError{f.blame(path, err)}
 		}
-		into.add(roots)
-		all = append(all, material.EncodeCertificates(certs))
+		all.add(roots)
 	}
 	return all, nil
 }
 
-// ownKey is a private key of the process, or the reference to one in a device, and the same in PEM.
-type ownKey struct {
-	key  crypto.PrivateKey
-	text []byte
-}
-
-func (k ownKey) family() material.Family { return material.FamilyOf(k.key) }
-
 // openKeys decodes the keys of a file.
-func openKeys(file *material.File) ([]ownKey, error) {
-	var all []ownKey
+func openKeys(file *material.File) ([]crypto.PrivateKey, error) {
+	var all []crypto.PrivateKey
 	for _, k := range file.Keys {
-		key, text, err := k.OpenPEM(nil)
+		key, err := k.Open(nil)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, ownKey{key, text})
+		all = append(all, key)
 	}
 	return all, nil
-}
-
-// keyPairs is a parsed bundle. Either may be nil.
-type keyPairs struct {
-	std *tls.Certificate
-	gm  *gmtls.Certificate
 }
 
 // splitBundle parses a bundle of certificates and one of keys, in PEM. SM2 certificates and keys make the TLCP pair,
 // everything else the pair for TLS. A bundle without SM2 goes to crypto/tls as it stands, as in stock Fabric.
-func splitBundle(certPEM, keyPEM []byte) (keyPairs, error) {
+func splitBundle(certPEM, keyPEM []byte) (Material, error) {
 	if !holdsSM2(certPEM) {
 		pair, err := stdPair(certPEM, keyPEM)
 		if err != nil {
-			return keyPairs{}, err
+			return Material{}, err
 		}
-		return keyPairs{std: &pair}, nil
+		return Material{Std: &pair}, nil
 	}
 	certs, err := material.Parse("certificate bundle", certPEM)
 	if err != nil {
-		return keyPairs{}, fmt.Errorf("comm: %w", err)
+		return Material{}, fmt.Errorf("comm: %w", err)
 	}
 	file, err := material.Parse("key bundle", keyPEM)
 	if err != nil {
-		return keyPairs{}, fmt.Errorf("comm: %w", err)
+		return Material{}, fmt.Errorf("comm: %w", err)
 	}
 	keys, err := openKeys(file)
 	if err != nil {
-		return keyPairs{}, fmt.Errorf("comm: %w", err)
+		return Material{}, fmt.Errorf("comm: %w", err)
 	}
 	return pairsOfFiles(certs, keys)
 }
@@ -326,7 +325,7 @@ func holdsSM2(text []byte) bool {
 }
 
 // pairsOfFiles tells the pairs in certificates and keys apart by their families.
-func pairsOfFiles(certs *material.File, keys []ownKey) (pairs keyPairs, err error) {
+func pairsOfFiles(certs *material.File, keys []crypto.PrivateKey) (m Material, err error) {
 	var sm, std []*material.Certificate
 	for _, cert := range certs.Certificates {
 		if cert.Family() == material.SM2 {
@@ -335,48 +334,48 @@ func pairsOfFiles(certs *material.File, keys []ownKey) (pairs keyPairs, err erro
 			std = append(std, cert)
 		}
 	}
-	var smKeys, stdKeys []ownKey
+	var smKeys, stdKeys []crypto.PrivateKey
 	for _, key := range keys {
-		if key.family() == material.SM2 {
+		if material.FamilyOf(key) == material.SM2 {
 			smKeys = append(smKeys, key)
 		} else {
 			stdKeys = append(stdKeys, key)
 		}
 	}
 	if len(sm) != 0 {
-		if pairs.gm, err = gmPair(sm, smKeys); err != nil {
-			return keyPairs{}, err
+		if m.GM, err = gmPair(sm, smKeys); err != nil {
+			return Material{}, err
 		}
 	}
 	if len(std) != 0 || len(sm) == 0 {
-		if pairs.std, err = tlsPair(std, stdKeys); err != nil {
-			return keyPairs{}, err
+		if m.Std, err = tlsPair(std, stdKeys); err != nil {
+			return Material{}, err
 		}
 	}
-	return pairs, nil
+	return m, nil
 }
 
 // tlsPair makes the pair for TLS of certificates and the first key.
-func tlsPair(certs []*material.Certificate, keys []ownKey) (*tls.Certificate, error) {
+func tlsPair(certs []*material.Certificate, keys []crypto.PrivateKey) (*tls.Certificate, error) {
 	if len(certs) == 0 {
 		return nil, errors.New("comm: the certificate bundle holds no certificate")
 	}
 	if len(keys) == 0 {
 		return nil, errors.New("comm: TLS part of the certificate bundle: there is no private key for it")
 	}
-	chain, err := material.Chain(certs, keys[0].key)
+	chain, err := material.Chain(certs, keys[0])
 	if err != nil {
 		return nil, fmt.Errorf("comm: TLS part of the certificate bundle: %w", err)
 	}
-	pair, err := stdPair(material.EncodeCertificates(chain), keys[0].text)
-	if err != nil {
-		return nil, fmt.Errorf("comm: TLS part of the certificate bundle: %w", err)
+	pair := tls.Certificate{PrivateKey: keys[0], Leaf: chain[0].Certificate}
+	for _, cert := range chain {
+		pair.Certificate = append(pair.Certificate, cert.Raw)
 	}
 	return &pair, nil
 }
 
 // gmPair orders the SM2 certificates of a bundle into a TLCP pair by their key usage and finds the key of each.
-func gmPair(certs []*material.Certificate, keys []ownKey) (*gmtls.Certificate, error) {
+func gmPair(certs []*material.Certificate, keys []crypto.PrivateKey) (*gmtls.Certificate, error) {
 	var sign, enc *material.Certificate
 	var chain []*material.Certificate
 	for _, cert := range certs {
@@ -411,47 +410,13 @@ func gmPair(certs []*material.Certificate, keys []ownKey) (*gmtls.Certificate, e
 	return &pair, nil
 }
 
-func keyOf(cert *material.Certificate, keys []ownKey) crypto.PrivateKey {
+func keyOf(cert *material.Certificate, keys []crypto.PrivateKey) crypto.PrivateKey {
 	for _, key := range keys {
-		if gmx509.CheckKeyPair(cert.Certificate, key.key) == nil {
-			return key.key
+		if gmx509.CheckKeyPair(cert.Certificate, key) == nil {
+			return key
 		}
 	}
 	return nil
-}
-
-// gmKey is the PrivateKey of a tls.Certificate that carries a TLCP pair.
-type gmKey struct {
-	crypto.Signer
-	pair gmtls.Certificate
-}
-
-// Sign signs with the signing key of the pair.
-func (k gmKey) Sign(rand io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
-	return k.Signer.Sign(rand, message, opts)
-}
-
-// carryGM puts a TLCP pair into the type that upstream's signatures use:
-// Certificate is signing, encryption, chain. Code that hashes Certificate[0]
-// gets what the peer sees. It is no certificate for crypto/tls.
-func carryGM(pair *gmtls.Certificate) tls.Certificate {
-	signer, _ := pair.PrivateKey.(crypto.Signer)
-	return tls.Certificate{
-		Certificate: pair.Certificate,
-		PrivateKey:  gmKey{Signer: signer, pair: *pair},
-		Leaf:        pair.Leaf,
-	}
-}
-
-// pairsOf is the reverse of carryGM; a certificate for TLS comes out as such.
-func pairsOf(cert tls.Certificate) keyPairs {
-	if len(cert.Certificate) == 0 {
-		return keyPairs{}
-	}
-	if key, ok := cert.PrivateKey.(gmKey); ok {
-		return keyPairs{gm: &key.pair}
-	}
-	return keyPairs{std: &cert}
 }
 
 // leafHash returns the SHA-256 of the first certificate of a chain in DER,
@@ -464,33 +429,33 @@ func leafHash(chain [][]byte) []byte {
 	return sum[:]
 }
 
-func (p keyPairs) hash(proto protocol) []byte {
+func (m Material) hash(proto protocol) []byte {
 	if proto != protocolTLS {
-		if p.gm == nil {
+		if m.GM == nil {
 			return nil
 		}
-		return leafHash(p.gm.Certificate)
+		return leafHash(m.GM.Certificate)
 	}
-	if p.std == nil {
+	if m.Std == nil {
 		return nil
 	}
-	return leafHash(p.std.Certificate)
+	return leafHash(m.Std.Certificate)
 }
 
 // certificates returns the certificates that the pairs present, without chains.
-func (p keyPairs) certificates() []*x509.Certificate {
+func (m Material) certificates() []*x509.Certificate {
 	var certs []*x509.Certificate
-	if p.std != nil {
-		leaf := p.std.Leaf
+	if m.Std != nil {
+		leaf := m.Std.Leaf
 		if leaf == nil {
-			leaf, _ = x509.ParseCertificate(p.std.Certificate[0])
+			leaf, _ = x509.ParseCertificate(m.Std.Certificate[0])
 		}
 		if leaf != nil {
 			certs = append(certs, leaf)
 		}
 	}
-	if p.gm != nil {
-		for _, leaf := range []*x509.Certificate{p.gm.Leaf, p.gm.EncLeaf} {
+	if m.GM != nil {
+		for _, leaf := range []*x509.Certificate{m.GM.Leaf, m.GM.EncLeaf} {
 			if leaf != nil {
 				certs = append(certs, leaf)
 			}

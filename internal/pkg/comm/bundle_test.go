@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -40,8 +39,8 @@ func TestSplitBundle(t *testing.T) {
 	m := org.node(t)
 	want, err := splitBundle(m.Certificate, m.Key)
 	require.NoError(t, err)
-	require.NotNil(t, want.std)
-	require.NotNil(t, want.gm)
+	require.NotNil(t, want.Std)
+	require.NotNil(t, want.GM)
 
 	certs, keys := blocks(m.Certificate), blocks(m.Key)
 	require.Len(t, certs, 3)
@@ -54,14 +53,14 @@ func TestSplitBundle(t *testing.T) {
 		}
 		got, err := splitBundle(c, k)
 		require.NoError(t, err)
-		require.Equal(t, want.std.Certificate, got.std.Certificate)
-		require.Equal(t, want.gm.Certificate, got.gm.Certificate)
+		require.Equal(t, want.Std.Certificate, got.Std.Certificate)
+		require.Equal(t, want.GM.Certificate, got.GM.Certificate)
 	}
 
 	withChain, err := splitBundle(slices.Concat(m.Certificate, org.gm.CertPEM), m.Key)
 	require.NoError(t, err)
-	require.Len(t, withChain.gm.Certificate, 3, "an SM2 CA of the bundle goes into the chain")
-	require.Equal(t, org.gm.Cert.Raw, withChain.gm.Certificate[2])
+	require.Len(t, withChain.GM.Certificate, 3, "an SM2 CA of the bundle goes into the chain")
+	require.Equal(t, org.gm.Cert.Raw, withChain.GM.Certificate[2])
 }
 
 func TestSplitBundleErrors(t *testing.T) {
@@ -93,23 +92,25 @@ func TestSplitBundleErrors(t *testing.T) {
 	require.NotContains(t, err.Error(), "PRIVATE")
 }
 
-// TestCarryGM: a TLCP pair survives the type that upstream's signatures use,
-// signs with its key, and is refused by crypto/tls.
-func TestCarryGM(t *testing.T) {
-	m := newPKI(t).node(t)
-	pairs, err := splitBundle(m.Certificate, m.Key)
+// TestShownPairHasNoKey: what upstream gets of a TLCP pair are its certificates.
+func TestShownPairHasNoKey(t *testing.T) {
+	m, err := newPKI(t).node(t).load()
 	require.NoError(t, err)
-	cert := carryGM(pairs.gm)
-	require.Equal(t, pairs.gm.Certificate, cert.Certificate)
-	require.Equal(t, *pairs.gm, *pairsOf(cert).gm)
-	require.Nil(t, pairsOf(cert).std)
-
-	signature, err := cert.PrivateKey.(crypto.Signer).Sign(rand.Reader, []byte("message"), sm2.DefaultSM2SignerOpts)
+	cert, err := m.clientCertificate("", ClientGM)
 	require.NoError(t, err)
-	require.True(t, sm2.VerifyASN1WithSM2(pairs.gm.Leaf.PublicKey.(*ecdsa.PublicKey), nil, []byte("message"), signature))
+	require.Equal(t, tls.Certificate{Certificate: m.GM.Certificate, Leaf: m.GM.Leaf}, cert)
+	require.Equal(t, cert, m.serverCertificate(ModeGM))
+	require.Equal(t, *m.Std, m.serverCertificate(ModeDual))
+}
 
-	require.Equal(t, keyPairs{}, pairsOf(tls.Certificate{}))
-	require.Equal(t, pairs.std.Certificate, pairsOf(*pairs.std).std.Certificate)
+// TestMaterialAsPEM: the bytes that upstream hands on are those of the bundle that the material came from.
+func TestMaterialAsPEM(t *testing.T) {
+	node := newPKI(t).node(t)
+	for _, b := range []bundles{node, node.only(protocolTLS), node.only(protocolTLCP), {}} {
+		m, err := b.load()
+		require.NoError(t, err)
+		require.Equal(t, string(b.Certificate), string(m.PEM()))
+	}
 }
 
 func TestFiles(t *testing.T) {
@@ -126,11 +127,14 @@ func TestFiles(t *testing.T) {
 	}
 	m, err := files.Load()
 	require.NoError(t, err)
-	pairs, err := splitBundle(m.Certificate, m.Key)
+	require.NotNil(t, m.Std)
+	require.NotNil(t, m.GM)
+	stock, err := tls.LoadX509KeyPair(files.Cert, files.Key)
 	require.NoError(t, err)
-	require.NotNil(t, pairs.std)
-	require.NotNil(t, pairs.gm)
-	require.Equal(t, org.roots(), m.ServerRootCAs)
+	require.Equal(t, stock, *m.Std, "as crypto/tls reads it")
+	roots, bad := parseRootBlobs(org.roots())
+	require.Empty(t, bad)
+	require.Equal(t, roots, m.serverRoots)
 
 	incomplete := files
 	incomplete.EncKey = ""
@@ -162,7 +166,7 @@ func TestFiles(t *testing.T) {
 	require.ErrorContains(t, err, "garbage.crt")
 	m, err = Files{}.Load()
 	require.NoError(t, err)
-	require.Equal(t, Material{read: &readMaterial{}}, m)
+	require.Equal(t, Material{}, m)
 }
 
 // TestKeyForms: keys may be PKCS#8 or SEC 1, with the parameters block that
@@ -171,20 +175,20 @@ func TestKeyForms(t *testing.T) {
 	m := newPKI(t).node(t)
 	want, err := splitBundle(m.Certificate, m.Key)
 	require.NoError(t, err)
-	std, err := x509.MarshalECPrivateKey(want.std.PrivateKey.(*ecdsa.PrivateKey))
+	std, err := x509.MarshalECPrivateKey(want.Std.PrivateKey.(*ecdsa.PrivateKey))
 	require.NoError(t, err)
 	keys := pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7}})
 	keys = append(keys, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: std})...)
-	for _, key := range []crypto.PrivateKey{want.gm.EncPrivateKey, want.gm.PrivateKey} {
+	for _, key := range []crypto.PrivateKey{want.GM.EncPrivateKey, want.GM.PrivateKey} {
 		der, err := smx509.MarshalSM2PrivateKey(key.(*sm2.PrivateKey))
 		require.NoError(t, err)
 		keys = append(keys, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})...)
 	}
 	got, err := splitBundle(m.Certificate, keys)
 	require.NoError(t, err)
-	require.True(t, want.std.PrivateKey.(*ecdsa.PrivateKey).Equal(got.std.PrivateKey))
-	require.True(t, want.gm.PrivateKey.(*sm2.PrivateKey).Equal(got.gm.PrivateKey))
-	require.True(t, want.gm.EncPrivateKey.(*sm2.PrivateKey).Equal(got.gm.EncPrivateKey))
+	require.True(t, want.Std.PrivateKey.(*ecdsa.PrivateKey).Equal(got.Std.PrivateKey))
+	require.True(t, want.GM.PrivateKey.(*sm2.PrivateKey).Equal(got.GM.PrivateKey))
+	require.True(t, want.GM.EncPrivateKey.(*sm2.PrivateKey).Equal(got.GM.EncPrivateKey))
 }
 
 // TestEncryptedGMKeys: the keys of a TLCP pair may be encrypted, and are then opened by the password of a file.

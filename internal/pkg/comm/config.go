@@ -148,6 +148,9 @@ type SecureOptions struct {
 	// signing and encryption certificates. Either family may be absent.
 	Certificate []byte
 	Key         []byte
+	// Material are the pairs of a client without a Source, read already. It goes
+	// before Certificate and Key; its roots are not used.
+	Material *Material
 	// ServerRootCAs are the authorities, in PEM, by which a client verifies
 	// servers; ClientRootCAs those by which a server verifies clients. Both
 	// families may be mixed.
@@ -168,8 +171,8 @@ type SecureOptions struct {
 	// and that is sent to it, in place of the host that is dialed.
 	ServerNameOverride string
 
-	// Source is the live material and mode. If it is set, Certificate and Key
-	// are not used, ServerMode neither, and its roots are added to those
+	// Source is the live material and mode. If it is set, Certificate, Key and
+	// Material are not used, ServerMode neither, and its roots are added to those
 	// above. If it is nil, a client looks for the source that presents
 	// Certificate, so that options that were rebuilt from bytes stay live.
 	Source *Source
@@ -238,15 +241,15 @@ func (so SecureOptions) TLSConfig() (*tls.Config, error) {
 }
 
 // ClientCertificate returns the certificate that a client with these options
-// presents at its next handshake. In mode gm it carries the TLCP pair:
-// Certificate is signing, encryption, chain.
+// presents at its next handshake. In mode gm it has the certificates of the TLCP
+// pair (signing, encryption, chain) and no key.
 func (so SecureOptions) ClientCertificate() (tls.Certificate, error) {
 	role, of, mode := so.present()
-	pairs, err := so.pairs(of)
+	m, err := so.material(of)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	return pairs.clientCertificate(role, mode)
+	return m.clientCertificate(role, mode)
 }
 
 // BindingHash returns the SHA-256, in DER, of the certificate that a client
@@ -263,19 +266,22 @@ func (so SecureOptions) BindingHash() []byte {
 	return leafHash(cert.Certificate)
 }
 
-// pairs returns the certificates of a client whose source, if any, is in state of.
-func (so SecureOptions) pairs(of *sourceState) (keyPairs, error) {
+// material returns the pairs of a client whose source, if any, is in state of.
+func (so SecureOptions) material(of *sourceState) (Material, error) {
 	if of != nil {
-		return of.pairs, nil
+		return of.Material, nil
+	}
+	if so.Material != nil {
+		return *so.Material, nil
 	}
 	if so.Key == nil || so.Certificate == nil {
-		return keyPairs{}, errors.New("both Key and Certificate are required when using mutual TLS")
+		return Material{}, errors.New("both Key and Certificate are required when using mutual TLS")
 	}
-	pairs, err := splitBundle(so.Certificate, so.Key)
+	m, err := splitBundle(so.Certificate, so.Key)
 	if err != nil {
-		return keyPairs{}, fmt.Errorf("failed to create key pair: %w", err)
+		return Material{}, fmt.Errorf("failed to create key pair: %w", err)
 	}
-	return pairs, nil
+	return m, nil
 }
 
 // clientState makes the state of a client whose source, if any, has the role
@@ -289,10 +295,10 @@ func (so SecureOptions) clientState(role string, of *sourceState) (*clientState,
 	if err := checkRoots(role, mode, roots); err != nil {
 		return nil, err
 	}
-	var pairs keyPairs
+	var own Material
 	if so.RequireClientCert {
-		if pairs, err = so.pairs(of); err == nil {
-			_, err = pairs.clientCertificate(role, mode)
+		if own, err = so.material(of); err == nil {
+			_, err = own.clientCertificate(role, mode)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("failed to load client certificate: %w", err)
@@ -302,19 +308,19 @@ func (so SecureOptions) clientState(role string, of *sourceState) (*clientState,
 	if err != nil {
 		return nil, err
 	}
-	st := &clientState{protocol: proto, hash: pairs.hash(proto)}
+	st := &clientState{protocol: proto, hash: own.hash(proto)}
 	if mode == ClientGM {
 		_, suites := splitSuites(so.CipherSuites)
 		if len(suites) == 0 && of != nil {
 			suites = of.gmSuites
 		}
-		if proto == protocolTLCP && pairs.gm == nil && onlyECDHE(suites) {
+		if proto == protocolTLCP && own.GM == nil && onlyECDHE(suites) {
 			return nil, fmt.Errorf("comm: dialer %s offers ECDHE suites alone, which need a client certificate, and presents none; require client authentication or add an ECC suite", roleName(role))
 		}
 		st.gm = &gmtls.Config{
 			Rand:                  gm.Random(),
 			ServerName:            so.ServerNameOverride,
-			Certificates:          pairs.gmCertificates(),
+			Certificates:          own.gmCertificates(),
 			RootCAs:               roots.gmPool(),
 			Authorities:           roots.authorities(),
 			ChainCache:            chainCache,
@@ -335,8 +341,8 @@ func (so SecureOptions) clientState(role string, of *sourceState) (*clientState,
 	if roots.any() {
 		st.std.RootCAs = roots.stdPool()
 	}
-	if pairs.std != nil {
-		st.std.Certificates = []tls.Certificate{*pairs.std}
+	if own.Std != nil {
+		st.std.Certificates = []tls.Certificate{*own.Std}
 	}
 	return st, nil
 }

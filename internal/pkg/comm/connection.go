@@ -4,6 +4,7 @@ package comm
 
 import (
 	"crypto/tls"
+	"errors"
 	"sync"
 
 	"github.com/hyperledger/fabric/bccsp/gm"
@@ -104,7 +105,7 @@ func (d *supportDialer) mode(of *sourceState) ClientMode {
 	if of != nil && of.clientMode != "" {
 		return of.clientMode
 	}
-	if pairsOf(d.cs.GetClientCertificate()).gm != nil {
+	if isShown(d.cs.GetClientCertificate()) {
 		return ClientGM
 	}
 	return ClientTLS
@@ -142,25 +143,31 @@ func (d *supportDialer) current() (*clientState, error) {
 	mode := d.mode(of)
 	cs.mutex.Lock()
 	defer cs.mutex.Unlock()
-	pairs := pairsOf(cs.clientCert)
+	var own Material
 	roots := cs.rootsLocked()
 	var suites []uint16
 	var hybrid bool
-	if of != nil {
-		pairs, suites, hybrid = of.pairs, of.gmSuites, of.gmHybrid
+	switch {
+	case of != nil:
+		own, suites, hybrid = of.Material, of.gmSuites, of.gmHybrid
 		roots.add(of.serverRoots)
+	case isShown(cs.clientCert):
+		return nil, errors.New("comm: the peer's client certificate is that of a TLCP pair which no role presents any more, so there is no key for it; restart the peer")
+	case len(cs.clientCert.Certificate) != 0:
+		std := cs.clientCert
+		own.Std = &std
 	}
 	if err := checkRoots(roleOf(source), mode, roots); err != nil {
 		return nil, err
 	}
 	proto := clientProtocol(mode, of)
-	st := &clientState{protocol: proto, hash: pairs.hash(proto)}
+	st := &clientState{protocol: proto, hash: own.hash(proto)}
 	if mode == ClientGM {
 		st.gm = &gmtls.Config{
 			Rand:             gm.Random(),
 			Versions:         versionsOf([]protocol{proto}),
 			CurvePreferences: groupsOf(hybrid),
-			Certificates:     pairs.gmCertificates(),
+			Certificates:     own.gmCertificates(),
 			RootCAs:          roots.gmPool(),
 			Authorities:      roots.authorities(),
 			ChainCache:       chainCache,
@@ -169,8 +176,8 @@ func (d *supportDialer) current() (*clientState, error) {
 		}
 	} else {
 		st.std = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots.stdPool(), NextProtos: alpnProtocols}
-		if pairs.std != nil {
-			st.std.Certificates = []tls.Certificate{*pairs.std}
+		if own.Std != nil {
+			st.std.Certificates = []tls.Certificate{*own.Std}
 		}
 	}
 	cs.cached = &supportState{of: of, state: st}

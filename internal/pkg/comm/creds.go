@@ -61,7 +61,7 @@ func (sc *serverCreds) ServerHandshake(raw net.Conn) (net.Conn, credentials.Auth
 	s, st, err := e.handshake(raw)
 	if err == nil {
 		conn := &serverConn{Conn: s.conn}
-		conn.entry = s.tracked(st.pairs.hash(s.protocol), e.permits(s.protocol))
+		conn.entry = s.tracked(st.material.hash(s.protocol), e.permits(s.protocol))
 		conn.entry.finish, conn.entry.close = conn.finish, conn.Close
 		if err = e.track(conn.entry); err == nil {
 			e.logger.With("remote address", raw.RemoteAddr().String()).Debugf("Server TLS handshake completed in %s (%s, %s)", time.Since(start), s.protocol, s.suite)

@@ -8,7 +8,7 @@ package comm
 // bytes of its own certificate uses it to follow reloads.
 func CurrentCertificate(bundle []byte) []byte {
 	if s := sourceOf(bundle); s != nil {
-		return s.Material().Certificate
+		return s.Material().PEM()
 	}
 	return bundle
 }

@@ -4,6 +4,7 @@ package comm
 
 import (
 	"context"
+	"crypto"
 	"crypto/tls"
 	"encoding/pem"
 	"fmt"
@@ -47,11 +48,11 @@ func stdPair(certPEM, keyPEM []byte) (tls.Certificate, error) {
 
 // checkDevices asks devices whether they have the keys that are said to be
 // there.
-func checkDevices(keys []ownKey) error {
+func checkDevices(keys ...crypto.PrivateKey) error {
 	ctx, cancel := context.WithTimeout(context.Background(), keyd.DefaultTimeout)
 	defer cancel()
 	for _, key := range keys {
-		if key, ok := key.key.(*keyd.Key); ok {
+		if key, ok := key.(*keyd.Key); ok {
 			if err := key.Check(ctx); err != nil {
 				return err
 			}
@@ -62,14 +63,14 @@ func checkDevices(keys []ownKey) error {
 
 // checkAgreement refuses a list of suites that has none for the encryption key
 // of a pair, and says which suites a key in a device leaves out.
-func checkAgreement(role string, pairs keyPairs, suites []uint16) error {
-	if pairs.gm == nil || gmtls.CanAgree(pairs.gm.EncPrivateKey) {
+func checkAgreement(role string, pair *gmtls.Certificate, suites []uint16) error {
+	if pair == nil || gmtls.CanAgree(pair.EncPrivateKey) {
 		return nil
 	}
 	if onlyECDHE(suites) {
 		return fmt.Errorf("comm: %s has ECDHE suites alone, which need the encryption key in software, and it is in a device; add an ECC suite", roleName(role))
 	}
 	tlsLogger.Infof("%s: the encryption key of the TLCP pair is in a device (%v), so the ECDHE suites are not used: they need it in software",
-		roleName(role), pairs.gm.EncPrivateKey)
+		roleName(role), pair.EncPrivateKey)
 	return nil
 }

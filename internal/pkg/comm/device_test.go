@@ -39,9 +39,9 @@ func TestPairInDevice(t *testing.T) {
 		ServerRootCAs: []string{gmtlstest.WriteFile(t, dir, "ca.crt", org.gm.CertPEM)},
 	}
 	config := SourceConfig{Role: "device", Load: files.Load, ServerMode: ModeGM, ClientMode: ClientGM}
-	pairs := newTestSource(t, config).state.Load().pairs
-	require.IsType(t, &keyd.Key{}, pairs.gm.PrivateKey)
-	require.False(t, gmtls.CanAgree(pairs.gm.EncPrivateKey))
+	pairs := newTestSource(t, config).state.Load()
+	require.IsType(t, &keyd.Key{}, pairs.GM.PrivateKey)
+	require.False(t, gmtls.CanAgree(pairs.GM.EncPrivateKey))
 
 	config.GMCipherSuites = []string{"ECDHE_SM4_GCM_SM3"}
 	_, err := NewSource(config)
@@ -75,8 +75,6 @@ func TestStandardPairInDevice(t *testing.T) {
 	}
 	m, err := files.Load()
 	require.NoError(t, err, d.Log())
-	pairs, err := splitBundle(m.Certificate, m.Key)
-	require.NoError(t, err)
 
 	roots := x509.NewCertPool()
 	block, _ := pem.Decode(org.std.CertBytes())
@@ -86,13 +84,13 @@ func TestStandardPairInDevice(t *testing.T) {
 	left, right := net.Pipe()
 	server := make(chan error, 1)
 	go func() {
-		server <- tls.Server(left, &tls.Config{Certificates: []tls.Certificate{*pairs.std}}).Handshake()
+		server <- tls.Server(left, &tls.Config{Certificates: []tls.Certificate{*m.Std}}).Handshake()
 	}()
 	require.NoError(t, tls.Client(right, &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}).Handshake())
 	require.NoError(t, <-server)
 
 	other, err := org.std.NewServerCertKeyPair("127.0.0.1")
 	require.NoError(t, err)
-	_, err = splitBundle(other.Cert, m.Key)
+	_, err = splitBundle(other.Cert, keydtest.Must(reference.Encode())(t))
 	require.ErrorContains(t, err, "does not belong to the certificate")
 }

@@ -79,12 +79,12 @@ var gmClientAuth = map[tls.ClientAuthType]gmtls.ClientAuthType{
 // serverState is everything that a handshake of a listener needs. It is not
 // changed once stored.
 type serverState struct {
-	mode  ServerMode
-	pairs keyPairs
-	std   *tls.Config   // nil if the mode has no TLS
-	gm    *gmtls.Config // nil if the mode has no GM protocol
-	gms   []protocol    // that gm has
-	roots rootSet       // for clients
+	mode     ServerMode
+	material Material
+	std      *tls.Config   // nil if the mode has no TLS
+	gm       *gmtls.Config // nil if the mode has no GM protocol
+	gms      []protocol    // that gm has
+	roots    rootSet       // for clients
 }
 
 // endpoint is one listener: what it demands, presents and has open.
@@ -100,20 +100,16 @@ type endpoint struct {
 
 	clientRoots rootSet          // set by the owner of the listener; protected by registry.mu
 	override    *tls.Certificate // set by SetServerCertificate; protected by registry.mu
-	overridden  keyPairs         // of the source, in whose place override stands; protected by registry.mu
+	overridden  *tls.Certificate // of the source, in whose place override stands; protected by registry.mu
 }
 
 // build makes the state of the listener for a state of its source.
 func (e *endpoint) build(s *sourceState) (*serverState, error) {
-	st := &serverState{mode: s.serverMode, pairs: s.pairs, gms: s.gmServer}
-	if e.override != nil && s.pairs == e.overridden {
-		if o := pairsOf(*e.override); o.gm != nil {
-			st.pairs.gm = o.gm
-		} else {
-			st.pairs.std = o.std
-		}
+	st := &serverState{mode: s.serverMode, material: s.Material, gms: s.gmServer}
+	if e.override != nil && s.Std == e.overridden {
+		st.material.Std = e.override
 	}
-	if err := checkServerPairs(e.source.role, st.mode, st.pairs); err != nil {
+	if err := checkServerPairs(e.source.role, st.mode, st.material); err != nil {
 		return nil, err
 	}
 	st.roots.add(e.clientRoots)
@@ -128,7 +124,7 @@ func (e *endpoint) build(s *sourceState) (*serverState, error) {
 	if st.mode.TLS() {
 		st.std = &tls.Config{
 			MinVersion:             tls.VersionTLS12,
-			Certificates:           []tls.Certificate{*st.pairs.std},
+			Certificates:           []tls.Certificate{*st.material.Std},
 			ClientAuth:             e.policy.clientAuth(),
 			ClientCAs:              st.roots.stdPool(),
 			VerifyPeerCertificate:  e.policy.verify,
@@ -143,7 +139,7 @@ func (e *endpoint) build(s *sourceState) (*serverState, error) {
 			Rand:                   gm.Random(),
 			Versions:               versionsOf(st.gms),
 			CurvePreferences:       groupsOf(s.gmHybrid),
-			Certificates:           st.pairs.gmCertificates(),
+			Certificates:           st.material.gmCertificates(),
 			ClientAuth:             gmClientAuth[e.policy.clientAuth()],
 			ClientCAs:              st.roots.gmPool(),
 			Authorities:            st.roots.authorities(),

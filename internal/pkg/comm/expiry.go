@@ -48,9 +48,9 @@ func (s *Source) trackExpiryLocked(state *sourceState) {
 	var server []byte
 	var client [][]byte
 	if state.serverMode != "" {
-		server = state.material.Certificate
+		server = state.PEM()
 	} else {
-		client = [][]byte{state.material.Certificate}
+		client = [][]byte{state.PEM()}
 	}
 	crypto.TrackExpiration(true, server, client, nil, s.named(tracker.info), s.named(tracker.warn), time.Now(),
 		func(d time.Duration, f func()) *time.Timer {

@@ -71,7 +71,7 @@ func track(t *testing.T, serverCert []byte, clientChain [][]byte) *almanac {
 func TestExpirationFollowsReloads(t *testing.T) {
 	n := newLiveNode(t, ModeDual, patience)
 	server, client := n.serverSource, n.clientSource
-	until := func(left time.Duration) Material { // of the TLCP pair; that for TLS lasts
+	until := func(left time.Duration) bundles { // of the TLCP pair; that for TLS lasts
 		m := n.org.node(t).only(protocolTLS)
 		m.Certificate, m.Key = n.org.gm.NewPairUntil(t, time.Now().Add(left), "127.0.0.1").Bundle(m.Certificate, m.Key)
 		return m
@@ -91,13 +91,13 @@ func TestExpirationFollowsReloads(t *testing.T) {
 	cert, err := client.ClientCertificate()
 	require.NoError(t, err)
 
-	a := track(t, server.Material().Certificate, cert.Certificate)
+	a := track(t, server.Material().PEM(), cert.Certificate)
 	require.Equal(t, all("server", server.role), a.due(server.role))
 	require.Equal(t, all("client", client.role), a.due(client.role))
 	require.Equal(t, []string{"The enrollment certificate will expire within one week"}, a.due(""), "nothing is said twice")
 
 	// Certificates with five hours to live come in by a reload.
-	a = track(t, server.Material().Certificate, cert.Certificate)
+	a = track(t, server.Material().PEM(), cert.Certificate)
 	n.server.set(until(5*time.Hour), nil)
 	require.NoError(t, server.Reload())
 	require.Equal(t, []string{
@@ -118,7 +118,7 @@ func TestExpirationFollowsReloads(t *testing.T) {
 	a = track(t, nil, nil)
 	scheduled := len(a.scheduled)
 	require.NoError(t, server.SetMode(ModeTLS, ""))
-	n.server.set(Material{}, nil)
+	n.server.set(bundles{}, nil)
 	require.Error(t, server.Reload())
 	require.Len(t, a.scheduled, scheduled)
 	require.Equal(t, all("server", server.role), a.due(server.role))

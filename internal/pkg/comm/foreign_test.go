@@ -37,8 +37,8 @@ func TestForeignServers(t *testing.T) {
 	pairs, err := splitBundle(m.Certificate, m.Key)
 	require.NoError(t, err)
 	servers := map[ClientMode]string{
-		ClientTLS: foreignServer(t, credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{*pairs.std}})),
-		ClientGM:  foreignServer(t, gmcredentials.New(&gmtls.Config{Certificates: []gmtls.Certificate{*pairs.gm}})),
+		ClientTLS: foreignServer(t, credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{*pairs.Std}})),
+		ClientGM:  foreignServer(t, gmcredentials.New(&gmtls.Config{Certificates: []gmtls.Certificate{*pairs.GM}})),
 	}
 	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
 		for spoken, address := range servers {

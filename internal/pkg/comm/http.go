@@ -85,7 +85,7 @@ func (l *httpListener) serve(raw net.Conn) {
 	hooked := &hookedConn{Conn: raw}
 	s, st, err := e.handshake(hooked)
 	if err == nil {
-		hooked.entry = s.tracked(st.pairs.hash(s.protocol), e.permits(s.protocol))
+		hooked.entry = s.tracked(st.material.hash(s.protocol), e.permits(s.protocol))
 		// HTTP/1 has no way to tell a client that it should not send its next
 		// request here; it closes when the grace is over.
 		hooked.entry.finish, hooked.entry.close = func() {}, s.conn.Close

@@ -107,7 +107,7 @@ func TestHTTPModes(t *testing.T) {
 
 // presentTo connects with a certificate whatever authorities the server names,
 // and reads until the server answers a request.
-func presentTo(t testing.TB, address string, mode ClientMode, org *pki, client Material) error {
+func presentTo(t testing.TB, address string, mode ClientMode, org *pki, client bundles) error {
 	t.Helper()
 	pairs, err := splitBundle(client.Certificate, client.Key)
 	require.NoError(t, err)
@@ -118,11 +118,11 @@ func presentTo(t testing.TB, address string, mode ClientMode, org *pki, client M
 	var conn net.Conn
 	if mode == ClientGM {
 		conn = gmtls.Client(raw, &gmtls.Config{RootCAs: roots.gmPool(), ServerName: "127.0.0.1", GetClientCertificate: func(*gmtls.CertificateRequestInfo) (*gmtls.Certificate, error) {
-			return pairs.gm, nil
+			return pairs.GM, nil
 		}})
 	} else {
 		conn = tls.Client(raw, &tls.Config{RootCAs: roots.stdPool(), ServerName: "127.0.0.1", GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			return pairs.std, nil
+			return pairs.Std, nil
 		}})
 	}
 	conn.SetDeadline(time.Now().Add(patience))

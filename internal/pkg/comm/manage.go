@@ -41,7 +41,7 @@ func (s *Source) statusLocked() tlsstatus.Role {
 		ClientMode:           state.clientMode,
 		ConfiguredServerMode: s.configured.server,
 		ConfiguredClientMode: s.configured.client,
-		Certificates:         state.pairs.status(time.Now()),
+		Certificates:         state.status(time.Now()),
 		ServerRoots:          state.serverRoots.status(),
 		ClientRoots:          state.clientRoots.status(),
 		Dialed:               s.dialed.count(),
@@ -72,13 +72,13 @@ func (s *Source) statusLocked() tlsstatus.Role {
 	return status
 }
 
-func (p keyPairs) status(now time.Time) []tlsstatus.Certificate {
+func (m Material) status(now time.Time) []tlsstatus.Certificate {
 	uses := []string{tlsstatus.UseGMSigning, tlsstatus.UseGMEncryption}
-	if p.std != nil {
+	if m.Std != nil {
 		uses = append([]string{tlsstatus.UseTLS}, uses...)
 	}
 	all := make([]tlsstatus.Certificate, 0, len(uses))
-	for i, cert := range p.certificates() {
+	for i, cert := range m.certificates() {
 		all = append(all, tlsstatus.Certificate{
 			Use:      uses[i],
 			Subject:  cert.Subject.String(),
@@ -128,7 +128,7 @@ func Reload(role string) error {
 			return nil, err
 		}
 		now := time.Now()
-		if err := state.pairs.checkValidity(s.role, now); err != nil {
+		if err := state.checkValidity(s.role, now); err != nil {
 			return nil, err
 		}
 		return state, s.checkOwn(state, now, true)
@@ -337,7 +337,7 @@ func (w swap) commitLocked() {
 	s.rememberLocked(w.state)
 	observeCertificates(s.role, w.state)
 	s.observeOwnLists(old.ownLists())
-	if w.state.pairs != old.pairs {
+	if w.state.Std != old.Std || w.state.GM != old.GM {
 		s.trackExpiryLocked(w.state)
 	}
 	for e, built := range w.endpoints {
@@ -348,8 +348,8 @@ func (w swap) commitLocked() {
 	s.retireRefusedLocked()
 	if s.redial {
 		s.dialed.retire(s.grace, "a new certificate", func(t *tracked) bool {
-			presented := t.localHash != nil && bytes.Equal(t.localHash, old.pairs.hash(t.protocol))
-			return presented && !bytes.Equal(t.localHash, w.state.pairs.hash(t.protocol))
+			presented := t.localHash != nil && bytes.Equal(t.localHash, old.hash(t.protocol))
+			return presented && !bytes.Equal(t.localHash, w.state.hash(t.protocol))
 		})
 	}
 }

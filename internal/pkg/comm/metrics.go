@@ -125,7 +125,7 @@ func observeCertificates(role string, s *sourceState) {
 	if m == nil {
 		return
 	}
-	for _, cert := range s.pairs.status(time.Now()) {
+	for _, cert := range s.status(time.Now()) {
 		m.expiry.With("role", role, "use", cert.Use).Set(float64(cert.NotAfter.Unix()))
 	}
 }

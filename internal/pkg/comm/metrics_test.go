@@ -126,7 +126,7 @@ func TestCertificateExpiry(t *testing.T) {
 	check := func(s *Source) {
 		t.Helper()
 		for i, use := range []string{"tls", "gm-signing", "gm-encryption"} {
-			require.Equal(t, float64(s.state.Load().pairs.certificates()[i].NotAfter.Unix()), l.sum("certificate_expiry ", "role "+s.role+" ", "use "+use))
+			require.Equal(t, float64(s.state.Load().certificates()[i].NotAfter.Unix()), l.sum("certificate_expiry ", "role "+s.role+" ", "use "+use))
 		}
 	}
 	check(early.serverSource)

@@ -52,7 +52,7 @@ func (c modeCase) ecdhe() bool {
 	return c.suite != nil && (c.suite.ID == gmtls.ECDHE_SM4_CBC_SM3 || c.suite.ID == gmtls.ECDHE_SM4_GCM_SM3)
 }
 
-func (c modeCase) run(t *testing.T, server, client Material) {
+func (c modeCase) run(t *testing.T, server, client bundles) {
 	so := server.options()
 	so.ServerMode, so.RequireClientCert = c.serverMode, c.mutual
 	srv, service := startServer(t, so)
@@ -165,7 +165,7 @@ func TestServerRefusedByClient(t *testing.T) {
 func TestModesWithoutMaterial(t *testing.T) {
 	org := newPKI(t)
 	node := org.node(t)
-	server := func(m Material, mode ServerMode) error {
+	server := func(m bundles, mode ServerMode) error {
 		so := m.options()
 		so.ServerMode = mode
 		_, err := fixedEndpoint(so)
@@ -178,7 +178,7 @@ func TestModesWithoutMaterial(t *testing.T) {
 	require.NoError(t, server(node.only(protocolTLCP), ModeGM))
 	require.ErrorContains(t, server(node, "gmtls"), `"gmtls" is no server mode`)
 
-	client := func(m Material, mode ClientMode, roots ...[]byte) error {
+	client := func(m bundles, mode ClientMode, roots ...[]byte) error {
 		co := m.options()
 		co.ServerRootCAs, co.ClientMode, co.RequireClientCert = roots, mode, len(m.Certificate) > 0
 		_, err := ClientConfig{SecOpts: co}.DialOptions()
@@ -186,10 +186,10 @@ func TestModesWithoutMaterial(t *testing.T) {
 	}
 	require.ErrorContains(t, client(node.only(protocolTLS), ClientGM, org.gm.CertPEM), "no SM2 signing and encryption pair")
 	require.ErrorContains(t, client(node.only(protocolTLCP), ClientTLS, org.std.CertBytes()), "none for TLS")
-	require.ErrorContains(t, client(Material{}, ClientGM), "none of its 0 server root CAs is SM2")
-	require.ErrorContains(t, client(Material{}, ClientGM, org.std.CertBytes()), "none of its 1 server root CAs is SM2")
-	require.ErrorContains(t, client(Material{}, ClientTLS, org.gm.CertPEM), "all of its 1 server root CAs are SM2")
-	require.NoError(t, client(Material{}, ClientTLS), "no roots at all mean the system's, as upstream has it")
+	require.ErrorContains(t, client(bundles{}, ClientGM), "none of its 0 server root CAs is SM2")
+	require.ErrorContains(t, client(bundles{}, ClientGM, org.std.CertBytes()), "none of its 1 server root CAs is SM2")
+	require.ErrorContains(t, client(bundles{}, ClientTLS, org.gm.CertPEM), "all of its 1 server root CAs are SM2")
+	require.NoError(t, client(bundles{}, ClientTLS), "no roots at all mean the system's, as upstream has it")
 }
 
 func fixedEndpoint(so SecureOptions) (*endpoint, error) {

@@ -49,7 +49,7 @@ func (s *Source) checkOwn(state *sourceState, now time.Time, live bool) error {
 }
 
 func (s *Source) checkTLCP(state *sourceState, usage x509.ExtKeyUsage, now time.Time, live bool) error {
-	pair := state.pairs.gm
+	pair := state.GM
 	if pair == nil {
 		return nil
 	}
@@ -100,7 +100,7 @@ func within(pair *gmtls.Certificate, now time.Time) time.Time {
 }
 
 func (s *Source) checkTLS(state *sourceState, usage x509.ExtKeyUsage, now time.Time) error {
-	pair := state.pairs.std
+	pair := state.Std
 	if pair == nil || pair.Leaf == nil || len(state.serverRoots.std) == 0 {
 		return nil
 	}

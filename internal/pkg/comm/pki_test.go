@@ -41,19 +41,29 @@ func newPKI(t testing.TB) *pki {
 	return &pki{std: std, gm: gmtlstest.NewCA(t)}
 }
 
+// bundles are the material of a node in PEM.
+type bundles struct {
+	Certificate, Key             []byte
+	ServerRootCAs, ClientRootCAs [][]byte
+}
+
+func (m bundles) load() (Material, error) {
+	return ParseMaterial(m.Certificate, m.Key, m.ServerRootCAs, m.ClientRootCAs)
+}
+
 func (p *pki) roots() [][]byte { return [][]byte{p.std.CertBytes(), p.gm.CertPEM} }
 
 // node issues a certificate of each family for 127.0.0.1, as bundles.
-func (p *pki) node(t testing.TB) Material {
+func (p *pki) node(t testing.TB) bundles {
 	t.Helper()
 	std, err := p.std.NewServerCertKeyPair("127.0.0.1")
 	require.NoError(t, err)
 	certs, keys := p.gm.NewPair(t, "127.0.0.1").Bundle(std.Cert, std.Key)
-	return Material{Certificate: certs, Key: keys, ServerRootCAs: p.roots(), ClientRootCAs: p.roots()}
+	return bundles{Certificate: certs, Key: keys, ServerRootCAs: p.roots(), ClientRootCAs: p.roots()}
 }
 
 // only returns the material with the certificates of one family.
-func (m Material) only(proto protocol) Material {
+func (m bundles) only(proto protocol) bundles {
 	family := material.Standard
 	if proto == protocolTLCP {
 		family = material.SM2
@@ -92,7 +102,7 @@ func certPEM(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-func (m Material) options() SecureOptions {
+func (m bundles) options() SecureOptions {
 	return SecureOptions{
 		UseTLS:        true,
 		Certificate:   m.Certificate,
@@ -103,7 +113,7 @@ func (m Material) options() SecureOptions {
 }
 
 // leafDigest returns the SHA-256 of the first certificate of a family.
-func (m Material) leafDigest(t testing.TB, proto protocol) []byte {
+func (m bundles) leafDigest(t testing.TB, proto protocol) []byte {
 	t.Helper()
 	block, _ := pem.Decode(m.only(proto).Certificate)
 	require.NotNil(t, block)
@@ -136,18 +146,16 @@ func (s *Source) SetMode(server ServerMode, client ClientMode) error {
 }
 
 // fixed is the Load of material that does not change.
-func fixed(m Material) func() (Material, error) {
-	return func() (Material, error) { return m, nil }
-}
+func fixed(m bundles) func() (Material, error) { return m.load }
 
 // changing is the Load of material that a test replaces.
 type changing struct {
 	mu  sync.Mutex
-	m   Material // protected by mu
-	err error    // protected by mu
+	m   bundles // protected by mu
+	err error   // protected by mu
 }
 
-func (c *changing) set(m Material, err error) {
+func (c *changing) set(m bundles, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.m, c.err = m, err
@@ -156,7 +164,10 @@ func (c *changing) set(m Material, err error) {
 func (c *changing) load() (Material, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.m, c.err
+	if c.err != nil {
+		return Material{}, c.err
+	}
+	return c.m.load()
 }
 
 // echoService answers calls and records what it sees of their connections.

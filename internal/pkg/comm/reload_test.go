@@ -26,7 +26,7 @@ func TestHangingReload(t *testing.T) {
 				entered <- struct{}{}
 				<-hang
 			}
-			return node, nil
+			return node.load()
 		},
 	})
 	other := newTestSource(t, SourceConfig{Role: t.Name() + " other", ServerMode: ModeTLS, Load: fixed(node)})

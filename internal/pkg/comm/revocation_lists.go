@@ -67,9 +67,11 @@ func (f Files) loadLists(roots rootSet) (*organization, error) {
 	if len(f.RevocationLists) == 0 {
 		return nil, nil
 	}
-	if _, err := f.loadRoots(f.ListCAs, &roots); err != nil {
+	others, err := f.loadRoots(f.ListCAs)
+	if err != nil {
 		return nil, err
 	}
+	roots.add(others)
 	cas := append(slices.Clone(roots.std), roots.authorities()...)
 	o := newOrganization("the node's own files", nil)
 	for _, path := range f.RevocationLists {
@@ -126,10 +128,10 @@ func (s *Source) lists() []*organization {
 
 // ownLists are those of the role's files.
 func (s *sourceState) ownLists() []*organization {
-	if s.material.read == nil || s.material.read.lists == nil {
+	if s.lists == nil {
 		return nil
 	}
-	return []*organization{s.material.read.lists}
+	return []*organization{s.lists}
 }
 
 // observeOwnLists records which lists of the role's files are in force, and shows when they end.

@@ -44,9 +44,9 @@ func newRevocable(t *testing.T, p protocol) *revocable {
 }
 
 // node issues certificates for 127.0.0.1, and returns them beside their material.
-func (r *revocable) node(t *testing.T) (Material, []*material.Certificate) {
+func (r *revocable) node(t *testing.T) (bundles, []*material.Certificate) {
 	t.Helper()
-	m := Material{ServerRootCAs: [][]byte{r.ca.CertPEM}, ClientRootCAs: [][]byte{r.ca.CertPEM}}
+	m := bundles{ServerRootCAs: [][]byte{r.ca.CertPEM}, ClientRootCAs: [][]byte{r.ca.CertPEM}}
 	if r.protocol == protocolTLCP {
 		m.Certificate, m.Key = r.issuer.NewPair(t, "127.0.0.1").Bundle(nil, nil)
 	} else {
@@ -70,7 +70,7 @@ func (r *revocable) modes() (ServerMode, ClientMode) {
 }
 
 // source registers material as role, with the check of revocation on or off.
-func (r *revocable) source(t *testing.T, role string, m Material, check bool) *Source {
+func (r *revocable) source(t *testing.T, role string, m bundles, check bool) *Source {
 	t.Helper()
 	server, client := r.modes()
 	return newTestSource(t, SourceConfig{
@@ -122,7 +122,7 @@ func TestRevokedClient(t *testing.T) {
 			thief, stolen := org.node(t)
 			other, _ := org.node(t)
 			_, mode := org.modes()
-			options := func(m Material) SecureOptions {
+			options := func(m bundles) SecureOptions {
 				so := m.options()
 				so.RequireClientCert, so.ClientMode = true, mode
 				return so
@@ -285,7 +285,7 @@ func TestNewListDrains(t *testing.T) {
 			honest, _ := org.node(t)
 			server, _ := startServer(t, SecureOptions{UseTLS: true, RequireClientCert: true, Source: org.source(t, "serves", own, true)})
 			_, mode := org.modes()
-			for _, m := range []Material{thief, honest} {
+			for _, m := range []bundles{thief, honest} {
 				so := m.options()
 				so.RequireClientCert, so.ClientMode = true, mode
 				conn, err := dial(t, server.Address(), so)

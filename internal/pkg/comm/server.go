@@ -148,15 +148,14 @@ func fixedSource(so SecureOptions) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	pairs, err := splitBundle(so.Certificate, so.Key)
+	m, err := splitBundle(so.Certificate, so.Key)
 	if err != nil {
 		return nil, err
 	}
 	s := newSource(SourceConfig{Role: so.Role, ServerMode: mode})
 	s.state.Store(&sourceState{
+		Material:   m,
 		gmServer:   []protocol{protocolTLCP},
-		material:   Material{Certificate: so.Certificate, Key: so.Key},
-		pairs:      pairs,
 		serverMode: mode,
 	})
 	return s, nil
@@ -194,25 +193,25 @@ func (s *GRPCServer) Listener() net.Listener { return s.listener }
 func (s *GRPCServer) Server() *grpc.Server { return s.server }
 
 // ServerCertificate returns the certificate that the server presents: the one
-// for TLS in modes tls and dual, the TLCP pair in mode gm. It is empty without
-// TLS.
+// for TLS in modes tls and dual, the certificates of the TLCP pair, without its
+// keys, in mode gm. It is empty without TLS.
 func (s *GRPCServer) ServerCertificate() tls.Certificate {
 	if s.endpoint == nil {
 		return tls.Certificate{}
 	}
 	st := s.endpoint.live.state.Load()
-	return st.pairs.serverCertificate(st.mode)
+	return st.material.serverCertificate(st.mode)
 }
 
-// SetServerCertificate replaces the certificate for TLS, or the TLCP pair if
-// cert carries one, until the next reload of the source.
+// SetServerCertificate replaces the certificate for TLS until the next reload
+// of the source. A TLCP pair is replaced by a reload only.
 func (s *GRPCServer) SetServerCertificate(cert tls.Certificate) {
 	if s.endpoint == nil {
 		return
 	}
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
-	s.endpoint.override, s.endpoint.overridden = &cert, s.endpoint.source.state.Load().pairs
+	s.endpoint.override, s.endpoint.overridden = &cert, s.endpoint.source.state.Load().Std
 	if err := s.endpoint.rebuildLocked(); err != nil {
 		s.endpoint.override = nil
 		commLogger.Errorf("The server certificate at %s was not replaced: %s", s.Address(), err)

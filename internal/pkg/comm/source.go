@@ -92,16 +92,13 @@ type Source struct {
 
 // sourceState is what a Source holds at one time. It is not changed once stored.
 type sourceState struct {
-	material    Material
-	pairs       keyPairs
-	serverRoots rootSet
-	clientRoots rootSet
-	serverMode  ServerMode
-	clientMode  ClientMode
-	gmSuites    []uint16 // of TLCP; nil: the defaults
-	gmServer    []protocol
-	gmClient    protocol
-	gmHybrid    bool
+	Material
+	serverMode ServerMode
+	clientMode ClientMode
+	gmSuites   []uint16 // of TLCP; nil: the defaults
+	gmServer   []protocol
+	gmClient   protocol
+	gmHybrid   bool
 }
 
 // registry holds the sources of the process.
@@ -253,15 +250,12 @@ func sourceOf(certificate []byte) *Source {
 }
 
 func (s *Source) rememberLocked(state *sourceState) {
-	known := [][]byte{state.material.Certificate}
-	if read := state.material.read; read != nil {
-		known = append(known, read.certFile)
+	known := [][]byte{state.PEM(), state.certFile}
+	if state.Std != nil {
+		known = append(known, state.Std.Certificate[0])
 	}
-	if state.pairs.std != nil {
-		known = append(known, state.pairs.std.Certificate[0])
-	}
-	if state.pairs.gm != nil {
-		known = append(known, state.pairs.gm.Certificate[0])
+	if state.GM != nil {
+		known = append(known, state.GM.Certificate[0])
 	}
 	for _, certificate := range known {
 		if len(certificate) == 0 {
@@ -292,39 +286,15 @@ func (s *Source) forgetLocked() {
 	}
 }
 
-// prepare parses material, unless it was parsed as it was read, and checks it for the modes and protocols of another state.
+// prepare checks material for the modes and protocols of another state.
 func (s *Source) prepare(m Material, as *sourceState) (*sourceState, error) {
 	state := &sourceState{
-		material: m, serverMode: as.serverMode, clientMode: as.clientMode, gmSuites: s.suites, gmServer: as.gmServer, gmClient: as.gmClient, gmHybrid: as.gmHybrid,
+		Material: m, serverMode: as.serverMode, clientMode: as.clientMode, gmSuites: s.suites, gmServer: as.gmServer, gmClient: as.gmClient, gmHybrid: as.gmHybrid,
 	}
-	if err := s.parse(state); err != nil {
-		return nil, err
-	}
-	if err := checkAgreement(s.role, state.pairs, state.gmSuites); err != nil {
+	if err := checkAgreement(s.role, state.GM, state.gmSuites); err != nil {
 		return nil, err
 	}
 	return state, s.checkModes(state)
-}
-
-func (s *Source) parse(state *sourceState) (err error) {
-	m := state.material
-	if m.read != nil {
-		state.pairs, state.serverRoots, state.clientRoots = m.read.pairs, m.read.serverRoots, m.read.clientRoots
-		return nil
-	}
-	if len(m.Certificate) != 0 || len(m.Key) != 0 {
-		if state.pairs, err = splitBundle(m.Certificate, m.Key); err != nil {
-			return fmt.Errorf("comm: certificate of %s: %w", s.role, err)
-		}
-	}
-	var bad []int
-	if state.serverRoots, bad = parseRootBlobs(m.ServerRootCAs); len(bad) != 0 {
-		return fmt.Errorf("comm: server root CAs of %s: no certificate can be parsed in element %d", s.role, bad[0])
-	}
-	if state.clientRoots, bad = parseRootBlobs(m.ClientRootCAs); len(bad) != 0 {
-		return fmt.Errorf("comm: client root CAs of %s: no certificate can be parsed in element %d", s.role, bad[0])
-	}
-	return nil
 }
 
 // checkModes refuses a mode for which a certificate is missing. A role that
@@ -335,7 +305,7 @@ func (s *Source) checkModes(state *sourceState) error {
 		if err := refuseInStrict(fmt.Sprintf("%s would listen in mode %s", s.role, state.serverMode), state.serverMode == ModeGM); err != nil {
 			return err
 		}
-		if err := checkServerPairs(s.role, state.serverMode, state.pairs); err != nil {
+		if err := checkServerPairs(s.role, state.serverMode, state.Material); err != nil {
 			return err
 		}
 	}
@@ -344,20 +314,20 @@ func (s *Source) checkModes(state *sourceState) error {
 			return err
 		}
 	}
-	if state.clientMode == ClientGM && state.pairs.std != nil && state.pairs.gm == nil {
+	if state.clientMode == ClientGM && state.Std != nil && state.GM == nil {
 		return fmt.Errorf("comm: %s cannot dial in mode gm: it has no SM2 signing and encryption pair; configure one", s.role)
 	}
-	if state.clientMode == ClientTLS && state.pairs.gm != nil && state.pairs.std == nil && state.serverMode != ModeGM {
+	if state.clientMode == ClientTLS && state.GM != nil && state.Std == nil && state.serverMode != ModeGM {
 		return fmt.Errorf("comm: %s cannot dial in mode tls: it has no certificate for TLS; configure one or set the client mode to gm", s.role)
 	}
 	return nil
 }
 
-func checkServerPairs(role string, mode ServerMode, pairs keyPairs) error {
-	if pairs.std == nil && mode.TLS() {
+func checkServerPairs(role string, mode ServerMode, m Material) error {
+	if m.Std == nil && mode.TLS() {
 		return fmt.Errorf("comm: listener %s cannot be in mode %s: it has no certificate for TLS; configure one or set the mode to gm", roleName(role), mode)
 	}
-	if pairs.gm == nil && mode.GM() {
+	if m.GM == nil && mode.GM() {
 		return fmt.Errorf("comm: listener %s cannot be in mode %s: it has no SM2 signing and encryption pair; configure one or set the mode to tls", roleName(role), mode)
 	}
 	return nil
@@ -371,43 +341,54 @@ func (s *Source) Modes() (ServerMode, ClientMode) {
 }
 
 // Material returns the present material.
-func (s *Source) Material() Material { return s.state.Load().material }
+func (s *Source) Material() Material { return s.state.Load().Material }
 
 // ClientCertificate returns the certificate of the family that the present
-// client mode needs. In mode gm the result carries the TLCP pair: Certificate
-// is signing, encryption, chain, and it is no certificate for crypto/tls.
+// client mode needs. In mode gm it is that of SecureOptions.ClientCertificate.
 func (s *Source) ClientCertificate() (tls.Certificate, error) {
 	state := s.state.Load()
-	return state.pairs.clientCertificate(s.role, state.clientMode)
+	return state.clientCertificate(s.role, state.clientMode)
 }
 
-func (p keyPairs) clientCertificate(role string, mode ClientMode) (tls.Certificate, error) {
+func (m Material) clientCertificate(role string, mode ClientMode) (tls.Certificate, error) {
 	if mode == ClientGM {
-		if p.gm == nil {
+		if m.GM == nil {
 			return tls.Certificate{}, fmt.Errorf("comm: dialer %s is in mode gm and must present a certificate, but has no SM2 signing and encryption pair", roleName(role))
 		}
-		return carryGM(p.gm), nil
+		return shown(m.GM), nil
 	}
-	if p.std == nil {
+	if m.Std == nil {
 		return tls.Certificate{}, fmt.Errorf("comm: dialer %s is in mode tls and must present a certificate, but has none for TLS", roleName(role))
 	}
-	return *p.std, nil
+	return *m.Std, nil
 }
 
-func (p keyPairs) serverCertificate(mode ServerMode) tls.Certificate {
+func (m Material) serverCertificate(mode ServerMode) tls.Certificate {
 	switch {
-	case mode == ModeGM && p.gm != nil:
-		return carryGM(p.gm)
-	case p.std != nil:
-		return *p.std
+	case mode == ModeGM && m.GM != nil:
+		return shown(m.GM)
+	case m.Std != nil:
+		return *m.Std
 	}
 	return tls.Certificate{}
 }
 
+// shown returns the certificates of a TLCP pair in the type that upstream's
+// signatures have. Upstream hashes the first, and hands the value back to
+// CredentialSupport, which finds the source by it. The keys stay here.
+func shown(pair *gmtls.Certificate) tls.Certificate {
+	return tls.Certificate{Certificate: pair.Certificate, Leaf: pair.Leaf}
+}
+
+// isShown reports whether a certificate has no key, as those of shown.
+func isShown(cert tls.Certificate) bool {
+	return len(cert.Certificate) != 0 && cert.PrivateKey == nil
+}
+
 // checkValidity refuses certificates outside their validity period. It guards
 // swaps only: at start upstream accepts them and warns.
-func (p keyPairs) checkValidity(role string, now time.Time) error {
-	for _, cert := range p.certificates() {
+func (m Material) checkValidity(role string, now time.Time) error {
+	for _, cert := range m.certificates() {
 		if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
 			return fmt.Errorf("comm: certificate %q (serial %s) of %s is valid from %s to %s only", cert.Subject, cert.SerialNumber, role,
 				cert.NotBefore.UTC().Format(time.RFC3339), cert.NotAfter.UTC().Format(time.RFC3339))
@@ -417,9 +398,9 @@ func (p keyPairs) checkValidity(role string, now time.Time) error {
 }
 
 // gmCertificates wraps the pair for a gmtls.Config.
-func (p keyPairs) gmCertificates() []gmtls.Certificate {
-	if p.gm == nil {
+func (m Material) gmCertificates() []gmtls.Certificate {
+	if m.GM == nil {
 		return nil
 	}
-	return []gmtls.Certificate{*p.gm}
+	return []gmtls.Certificate{*m.GM}
 }

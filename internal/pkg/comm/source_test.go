@@ -69,9 +69,9 @@ func TestCredentialSupportFollowsSource(t *testing.T) {
 	}
 }
 
-// TestCredentialSupportWithoutSource takes the mode from the kind of
-// certificate and the roots from channels; a root that nobody can parse leaves
-// the others in effect.
+// TestCredentialSupportWithoutSource presents a certificate for TLS, and refuses
+// to dial with that of a TLCP pair, whose keys only its source has. The roots are
+// those of channels; one that nobody can parse leaves the others in effect.
 func TestCredentialSupportWithoutSource(t *testing.T) {
 	org := newPKI(t)
 	so := org.node(t).options()
@@ -80,7 +80,7 @@ func TestCredentialSupportWithoutSource(t *testing.T) {
 	node := org.node(t)
 	pairs, err := splitBundle(node.Certificate, node.Key)
 	require.NoError(t, err)
-	for _, cert := range []tls.Certificate{*pairs.std, carryGM(pairs.gm)} {
+	reach := func(cert tls.Certificate) error {
 		cs := NewCredentialSupport([]byte("garbage"))
 		cs.SetClientCertificate(cert)
 		cs.appRootCAsByChain["channel"] = append(org.roots(), []byte("garbage"))
@@ -88,9 +88,11 @@ func TestCredentialSupportWithoutSource(t *testing.T) {
 		require.NoError(t, err)
 		defer conn.Close()
 		_, err = call(t, conn)
-		require.NoError(t, err)
-		require.Equal(t, cert.Certificate[0], service.last.Load().info.State.PeerCertificates[0].Raw)
+		return err
 	}
+	require.NoError(t, reach(*pairs.Std))
+	require.Equal(t, pairs.Std.Certificate[0], service.last.Load().info.State.PeerCertificates[0].Raw)
+	require.ErrorContains(t, reach(shown(pairs.GM)), "which no role presents any more")
 }
 
 // TestSourceLookup: by role, and for options rebuilt from bytes by the digest
@@ -139,7 +141,7 @@ func TestSourceRefusals(t *testing.T) {
 func TestCertificates(t *testing.T) {
 	m := newPKI(t).node(t)
 	s := newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(m), ServerMode: ModeDual, ClientMode: ClientTLS})
-	certs := s.state.Load().pairs.certificates()
+	certs := s.state.Load().certificates()
 	require.Len(t, certs, 3)
 	for i, block := range blocks(m.Certificate) {
 		require.Equal(t, string(block), string(certPEM(certs[i].Raw)))
@@ -298,7 +300,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestSetServerCertificate replaces one family until the next reload.
+// TestSetServerCertificate replaces the certificate for TLS until the next reload.
 func TestSetServerCertificate(t *testing.T) {
 	n := newLiveNode(t, ModeDual, patience)
 	other := n.org.node(t)
@@ -310,15 +312,13 @@ func TestSetServerCertificate(t *testing.T) {
 		require.NoError(t, err)
 		return digest(info.State.PeerCertificates[0].Raw)
 	}
-	original := n.serverSource.Material()
-	n.grpc.SetServerCertificate(*pairs.std)
-	require.Equal(t, *pairs.std, n.grpc.ServerCertificate())
+	original := n.server.m
+	n.grpc.SetServerCertificate(*pairs.Std)
+	require.Equal(t, *pairs.Std, n.grpc.ServerCertificate())
 	require.Equal(t, other.leafDigest(t, protocolTLS), presented(ClientTLS))
 	require.Equal(t, original.leafDigest(t, protocolTLCP), presented(ClientGM))
 	require.NoError(t, n.grpc.SetClientRootCAs(n.org.roots()))
 	require.Equal(t, other.leafDigest(t, protocolTLS), presented(ClientTLS), "it survives a change of roots")
-	n.grpc.SetServerCertificate(carryGM(pairs.gm))
-	require.Equal(t, other.leafDigest(t, protocolTLCP), presented(ClientGM))
 	require.NoError(t, n.serverSource.Reload())
 	require.Equal(t, original.leafDigest(t, protocolTLS), presented(ClientTLS))
 	require.Equal(t, original.leafDigest(t, protocolTLCP), presented(ClientGM))

@@ -190,7 +190,7 @@ func TestRotation(t *testing.T) {
 			before := n.dial(t)
 			_, err := call(t, before)
 			require.NoError(t, err)
-			rebuilt := n.clientSource.Material().options()
+			rebuilt := SecureOptions{UseTLS: true, Certificate: n.clientSource.Material().PEM(), ServerRootCAs: n.org.roots()}
 			rebuilt.RequireClientCert = true
 
 			server, client := n.org.node(t), n.org.node(t)
@@ -249,24 +249,24 @@ func TestRedialForCertificate(t *testing.T) {
 // TestBadReload: material that cannot serve changes nothing and says why.
 func TestBadReload(t *testing.T) {
 	n := newLiveNode(t, ModeDual, patience)
-	good := n.serverSource.Material()
+	good, key := n.serverSource.Material(), n.server.m.Key
 	other := n.org.node(t)
 	expired := n.org.node(t).only(protocolTLS)
 	gmCerts, gmKeys := n.org.gm.NewPairUntil(t, time.Now().Add(-time.Hour), "127.0.0.1").Bundle(expired.Certificate, expired.Key)
 
 	bad := map[string]struct {
-		m   Material
+		m   bundles
 		err error
 		say string
 	}{
 		"unreadable file":     {err: errors.New("open server.crt: no such file"), say: "no such file"},
-		"key of another":      {m: Material{Certificate: other.Certificate, Key: good.Key}, say: "no key for the SM2 signing certificate"},
+		"key of another":      {m: bundles{Certificate: other.Certificate, Key: key}, say: "no key for the SM2 signing certificate"},
 		"TLCP pair missing":   {m: other.only(protocolTLS), say: "no SM2 signing and encryption pair"},
 		"TLS pair missing":    {m: other.only(protocolTLCP), say: "no certificate for TLS"},
-		"nothing":             {m: Material{}, say: "no certificate for TLS"},
-		"garbage":             {m: Material{Certificate: []byte("garbage"), Key: good.Key}, say: "failed to find any PEM data"},
-		"expired":             {m: Material{Certificate: gmCerts, Key: gmKeys}, say: "is valid from"},
-		"garbage among roots": {m: Material{Certificate: other.Certificate, Key: other.Key, ClientRootCAs: [][]byte{n.org.std.CertBytes(), []byte("garbage")}}, say: "no certificate can be parsed in element 1"},
+		"nothing":             {m: bundles{}, say: "no certificate for TLS"},
+		"garbage":             {m: bundles{Certificate: []byte("garbage"), Key: key}, say: "failed to find any PEM data"},
+		"expired":             {m: bundles{Certificate: gmCerts, Key: gmKeys}, say: "is valid from"},
+		"garbage among roots": {m: bundles{Certificate: other.Certificate, Key: other.Key, ClientRootCAs: [][]byte{n.org.std.CertBytes(), []byte("garbage")}}, say: "no certificate can be parsed in element 1"},
 	}
 	for name, c := range bad {
 		t.Run(name, func(t *testing.T) {
@@ -291,7 +291,7 @@ func TestAllOrNothing(t *testing.T) {
 	n := newLiveNode(t, ModeDual, patience)
 	before := n.serverSource.Material()
 	n.server.set(n.org.node(t), nil)
-	n.client.set(Material{}, errors.New("disk on fire"))
+	n.client.set(bundles{}, errors.New("disk on fire"))
 	require.ErrorContains(t, Reload(""), "disk on fire")
 	require.Equal(t, before, n.serverSource.Material())
 

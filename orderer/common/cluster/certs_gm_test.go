@@ -231,10 +231,9 @@ func TestSeekRequestsNameTheCertificateInUse(t *testing.T) {
 	stdClient, err := ca.NewClientCertKeyPair()
 	require.NoError(t, err)
 	certs, keys := gmCA.NewPair(t).Bundle(stdClient.Cert, stdClient.Key)
-	material := comm_utils.Material{Certificate: certs, Key: keys}
 	source, err := comm_utils.NewSource(comm_utils.SourceConfig{
 		Role:       "test.cluster.puller",
-		Load:       func() (comm_utils.Material, error) { return material, nil },
+		Load:       func() (comm_utils.Material, error) { return comm_utils.ParseMaterial(certs, keys, nil, nil) },
 		ClientMode: comm_utils.ClientTLS,
 	})
 	require.NoError(t, err)
@@ -274,7 +273,7 @@ func TestSeekRequestsNameTheCertificateInUse(t *testing.T) {
 	// New pairs, loaded while the puller lives.
 	renewed, err := ca.NewClientCertKeyPair()
 	require.NoError(t, err)
-	material.Certificate, material.Key = gmCA.NewPair(t).Bundle(renewed.Cert, renewed.Key)
+	certs, keys = gmCA.NewPair(t).Bundle(renewed.Cert, renewed.Key)
 	require.NoError(t, comm_utils.Reload("test.cluster.puller"))
 	requireBlock("reloaded, TLCP")
 	require.NoError(t, comm_utils.SetMode("test.cluster.puller", "", comm_utils.ClientTLS))
@@ -288,10 +287,10 @@ func TestClusterFollowsALiveSwitch(t *testing.T) {
 	sender := newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
 	receiver := newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
 	opts := &sender.dialer.Config.SecOpts
-	material := comm_utils.Material{Certificate: opts.Certificate, Key: opts.Key}
+	certs, keys := opts.Certificate, opts.Key
 	source, err := comm_utils.NewSource(comm_utils.SourceConfig{
 		Role:       "test.cluster.switch",
-		Load:       func() (comm_utils.Material, error) { return material, nil },
+		Load:       func() (comm_utils.Material, error) { return comm_utils.ParseMaterial(certs, keys, nil, nil) },
 		ClientMode: comm_utils.ClientTLS,
 		DrainGrace: 50 * time.Millisecond,
 	})

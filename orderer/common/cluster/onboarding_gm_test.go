@@ -22,8 +22,7 @@ func TestPullerFromCertificateBytes(t *testing.T) {
 	address := startBindingServer(t, gmCA)
 	pair, err := ca.NewClientCertKeyPair()
 	require.NoError(t, err)
-	var material comm_utils.Material
-	material.Certificate, material.Key = gmCA.NewPair(t).Bundle(pair.Cert, pair.Key)
+	certs, keys := gmCA.NewPair(t).Bundle(pair.Cert, pair.Key)
 	raw, err := os.ReadFile(filepath.Join("testdata", "mychannel.block"))
 	require.NoError(t, err)
 	block, err := protoutil.UnmarshalBlock(raw)
@@ -34,12 +33,12 @@ func TestPullerFromCertificateBytes(t *testing.T) {
 	for _, mode := range []comm_utils.ClientMode{comm_utils.ClientTLS, comm_utils.ClientGM} {
 		_, err := comm_utils.NewSource(comm_utils.SourceConfig{
 			Role:       "test.cluster.onboarding",
-			Load:       func() (comm_utils.Material, error) { return material, nil },
+			Load:       func() (comm_utils.Material, error) { return comm_utils.ParseMaterial(certs, keys, nil, nil) },
 			ClientMode: mode,
 		})
 		require.NoError(t, err)
 		puller, err := cluster.BlockPullerFromConfigBlock(cluster.PullerConfig{
-			TLSCert: material.Certificate, TLSKey: material.Key, Timeout: timeout,
+			TLSCert: certs, Timeout: timeout,
 			Signer: &mocks.SignerSerializer{}, Channel: "mychannel", MaxTotalBufferBytes: 1024,
 		}, block, &mocks.VerifierRetriever{}, provider)
 		require.NoError(t, err)

@@ -234,10 +234,10 @@ func TestNoRequestIsLostInALiveSwitch(t *testing.T) {
 	receiver := newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
 	receiver.serve()
 	opts := &sender.dialer.Config.SecOpts
-	material := comm_utils.Material{Certificate: opts.Certificate, Key: opts.Key}
+	certs, keys := opts.Certificate, opts.Key
 	source, err := comm_utils.NewSource(comm_utils.SourceConfig{
 		Role:       "test.cluster.lossless",
-		Load:       func() (comm_utils.Material, error) { return material, nil },
+		Load:       func() (comm_utils.Material, error) { return comm_utils.ParseMaterial(certs, keys, nil, nil) },
 		ClientMode: comm_utils.ClientTLS,
 		DrainGrace: 2 * time.Second,
 	})
@@ -285,10 +285,10 @@ func TestRequestsLeaveADrainedConnection(t *testing.T) {
 	receiver := newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
 	receiver.serve()
 	opts := &sender.dialer.Config.SecOpts
-	material := comm_utils.Material{Certificate: opts.Certificate, Key: opts.Key}
+	certs, keys := opts.Certificate, opts.Key
 	source, err := comm_utils.NewSource(comm_utils.SourceConfig{
 		Role:       "test.cluster.drained",
-		Load:       func() (comm_utils.Material, error) { return material, nil },
+		Load:       func() (comm_utils.Material, error) { return comm_utils.ParseMaterial(certs, keys, nil, nil) },
 		ClientMode: comm_utils.ClientTLS,
 		DrainGrace: time.Hour,
 	})

@@ -53,9 +53,14 @@ func initializeServerConfig(conf *localconfig.TopLevel, metricsProvider metrics.
 
 // configureClusterListener lets upstream create the listener; newClusterServer adds the live material.
 //
-//fork:wrap gm: read a certificate that exists when only SM2 pairs are given
+//fork:wrap gm: a cluster listener with SM2 pairs alone has no other certificate to read
 func configureClusterListener(conf *localconfig.TopLevel, generalConf comm.ServerConfig, loadPEM loadPEMFunc) (comm.ServerConfig, *comm.GRPCServer) {
-	return upstreamConfigureClusterListener(upstreamView(conf), generalConf, loadPEM)
+	return upstreamConfigureClusterListener(conf, generalConf, func(file string) ([]byte, error) {
+		if file == "" && conf.General.Cluster.HasGMServerPair() {
+			return nil, nil
+		}
+		return loadPEM(file)
+	})
 }
 
 // newClusterServer creates the cluster's own listener from what upstream has configured, with live material.
@@ -64,8 +69,8 @@ func newClusterServer(address string, config *comm.ServerConfig, conf *localconf
 	attachSource(&config.SecOpts, comm.SourceConfig{
 		Role: tlsstatus.OrdererClusterServer,
 		Load: comm.Files{
-			Cert:          standard(c.ServerCertificate, c.GMServerSignCertificate),
-			Key:           standard(c.ServerPrivateKey, c.GMServerSignPrivateKey),
+			Cert:          c.ServerCertificate,
+			Key:           c.ServerPrivateKey,
 			SignCert:      c.GMServerSignCertificate,
 			SignKey:       c.GMServerSignPrivateKey,
 			EncCert:       c.GMServerEncCertificate,
@@ -150,8 +155,7 @@ func attachSource(opts *comm.SecureOptions, config comm.SourceConfig, hasGM bool
 		logger.Warnf("TLS certificates of %s cannot be reloaded or switched while the orderer runs: %s", config.Role, err)
 		return
 	}
-	material := source.Material()
-	opts.Source, opts.Certificate, opts.Key = source, material.Certificate, material.Key
+	opts.Source, opts.Certificate = source, source.Material().PEM()
 	if config.ClientMode == "" {
 		opts.ClientRootCAs = nil
 	} else {
@@ -175,8 +179,9 @@ func listenerMode(value string) comm.ServerMode {
 	return comm.ServerMode(value)
 }
 
-// upstreamView is a copy of the configuration in which the signing certificate of an SM2 pair takes the place of a standard
-// one that is not given. Upstream reads the files of the standard pair before it does anything else.
+// upstreamView is a copy of the configuration for upstream's functions, in which the signing certificate of an SM2 pair takes
+// the place of a standard one that is not given: upstream reads the files of the standard pair, or dials without TLS. What
+// upstream reads is replaced by the live material, which is loaded by the configuration itself.
 func upstreamView(conf *localconfig.TopLevel) *localconfig.TopLevel {
 	view := *conf
 	t, c := &view.General.TLS, &view.General.Cluster
@@ -195,19 +200,11 @@ func upstreamView(conf *localconfig.TopLevel) *localconfig.TopLevel {
 	return &view
 }
 
-// standard undoes upstreamView for one file.
-func standard(file, sign string) string {
-	if file == sign {
-		return ""
-	}
-	return file
-}
-
 func generalFiles(conf *localconfig.TopLevel) comm.Files {
 	t := conf.General.TLS
 	return comm.Files{
-		Cert:     standard(t.Certificate, t.GMSignCertificate),
-		Key:      standard(t.PrivateKey, t.GMSignPrivateKey),
+		Cert:     t.Certificate,
+		Key:      t.PrivateKey,
 		SignCert: t.GMSignCertificate,
 		SignKey:  t.GMSignPrivateKey,
 		EncCert:  t.GMEncCertificate,

@@ -343,14 +343,14 @@ func TestHangupReloads(t *testing.T) {
 	require.NoError(t, system.Start())
 	t.Cleanup(func() { system.Stop() })
 	initializeServerConfig(n.conf, &disabled.Provider{})
-	before := comm.LookupSource(tlsstatus.OrdererGeneral).Material().Certificate
+	before := comm.LookupSource(tlsstatus.OrdererGeneral).Material().PEM()
 	for _, role := range []string{tlsstatus.OrdererClusterClient, tlsstatus.OrdererClusterServer, tlsstatus.OrdererOperations, tlsstatus.OrdererAdmin} {
 		requireRole(t, role, n) // sources of earlier tests have lost their files
 	}
 	n.stdPair(t, "general")
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP))
 	require.Eventually(t, func() bool {
-		return string(before) != string(comm.LookupSource(tlsstatus.OrdererGeneral).Material().Certificate)
+		return string(before) != string(comm.LookupSource(tlsstatus.OrdererGeneral).Material().PEM())
 	}, 20*time.Second, 5*time.Millisecond)
 }
 

@@ -252,10 +252,10 @@ func TestIsConsenterOfChannelWithTwoCertificates(t *testing.T) {
 	pair, err := a.std.NewServerCertKeyPair("localhost")
 	require.NoError(t, err)
 	certs, keys := mine.Bundle(pair.Cert, pair.Key)
-	material := comm.Material{Certificate: certs, Key: keys}
+	fileCerts, fileKeys := certs, keys
 	_, err = comm.NewSource(comm.SourceConfig{
 		Role:       "test.etcdraft",
-		Load:       func() (comm.Material, error) { return material, nil },
+		Load:       func() (comm.Material, error) { return comm.ParseMaterial(fileCerts, fileKeys, nil, nil) },
 		ServerMode: comm.ModeDual,
 	})
 	require.NoError(t, err)
@@ -263,7 +263,7 @@ func TestIsConsenterOfChannelWithTwoCertificates(t *testing.T) {
 	renewed, err := a.std.NewServerCertKeyPair("localhost")
 	require.NoError(t, err)
 	renewedGM := a.gm.NewPair(t)
-	material.Certificate, material.Key = renewedGM.Bundle(renewed.Cert, renewed.Key)
+	fileCerts, fileKeys = renewedGM.Bundle(renewed.Cert, renewed.Key)
 	require.NoError(t, comm.Reload("test.etcdraft"))
 	require.Equal(t, cluster.ErrNotInChannel, ask(certs, consenter(bundle(pair.Cert, mine.SignCert))))
 	require.NoError(t, ask(certs, consenter(renewed.Cert)))

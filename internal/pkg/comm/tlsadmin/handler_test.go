@@ -41,12 +41,16 @@ func newRole(t *testing.T, withGM bool) *role {
 	require.NoError(t, err)
 	pair, err := ca.NewServerCertKeyPair("127.0.0.1")
 	require.NoError(t, err)
-	r := &role{name: t.Name(), m: comm.Material{Certificate: pair.Cert, Key: pair.Key, ServerRootCAs: [][]byte{ca.CertBytes()}}}
+	certs, keys := pair.Cert, pair.Key
+	var clientRoots [][]byte
 	if withGM {
 		gm := gmtlstest.NewCA(t)
-		r.m.Certificate, r.m.Key = gm.NewPair(t, "127.0.0.1").Bundle(pair.Cert, pair.Key)
-		r.m.ClientRootCAs = [][]byte{gm.CertPEM}
+		certs, keys = gm.NewPair(t, "127.0.0.1").Bundle(pair.Cert, pair.Key)
+		clientRoots = [][]byte{gm.CertPEM}
 	}
+	r := &role{name: t.Name()}
+	r.m, err = comm.ParseMaterial(certs, keys, [][]byte{ca.CertBytes()}, clientRoots)
+	require.NoError(t, err)
 	_, err = comm.NewSource(comm.SourceConfig{Role: r.name, Load: r.load, ServerMode: comm.ModeTLS, ClientMode: comm.ClientTLS})
 	require.NoError(t, err)
 	return r
