@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package operations asks the operations services of nodes, over TLS or TLCP.
+// Package operations asks the operations services of nodes, over TLS, TLCP or TLS 1.3 with GM suites.
 package operations
 
 import (
@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/endpoint"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
@@ -32,11 +33,11 @@ const (
 
 // Access says how operations services are reached. It is a part of files that operators write.
 type Access struct {
-	Protocol string   `yaml:"protocol"` // tls or tlcp
+	Protocol string   `yaml:"protocol"` // tls, tlcp or tls13-gm
 	CA       []string `yaml:"ca"`
 	Cert     string   `yaml:"cert"` // for tls
 	Key      string   `yaml:"key"`
-	SignCert string   `yaml:"signCert"` // the pair, for tlcp
+	SignCert string   `yaml:"signCert"` // the pair, for tlcp and tls13-gm
 	SignKey  string   `yaml:"signKey"`
 	EncCert  string   `yaml:"encCert"`
 	EncKey   string   `yaml:"encKey"`
@@ -50,8 +51,8 @@ func (a *Access) Complete(dir string) error {
 	for i := range a.CA {
 		a.CA[i] = Resolve(dir, a.CA[i])
 	}
-	if a.Protocol != "tls" && a.Protocol != "tlcp" {
-		return fmt.Errorf("client.protocol is %q; it must be tls or tlcp", a.Protocol)
+	if a.Protocol != "tls" && a.Protocol != "tlcp" && a.Protocol != material.TLS13 {
+		return fmt.Errorf("client.protocol is %q; it must be tls, tlcp or %s", a.Protocol, material.TLS13)
 	}
 	if len(a.CA) == 0 {
 		return errors.New("client.ca is empty: the operations services could not be verified")
@@ -229,7 +230,7 @@ func (s *Service) get(ctx context.Context, page string, into any) (code int, dat
 
 // do sends a request and reads the answer.
 func (s *Service) do(ctx context.Context, method, page string) (code int, date string, answer []byte, err error) {
-	// http, since the transport makes the handshake itself, in TLS or TLCP.
+	// http, since the transport makes the handshake itself.
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.address+page, nil)
 	if err != nil {
 		return 0, "", nil, err
