@@ -32,9 +32,9 @@ func Command() *cobra.Command {
 		Long: `Takes what tcpdump -w or Wireshark wrote, or with -i watches a TCP port on an interface of this machine for
 --duration or until interrupted (Linux, with CAP_NET_RAW).
 
-With a key log file, of gmtls probe --keylog for example, TLCP is decrypted: the ladder names what was encrypted and
-shows the records of application data, with --payload their beginnings too. TLS is not decrypted; Wireshark does that
-with the same file. What a key log opens is no secret any more: keep file and output as you would the data.
+With a key log file, of gmtls probe --keylog for example, TLCP and TLS 1.3 with GM suites are decrypted: the ladder names
+what was encrypted and shows the records of application data, with --payload their beginnings too. TLS with other suites is
+not decrypted; Wireshark does that with the same file. What a key log opens is no secret any more: keep file and output as you would the data.
 
 Exit codes: 0 every handshake is complete; 1 wrong usage or unreadable file; 5 some are not.`,
 		Args: cobra.ExactArgs(1),
@@ -60,7 +60,7 @@ Exit codes: 0 every handshake is complete; 1 wrong usage or unreadable file; 5 s
 	f := c.Flags()
 	f.StringVarP(&in.iface, "interface", "i", "", "watch this interface; the argument is the TCP port")
 	f.DurationVar(&in.duration, "duration", 30*time.Second, "of watching an interface")
-	f.StringVar(&in.keyLog, "keylog", "", "decrypt TLCP with the secrets in this file (NSS key log format)")
+	f.StringVar(&in.keyLog, "keylog", "", "decrypt TLCP and TLS 1.3 with GM suites by the secrets in this file (NSS key log format)")
 	f.IntVar(&in.payload, "payload", 0, "with --keylog, show so many bytes of each record of application data")
 	format.Flag(f)
 	return c

@@ -78,7 +78,7 @@ type Report struct {
 // Options say what to read of a capture.
 type Options struct {
 	Port    layers.TCPPort // other ports are left out; 0: all are read
-	Keys    *wire.KeyLog   // decrypt TLCP; nil: nothing is decrypted
+	Keys    *wire.KeyLog   // decrypt what is of GM; nil: nothing is decrypted
 	Payload int            // bytes that are shown of each decrypted record of application data
 }
 
@@ -302,10 +302,18 @@ func (c *Conversation) conclude() {
 func (c *Conversation) finished() bool {
 	p := c.parser
 	if p.Version == tls.VersionTLS13 {
+		if p.Decrypted > 0 && !p.Sealed[0] && !p.Sealed[1] {
+			return c.sent(0, "Finished") && c.sent(1, "Finished")
+		}
 		// The client's first encrypted record holds its Finished or an alert, which only data tells apart.
 		return c.sealed(0) > 1 || c.sealed(0) == 1 && !c.ended[0]
 	}
 	return c.sealed(0) > 0 && c.sealed(1) > 0
+}
+
+// sent tells whether a side sent a message that could be read.
+func (c *Conversation) sent(side int, name string) bool {
+	return slices.ContainsFunc(c.Ladder, func(s wire.Step) bool { return s.Name == name && s.FromClient == (side == 0) })
 }
 
 // sealed counts the encrypted messages of a side.
@@ -420,7 +428,7 @@ func (c *Conversation) decryption() string {
 	switch {
 	case p.Keys == nil:
 		return ""
-	case p.Version != 0 && p.Version != gmtls.VersionTLCP:
+	case p.Version != 0 && !p.Opens():
 		return "none: this is TLS, which Wireshark decrypts with the same key log"
 	case p.Decrypted == 0 && !p.Sealed[0] && !p.Sealed[1]:
 		return "none: nothing is encrypted"
@@ -429,7 +437,11 @@ func (c *Conversation) decryption() string {
 	case p.Decrypted == 0 && c.gap:
 		return "none: packets are missing in the capture"
 	case p.Decrypted == 0:
-		return fmt.Sprintf("none: the key log has no secret that fits; it would stand behind CLIENT_RANDOM %x...", p.Client.Random[:8])
+		label := "CLIENT_RANDOM"
+		if p.Version == tls.VersionTLS13 {
+			label = "CLIENT_HANDSHAKE_TRAFFIC_SECRET"
+		}
+		return fmt.Sprintf("none: the key log has no secret that fits; it would stand behind %s %x...", label, p.Client.Random[:8])
 	case p.Sealed[0] || p.Sealed[1]:
 		return fmt.Sprintf("%d records, then one that the secret in the key log does not fit", p.Decrypted)
 	}

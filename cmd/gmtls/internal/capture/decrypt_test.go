@@ -156,7 +156,7 @@ func TestDecryptionFails(t *testing.T) {
 	line := strings.Fields(log.String())
 	require.Len(t, line, 3)
 
-	c := read("# nothing\nSERVER_HANDSHAKE_TRAFFIC_SECRET 00 11\n", 0)
+	c := read("# nothing\nEXPORTER_SECRET 00 11\n", 0)
 	require.True(t, c.Complete)
 	require.Equal(t, "none: the key log has no secret that fits; it would stand behind CLIENT_RANDOM "+line[1][:16]+"...", c.Decryption)
 
@@ -250,4 +250,123 @@ func TestDecryptionWithoutClientHello(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, r.Conversations, 1)
 	require.Equal(t, "none: there is no ClientHello that can be read", r.Conversations[0].Decryption)
+}
+
+// Both suites of TLS 1.3 are opened, of full and of resumed handshakes, with what the server sends before and after Finished.
+func TestDecryption13(t *testing.T) {
+	m := newFixture(t)
+	text := bytes.Repeat([]byte("abc"), 7000) // two records
+	for _, suite := range gmtls.CipherSuitesTLS13() {
+		t.Run(suite.Name, func(t *testing.T) {
+			var log bytes.Buffer
+			versions := []uint16{gmtls.VersionTLS13}
+			server := &gmtls.Config{Versions: versions, Certificates: []gmtls.Certificate{m.pair}, ClientAuth: gmtls.RequireAndVerifyClientCert,
+				ClientCAs: m.roots.SM(), ServerSessionCache: gmtls.NewLRUServerSessionCache(4)}
+			client := &gmtls.Config{Versions: versions, RootCAs: m.roots.SM(), ServerName: "peer", Certificates: []gmtls.Certificate{m.pair},
+				CipherSuites: []uint16{suite.ID}, KeyLogWriter: &log, ClientSessionCache: gmtls.NewLRUClientSessionCache(4)}
+			serve := func(c net.Conn) {
+				s := gmtls.Server(c, server)
+				_, _ = io.Copy(s, s)
+				s.Close()
+			}
+			ask := func(c net.Conn) { say(gmtls.Client(sameServer{c}, client), text) }
+			first, second := record(t, serve, ask), record(t, serve, ask)
+			r, err := Read(packets(t, true, 0, first, second), Options{Keys: keyLog(t, log.String()), Payload: 20_000})
+			require.NoError(t, err)
+			require.Len(t, r.Conversations, 2)
+			for i, c := range r.Conversations {
+				require.True(t, c.Complete)
+				require.Equal(t, "TLS 1.3", c.Protocol)
+				full := i == 0
+				for _, side := range []struct {
+					client bool
+					want   []string
+				}{
+					{true, map[bool][]string{true: {"Certificate", "CertificateVerify", "Finished"}, false: {"Finished"}}[full]},
+					{false, map[bool][]string{
+						true:  {"EncryptedExtensions", "CertificateRequest", "Certificate", "CertificateVerify", "Finished"},
+						false: {"EncryptedExtensions", "Finished"},
+					}[full]},
+				} {
+					names, data := encrypted(c, side.client)
+					require.Equal(t, side.want, names[:len(side.want)])
+					require.Equal(t, text, data)
+				}
+				require.True(t, hasStep(c, "NewSessionTicket"))
+				require.Equal(t, [2]int{len(text), len(text)}, c.Data)
+				require.Regexp(t, `^\d+ records$`, c.Decryption)
+				require.Equal(t, "warning: close notify (0)", c.Ladder[stepOf(c, "Alert")].Note)
+				if full {
+					require.Equal(t, "1 certificate", c.Ladder[stepOf(c, "Certificate")].Note)
+					require.Equal(t, "names 2 authorities", c.Ladder[stepOf(c, "CertificateRequest")].Note)
+				}
+			}
+		})
+	}
+}
+
+// What cannot be opened of TLS 1.3 stays closed, from where on it is, and the report says why.
+func TestDecryption13Fails(t *testing.T) {
+	m := newFixture(t)
+	var log bytes.Buffer
+	versions := []uint16{gmtls.VersionTLS13}
+	flows := record(t, func(c net.Conn) {
+		s := gmtls.Server(c, &gmtls.Config{Versions: versions, Certificates: []gmtls.Certificate{m.pair}})
+		_, _ = io.Copy(s, s)
+		s.Close()
+	}, func(c net.Conn) {
+		talk(gmtls.Client(c, &gmtls.Config{Versions: versions, RootCAs: m.roots.SM(), ServerName: "peer", KeyLogWriter: &log}))
+	})
+	read := func(keys string) *Conversation {
+		r, err := Read(packets(t, false, 0, flows), Options{Keys: keyLog(t, keys), Payload: 99})
+		require.NoError(t, err)
+		require.True(t, r.Conversations[0].Complete)
+		return r.Conversations[0]
+	}
+	without := func(label string) string {
+		var kept strings.Builder
+		for line := range strings.Lines(log.String()) {
+			if !strings.HasPrefix(line, label) {
+				kept.WriteString(line)
+			}
+		}
+		require.Less(t, kept.Len(), log.Len())
+		return kept.String()
+	}
+	require.Equal(t, [2]int{5, 5}, read(log.String()).Data)
+	random := strings.Fields(log.String())[1]
+	require.Equal(t, "none: the key log has no secret that fits; it would stand behind CLIENT_HANDSHAKE_TRAFFIC_SECRET "+random[:16]+"...", read("").Decryption)
+
+	c := read(without("SERVER_TRAFFIC_SECRET_0"))
+	require.Contains(t, c.Decryption, " records, then one that the secret in the key log does not fit")
+	require.True(t, hasStep(c, "EncryptedExtensions"))
+	_, data := encrypted(c, false)
+	require.Empty(t, data)
+	_, data = encrypted(c, true)
+	require.Equal(t, "hello", string(data), "the other direction is opened")
+
+	wrong := without("CLIENT_HANDSHAKE") + "CLIENT_HANDSHAKE_TRAFFIC_SECRET " + random + " " + strings.Repeat("7", 64) + "\n"
+	c = read(wrong)
+	_, data = encrypted(c, true)
+	require.Empty(t, data)
+	require.Contains(t, c.Ladder[stepOf(c, "handshake or data")].Note, "does not decrypt")
+}
+
+// A client that refuses the server's certificate says so under the keys of the handshake: the alert is read.
+func TestDecrypted13Alert(t *testing.T) {
+	m, other := newFixture(t), newFixture(t)
+	var log bytes.Buffer
+	versions := []uint16{gmtls.VersionTLS13}
+	flows := record(t, func(c net.Conn) {
+		_ = gmtls.Server(c, &gmtls.Config{Versions: versions, Certificates: []gmtls.Certificate{m.pair}}).Handshake()
+		c.Close()
+	}, func(c net.Conn) {
+		talk(gmtls.Client(c, &gmtls.Config{Versions: versions, RootCAs: other.roots.SM(), ServerName: "peer", KeyLogWriter: &log}))
+	})
+	r, err := Read(packets(t, false, 0, flows), Options{Keys: keyLog(t, log.String())})
+	require.NoError(t, err)
+	c := r.Conversations[0]
+	require.False(t, c.Complete)
+	require.True(t, strings.HasPrefix(c.Broken, string(cause.UnknownRoot)+": the client sent fatal: unknown certificate authority (48)"), c.Broken)
+	require.Equal(t, [][]byte{m.pair.Certificate[0]}, c.parser.Certificates)
 }

@@ -9,19 +9,39 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/emmansun/gmsm/sm3"
 )
 
 const (
 	randomLen = 32
 	masterLen = 48
 
-	keyLogLabel   = "CLIENT_RANDOM"
-	keyLogEntry   = len(keyLogLabel) + 1 + 2*randomLen + 1 + 2*masterLen // a line of ours, in bytes
 	maxKeyLogLine = 4096
 	maxSecrets    = 1 << 20
 )
 
-// KeyLog holds the master secrets of a file in the NSS key log format. The file
+// Labels of secrets in a key log: the master secret of TLCP, and the traffic secrets of TLS 1.3.
+const (
+	masterLabel          = "CLIENT_RANDOM"
+	clientHandshakeLabel = "CLIENT_HANDSHAKE_TRAFFIC_SECRET"
+	serverHandshakeLabel = "SERVER_HANDSHAKE_TRAFFIC_SECRET"
+	clientTrafficLabel   = "CLIENT_TRAFFIC_SECRET_0"
+	serverTrafficLabel   = "SERVER_TRAFFIC_SECRET_0"
+)
+
+// secretLens are the lengths of the secrets that are kept. Traffic secrets of another length are of suites without SM3.
+var secretLens = map[string]int{
+	masterLabel: masterLen, clientHandshakeLabel: sm3.Size, serverHandshakeLabel: sm3.Size, clientTrafficLabel: sm3.Size, serverTrafficLabel: sm3.Size,
+}
+
+// secretID says whose secret it is.
+type secretID struct {
+	label  string
+	random [randomLen]byte // of the client
+}
+
+// KeyLog holds the secrets of a file in the NSS key log format. The file
 // may still grow: what was appended is read when an unknown secret is asked for.
 // It is for one goroutine.
 type KeyLog struct {
@@ -29,15 +49,14 @@ type KeyLog struct {
 	r       *bufio.Reader
 	rest    []byte // of a line whose end is not written yet
 	line    int
-	secrets map[[randomLen]byte][masterLen]byte
+	secrets map[secretID][]byte
 	err     error
 }
 
-// NewKeyLog reads what is in the file by now. Lines of other labels, those of
-// TLS 1.3 among them, and comments are passed over. name stands in the errors,
-// which never hold a secret.
+// NewKeyLog reads what is in the file by now. Lines of other labels and comments
+// are passed over. name stands in the errors, which never hold a secret.
 func NewKeyLog(name string, r io.Reader) (*KeyLog, error) {
-	k := &KeyLog{name: name, r: bufio.NewReaderSize(r, maxKeyLogLine), secrets: make(map[[randomLen]byte][masterLen]byte)}
+	k := &KeyLog{name: name, r: bufio.NewReaderSize(r, maxKeyLogLine), secrets: make(map[secretID][]byte)}
 	k.read()
 	return k, k.err
 }
@@ -45,20 +64,17 @@ func NewKeyLog(name string, r io.Reader) (*KeyLog, error) {
 // Err returns what went wrong with what was appended later.
 func (k *KeyLog) Err() error { return k.err }
 
-// secret returns the master secret of the connection with a client random; nil
-// if there is none.
-func (k *KeyLog) secret(random []byte) []byte {
+// secret returns the secret with a label of the connection with a client random;
+// nil if there is none.
+func (k *KeyLog) secret(label string, random []byte) []byte {
 	if len(random) != randomLen {
 		return nil
 	}
-	id := [randomLen]byte(random)
-	if _, ok := k.secrets[id]; !ok {
+	id := secretID{label, [randomLen]byte(random)}
+	if k.secrets[id] == nil {
 		k.read()
 	}
-	if s, ok := k.secrets[id]; ok {
-		return s[:]
-	}
-	return nil
+	return k.secrets[id]
 }
 
 // read takes in the lines up to the present end of the file.
@@ -70,7 +86,7 @@ func (k *KeyLog) read() {
 		case len(k.rest) > maxKeyLogLine || errors.Is(err, bufio.ErrBufferFull):
 			k.err = fmt.Errorf("%s: line %d is too long for a key log", k.name, k.line+1)
 		case err == io.EOF:
-			if len(bytes.TrimSpace(k.rest)) == keyLogEntry { // the last line may have no end
+			if whole(k.rest) { // the last line may have no end
 				k.take(k.rest)
 			}
 			return
@@ -84,23 +100,33 @@ func (k *KeyLog) read() {
 	}
 }
 
+// whole tells a line of a secret that is kept from the beginning of one.
+func whole(line []byte) bool {
+	fields := bytes.Fields(line)
+	return len(fields) == 3 && secretLens[string(fields[0])] > 0 && len(fields[2]) == 2*secretLens[string(fields[0])]
+}
+
 // take takes in a line.
 func (k *KeyLog) take(line []byte) {
 	fields := bytes.Fields(line)
-	if len(fields) == 0 || string(fields[0]) != keyLogLabel {
+	if len(fields) == 0 {
 		return
 	}
-	var random [randomLen]byte
-	var master [masterLen]byte
-	if len(fields) != 3 || !unhex(random[:], fields[1]) || !unhex(master[:], fields[2]) {
-		k.err = fmt.Errorf("%s: line %d: %s must be followed by %d and %d bytes in hexadecimal", k.name, k.line+1, keyLogLabel, randomLen, masterLen)
+	id := secretID{label: string(fields[0])}
+	n := secretLens[id.label]
+	if n == 0 || id.label != masterLabel && len(fields) == 3 && len(fields[2]) > 2*n {
+		return
+	}
+	secret := make([]byte, n)
+	if len(fields) != 3 || !unhex(id.random[:], fields[1]) || !unhex(secret, fields[2]) {
+		k.err = fmt.Errorf("%s: line %d: %s must be followed by %d and %d bytes in hexadecimal", k.name, k.line+1, id.label, randomLen, n)
 		return
 	}
 	if len(k.secrets) == maxSecrets {
 		k.err = fmt.Errorf("%s holds more than %d secrets", k.name, maxSecrets)
 		return
 	}
-	k.secrets[random] = master
+	k.secrets[id] = secret
 }
 
 func unhex(into, text []byte) bool {

@@ -31,6 +31,7 @@ const (
 	MsgClientHello        = 1
 	MsgServerHello        = 2
 	MsgNewSessionTicket   = 4
+	MsgEncryptedExtension = 8 // EncryptedExtensions, of TLS 1.3
 	MsgCertificate        = 11
 	MsgServerKeyExchange  = 12
 	MsgCertificateRequest = 13
@@ -39,12 +40,14 @@ const (
 	MsgClientKeyExchange  = 16
 	MsgFinished           = 20
 	MsgCertificateStatus  = 22
+	MsgKeyUpdate          = 24 // of TLS 1.3
 )
 
 const (
 	extServerName        = 0
 	extALPN              = 16
 	extSupportedVersions = 43
+	extAuthorities       = 47 // of TLS 1.3
 )
 
 var messageNames = map[uint8]string{
@@ -53,6 +56,7 @@ var messageNames = map[uint8]string{
 	MsgServerKeyExchange: "ServerKeyExchange", MsgCertificateRequest: "CertificateRequest",
 	MsgServerHelloDone: "ServerHelloDone", MsgCertificateVerify: "CertificateVerify",
 	MsgClientKeyExchange: "ClientKeyExchange", MsgFinished: "Finished", MsgCertificateStatus: "CertificateStatus",
+	MsgEncryptedExtension: "EncryptedExtensions", MsgKeyUpdate: "KeyUpdate",
 }
 
 // MessageName returns the name of a handshake message type.
@@ -193,16 +197,16 @@ func (h *Hello) parseVersions(ext cryptobyte.String, client bool) {
 	}
 }
 
-// ParseCertificates parses the body of a Certificate message of TLCP or of TLS
-// up to 1.2.
-func ParseCertificates(body []byte) (ders [][]byte, ok bool) {
+// ParseCertificates parses the body of a Certificate message.
+func ParseCertificates(body []byte, version uint16) (ders [][]byte, ok bool) {
 	s := cryptobyte.String(body)
-	var list, der cryptobyte.String
-	if !s.ReadUint24LengthPrefixed(&list) || !s.Empty() {
+	var context, list, der, extensions cryptobyte.String
+	newer := version == tls.VersionTLS13
+	if newer && !s.ReadUint8LengthPrefixed(&context) || !s.ReadUint24LengthPrefixed(&list) || !s.Empty() {
 		return nil, false
 	}
 	for !list.Empty() {
-		if !list.ReadUint24LengthPrefixed(&der) {
+		if !list.ReadUint24LengthPrefixed(&der) || newer && !list.ReadUint16LengthPrefixed(&extensions) {
 			return nil, false
 		}
 		ders = append(ders, append([]byte(nil), der...))
@@ -210,15 +214,20 @@ func ParseCertificates(body []byte) (ders [][]byte, ok bool) {
 	return ders, true
 }
 
-// ParseAuthorities parses the body of a CertificateRequest message of TLCP, or
-// of TLS 1.2, which has a list of signature algorithms more. It returns the DER
-// of the names.
+// ParseAuthorities parses the body of a CertificateRequest message of TLCP, of
+// TLS 1.2, which has a list of signature algorithms more, or of TLS 1.3, where
+// the names stand in an extension. It returns the DER of the names.
 func ParseAuthorities(body []byte, version uint16) (names [][]byte, ok bool) {
 	s := cryptobyte.String(body)
 	var types, algorithms, list, name cryptobyte.String
-	if !s.ReadUint8LengthPrefixed(&types) ||
+	switch {
+	case version == tls.VersionTLS13:
+		if list, ok = authoritiesExtension(s); !ok {
+			return nil, false
+		}
+	case !s.ReadUint8LengthPrefixed(&types) ||
 		version == tls.VersionTLS12 && !s.ReadUint16LengthPrefixed(&algorithms) ||
-		!s.ReadUint16LengthPrefixed(&list) || !s.Empty() {
+		!s.ReadUint16LengthPrefixed(&list) || !s.Empty():
 		return nil, false
 	}
 	for !list.Empty() {
@@ -226,6 +235,22 @@ func ParseAuthorities(body []byte, version uint16) (names [][]byte, ok bool) {
 			return nil, false
 		}
 		names = append(names, append([]byte(nil), name...))
+	}
+	return names, true
+}
+
+// authoritiesExtension returns the list of names in a CertificateRequest of TLS 1.3, which is empty if it names none.
+func authoritiesExtension(s cryptobyte.String) (names cryptobyte.String, ok bool) {
+	var context, list, ext cryptobyte.String
+	var typ uint16
+	if !s.ReadUint8LengthPrefixed(&context) || !s.ReadUint16LengthPrefixed(&list) || !s.Empty() {
+		return nil, false
+	}
+	for !list.Empty() {
+		if !list.ReadUint16(&typ) || !list.ReadUint16LengthPrefixed(&ext) ||
+			typ == extAuthorities && (!ext.ReadUint16LengthPrefixed(&names) || !ext.Empty()) {
+			return nil, false
+		}
 	}
 	return names, true
 }
@@ -244,7 +269,7 @@ func Describe(msg []byte, version uint16) string {
 		}
 		return h.describe(msg[0] == MsgClientHello)
 	case MsgCertificate:
-		if ders, ok := ParseCertificates(body); ok {
+		if ders, ok := ParseCertificates(body, version); ok {
 			return plural(len(ders), "certificate")
 		}
 	case MsgCertificateRequest:

@@ -38,7 +38,7 @@ type Parser struct {
 	// Data counts the bytes of application data, [0] by the client: of the
 	// content where records are decrypted, otherwise as they crossed.
 	Data [2]int
-	// Keys, if not nil, decrypt the records of TLCP. The ladder then shows what
+	// Keys, if not nil, decrypt the records of TLCP, and of TLS 1.3 with GM suites. The ladder then shows what
 	// is in them, and Payload bytes at most of each record of application data.
 	Keys    *KeyLog
 	Payload int
@@ -62,6 +62,7 @@ type direction struct {
 	sealed            int  // records of TLS 1.3 that may hold handshake messages
 	derived           bool // opener was looked for
 	opener            *opener
+	opener13          *opener13
 }
 
 // Feed takes bytes that the client or the server sent, and when.
@@ -118,6 +119,9 @@ func (p *Parser) record(side int, typ uint8, body []byte, at time.Duration) {
 		p.handshake(side, body, at)
 		return
 	default:
+		if p.Version == tls.VersionTLS13 && p.opened13(side, body, &step) {
+			return
+		}
 		if p.Version != tls.VersionTLS13 || d.sealed == maxSealed {
 			p.Data[side] += len(body)
 			return
@@ -174,7 +178,7 @@ func (p *Parser) openerOf(side int) *opener {
 	if p.Keys == nil || p.Version != gmtls.VersionTLCP || p.Client == nil || len(p.Server.Suites) == 0 {
 		return nil
 	}
-	master := p.Keys.secret(p.Client.Random)
+	master := p.Keys.secret(masterLabel, p.Client.Random)
 	if master == nil {
 		return nil
 	}
@@ -227,15 +231,19 @@ func (p *Parser) handshake(side int, payload []byte, at time.Duration) {
 }
 
 func (p *Parser) message(side int, msg []byte, at time.Duration) {
-	step := Step{At: at, FromClient: side == 0, Name: MessageName(msg[0]), Size: len(msg), Encrypted: p.directions[side].encrypted}
-	if !step.Encrypted {
+	d := &p.directions[side]
+	step := Step{At: at, FromClient: side == 0, Name: MessageName(msg[0]), Size: len(msg), Encrypted: d.encrypted || d.opener13 != nil}
+	if !d.encrypted {
 		p.Learn(side == 0, msg)
 		step.Note = Describe(msg, p.Version)
 	}
 	p.Steps = append(p.Steps, step)
+	if d.opener13 != nil {
+		p.rekey(side, msg[0])
+	}
 }
 
-// Learn notes what a message in the clear, given with its header, tells.
+// Learn notes what a message that can be read, given with its header, tells.
 func (p *Parser) Learn(fromClient bool, msg []byte) {
 	body := msg[4:]
 	switch msg[0] {
@@ -246,7 +254,7 @@ func (p *Parser) Learn(fromClient bool, msg []byte) {
 			p.Version = p.Server.Version
 		}
 	case MsgCertificate:
-		if ders, ok := ParseCertificates(body); ok && fromClient {
+		if ders, ok := ParseCertificates(body, p.Version); ok && fromClient {
 			p.ClientCertificates = ders
 		} else if ok {
 			p.Certificates = ders
