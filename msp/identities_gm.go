@@ -27,7 +27,7 @@ import (
 func (id *identity) Verify(msg []byte, sig []byte) error {
 	err := id.verify(msg, sig)
 	if err != nil {
-		audit.Bounded(audit.SignatureRefused, "msp", id.id.Mspid, "subject", id.cert.Subject.String(), "issuer", id.cert.Issuer.String(),
+		audit.Bounded(audit.SignatureRefused, "msp", id.id.Mspid, "subject", id.cert.Subject.String, "issuer", id.cert.Issuer.String,
 			"serial", id.cert.SerialNumber.Text(16))
 	}
 	return err
@@ -83,7 +83,7 @@ func (msp *bccspmsp) recordRefused(cert *x509.Certificate, err error) {
 	if cert.SerialNumber != nil {
 		serial = cert.SerialNumber.Text(16)
 	}
-	audit.Bounded(audit.IdentityRefused, "msp", msp.name, "subject", cert.Subject.String(), "issuer", cert.Issuer.String(), "serial", serial, "reason", err.Error())
+	audit.Bounded(audit.IdentityRefused, "msp", msp.name, "subject", cert.Subject.String, "issuer", cert.Issuer.String, "serial", serial, "reason", err.Error())
 }
 
 // explained is the second, of Unix time, in which a signature was last explained.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package audit writes security events into a node's log: one line each, by the logger "audit", with a number that counts them from the
-// start of the process, so that a line that is missing shows. docs/operations.md lists the events.
+// Package audit writes security events into a node's log: one line each, by the logger "audit", whatever the logging specification is,
+// with a number that counts them from the start of the process, so that a line that is missing shows. docs/operations.md lists the events.
 package audit
 
 import (
@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/keyd"
-	"github.com/hyperledger/fabric/common/flogging"
 )
 
 // Event is the kind of an event, and the value of the field "event".
@@ -67,7 +66,7 @@ var process atomic.Pointer[Log]
 func Use(l *Log) (earlier *Log) { return process.Swap(l) }
 
 func init() {
-	Use(NewLog(flogging.MustGetLogger("audit").Infow))
+	Use(NewLog(alwaysLogger("audit").Infow))
 	keyd.OnUse = func(key, socket string) {
 		Record(DeviceKeyUsed, "key", key, "socket", socket)
 	}
@@ -80,7 +79,8 @@ func init() {
 // what the node and its operators do.
 func Record(event Event, fields ...any) { process.Load().Record(event, fields...) }
 
-// Bounded is Record for what others can cause at will.
+// Bounded is Record for what others can cause at will. A value that is costly may be a func() string, which is called if the line is
+// written.
 func Bounded(event Event, fields ...any) { process.Load().Bounded(event, fields...) }
 
 // Record writes an event.
@@ -111,7 +111,10 @@ func (l *Log) Bounded(event Event, fields ...any) {
 	}
 	w.written++
 	for i, field := range fields {
-		if s, ok := field.(string); ok && len(s) > maxValue {
+		if value, ok := field.(func() string); ok {
+			fields[i] = value()
+		}
+		if s, ok := fields[i].(string); ok && len(s) > maxValue {
 			fields[i] = s[:maxValue] + "…"
 		}
 	}

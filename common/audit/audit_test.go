@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -14,9 +15,35 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/flogging/floggingtest"
 	"github.com/stretchr/testify/require"
 )
+
+// TestNobodySilencesEvents sets specifications by which ordinary loggers of the name are silent, in each format.
+func TestNobodySilencesEvents(t *testing.T) {
+	defer flogging.Reset()
+	var out bytes.Buffer
+	ordinary := flogging.MustGetLogger("audit")
+	for _, spec := range []string{"error", "fatal", "audit=fatal", "info:audit=panic"} {
+		for _, format := range []string{"", "json", "logfmt"} {
+			out.Reset()
+			require.NoError(t, flogging.Global.Apply(flogging.Config{LogSpec: spec, Format: format, Writer: &out}))
+			ordinary.Infow("silenced")
+			require.Empty(t, out.String(), spec)
+			Record(ReloadDone, "by", "SIGHUP")
+			Bounded(AddressRefused, "address", "192.0.2.1")
+			for _, want := range []string{"reload-done", "SIGHUP", "address-refused", "192.0.2.1", "security event"} {
+				require.Contains(t, out.String(), want, "%s %s", spec, format)
+			}
+			require.Equal(t, 2, bytes.Count(out.Bytes(), []byte("\n")))
+		}
+	}
+	out.Reset()
+	require.NoError(t, flogging.Global.Apply(flogging.Config{LogSpec: "fatal", Writer: &out}))
+	alwaysLogger("audit").With("part", "one").Infow("with a part")
+	require.Contains(t, out.String(), "part=one")
+}
 
 func TestNumbersHaveNoGap(t *testing.T) {
 	logger, recorder := floggingtest.NewTestLogger(t)
@@ -41,11 +68,14 @@ func TestWhatStrangersCauseIsBounded(t *testing.T) {
 	var ends []func()
 	l := NewLog(logger.Infow)
 	l.after = func(_ time.Duration, end func()) *time.Timer { ends = append(ends, end); return nil }
+	computed := 0
 	for range perWindow + 7 {
-		l.Bounded(AddressRefused, "address", "192.0.2.1")
+		l.Bounded(AddressRefused, "address", func() string { computed++; return "192.0.2.1" })
 	}
 	require.Len(t, recorder.Entries(), perWindow)
-	l.Bounded(IdentityRefused, "reason", strings.Repeat("x", 10*maxValue))
+	require.Contains(t, recorder.Entries()[0], "address=192.0.2.1")
+	require.Equal(t, perWindow, computed, "what is not written costs nothing")
+	l.Bounded(IdentityRefused, "reason", func() string { return strings.Repeat("x", 10*maxValue) })
 	require.Less(t, len(recorder.Entries()[perWindow]), 2*maxValue)
 	l.Record(ReloadDone, "by", "SIGHUP")
 	require.Len(t, ends, 2)
@@ -75,7 +105,7 @@ func TestEventsAreDocumented(t *testing.T) {
 	root := filepath.Join("..", "..", "..", "..")
 	source, err := os.ReadFile("audit.go")
 	require.NoError(t, err)
-	calls := callsBelow(t, root, "common", "core", "internal", "msp", "orderer")
+	calls := callsBelow(t, root, "common", "core", "discovery", "internal", "msp", "orderer")
 	events := regexp.MustCompile(`(?m)^\t(\w+) +Event = "([a-z-]+)" +// (.*)$`).FindAllStringSubmatch(string(source), -1)
 	require.Len(t, events, strings.Count(string(source), "Event = \""))
 	for _, event := range events {

@@ -36,7 +36,7 @@ func (am *aclMgmtImpl) CheckACLNoChannel(resName string, idinfo any) error {
 func record(resource, channel string, idinfo any, err error) error {
 	switch {
 	case err != nil:
-		audit.Bounded(audit.PolicyFailed, "channel", channel, "rule", resource, "by", signers(idinfo), "reason", err.Error())
+		audit.Bounded(audit.PolicyFailed, "channel", channel, "rule", resource, "by", func() string { return signers(idinfo) }, "reason", err.Error())
 	case slices.Contains(byOperators, resource):
 		audit.Record(audit.OperatorRequest, "method", "proposal", "path", resource, "operator", signers(idinfo), "address", "")
 	}

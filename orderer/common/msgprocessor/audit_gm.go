@@ -14,14 +14,24 @@ import (
 func (sf *SigFilter) Apply(message *cb.Envelope) error {
 	err := sf.upstreamApply(message)
 	if err != nil {
-		by, channel := "unknown", ""
-		if data, err := protoutil.EnvelopeAsSignedData(message); err == nil {
-			by = protoutil.LogMessageForSerializedIdentities(data)
-		}
-		if header, err := protoutil.ChannelHeader(message); err == nil {
-			channel = header.ChannelId
-		}
-		audit.Bounded(audit.PolicyFailed, "channel", channel, "rule", sf.normalPolicyName, "by", by, "reason", err.Error())
+		audit.Bounded(audit.PolicyFailed, "channel", func() string { return channelOf(message) }, "rule", sf.normalPolicyName,
+			"by", func() string { return signersOf(message) }, "reason", err.Error())
 	}
 	return err
+}
+
+func channelOf(message *cb.Envelope) string {
+	header, err := protoutil.ChannelHeader(message)
+	if err != nil {
+		return ""
+	}
+	return header.ChannelId
+}
+
+func signersOf(message *cb.Envelope) string {
+	data, err := protoutil.EnvelopeAsSignedData(message)
+	if err != nil {
+		return "unknown"
+	}
+	return protoutil.LogMessageForSerializedIdentities(data)
 }
