@@ -64,7 +64,7 @@ func TestKits(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), kitsLimit)
 	defer cancel()
 	s := newStrange(t)
-	for _, sample := range []string{"application", "assetclient", "offline", "token"} {
+	for _, sample := range []string{"application", "assetclient", "offline", "sealed", "token"} {
 		s.build(ctx, t, sample)
 	}
 	fromNothing(ctx, t, s)

@@ -304,6 +304,9 @@ func (p *Peer) batch(id string, metadata []byte) ([]byte, error) {
 // OpenQueries tells how many iterators the chaincode left open.
 func (p *Peer) OpenQueries() int { return len(p.queries) }
 
+// Private is a collection's state, which the caller may change as an administrator of the peer's host could.
+func (p *Peer) Private(collection string) map[string][]byte { return p.state[collection] }
+
 // PublicKeys returns the keys of the public state that start with prefix, in order.
 func (p *Peer) PublicKeys(prefix string) []string {
 	var keys []string

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
+	"github.com/hyperledger/fabric/pkg/gmshim"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+// newPeer is a peer in front of a process of the chaincode.
+func newPeer(t *testing.T) *fakepeer.Peer {
+	t.Helper()
+	chaincode, err := newChaincode()
+	require.NoError(t, err)
+	server := &gmshim.ChaincodeServer{}
+	server.CCID, server.CC, server.TLSProps.Disabled = "sealed:1", chaincode, true
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	go func() { _ = server.Serve(ctx, listener) }()
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	peer, err := fakepeer.Connect(ctx, conn)
+	require.NoError(t, err)
+	return peer
+}
+
+func put(t *testing.T, peer *fakepeer.Peer, transient map[string][]byte, id string) *fakepeer.Result {
+	t.Helper()
+	result, err := peer.Submit(fakepeer.Request{TxID: "5f1c", Args: []string{"Put", "details", id}, Transient: transient})
+	require.NoError(t, err)
+	return result
+}
+
+// get returns the value, or why there is none.
+func get(t *testing.T, peer *fakepeer.Peer, key []byte, id string) string {
+	t.Helper()
+	result, err := peer.Evaluate(fakepeer.Request{Args: []string{"Get", "details", id}, Transient: map[string][]byte{keyField: key}})
+	require.NoError(t, err)
+	if result.Response.GetStatus() != shim.OK {
+		return result.Response.GetMessage()
+	}
+	return string(result.Response.GetPayload())
+}
+
+// TestSealed writes at two peers and reads, as the client, as one with another key, and after an administrator of the host has moved
+// one value to the place of another.
+func TestSealed(t *testing.T) {
+	key, other := make([]byte, 32), make([]byte, 32)
+	_, err := rand.Read(key)
+	require.NoError(t, err)
+	first, second := newPeer(t), newPeer(t)
+	for _, peer := range []*fakepeer.Peer{first, second} {
+		for id, value := range map[string]string{"a1": "the price is 7", "a2": "the price is 9"} {
+			result := put(t, peer, map[string][]byte{keyField: key, valueField: []byte(value)}, id)
+			require.EqualValues(t, shim.OK, result.Response.GetStatus(), result.Response.GetMessage())
+			require.NotContains(t, string(result.Response.GetPayload()), "price")
+		}
+	}
+	require.Equal(t, first.Private("details"), second.Private("details"), "endorsers write the same")
+	require.NotContains(t, string(first.Private("details")["a1"]), "price")
+	require.Equal(t, "the price is 7", get(t, first, key, "a1"))
+	require.Contains(t, get(t, first, other, "a1"), "does not open")
+	require.Contains(t, get(t, first, nil, "a1"), "it must have 32 random ones")
+	require.Contains(t, get(t, first, key, "a3"), "there is no such value")
+
+	first.Private("details")["a1"] = bytes.Clone(first.Private("details")["a2"])
+	require.Contains(t, get(t, first, key, "a1"), "does not open")
+}
+
+func TestPutNeedsBothFields(t *testing.T) {
+	peer := newPeer(t)
+	for _, transient := range []map[string][]byte{nil, {valueField: []byte("x")}, {keyField: make([]byte, 32)}, {keyField: []byte("x"), valueField: []byte("x")}} {
+		require.NotEqualValues(t, shim.OK, put(t, peer, transient, "a1").Response.GetStatus(), "%v", transient)
+	}
+	require.Empty(t, peer.Private("details"))
+}
