@@ -167,6 +167,17 @@ func TestEndorsers(t *testing.T) {
 	require.Contains(t, out, "no organisation Ports")
 }
 
+// TestOsnadmin: the administrator's shell has one address of an orderer at a time, as osnadmin takes one.
+func TestOsnadmin(t *testing.T) {
+	environment := filepath.Join(write(t, "Port"), "port1/admin.port.example/environment")
+	for script, want := range map[string]string{":": "localhost:7055", "use_osnadmin 7155": "localhost:7155"} {
+		out, err := shell(t, "-euc", ". "+environment+"; "+script+`; echo $OSNADMIN_FLAGS`)
+		require.NoError(t, err, out)
+		require.Equal(t, 1, strings.Count(out, "--orderer-address"))
+		require.Contains(t, out, "--orderer-address "+want+" --client-cert /etc/fabric/admin.port.example/tls/server-sign.crt")
+	}
+}
+
 // TestUnits has systemd read the units.
 func TestUnits(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
