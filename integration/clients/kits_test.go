@@ -59,7 +59,7 @@ func (s strange) build(ctx context.Context, t *testing.T, template string) strin
 	return filepath.Join(dir, template)
 }
 
-// TestKits builds every sample from the kits alone, without network, and a program that uses none of them.
+// TestKits builds every sample from the kits alone, without network, and programs that use none of them.
 func TestKits(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), kitsLimit)
 	defer cancel()
@@ -69,6 +69,33 @@ func TestKits(t *testing.T) {
 	}
 	fromNothing(ctx, t, s)
 	fromReadme(ctx, t, s)
+	partsAlone(ctx, t, s)
+}
+
+// partsAlone uses certificates and SM2 tables by themselves, on files that OpenSSL made.
+func partsAlone(ctx context.Context, t *testing.T, s strange) {
+	t.Helper()
+	dir := t.TempDir()
+	s.run(ctx, t, dir, "go", "mod", "init", "example.com/parts")
+	for _, folder := range []string{"gmx509", "sm2table"} {
+		s.run(ctx, t, dir, "env", "GOSUMDB=off", "go", "get", "github.com/hyperledger/fabric/common/crypto/"+folder+"@"+s.version(t, "common/crypto"))
+	}
+	write(t, filepath.Join(dir, "main.go"), []byte(read(t, "testdata/parts/main.go")))
+	files, err := filepath.Abs("../../common/crypto/gmx509/testdata/openssl")
+	require.NoError(t, err)
+	require.Equal(t, "chain without its intermediate: false\nchain: true\nsignature: true\nsignature by table: true\nanother message by table: false\n",
+		s.run(ctx, t, dir, "go", "run", ".", files))
+	packages := s.run(ctx, t, dir, "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".")
+	for _, path := range strings.Fields(packages) {
+		require.True(t, path == "example.com/parts" || strings.HasPrefix(path, "github.com/hyperledger/fabric/common/crypto/") ||
+			strings.HasPrefix(path, "github.com/emmansun/gmsm/") || strings.HasPrefix(path, "golang.org/x/"), "%s is linked in", path)
+	}
+}
+
+// version returns the version of a kit.
+func (s strange) version(t *testing.T, kit string) string {
+	t.Helper()
+	return strings.TrimSpace(read(t, filepath.Join(s.kits, "modules", "github.com", "hyperledger", "fabric", kit, "@v", "list")))
 }
 
 // fromReadme runs what the README says, in an empty folder.
@@ -87,11 +114,9 @@ func fromReadme(ctx context.Context, t *testing.T, s strange) {
 func fromNothing(ctx context.Context, t *testing.T, s strange) {
 	t.Helper()
 	dir := t.TempDir()
-	version, err := os.ReadFile(filepath.Join(s.kits, "modules", "github.com", "hyperledger", "fabric", "pkg", "@v", "list"))
-	require.NoError(t, err)
 	s.run(ctx, t, dir, "go", "mod", "init", "example.com/own")
 	for _, folder := range []string{"pkg/gmgateway", "common/crypto/sm3", "common/crypto/gmtls"} {
-		s.run(ctx, t, dir, "env", "GOSUMDB=off", "go", "get", "github.com/hyperledger/fabric/"+folder+"@"+strings.TrimSpace(string(version)))
+		s.run(ctx, t, dir, "env", "GOSUMDB=off", "go", "get", "github.com/hyperledger/fabric/"+folder+"@"+s.version(t, "pkg"))
 	}
 	write(t, filepath.Join(dir, "main.go"), []byte("package main\n\nimport (\n\t\"fmt\"\n\n\t\"github.com/hyperledger/fabric/common/crypto/gmtls\"\n)\n\n"+
 		"func main() { fmt.Println(len(gmtls.CipherSuites()) > 0) }\n"))
