@@ -3,16 +3,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -106,10 +103,7 @@ func TestCompareRuns(t *testing.T) {
 	require.Len(t, quotients.Rows, len(metrics)-1, "no ratio of what stock does not tell")
 	last := values.Rows[len(values.Rows)-1]
 	require.Equal(t, Row{"verifications/transaction", []Cell{nil, {Median: 13, Min: 12, Max: 14}}}, last)
-	for _, c := range s.Charts {
-		requireSVG(t, c)
-	}
-	require.NoError(t, (&Report{Sections: []*Section{{Name: "network", Tables: s.Tables, Charts: s.Charts}}}).check([]maker{{name: "network"}}))
+	require.NoError(t, (&Report{Sections: []*Section{{Name: "network", Tables: s.Tables}}}).check([]maker{{name: "network"}}))
 
 }
 
@@ -148,17 +142,11 @@ func someReport() *Report {
 		Title: "Table | one", Columns: []string{"name", "a <b>", "c"}, Ranged: []string{"a <b>"},
 		Rows: []Row{{"x|y", []Cell{cell(1, 2, 3), nil}}, {"z", []Cell{cell(1234567), cell(0.1234)}}},
 	}
-	lines := Chart{
-		File: "lines.svg", Title: "Lines <&> \"more\"", Unit: "TPS", XLabel: "clients", Lines: true, X: []string{"8", "512"},
-		Series: []Series{{Name: "gm", Y: []load.Spread{{Median: 1, Min: 0.5, Max: 2}, {Median: 3, Min: 3, Max: 3}}}},
-	}
-	curve := Chart{File: "curve.svg", Title: "Curve", Lines: true, Series: []Series{{Name: "gm", At: []float64{0, 7.5}, Y: []load.Spread{{}, {Median: 9, Max: 9}}}}}
 	return &Report{
 		Title: "Benchmarks", Plan: full, Machine: Machine{CPUs: 2, CPU: "fast", Go: "go1", Commit: "abc"},
 		Began: time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC), Ended: time.Date(2026, 1, 2, 4, 5, 0, 0, time.UTC),
 		Sections: []*Section{{
 			Name: "one", Title: "Section one", Text: "Words.", Tables: []Table{table},
-			Charts: []Chart{lines, curve, table.ratioChart("bars.svg"), table.barChart("all.svg")},
 		}},
 	}
 }
@@ -168,8 +156,7 @@ func TestIncompleteReports(t *testing.T) {
 	require.NoError(t, someReport().check(wanted))
 	for want, spoil := range map[string]func(*Report){
 		"no section one":           func(r *Report) { r.Sections = nil },
-		"section one has 0 tables": func(r *Report) { r.Sections[0].Tables = nil },
-		"and 0 charts":             func(r *Report) { r.Sections[0].Charts = nil },
+		"section one has no table": func(r *Report) { r.Sections[0].Tables = nil },
 		"has no rows":              func(r *Report) { r.Sections[0].Tables[0].Rows = nil },
 		"1 numbers in 2 columns":   func(r *Report) { r.Sections[0].Tables[0].Rows[1].Cells = []Cell{cell(1)} },
 		"no numbers":               func(r *Report) { r.Sections[0].Tables[0].Rows[1].Cells = []Cell{nil, nil} },
@@ -184,18 +171,17 @@ func TestIncompleteReports(t *testing.T) {
 }
 
 func TestMarkdown(t *testing.T) {
-	text := someReport().markdown("charts/")
+	text := someReport().markdown()
 	for _, want := range []string{
 		"Measured 2026-01-02 03:04 to 04:05 UTC on 2 × fast,", "commit abc;", "## Section one\n\nWords.\n",
 		"| name | a &lt;b> | least | most | c |\n|---|--:|--:|--:|--:|\n| x\\|y | 2.00 | 1.00 | 3.00 | – |\n| z | 1,234,567 | 1,234,567 | 1,234,567 | 0.123 |\n",
-		"![Curve](charts/curve.svg)",
 	} {
 		require.Contains(t, text, want)
 	}
 	require.NotContains(t, text, "mean nothing")
 	r := someReport()
 	r.Plan = small
-	require.Contains(t, r.markdown(""), "mean nothing")
+	require.Contains(t, r.markdown(), "mean nothing")
 }
 
 func TestNumbers(t *testing.T) {
@@ -207,114 +193,29 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// requireSVG parses the chart and checks that all that is drawn lies within it.
-func requireSVG(t *testing.T, c Chart) (texts []string) {
-	t.Helper()
-	decoder := xml.NewDecoder(bytes.NewReader(c.svg()))
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			return texts
-		}
-		require.NoError(t, err, "%s", c.svg())
-		switch element := token.(type) {
-		case xml.CharData:
-			texts = append(texts, string(element))
-		case xml.StartElement:
-			for _, a := range element.Attr {
-				require.NotContains(t, a.Value, "NaN", "%s %s", element.Name.Local, a.Name.Local)
-				require.NotContains(t, a.Value, "Inf", "%s %s", element.Name.Local, a.Name.Local)
-				limits := map[string]float64{"x": chartWidth, "x1": chartWidth, "cx": chartWidth, "y": chartHeight, "y1": chartHeight, "cy": chartHeight, "height": chartHeight}
-				if limit, ok := limits[a.Name.Local]; ok {
-					var v float64
-					require.NoError(t, json.Unmarshal([]byte(a.Value), &v))
-					require.True(t, v >= 0 && v <= limit, "%s %s=%s", element.Name.Local, a.Name.Local, a.Value)
-				}
-			}
-		}
-	}
-}
-
-func TestCharts(t *testing.T) {
-	for _, c := range someReport().Sections[0].Charts {
-		texts := requireSVG(t, c)
-		require.Contains(t, texts, c.Title)
-		require.Equal(t, c.Lines, bytes.Contains(c.svg(), []byte("<polyline")), c.File)
-		for _, s := range c.Series {
-			require.Contains(t, texts, s.Name)
-		}
-		for _, x := range c.X {
-			require.Contains(t, texts, x)
-		}
-	}
-	long := Chart{Title: "long names", X: []string{"a", strings.Repeat("name ", 20)}, Series: []Series{{Name: "s", Y: []load.Spread{{}, {}}}}}
-	require.Contains(t, string(long.svg()), `transform="rotate(-35`)
-	long.X[1] = "b"
-	require.NotContains(t, string(long.svg()), "rotate")
-	requireSVG(t, Chart{Title: "nothing but zero", X: []string{"a"}, Series: []Series{{Name: "s", Y: []load.Spread{{}}}}})
-}
-
-func TestTicks(t *testing.T) {
-	for most, want := range map[float64]float64{0: 1, 1: 0.2, 0.9: 0.1, 4: 0.5, 9: 1, 10: 2, 436: 50, 1000: 200, 50000: 10000} {
-		require.InDelta(t, want, tick(most), want*1e-9, "up to %v", most)
-	}
-}
-
-func TestPublish(t *testing.T) {
-	dir, docs := t.TempDir(), t.TempDir()
-	document := filepath.Join(docs, "performance.md")
-	publish := func() error {
-		return dispatch(context.Background(), []string{"publish", "-dir", dir, "-into", document}, io.Discard)
-	}
-	require.NoError(t, os.WriteFile(document, []byte("# Performance\n\n<!-- report -->\nold\n<!-- /report -->\n\nEnd.\n"), 0o600))
-	require.ErrorContains(t, publish(), "there is no report")
-
-	require.NoError(t, someReport().write(dir, "report"))
-	for range 2 { // the second finds the place again
-		require.NoError(t, publish())
-		text, err := os.ReadFile(document)
-		require.NoError(t, err)
-		require.True(t, strings.HasPrefix(string(text), "# Performance\n\n<!-- report -->\n\nMeasured 2026"), "%s", text)
-		require.True(t, strings.HasSuffix(string(text), "\n<!-- /report -->\n\nEnd.\n"), "%s", text)
-		require.Contains(t, string(text), "\n### Section one\n")
-		require.Contains(t, string(text), "(performance/lines.svg)")
-		require.NotContains(t, string(text), "old")
-		require.FileExists(t, filepath.Join(docs, "performance", "lines.svg"))
-		require.NotContains(t, string(text), "bars.svg", "the first chart alone")
-		require.NoFileExists(t, filepath.Join(docs, "performance", "bars.svg"))
-	}
-
-	require.NoError(t, os.WriteFile(document, []byte("<!-- report -->\n"), 0o600))
-	require.ErrorContains(t, publish(), "to write between")
-	outside := someReport()
-	outside.Sections[0].Charts[0].File = "../x.svg"
-	require.NoError(t, load.WriteJSON(filepath.Join(dir, "report.json"), outside))
-	require.ErrorContains(t, publish(), "../x.svg")
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "report.json"), []byte("{}"), 0o600))
-	require.ErrorContains(t, publish(), "not a report")
-}
-
 // TestReport makes a report of sections that need no benchmarks.
 func TestReport(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	b := &bench{plan: small, dir: dir, progress: io.Discard}
+	read := func(file string) (r Report) {
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(text, &r))
+		return r
+	}
 	made := func(name string) maker {
 		return maker{name, func(context.Context) (*Section, error) { return someReport().Sections[0], nil }}
 	}
 	require.NoError(t, b.report(context.Background(), "Title", "report", []maker{made("one"), made("two")}, ""))
-	r, err := readReport(filepath.Join(dir, "report.json"))
-	require.NoError(t, err)
+	r := read("report.json")
 	require.Len(t, r.Sections, 2)
 	require.Positive(t, r.Machine.CPUs)
 	require.Positive(t, r.Machine.Memory)
 	require.NotEqual(t, "unknown", r.Machine.CPU)
-	for _, file := range []string{"report.md", "lines.svg"} {
-		require.FileExists(t, filepath.Join(dir, file))
-	}
+	require.FileExists(t, filepath.Join(dir, "report.md"))
 
 	require.NoError(t, b.report(context.Background(), "Title", "part", []maker{made("one"), made("two")}, "two"))
-	r, err = readReport(filepath.Join(dir, "part.json"))
-	require.NoError(t, err)
+	r = read("part.json")
 	require.Equal(t, "two", r.Sections[0].Name)
 	require.ErrorContains(t, b.report(context.Background(), "", "x", []maker{made("one")}, "one,three"), `no section "three"`)
 
@@ -325,8 +226,7 @@ func TestReport(t *testing.T) {
 		return someReport().Sections[0], errors.New("one point failed")
 	}}
 	require.ErrorContains(t, b.report(context.Background(), "Title", "parts", []maker{broken, partly, made("one")}, ""), "section partly: one point failed")
-	r, err = readReport(filepath.Join(dir, "parts.json"))
-	require.NoError(t, err)
+	r = read("parts.json")
 	require.Len(t, r.Sections, 2)
 
 	empty := maker{"empty", func(context.Context) (*Section, error) { return &Section{Title: "Empty"}, nil }}
@@ -374,10 +274,6 @@ func TestSweep(t *testing.T) {
 	require.Len(t, table.Rows, 4)
 	require.Equal(t, Row{"4096, gm", []Cell{cell(30), cell(1), cell(9), cell(10), cell(200), cell(5)}}, table.Rows[2],
 		"the channels' sum of throughput, the slowest one's latency, and processes once")
-	chart := sweepChart(d, []variant{gm, tls}, runs, 1, colTPS)
-	requireSVG(t, chart)
-	require.Equal(t, []string{"256", "4,096"}, chart.X)
-	require.Equal(t, []load.Spread{{Median: 20, Min: 20, Max: 20}, {Median: 30, Min: 30, Max: 30}}, chart.Series[0].Y)
 
 	failed := &ScaleRun{Values: map[string]float64{}, Results: []*load.Result{result(1, 1)}}
 	failed.Results[0].Errors = map[string]int{"endorse: Unavailable": 1}

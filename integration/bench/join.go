@@ -40,7 +40,6 @@ func (s *scale) join(ctx context.Context) (*Section, error) {
 			"validates and commits them, while the network has nothing else to do. KiB/block is what its files hold.", number(float64(s.height)), s.joinPayload),
 	}
 	table := Table{Title: section.Title, Columns: []string{"variant", "blocks", "KiB/block", "seconds", "blocks/s", "MiB/s", "CPU ms/block of the peer"}}
-	chart := Chart{File: "scale-join.svg", Title: "A new peer: height", Unit: "blocks", XLabel: "seconds after joining", Lines: true}
 	var raw []*joinRun
 	for _, v := range s.variants {
 		s.say("new peer: %s", v.name)
@@ -50,14 +49,8 @@ func (s *scale) join(ctx context.Context) (*Section, error) {
 		}
 		raw = append(raw, runs...)
 		table.Rows = append(table.Rows, Row{v.name, joinCells(runs)})
-		last := runs[len(runs)-1]
-		series := Series{Name: v.name, At: last.At}
-		for _, h := range last.Heights {
-			series.Y = append(series.Y, load.Spread{Median: h, Max: h})
-		}
-		chart.Series = append(chart.Series, series)
 	}
-	section.Tables, section.Charts, section.Raw = []Table{table}, []Chart{chart}, raw
+	section.Tables, section.Raw = []Table{table}, raw
 	return section, nil
 }
 

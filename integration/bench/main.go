@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bench measures this repository from the algorithms up to whole networks, beside standard algorithms, TLS and
-// unmodified Fabric, and writes a report as JSON and as Markdown with charts.
+// unmodified Fabric, and writes a report: each single measurement as JSON, and tables as Markdown.
 //
 //	bench run [flags]       algorithms, provider, TLCP, gRPC, and networks against unmodified Fabric
 //	bench scale [flags]     how a network's numbers grow with clients, channels, organisations and sizes
-//	bench publish [flags]   the tables and charts of both into a document
 //
 // What is compared takes turns within one session, on networks that are new each time; results are medians of ratios of
 // measurements that belong together. See docs/performance.md, and -h of each.
@@ -41,10 +40,10 @@ func main() {
 
 func dispatch(ctx context.Context, args []string, progress io.Writer) error {
 	verbs := map[string]func(context.Context, []string, io.Writer) error{
-		"run": runCommand, "scale": scaleCommand, "publish": publishCommand,
+		"run": runCommand, "scale": scaleCommand,
 	}
 	if len(args) == 0 || verbs[args[0]] == nil {
-		return errors.New("say what to do: run, scale or publish")
+		return errors.New("say what to do: run or scale")
 	}
 	return verbs[args[0]](ctx, args[1:], progress)
 }
@@ -134,7 +133,7 @@ type maker struct {
 	make func(context.Context) (*Section, error)
 }
 
-// report makes the sections, checks that none lacks a number, and writes name.json, name.md and the charts. A section that
+// report makes the sections, checks that none lacks a number, and writes name.json and name.md. A section that
 // fails, or is complete only in part, does not keep the others from being made and written.
 func (b *bench) report(ctx context.Context, title, name string, makers []maker, only string) error {
 	chosen, err := choose(makers, only)

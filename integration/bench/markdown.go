@@ -4,30 +4,26 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// markdown writes what was measured, where, and the sections. Charts are linked under the folder charts, "" for the same.
-func (r *Report) markdown(charts string) string { return r.document(charts, math.MaxInt) }
-
-// document is markdown with so many charts of each section at most.
-func (r *Report) document(charts string, most int) string {
+// markdown writes what was measured, where, and the sections.
+func (r *Report) markdown() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "Measured %s to %s on %s.\n", r.Began.Format("2006-01-02 15:04"), r.Ended.Format("15:04 MST"), r.Machine)
 	if r.Plan.Form != full.Form {
 		fmt.Fprintf(&out, "\nThis is the %s form, which shows that everything runs. Its numbers mean nothing.\n", r.Plan.Form)
 	}
 	for _, s := range r.Sections {
-		s.markdown(&out, charts, most)
+		s.markdown(&out)
 	}
 	return out.String()
 }
 
-func (s *Section) markdown(out *strings.Builder, charts string, most int) {
+func (s *Section) markdown(out *strings.Builder) {
 	fmt.Fprintf(out, "\n## %s\n\n%s\n", s.Title, s.Text)
 	for _, t := range s.Tables {
 		if len(s.Tables) > 1 {
@@ -35,9 +31,6 @@ func (s *Section) markdown(out *strings.Builder, charts string, most int) {
 		}
 		out.WriteString("\n")
 		t.markdown(out)
-	}
-	for _, c := range s.Charts[:min(most, len(s.Charts))] {
-		fmt.Fprintf(out, "\n![%s](%s)\n", escape(c.Title), charts+c.File)
 	}
 }
 

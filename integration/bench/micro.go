@@ -63,9 +63,6 @@ func (b *bench) runSuite(ctx context.Context, s suite) (*Section, error) {
 	if len(all.missing) > 0 {
 		return nil, fmt.Errorf("%s reported nothing for %s", s.pkg, strings.Join(all.missing, ", "))
 	}
-	for i, t := range section.Tables {
-		section.Charts = append(section.Charts, t.ratioChart(fmt.Sprintf("%s-%d.svg", s.name, i+1)))
-	}
 	return section, nil
 }
 
@@ -145,17 +142,4 @@ func scaled(values []float64, by float64) []float64 {
 		out[i] = v * by
 	}
 	return out
-}
-
-// ratioChart draws the last column, which holds ratios.
-func (t Table) ratioChart(file string) Chart {
-	last := len(t.Columns) - 2
-	c := Chart{File: file, Title: t.Title + ": " + t.Columns[last+1], Unit: "ratio", Mark: 1, Series: []Series{{Name: t.Columns[last+1]}}}
-	for _, row := range t.Rows {
-		if row.Cells[last] != nil {
-			c.X = append(c.X, row.Name)
-			c.Series[0].Y = append(c.Series[0].Y, *row.Cells[last])
-		}
-	}
-	return c
 }

@@ -274,13 +274,6 @@ func compareRuns(runs [][]*Run) *Section {
 		}
 	}
 	s.Tables = []Table{quotients, values}
-	s.Charts = append(s.Charts, quotients.barChart("network-ratios.svg"))
-	for _, c := range []struct{ file, row string }{
-		{"network-tps.svg", "committed TPS"}, {"network-latency.svg", "submit p95, ms"},
-		{"network-evaluations.svg", "evaluations/s"}, {"network-cpu.svg", "CPU ms/transaction"},
-	} {
-		s.Charts = append(s.Charts, values.rowChart(c.file, c.row))
-	}
 	return s
 }
 
@@ -294,40 +287,4 @@ func (m metric) values(runs []*Run) (values []float64) {
 		values = append(values, *v)
 	}
 	return values
-}
-
-// barChart draws a whole table of ratios: its rows are categories, its columns series.
-func (t Table) barChart(file string) Chart {
-	c := Chart{File: file, Title: t.Title, Unit: "ratio", Mark: 1}
-	for i, name := range t.Columns[1:] {
-		series := Series{Name: name}
-		for _, row := range t.Rows {
-			if i == 0 {
-				c.X = append(c.X, row.Name)
-			}
-			series.Y = append(series.Y, valueOf(row.Cells[i]))
-		}
-		c.Series = append(c.Series, series)
-	}
-	return c
-}
-
-// rowChart draws one row: its columns are categories.
-func (t Table) rowChart(file, name string) Chart {
-	c := Chart{File: file, Title: name, X: t.Columns[1:], Series: []Series{{Name: "median and range"}}}
-	for _, row := range t.Rows {
-		if row.Name == name {
-			for _, v := range row.Cells {
-				c.Series[0].Y = append(c.Series[0].Y, valueOf(v))
-			}
-		}
-	}
-	return c
-}
-
-func valueOf(c Cell) load.Spread {
-	if c == nil {
-		return load.Spread{}
-	}
-	return *c
 }

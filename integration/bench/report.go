@@ -31,7 +31,6 @@ type Section struct {
 	Title  string  `json:"title"`
 	Text   string  `json:"text"` // what was measured and how to read it, Markdown
 	Tables []Table `json:"tables"`
-	Charts []Chart `json:"charts"`
 	// Raw is what the tables were computed from: each single measurement.
 	Raw any `json:"raw"`
 }
@@ -87,8 +86,8 @@ func (r *Report) check(wanted []maker) error {
 			continue
 		}
 		s := r.Sections[i]
-		if len(s.Tables) == 0 || len(s.Charts) == 0 {
-			missing("section %s has %d tables and %d charts", m.name, len(s.Tables), len(s.Charts))
+		if len(s.Tables) == 0 {
+			missing("section %s has no table", m.name)
 		}
 		for _, t := range s.Tables {
 			if len(t.Rows) == 0 {
@@ -126,30 +125,13 @@ func (row Row) problem(columns int) string {
 	return ""
 }
 
-// write puts the report into dir: name.json, name.md, and a file for each chart.
+// write puts the report into dir: name.json and name.md.
 func (r *Report) write(dir, name string) error {
 	if err := load.WriteJSON(filepath.Join(dir, name+".json"), r); err != nil {
 		return err
 	}
-	if err := r.writeCharts(dir, math.MaxInt); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, name+".md"), []byte("# "+r.Title+"\n\n"+r.markdown("")), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name+".md"), []byte("# "+r.Title+"\n\n"+r.markdown()), 0o644); err != nil {
 		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
-}
-
-func (r *Report) writeCharts(dir string, most int) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("create the folder of the charts: %w", err)
-	}
-	for _, s := range r.Sections {
-		for _, c := range s.Charts[:min(most, len(s.Charts))] {
-			if err := os.WriteFile(filepath.Join(dir, c.File), c.svg(), 0o644); err != nil {
-				return fmt.Errorf("write a chart: %w", err)
-			}
-		}
 	}
 	return nil
 }

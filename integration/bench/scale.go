@@ -199,9 +199,6 @@ func (s *scale) sweep(ctx context.Context, d dimension) (*Section, error) {
 	}
 	section := &Section{Title: d.title, Text: d.text, Raw: runs}
 	section.Tables = []Table{sweepTable(d, s.variants, runs)}
-	for i, column := range append([]string{colTPS, colP95, colMemory}, d.more...) {
-		section.Charts = append(section.Charts, sweepChart(d, s.variants, runs, i+1, column))
-	}
 	return section, errors.Join(failures...)
 }
 
@@ -304,21 +301,6 @@ func sweepTable(d dimension, variants []variant, runs []*ScaleRun) Table {
 		}
 	}
 	return t
-}
-
-func sweepChart(d dimension, variants []variant, runs []*ScaleRun, order int, column string) Chart {
-	c := Chart{File: fmt.Sprintf("scale-%s-%d.svg", d.name, order), Title: d.title + ": " + column, XLabel: d.what, Lines: true}
-	for _, at := range d.points {
-		c.X = append(c.X, number(float64(at)))
-	}
-	for _, v := range variants {
-		series := Series{Name: v.name}
-		for _, at := range d.points {
-			series.Y = append(series.Y, valueOf(cell(valuesAt(runs, v, at, column)...)))
-		}
-		c.Series = append(c.Series, series)
-	}
-	return c
 }
 
 func valuesAt(runs []*ScaleRun, v variant, at int, column string) (values []float64) {

@@ -134,7 +134,6 @@ func (s *scale) storm(ctx context.Context) (*Section, error) {
 			"with full handshakes, as a restarted peer knows no session and no certificate.", s.stormClients, restarts),
 	}
 	table := Table{Title: section.Title, Columns: []string{"variant", "p50, ms", "p95, ms", "all back, ms", "refused calls", "peer CPU ms/client"}}
-	chart := Chart{File: "scale-storm.svg", Title: "Reconnect storm: clients that are back", Unit: "clients", XLabel: "ms after the beginning", Lines: true}
 	var raw []stormRun
 	for _, v := range s.variants {
 		s.say("storm: %s", v.name)
@@ -157,15 +156,8 @@ func (s *scale) storm(ctx context.Context) (*Section, error) {
 		for _, r := range runs {
 			raw = append(raw, stormRun{v.name, *r})
 		}
-		last := runs[len(runs)-1]
-		series := Series{Name: v.name}
-		for i, at := range last.Milliseconds {
-			series.At = append(series.At, at)
-			series.Y = append(series.Y, load.Spread{Median: float64(i + 1), Max: float64(i + 1)})
-		}
-		chart.Series = append(chart.Series, series)
 	}
-	section.Tables, section.Charts, section.Raw = []Table{table}, []Chart{chart}, raw
+	section.Tables, section.Raw = []Table{table}, raw
 	return section, nil
 }
 

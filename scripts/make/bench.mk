@@ -16,10 +16,6 @@ bench-short: bench-tool ## the same once and in small, to see that it works
 bench-scale: bench-tool ## how numbers grow with clients, channels, organisations and sizes, report in build/bench (BENCH_FLAGS=)
 	@$(BENCH) scale $(BENCH_FLAGS)
 
-.PHONY: bench-publish
-bench-publish: bench-tool ## write the reports in build/bench into docs/performance.md
-	@$(BENCH) publish $(BENCH_FLAGS)
-
 .PHONY: bench-tool
 bench-tool: build network-tools stock
 	@cp -R build/bin/asset build/bin/ccaas build/stock/
