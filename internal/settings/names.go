@@ -37,6 +37,7 @@ var Core = Names{
 		"peer.BCCSP.GM.FileKeyStore.KeyStore",
 		"peer.BCCSP.GM.FileKeyStore.PasswordFile",
 		"chaincode.tls.mode",
+		"chaincode.tls.gm.protocols",
 		"operations.tls.mode",
 		"operations.tls.drainGrace",
 		"operations.tls.handshakesPerAddress",

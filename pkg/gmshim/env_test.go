@@ -3,6 +3,7 @@
 package gmshim
 
 import (
+	"flag"
 	"maps"
 	"os"
 	"path/filepath"
@@ -162,4 +163,32 @@ func TestMisspeltVariables(t *testing.T) {
 	t.Setenv("CHAINCODE_TLS_CLIENT_CACERT_FILE", "as the shim for Node has it")
 	_, err := FromEnv(nil)
 	require.NoError(t, err)
+}
+
+// TestLaunchedFromEnv: chaincode that a peer launched speaks the one protocol that the environment names.
+func TestLaunchedFromEnv(t *testing.T) {
+	require.NoError(t, flag.Set("peer.address", "127.0.0.1:7052"))
+	t.Cleanup(func() { _ = flag.Set("peer.address", "") })
+	for protocols, want := range map[string]struct {
+		version uint16
+		err     string
+	}{
+		"":           {0, ""},
+		"TLCP":       {gmtls.VersionTLCP, ""},
+		"TLS13":      {gmtls.VersionTLS13, ""},
+		"TLCP,TLS13": {0, "speaks one protocol"},
+		"TLS1.3":     {0, "want TLCP, TLS13"},
+	} {
+		setenv(t, map[string]string{
+			"CORE_CHAINCODE_ID_NAME": "asset:1", "CHAINCODE_GM_PROTOCOLS": protocols, "CORE_TLS_CLIENT_CERT_FILE": "@c",
+			"CORE_TLS_CLIENT_KEY_FILE": "@k", "CORE_PEER_TLS_ROOTCERT_FILE": "@r",
+		})
+		launched, err := launchedFromEnv()
+		if want.err != "" {
+			require.ErrorContains(t, err, want.err, protocols)
+			continue
+		}
+		require.NoError(t, err, protocols)
+		require.Equal(t, want.version, launched.Version, protocols)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -37,14 +38,16 @@ type Launched struct {
 	Address string
 	// Certificates and Keys are bundles in PEM: the signing half of the pair first, the encryption half second.
 	Certificates, Keys []byte
+	// Version is the protocol, gmtls.VersionTLCP, also if it is 0, or gmtls.VersionTLS13.
+	Version uint16
 	// RootCACerts holds the SM2 roots of the peer's certificate in PEM.
 	RootCACerts []byte
 }
 
 // StartLaunched runs chaincode that a peer launched and whose peer has chaincode.tls.mode gm in its core.yaml: it connects
-// back over TLCP. It takes the place of shim.Start and reads the same: the flag -peer.address and the variables
-// CORE_CHAINCODE_ID_NAME, CORE_TLS_CLIENT_CERT_FILE, CORE_TLS_CLIENT_KEY_FILE and CORE_PEER_TLS_ROOTCERT_FILE, where the peer
-// puts the certificate pair and the root. It returns when the peer ends the connection or on SIGINT or SIGTERM.
+// back over TLCP, or by TLS 1.3 with GM suites if CHAINCODE_GM_PROTOCOLS is TLS13. It takes the place of shim.Start and reads the
+// same: the flag -peer.address and the variables CORE_CHAINCODE_ID_NAME, CORE_TLS_CLIENT_CERT_FILE, CORE_TLS_CLIENT_KEY_FILE and
+// CORE_PEER_TLS_ROOTCERT_FILE, where the peer puts the certificate pair and the root. It returns when the peer ends the connection or on SIGINT or SIGTERM.
 func StartLaunched(chaincode shim.Chaincode) error {
 	launched, err := launchedFromEnv()
 	if err != nil {
@@ -68,6 +71,15 @@ func launchedFromEnv() (*Launched, error) {
 		return nil, err
 	}
 	launched := &Launched{ID: id, Address: address}
+	spoken, err := versions(os.Getenv(envProtocols))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(spoken) > 1:
+		return nil, fmt.Errorf("gmshim: %s=%s: chaincode that a peer launched speaks one protocol: want TLCP or TLS13", envProtocols, os.Getenv(envProtocols))
+	case len(spoken) == 1:
+		launched.Version = spoken[0]
+	}
 	return launched, readAll(
 		file{envLaunchedCert, &launched.Certificates, true},
 		file{envLaunchedKey, &launched.Keys, true},
@@ -113,7 +125,12 @@ func (l *Launched) credentials() (credentials.TransportCredentials, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gmshim: root that the peer gave: %w", err)
 	}
+	version := l.Version
+	if version == 0 {
+		version = gmtls.VersionTLCP
+	}
 	return gmcredentials.New(&gmtls.Config{
+		Versions:         []uint16{version},
 		Certificates:     []gmtls.Certificate{pair},
 		RootCAs:          trusted.Pool,
 		Authorities:      trusted.Authorities,

@@ -43,7 +43,7 @@ func (s *chaincodeSupport) Register(stream peer.ChaincodeSupport_RegisterServer)
 
 // launch serves chaincode support over TLCP, demanding a certificate of the CA, and returns what the peer would tell a
 // chaincode that it launches.
-func launch(t *testing.T) (*gmshim.Launched, *chaincodeSupport) {
+func launch(t *testing.T, versions ...uint16) (*gmshim.Launched, *chaincodeSupport) {
 	t.Helper()
 	ca := gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "chaincode CA")
 	trusted, err := roots.SM2("CA", ca.CertPEM)
@@ -52,7 +52,7 @@ func launch(t *testing.T) (*gmshim.Launched, *chaincodeSupport) {
 	pair, err := gmtls.X509KeyPair(own.SignCert, own.SignKey, own.EncCert, own.EncKey)
 	require.NoError(t, err)
 	server := grpc.NewServer(grpc.Creds(gmcredentials.New(&gmtls.Config{
-		Certificates: []gmtls.Certificate{pair}, ClientAuth: gmtls.RequireAndVerifyClientCert, ClientCAs: trusted.Pool,
+		Versions: versions, Certificates: []gmtls.Certificate{pair}, ClientAuth: gmtls.RequireAndVerifyClientCert, ClientCAs: trusted.Pool,
 	})))
 	support := &chaincodeSupport{registered: make(chan string, 1)}
 	peer.RegisterChaincodeSupportServer(server, support)
@@ -75,6 +75,25 @@ func TestLaunchedChaincodeRegistersOverTLCP(t *testing.T) {
 	err := launched.Run(ctx, notary{})
 	require.ErrorContains(t, err, launched.Address, "the peer hung up")
 	require.Equal(t, packageID, <-support.registered)
+}
+
+// TestLaunchedChaincodeSpeaksWhatItIsTold: the one protocol, with no other after a failure.
+func TestLaunchedChaincodeSpeaksWhatItIsTold(t *testing.T) {
+	for _, listed := range []uint16{gmtls.VersionTLCP, gmtls.VersionTLS13} {
+		for _, told := range []uint16{0, gmtls.VersionTLCP, gmtls.VersionTLS13} {
+			launched, support := launch(t, listed)
+			launched.Version = told
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			err := launched.Run(ctx, notary{})
+			require.Error(t, err, "the peer hung up, or refused")
+			if listed == told || listed == gmtls.VersionTLCP && told == 0 {
+				require.Equal(t, packageID, <-support.registered)
+			} else {
+				require.Empty(t, support.registered, "%s to a peer with %s", gmtls.VersionName(told), gmtls.VersionName(listed))
+			}
+		}
+	}
 }
 
 func TestLaunchedChaincodeNamesWhatIsWrong(t *testing.T) {

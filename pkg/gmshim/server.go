@@ -14,7 +14,7 @@
 // fallback.
 //
 // Chaincode that a peer builds and launches itself connects back to the peer. It goes on using shim.Start, for TLS, or
-// StartLaunched, for TLCP, as chaincode.tls.mode in the peer's core.yaml has it.
+// StartLaunched, for TLCP or TLS 1.3 with GM suites, as chaincode.tls.mode in the peer's core.yaml has it.
 package gmshim
 
 import (

@@ -15,6 +15,9 @@ import (
 // ChaincodeModeKey names the protocol in which chaincode that the peer launched connects back.
 const ChaincodeModeKey = "chaincode.tls.mode"
 
+// ChaincodeProtocolsKey names what mode gm means there. Chaincode is told to speak the first of the list.
+const ChaincodeProtocolsKey = "chaincode.tls.gm.protocols"
+
 // CheckPeer refuses settings of a peer's channels that are wrong or contradict each other, before any file is opened. What is no
 // fault but worth knowing is returned as notes.
 func CheckPeer() (notes []string, err error) {
@@ -87,8 +90,18 @@ func checkLaunchedChaincode() error {
 	if err != nil {
 		return err
 	}
-	return CheckDialer(setting(ChaincodeModeKey), enabled, "peer.tls.enabled")
+	mode, protocols := setting(ChaincodeModeKey), ChaincodeProtocols()
+	if err := comm.CheckGMProtocols(protocols, ""); err != nil {
+		return fmt.Errorf("%s: %w", ChaincodeProtocolsKey, err)
+	}
+	if len(protocols) > 0 && mode.Value != string(comm.ModeGM) {
+		return fmt.Errorf("%s is given but %s is %q: set it to gm, or leave %s out", ChaincodeProtocolsKey, mode.Key, mode.Value, ChaincodeProtocolsKey)
+	}
+	return CheckDialer(mode, enabled, "peer.tls.enabled")
 }
+
+// ChaincodeProtocols returns chaincode.tls.gm.protocols; nothing means TLCP.
+func ChaincodeProtocols() []string { return viper.GetStringSlice(ChaincodeProtocolsKey) }
 
 // Operators returns operations.operators, the clients that may change the protection of the peer's channels.
 func Operators() (tlsadmin.Operators, error) {

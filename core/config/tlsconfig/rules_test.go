@@ -59,6 +59,9 @@ func TestCheckPeer(t *testing.T) {
 		"operators":          {map[string]any{"operations.operators": "CN=admin"}, "operations.operators: "},
 		"launched":           {map[string]any{"chaincode.tls.mode": "dual"}, `chaincode.tls.mode: comm: "dual"`},
 		"launched, no TLS":   {map[string]any{"chaincode.tls.mode": "gm", "peer.tls.enabled": false, "peer.tls.mode": "", "peer.tls.clientMode": ""}, `chaincode.tls.mode is "gm" but peer.tls.enabled is false`},
+		"launched by what":   {map[string]any{"chaincode.tls.mode": "gm", "chaincode.tls.gm.protocols": []string{"TLS1.3"}}, `chaincode.tls.gm.protocols: "TLS1.3" is no GM protocol: use TLCP or TLS13`},
+		"launched, no gm":    {map[string]any{"chaincode.tls.gm.protocols": []string{"TLS13"}}, `chaincode.tls.gm.protocols is given but chaincode.tls.mode is ""`},
+		"launched, TLS 1.3":  {map[string]any{"chaincode.tls.mode": "gm", "chaincode.tls.gm.protocols": []string{"TLS13", "TLCP"}}, ""},
 		"all is well":        {map[string]any{"peer.tls.checkRevocation": true, "peer.tls.revocationLists.files": []string{"x"}, "operations.operators": operator, "chaincode.tls.mode": "gm"}, ""},
 		"stock":              {map[string]any{"peer.tls.mode": nil, "peer.tls.clientMode": nil, "peer.tls.enabled": false}, ""},
 	} {

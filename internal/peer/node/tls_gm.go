@@ -109,6 +109,17 @@ func newChaincodeCA() (tlsgen.CA, error) {
 	return tlsgen.NewCA()
 }
 
+func chaincodeProtocols() []string { return tlsconfig.ChaincodeProtocols() }
+
+// launchedVariables are the variables of launched chaincode that upstream does not give it: the protocol to connect back by,
+// for package gmshim, if the configuration says which.
+func launchedVariables() []string {
+	if protocols := chaincodeProtocols(); len(protocols) > 0 {
+		return []string{"CHAINCODE_GM_PROTOCOLS=" + protocols[0]}
+	}
+	return nil
+}
+
 func chaincodeServerMode() comm.ServerMode {
 	return comm.ServerMode(viper.GetString(tlsconfig.ChaincodeModeKey))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
+	"github.com/hyperledger/fabric/core/config/tlsconfig"
 	"github.com/hyperledger/fabric/core/peer"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/spf13/viper"
@@ -133,4 +134,14 @@ func TestOperationsHybrid(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	require.Equal(t, gmtls.CurveSM2MLKEM768, conn.ConnectionState().CurveID)
+}
+
+// TestLaunchedProtocol: launched chaincode is told the first protocol of its listener, and nothing where none is configured, as
+// older chaincode knows no such variable.
+func TestLaunchedProtocol(t *testing.T) {
+	t.Cleanup(func() { viper.Set(tlsconfig.ChaincodeProtocolsKey, nil) })
+	viper.Set(tlsconfig.ChaincodeProtocolsKey, []string{})
+	require.Empty(t, launchedVariables())
+	viper.Set(tlsconfig.ChaincodeProtocolsKey, []string{comm.GMProtocolTLS13, comm.GMProtocolTLCP})
+	require.Equal(t, []string{"CHAINCODE_GM_PROTOCOLS=TLS13"}, launchedVariables())
 }

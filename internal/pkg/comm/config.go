@@ -180,6 +180,8 @@ type SecureOptions struct {
 	Role string
 	// ServerMode is the mode of a listener without Source; empty means tls.
 	ServerMode ServerMode
+	// GMProtocols are those of a listener without Source, as in SourceConfig.
+	GMProtocols []string
 	// ClientMode is the mode of this client and goes before that of the
 	// source; empty means the source's, and tls without a source.
 	ClientMode ClientMode

@@ -211,3 +211,22 @@ func (c *shortRecords) Write(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
+
+// A listener without a source speaks the protocols that its options list, and its options are checked.
+func TestGMProtocolsWithoutSource(t *testing.T) {
+	n := protocolNode(t, ModeGM, nil, GMProtocolTLS13, false)
+	fixed := SecureOptions{UseTLS: true, RequireClientCert: true, ServerMode: ModeGM, Role: t.Name(), GMProtocols: []string{GMProtocolTLS13}}
+	material := n.org.node(t)
+	fixed.Certificate, fixed.Key, fixed.ClientRootCAs = material.Certificate, material.Key, material.ClientRootCAs
+	server, _ := startServer(t, fixed)
+	conn, err := dial(t, server.Address(), n.clientOptions())
+	require.NoError(t, err)
+	_, err = call(t, conn)
+	require.NoError(t, err)
+	require.NoError(t, SetGMProtocols(n.clientSource.role, nil, GMProtocolTLCP))
+	_, err = dial(t, server.Address(), n.clientOptions())
+	require.ErrorContains(t, err, "no common protocol")
+	fixed.GMProtocols = []string{"TLS1.3"}
+	_, err = NewGRPCServer("127.0.0.1:0", ServerConfig{SecOpts: fixed})
+	require.ErrorContains(t, err, `"TLS1.3" is no GM protocol`)
+}

@@ -148,6 +148,10 @@ func fixedSource(so SecureOptions) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	listed, _, err := gmProtocols(so.GMProtocols, "")
+	if err != nil {
+		return nil, fmt.Errorf("comm: %s: %w", roleName(so.Role), err)
+	}
 	m, err := splitBundle(so.Certificate, so.Key)
 	if err != nil {
 		return nil, err
@@ -155,7 +159,7 @@ func fixedSource(so SecureOptions) (*Source, error) {
 	s := newSource(SourceConfig{Role: so.Role, ServerMode: mode})
 	s.state.Store(&sourceState{
 		Material:   m,
-		gmServer:   []protocol{protocolTLCP},
+		gmServer:   listed,
 		serverMode: mode,
 	})
 	return s, nil
