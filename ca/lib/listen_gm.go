@@ -40,6 +40,9 @@ func (s *Server) listenAndServe() error {
 	if err != nil {
 		return errors.WithMessage(err, "tls.mode")
 	}
+	if err := comm.CheckGMProtocols(c.GMProtocols, ""); err != nil {
+		return errors.WithMessage(err, "tls.gmprotocols")
+	}
 	if !c.Enabled {
 		if mode != comm.ModeTLS {
 			return errors.Errorf("tls.mode is %q, but tls.enabled is false: the server would listen without protection", c.Mode)
@@ -96,7 +99,9 @@ func (s *Server) listenSecure(address string, mode comm.ServerMode) (net.Listene
 	}
 	files = files.Named("tls.certfile", files.Cert, "tls.keyfile", files.Key, "tls.gm.signcert", files.SignCert, "tls.gm.signkey", files.SignKey,
 		"tls.gm.enccert", files.EncCert, "tls.gm.enckey", files.EncKey)
-	source, err := comm.NewSource(comm.SourceConfig{Role: tlsstatus.CAServer, Load: files.Load, ServerMode: mode, ModeKey: "tls.mode"})
+	source, err := comm.NewSource(comm.SourceConfig{
+		Role: tlsstatus.CAServer, Load: files.Load, ServerMode: mode, ModeKey: "tls.mode", GMProtocols: c.GMProtocols,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -225,14 +230,20 @@ func (s *Server) startOperationsServer() error {
 
 // initHTTPClient makes the client's connections.
 //
-//fork:wrap gm: mode gm dials TLCP; a wrong mode stops the client
+//fork:wrap gm: mode gm dials TLCP or TLS 1.3 with GM suites; a wrong mode stops the client
 func (c *Client) initHTTPClient() error {
 	config := &c.Config.TLS
 	mode, err := comm.ParseClientMode(config.Mode)
 	if err != nil {
 		return errors.WithMessage(err, "tls.mode")
 	}
+	if err := comm.CheckGMProtocols(nil, config.GMProtocol); err != nil {
+		return errors.WithMessage(err, "tls.gmprotocol")
+	}
 	if mode != comm.ClientGM {
+		if config.GMProtocol != "" {
+			return errors.Errorf("tls.gmprotocol is %s, but tls.mode is %q: set it to gm, or leave tls.gmprotocol out", config.GMProtocol, config.Mode)
+		}
 		return c.upstreamInitHTTPClient()
 	}
 	if !config.Enabled {

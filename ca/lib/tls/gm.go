@@ -12,6 +12,7 @@ import (
 	"github.com/hyperledger/fabric-ca/util"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
 
 // GMKeyCertFiles names the files of a TLCP pair, PEM or DER.
@@ -26,16 +27,18 @@ type GMKeyCertFiles struct {
 //
 //fork:fields gm: the server's listener speaks TLCP
 type ServerTLSConfig struct {
-	Mode string `help:"Protocols of the listening port: 'tls' (default), 'gm' for TLCP alone, or 'dual' for both"`
-	GM   GMKeyCertFiles
+	Mode        string   `help:"Protocols of the listening port: 'tls' (default), 'gm' for TLCP alone, or 'dual' for both"`
+	GMProtocols []string `help:"What 'gm' is in modes gm and dual: TLCP (default), TLS13 for TLS 1.3 with GM suites, or both"`
+	GM          GMKeyCertFiles
 }
 
 // ClientTLSConfig defines the security of the client's connections.
 //
 //fork:fields gm: the client speaks TLCP
 type ClientTLSConfig struct {
-	Mode string `help:"Protocol towards the server: 'tls' (default) or 'gm' for TLCP"`
-	GM   GMKeyCertFiles
+	Mode       string `help:"Protocol towards the server: 'tls' (default) or 'gm' for TLCP"`
+	GMProtocol string `help:"What mode gm speaks: TLCP (default), or TLS13 for TLS 1.3 with GM suites"`
+	GM         GMKeyCertFiles
 }
 
 // Any reports whether a file is named.
@@ -99,13 +102,17 @@ func loadRoots(key string, names []string) (*smx509.CertPool, error) {
 	return pool, nil
 }
 
-// Dialer dials TLCP to the server.
+// Dialer dials the GM protocol to the server.
 func (cfg *ClientTLSConfig) Dialer() (func(ctx context.Context, network, address string) (net.Conn, error), error) {
 	roots, err := loadRoots("tls.certfiles", cfg.CertFiles)
 	if err != nil {
 		return nil, err
 	}
-	config := &gmtls.Config{RootCAs: roots}
+	version := gmtls.VersionTLCP
+	if cfg.GMProtocol == comm.GMProtocolTLS13 {
+		version = gmtls.VersionTLS13
+	}
+	config := &gmtls.Config{Versions: []uint16{version}, RootCAs: roots}
 	if cfg.GM.Any() {
 		pair, err := cfg.GM.load("tls.gm")
 		if err != nil {

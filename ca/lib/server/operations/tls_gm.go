@@ -31,6 +31,8 @@ type Options struct {
 type TLS struct {
 	// Mode is "tls" (also when empty), "gm" for TLCP alone, or "dual" for both.
 	Mode string
+	// GMProtocols are what gm is there: TLCP, also when empty, TLS13, or both.
+	GMProtocols []string
 	// GM names the files of the TLCP pair; none: that of the CA's own listener.
 	GM stls.GMKeyCertFiles
 }
@@ -109,6 +111,9 @@ func (t *TLS) mode() (comm.ServerMode, error) {
 	if err != nil {
 		return "", errors.WithMessage(err, "operations.tls.mode")
 	}
+	if err := comm.CheckGMProtocols(t.GMProtocols, ""); err != nil {
+		return "", errors.WithMessage(err, "operations.tls.gmprotocols")
+	}
 	if !t.Enabled && mode.GM() {
 		return "", errors.Errorf("operations.tls.mode is %q, but operations.tls.enabled is false: the operations server would listen without protection", t.Mode)
 	}
@@ -126,7 +131,9 @@ func (t *TLS) listen(inner net.Listener, mode comm.ServerMode) (net.Listener, er
 	files = files.Named("operations.tls.cert.file", files.Cert, "operations.tls.key.file", files.Key,
 		"operations.tls.gm.signcert", files.SignCert, "operations.tls.gm.signkey", files.SignKey,
 		"operations.tls.gm.enccert", files.EncCert, "operations.tls.gm.enckey", files.EncKey)
-	source, err := comm.NewSource(comm.SourceConfig{Role: tlsstatus.CAOperations, Load: files.Load, ServerMode: mode, ModeKey: "operations.tls.mode"})
+	source, err := comm.NewSource(comm.SourceConfig{
+		Role: tlsstatus.CAOperations, Load: files.Load, ServerMode: mode, ModeKey: "operations.tls.mode", GMProtocols: t.GMProtocols,
+	})
 	if err != nil {
 		return nil, err
 	}
