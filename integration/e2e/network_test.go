@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -152,9 +151,8 @@ func requireOnly(t *testing.T, n *network.Network, mode string) {
 		seen := r.Records()
 		want := relay.Records{Connections: seen.Connections, TLCP: seen.TLCP}
 		carried := seen.TLCP
-		// TLS 1.3 with GM suites has the records of TLS. Chaincode servers of such a network speak TLCP.
-		ofTLS13 := n.GMProtocol == network.GMProtocolTLS13 && !strings.HasPrefix(name, "chaincode.")
-		if mode == network.ModeTLS || ofTLS13 {
+		// TLS 1.3 with GM suites has the records of TLS.
+		if mode == network.ModeTLS || n.GMProtocol == network.GMProtocolTLS13 {
 			want, carried = relay.Records{Connections: seen.Connections, TLS: seen.TLS}, seen.TLS
 		}
 		require.Equal(t, want, seen, "%s: records of another protocol", name)

@@ -121,7 +121,11 @@ func retrying(t *testing.T, n *network.Network, p network.Node) *grpc.ClientConn
 	if n.ClientMode == network.ModeGM {
 		roots := smx509.NewCertPool()
 		require.True(t, roots.AppendCertsFromPEM(root("gm-ca.crt")))
-		creds = gmcredentials.New(&gmtls.Config{RootCAs: roots, ServerName: p.Name})
+		config := &gmtls.Config{RootCAs: roots, ServerName: p.Name}
+		if n.GMProtocol == network.GMProtocolTLS13 {
+			config.Versions = []uint16{gmtls.VersionTLS13}
+		}
+		creds = gmcredentials.New(config)
 	} else {
 		roots := x509.NewCertPool()
 		require.True(t, roots.AppendCertsFromPEM(root("ca.crt")))

@@ -27,7 +27,7 @@ func (n *Network) dialer(mode string, node Node, org Org, user string, protocols
 	client := n.path(filepath.FromSlash(n.userCrypto(org, user)), "tls")
 	if mode == ModeGM {
 		version := gmtls.VersionTLCP
-		if n.GMProtocol == GMProtocolTLS13 && node.Kind != Chaincode {
+		if n.GMProtocol == GMProtocolTLS13 {
 			version = gmtls.VersionTLS13
 		}
 		return gmDialer(server, client, n.Suite, version)

@@ -221,6 +221,7 @@ type connection struct {
 	DialTimeout        string `json:"dial_timeout"`
 	TLSRequired        bool   `json:"tls_required"`
 	TLSMode            string `json:"tls_mode,omitempty"` // absent: what stock Fabric speaks
+	GMProtocol         string `json:"gm_protocol,omitempty"`
 	RootCert           string `json:"root_cert"`
 	ClientAuthRequired bool   `json:"client_auth_required"`
 	ClientCert         string `json:"client_cert,omitempty"`
@@ -235,7 +236,7 @@ func (n *Network) connectionTo(server Node) (*connection, error) {
 	c := &connection{Address: server.Address(), DialTimeout: "10s", TLSRequired: true, ClientAuthRequired: n.MutualTLS}
 	files := map[string]*string{n.rootFile(): &c.RootCert}
 	if n.gmDialers() {
-		c.TLSMode = ModeGM
+		c.TLSMode, c.GMProtocol = ModeGM, n.GMProtocol
 	}
 	switch {
 	case n.MutualTLS && n.gmDialers():

@@ -40,6 +40,12 @@ func (n *Network) AdoptModes(server, client string) error {
 	return n.save()
 }
 
+// AdoptProtocol is AdoptModes for the GM protocol that all nodes have been switched to.
+func (n *Network) AdoptProtocol(protocol string) error {
+	n.GMProtocol = protocol
+	return n.AdoptModes(n.Mode, n.ClientMode)
+}
+
 // AddPairs gives the nodes and users of a network in mode tls their TLCP pairs and the root of these, and writes
 // configurations in mode dual, dialing tls. Nodes read them when they start again.
 func (n *Network) AddPairs(ctx context.Context) error {
@@ -193,7 +199,11 @@ func (n *Network) WriteInventory(file string) error {
 		client := map[string]any{"protocol": "tls", "ca": []string{filepath.Join(first, "ca.crt")},
 			"cert": filepath.Join(admin, "client.crt"), "key": filepath.Join(admin, "client.key")}
 		if n.gmDialers() {
-			client = map[string]any{"protocol": "tlcp", "ca": []string{filepath.Join(first, "gm-ca.crt")},
+			protocol := "tlcp"
+			if n.GMProtocol == GMProtocolTLS13 {
+				protocol = "tls13-gm"
+			}
+			client = map[string]any{"protocol": protocol, "ca": []string{filepath.Join(first, "gm-ca.crt")},
 				"signCert": filepath.Join(admin, "client-sign.crt"), "signKey": filepath.Join(admin, "client-sign.key"),
 				"encCert": filepath.Join(admin, "client-enc.crt"), "encKey": filepath.Join(admin, "client-enc.key")}
 		}
@@ -233,12 +243,16 @@ func (n *Network) WriteInventory(file string) error {
 // all peers have that, the first server ends. version and sequence are those of the definition.
 func (n *Network) MoveChaincode(ctx context.Context, version string, sequence int) error {
 	var old []Node
+	spoken := n.ClientMode
+	if n.GMProtocol != "" {
+		spoken = strings.ToLower(n.GMProtocol)
+	}
 	for i := range n.Peers {
 		org := &n.Peers[i]
 		before := org.ChaincodeServer()
 		old = append(old, before)
 		next := before
-		next.Name, next.Port = "chaincode-"+n.ClientMode+"."+org.Domain, before.Port+1
+		next.Name, next.Port = "chaincode-"+spoken+"."+org.Domain, before.Port+1
 		if next.Behind != 0 {
 			next.Behind = next.Port + relayOffset
 		}
@@ -250,7 +264,7 @@ func (n *Network) MoveChaincode(ctx context.Context, version string, sequence in
 	if err := n.relay(n.Nodes(Chaincode)); err != nil {
 		return err
 	}
-	files, err := n.packageChaincode(ctx, version+"-"+n.ClientMode)
+	files, err := n.packageChaincode(ctx, version+"-"+spoken)
 	if err != nil {
 		return err
 	}

@@ -101,6 +101,7 @@ func (n *Network) chaincodeEnv(node Node) ([]Variable, error) {
 	if n.gmDialers() {
 		return append(env,
 			Variable{"CHAINCODE_TLS_MODE", ModeGM},
+			Variable{"CHAINCODE_GM_PROTOCOLS", n.GMProtocol},
 			Variable{"CHAINCODE_TLCP_SIGN_CERT", path.Join(tls, "server-sign.crt")},
 			Variable{"CHAINCODE_TLCP_SIGN_KEY", path.Join(tls, "server-sign.key")},
 			Variable{"CHAINCODE_TLCP_ENC_CERT", path.Join(tls, "server-enc.crt")},
