@@ -31,6 +31,8 @@ import (
 // limit is how long one transaction may take, its commit included.
 const limit = time.Minute
 
+const usage = "usage: application -profile FILE -channel NAME -chaincode NAME submit|evaluate FUNCTION [ARGUMENT ...]"
+
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("application: ")
@@ -47,6 +49,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	channel := flags.String("channel", "mychannel", "channel")
 	chaincode := flags.String("chaincode", "", "name of the chaincode")
 	endorsers := flags.String("endorsers", "", "MSP ids, with commas between, of the organisations that endorse; if empty, the gateway chooses")
+	flags.Usage = func() {
+		fmt.Fprintln(flags.Output(), usage)
+		flags.PrintDefaults()
+	}
 	transient := map[string][]byte{}
 	flags.Func("transient", "NAME=FILE: a transient field, and the file that holds it; for several fields give it again", func(value string) error {
 		name, file, found := strings.Cut(value, "=")
@@ -57,11 +63,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		transient[name] = content
 		return err
 	})
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if *profile == "" || *chaincode == "" || flags.NArg() < 2 {
-		return errors.New("usage: application -profile FILE -channel NAME -chaincode NAME submit|evaluate FUNCTION [ARGUMENT ...]")
+		return errors.New(usage)
 	}
 	connection, err := gmgateway.Connect(*profile)
 	if err != nil {

@@ -52,6 +52,8 @@ func TestApplication(t *testing.T) {
 	_, err = call("-transient", "details="+details+".none", "submit", "PutPrivateDetails", "_implicit_org_Org1MSP", "a1")
 	require.ErrorContains(t, err, "no such file")
 
+	_, err = call("-help")
+	require.NoError(t, err)
 	for _, args := range [][]string{{}, {"submit"}, {"read", "ReadAsset"}} {
 		_, err = call(args...)
 		require.Error(t, err)

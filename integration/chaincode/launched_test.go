@@ -86,8 +86,12 @@ func makePackage(ctx context.Context, t *testing.T, n *network.Network, label, c
 // requireRefused installs chaincode in another language, whose shim could not reach this peer's listener, and expects to be told.
 func requireRefused(ctx context.Context, t *testing.T, n *network.Network, peer network.Node, language string) {
 	t.Helper()
+	source := t.TempDir()
+	for _, name := range []string{"Chaincode.java", "package.json"} {
+		require.NoError(t, os.WriteFile(filepath.Join(source, name), []byte("{}"), 0o600))
+	}
 	file := filepath.Join(n.Dir, language+".tar.gz")
-	networktest.Peer(ctx, t, n, peer, "lifecycle", "chaincode", "package", file, "--path", t.TempDir(), "--lang", language, "--label", language)
+	networktest.Peer(ctx, t, n, peer, "lifecycle", "chaincode", "package", file, "--path", source, "--lang", language, "--label", language)
 	cmd := exec.CommandContext(ctx, filepath.Join(n.Bin, "peer"), "lifecycle", "chaincode", "install", file)
 	cmd.Env = os.Environ()
 	for _, v := range n.PeerEnv(n.Peers[0], peer, "Admin") {

@@ -41,7 +41,10 @@ func TestFromRelease(t *testing.T) {
 	defer cancel()
 	r := reader{network: n, release: release, home: t.TempDir(), document: read(t, "../../docs/applications.md")}
 	t.Run("go", func(t *testing.T) {
-		require.Contains(t, r.follow(ctx, t, "go"), `"owner":"Tom"`)
+		out := r.follow(ctx, t, "go", "private", "events")
+		require.Contains(t, out, `"owner":"Tom"`)
+		require.Contains(t, out, `"appraisal":7`)
+		require.Contains(t, out, "event DeleteAsset")
 	})
 	t.Run("go from an empty module", func(t *testing.T) {
 		require.Contains(t, r.follow(ctx, t, "own"), `"owner":"Tom"`)
@@ -122,8 +125,9 @@ func (r reader) command(ctx context.Context, t *testing.T, dir, block string) *e
 	return cmd
 }
 
-// follow runs the block of that name in a folder that holds what a site gives to its user: a profile, and the user's identity.
-func (r reader) follow(ctx context.Context, t *testing.T, name string) string {
+// follow runs the blocks of these names, one after the other, in a folder that holds what a site gives to its user: a profile, and the
+// user's identity.
+func (r reader) follow(ctx context.Context, t *testing.T, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	org := r.network.Peers[0]
@@ -137,7 +141,10 @@ func (r reader) follow(ctx context.Context, t *testing.T, name string) string {
 		require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o700))
 		write(t, to, []byte(read(t, found[0])))
 	}
-	block := r.block(t, name)
+	var block string
+	for _, name := range names {
+		block += r.block(t, name)
+	}
 	out, err := r.command(ctx, t, dir, block).CombinedOutput()
 	require.NoError(t, err, "%s\n%s", block, out)
 	return string(out)
