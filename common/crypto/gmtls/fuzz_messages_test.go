@@ -53,7 +53,7 @@ func FuzzClientHello(f *testing.F) {
 		if !ok {
 			return
 		}
-		if len(h.random) != randomLen || len(h.sessionID) > maxSessionIDLen || len(h.suites) == 0 || len(h.compressions) == 0 ||
+		if len(h.random) != randomLen || len(h.sessionID) > maxSessionIDLen || len(h.compressions) == 0 ||
 			len(h.extensions) > maxExtensions || len(h.serverName) > maxServerNameLen || slices.Contains(h.protocols, "") {
 			t.Fatalf("accepted %+v", h)
 		}
