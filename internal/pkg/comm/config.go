@@ -199,6 +199,14 @@ func (so SecureOptions) source() *Source {
 	return sourceOf(so.Certificate)
 }
 
+// perAddress returns the HandshakesPerAddress of a listener with these options.
+func (so SecureOptions) perAddress() int {
+	if so.Source == nil {
+		return 0
+	}
+	return so.Source.perAddress
+}
+
 func roleOf(s *Source) string {
 	if s == nil {
 		return ""

@@ -30,6 +30,7 @@ type connGroup struct {
 // tracked is a connection whose handshake is done.
 type tracked struct {
 	group     *connGroup
+	attempt   *attempt // nil: this end has dialed
 	protocol  protocol
 	suite     string
 	localHash []byte                                                         // SHA-256 of the certificate this end presented, nil if none
@@ -61,15 +62,25 @@ func addressKey(local, remote net.Addr) string {
 // to one peer and a TLCP pair to another must use it wherever a message is
 // bound to the connection that carries it.
 func LocalCertificateHash(ctx context.Context) []byte {
+	if t := connectionOf(ctx); t != nil {
+		return t.localHash
+	}
+	return nil
+}
+
+// connectionOf returns the gRPC connection behind ctx, nil for one that this
+// package has not made.
+func connectionOf(ctx context.Context) *tracked {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
 		return nil
 	}
-	found, ok := localHashes.Load(addressKey(p.LocalAddr, p.Addr))
-	if !ok {
+	key := addressKey(p.LocalAddr, p.Addr)
+	found, ok := localHashes.Load(key)
+	if !ok || key == "" { // without addresses connections cannot be told apart
 		return nil
 	}
-	return found.(*tracked).localHash
+	return found.(*tracked)
 }
 
 // errModeChanged says that the mode changed during a handshake.

@@ -183,6 +183,7 @@ func (e *endpoint) checkSwitch(st *serverState) error {
 
 // session is the outcome of a handshake.
 type session struct {
+	attempt  *attempt // that it came of; nil at the dialing end
 	conn     net.Conn // *tls.Conn or *gmtls.Conn
 	protocol protocol
 	suite    string
@@ -241,7 +242,7 @@ func (e *endpoint) negotiate(ctx context.Context, a *attempt) (*session, *server
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &session{protocol: proto}
+	s := &session{attempt: a, protocol: proto}
 	if !st.speaks(proto) {
 		sendProtocolVersion(conn, proto)
 		return s, nil, serverModeError(e.conns.role, a.RemoteAddr().String(), st.mode, st.gms, proto)
@@ -299,6 +300,7 @@ func (s *session) authInfo() credentials.AuthInfo {
 
 func (s *session) tracked(localHash []byte, permitted func() bool) *tracked {
 	t := &tracked{
+		attempt:   s.attempt,
 		protocol:  s.protocol,
 		suite:     s.suite,
 		localHash: localHash,
@@ -317,6 +319,7 @@ func (s *session) tracked(localHash []byte, permitted func() bool) *tracked {
 func (e *endpoint) track(t *tracked) error {
 	err := e.conns.add(t)
 	if err == nil {
+		t.attempt.keep(func() { e.makesRoom(t) })
 		return nil
 	}
 	t.close()
@@ -325,6 +328,15 @@ func (e *endpoint) track(t *tracked) error {
 		return serverModeError(e.conns.role, t.addresses, st.mode, st.gms, t.protocol)
 	}
 	return err
+}
+
+// makesRoom forgets a connection that was closed because too many are open.
+func (e *endpoint) makesRoom(t *tracked) {
+	t.remove()
+	if ok, note := e.limit.allow(); ok {
+		e.logger.With("remote address", t.attempt.RemoteAddr().String()).Warnf(
+			"Closed a connection: this address has the most of too many; handshakesPerAddress sets how many a listener takes%s", note)
+	}
 }
 
 func (e *endpoint) permits(p protocol) func() bool {

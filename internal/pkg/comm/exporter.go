@@ -25,11 +25,8 @@ func ExportKeyingMaterial(ctx context.Context, label string, material []byte, le
 	if !ok || !info.State.HandshakeComplete {
 		return nil, fmt.Errorf("comm: the connection with %s has neither TLS nor TLCP, so that nothing can be bound to it", p.Addr)
 	}
-	key := addressKey(p.LocalAddr, p.Addr)
-	if found, ok := localHashes.Load(key); ok && key != "" { // without addresses connections cannot be told apart
-		if export := found.(*tracked).export; export != nil {
-			return export(label, material, length)
-		}
+	if t := connectionOf(ctx); t != nil && t.export != nil {
+		return t.export(label, material, length)
 	}
 	if gmSuite(info.State.CipherSuite) {
 		return nil, fmt.Errorf("comm: the connection with %s (%s) has ended, nothing can be bound to it any more",

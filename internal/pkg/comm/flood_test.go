@@ -4,15 +4,21 @@ package comm
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
+	"os"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/stats"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 )
@@ -20,15 +26,18 @@ import (
 // stranger connects without a certificate and speaks HTTP/2 by hand.
 func stranger(t *testing.T, address string, p protocol) (net.Conn, *http2.Framer) {
 	t.Helper()
-	raw, err := net.DialTimeout("tcp", address, patience)
-	require.NoError(t, err)
-	t.Cleanup(func() { raw.Close() })
+	return strangerFrom(t, "127.0.0.1", address, p)
+}
+
+func strangerFrom(t *testing.T, source, address string, p protocol) (net.Conn, *http2.Framer) {
+	t.Helper()
+	raw := from(t, source, address)
 	require.NoError(t, raw.SetDeadline(time.Now().Add(patience)))
 	var conn net.Conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true, NextProtos: alpnProtocols})
 	if p == protocolTLCP {
 		conn = gmtls.Client(raw, &gmtls.Config{InsecureSkipVerify: true, NextProtos: alpnProtocols})
 	}
-	_, err = io.WriteString(conn, http2.ClientPreface)
+	_, err := io.WriteString(conn, http2.ClientPreface)
 	require.NoError(t, err)
 	f := http2.NewFramer(conn, conn)
 	require.NoError(t, f.WriteSettings())
@@ -36,11 +45,11 @@ func stranger(t *testing.T, address string, p protocol) (net.Conn, *http2.Framer
 }
 
 // openServer serves clients without a certificate too, over both protocols.
-func openServer(t *testing.T) (address string) {
+func openServer(t *testing.T) *GRPCServer {
 	t.Helper()
 	source := newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(newPKI(t).node(t)), ServerMode: ModeDual})
 	server, _ := startServer(t, SecureOptions{UseTLS: true, Source: source})
-	return server.Address()
+	return server
 }
 
 // headers is the field block of a call to a stream that stays open.
@@ -59,7 +68,7 @@ func headers(t *testing.T) []byte {
 
 // TestStreamsAreBounded: the call beyond the bound is refused, and those before it go on.
 func TestStreamsAreBounded(t *testing.T) {
-	address := openServer(t)
+	address := openServer(t).Address()
 	for _, p := range families {
 		t.Run(string(p), func(t *testing.T) {
 			_, f := stranger(t, address, p)
@@ -92,7 +101,7 @@ func TestStreamsAreBounded(t *testing.T) {
 // TestHeaderFieldsAreBounded: a field block that never ends (CVE-2023-45288) ends the connection, long before it has cost much.
 func TestHeaderFieldsAreBounded(t *testing.T) {
 	const enough = 64 << 20
-	address := openServer(t)
+	address := openServer(t).Address()
 	for _, p := range families {
 		t.Run(string(p), func(t *testing.T) {
 			conn, f := stranger(t, address, p)
@@ -105,4 +114,226 @@ func TestHeaderFieldsAreBounded(t *testing.T) {
 			stranger(t, address, p) // others are served
 		})
 	}
+}
+
+// TestFieldsThatUnpackAreBounded: fields that take a byte each on the wire and a copy of some KiB in memory are refused with their call,
+// and the connection goes on.
+func TestFieldsThatUnpackAreBounded(t *testing.T) {
+	address := openServer(t).Address()
+	const long = 2000
+	for _, p := range families {
+		t.Run(string(p), func(t *testing.T) {
+			_, f := stranger(t, address, p)
+			var block bytes.Buffer
+			block.Write(headers(t))
+			e := hpack.NewEncoder(&block)
+			for range maxFields/long + 1 {
+				require.NoError(t, e.WriteField(hpack.HeaderField{Name: "x-bin", Value: strings.Repeat("A", long)}))
+			}
+			require.Less(t, block.Len(), 2*long)
+			require.NoError(t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true}))
+			require.NoError(t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: 3, BlockFragment: headers(t), EndHeaders: true, EndStream: true}))
+			told, refused := false, false
+			for {
+				frame, err := f.ReadFrame()
+				require.NoError(t, err)
+				switch frame := frame.(type) {
+				case *http2.SettingsFrame:
+					if value, ok := frame.Value(http2.SettingMaxHeaderListSize); ok {
+						require.EqualValues(t, maxFields, value)
+						told = true
+					}
+				case *http2.RSTStreamFrame:
+					require.EqualValues(t, 1, frame.StreamID)
+					refused = true
+				case *http2.HeadersFrame:
+					require.EqualValues(t, 3, frame.StreamID)
+					require.True(t, told, "the client is told")
+					require.True(t, refused)
+					return
+				}
+			}
+		})
+	}
+}
+
+// open makes a connection from an address and waits for its first frame: from then on it counts.
+func open(t *testing.T, server *GRPCServer, source string, p protocol) (net.Conn, *http2.Framer) {
+	t.Helper()
+	conn, f := strangerFrom(t, source, server.Address(), p)
+	_, err := f.ReadFrame()
+	require.NoError(t, err)
+	return conn, f
+}
+
+// TestOpenConnectionsAreBounded: of too many connections the oldest of the address that has the most goes, whichever protocol it
+// speaks. Nothing is kept of it, nor of those that end by themselves.
+func TestOpenConnectionsAreBounded(t *testing.T) {
+	for _, p := range families {
+		t.Run(string(p), func(t *testing.T) {
+			server := openServer(t)
+			guard, group := server.endpoint.guard, &server.endpoint.conns
+			guard.limitOpen(3)
+			one, _ := open(t, server, "127.0.5.1", p)
+			older, _ := open(t, server, "127.0.5.2", p)
+			newer, _ := open(t, server, "127.0.5.2", p)
+			fresh, f := open(t, server, "127.0.5.3", p)
+			requireEnded(t, older)
+			require.Equal(t, 3, guard.openNow())
+			for _, conn := range []net.Conn{one, newer, fresh} { // they are served
+				require.NoError(t, http2.NewFramer(conn, nil).WritePing(false, [8]byte{1}))
+			}
+			for {
+				frame, err := f.ReadFrame()
+				require.NoError(t, err)
+				if ping, ok := frame.(*http2.PingFrame); ok && ping.IsAck() {
+					break
+				}
+			}
+			require.Len(t, group.meeting(func(*tracked) bool { return true }), 3)
+			for _, conn := range []net.Conn{one, newer, fresh} {
+				conn.Close()
+			}
+			eventually(t, "nothing is left", func() bool {
+				return guard.openNow() == 0 && len(group.meeting(func(*tracked) bool { return true })) == 0
+			})
+		})
+	}
+}
+
+// TestCallsAreBounded: of an address that has its share of too many calls one more is refused, of another it is not. A call counts until
+// its handler has returned, though the client has cancelled it and its connection is gone.
+func TestCallsAreBounded(t *testing.T) {
+	for _, p := range families {
+		t.Run(string(p), func(t *testing.T) {
+			so := newPKI(t).node(t).options()
+			so.ServerMode = ModeDual
+			release := make(chan struct{})
+			free := sync.OnceFunc(func() { close(release) })
+			t.Cleanup(free)
+			server, _ := startServerWith(t, ServerConfig{SecOpts: so, ConnectionTimeout: patience, StreamInterceptors: []grpc.StreamServerInterceptor{
+				func(any, grpc.ServerStream, *grpc.StreamServerInfo, grpc.StreamHandler) error { <-release; return nil },
+			}})
+			const most = 4
+			server.calls.limit(most)
+			block := headers(t)
+			begin := func(f *http2.Framer, stream uint32) {
+				require.NoError(t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true}))
+			}
+			conn, f := open(t, server, "127.0.6.1", p)
+			for i := range uint32(most) {
+				begin(f, 2*i+1)
+				require.NoError(t, f.WriteRSTStream(2*i+1, http2.ErrCodeCancel))
+			}
+			eventually(t, "all count", func() bool { return server.calls.now() == most })
+			conn.Close()
+			_, f = open(t, server, "127.0.6.1", p)
+			begin(f, 1)
+			requireRefused(t, f)
+			_, f = open(t, server, "127.0.6.2", p)
+			begin(f, 1)
+			eventually(t, "it is served", func() bool { return server.calls.now() == most+1 })
+			free()
+			eventually(t, "none is left", func() bool {
+				server.calls.mu.Lock()
+				defer server.calls.mu.Unlock()
+				return server.calls.total == 0 && len(server.calls.bySource) == 0
+			})
+		})
+	}
+}
+
+func (c *calls) limit(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.max = n
+}
+
+func (c *calls) now() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.total
+}
+
+// requireRefused waits for the answer to a call, which says that there are too many.
+func requireRefused(t *testing.T, f *http2.Framer) {
+	t.Helper()
+	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	for {
+		frame, err := f.ReadFrame()
+		require.NoError(t, err)
+		if answer, ok := frame.(*http2.MetaHeadersFrame); ok {
+			require.Contains(t, answer.Fields, hpack.HeaderField{Name: "grpc-status", Value: "8"}) // RESOURCE_EXHAUSTED
+			return
+		}
+	}
+}
+
+// TestCallsAreShared: what an address may have at least, when there are too many calls, is the same for all.
+func TestCallsAreShared(t *testing.T) {
+	c := newCalls(0)
+	require.Equal(t, callsFactor*DefaultHandshakesPerAddress, c.max)
+	require.Equal(t, callsFactor*MaxHandshakes, newCalls(MaxHandshakes).max)
+	c.max = 10
+	at := func(source string) context.Context {
+		return c.TagConn(t.Context(), &stats.ConnTagInfo{RemoteAddr: testAddr(source + ":1")})
+	}
+	call := func(source string) error {
+		_, err := c.admit(at(source), nil)
+		if err == nil {
+			c.HandleRPC(at(source), &stats.Begin{})
+		}
+		return err
+	}
+	for range 10 {
+		require.NoError(t, call("192.0.2.1"))
+	}
+	require.ErrorIs(t, call("192.0.2.1"), errTooManyCalls)
+	for range 3 { // a third of ten, as a third might come
+		require.NoError(t, call("192.0.2.2"))
+	}
+	require.ErrorIs(t, call("192.0.2.2"), errTooManyCalls)
+	require.ErrorIs(t, call("192.0.2.1"), errTooManyCalls)
+	require.NoError(t, call("192.0.2.3"))
+	for range 5 {
+		c.HandleRPC(at("192.0.2.1"), &stats.End{})
+	}
+	require.NoError(t, call("192.0.2.1"), "there is room")
+}
+
+// TestOpenWebConnectionsAreBounded is the same for the operations and admin servers.
+func TestOpenWebConnectionsAreBounded(t *testing.T) {
+	so := newPKI(t).node(t).options()
+	so.ServerMode = ModeDual
+	address, e := startHTTP(t, so)
+	e.guard.limitOpen(2)
+	for _, mode := range families {
+		web := func(source string) net.Conn {
+			raw := from(t, source, address)
+			var conn net.Conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
+			if mode == protocolTLCP {
+				conn = gmtls.Client(raw, &gmtls.Config{InsecureSkipVerify: true})
+			}
+			_, err := io.WriteString(conn, "GET /open HTTP/1.1\r\nHost: node\r\n\r\n")
+			require.NoError(t, err)
+			_, err = conn.Read(make([]byte, 1))
+			require.NoError(t, err)
+			return conn
+		}
+		older, newer := web("127.0.7.1"), web("127.0.7.1")
+		other := web("127.0.7.2")
+		requireEnded(t, older)
+		require.Equal(t, 2, e.guard.openNow())
+		newer.Close()
+		other.Close()
+		eventually(t, "nothing is left", func() bool { return e.guard.openNow() == 0 })
+	}
+}
+
+// requireEnded reads until the other end has closed the connection.
+func requireEnded(t *testing.T, conn net.Conn) {
+	t.Helper()
+	conn.SetReadDeadline(time.Now().Add(patience))
+	_, err := io.Copy(io.Discard, conn)
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 }

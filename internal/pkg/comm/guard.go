@@ -41,6 +41,10 @@ const (
 	// maxHandshakeBytes bounds what one client may send until its handshake is
 	// done. crypto/tls alone would take 256 KiB of certificates.
 	maxHandshakeBytes = 64 << 10
+	// openFactor bounds the connections that a listener has open, as a multiple of
+	// HandshakesPerAddress or its default, whichever is more. Beyond it the address
+	// that has the most loses its oldest.
+	openFactor = 128
 )
 
 var (
@@ -61,28 +65,36 @@ func (b *bucket) fill(now time.Time, rate, burst float64) {
 	b.last = now
 }
 
-// guard limits what a listener spends on unauthenticated clients.
+// guard limits what a listener spends on clients that nobody knows.
 type guard struct {
 	places *places
 	rate   float64 // failures of one source a second
 	burst  float64 // failures of one source in one go
 	now    func() time.Time
 
-	mu       sync.Mutex
-	maxLoad  int                // protected by mu, as all below
-	load     int                // of all sources
-	sources  map[string]*source // with handshakes under way
-	loaded   sourceHeap         // the same
-	failures map[string]*bucket // by source
-	order    uint64             // of the latest attempt
+	mu         sync.Mutex
+	handshakes crowd              // under way; protected by mu, as all below
+	open       crowd              // connections whose handshake is done
+	failures   map[string]*bucket // by source
+	order      uint64             // of the latest attempt
 }
 
-// source is an address with handshakes under way.
+// crowd is what all addresses together have at a listener, of one kind.
+type crowd struct {
+	maxLoad int
+	load    int // of all sources
+	sources map[string]*source
+	loaded  sourceHeap // the same
+}
+
+func newCrowd(maxLoad int) crowd { return crowd{maxLoad: maxLoad, sources: make(map[string]*source)} }
+
+// source is an address that is part of a crowd.
 type source struct {
 	name     string
 	attempts list.List // of *attempt, oldest first; protected by guard.mu, as all below
 	load     int
-	index    int // in guard.loaded
+	index    int // in crowd.loaded
 }
 
 // checkPerAddress checks a configured number of handshakes of one address.
@@ -93,20 +105,20 @@ func checkPerAddress(n int) error {
 	return nil
 }
 
-// newGuard returns a guard with the limits on failures that follow from the
-// number of handshakes of one address; zero means DefaultHandshakesPerAddress.
+// newGuard returns a guard with the limits that follow from the number of
+// handshakes of one address; zero means DefaultHandshakesPerAddress.
 func newGuard(perAddress int) *guard {
 	if perAddress == 0 {
 		perAddress = DefaultHandshakesPerAddress
 	}
 	return &guard{
-		places:   handshakePlaces,
-		rate:     failureRate * float64(perAddress),
-		burst:    failureBurst * float64(perAddress),
-		now:      time.Now,
-		maxLoad:  maxLoad,
-		sources:  make(map[string]*source),
-		failures: make(map[string]*bucket),
+		places:     handshakePlaces,
+		rate:       failureRate * float64(perAddress),
+		burst:      failureBurst * float64(perAddress),
+		now:        time.Now,
+		handshakes: newCrowd(maxLoad),
+		open:       newCrowd(openFactor * max(perAddress, DefaultHandshakesPerAddress)),
+		failures:   make(map[string]*bucket),
 	}
 }
 
@@ -169,13 +181,14 @@ func (g *guard) countFailure(host string) bool {
 	return before >= 1 && b.tokens < 1
 }
 
-// attempt is a handshake under way. It lies under the protocol as its
-// connection, takes a place while the protocol computes, and counts what comes.
+// attempt is a handshake under way, and then the connection that came of it. It
+// lies under the protocol as its connection, takes a place while the protocol
+// computes, and counts what comes.
 type attempt struct {
 	net.Conn
 	guard  *guard
 	ctx    context.Context
-	source *source
+	source string
 	done   atomic.Bool // from then on it is a connection like any other
 
 	// Of the goroutine that runs the handshake.
@@ -183,10 +196,14 @@ type attempt struct {
 	answered bool   // something was sent since something came
 	place    *place // nil: it waits for the client
 
-	element   *list.Element // in source.attempts; protected by guard.mu, as all below
+	crowd     *crowd        // that it is part of; nil: none; protected by guard.mu, as all below
+	element   *list.Element // in the attempts of its source
 	order     uint64
+	load      int
 	received  int
 	displaced bool
+	closed    bool
+	forget    func() // called when it is displaced; nil: nothing to do
 }
 
 // begin registers a handshake, at the cost of the oldest of another if there are
@@ -194,44 +211,63 @@ type attempt struct {
 func (g *guard) begin(ctx context.Context, conn net.Conn, name string) *attempt {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.sources[name]
-	if s == nil {
-		s = &source{name: name}
-		g.sources[name] = s
-		heap.Push(&g.loaded, s)
-	}
 	g.order++
-	a := &attempt{Conn: conn, guard: g, ctx: ctx, source: s, order: g.order}
-	a.element = s.attempts.PushBack(a)
-	g.addLoadLocked(s, 1)
+	a := &attempt{Conn: conn, guard: g, ctx: ctx, source: name, order: g.order}
+	g.handshakes.add(a, 1)
 	return a
 }
 
-// addLoadLocked counts the load of a source and makes room if it is too much.
-func (g *guard) addLoadLocked(s *source, n int) {
-	g.load += n
+// add takes the attempt in, with so much load.
+func (c *crowd) add(a *attempt, load int) {
+	s := c.sources[a.source]
+	if s == nil {
+		s = &source{name: a.source}
+		c.sources[a.source] = s
+		heap.Push(&c.loaded, s)
+	}
+	a.crowd, a.load = c, 0
+	a.element = s.attempts.PushBack(a)
+	c.addLoad(a, load)
+}
+
+// addLoad counts more load of an attempt, and makes room if it is too much.
+func (c *crowd) addLoad(a *attempt, n int) {
+	s := c.sources[a.source]
+	c.load += n
 	s.load += n
-	heap.Fix(&g.loaded, s.index)
-	for g.load > g.maxLoad {
-		oldest := g.loaded[0].attempts.Front().Value.(*attempt)
+	a.load += n
+	heap.Fix(&c.loaded, s.index)
+	for c.load > c.maxLoad {
+		oldest := c.loaded[0].attempts.Front().Value.(*attempt)
 		oldest.displaced = true
-		g.removeLocked(oldest)
+		c.remove(oldest)
 		oldest.Conn.Close()
+		if oldest.forget != nil {
+			oldest.forget()
+		}
 	}
 }
 
-func (g *guard) removeLocked(a *attempt) {
-	s := a.source
+// remove takes the attempt out.
+func (c *crowd) remove(a *attempt) {
+	s := c.sources[a.source]
 	s.attempts.Remove(a.element)
-	n := loadOf(a.received)
-	g.load -= n
-	s.load -= n
+	c.load -= a.load
+	s.load -= a.load
+	a.crowd = nil
 	if s.attempts.Len() > 0 {
-		heap.Fix(&g.loaded, s.index)
+		heap.Fix(&c.loaded, s.index)
 		return
 	}
-	heap.Remove(&g.loaded, s.index)
-	delete(g.sources, s.name)
+	heap.Remove(&c.loaded, s.index)
+	delete(c.sources, s.name)
+}
+
+// leaveCrowdLocked takes the attempt out of the crowd that it is part of, if there is one.
+func (a *attempt) leaveCrowdLocked() {
+	if a.crowd != nil {
+		a.crowd.remove(a)
+	}
 }
 
 func loadOf(received int) int { return 1 + received/loadUnit }
@@ -247,8 +283,29 @@ func (a *attempt) end(err error) error {
 	if a.displaced { // the connection was closed, perhaps under a handshake that just ended
 		return errDisplaced
 	}
-	g.removeLocked(a)
+	a.leaveCrowdLocked()
 	return err
+}
+
+// keep counts the connection as long as it is open. If it has to make room for
+// another it is closed, and forget is called, which takes no lock of the guard.
+func (a *attempt) keep(forget func()) {
+	g := a.guard
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !a.closed {
+		a.forget = forget
+		g.open.add(a, 1)
+	}
+}
+
+// Close ends the connection.
+func (a *attempt) Close() error {
+	a.guard.mu.Lock()
+	a.closed = true
+	a.leaveCrowdLocked()
+	a.guard.mu.Unlock()
+	return a.Conn.Close()
 }
 
 // leave gives the place back, if there is one.
@@ -271,7 +328,7 @@ func (a *attempt) Read(b []byte) (int, error) {
 		return 0, countErr
 	}
 	if a.computes && err == nil {
-		a.place, err = a.guard.places.take(a.ctx, a.source.name, a.answered)
+		a.place, err = a.guard.places.take(a.ctx, a.source, a.answered)
 		a.answered = false
 	}
 	return n, err
@@ -298,8 +355,8 @@ func (a *attempt) count(n int) error {
 	}
 	before := loadOf(a.received)
 	a.received += n
-	if more := loadOf(a.received) - before; more > 0 {
-		g.addLoadLocked(a.source, more)
+	if more := loadOf(a.received) - before; more > 0 && a.crowd != nil {
+		a.crowd.addLoad(a, more)
 	}
 	if a.received > maxHandshakeBytes {
 		return errTooLong

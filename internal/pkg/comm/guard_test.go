@@ -105,7 +105,7 @@ func requireFree(t testing.TB, g *guard, conns []net.Conn) {
 	eventually(t, "nothing is left of them", func() bool {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		return g.load == 0 && len(g.sources) == 0 && len(g.loaded) == 0
+		return g.handshakes.load == 0 && len(g.handshakes.sources) == 0 && len(g.handshakes.loaded) == 0
 	})
 	eventually(t, "nobody computes", func() bool { return g.places.idle(runtime.GOMAXPROCS(0)) })
 }
@@ -156,13 +156,13 @@ func (p *places) idle(n int) bool {
 func (g *guard) limitLoad(n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.maxLoad = n
+	g.handshakes.maxLoad = n
 }
 
 func (g *guard) loadNow() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.load
+	return g.handshakes.load
 }
 
 // requireClosed waits until the other end has closed the connection.
@@ -289,7 +289,8 @@ func TestFailureLimit(t *testing.T) {
 		require.True(t, g.admit("192.0.2.1"))
 		g.failed("192.0.2.1")
 	}
-	require.False(t, g.admit("192.0.2.1"))
+	g.failed("192.0.2.3")
+	require.False(t, g.admit("192.0.2.1"), "another that fails does not make it forgotten")
 	require.True(t, g.admit("192.0.2.2"))
 	now = now.Add(time.Second)
 	for range failureRate * DefaultHandshakesPerAddress {
@@ -299,6 +300,7 @@ func TestFailureLimit(t *testing.T) {
 	require.False(t, g.admit("192.0.2.1"))
 	now = now.Add(time.Hour)
 	require.True(t, g.admit("192.0.2.1"))
+	require.True(t, g.admit("192.0.2.3"))
 	require.Empty(t, g.failures, "a source that recovered costs no memory")
 
 	for i := range 3 * maxSources {
@@ -340,8 +342,33 @@ func TestThrottledSource(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestFailuresAreCounted: handshakes that fail count, those in which the client has said nothing do not.
+func TestFailuresAreCounted(t *testing.T) {
+	e, err := fixedEndpoint(newPKI(t).node(t).options())
+	require.NoError(t, err)
+	g := e.guard
+	g.now = func() time.Time { return time.Unix(1e9, 0) }
+	fail := func(sent string) {
+		client, server := tcpPair(t)
+		_, err := client.Write([]byte(sent))
+		require.NoError(t, err)
+		client.Close()
+		_, _, err = e.handshake(server)
+		require.Error(t, err)
+		require.NotErrorIs(t, err, errThrottled)
+	}
+	for range 3 {
+		fail("")
+	}
+	require.Empty(t, g.failures)
+	for i := range 3 {
+		fail("GET / HTTP/1.1")
+		require.Equal(t, g.burst-float64(i+1), g.failures["127.0.0.1"].tokens)
+	}
+}
+
 // TestHandshakesPerAddress: the configured number is that of a listener's role,
-// and the bounds on failures follow from it.
+// and the bounds on failures and on open connections follow from it.
 func TestHandshakesPerAddress(t *testing.T) {
 	node := newPKI(t).node(t)
 	for _, n := range []int{-1, MaxHandshakes + 1} {
@@ -362,6 +389,7 @@ func TestHandshakesPerAddress(t *testing.T) {
 			g.failed("192.0.2.2")
 		}
 		require.False(t, g.admit("192.0.2.2"))
+		require.Equal(t, openFactor*max(n, DefaultHandshakesPerAddress), g.open.maxLoad)
 	}
 }
 
@@ -611,4 +639,17 @@ func TestHandshakesTakePlaces(t *testing.T) {
 		require.NoError(t, <-done)
 	}
 	eventually(t, "all are done", func() bool { return p.idle(1) })
+}
+
+// limitOpen changes the load of open connections that the guard of a listener allows.
+func (g *guard) limitOpen(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open.maxLoad = n
+}
+
+func (g *guard) openNow() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.open.load
 }

@@ -218,9 +218,14 @@ func (s *echoService) EmptyStream(stream testpb.EmptyService_EmptyStreamServer) 
 // startServer serves echoService on a free port of 127.0.0.1.
 func startServer(t testing.TB, so SecureOptions) (*GRPCServer, *echoService) {
 	t.Helper()
+	return startServerWith(t, ServerConfig{SecOpts: so, ConnectionTimeout: patience, KaOpts: DefaultKeepaliveOptions})
+}
+
+func startServerWith(t testing.TB, config ServerConfig) (*GRPCServer, *echoService) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	server, err := NewGRPCServerFromListener(listener, ServerConfig{SecOpts: so, ConnectionTimeout: patience, KaOpts: DefaultKeepaliveOptions})
+	server, err := NewGRPCServerFromListener(listener, config)
 	if err != nil {
 		listener.Close()
 	}

@@ -19,6 +19,7 @@ type GRPCServer struct {
 	server   *grpc.Server
 	health   *health.Server // nil: no health service
 	endpoint *endpoint      // nil: no TLS
+	calls    *calls
 }
 
 // NewGRPCServer listens on the TCP address and returns a server for it.
@@ -43,18 +44,26 @@ func NewGRPCServer(address string, config ServerConfig) (*GRPCServer, error) {
 // bound: who opens streams and reads no answer makes a server keep each one.
 const maxStreams = 2500
 
+// maxFields bounds the header fields of a call in bytes, unpacked, at twice what
+// gRPC will make its default in place of 16 MiB. A field of a few KiB costs who
+// sends it one byte each further time, and the server a copy.
+const maxFields = 16 << 10
+
 // NewGRPCServerFromListener returns a server for the listener. On an error the
 // listener stays open.
 func NewGRPCServerFromListener(listener net.Listener, config ServerConfig) (*GRPCServer, error) {
 	if config.ConnectionTimeout <= 0 {
 		config.ConnectionTimeout = DefaultConnectionTimeout
 	}
-	s := &GRPCServer{listener: listener}
+	s := &GRPCServer{listener: listener, calls: newCalls(config.SecOpts.perAddress())}
 	opts := append(config.KaOpts.ServerKeepaliveOptions(),
 		grpc.MaxRecvMsgSize(sizeOr(config.MaxRecvMsgSize, DefaultMaxRecvMsgSize)),
 		grpc.MaxSendMsgSize(sizeOr(config.MaxSendMsgSize, DefaultMaxSendMsgSize)),
 		grpc.ConnectionTimeout(config.ConnectionTimeout),
 		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxHeaderListSize(maxFields),
+		grpc.InTapHandle(s.calls.admit),
+		grpc.StatsHandler(s.calls),
 		grpc.ChainStreamInterceptor(config.StreamInterceptors...),
 		grpc.ChainUnaryInterceptor(config.UnaryInterceptors...),
 	)

@@ -44,4 +44,13 @@ func TestStrictRefusesWhatIsNotTLCP(t *testing.T) {
 		err := (&Source{role: "peer.server"}).checkModes(&sourceState{serverMode: mode, clientMode: client})
 		require.ErrorContains(t, err, "this node speaks GM protocols alone because of BCCSP.GM.Strict", "%s %s", mode, client)
 	}
+
+	e, err := fixedEndpoint(newPKI(t).node(t).options()) // no source has checked the mode of such a listener
+	require.NoError(t, err)
+	client, server := tcpPair(t)
+	_, err = client.Write(firstFlight(t))
+	require.NoError(t, err)
+	_, _, err = e.handshake(server)
+	require.ErrorContains(t, err, "speaks TLS")
+	require.ErrorContains(t, err, "BCCSP.GM.Strict")
 }
