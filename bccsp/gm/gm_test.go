@@ -6,9 +6,11 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/asn1"
 	"encoding/hex"
 	"math/big"
@@ -126,8 +128,11 @@ func TestSM2SignatureChanges(t *testing.T) {
 		"longer length": append([]byte{0x30, 0x81}, sig[1:]...),
 		"bare":          append(rs.R.Bytes(), rs.S.Bytes()...),
 	} {
-		ok, _ := sm2PublicKeyVerifier{}.Verify(key.pub, bad, msg, messageOpts)
+		ok, err := sm2PublicKeyVerifier{}.Verify(key.pub, bad, msg, messageOpts)
 		require.False(t, ok, name)
+		if name != "n - s" && name != "r and s" { // what is no canonical DER is told from what does not verify
+			require.Error(t, err, name)
+		}
 	}
 }
 
@@ -308,7 +313,7 @@ func TestSM2Derivation(t *testing.T) {
 	_, err := sm2PrivateKeyDeriver{}.KeyDeriv(key, opts)
 	require.Error(t, err)
 	_, err = sm2PublicKeyDeriver{}.KeyDeriv(key.pub, opts)
-	require.Error(t, err)
+	require.ErrorContains(t, err, "point at infinity")
 	_, err = sm2PrivateKeyDeriver{}.KeyDeriv(key, &bccsp.HMACDeriveKeyOpts{})
 	require.ErrorContains(t, err, "ECDSAReRandKeyOpts")
 }
@@ -510,6 +515,10 @@ func TestKeysOfAnotherKind(t *testing.T) {
 	require.ErrorIs(t, err, errNotSM2)
 	_, err = sm2PrivateKeyVerifier{}.Verify(priv.pub, nil, nil, messageOpts)
 	require.ErrorIs(t, err, errNotSM2)
+	_, err = sm2PrivateKeyDeriver{}.KeyDeriv(priv.pub, &bccsp.ECDSAReRandKeyOpts{})
+	require.ErrorIs(t, err, errNotSM2)
+	_, err = sm2PublicKeyDeriver{}.KeyDeriv(priv, &bccsp.ECDSAReRandKeyOpts{})
+	require.ErrorIs(t, err, errNotSM2)
 	_, err = sm2Encryptor{}.Encrypt(sym, nil, &bccsp.SM2EncrypterOpts{})
 	require.ErrorIs(t, err, errNotSM2)
 	_, err = sm2Decryptor{}.Decrypt(priv.pub, nil, &bccsp.SM2EncrypterOpts{})
@@ -529,6 +538,22 @@ func TestKeysOfAnotherKind(t *testing.T) {
 		require.True(t, IsKey(k))
 		require.Len(t, k.SKI(), 32)
 	}
+}
+
+// TestImportOfAnotherKind: a key of another algorithm is refused by the importers, and so is what is no key.
+func TestImportOfAnotherKind(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	_, err = sm2PrivateKeyImporter{}.KeyImport(der, nil)
+	require.ErrorIs(t, err, errNotSM2)
+	der, err = x509.MarshalPKIXPublicKey(public)
+	require.NoError(t, err)
+	_, err = ImportPublicKey(der)
+	require.ErrorIs(t, err, errNotSM2)
+	_, err = sm4KeyImporter{}.KeyImport("0123456789abcdef", nil)
+	require.ErrorContains(t, err, "from []byte, not string")
 }
 
 func TestRegisterStopsAtAnError(t *testing.T) {
