@@ -303,7 +303,7 @@ func (c *Conversation) finished() bool {
 	p := c.parser
 	if p.Version == tls.VersionTLS13 {
 		if p.Decrypted > 0 && !p.Sealed[0] && !p.Sealed[1] {
-			return c.sent(0, "Finished") && c.sent(1, "Finished")
+			return c.sent(0, "Finished") && c.sent(1, "Finished") && !c.refused()
 		}
 		// The client's first encrypted record holds its Finished or an alert, which only data tells apart.
 		return c.sealed(0) > 1 || c.sealed(0) == 1 && !c.ended[0]
@@ -314,6 +314,14 @@ func (c *Conversation) finished() bool {
 // sent tells whether a side sent a message that could be read.
 func (c *Conversation) sent(side int, name string) bool {
 	return slices.ContainsFunc(c.Ladder, func(s wire.Step) bool { return s.Name == name && s.FromClient == (side == 0) })
+}
+
+// refused tells whether the server of a decrypted TLS 1.3 connection ended it by an alert before it sent data, as it does when it does
+// not accept the client's certificate, which it judges when its own part of the handshake is done.
+func (c *Conversation) refused() bool {
+	return c.parser.Data[1] == 0 && slices.ContainsFunc(c.Ladder, func(s wire.Step) bool {
+		return s.Name == "Alert" && !s.FromClient && strings.HasPrefix(s.Note, "fatal")
+	})
 }
 
 // sealed counts the encrypted messages of a side.

@@ -370,3 +370,25 @@ func TestDecrypted13Alert(t *testing.T) {
 	require.True(t, strings.HasPrefix(c.Broken, string(cause.UnknownRoot)+": the client sent fatal: unknown certificate authority (48)"), c.Broken)
 	require.Equal(t, [][]byte{m.pair.Certificate[0]}, c.parser.Certificates)
 }
+
+// A server that does not accept the client judges it after both have sent Finished. Only the decrypted alert tells.
+func TestDecrypted13Refusal(t *testing.T) {
+	m, other := newFixture(t), newFixture(t)
+	versions := []uint16{gmtls.VersionTLS13}
+	for want, certs := range map[cause.ID][]gmtls.Certificate{cause.ClientCertRequired: nil, cause.ClientCertRefused: {other.pair}} {
+		var log bytes.Buffer
+		flows := record(t, func(c net.Conn) {
+			_ = gmtls.Server(c, &gmtls.Config{Versions: versions, Certificates: []gmtls.Certificate{m.pair},
+				ClientAuth: gmtls.RequireAndVerifyClientCert, ClientCAs: m.roots.SM()}).Handshake()
+			_, _ = io.Copy(io.Discard, c)
+		}, func(c net.Conn) {
+			talk(gmtls.Client(c, &gmtls.Config{Versions: versions, RootCAs: m.roots.SM(), ServerName: "peer", Certificates: certs, KeyLogWriter: &log}))
+		})
+		r, err := Read(packets(t, false, 0, flows), Options{Keys: keyLog(t, log.String())})
+		require.NoError(t, err)
+		c := r.Conversations[0]
+		require.True(t, c.sent(0, "Finished") && c.sent(1, "Finished"))
+		require.False(t, c.Complete)
+		require.True(t, strings.HasPrefix(c.Broken, string(want)+": the server sent fatal: "), c.Broken)
+	}
+}
