@@ -6,7 +6,6 @@ package clients
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -58,7 +57,7 @@ func TestKitsOnNetwork(t *testing.T) {
 	require.Equal(t, "5", strings.TrimSpace(out))
 }
 
-// serve deploys the token chaincode as a service and runs it over TLCP until the test ends.
+// serve deploys the token chaincode as a service and runs it over TLCP until the test ends, by the commands of docs/applications.md.
 func serve(ctx context.Context, t *testing.T, n *network.Network, program string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -67,19 +66,29 @@ func serve(ctx context.Context, t *testing.T, n *network.Network, program string
 	require.NoError(t, listener.Close())
 	server := n.Peers[0].ChaincodeServer()
 	tls := filepath.Join(n.Dir, "crypto", "peerOrganizations", n.Peers[0].Domain, "peers", server.Name, "tls")
-	connection := fmt.Sprintf(`{"address":%q,"dial_timeout":"10s","tls_required":true,"client_auth_required":false,"root_cert":%q,"tls_mode":"gm"}`, address, read(t, filepath.Join(tls, "gm-ca.crt")))
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "connection.json"), []byte(connection))
-	write(t, filepath.Join(dir, "metadata.json"), []byte(`{"type":"ccaas","label":"token_1"}`))
-	for _, args := range [][]string{{"code.tar.gz", "connection.json"}, {"token.tar.gz", "metadata.json", "code.tar.gz"}} {
-		out, err := exec.CommandContext(ctx, "tar", append([]string{"-C", dir, "-czf", filepath.Join(dir, args[0])}, args[1:]...)...).CombinedOutput()
-		require.NoError(t, err, "%s", out)
+	for _, name := range []string{"gm-ca.crt", "server-sign.crt", "server-sign.key", "server-enc.crt", "server-enc.key"} {
+		write(t, filepath.Join(dir, name), []byte(read(t, filepath.Join(tls, name))))
 	}
-	id := networktest.Deploy(ctx, t, n, "token", filepath.Join(dir, "token.tar.gz"), 1)
-	cmd := exec.CommandContext(ctx, program)
-	cmd.Env = append(os.Environ(), "CHAINCODE_SERVER_ADDRESS="+address, "CHAINCODE_ID="+id, "CHAINCODE_TLS_MODE=gm",
-		"CHAINCODE_TLCP_SIGN_CERT="+filepath.Join(tls, "server-sign.crt"), "CHAINCODE_TLCP_SIGN_KEY="+filepath.Join(tls, "server-sign.key"),
-		"CHAINCODE_TLCP_ENC_CERT="+filepath.Join(tls, "server-enc.crt"), "CHAINCODE_TLCP_ENC_KEY="+filepath.Join(tls, "server-enc.key"))
+	document := reader{document: read(t, "../../docs/applications.md")}
+	shell := func(prefix, name, old string) *exec.Cmd {
+		block := document.block(t, name)
+		require.Contains(t, block, old)
+		cmd := exec.CommandContext(ctx, "sh", "-euc", prefix+strings.Replace(block, old, address, 1))
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "PATH="+n.Bin+":"+os.Getenv("PATH"))
+		return cmd
+	}
+	pack := shell("", "package", "chaincode.org1.example.com:9999")
+	for _, v := range n.PeerEnv(n.Peers[0], n.Nodes(network.Peer)[0], "Admin") {
+		pack.Env = append(pack.Env, v.Name+"="+v.Value)
+	}
+	out, err := pack.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	networktest.Deploy(ctx, t, n, "token", filepath.Join(dir, "token.tar.gz"), 1)
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "token"), 0o700))
+	require.NoError(t, os.Symlink(program, filepath.Join(dir, "token", "token")))
+	cmd := shell("exec env ", "serve", "0.0.0.0:9999")
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
