@@ -97,8 +97,8 @@ func decode(w http.ResponseWriter, r *http.Request, c *tlsstatus.Change) error {
 	if err := decoder.Decode(c); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if decoder.More() {
-		return errors.New("more than one JSON value")
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) { // More would take a bracket for the end
+		return errors.New("something stands behind the JSON value")
 	}
 	return nil
 }
