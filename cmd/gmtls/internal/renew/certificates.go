@@ -3,10 +3,13 @@
 package renew
 
 import (
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,14 +24,15 @@ var pairFiles = []string{"server-sign.key", "server-enc.key", "server-sign.crt",
 type certificates struct {
 	identity  *x509.Certificate
 	sign, enc *x509.Certificate
+	tls       *x509.Certificate
 }
 
 // read reads those that the plan names.
 func (n *node) read() (c certificates, err error) {
 	if n.Identity != nil {
-		file, err := n.Identity.signcert()
+		file, err := signcert(n.Identity.MSP)
 		if err != nil {
-			return c, err
+			return c, fmt.Errorf("identity: %w", err)
 		}
 		if c.identity, err = leaf(file); err != nil {
 			return c, fmt.Errorf("identity: %w", err)
@@ -42,18 +46,26 @@ func (n *node) read() (c certificates, err error) {
 			return c, fmt.Errorf("pair: %w", err)
 		}
 	}
+	if n.TLS != nil {
+		if c.tls, err = leaf(n.TLS.Cert); err != nil {
+			return c, fmt.Errorf("tls: %w", err)
+		}
+		if x509.IsSM2(c.tls.PublicKey) {
+			return c, fmt.Errorf("tls: %s is an SM2 certificate, which belongs to a pair", n.TLS.Cert)
+		}
+	}
 	return c, nil
 }
 
-// signcert is the file of the identity. A folder with more than one is refused: which of them the node takes is not said.
-func (id *identity) signcert() (string, error) {
-	folder := filepath.Join(id.MSP, "signcerts")
+// signcert is the file of an MSP folder's certificate. A folder with more than one is refused: which of them is meant is not said.
+func signcert(msp string) (string, error) {
+	folder := filepath.Join(msp, "signcerts")
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return "", fmt.Errorf("identity: %w", err)
+		return "", err
 	}
 	if len(entries) != 1 {
-		return "", fmt.Errorf("identity: %s holds %d files, and must hold one certificate", folder, len(entries))
+		return "", fmt.Errorf("%s holds %d files, and must hold one certificate", folder, len(entries))
 	}
 	return filepath.Join(folder, entries[0].Name()), nil
 }
@@ -71,11 +83,9 @@ func leaf(file string) (*x509.Certificate, error) {
 	return all[0], nil
 }
 
-// due tells whether the identity, and the pair, end before the given time.
-func (c certificates) due(before time.Time) (identity, pair bool) {
-	identity = c.identity != nil && c.identity.NotAfter.Before(before)
-	pair = c.sign != nil && (c.sign.NotAfter.Before(before) || c.enc.NotAfter.Before(before))
-	return identity, pair
+// endsBefore tells whether one of the certificates is there and ends before the given time.
+func endsBefore(time time.Time, certs ...*x509.Certificate) bool {
+	return slices.ContainsFunc(certs, func(cert *x509.Certificate) bool { return cert != nil && cert.NotAfter.Before(time) })
 }
 
 // ends are the ends of validity, for people.
@@ -84,7 +94,7 @@ func (c certificates) ends() string {
 	for _, part := range []struct {
 		name string
 		cert *x509.Certificate
-	}{{"identity", c.identity}, {"signing", c.sign}, {"encryption", c.enc}} {
+	}{{"identity", c.identity}, {"signing", c.sign}, {"encryption", c.enc}, {"TLS", c.tls}} {
 		if part.cert != nil {
 			parts = append(parts, part.name+" "+part.cert.NotAfter.Format(time.DateOnly))
 		}
@@ -118,10 +128,15 @@ func sameSubject(cert *x509.Certificate) ([]string, error) {
 		return nil, errors.New("the certificate names URIs, which fabric-ca-client cannot pass on: renew it by hand")
 	}
 	flags = append(flags, "--csr.hosts", strings.Join(hosts, ","))
-	if x509.IsSM2(cert.PublicKey) {
-		return append(flags, "--csr.keyrequest.algo", "sm2", "--csr.keyrequest.size", "256"), nil
+	key, ok := cert.PublicKey.(*ecdsa.PublicKey) // of SM2, too
+	if !ok {
+		return nil, fmt.Errorf("its key is %T, and only SM2 and ECDSA keys are renewed: renew it by hand", cert.PublicKey)
 	}
-	return append(flags, "--csr.keyrequest.algo", "ecdsa", "--csr.keyrequest.size", "256"), nil
+	algorithm := "ecdsa"
+	if x509.IsSM2(key) {
+		algorithm = "sm2"
+	}
+	return append(flags, "--csr.keyrequest.algo", algorithm, "--csr.keyrequest.size", strconv.Itoa(key.Params().BitSize)), nil
 }
 
 // saved are files as they were before a renewal.

@@ -36,7 +36,8 @@ type node struct {
 	Access     operations.Access `yaml:"client"`
 	Identity   *identity         `yaml:"identity"`
 	Pair       *pair             `yaml:"pair"`
-	// Reload makes the node read its pair again. Without it that is asked of its operations service.
+	TLS        *tlsCertificate   `yaml:"tls"`
+	// Reload makes the node read its pair and its certificate of TLS again. Without it that is asked of its operations service.
 	Reload []string `yaml:"reload"`
 	// Restart ends the node and starts it again; a new identity counts from then on.
 	Restart []string `yaml:"restart"`
@@ -56,6 +57,16 @@ type pair struct {
 	Flags []string `yaml:"flags"`
 	// KeepKeys renews the certificates only. Orderers need it: other consenters know them by the key.
 	KeepKeys bool `yaml:"keepKeys"`
+}
+
+// tlsCertificate is the certificate of TLS of the node's listeners, enrolled with profile tls.
+type tlsCertificate struct {
+	Home     string   `yaml:"home"`
+	MSP      string   `yaml:"msp"`  // folder that profile tls was enrolled into; absent: tls-msp in Home
+	Cert     string   `yaml:"cert"` // files of the node; fabric-ca-client names the key by itself, so it is copied
+	Key      string   `yaml:"key"`
+	Flags    []string `yaml:"flags"`
+	KeepKeys bool     `yaml:"keepKeys"`
 }
 
 // loadPlan reads and checks the file.
@@ -109,8 +120,8 @@ func (n *node) complete(dir string) error {
 	if err := n.Access.Complete(dir); err != nil {
 		return err
 	}
-	if n.Identity == nil && n.Pair == nil {
-		return errors.New("it has neither identity nor pair")
+	if n.Identity == nil && n.Pair == nil && n.TLS == nil {
+		return errors.New("it has neither identity nor pair nor tls")
 	}
 	if id := n.Identity; id != nil {
 		if id.Home == "" || len(n.Restart) == 0 {
@@ -131,6 +142,17 @@ func (n *node) complete(dir string) error {
 			p.Dir = filepath.Join(p.Home, "tls")
 		}
 		p.Dir = operations.Resolve(dir, p.Dir)
+	}
+	if c := n.TLS; c != nil {
+		if c.Home == "" || c.Cert == "" || c.Key == "" {
+			return errors.New("tls needs tls.home, tls.cert and tls.key")
+		}
+		if c.MSP == "" {
+			c.MSP = filepath.Join(c.Home, "tls-msp")
+		}
+		for _, name := range []*string{&c.Home, &c.MSP, &c.Cert, &c.Key} {
+			*name = operations.Resolve(dir, *name)
+		}
 	}
 	return nil
 }

@@ -35,10 +35,10 @@ func Command() *cobra.Command {
 	var only bool
 	c := &cobra.Command{
 		Use:   "renew",
-		Short: "renew identities and TLCP pairs of nodes that end soon",
+		Short: "renew identities, TLCP pairs and certificates of TLS that end soon",
 		Long: `Reads a plan (docs/ca.md describes renew.yaml). For each node, in the order of the plan, it has fabric-ca-client enroll
-anew what ends soon. A new pair is taken up by a reload, and proved by /tls; if it is not taken up, the old files are put back. A new
-identity is taken up by a restart, before which all other nodes of the plan must be healthy. The first failure ends the run.
+anew what ends soon. A new pair or certificate of TLS is taken up by a reload, and proved by /tls; if it is not taken up, the old files
+are put back. A new identity is taken up by a restart, before which all other nodes of the plan must be healthy. The first failure ends the run.
 
 Exit codes: 0 nothing is due, or all that was due is renewed; 1 wrong usage or unreadable file; 5 a renewal failed, or with --check
 something is due.`,
@@ -79,16 +79,16 @@ func (r *run) check() error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", n.Name, err)
 		}
-		identity, pair := present.due(r.deadline())
-		r.say(n, "ends: %s%s", present.ends(), map[bool]string{true: "; due"}[identity || pair])
-		if identity || pair {
+		due := endsBefore(r.deadline(), present.identity, present.sign, present.enc, present.tls)
+		r.say(n, "ends: %s%s", present.ends(), map[bool]string{true: "; due"}[due])
+		if due {
 			code = exit.Findings
 		}
 	}
 	return exit.Silently(code)
 }
 
-// all renews what is due. Pairs come first, as they need no restart.
+// all renews what is due. What listeners present comes first, as it needs no restart.
 func (r *run) all(ctx context.Context) error {
 	present := map[*node]certificates{}
 	for _, n := range r.plan.Nodes {
@@ -98,14 +98,17 @@ func (r *run) all(ctx context.Context) error {
 		}
 	}
 	for _, n := range r.plan.Nodes {
-		if _, due := present[n].due(r.deadline()); due {
-			if err := r.pair(ctx, n, present[n]); err != nil {
-				return &exit.Error{Code: exit.Findings, Err: fmt.Errorf("pair of %s: %w", n.Name, err)}
+		for _, p := range n.presented() {
+			if !endsBefore(r.deadline(), p.certificates(present[n])...) {
+				continue
+			}
+			if err := r.renew(ctx, n, p, present[n]); err != nil {
+				return &exit.Error{Code: exit.Findings, Err: fmt.Errorf("%s of %s: %w", p.name, n.Name, err)}
 			}
 		}
 	}
 	for _, n := range r.plan.Nodes {
-		if due, _ := present[n].due(r.deadline()); due {
+		if endsBefore(r.deadline(), present[n].identity) {
 			if err := r.identity(ctx, n, present[n]); err != nil {
 				return &exit.Error{Code: exit.Findings, Err: fmt.Errorf("identity of %s: %w", n.Name, err)}
 			}
@@ -127,78 +130,6 @@ func serving(roles []tlsstatus.Role, use, serial string) (count int, orderer boo
 	return count, orderer
 }
 
-// pair renews a pair and has the node take it up.
-func (r *run) pair(ctx context.Context, n *node, before certificates) error {
-	s, err := operations.NewService(&n.Access, n.Operations)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	roles, err := s.Roles(ctx)
-	if err != nil {
-		return fmt.Errorf("which certificates it serves: %w", err)
-	}
-	old, orderer := serving(roles, tlsstatus.UseGMSigning, serial(before.sign))
-	if old == 0 {
-		return fmt.Errorf("it serves another certificate than that in %s: restart or reload it first, or mend pair.dir", n.Pair.Dir)
-	}
-	if orderer && !n.Pair.KeepKeys {
-		return errors.New("it is an orderer, which other consenters know by its key: set pair.keepKeys, or put the new certificate " +
-			"into the channel configuration first, by hand")
-	}
-	files := make([]string, len(pairFiles))
-	for i, name := range pairFiles {
-		files[i] = filepath.Join(n.Pair.Dir, name)
-	}
-	backup, err := save(files...)
-	if err != nil {
-		return err
-	}
-	args := []string{"--enrollment.profile", "tlcp", "--tlcp.dir", n.Pair.Dir}
-	if n.Pair.KeepKeys {
-		args = append(args, "--csr.keyrequest.reusekey")
-	}
-	if err := r.reenroll(ctx, n.Pair.Home, before.sign, append(args, n.Pair.Flags...)); err != nil {
-		return errors.Join(err, backup.restore())
-	}
-	now, err := n.read()
-	if err == nil {
-		err = sameNames(before.sign, now.sign)
-	}
-	if err == nil {
-		err = r.takePair(ctx, n, s, now, old)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("the new pair was not taken up, the old files are back: %w", err), backup.restore())
-	}
-	r.say(n, "renewed the pair, serves it: %s", now.ends())
-	return nil
-}
-
-// takePair reloads the node and waits until every role has the new pair that had the old one.
-func (r *run) takePair(ctx context.Context, n *node, s *operations.Service, now certificates, want int) error {
-	if len(n.Reload) > 0 {
-		if err := command(ctx, n.Reload[0], n.Reload[1:]...); err != nil {
-			return err
-		}
-	} else if err := s.Reload(ctx); err != nil {
-		return err
-	}
-	return await(ctx, func(ctx context.Context) error {
-		roles, err := s.Roles(ctx)
-		if err != nil {
-			return err
-		}
-		sign, _ := serving(roles, tlsstatus.UseGMSigning, serial(now.sign))
-		enc, _ := serving(roles, tlsstatus.UseGMEncryption, serial(now.enc))
-		if sign < want || enc < want {
-			return fmt.Errorf("%d of %d roles have the new signing certificate, %d the new encryption certificate; "+
-				"lastChange of /tls says why", sign, want, enc)
-		}
-		return nil
-	})
-}
-
 // identity renews an identity and restarts the node.
 func (r *run) identity(ctx context.Context, n *node, before certificates) error {
 	for _, other := range r.plan.Nodes {
@@ -206,7 +137,7 @@ func (r *run) identity(ctx context.Context, n *node, before certificates) error 
 			return fmt.Errorf("%s is not healthy, and no other node is restarted before it is: %w", other.Name, err)
 		}
 	}
-	file, err := n.Identity.signcert()
+	file, err := signcert(n.Identity.MSP)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -29,14 +30,14 @@ import (
 // files of a folder.
 type site struct {
 	t              *testing.T
-	ca             *gmtlstest.CA
+	ca, standard   *gmtlstest.CA // of SM2 and of ECDSA
 	home, next     string
 	plan           map[string]any
 	node           map[string]any
 	mu             sync.Mutex
 	sick, deaf     bool // says that it is unhealthy; does not take pairs up
 	role           string
-	served         []string // serials, signing and encryption
+	served         []string // serials: signing, encryption, TLS
 	identity       time.Time
 	file, restarts string
 }
@@ -46,7 +47,7 @@ var subject = pkix.Name{CommonName: "node", Organization: []string{"org1"}, Coun
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{t: t, ca: gmtlstest.NewCA(t), home: t.TempDir(), next: t.TempDir(), role: "peer.server"}
+	s := &site{t: t, ca: gmtlstest.NewCA(t), standard: gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "tls"), home: t.TempDir(), next: t.TempDir(), role: "peer.server"}
 	for _, dir := range []string{s.home, s.next} {
 		s.issue(dir, subject)
 	}
@@ -55,14 +56,15 @@ func newSite(t *testing.T) *site {
 	t.Cleanup(server.Close)
 	root := gmtlstest.WriteFile(t, t.TempDir(), "root.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 	program := filepath.Join(t.TempDir(), "client")
-	script := "#!/bin/sh\necho \"$@\" >> " + filepath.Join(s.next, "args") + "\ncase \"$*\" in *tlcp*) cp " + s.next + "/tls/* " + s.home + "/tls/;; *) cp " +
-		s.next + "/msp/signcerts/* " + s.home + "/msp/signcerts/;; esac\n"
+	script := "#!/bin/sh\necho \"$@\" >> " + filepath.Join(s.next, "args") + "\ncd " + s.next + "\ncase \"$*\" in *tlcp*) cp tls/server-* tls/gm-* " + s.home + "/tls/;; *'profile tls'*) cp -r tls-msp " +
+		s.home + ";; *) cp msp/signcerts/* " + s.home + "/msp/signcerts/;; esac\n"
 	require.NoError(t, os.WriteFile(program, []byte(script), 0o700))
 	s.restarts = filepath.Join(s.next, "restarts")
 	s.node = map[string]any{
 		"name": "node", "operations": strings.TrimPrefix(server.URL, "https://"),
 		"client":   map[string]any{"protocol": "tls", "ca": []string{root}},
 		"identity": map[string]any{"home": s.home}, "pair": map[string]any{"home": s.home},
+		"tls":     map[string]any{"home": s.home, "cert": s.home + "/tls/server.crt", "key": s.home + "/tls/server.key"},
 		"restart": []string{"sh", "-c", "echo >> " + s.restarts},
 	}
 	s.plan = map[string]any{"client": program, "within": "48h", "nodes": []any{s.node}}
@@ -83,6 +85,15 @@ func (s *site) issue(home string, subject pkix.Name) {
 		}
 	}
 	require.NoError(s.t, os.WriteFile(filepath.Join(home, "tls", "gm-ca.crt"), s.ca.CertPEM, 0o600))
+	leaf := s.standard.Issue(s.t, subject)
+	gmtlstest.WriteFile(s.t, filepath.Join(home, "tls"), "server.crt", leaf.CertPEM)
+	gmtlstest.WriteFile(s.t, filepath.Join(home, "tls"), "server.key", leaf.KeyPEM)
+	for _, dir := range []string{"signcerts", "keystore", "tlsintermediatecerts"} {
+		require.NoError(s.t, os.MkdirAll(filepath.Join(home, "tls-msp", dir), 0o700))
+	}
+	gmtlstest.WriteFile(s.t, filepath.Join(home, "tls-msp", "signcerts"), "cert.pem", leaf.CertPEM)
+	gmtlstest.WriteFile(s.t, filepath.Join(home, "tls-msp", "keystore"), serial(s.leaf(home, "tls/server.crt"))+"_sk", leaf.KeyPEM)
+	gmtlstest.WriteFile(s.t, filepath.Join(home, "tls-msp", "tlsintermediatecerts"), "between.pem", s.standard.CertPEM)
 }
 
 func (s *site) leaf(home, name string) *x509.Certificate {
@@ -93,7 +104,7 @@ func (s *site) leaf(home, name string) *x509.Certificate {
 
 // take is what a node does when it loads its files.
 func (s *site) take() {
-	s.served = []string{serial(s.leaf(s.home, "tls/server-sign.crt")), serial(s.leaf(s.home, "tls/server-enc.crt"))}
+	s.served = []string{serial(s.leaf(s.home, "tls/server-sign.crt")), serial(s.leaf(s.home, "tls/server-enc.crt")), serial(s.leaf(s.home, "tls/server.crt"))}
 	s.identity = s.leaf(s.home, "msp/signcerts/cert.pem").NotAfter
 }
 
@@ -117,7 +128,7 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 	case "GET /tls":
 		type cert = map[string]string
 		_ = json.NewEncoder(w).Encode([]any{map[string]any{"role": s.role, "certificates": []cert{
-			{"use": "gm-signing", "serial": s.served[0]}, {"use": "gm-encryption", "serial": s.served[1]}}}})
+			{"use": "gm-signing", "serial": s.served[0]}, {"use": "gm-encryption", "serial": s.served[1]}, {"use": "tls", "serial": s.served[2]}}}})
 	case "GET /metrics":
 		fmt.Fprintf(w, "comm_tls_certificate_expiry{role=\"identity\",use=\"identity\"} %d\n", s.identity.Unix())
 	default:
@@ -169,6 +180,13 @@ func TestRenewal(t *testing.T) {
 	args, err := os.ReadFile(filepath.Join(s.next, "args"))
 	require.NoError(t, err)
 	require.Equal(t, 2, strings.Count(string(args), "--csr.names C=CN,O=org1 --csr.hosts localhost,127.0.0.1 --csr.keyrequest.algo sm2"), "%s", args)
+	require.Equal(t, 1, strings.Count(string(args), "--csr.keyrequest.algo ecdsa --csr.keyrequest.size 256 --enrollment.profile tls --mspdir "+s.home+"/tls-msp"), "%s", args)
+	leaf, err := os.ReadFile(filepath.Join(s.next, "tls/server.crt"))
+	require.NoError(t, err)
+	chain, err := os.ReadFile(filepath.Join(s.home, "tls/server.crt"))
+	require.NoError(t, err)
+	require.Equal(t, string(leaf)+string(s.standard.CertPEM), string(chain), "with the CA between")
+	require.True(t, s.same(s.next, "tls/server.key"))
 
 	s.plan["within"] = "1h"
 	out, err = s.run()
@@ -188,7 +206,7 @@ func TestRefusedPair(t *testing.T) {
 		"another subject":       {func(s *site) { s.issue(s.next, pkix.Name{CommonName: "other"}) }, "the subject was"},
 		"no answer of the CA":   {func(s *site) { s.plan["client"] = "/bin/false" }, "false"},
 		"an orderer's new key":  {func(s *site) { s.role = "orderer.general" }, "keepKeys"},
-		"files of another node": {func(s *site) { s.served = []string{"1", "2"} }, "another certificate"},
+		"files of another node": {func(s *site) { s.served = []string{"1", "2", "3"} }, "another certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
@@ -202,6 +220,61 @@ func TestRefusedPair(t *testing.T) {
 			require.Zero(t, s.restarted(), "the first failure ends the run")
 		})
 	}
+}
+
+// TestRefusedTLS: the same for a certificate of TLS; what fabric-ca-client has made goes as well.
+func TestRefusedTLS(t *testing.T) {
+	before := t.TempDir()
+	for name, test := range map[string]struct {
+		change func(s *site)
+		want   string
+	}{
+		"the node refuses it":  {func(s *site) { s.deaf = true }, "the pair is refused"},
+		"another subject":      {func(s *site) { s.issue(s.next, pkix.Name{CommonName: "other"}) }, "the subject was"},
+		"no answer of the CA":  {func(s *site) { s.plan["client"] = "/bin/false" }, "false"},
+		"an orderer's new key": {func(s *site) { s.role = "orderer.general" }, "tls.keepKeys"},
+		"no key":               {func(s *site) { require.NoError(s.t, os.RemoveAll(filepath.Join(s.next, "tls-msp", "keystore"))) }, "holds the key"},
+		"another certificate":  {func(s *site) { s.served = []string{"1", "2", "3"} }, "another certificate"},
+		"an SM2 certificate":   {func(s *site) { s.node["tls"].(map[string]any)["cert"] = s.home + "/tls/server-sign.crt" }, "belongs to a pair"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			delete(s.node, "pair")
+			test.change(s)
+			copied := filepath.Join(before, t.Name())
+			require.NoError(t, os.CopyFS(copied, os.DirFS(s.home)))
+			_, err := s.run()
+			require.ErrorContains(t, err, test.want)
+			require.NoError(t, filepath.WalkDir(s.home, func(path string, d fs.DirEntry, err error) error {
+				if err == nil && !d.IsDir() {
+					file, _ := filepath.Rel(s.home, path)
+					require.FileExists(t, filepath.Join(copied, file))
+					require.True(t, s.same(copied, file), file)
+				}
+				return err
+			}))
+			require.Zero(t, s.restarted())
+		})
+	}
+}
+
+// TestKeptKeyOfTLS: with keepKeys, fabric-ca-client is asked to keep the key, and the node's file of it is not written.
+func TestKeptKeyOfTLS(t *testing.T) {
+	s := newSite(t)
+	s.role = "orderer.general"
+	delete(s.node, "pair")
+	s.node["tls"].(map[string]any)["keepKeys"] = true
+	require.NoError(t, os.RemoveAll(filepath.Join(s.next, "tls-msp", "keystore")))
+	key, err := os.ReadFile(filepath.Join(s.home, "tls/server.key"))
+	require.NoError(t, err)
+	out, err := s.run()
+	require.NoError(t, err, out)
+	args, err := os.ReadFile(filepath.Join(s.next, "args"))
+	require.NoError(t, err)
+	require.Contains(t, string(args), "--csr.keyrequest.reusekey --enrollment.profile tls")
+	now, err := os.ReadFile(filepath.Join(s.home, "tls/server.key"))
+	require.NoError(t, err)
+	require.Equal(t, string(key), string(now))
 }
 
 // TestNoRestart: a node is restarted only while all others are healthy, and only with a certificate that replaces the old one.
@@ -218,6 +291,7 @@ func TestNoRestart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
 			delete(s.node, "pair")
+			delete(s.node, "tls")
 			test.change(s)
 			before := serial(s.leaf(s.home, "msp/signcerts/cert.pem"))
 			_, err := s.run()
@@ -243,7 +317,8 @@ func TestWrongPlans(t *testing.T) {
 		"no roots":                 {func(s *site) { s.node["client"] = map[string]any{"protocol": "tls"} }, "client.ca is empty"},
 		"no operations":            {func(s *site) { s.node["operations"] = "here" }, "HOST:PORT"},
 		"a node twice":             {func(s *site) { s.plan["nodes"] = []any{s.node, s.node} }, "twice"},
-		"nothing to renew":         {func(s *site) { delete(s.node, "pair"); delete(s.node, "identity") }, "neither"},
+		"nothing to renew":         {func(s *site) { delete(s.node, "pair"); delete(s.node, "identity"); delete(s.node, "tls") }, "neither"},
+		"no key of TLS":            {func(s *site) { delete(s.node["tls"].(map[string]any), "key") }, "tls.key"},
 		"no time":                  {func(s *site) { s.plan["within"] = "0s" }, "positive"},
 		"a folder that is missing": {func(s *site) { s.node["pair"] = map[string]any{"home": "/nowhere"} }, "/nowhere"},
 	} {

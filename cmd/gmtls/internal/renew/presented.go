@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package renew
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/tlsstatus"
+)
+
+// presented is what the listeners of a node present, a TLCP pair or a certificate of TLS, and how it is renewed.
+type presented struct {
+	name         string
+	section      string                                 // of the plan
+	uses         []string                               // as /tls has them
+	certificates func(certificates) []*x509.Certificate // in the order of uses
+	home         string
+	args         []string // of fabric-ca-client, behind those of the subject
+	keepKeys     bool
+	files        []string     // that the node reads
+	folders      []string     // that fabric-ca-client adds files to, if they are others
+	install      func() error // puts what was enrolled into the node's files; nil: it is there
+}
+
+// presented returns what the plan names of it.
+func (n *node) presented() (all []presented) {
+	if p := n.Pair; p != nil {
+		one := presented{
+			name: "pair", section: "pair", uses: []string{tlsstatus.UseGMSigning, tlsstatus.UseGMEncryption},
+			certificates: func(c certificates) []*x509.Certificate { return []*x509.Certificate{c.sign, c.enc} },
+			home:         p.Home, args: append([]string{"--enrollment.profile", "tlcp", "--tlcp.dir", p.Dir}, p.Flags...), keepKeys: p.KeepKeys,
+		}
+		for _, name := range pairFiles {
+			one.files = append(one.files, filepath.Join(p.Dir, name))
+		}
+		all = append(all, one)
+	}
+	if c := n.TLS; c != nil {
+		all = append(all, presented{
+			name: "certificate of TLS", section: "tls", uses: []string{tlsstatus.UseTLS},
+			certificates: func(c certificates) []*x509.Certificate { return []*x509.Certificate{c.tls} },
+			home:         c.Home, args: append([]string{"--enrollment.profile", "tls", "--mspdir", c.MSP}, c.Flags...), keepKeys: c.KeepKeys,
+			files: []string{c.Cert, c.Key}, folders: []string{filepath.Join(c.MSP, "signcerts"), filepath.Join(c.MSP, "keystore")}, install: c.install,
+		})
+	}
+	return all
+}
+
+// renew enrolls p anew and has the node take it up.
+func (r *run) renew(ctx context.Context, n *node, p presented, before certificates) error {
+	s, err := operations.NewService(&n.Access, n.Operations)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	roles, err := s.Roles(ctx)
+	if err != nil {
+		return fmt.Errorf("which certificates it serves: %w", err)
+	}
+	first := p.certificates(before)[0]
+	old, orderer := serving(roles, p.uses[0], serial(first))
+	if old == 0 {
+		return fmt.Errorf("it serves another certificate than that in %s: restart or reload it first, or mend %s in the plan",
+			filepath.Dir(p.files[0]), p.section)
+	}
+	if orderer && !p.keepKeys {
+		return fmt.Errorf("it is an orderer, which other consenters know by its key: set %s.keepKeys, or put the new certificate "+
+			"into the channel configuration first, by hand", p.section)
+	}
+	restore, err := p.save()
+	if err != nil {
+		return err
+	}
+	args := p.args
+	if p.keepKeys {
+		args = append([]string{"--csr.keyrequest.reusekey"}, args...)
+	}
+	if err = r.reenroll(ctx, p.home, first, args); err != nil {
+		return errors.Join(err, restore())
+	}
+	if p.install != nil {
+		err = p.install()
+	}
+	var now certificates
+	if err == nil {
+		now, err = n.read()
+	}
+	if err == nil {
+		err = sameNames(first, p.certificates(now)[0])
+	}
+	if err == nil {
+		err = r.take(ctx, n, s, p, now, old)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("what is new was not taken up, the old files are back: %w", err), restore())
+	}
+	r.say(n, "renewed the %s, serves it: %s", p.name, now.ends())
+	return nil
+}
+
+// save keeps the files as they are, and returns what puts them back.
+func (p presented) save() (restore func() error, err error) {
+	files, err := save(p.files...)
+	if err != nil {
+		return nil, err
+	}
+	folders := map[string]saved{}
+	for _, folder := range p.folders {
+		if folders[folder], err = saveFolder(folder); err != nil {
+			return nil, err
+		}
+	}
+	return func() error {
+		err := files.restore()
+		for folder, before := range folders {
+			err = errors.Join(err, before.restoreFolder(folder))
+		}
+		return err
+	}, nil
+}
+
+// take reloads the node and waits until every role has the new certificates that had the old ones.
+func (r *run) take(ctx context.Context, n *node, s *operations.Service, p presented, now certificates, want int) error {
+	if len(n.Reload) > 0 {
+		if err := command(ctx, n.Reload[0], n.Reload[1:]...); err != nil {
+			return err
+		}
+	} else if err := s.Reload(ctx); err != nil {
+		return err
+	}
+	return await(ctx, func(ctx context.Context) error {
+		roles, err := s.Roles(ctx)
+		if err != nil {
+			return err
+		}
+		for i, cert := range p.certificates(now) {
+			if has, _ := serving(roles, p.uses[i], serial(cert)); has < want {
+				return fmt.Errorf("%d of %d roles have the new certificate (%s); lastChange of /tls says why", has, want, p.uses[i])
+			}
+		}
+		return nil
+	})
+}
+
+// install puts the certificate that was enrolled, its intermediates and, where it is a new one, its key into the node's files. A node that
+// reloads in between refuses the mixture and keeps what it has.
+func (c *tlsCertificate) install() error {
+	file, err := signcert(c.MSP)
+	if err != nil {
+		return err
+	}
+	names, err := filepath.Glob(filepath.Join(c.MSP, "tlsintermediatecerts", "*"))
+	if err != nil {
+		return err
+	}
+	var chain []byte
+	for _, name := range append([]string{file}, names...) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		chain = append(chain, text...)
+	}
+	if !c.KeepKeys {
+		key, err := keyOf(file, filepath.Join(c.MSP, "keystore"))
+		if err != nil {
+			return err
+		}
+		if err := replace(c.Key, key); err != nil {
+			return err
+		}
+	}
+	return replace(c.Cert, chain)
+}
+
+// keyOf is the file of the folder that holds the certificate's key: fabric-ca-client leaves old keys where they are.
+func keyOf(file, folder string) ([]byte, error) {
+	cert, err := leaf(file)
+	if err != nil {
+		return nil, err
+	}
+	names, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		if key, err := x509.ParsePrivateKeyPEM(text, nil); err == nil && x509.CheckKeyPair(cert, key) == nil {
+			return text, nil
+		}
+	}
+	return nil, fmt.Errorf("no file in %s holds the key of %s", folder, file)
+}
