@@ -3,7 +3,6 @@
 package sw
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -63,22 +62,28 @@ func registerDeviceKeys(csp *CSP) error {
 	return errors.Join(csp.AddWrapper(of, ecdsaDeviceSigner{}), csp.AddWrapper(of, ecdsaDeviceVerifier{}))
 }
 
-// decodeKey reads a key file of the national algorithms, or one that refers to a key in a device; gm.ErrOtherKey says that it is
-// another.
+// decodeKey reads a key file of the national algorithms, or an ECDSA key that is encrypted or in a device; gm.ErrOtherKey says that it
+// is another.
 func decodeKey(text, password []byte) (bccsp.Key, error) {
 	k, err := gm.DecodeKey(text, password)
-	if !errors.Is(err, gm.ErrOtherKey) || !bytes.Contains(text, []byte(keyd.ReferenceType)) {
+	if !errors.Is(err, gm.ErrOtherKey) {
 		return k, err
 	}
 	file, parseErr := material.Parse("", text)
-	if parseErr != nil || len(file.Keys) != 1 || !file.Keys[0].InDevice() {
+	if parseErr != nil || len(file.Keys) != 1 || !file.Keys[0].InDevice() && !file.Keys[0].Encrypted() {
 		return k, err
 	}
-	opened, err := file.PrivateKey(nil)
-	if err != nil {
+	opened, openErr := file.PrivateKey(password)
+	if openErr != nil {
+		return nil, openErr
+	}
+	if plain, ok := opened.(*ecdsa.PrivateKey); ok {
+		return &ecdsaPrivateKey{plain}, nil
+	}
+	key, ok := opened.(*keyd.Key)
+	if !ok {
 		return nil, err
 	}
-	key := opened.(*keyd.Key)
 	public, ok := key.Public().(*ecdsa.PublicKey)
 	if !ok {
 		return nil, fmt.Errorf("a key of type %T in a device cannot be used", key.Public())

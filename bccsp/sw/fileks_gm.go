@@ -14,22 +14,34 @@ import (
 
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/bccsp/gm"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // maxKeyFile bounds the key files that are read, in bytes; upstream has the same limit where it searches.
 const maxKeyFile = 1 << 16
 
-// StoreKey writes an SM2 or SM4 key to its file, other keys as upstream does.
+// StoreKey writes an SM2 or SM4 key to its file, and in a store with a password ECDSA private keys in the same form, as that of upstream
+// derives the key by one round of MD5. It writes other keys as upstream does.
 //
-//fork:wrap gm: store SM2 and SM4 keys
+//fork:wrap gm: store SM2 and SM4 keys, and encrypt ECDSA keys as those
 func (ks *fileBasedKeyStore) StoreKey(k bccsp.Key) error {
-	if !gm.IsKey(k) {
+	standard, ok := k.(*ecdsaPrivateKey)
+	encrypts := ok && len(ks.pwd) != 0
+	if !gm.IsKey(k) && !encrypts {
 		return ks.upstreamStoreKey(k)
 	}
 	if ks.readOnly {
 		return errors.New("read only KeyStore")
 	}
-	suffix, text, err := gm.EncodeKey(k, ks.pwd)
+	var suffix string
+	var text []byte
+	var err error
+	if encrypts {
+		suffix = gm.SuffixPrivate
+		text, err = gmx509.MarshalPrivateKeyPEM(standard.privKey, ks.pwd)
+	} else {
+		suffix, text, err = gm.EncodeKey(k, ks.pwd)
+	}
 	if err != nil {
 		return fmt.Errorf("failed storing key [%x]: %w", k.SKI(), err)
 	}
@@ -99,7 +111,8 @@ func (ks *fileBasedKeyStore) searchKeystoreForSKI(ski []byte) (bccsp.Key, error)
 	return k, err
 }
 
-// readGM reads a key file of the national algorithms; gm.ErrOtherKey says that it holds something else.
+// readGM reads a key file of the national algorithms, or one of ECDSA that is encrypted or refers to a device; gm.ErrOtherKey says that it
+// holds something else.
 func (ks *fileBasedKeyStore) readGM(path string) (bccsp.Key, error) {
 	f, err := os.Open(path)
 	if err != nil {
