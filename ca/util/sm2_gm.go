@@ -3,6 +3,7 @@
 package util
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"encoding/pem"
 	"fmt"
@@ -116,6 +117,19 @@ func VerifyToken(csp bccsp.BCCSP, token, method, uri string, body []byte, compMo
 		return nil, errors.New("the token's SM2 signature is wrong")
 	}
 	return cert, nil
+}
+
+// TokenHash is how a message is hashed that an ECDSA or Idemix key signs for the server: by the default hash of the provider as in stock,
+// but not by SM3, the default of the provider GM, since the other end may have another provider.
+func TokenHash(csp bccsp.BCCSP) bccsp.HashOpts {
+	byDefault, err := csp.Hash([]byte{}, &bccsp.SHAOpts{})
+	if err != nil {
+		return &bccsp.SHAOpts{} // which says why
+	}
+	if sm3, err := csp.Hash([]byte{}, &bccsp.SM3Opts{}); err == nil && bytes.Equal(byDefault, sm3) {
+		return &bccsp.SHA256Opts{}
+	}
+	return &bccsp.SHAOpts{}
 }
 
 func certificateOfToken(b64cert string) (*x509.Certificate, error) {

@@ -70,6 +70,8 @@ type settings struct {
 	// operations is the port of the operations server, a free one if 0; operationsMore is added to its section.
 	operations     int
 	operationsMore string
+	noOperations   bool     // the configuration has no such section
+	environment    []string // of the server
 }
 
 // pause is between two looks at something that is awaited.
@@ -112,10 +114,13 @@ func (s settings) config(port, operations int) string {
 	if s.keyFile != "" {
 		keyFile = ", keyfile: " + s.keyFile
 	}
+	section := fmt.Sprintf("operations: {listenAddress: \"127.0.0.1:%d\"%s}\n", operations, s.operationsMore)
+	if s.noOperations {
+		section = ""
+	}
 	return fmt.Sprintf(`address: 127.0.0.1
 port: %d
-operations: {listenAddress: "127.0.0.1:%d"%s}
-ca: {name: ca%s}
+%sca: {name: ca%s}
 csr: {cn: ca, hosts: [localhost, 127.0.0.1], keyrequest: {algo: %s, size: 256}, names: [{C: CN, O: Org1}], ca: {expiry: %s, pathlength: 1}}
 %sregistry:
   maxenrollments: -1
@@ -124,7 +129,7 @@ csr: {cn: ca, hosts: [localhost, 127.0.0.1], keyrequest: {algo: %s, size: 256}, 
 affiliations: {org1: [department1]}
 signing:
   default: {usage: [digital signature], expiry: 8760h}
-%s`, port, operations, s.operationsMore, keyFile, s.algo, cmp.Or(s.caExpiry, "131400h"), db, encKey+s.more)
+%s`, port, section, keyFile, s.algo, cmp.Or(s.caExpiry, "131400h"), db, encKey+s.more)
 }
 
 // startServer runs a CA in a folder, with what the folder holds, until the end of the test.
@@ -141,7 +146,7 @@ func startServer(ctx context.Context, t *testing.T, home string, s settings) *se
 	}
 	running := &server{home: home, url: fmt.Sprintf("%s://localhost:%d", scheme, port), log: &lockedBuffer{}}
 	running.cmd = exec.CommandContext(ctx, s.program, args...)
-	running.cmd.Stdout, running.cmd.Stderr = running.log, running.log
+	running.cmd.Stdout, running.cmd.Stderr, running.cmd.Env = running.log, running.log, append(os.Environ(), s.environment...)
 	require.NoError(t, running.cmd.Start())
 	t.Cleanup(func() { running.stop() })
 	require.Eventually(t, func() bool { return strings.Contains(running.log.String(), "Listening on http") }, 30*time.Second, 50*time.Millisecond, "%s", running.log)

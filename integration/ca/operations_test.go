@@ -72,6 +72,52 @@ func TestOperationsOverTLCP(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, text)
 }
 
+// TestOperationsAddress: without an address in the configuration the operations server listens on loopback alone, or where the
+// environment says.
+func TestOperationsAddress(t *testing.T) {
+	ctx := limited(t)
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2", noOperations: true})
+	require.Regexp(t, `Operation Server Listening on 127\.0\.0\.1:\d`, s.log.String())
+	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	s = startServer(ctx, t, t.TempDir(), settings{algo: "sm2", noOperations: true, environment: []string{"FABRIC_CA_SERVER_OPERATIONS_LISTENADDRESS=" + address}})
+	require.Contains(t, s.log.String(), "Operation Server Listening on "+address+"\n")
+}
+
+// TestOperationsClients: the settings that the configuration written by upstream's server has for certificates of clients count.
+func TestOperationsClients(t *testing.T) {
+	ctx := limited(t)
+	authority, stranger, dir := gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "operations"), gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "stranger"), t.TempDir()
+	own := leafFiles(t, dir, "own", authority.Issue(t, pkixName("operations")))
+	client := leafFiles(t, dir, "client", authority.Issue(t, pkixName("client")))
+	foreign := leafFiles(t, dir, "foreign", stranger.Issue(t, pkixName("client")))
+	for _, required := range []bool{true, false} {
+		home, port := t.TempDir(), freePort(t)
+		gmtlstest.WriteFile(t, home, "roots.crt", authority.CertPEM)
+		startServer(ctx, t, home, settings{algo: "sm2", operations: port, operationsMore: fmt.Sprintf(
+			", tls: {enabled: true, cert: {file: %s}, key: {file: %s}, clientAuthRequired: %t, clientRootCAs: {files: [roots.crt]}}", own.cert, own.key, required)})
+		reach := func(as *files) error {
+			config := &tls.Config{InsecureSkipVerify: true} // #nosec G402 -- what the server demands is tested
+			if as != nil {
+				cert, err := tls.LoadX509KeyPair(as.cert, as.key)
+				require.NoError(t, err)
+				config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil } // wanted or not
+			}
+			transport := &http.Transport{TLSClientConfig: config}
+			defer transport.CloseIdleConnections()
+			answer, err := (&http.Client{Transport: transport}).Get(fmt.Sprintf("https://127.0.0.1:%d/healthz", port))
+			if err == nil {
+				answer.Body.Close()
+			}
+			return err
+		}
+		require.NoError(t, reach(&client))
+		require.Error(t, reach(&foreign), "of a stranger's authority")
+		require.Equal(t, required, reach(nil) != nil, "without a certificate")
+		status, text := askOperations(ctx, t, port, authority.CertPEM, http.MethodGet, "/tls", &client)
+		require.Equal(t, http.StatusOK, status, text)
+	}
+}
+
 // TestOperationsRefused: what the operations server cannot do stops the CA, by the name of the setting.
 func TestOperationsRefused(t *testing.T) {
 	ctx := limited(t)

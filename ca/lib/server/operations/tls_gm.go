@@ -74,16 +74,24 @@ func known(next http.Handler) http.Handler {
 	})
 }
 
+// loopback is where the operations server listens if no address is configured: upstream's takes any port of every interface, and has
+// no TLS by default.
+const loopback = "127.0.0.1:0"
+
 // listen opens the port.
 //
-//fork:replace gm: the operations server has a listener like those of nodes, whose certificates are reloaded
+//fork:replace gm: the operations server has a listener like those of nodes, whose certificates are reloaded; without an address it listens on loopback alone
 func (s *System) listen() (net.Listener, error) {
 	c := &s.options.TLS
 	mode, err := c.mode()
 	if err != nil {
 		return nil, err
 	}
-	inner, err := net.Listen("tcp", s.options.ListenAddress)
+	address := s.options.ListenAddress
+	if address == "" {
+		address = loopback
+	}
+	inner, err := net.Listen("tcp", address)
 	if stderrors.Is(err, syscall.EADDRINUSE) {
 		return nil, errors.WithMessage(err, "operations.listenAddress: another program has this port, perhaps a peer, whose operations server has the same "+
 			"default; set operations.listenAddress or FABRIC_CA_SERVER_OPERATIONS_LISTENADDRESS to a free one")
