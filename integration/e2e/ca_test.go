@@ -32,7 +32,27 @@ func TestAuthorities(t *testing.T) {
 	n, ctx := start(t, network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmGM, CA: authorities})
 	t.Run("renewal", func(t *testing.T) { renewUnderLoad(ctx, t, n) })
 	t.Run("revocation", func(t *testing.T) { revokeUser(ctx, t, n) })
+	t.Run("growth", func(t *testing.T) { growByAuthorities(ctx, t, n) })
 	requireSameChain(ctx, t, n)
+}
+
+// growByAuthorities adds an organisation with an authority of its own, as the command does: in a process that has not started the network.
+// An orderer is enrolled with the authority that is there.
+func growByAuthorities(ctx context.Context, t *testing.T, n *network.Network) {
+	opened, err := network.Open(n.Dir)
+	require.NoError(t, err)
+	org, err := opened.AddOrg(ctx, 1, network.FirstVersion, 1)
+	require.NoError(t, err)
+	submit(ctx, t, contract(t, opened, org.PeersOf()[0]), "CreateAsset", "from-the-new-one", "pink", "1", "hedwig", "4")
+	orderer, err := opened.AddOrderer(ctx)
+	require.NoError(t, err)
+	root := leafOf(t, filepath.Join(n.Dir, "ca", "orderer", "ca-cert.pem"))
+	require.NoError(t, x509.CheckSignatureFrom(leafOf(t, filepath.Join(opened.NodeFolder(orderer), "tls", "server-sign.crt")), root))
+	requireSameOrdererHeight(ctx, t, opened)
+	require.NoError(t, opened.Stop(ctx, org.PeersOf()[0].Name))
+	require.NoError(t, opened.Stop(ctx, org.ChaincodeServer().Name))
+	require.NoError(t, opened.Stop(ctx, orderer.Name))
+	require.NoError(t, opened.Stop(ctx, "ca."+org.Domain))
 }
 
 func revokeUser(ctx context.Context, t *testing.T, n *network.Network) {

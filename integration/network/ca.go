@@ -82,9 +82,8 @@ func (n *Network) keyOf(org Org, authority string) (algo string) {
 	return "ecdsa"
 }
 
-// enrolAll starts the authorities and enrols all nodes and users.
-func (n *Network) enrolAll(ctx context.Context) error {
-	orgs := append([]Org{n.Ordering}, n.Peers...)
+// enrolOrgs starts the authorities of organisations and enrols all of their nodes and users.
+func (n *Network) enrolOrgs(ctx context.Context, orgs ...Org) error {
 	for _, org := range orgs {
 		if err := n.writeCAConfig(org); err != nil {
 			return err
@@ -233,14 +232,19 @@ func (n *Network) enrolOrg(ctx context.Context, org Org) error {
 		}
 	}
 	for _, h := range n.holdersOf(org) {
-		if err := n.register(ctx, org, h); err != nil {
-			return err
-		}
-		if err := n.enrol(ctx, org, h); err != nil {
+		if err := n.enrolHolder(ctx, org, h); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// enrolHolder makes h known and enrols it.
+func (n *Network) enrolHolder(ctx context.Context, org Org, h holder, attributes ...string) error {
+	if err := n.register(ctx, org, h, attributes...); err != nil {
+		return err
+	}
+	return n.enrol(ctx, org, h)
 }
 
 func (n *Network) registrarHome(org Org, authority string) string {
@@ -406,11 +410,7 @@ func (s *secrets) hide(texts []string) []string {
 
 // EnrolUser registers and enrols a further user of org with its authorities.
 func (n *Network) EnrolUser(ctx context.Context, org Org, user string, attributes ...string) error {
-	h := n.userHolder(org, user, "client")
-	if err := n.register(ctx, org, h, attributes...); err != nil {
-		return err
-	}
-	return n.enrol(ctx, org, h)
+	return n.enrolHolder(ctx, org, n.userHolder(org, user, "client"), attributes...)
 }
 
 // RevokeUser revokes all certificates that a user of org has from the authority of identities, and returns its new list, PEM.

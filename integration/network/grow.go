@@ -33,9 +33,6 @@ func (n *Network) AddOrg(ctx context.Context, peers int, version string, sequenc
 }
 
 func (n *Network) mayGrow() error {
-	if n.caBin != "" {
-		return errors.New("a network grows by cryptogen, and this one has authorities")
-	}
 	if n.docker || n.isolated {
 		return errors.New("a network in containers or namespaces cannot grow: these are made once")
 	}
@@ -84,7 +81,7 @@ func (n *Network) AddOrderer(ctx context.Context) (Node, error) {
 	o := n.options()
 	org := n.Ordering
 	node := planOrderer(o, len(org.Nodes))
-	fresh := Org{Name: org.Name, Domain: org.Domain, Nodes: []Node{node}}
+	fresh := Org{Name: org.Name, Domain: org.Domain, Algorithm: org.Algorithm, Nodes: []Node{node}}
 	n.place(o, 0, &fresh)
 	node = fresh.Nodes[0]
 	n.Ordering.Nodes = append(append([]Node(nil), org.Nodes...), node)
@@ -113,34 +110,39 @@ func (n *Network) AddOrderer(ctx context.Context) (Node, error) {
 // options are those that planned the network, as far as growing it needs them.
 func (n *Network) options() Options {
 	first := n.Ordering.Nodes[0]
-	return Options{Algorithm: n.Algorithm, BasePort: first.Port, Docker: n.docker, Relayed: first.Behind != 0}
+	return Options{Algorithm: n.Algorithm, BasePort: first.Port, Docker: n.docker, Relayed: first.Behind != 0, CA: n.caBin}
 }
 
-// extend makes certificates and files for what the topology has and the state directory has not, and relays for the nodes of
-// org.
+// extend makes certificates and files for the nodes of org, a new organisation or the new part of the ordering one, and relays.
 func (n *Network) extend(ctx context.Context, org Org) error {
 	if err := n.save(); err != nil {
 		return err
 	}
-	config, err := n.render("crypto-config.yaml.tmpl", channelView{n.Topology, n.Dir})
-	if err != nil {
+	if err := n.certify(ctx, org); err != nil {
 		return err
-	}
-	if err := n.write("config/crypto-config.yaml", config); err != nil {
-		return err
-	}
-	if _, err := n.command(ctx, nil, "cryptogen", "extend", "--config", n.path("config", "crypto-config.yaml"), "--input", n.path("crypto")); err != nil {
-		return err
-	}
-	if n.gmDialers() {
-		if err := n.publishGMRoot(org); err != nil {
-			return err
-		}
 	}
 	if err := n.makeNodeFiles(n.placement()); err != nil {
 		return err
 	}
 	return n.relay(org.Nodes)
+}
+
+// certify makes certificates for the nodes of org, by its authority or by cryptogen.
+func (n *Network) certify(ctx context.Context, org Org) error {
+	switch {
+	case n.caBin == "":
+	case org.Name == n.Ordering.Name: // its authority knows the nodes of before
+		return n.enrolHolder(ctx, org, n.nodeHolder(org.Nodes[0]))
+	default:
+		return n.enrolOrgs(ctx, org)
+	}
+	if err := n.extendCrypto(ctx); err != nil {
+		return err
+	}
+	if n.gmDialers() {
+		return n.publishGMRoot(org)
+	}
+	return nil
 }
 
 // AddChannel makes a further channel of all orderers and peers, hashed by the algorithm, with the chaincode defined on it. Nothing else may use the

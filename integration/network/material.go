@@ -35,7 +35,7 @@ func (n *Network) placement() placement {
 // makeCrypto writes keys and certificates for all organisations, nodes and users.
 func (n *Network) makeCrypto(ctx context.Context) error {
 	if n.caBin != "" {
-		return n.enrolAll(ctx)
+		return n.enrolOrgs(ctx, append([]Org{n.Ordering}, n.Peers...)...)
 	}
 	config, err := n.render("crypto-config.yaml.tmpl", channelView{n.Topology, n.Dir})
 	if err != nil {

@@ -53,6 +53,7 @@ type Network struct {
 type state struct {
 	Topology *Topology         `json:"topology"`
 	Bin      string            `json:"bin"`
+	CA       string            `json:"ca,omitempty"`
 	Docker   bool              `json:"docker,omitempty"`
 	LogSpec  string            `json:"logSpec"`
 	Packages map[string]string `json:"packages,omitempty"`
@@ -98,7 +99,7 @@ func Open(dir string) (*Network, error) {
 		return nil, fmt.Errorf("%s: %w; stop what it started with make network-down", filepath.Join(dir, stateFile), err)
 	}
 	n := &Network{
-		Topology: s.Topology, Dir: dir, Bin: s.Bin, docker: s.Docker, logSpec: s.LogSpec, packages: s.Packages,
+		Topology: s.Topology, Dir: dir, Bin: s.Bin, caBin: s.CA, secrets: newSecrets(), docker: s.Docker, logSpec: s.LogSpec, packages: s.Packages,
 		report: io.Discard, began: s.Started, ready: s.Ready, units: map[string]unit{}, Relays: map[string]*relay.Relay{},
 	}
 	return n, n.loadUnits()
@@ -159,7 +160,7 @@ func parseState(data []byte) (*state, error) {
 
 func (n *Network) save() error {
 	data, err := json.MarshalIndent(state{
-		Topology: n.Topology, Bin: n.Bin, Docker: n.docker, LogSpec: n.logSpec, Packages: n.packages, Started: n.began, Ready: n.ready,
+		Topology: n.Topology, Bin: n.Bin, CA: n.caBin, Docker: n.docker, LogSpec: n.logSpec, Packages: n.packages, Started: n.began, Ready: n.ready,
 	}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the state of the network: %w", err)
