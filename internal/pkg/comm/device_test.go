@@ -56,6 +56,26 @@ func TestPairInDevice(t *testing.T) {
 	_, err = wrong.Load()
 	require.ErrorContains(t, err, "the device has another key there")
 	require.ErrorContains(t, err, "wrong.key")
+
+	// A device that does not decrypt: the encryption key is in a file, encrypted.
+	mixed := files
+	text, err := gmx509.MarshalPrivateKeyPEM(enc, []byte("of a test"))
+	require.NoError(t, err)
+	mixed.EncKey = gmtlstest.WriteFile(t, dir, "encrypted.key", text)
+	mixed.GMKeyPassword = gmtlstest.WriteFile(t, dir, "password", []byte("of a test\n"))
+	config.Load = mixed.Load
+	pairs = newTestSource(t, config).state.Load().pairs
+	require.IsType(t, &keyd.Key{}, pairs.gm.PrivateKey)
+	require.True(t, gmtls.CanAgree(pairs.gm.EncPrivateKey))
+
+	// Nobody is there: a node does not start, by the file, the key and the socket.
+	d.Kill()
+	for _, f := range []Files{files, mixed} {
+		_, err = f.Load()
+		for _, want := range []string{"sign.key", "sdf:device=hsm;index=1;usage=sign", d.Socket, "is gmkeyd running?"} {
+			require.ErrorContains(t, err, want)
+		}
+	}
 }
 
 // A certificate for TLS whose ECDSA key is in a token.
