@@ -116,10 +116,7 @@ func TestGuide(t *testing.T) {
 	requireKeysStay(t, shared, hosts)
 }
 
-const (
-	headingUpgrade  = "### Upgrade, and private data"
-	headingLaunched = "### Launched by a peer"
-)
+const headingUpgrade = "### Upgrade, and private data"
 
 // openSSLOnly has the Bank get its certificates as the others do.
 func openSSLOnly(p *part) bool {

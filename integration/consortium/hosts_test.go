@@ -204,7 +204,7 @@ func ip(ctx context.Context, t *testing.T, command string) {
 
 // try runs a script as the administrator of the host.
 func (h *host) try(ctx context.Context, script string) (string, error) {
-	cmd := exec.CommandContext(ctx, "nsenter", "--mount", "--net", "--target", strconv.Itoa(h.holder.Process.Pid), "--wd="+h.work, "sh", "-eu", "-c", script)
+	cmd := exec.CommandContext(ctx, "nsenter", "--mount", "--net", "--target", strconv.Itoa(h.holder.Process.Pid), "sh", "-eu", "-c", "cd "+h.work+"\n"+script)
 	cmd.Env = h.env
 	cmd.WaitDelay = time.Second // services keep nothing open, but what the CA prints
 	var out bytes.Buffer

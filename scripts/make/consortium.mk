@@ -2,7 +2,6 @@
 
 .PHONY: test-consortium
 test-consortium: build network-tools ca kits ## run the guide docs/consortium.md as printed, on hosts that are namespaces and, after make docker, in Docker
-	@if docker version >/dev/null 2>&1; then scripts/docker-chaincode.sh; fi
 	go test -count=1 -timeout 60m -tags integration ./integration/consortium
 
 .PHONY: test-helm
