@@ -119,7 +119,7 @@ func TestFoldersOfCases(t *testing.T) {
 		},
 		"renewed CA": {
 			map[string]string{"cacerts/ca.crt": "renewed-ca/renewed-ca.crt"},
-			[]string{"signcerts/peer.crt: ", "put its older certificate back beside the new one"},
+			[]string{"signcerts/peer.crt: ", "put its older certificate back, together with the new one"},
 		},
 		"explicit curve in an SM2 key": {map[string]string{"keystore/peer.key": "explicit-curve/openssl.key"}, []string{"none of the 1 private keys"}},
 		"a readme":                     {map[string]string{"crls/README": "base/peer/msp/config.yaml"}, []string{"crls/README: it is neither PEM nor DER"}},

@@ -39,7 +39,7 @@ func explainChain(err error, cert *x509.Certificate) error {
 	switch {
 	case invalid.Reason == x509.Expired && cert.NotBefore.Before(invalid.Cert.NotBefore):
 		return errors.Wrapf(err, "the certificate of %q is valid from %s, and its CA %q from %s only: if the CA was renewed with its key, "+
-			"put its older certificate back beside the new one", cert.Subject, cert.NotBefore.UTC().Format(time.RFC3339),
+			"put its older certificate back, together with the new one", cert.Subject, cert.NotBefore.UTC().Format(time.RFC3339),
 			invalid.Cert.Subject, invalid.Cert.NotBefore.UTC().Format(time.RFC3339))
 	case invalid.Reason == x509.NameConstraintsWithoutSANs:
 		return errors.Wrapf(err, "the certificate of %q has a host name as its common name and no subject alternative name, "+

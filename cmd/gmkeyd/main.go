@@ -85,7 +85,7 @@ func devices(ctx context.Context, c *config.Config, log *slog.Logger) []*device.
 	var all []*device.Device
 	for _, d := range c.Devices {
 		o := device.Options{Name: d.Name, Sessions: d.Sessions, Random: d.Random, CallLimit: c.CallLimit, Log: log, Hang: func(name, call string) {
-			log.Error("a function of the device's library does not return: ending, to be started anew", "device", name, "doing", call, "for", c.CallLimit)
+			log.Error("a function of the device's library does not return: ending, to be started again", "device", name, "doing", call, "for", c.CallLimit)
 			os.Exit(exitHung)
 		}}
 		var module device.Module

@@ -80,7 +80,7 @@ func checkTLSFlags(clientPair bool) error {
 		return errors.New("--tls-mode gm needs --ca-file with the OSN's SM2 TLS CA certificate")
 	}
 	if tlsFlags.encCert == "" || tlsFlags.encKey == "" {
-		return errors.New("--tls-mode gm needs --client-enc-cert and --client-enc-key beside --client-cert and --client-key")
+		return errors.New("--tls-mode gm needs --client-enc-cert and --client-enc-key in addition to --client-cert and --client-key")
 	}
 	return nil
 }

@@ -108,7 +108,7 @@ func (k *Key) Open(passphrase []byte) (any, error) {
 	if k.InDevice() {
 		reference, err := keyd.Decode(k.block)
 		if err != nil {
-			return nil, k.fail(err, "write it anew with: gmtls key reference")
+			return nil, k.fail(err, "write it again with: gmtls key reference")
 		}
 		return keyd.NewKey(reference)
 	}

@@ -52,7 +52,7 @@ func Split(name string, data []byte) ([]Object, error) {
 		return fail(fmt.Sprintf("it is base64 without a BEGIN line, and holds %s", form), bareRemedy(form))
 	}
 	if damaged := damagedLine(text); damaged > 0 {
-		return fail(fmt.Sprintf("line %d is a damaged BEGIN or END line", damaged), "fetch the file anew")
+		return fail(fmt.Sprintf("line %d is a damaged BEGIN or END line", damaged), "fetch the file again")
 	}
 	return nil, &Error{File: name, Err: ErrOther}
 }
@@ -91,7 +91,7 @@ func splitDER(name string, data []byte) ([]Object, error) {
 		}
 		if !rest.ReadASN1Element(&der, cbasn1.SEQUENCE) {
 			return nil, at.fail(fmt.Errorf("something is left over (%s) behind the DER of object %d", bytesOf(len(rest)), len(objects)),
-				"fetch the file anew, in binary mode")
+				"fetch the file again, in binary mode")
 		}
 		objects = append(objects, Object{Origin: at, DER: der})
 	}
@@ -121,7 +121,7 @@ func splitPEM(name string, text []byte) ([]Object, error) {
 		// What stands before the first BEGIN line or behind an END line is free text.
 		if damaged := damagedLine(text[:at]); damaged > 0 {
 			return nil, &Error{File: name, Object: len(objects) + 1, Line: line + damaged - 1,
-				Err: errors.New("the line is damaged: an END line without its BEGIN line, or fewer dashes than five"), Remedy: "fetch the file anew"}
+				Err: errors.New("the line is damaged: an END line without its BEGIN line, or fewer dashes than five"), Remedy: "fetch the file again"}
 		}
 		if at == len(text) {
 			return objects, nil
@@ -151,7 +151,7 @@ func decodeOne(origin Origin, segment []byte) (Object, []byte, error) {
 	block, rest := pem.Decode(segment)
 	if block == nil {
 		return Object{}, nil, origin.fail(fmt.Errorf("%q does not lead to an object: its END line is missing or differs, or the base64 between is damaged",
-			firstLine(segment)), "fetch the file anew")
+			firstLine(segment)), "fetch the file again")
 	}
 	return Object{Origin: origin, Label: block.Type, Headers: block.Headers, DER: block.Bytes}, rest, nil
 }

@@ -176,7 +176,7 @@ func (f Files) loadPairs() (m Material, err error) {
 		return Material{}, err
 	}
 	if m.GM != nil {
-		return Material{}, f.blame(f.Cert, fmt.Errorf("%s holds a TLCP pair, and another is given in files of its own: remove one of them", f.Cert))
+		return Material{}, f.blame(f.Cert, fmt.Errorf("%s holds a TLCP pair, and another pair is given in separate files: remove one of them", f.Cert))
 	}
 	m.GM = pair
 	return m, nil

@@ -53,7 +53,7 @@ func (reg *registry) closeStaleOrdererConnections(channel string, channelOrderer
 
 // closeLater closes a connection when the calls over it have had time to end.
 func (reg *registry) closeLater(ep *endpointConfig, closeConnection func() error) {
-	reg.logger.Infow("TLS roots have changed, connecting anew", "address", ep.address, "mspid", ep.mspid)
+	reg.logger.Infow("TLS roots have changed, connecting again", "address", ep.address, "mspid", ep.mspid)
 	time.AfterFunc(staleGrace, func() {
 		if err := closeConnection(); err != nil {
 			reg.logger.Warnw("Failed to close the connection with the old TLS roots", "address", ep.address, "err", err)

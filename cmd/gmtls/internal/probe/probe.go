@@ -287,7 +287,7 @@ func (p *prober) retry(ctx context.Context, result *Protocol, all []retrial) {
 		}
 	}
 	if f := &result.Findings[0]; result.Name == protocolTLS13 && result.Main.Requested && (f.Cause == cause.Reset || f.Cause == cause.ClosedMidway) {
-		f.Detail += "; GmSSL 3.3 ends so, and takes no further connection: start it anew and try --omit-middlebox-compatibility"
+		f.Detail += "; GmSSL 3.3 ends so, and takes no further connection: start it again and try --omit-middlebox-compatibility"
 	}
 }
 
