@@ -20,9 +20,9 @@ func TestSmokeRaft(t *testing.T) {
 	smoke(t, network.Options{Consensus: network.ConsensusRaft, Orderers: 1, Peers: 1, Relayed: true})
 }
 
-// TestSmokeBFT runs the smallest network whose orderers survive one that is faulty, over SmartBFT.
+// TestSmokeBFT runs the smallest network whose orderers survive one that is faulty, over SmartBFT, with blocks that are hashed with SM3.
 func TestSmokeBFT(t *testing.T) {
-	smoke(t, network.Options{Consensus: network.ConsensusBFT, Peers: 1, Relayed: true, Bin: fabric3(t)})
+	smoke(t, network.Options{Consensus: network.ConsensusBFT, Hash: network.HashSM3, Peers: 1, Relayed: true, Bin: fabric3(t)})
 }
 
 // fabric3 is the folder of binaries over Fabric 3: what NETWORK_BIN names if these have it, as make smoke UPSTREAM=3.1.5 does, else those

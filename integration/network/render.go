@@ -73,7 +73,11 @@ func (t *Topology) BFT() bool { return t.Consensus == ConsensusBFT }
 
 // consenterIdentity is the certificate by whose key n signs as a consenter of SmartBFT.
 func (t *Topology) consenterIdentity(n Node) string {
-	return path.Join(t.nodeCrypto(n), "msp", "signcerts", n.Name+"-cert.pem")
+	name := n.Name + "-cert.pem" // by cryptogen
+	if t.Ordering.CAPort != 0 {
+		name = "cert.pem" // by fabric-ca-client
+	}
+	return path.Join(t.nodeCrypto(n), "msp", "signcerts", name)
 }
 
 // consensusMetric is the name of one of the orderers' metrics of the consensus in use.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -25,7 +26,8 @@ const forkFile = "fork.yaml"
 
 // ourFiles lists the files of the delta over an upstream, by their paths in the tree and in the repository: everything that
 // git tracks or would track in the folders that are laid over, plus fork.yaml files, which the caller reads and does not copy.
-// Files of spec.Files take the place of those that have the same path in the tree.
+// Files of spec.Files take the place of those that have the same path in the tree, but a fork.yaml may not: the changes that the hidden
+// one describes would be missing, and nothing would say so.
 func ourFiles(root string, spec *upstreamSpec) (map[string]string, error) {
 	all, err := candidates(root)
 	if err != nil {
@@ -62,6 +64,11 @@ func ourFiles(root string, spec *upstreamSpec) (map[string]string, error) {
 	for i, files := range special {
 		if files == nil {
 			return nil, fmt.Errorf("%s%s holds no files", upstreamsFolder, spec.Files[i])
+		}
+		for to, name := range files {
+			if hidden := list[to]; hidden != "" && path.Base(to) == forkFile {
+				return nil, fmt.Errorf("%s hides %s: move the entries of one into the other, with upstreams: for those that are not for all", name, hidden)
+			}
 		}
 		maps.Copy(list, files)
 	}

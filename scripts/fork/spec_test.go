@@ -99,6 +99,16 @@ func TestEntriesByUpstream(t *testing.T) {
 	}
 }
 
+// TestHiddenEntries checks that a folder of an upstream cannot hide a fork.yaml, and with it changes that its tree should have.
+func TestHiddenEntries(t *testing.T) {
+	const entry = "substitutions:\n  - files: [hashes.go]\n    class: gm\n    reason: r\n    imports: {crypto/md5: crypto/sha1}\n"
+	toy := newToy(t, map[string]string{"hashes/fork.yaml": entry, "scripts/fork/upstreams/shared/x/hashes/fork.yaml": entry})
+	toy.up.spec.Files = []string{"shared/x"}
+	if got := toy.assemble(); !strings.Contains(got, "scripts/fork/upstreams/shared/x/hashes/fork.yaml hides hashes/fork.yaml: ") {
+		t.Error(got)
+	}
+}
+
 // TestAcceptIsAllOrNothing checks that no lock is changed while one of the upstreams does not assemble, and that all are once they do.
 func TestAcceptIsAllOrNothing(t *testing.T) {
 	const ours = "hashes/ours.go"
