@@ -64,9 +64,9 @@ func TestPairInDevice(t *testing.T) {
 	mixed.EncKey = gmtlstest.WriteFile(t, dir, "encrypted.key", text)
 	mixed.GMKeyPassword = gmtlstest.WriteFile(t, dir, "password", []byte("of a test\n"))
 	config.Load = mixed.Load
-	pairs = newTestSource(t, config).state.Load().pairs
-	require.IsType(t, &keyd.Key{}, pairs.gm.PrivateKey)
-	require.True(t, gmtls.CanAgree(pairs.gm.EncPrivateKey))
+	pairs = newTestSource(t, config).state.Load()
+	require.IsType(t, &keyd.Key{}, pairs.GM.PrivateKey)
+	require.True(t, gmtls.CanAgree(pairs.GM.EncPrivateKey))
 
 	// Nobody is there: a node does not start, by the file, the key and the socket.
 	d.Kill()
