@@ -4,18 +4,13 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
-	"net"
 	"testing"
-	"time"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric/internal/kittest/fakenet"
 	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
-	"github.com/hyperledger/fabric/pkg/gmshim"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 )
 
 // newPeer is a peer in front of a process of the chaincode.
@@ -23,19 +18,7 @@ func newPeer(t *testing.T) *fakepeer.Peer {
 	t.Helper()
 	chaincode, err := newChaincode()
 	require.NoError(t, err)
-	server := &gmshim.ChaincodeServer{}
-	server.CCID, server.CC, server.TLSProps.Disabled = "sealed:1", chaincode, true
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	go func() { _ = server.Serve(ctx, listener) }()
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	peer, err := fakepeer.Connect(ctx, conn)
-	require.NoError(t, err)
-	return peer
+	return fakenet.Peer(t, chaincode)
 }
 
 func put(t *testing.T, peer *fakepeer.Peer, transient map[string][]byte, id string) *fakepeer.Result {

@@ -3,21 +3,16 @@
 package main
 
 import (
-	"context"
 	"crypto/x509/pkix"
-	"net"
 	"testing"
-	"time"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/pkg/attrmgr"
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/internal/kittest/fakenet"
 	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
-	"github.com/hyperledger/fabric/pkg/gmshim"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -26,18 +21,7 @@ func newPeer(t *testing.T) func(creator []byte, args ...string) (status int32, p
 	t.Helper()
 	chaincode, err := newChaincode()
 	require.NoError(t, err)
-	server := &gmshim.ChaincodeServer{}
-	server.CCID, server.CC, server.TLSProps.Disabled = "token:1", chaincode, true
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	go func() { _ = server.Serve(ctx, listener) }()
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	peer, err := fakepeer.Connect(ctx, conn)
-	require.NoError(t, err)
+	peer := fakenet.Peer(t, chaincode)
 	return func(creator []byte, args ...string) (int32, string, string) {
 		result, err := peer.Submit(fakepeer.Request{Creator: creator, Args: args})
 		require.NoError(t, err)

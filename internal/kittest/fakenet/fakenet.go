@@ -58,11 +58,9 @@ type Values = map[string]any
 // New serves chaincode through a gateway until the test ends.
 func New(t testing.TB, chaincode shim.Chaincode, options Options) *Network {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), lifetime)
-	t.Cleanup(cancel)
 	n := Strange(t, "")
 	n.options = options
-	n.Gateway = fakegateway.New(options.Chaincode, ledger(ctx, t, chaincode))
+	n.Gateway = fakegateway.New(options.Chaincode, Peer(t, chaincode))
 	n.Gateway.Mutual = options.Mutual
 	server := grpc.NewServer(grpc.Creds(n.credentials(t)))
 	n.Register(server)
@@ -92,9 +90,11 @@ func Strange(t testing.TB, address string) *Network {
 	}
 }
 
-// ledger runs a chaincode behind a fake peer.
-func ledger(ctx context.Context, t testing.TB, chaincode shim.Chaincode) *fakepeer.Peer {
+// Peer serves chaincode until the test ends, and returns a fake peer in front of it.
+func Peer(t testing.TB, chaincode shim.Chaincode) *fakepeer.Peer {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), lifetime)
+	t.Cleanup(cancel)
 	server := &gmshim.ChaincodeServer{}
 	server.CCID, server.CC, server.TLSProps.Disabled = "test:1", chaincode, true
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -3,24 +3,20 @@
 package contract
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net"
 	"testing"
 	"time"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/internal/kittest/fakenet"
 	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
-	"github.com/hyperledger/fabric/pkg/gmshim"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -34,20 +30,7 @@ func newLedger(t *testing.T) *ledger {
 	t.Helper()
 	chaincode, err := NewChaincode()
 	require.NoError(t, err)
-	server := &gmshim.ChaincodeServer{}
-	server.CCID, server.CC, server.TLSProps.Disabled = "asset:1", chaincode, true
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	go func() { _ = server.Serve(ctx, listener) }()
-
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	peer, err := fakepeer.Connect(ctx, conn)
-	require.NoError(t, err)
-	return &ledger{Peer: peer, org1: client(t, "Org1MSP", gmtlstest.SM2), org2: client(t, "Org2MSP", gmtlstest.ECDSA)}
+	return &ledger{Peer: fakenet.Peer(t, chaincode), org1: client(t, "Org1MSP", gmtlstest.SM2), org2: client(t, "Org2MSP", gmtlstest.ECDSA)}
 }
 
 func client(t *testing.T, mspID string, family gmtlstest.Family) []byte {
