@@ -113,7 +113,7 @@ func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfi
 		files.SignCert, files.SignKey = c.GMClientSignCertificate, c.GMClientSignPrivateKey
 		files.EncCert, files.EncKey = c.GMClientEncCertificate, c.GMClientEncPrivateKey
 	}
-	files.ServerRootCAs, files.ConfigKeys = c.RootCAs, configKeys(conf)
+	files.ServerRootCAs = c.RootCAs
 	mode := comm.ClientTLS
 	if t.ClientMode == string(comm.ClientGM) {
 		mode = comm.ClientGM
@@ -213,7 +213,7 @@ func generalFiles(conf *localconfig.TopLevel) comm.Files {
 		GMKeyPassword:   t.GMKeyPasswordFile,
 		RevocationLists: t.RevocationLists,
 		ListCAs:         listCAs(conf),
-		ConfigKeys:      clusterKeys(sectionKeys(comm.Files{}, "General.TLS", t), conf.General.Cluster).ConfigKeys,
+		ConfigKeys:      configKeys(conf),
 	}
 }
 
@@ -246,14 +246,11 @@ func sectionKeys(f comm.Files, section string, t localconfig.TLS) comm.Files {
 	return f
 }
 
-// configKeys names the keys of General.Cluster, and of General.TLS behind them, that give files.
+// configKeys names the keys of General.Cluster and General.TLS that give files.
 func configKeys(conf *localconfig.TopLevel) map[string]string {
-	return sectionKeys(clusterKeys(comm.Files{}, conf.General.Cluster), "General.TLS", conf.General.TLS).ConfigKeys
-}
-
-func clusterKeys(f comm.Files, c localconfig.Cluster) comm.Files {
+	c := conf.General.Cluster
 	const section = "General.Cluster."
-	f = f.Named(
+	f := comm.Files{}.Named(
 		section+"GMClientSignCertificate", c.GMClientSignCertificate, section+"GMClientSignPrivateKey", c.GMClientSignPrivateKey,
 		section+"GMClientEncCertificate", c.GMClientEncCertificate, section+"GMClientEncPrivateKey", c.GMClientEncPrivateKey,
 		section+"GMServerSignCertificate", c.GMServerSignCertificate, section+"GMServerSignPrivateKey", c.GMServerSignPrivateKey,
@@ -264,7 +261,7 @@ func clusterKeys(f comm.Files, c localconfig.Cluster) comm.Files {
 	for _, file := range c.RootCAs {
 		f = f.Named(section+"RootCAs", file)
 	}
-	return f
+	return sectionKeys(f, "General.TLS", conf.General.TLS).ConfigKeys
 }
 
 // newOperationsSystem adds the endpoint that shows and switches TLS modes, and makes SIGHUP reload the certificates. The
