@@ -54,6 +54,22 @@ type sameServer struct{ net.Conn }
 
 func (sameServer) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 
+// twice reads a capture of two connections over which the server says again what the client says, with the key log.
+func twice(t *testing.T, server, client *gmtls.Config, text []byte, log *bytes.Buffer) []*Conversation {
+	t.Helper()
+	serve := func(c net.Conn) {
+		s := gmtls.Server(c, server)
+		_, _ = io.Copy(s, s)
+		s.Close()
+	}
+	ask := func(c net.Conn) { say(gmtls.Client(sameServer{c}, client), text) }
+	first, second := record(t, serve, ask), record(t, serve, ask)
+	r, err := Read(packets(t, true, 0, first, second), Options{Keys: keyLog(t, log.String()), Payload: 20_000})
+	require.NoError(t, err)
+	require.Len(t, r.Conversations, 2)
+	return r.Conversations
+}
+
 // Every suite is opened, of full and of resumed handshakes.
 func TestDecryption(t *testing.T) {
 	m := newFixture(t)
@@ -65,17 +81,7 @@ func TestDecryption(t *testing.T) {
 				ClientCAs: m.roots.SM(), ServerSessionCache: gmtls.NewLRUServerSessionCache(1)}
 			client := &gmtls.Config{RootCAs: m.roots.SM(), ServerName: "peer", Certificates: []gmtls.Certificate{m.pair},
 				CipherSuites: []uint16{suite.ID}, KeyLogWriter: &log, ClientSessionCache: gmtls.NewLRUClientSessionCache(1)}
-			serve := func(c net.Conn) {
-				s := gmtls.Server(c, server)
-				_, _ = io.Copy(s, s)
-				s.Close()
-			}
-			ask := func(c net.Conn) { say(gmtls.Client(sameServer{c}, client), text) }
-			first, second := record(t, serve, ask), record(t, serve, ask)
-			r, err := Read(packets(t, true, 0, first, second), Options{Keys: keyLog(t, log.String()), Payload: 20_000})
-			require.NoError(t, err)
-			require.Len(t, r.Conversations, 2)
-			for i, c := range r.Conversations {
+			for i, c := range twice(t, server, client, text, &log) {
 				require.True(t, c.Complete)
 				require.Equal(t, i == 1, !hasStep(c, "ClientKeyExchange"), "the second one is resumed")
 				for _, fromClient := range []bool{true, false} {
@@ -264,17 +270,7 @@ func TestDecryption13(t *testing.T) {
 				ClientCAs: m.roots.SM(), ServerSessionCache: gmtls.NewLRUServerSessionCache(4)}
 			client := &gmtls.Config{Versions: versions, RootCAs: m.roots.SM(), ServerName: "peer", Certificates: []gmtls.Certificate{m.pair},
 				CipherSuites: []uint16{suite.ID}, KeyLogWriter: &log, ClientSessionCache: gmtls.NewLRUClientSessionCache(4)}
-			serve := func(c net.Conn) {
-				s := gmtls.Server(c, server)
-				_, _ = io.Copy(s, s)
-				s.Close()
-			}
-			ask := func(c net.Conn) { say(gmtls.Client(sameServer{c}, client), text) }
-			first, second := record(t, serve, ask), record(t, serve, ask)
-			r, err := Read(packets(t, true, 0, first, second), Options{Keys: keyLog(t, log.String()), Payload: 20_000})
-			require.NoError(t, err)
-			require.Len(t, r.Conversations, 2)
-			for i, c := range r.Conversations {
+			for i, c := range twice(t, server, client, text, &log) {
 				require.True(t, c.Complete)
 				require.Equal(t, "TLS 1.3", c.Protocol)
 				full := i == 0
