@@ -59,7 +59,7 @@ func TestReleaseSignature(t *testing.T) {
 		"signature missing": {func(dir string) { os.Remove(filepath.Join(dir, "SHA256SUMS.sig")) }, signers, "read signature file"},
 		"key of others":     {func(string) {}, foreignSigners, "Could not verify signature"},
 		"signed by others":  {func(dir string) { require.NoError(t, script("sign.sh", foreign, dir)) }, signers, "Could not verify signature"},
-		"signed anew by the site": {
+		"signed again by the site": {
 			func(dir string) { require.NoError(t, script("sign.sh", foreign, dir)) }, foreignSigners, "",
 		},
 		"signed for another purpose": {func(dir string) {

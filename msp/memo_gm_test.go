@@ -101,7 +101,7 @@ func signedBy(t *testing.T, member *msp.Member, message string) []*protoutil.Sig
 	}}
 }
 
-// A signature that is known to verify says nothing about who may act: each policy and MSP decides that anew.
+// A signature that is known to verify says nothing about who may act: each policy and MSP decides that again.
 func TestMemoDecidesNothing(t *testing.T) {
 	msp.EachOrganisation(t, func(t *testing.T, org *msp.Organisation) {
 		soon := time.Now().Add(time.Hour)

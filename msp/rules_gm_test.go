@@ -91,7 +91,7 @@ func TestIdentitiesHaveOneForm(t *testing.T) {
 	})
 }
 
-// isLowS reports whether upstream takes the certificate as it is; it writes others anew.
+// isLowS reports whether upstream takes the certificate as it is; it rewrites others.
 func isLowS(t *testing.T, ca, c credential) bool {
 	t.Helper()
 	low, err := utils.SignatureToLowS(ca.cert.PublicKey.(*ecdsa.PublicKey), c.cert.Signature)

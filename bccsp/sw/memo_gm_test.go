@@ -108,7 +108,7 @@ func TestVerificationIsComputedOnce(t *testing.T) {
 		require.NoError(t, valid(s.verify(other)))
 		require.Zero(t, otherCalls.Load(), "all providers of a process share the memo")
 
-		// A key that was imported anew is the same key.
+		// A key that was imported again is the same key.
 		raw, err := s.public.Bytes()
 		require.NoError(t, err)
 		if name == "SM2" {

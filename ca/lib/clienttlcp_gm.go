@@ -104,7 +104,7 @@ func (i *Identity) ReenrollTLCP(req *api.ReenrollmentRequest) error {
 	})
 }
 
-// checkX509Enrollment tells whether somebody is enrolled.
+// checkX509Enrollment reports whether somebody is enrolled.
 //
 //fork:wrap gm: with profile tlcp the pair that is to be renewed says who asks, where no identity is enrolled
 func (c *Client) checkX509Enrollment() error {

@@ -39,7 +39,7 @@ const (
 	maxFile = 1 << 20
 )
 
-// ErrNotOurs tells that a package is of another type.
+// ErrNotOurs means that a package is of another type.
 var ErrNotOurs = errors.New("not a package of type " + Type)
 
 // Detect returns nil when the package described in metadataDir is of type ccaas, ErrNotOurs when it is of another.

@@ -62,7 +62,7 @@ func renderOrgSpec(orgSpec *OrgSpec, prefix string) error {
 	return upstreamRenderOrgSpec(orgSpec, prefix)
 }
 
-// wantsGM tells whether a new organisation is to have SM2 identities.
+// wantsGM reports whether a new organisation is to have SM2 identities.
 func (o OrgSpec) wantsGM() bool {
 	if o.Algorithm == "" {
 		return *algorithm == algorithmGM

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A configuration with a fault is refused by the name of the key, with the exit code after which systemd does not start anew.
+// A configuration with a fault is refused by the name of the key, with the exit code after which systemd does not start again.
 func TestConfigurationFaults(t *testing.T) {
 	const good = `
 socket: /tmp/none/s

@@ -178,7 +178,7 @@ func TestDeviceGone(t *testing.T) {
 	waitHealthy(t, d, true)
 }
 
-// Whoever signs while the daemon is killed and started anew gets all signatures.
+// Whoever signs while the daemon is killed and started again gets all signatures.
 func TestKilledUnderLoad(t *testing.T) {
 	d := keydtest.StartSDF(t)
 	sign, _ := keysOf(t, d)

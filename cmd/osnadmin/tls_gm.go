@@ -132,13 +132,13 @@ func checkAnswer(statusCode int, responseBody []byte) error {
 	return nil
 }
 
-// isDialError tells whether there was nothing to talk to.
+// isDialError reports whether there was nothing to talk to.
 func isDialError(err error) bool {
 	var network *net.OpError
 	return errors.As(err, &network) && network.Op == "dial"
 }
 
-// isPlainAnswer tells whether a handshake was answered in text.
+// isPlainAnswer reports whether a handshake was answered in text.
 func isPlainAnswer(err error) bool {
 	var header tls.RecordHeaderError
 	return errors.As(err, &header) && header.RecordHeader == [5]byte{'H', 'T', 'T', 'P', '/'} ||

@@ -12,7 +12,7 @@ const ChannelGMV1 = "GM_V1"
 // does. Stock Fabric and this fork up to version 0.2.0 refuse a channel that has it.
 const ChannelGMV2 = "GM_V2"
 
-// HasCapability tells whether this binary supports the capability.
+// HasCapability reports whether this binary supports the capability.
 //
 //fork:wrap gm: capabilities GM_V1 and GM_V2 of channels
 func (cp *ChannelProvider) HasCapability(capability string) bool {

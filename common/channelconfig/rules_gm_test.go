@@ -84,7 +84,7 @@ func newSigner(t *testing.T, sm bool) *signer {
 	return &signer{key, peer, &mspproto.MSPConfig{Config: conf}}
 }
 
-// isLowS tells whether upstream takes the certificate as it is; it writes others anew, and with one form less.
+// isLowS reports whether upstream takes the certificate as it is; it rewrites others, and with one form less.
 func isLowS(t *testing.T, ca, cert *gmx509.Certificate) bool {
 	t.Helper()
 	low, err := utils.SignatureToLowS(ca.PublicKey.(*ecdsa.PublicKey), cert.Signature)

@@ -12,7 +12,7 @@ import (
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
-// TrackExpiration tells when the certificates of a node expire and schedules a
+// TrackExpiration reports when the certificates of a node expire and schedules a
 // warning a week before. serverCert is PEM and may be a bundle; the members of
 // clientCertChain are PEM or DER, the first one the client's own. Both may hold
 // the two halves of a TLCP pair and CA certificates. Without tls the

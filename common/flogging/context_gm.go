@@ -33,7 +33,7 @@ func (c contextCore) With(fields []zapcore.Field) zapcore.Core {
 	return contextCore{c.Core, context}
 }
 
-// mayChange tells whether a field refers to its value.
+// mayChange reports whether a field refers to its value.
 func mayChange(field zapcore.Field) bool {
 	switch field.Type {
 	case zapcore.StringType, zapcore.BoolType, zapcore.DurationType, zapcore.TimeType, zapcore.SkipType,

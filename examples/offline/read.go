@@ -128,7 +128,7 @@ func unmarshal(text []byte, m proto.Message) error {
 	return nil
 }
 
-// known tells whether a message and all messages in it hold known fields alone.
+// known reports whether a message and all messages in it hold known fields alone.
 func known(m protoreflect.Message) bool {
 	all := len(m.GetUnknown()) == 0
 	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {

@@ -49,7 +49,7 @@ func sign(_ context.Context, s *step) error {
 	return os.WriteFile(s.signature(k), signature, 0o600)
 }
 
-// belongs tells whether the key is that of the certificate in a text.
+// belongs reports whether the key is that of the certificate in a text.
 func belongs(key, certificate []byte) error {
 	keyFile, err := material.Parse("-key", key)
 	if err != nil {

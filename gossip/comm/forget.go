@@ -4,7 +4,7 @@ package comm
 
 import "github.com/hyperledger/fabric/gossip/common"
 
-// Forget tells who listens to IdentitySwitch that the PKI-ID stands for nobody any more. It does not block.
+// Forget tells whoever listens to IdentitySwitch that the PKI-ID stands for nobody any more. It does not block.
 func (c *commImpl) Forget(pkiID common.PKIidType) {
 	go func() {
 		select {

@@ -89,7 +89,7 @@ func executed(ctx context.Context, t *testing.T, n *network.Network, id string) 
 }
 
 // TestOneKeyManySigners: without the capability one key of each organisation meets a policy of three, SM2 and ECDSA alike; from the
-// configuration on that names the capability it does not. A peer that judges the whole ledger anew comes to the same verdicts.
+// configuration on that names the capability it does not. A peer that judges the whole ledger again comes to the same verdicts.
 func TestOneKeyManySigners(t *testing.T) {
 	n, ctx := start(t, network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmMixed, Orderers: 1, Peers: 1})
 	setCapability(ctx, t, n, "without", false, demandThree(t, n))

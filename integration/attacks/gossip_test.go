@@ -69,7 +69,7 @@ func (g *gossiper) introduce(change func(*gossip.ConnEstablish)) {
 	g.send(&gossip.GossipMessage{Tag: gossip.GossipMessage_EMPTY, Content: &gossip.GossipMessage_Conn{Conn: hello}})
 }
 
-// accepted tells whether the peer takes part in the conversation after its own introduction: it asks whom it took for members, and
+// accepted reports whether the peer takes part in the conversation after its own introduction: it asks whom it took for members, and
 // ends the stream of everybody else.
 func (g *gossiper) accepted() bool {
 	g.t.Helper()

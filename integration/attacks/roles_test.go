@@ -58,7 +58,7 @@ func outcome(ctx context.Context, t *testing.T, n *network.Network, p *proposal)
 	return agreed, endorsements
 }
 
-// refused tells what a peer said against a proposal; it fails the test if the peer endorsed.
+// refused reports what a peer said against a proposal; it fails the test if the peer endorsed.
 func refused(t *testing.T, answer *peer.ProposalResponse, err error) string {
 	t.Helper()
 	if err != nil {

@@ -24,7 +24,7 @@ import (
 // limit is for the whole test: the peer compiles gRPC twice, in containers that have no build cache.
 const limit = 15 * time.Minute
 
-// answer is how long a chaincode that was launched anew may take to answer.
+// answer is how long a chaincode that was launched again may take to answer.
 const answer = time.Minute
 
 // requireImages skips the test where there is no Docker engine, and fails where there is one without the images.

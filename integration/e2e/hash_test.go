@@ -27,7 +27,7 @@ import (
 
 var hashesInReport = regexp.MustCompile(`hash by (SM3|SHA-256) ([0-9a-f]+), previous ([0-9a-f]*)`)
 
-// requireHashes has gmtls compute the hashes of every block of the channel anew: all by the algorithm, each the previous one of the
+// requireHashes has gmtls recompute the hashes of every block of the channel: all by the algorithm, each the previous one of the
 // next, the last what the peer says.
 func requireHashes(ctx context.Context, t *testing.T, n *network.Network, peer network.Node, algorithm string) {
 	t.Helper()

@@ -90,7 +90,7 @@ func (m *migration) nodes() []network.Node {
 	return append(m.n.Nodes(network.Orderer), m.n.Nodes(network.Peer)...)
 }
 
-// restart starts a node anew, from the fork's binaries.
+// restart restarts a node, from the fork's binaries.
 func (m *migration) restart(node network.Node, why string) {
 	m.Helper()
 	require.NoError(m, m.n.Stop(m.ctx, node.Name))

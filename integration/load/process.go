@@ -31,7 +31,7 @@ type ProcessUse struct {
 	RSSMiB float64 `json:"rssMiB"`
 	// PeakMiB is the greatest resident size since the process began, as the kernel keeps it.
 	PeakMiB float64 `json:"peakMiB"`
-	// Ended tells that the process ended, or was replaced by another, before the window did: its times are then too small.
+	// Ended is set if the process ended, or was replaced by another, before the window did: its times are then too small.
 	Ended bool `json:"ended,omitempty"`
 }
 

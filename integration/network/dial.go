@@ -125,7 +125,7 @@ func (n *Network) InUse(ctx context.Context, node Node) string {
 	return strings.Join(found, both)
 }
 
-// allFail tells whether what InUse says is that the node grants nothing.
+// allFail reports whether what InUse says is that the node grants nothing.
 func allFail(use string) bool {
 	return strings.Count(use, handshakeFails) == strings.Count(use, both)+1
 }

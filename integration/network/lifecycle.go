@@ -113,7 +113,7 @@ func (n *Network) await(ctx context.Context, nodes []Node) error {
 		func() error { return n.awaitListening(ctx, servers...) })
 }
 
-// byHand tells whether something that the records do not know serves as the node: its certificate is verified by the probe.
+// byHand reports whether something that the records do not know serves as the node: its certificate is verified by the probe.
 func (n *Network) byHand(ctx context.Context, node Node) bool {
 	if u := n.unit(node.Name); u != nil && u.alive() {
 		return false

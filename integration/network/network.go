@@ -108,7 +108,7 @@ func Open(dir string) (*Network, error) {
 // unit is what runs one node: a process or a container.
 type unit interface {
 	name() string
-	// alive tells whether it runs.
+	// alive reports whether it runs.
 	alive() bool
 	// describe names it for people: "process 4711".
 	describe() string

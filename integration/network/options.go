@@ -76,7 +76,7 @@ type Options struct {
 	MutualTLS bool
 	// Strict makes orderers and peers use approved algorithms alone (BCCSP.GM.Strict). It wants mode and algorithm gm.
 	Strict bool
-	// NoMemo makes orderers and peers compute every verification of a signature anew, to compare with. Stock nodes, which have
+	// NoMemo makes orderers and peers compute every verification of a signature again, to compare with. Stock nodes, which have
 	// no such setting, always do.
 	NoMemo bool
 

@@ -115,7 +115,7 @@ func (p *process) describe() string { return fmt.Sprintf("process %d", p.PID) }
 
 func (p *process) lastLog(lines int) (text, where string) { return tail(p.Log, lines), p.Log }
 
-// alive tells whether the recorded process, and not a later one with its number, still runs. A zombie does not.
+// alive reports whether the recorded process, and not a later one with its number, still runs. A zombie does not.
 func (p *process) alive() bool {
 	if p.exited != nil {
 		select {

@@ -64,11 +64,11 @@ func (v nodeView) Bootstrap() string {
 	return peers[0].Address()
 }
 
-// GMRules tells whether the channel has the capability by which identities have one form. It is left out where all organisations
+// GMRules reports whether the channel has the capability by which identities have one form. It is left out where all organisations
 // are ECDSA, whose channels stock nodes may want to read.
 func (t *Topology) GMRules() bool { return t.Algorithm != AlgorithmECDSA }
 
-// BFT tells whether orderers agree by SmartBFT.
+// BFT reports whether orderers agree by SmartBFT.
 func (t *Topology) BFT() bool { return t.Consensus == ConsensusBFT }
 
 // consenterIdentity is the certificate by whose key n signs as a consenter of SmartBFT.
@@ -88,7 +88,7 @@ func (t *Topology) consensusMetric(name string) string {
 	return "consensus_etcdraft_" + name
 }
 
-// HashSM3 tells whether the channel's blocks are hashed with SM3.
+// HashSM3 reports whether the channel's blocks are hashed with SM3.
 func (t *Topology) HashSM3() bool { return t.Hash == HashSM3 }
 
 // rootFile names the TLS CA, beside a node's or user's certificates, that verifies what clients dial.

@@ -69,7 +69,7 @@ func (n *Network) awaitActive(ctx context.Context) error {
 	})
 }
 
-// reissue lets cryptogen make the node anew, and returns where the former folder is now.
+// reissue lets cryptogen make the node's keys and certificates again, and returns where the former folder is now.
 func (n *Network) reissue(ctx context.Context, node Node) (old string, err error) {
 	old = n.path("old-" + node.Name)
 	if err := os.Rename(n.NodeFolder(node), old); err != nil {
@@ -79,7 +79,7 @@ func (n *Network) reissue(ctx context.Context, node Node) (old string, err error
 	return old, err
 }
 
-// reissueTLS lets cryptogen make the node anew and keeps only the TLS part of that.
+// reissueTLS lets cryptogen make the node's keys and certificates again and keeps only the TLS part of that.
 func (n *Network) reissueTLS(ctx context.Context, node Node) error {
 	folder := n.NodeFolder(node)
 	old, err := n.reissue(ctx, node)

@@ -24,7 +24,7 @@ const (
 	chaincodeSlot = maxPeers
 )
 
-// Kind tells what a node runs.
+// Kind is the program that a node runs.
 type Kind string
 
 // The kinds of nodes.
@@ -297,7 +297,7 @@ func (org Org) ofKind(kind Kind) []Node {
 	return out
 }
 
-// gmListeners tells whether listeners speak TLCP; gmDialers whether nodes dial with it.
+// gmListeners reports whether listeners speak TLCP; gmDialers whether nodes dial with it.
 func (t *Topology) gmListeners() bool { return t.Mode != ModeTLS }
 func (t *Topology) gmDialers() bool   { return t.ClientMode == ModeGM }
 

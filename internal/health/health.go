@@ -45,7 +45,7 @@ type Service struct {
 	GMKeyPasswordFile               string // empty unless the two SM2 keys are encrypted
 }
 
-// Requested tells whether the command line asks for a health check.
+// Requested reports whether the command line asks for a health check.
 func Requested(args []string) bool { return len(args) == 2 && args[1] == Flag }
 
 // Exit checks the service that load finds and ends the process: with 0 if it is well, otherwise with 1 and the

@@ -104,20 +104,20 @@ func nearest(name string, known []string, suits func(known string) bool) string 
 	return meant
 }
 
-// misplaced tells whether a name belongs to the known one though it is spelt otherwise: it names the same thing at another
+// misplaced reports whether a name belongs to the known one though it is spelt otherwise: it names the same thing at another
 // place (CORE_TLS_MODE, ORDERER_CLUSTER_MODE), or stands where all names are ours (peer.tls.gm.pair, CORE_PEER_TLS_GMSIGNCERT).
 func misplaced(name, known string) bool {
 	a, b := parts(name), parts(known)
 	return sameTail(a, b) || ours(a) && ours(b)
 }
 
-// sameTail tells whether the last two parts are the same, in a section of channels.
+// sameTail reports whether the last two parts are the same, in a section of channels.
 func sameTail(a, b []string) bool {
 	return len(a) >= 2 && len(b) >= 2 && slices.Contains([]string{"tls", "cluster"}, b[len(b)-2]) &&
 		slices.Equal(a[len(a)-2:], b[len(b)-2:])
 }
 
-// ours tells whether a name stands below a section of stock Fabric under a level that only this fork has.
+// ours reports whether a name stands below a section of stock Fabric under a level that only this fork has.
 func ours(parts []string) bool {
 	for i, part := range parts {
 		if i > 0 && strings.HasPrefix(part, "gm") && slices.Contains([]string{"tls", "cluster", "bccsp"}, parts[i-1]) {

@@ -234,7 +234,7 @@ func (f *folder) importFor(d *directive, target *decl, fields *ast.StructType) {
 	}
 }
 
-// inserted tells whether the very same insertion was made before, by another field.
+// inserted reports whether the very same insertion was made before, by another field.
 func (f *folder) inserted(file *goFile, at int, text string) bool {
 	for _, e := range f.edits[path.Base(file.path)] {
 		if e.start == at && e.end == at && e.text == text {

@@ -91,7 +91,7 @@ func (a *assembly) checkMarked(dir string, report *problems) {
 	}
 }
 
-// above tells whether a folder that needs no upstream stands below dir.
+// above reports whether a folder that needs no upstream stands below dir.
 func above(dir string, needs map[string]string) bool {
 	for other, reason := range needs {
 		if reason == "" && strings.HasPrefix(other, dir+"/") {

@@ -150,7 +150,7 @@ func (s *forkSpec) mapImports(paths map[string]string) {
 	}
 }
 
-// isFor tells whether the substitution is made in the upstream of this name.
+// isFor reports whether the substitution is made in the upstream of this name.
 func (s *substitution) isFor(upstream string) bool {
 	for _, glob := range s.Upstreams {
 		if ok, _ := path.Match(glob, upstream); ok {
@@ -160,7 +160,7 @@ func (s *substitution) isFor(upstream string) bool {
 	return len(s.Upstreams) == 0
 }
 
-// keeps tells whether an upstream file of this name in the folder stays.
+// keeps reports whether an upstream file of this name in the folder stays.
 func (s *forkSpec) keeps(base string) bool {
 	if s == nil || !s.ReplacePackage {
 		return true

@@ -59,7 +59,7 @@ func modernised(toks []string) []string {
 	return out
 }
 
-// importOf tells whether the token at i imports one of the packages in question, under its own name.
+// importOf reports whether the token at i imports one of the packages in question, under its own name.
 func importOf(toks []string, i int) bool {
 	switch toks[i] {
 	case `"io/ioutil"`, `"os"`, `"io"`, `"reflect"`:
@@ -79,7 +79,7 @@ func importOf(toks []string, i int) bool {
 	return false
 }
 
-// isName tells whether a token is an identifier, as stands before some imports, or a dot.
+// isName reports whether a token is an identifier, as stands before some imports, or a dot.
 func isName(tok string) bool {
 	return tok == "." || strings.IndexFunc(tok, func(r rune) bool { return r != '_' && (r < '0' || r > '9' && r < 'A' || r > 'Z' && r < 'a' || r > 'z') }) < 0
 }

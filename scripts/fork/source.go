@@ -150,7 +150,7 @@ func receiver(fn *ast.FuncDecl) string {
 	}
 }
 
-// grouped tells whether d shares its declaration with others, so that it cannot be removed whole.
+// grouped reports whether d shares its declaration with others, so that it cannot be removed whole.
 func (d *decl) grouped() bool { return d.gen != nil && len(d.gen.Specs) > 1 }
 
 // span returns the byte range of the declaration without its comments. Members of a const group stand for the whole

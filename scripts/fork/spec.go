@@ -166,7 +166,7 @@ func (s *upstreamSpec) importMap() map[string]string {
 	return all
 }
 
-// omits tells whether this upstream goes without a file of ours.
+// omits reports whether this upstream goes without a file of ours.
 func (s *upstreamSpec) omits(name string) bool {
 	for _, glob := range s.Omit {
 		if ok, _ := path.Match(glob, name); ok {

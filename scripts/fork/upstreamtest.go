@@ -67,7 +67,7 @@ func (a *assembly) testPackages() ([]string, error) {
 	return list, nil
 }
 
-// upstreamTests tells whether a folder has test files of upstream's.
+// upstreamTests reports whether a folder has test files of upstream's.
 func (a *assembly) upstreamTests(dir string) bool {
 	for name, f := range a.files {
 		if path.Dir(name) == dir && !f.ours && strings.HasSuffix(name, "_test.go") {

@@ -15,7 +15,7 @@ type MessageFunc func(format string, args ...any)
 // Scheduler calls f after a time.
 type Scheduler func(d time.Duration, f func()) *time.Timer
 
-// TrackExpiration tells when the certificates of a listener or a client end, and schedules a warning a week before. A CA has no
+// TrackExpiration reports when the certificates of a listener or a client end, and schedules a warning a week before. A CA has no
 // identity of an MSP: the fourth argument is not looked at.
 func TrackExpiration(tls bool, serverCert []byte, clientCertChain [][]byte, _ []byte, info, warn MessageFunc, now time.Time, s Scheduler) {
 	if !tls {

@@ -207,7 +207,7 @@ type SM2KeyAgreement interface {
 	Agree(peerStatic *ecdsa.PublicKey, peerEphemeral []byte, keyLen int) ([]byte, error)
 }
 
-// ConnectionState tells what was negotiated and who the peer is.
+// ConnectionState reports what was negotiated and who the peer is.
 type ConnectionState struct {
 	Version            uint16
 	HandshakeComplete  bool
@@ -343,7 +343,7 @@ type Config struct {
 	// CurvePreferences lists the groups of TLS 1.3's key exchange in order of
 	// preference; nil means CurveSM2 alone. A client offers a key for the first
 	// one. A server chooses the first one that the client knows, and asks it to
-	// begin anew if it offered no key for it.
+	// begin again if it offered no key for it.
 	CurvePreferences []CurveID
 
 	// PreferServerCipherSuites makes the server's order decide, not the client's.

@@ -289,7 +289,7 @@ func (c *Conn) runHandshake(ctx context.Context) error {
 	return err
 }
 
-// ConnectionState tells what was negotiated. It waits for a handshake that is
+// ConnectionState reports what was negotiated. It waits for a handshake that is
 // under way.
 func (c *Conn) ConnectionState() ConnectionState {
 	c.handshakeMu.Lock()

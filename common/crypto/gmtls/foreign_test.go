@@ -15,9 +15,9 @@ import (
 var foreignTime = time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
 
 // TestForeignTranscripts plays handshakes again that took place with stacks of others, which are not here: what this package sent, byte
-// by byte, was taken by them, and what they sent is taken here. With -record ADDRESS one is recorded anew: as a client with the server
+// by byte, was taken by them, and what they sent is taken here. With -record ADDRESS one is recorded again: as a client with the server
 // there, as a server with the client that calls. The peer has the keys of testdata/transcripts: foreign-server.pem and
-// foreign-server-enc.pem, or those of the client, under foreign-root.pem. -update makes them anew, and all have to be recorded then.
+// foreign-server-enc.pem, or those of the client, under foreign-root.pem. -update makes them again, and all have to be recorded then.
 func TestForeignTranscripts(t *testing.T) {
 	roots, clientPair, serverPair := pkiOf(t, "foreign-", *update && *recordWith != "", foreignTime.AddDate(0, -1, 0), foreignTime.AddDate(0, 11, 0))
 	raw := func(c *Config) { c.RawTranscriptVerify = true }

@@ -45,7 +45,7 @@ func (c *Conn) serverHandshake13(h *handshake, msg []byte) error {
 }
 
 // processClientHello reads what the client offers and chooses of it, asking it
-// once to begin anew if it offered no key for the group.
+// once to begin again if it offered no key for the group.
 func (hs *serverHandshakeState13) processClientHello(msg []byte) error {
 	c := hs.c
 	hello, err := parseClientHello13(bytes.Clone(msg[handshakeHdrLen:]))

@@ -2,7 +2,7 @@
 
 package gmtls
 
-// TraceKind tells what a TraceEvent is about.
+// TraceKind is the kind of a TraceEvent.
 type TraceKind uint8
 
 const (

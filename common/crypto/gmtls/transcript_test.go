@@ -32,7 +32,7 @@ import (
 // protection.
 
 var (
-	update     = flag.Bool("update", false, "record the connections in testdata/transcripts anew")
+	update     = flag.Bool("update", false, "record the connections in testdata/transcripts again")
 	recordWith = flag.String("record", "", "record the selected connection of TestForeignTranscripts with the peer at this address")
 )
 

@@ -33,7 +33,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("keyd: %v with %s by %s: %s", e.Op, e.Name, e.Socket, e.Reason)
 }
 
-// DeviceUnavailable tells that the device could not do the operation, whatever its input was.
+// DeviceUnavailable means that the device could not do the operation, whatever its input was.
 func (e *Error) DeviceUnavailable() bool { return e.Code != Failed }
 
 // Client speaks with one daemon. It may be used by several goroutines.

@@ -57,7 +57,7 @@ func (o Operation) String() string {
 	return fmt.Sprintf("operation %d", byte(o))
 }
 
-// Code tells how an operation ended.
+// Code is the result of an operation.
 type Code byte
 
 // Codes.

@@ -81,7 +81,7 @@ func (k *Key) Encrypted() bool {
 	return k.block.Type == "ENCRYPTED PRIVATE KEY" || x509.IsEncryptedPEMBlock(k.block)
 }
 
-// Form tells how the key is encoded.
+// Form is the encoding of the key.
 func (k *Key) Form() Form {
 	switch {
 	case x509.IsEncryptedPEMBlock(k.block):

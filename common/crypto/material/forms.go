@@ -135,7 +135,7 @@ func isPBE(id asn1.ObjectIdentifier) bool {
 	return false
 }
 
-// signedForm tells what the signed part of a certificate, a request or a revocation list belongs to.
+// signedForm reports what the signed part of a certificate, a request or a revocation list belongs to.
 func signedForm(signed cryptobyte.String) Form {
 	o, ok := outlineOf(signed)
 	if !ok {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// TestRotation renews the certificates of a running pod with the commands of the guide: they are issued anew, secrets.sh makes another Secret of
+// TestRotation renews the certificates of a running pod with the commands of the guide: they are issued again, secrets.sh makes another Secret of
 // them, the kubelet turns the link, and an operator has the node reload. The process stays the same.
 func TestRotation(t *testing.T) {
 	needTools(t)
@@ -77,7 +77,7 @@ func serial(t *testing.T, file string) string {
 	return strings.ToLower(strings.TrimLeft(number, "0"))
 }
 
-// presents tells whether a server shows the certificate with a serial number.
+// presents reports whether a server shows the certificate with a serial number.
 func presents(t *testing.T, address, number string) bool {
 	t.Helper()
 	out, err := exec.Command(gmtls, "probe", address, "--quick", "--protocol", "tlcp", "--output", "json").CombinedOutput()

@@ -70,7 +70,7 @@ static struct {
 	BIGNUM *k, *x, *y;
 } nonces[NONCES];
 
-// take_fault counts a fault down, and tells whether it was set.
+// take_fault counts a fault down, and reports whether it was set.
 static int take_fault(enum fault f) {
 	uint32_t n = atomic_load(&faults[f]);
 	while (n != 0)

@@ -301,7 +301,7 @@ func (p *Peer) batch(id string, metadata []byte) ([]byte, error) {
 	return proto.Marshal(response)
 }
 
-// OpenQueries tells how many iterators the chaincode left open.
+// OpenQueries reports how many iterators the chaincode left open.
 func (p *Peer) OpenQueries() int { return len(p.queries) }
 
 // Private is a collection's state, which the caller may change as an administrator of the peer's host could.

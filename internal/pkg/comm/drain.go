@@ -12,7 +12,7 @@ import (
 
 // goAway is an HTTP/2 GOAWAY frame with the greatest stream identifier and
 // NO_ERROR (RFC 9113, 6.8): the client ends its streams, starts no new one here
-// and connects anew. gRPC itself sends this frame to drain a connection, but
+// and connects again. gRPC itself sends this frame to drain a connection, but
 // has no call for draining a single one.
 var goAway = []byte{
 	0, 0, 8, // length

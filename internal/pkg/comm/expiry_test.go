@@ -52,7 +52,7 @@ func (a *almanac) due(role string) []string {
 	return about
 }
 
-// track starts anew with the sources of the process.
+// track starts again with the sources of the process.
 func track(t *testing.T, serverCert []byte, clientChain [][]byte) *almanac {
 	t.Helper()
 	a := &almanac{scheduled: make(map[*time.Timer]func())}

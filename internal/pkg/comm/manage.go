@@ -101,7 +101,7 @@ func (r rootSet) status() []tlsstatus.Root {
 	return all
 }
 
-// Reload loads the material of a role anew, or of all roles if role is empty.
+// Reload reloads the material of a role, or of all roles if role is empty.
 // Everything is loaded and checked before anything is swapped: on an error
 // nothing has changed. A root that was removed from the files is no longer
 // trusted unless options or a channel configuration have it as well.
@@ -276,7 +276,7 @@ func change(role, action string, next func(*Source) (*sourceState, error)) error
 	return nil
 }
 
-// warnUnwritten tells what to write into the configuration if the present modes
+// warnUnwritten logs what to write into the configuration if the present modes
 // are to outlive a restart.
 func (s *Source) warnUnwritten() {
 	server, client := s.Modes()

@@ -133,7 +133,7 @@ func TestSwitchGMProtocol(t *testing.T) {
 
 	require.NoError(t, SetGMProtocols(n.clientSource.role, nil, GMProtocolTLS13))
 	require.Eventually(t, func() bool {
-		_, err := call(t, old) // gRPC has connected anew
+		_, err := call(t, old) // gRPC has connected again
 		return err == nil && n.connections(protocolTLS13) == 1 && n.connections(protocolTLCP) == 0
 	}, patience, 10*time.Millisecond)
 	require.NoError(t, SetGMProtocols(n.serverSource.role, []string{GMProtocolTLS13}, ""))

@@ -94,7 +94,7 @@ func (f Files) loadLists(roots rootSet) (*organization, error) {
 // source meet: of the node's dialing roles one that checks revocation, or nil.
 var dialerPolicy atomic.Pointer[Source]
 
-// setDialerPolicyLocked chooses it anew.
+// setDialerPolicyLocked chooses it again.
 func setDialerPolicyLocked() {
 	var policy *Source
 	for _, s := range sortedLocked() {

@@ -37,7 +37,7 @@ func CreateServer(local peerproto.EndorserServer, discovery Discovery, node *pee
 	return upstreamCreateServer(local, remembering, node, secureOptions, policy, mspID, options, systemChaincodes)
 }
 
-// briefMemory is discovery that does not work out anew for each transaction which peers can endorse it. The answer says whom
+// briefMemory is discovery that does not work out for each transaction again which peers can endorse it. The answer says whom
 // to ask; whether the endorsements suffice is decided when the transaction is validated.
 type briefMemory struct {
 	Discovery

@@ -264,7 +264,7 @@ func TestSeekRequestsNameTheCertificateInUse(t *testing.T) {
 		block := puller.PullBlock(7)
 		require.NotNil(t, block, stage)
 		require.Equal(t, uint64(7), block.Header.Number, stage)
-		puller.Close() // the next stage connects anew
+		puller.Close() // the next stage connects again
 	}
 	requireBlock("TLS")
 	require.NoError(t, comm_utils.SetMode("test.cluster.puller", "", comm_utils.ClientGM))

@@ -97,7 +97,7 @@ func awaitConnection(conn *grpc.ClientConn, timeout time.Duration) {
 	}
 }
 
-// follow retires the stream when its connection ends or is drained (GOAWAY), and connects anew for the next one.
+// follow retires the stream when its connection ends or is drained (GOAWAY), and connects again for the next one.
 func (stream *Stream) follow(conn *grpc.ClientConn) {
 	if !conn.WaitForStateChange(stream.context(), connectivity.Ready) {
 		return // the stream ended before

@@ -187,13 +187,13 @@ func absent(path string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// HasGMPair tells whether the files of an SM2 pair are named.
+// HasGMPair reports whether the files of an SM2 pair are named.
 func (t TLS) HasGMPair() bool { return t.GMSignCertificate != "" }
 
-// HasGMServerPair tells whether the files of an SM2 pair for the cluster's own listener are named.
+// HasGMServerPair reports whether the files of an SM2 pair for the cluster's own listener are named.
 func (c Cluster) HasGMServerPair() bool { return c.GMServerSignCertificate != "" }
 
-// HasGMClientPair tells whether the files of an SM2 pair for connections to other orderers are named.
+// HasGMClientPair reports whether the files of an SM2 pair for connections to other orderers are named.
 func (c Cluster) HasGMClientPair() bool { return c.GMClientSignCertificate != "" }
 
 // validateTLS checks every section that takes a mode.

@@ -108,7 +108,7 @@ func (c *ClientID) AssertAttributeValue(name, value string) error {
 	return nil
 }
 
-// HasOUValue tells whether the subject of the creator's certificate has that organizational unit. An idemix creator
+// HasOUValue reports whether the subject of the creator's certificate has that organizational unit. An idemix creator
 // has no certificate: that is an error.
 func (c *ClientID) HasOUValue(ou string) (bool, error) {
 	if c.cert == nil {

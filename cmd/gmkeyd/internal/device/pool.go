@@ -196,7 +196,7 @@ func (d *Device) connect() (_ *link, err error) {
 	return l, nil
 }
 
-// lost tells whether the error says that the device, or the session, has gone.
+// lost reports whether the error says that the device, or the session, has gone.
 func lost(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Class == Lost || e.Class == Broken)

@@ -35,7 +35,7 @@ const (
 // Access says which keys a user may use; no entry: none, not even to ask.
 type Access map[uint32][]keyd.URI
 
-// allows tells whether the user may use the key. No URIs at all mean every key.
+// allows reports whether the user may use the key. No URIs at all mean every key.
 func (a Access) allows(uid uint32, key keyd.URI) bool {
 	uris, ok := a[uid]
 	if !ok {
@@ -325,7 +325,7 @@ func (s *Server) keys(uid uint32) []keyd.KeyState {
 	return all
 }
 
-// Status tells how the devices are. It is healthy if every device is ready and every key can be used.
+// Status reports how the devices are. It is healthy if every device is ready and every key can be used.
 func (s *Server) Status(uid uint32) keyd.Status {
 	status := keyd.Status{Healthy: true}
 	for _, d := range s.Devices {

@@ -155,7 +155,7 @@ func notSM2(org *common.ConfigGroup) (foreign []string, err error) {
 	return foreign, nil
 }
 
-// Has tells whether a channel has one of the capabilities.
+// Has reports whether a channel has one of the capabilities.
 func (ch channel) has(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(ch.capabilities, n) })
 }

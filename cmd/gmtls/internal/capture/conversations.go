@@ -259,7 +259,7 @@ func newNgReader(r io.Reader) (ng *pcapgo.NgReader, err error) {
 	return pcapgo.NewNgReader(r, pcapgo.DefaultNgReaderOptions)
 }
 
-// conclude tells how the handshake went.
+// conclude reports how the handshake went.
 func (c *Conversation) conclude() {
 	p := c.parser
 	c.Ladder = p.Steps
@@ -298,7 +298,7 @@ func (c *Conversation) conclude() {
 	c.Findings = append(c.Findings, found)
 }
 
-// finished tells whether both ends sent what ends a handshake.
+// finished reports whether both ends sent what ends a handshake.
 func (c *Conversation) finished() bool {
 	p := c.parser
 	if p.Version == tls.VersionTLS13 {
@@ -311,12 +311,12 @@ func (c *Conversation) finished() bool {
 	return c.sealed(0) > 0 && c.sealed(1) > 0
 }
 
-// sent tells whether a side sent a message that could be read.
+// sent reports whether a side sent a message that could be read.
 func (c *Conversation) sent(side int, name string) bool {
 	return slices.ContainsFunc(c.Ladder, func(s wire.Step) bool { return s.Name == name && s.FromClient == (side == 0) })
 }
 
-// refused tells whether the server of a decrypted TLS 1.3 connection ended it by an alert before it sent data, as it does when it does
+// refused reports whether the server of a decrypted TLS 1.3 connection ended it by an alert before it sent data, as it does when it does
 // not accept the client's certificate, which it judges when its own part of the handshake is done.
 func (c *Conversation) refused() bool {
 	return c.parser.Data[1] == 0 && slices.ContainsFunc(c.Ladder, func(s wire.Step) bool {
@@ -415,7 +415,7 @@ func (c *Conversation) ofSealedAlert(alert wire.Step) cause.ID {
 	return cause.ClientCertRefused
 }
 
-// ofClientAlert tells what an alert of the client that ends a handshake means.
+// ofClientAlert reports what an alert of the client that ends a handshake means.
 func (c *Conversation) ofClientAlert(number uint8) cause.ID {
 	switch {
 	case c.Protocol == wire.VersionName(gmtls.VersionTLCP) && len(c.parser.Certificates) == 1:
@@ -430,7 +430,7 @@ func (c *Conversation) ofClientAlert(number uint8) cause.ID {
 	return cause.AlertReceived
 }
 
-// decryption tells how far the key log went.
+// decryption reports how far the key log went.
 func (c *Conversation) decryption() string {
 	p := c.parser
 	switch {

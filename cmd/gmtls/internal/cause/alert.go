@@ -2,7 +2,7 @@
 
 package cause
 
-// OfServerAlert tells what an alert of the server that ends a handshake means,
+// OfServerAlert reports what an alert of the server that ends a handshake means,
 // by where the handshake stood: whether the server had answered with its hello,
 // had asked for a client certificate, and the client had one to send.
 func OfServerAlert(number uint8, answered, requested, offered bool) ID {

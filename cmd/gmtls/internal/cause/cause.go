@@ -31,7 +31,7 @@ type Finding struct {
 	Detail string `json:"detail"`
 	Remedy string `json:"remedy"`
 	why    string // what is behind it
-	// Warning tells that things work in spite of it.
+	// Warning is set if things work in spite of it.
 	Warning bool `json:"warning,omitempty"`
 }
 
@@ -70,7 +70,7 @@ func (f Finding) For(protocol string) Finding {
 	return f
 }
 
-// Failed tells whether any of the findings is more than a warning.
+// Failed reports whether any of the findings is more than a warning.
 func Failed(findings []Finding) bool {
 	for _, f := range findings {
 		if !f.Warning {

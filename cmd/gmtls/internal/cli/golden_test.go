@@ -52,7 +52,7 @@ func golden(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := os.ReadFile(name)
 	check(ts, err)
-	require.Equal(failing{ts}, string(want), text, "go test ./cmd/gmtls/internal/cli -update writes %s anew", args[0])
+	require.Equal(failing{ts}, string(want), text, "go test ./cmd/gmtls/internal/cli -update rewrites %s", args[0])
 }
 
 // failing lets a script fail by an assertion.

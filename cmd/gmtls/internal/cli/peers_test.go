@@ -232,7 +232,7 @@ func (w *world) adapt(kind string) error {
 	return nil
 }
 
-// middle has certificates issued by an intermediate CA, which nobody sends. says tells whether they name its issuer.
+// middle has certificates issued by an intermediate CA, which nobody sends. says reports whether they name its issuer.
 func (w *world) middle(says bool) error {
 	template := pki.Leaf("middle", nil, w.gm.Cert.KeyUsage, w.from, w.to)
 	template.BasicConstraintsValid, template.IsCA, template.ExtKeyUsage = true, true, nil

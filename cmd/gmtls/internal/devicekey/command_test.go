@@ -119,7 +119,7 @@ func TestCommands(t *testing.T) {
 	require.Equal(t, exit.Usage, code)
 	require.Contains(t, out, "no reference")
 
-	// The key at the place was generated anew.
+	// The key at the place was generated again.
 	other := keydtest.Must(d.Reference(signURI, keydtest.NewKey(t)))(t)
 	stale := gmtlstest.WriteFile(t, dir, "stale.key", keydtest.Must(other.Encode())(t))
 	code, out = gmtls("check", stale)

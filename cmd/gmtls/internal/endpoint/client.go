@@ -187,7 +187,7 @@ type Negotiated struct {
 	Shown   int    `json:"certificates"`   // of the peer
 }
 
-// Describe tells what a connection negotiated.
+// Describe returns in words what a connection negotiated.
 func Describe(c Secured) (n Negotiated) {
 	switch c := c.(type) {
 	case *tls.Conn:

@@ -35,7 +35,7 @@ type organisation struct {
 	ca, tls []*Item
 }
 
-// block takes in a block: its hashes, which are computed anew, and of a config block the consenters, checked against the TLS roots
+// block takes in a block: its hashes, which are recomputed, and of a config block the consenters, checked against the TLS roots
 // of the ordering organisations. ok is false if data is no block.
 func (r *Report) block(where string, data []byte) (items []*Item, ok bool) {
 	block := new(common.Block)

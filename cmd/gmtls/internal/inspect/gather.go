@@ -30,7 +30,7 @@ type Item struct {
 	Note  string         `json:"note,omitempty"`
 
 	file string // where it was read from; empty within a config block
-	// side tells that it is of a document for one side of a connection, whose
+	// side is set if it is of a document for one side of a connection, whose
 	// authorities are those of the other side.
 	side bool
 	cert *x509.Certificate
@@ -115,7 +115,7 @@ func (r *Report) checkMode(name string, mode os.FileMode, items []*Item) {
 	}
 }
 
-// parse tells what data is.
+// parse reports what data is.
 func (r *Report) parse(where string, data []byte) []*Item {
 	trimmed := bytes.TrimSpace(data)
 	if len(trimmed) == 0 {

@@ -44,7 +44,7 @@ type unit struct {
 	certifier *x509.Certificate // nil: any CA
 }
 
-// holds tells whether a certificate has the unit from its certifier.
+// holds reports whether a certificate has the unit from its certifier.
 func (u unit) holds(c *x509.Certificate) bool {
 	return slices.Contains(c.Subject.OrganizationalUnit, u.name) &&
 		(u.certifier == nil || bytes.Equal(c.RawIssuer, u.certifier.RawSubject) && x509.CheckSignatureFrom(c, u.certifier) == nil)

@@ -23,10 +23,10 @@ import (
 // a warning.
 const SoonDays = 30
 
-// CanSign tells whether the certificate may be the first one of a TLCP pair.
+// CanSign reports whether the certificate may be the first one of a TLCP pair.
 func CanSign(c *x509.Certificate) bool { return !x509.IsSM2(c.PublicKey) || x509.IsPairSigning(c) }
 
-// CanEncrypt tells whether the certificate may be the second one of a pair.
+// CanEncrypt reports whether the certificate may be the second one of a pair.
 func CanEncrypt(c *x509.Certificate) bool {
 	return !x509.IsSM2(c.PublicKey) || x509.IsPairEncryption(c)
 }
@@ -233,7 +233,7 @@ func Chain(leaf *x509.Certificate, others []*x509.Certificate, roots *Roots) []s
 	return append(names, issuer(c)+" (neither sent nor given)")
 }
 
-// issued tells whether an authority issued c, which is another certificate.
+// issued reports whether an authority issued c, which is another certificate.
 func issued(authority, c *x509.Certificate) bool {
 	return bytes.Equal(authority.RawSubject, c.RawIssuer) && !bytes.Equal(authority.Raw, c.Raw) && x509.CheckSignatureFrom(c, authority) == nil
 }

@@ -134,7 +134,7 @@ func (ch *channel) member(id string) *member {
 
 func where(path []string) string { return wire.Printable("/Channel/" + strings.Join(path, "/")) }
 
-// orders tells whether the organisation belongs to the ordering service.
+// orders reports whether the organisation belongs to the ordering service.
 func (m *member) orders() bool {
 	return slices.ContainsFunc(m.places, func(p place) bool { return p.path[0] == "Orderer" })
 }

@@ -143,7 +143,7 @@ func (n *network) coverage(q question) (all []gap) {
 	return all
 }
 
-// ordersElsewhere tells whether an ordering organisation looks after its nodes
+// ordersElsewhere reports whether an ordering organisation looks after its nodes
 // itself: which consenter is whose the channel does not say.
 func (n *network) ordersElsewhere(q question) bool {
 	return slices.ContainsFunc(n.channel.members, func(m *member) bool { return m.orders() && slices.Contains(q.elsewhere, m.ID) })

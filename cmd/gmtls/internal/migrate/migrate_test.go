@@ -378,7 +378,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestPlanWithoutBlock tells what the nodes alone show, and which of them it could not ask.
+// TestPlanWithoutBlock shows what the nodes say without a config block, and which of them it could not ask.
 func TestPlanWithoutBlock(t *testing.T) {
 	w := newWorld(t)
 	w.pairs(everyNode...)

@@ -35,7 +35,7 @@ func authorityNames(ders [][]byte) []string {
 	return names
 }
 
-// listed tells whether a client sends the pair to a server with this list of authorities; an empty list takes any.
+// listed reports whether a client sends the pair to a server with this list of authorities; an empty list takes any.
 func listed(pair *gmtls.Certificate, authorities [][]byte) bool {
 	issues := func(leaf *x509.Certificate) bool {
 		return leaf != nil && slices.ContainsFunc(authorities, func(name []byte) bool { return bytes.Equal(name, leaf.RawIssuer) })

@@ -154,7 +154,7 @@ var spoken = map[string]cause.ID{
 	protocolTLS: cause.SpeaksTLS, protocolTLCP: cause.SpeaksTLCP, protocolTLS13: cause.SpeaksTLS13,
 }
 
-// refusedUnread tells whether the server ended the handshake on the hello in a way that says nothing but that it does not speak the
+// refusedUnread reports whether the server ended the handshake on the hello in a way that says nothing but that it does not speak the
 // protocol. The two of TLS share their hello, so that to lack a suite says no more there.
 func (r *Protocol) refusedUnread() bool {
 	if r.Main.OK || r.Main.wire.Server != nil || len(r.Findings) != 1 {
@@ -291,7 +291,7 @@ func (p *prober) retry(ctx context.Context, result *Protocol, all []retrial) {
 	}
 }
 
-// endsEarly tells whether the server ended the handshake on the hello.
+// endsEarly reports whether the server ended the handshake on the hello.
 func (p *prober) endsEarly(a *Attempt) bool {
 	return a.wire.Server == nil && len(a.Findings) > 0 &&
 		a.Findings[0].Cause != cause.SilentPeer && a.Findings[0].Cause != cause.SpeaksTLS &&
@@ -303,7 +303,7 @@ func refusesExtensions(a *Attempt) bool {
 	return ok && n == uint8(gmtls.AlertUnsupportedExtension)
 }
 
-// worthwhile tells whether further attempts can tell more after a failure.
+// worthwhile reports whether further attempts can tell more after a failure.
 func worthwhile(a *Attempt) bool {
 	return a.wire.Server != nil && len(a.Findings) > 0 &&
 		a.Findings[0].Cause != cause.HandshakeTimeout && a.Findings[0].Cause != cause.SingleCertificate

@@ -98,7 +98,7 @@ func (p *prober) answerTo(ctx context.Context, record []byte) *wire.Parser {
 	return parser
 }
 
-// done tells whether a server of TLCP has said all that it says in the clear.
+// done reports whether a server of TLCP has said all that it says in the clear.
 func done(answer *wire.Parser) bool {
 	return slices.ContainsFunc(answer.Steps, func(s wire.Step) bool { return s.Name == wire.MessageName(wire.MsgServerHelloDone) })
 }

@@ -83,7 +83,7 @@ func leaf(file string) (*x509.Certificate, error) {
 	return all[0], nil
 }
 
-// endsBefore tells whether one of the certificates is there and ends before the given time.
+// endsBefore reports whether one of the certificates is there and ends before the given time.
 func endsBefore(time time.Time, certs ...*x509.Certificate) bool {
 	return slices.ContainsFunc(certs, func(cert *x509.Certificate) bool { return cert != nil && cert.NotAfter.Before(time) })
 }

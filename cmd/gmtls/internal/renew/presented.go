@@ -52,7 +52,7 @@ func (n *node) presented() (all []presented) {
 	return all
 }
 
-// renew enrolls p anew and has the node take it up.
+// renew enrols p again and makes the node load it.
 func (r *run) renew(ctx context.Context, n *node, p presented, before certificates) error {
 	s, err := operations.NewService(&n.Access, n.Operations)
 	if err != nil {

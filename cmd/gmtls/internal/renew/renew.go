@@ -35,10 +35,10 @@ func Command() *cobra.Command {
 	var only bool
 	c := &cobra.Command{
 		Use:   "renew",
-		Short: "renew identities, TLCP pairs and certificates of TLS that end soon",
-		Long: `Reads a plan (docs/ca.md describes renew.yaml). For each node, in the order of the plan, it has fabric-ca-client enroll
-anew what ends soon. A new pair or certificate of TLS is taken up by a reload, and proved by /tls; if it is not taken up, the old files
-are put back. A new identity is taken up by a restart, before which all other nodes of the plan must be healthy. The first failure ends the run.
+		Short: "renew identities, TLCP pairs and TLS certificates that end soon",
+		Long: `Reads a plan (docs/ca.md describes renew.yaml), and renews what ends soon, in the order of the plan. fabric-ca-client enrols each
+certificate again. The node reloads a new pair or TLS certificate, and /tls must show it; otherwise the old files are put back. A new
+identity needs a restart of the node, before which all other nodes of the plan must be healthy. The first failure ends the run.
 
 Exit codes: 0 nothing is due, or all that was due is renewed; 1 wrong usage or unreadable file; 5 a renewal failed, or with --check
 something is due.`,

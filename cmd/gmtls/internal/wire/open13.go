@@ -83,7 +83,7 @@ func (o *opener13) open(body []byte) (typ uint8, content []byte, ok bool) {
 	return content[last], content[:last], true
 }
 
-// Opens tells whether records of the connection are of a protocol that a key log opens.
+// Opens reports whether records of the connection are of a protocol that a key log opens.
 func (p *Parser) Opens() bool {
 	if p.Version == gmtls.VersionTLCP {
 		return true

@@ -103,7 +103,7 @@ func (c *Contract) ReadAsset(ctx contractapi.TransactionContextInterface, id str
 	return asset, err
 }
 
-// AssetExists tells whether there is an asset with that id.
+// AssetExists reports whether there is an asset with that id.
 func (c *Contract) AssetExists(ctx contractapi.TransactionContextInterface, id string) (bool, error) {
 	asset, err := load(ctx, id)
 	return asset != nil, err

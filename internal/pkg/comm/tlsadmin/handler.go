@@ -47,7 +47,7 @@ func reload(c tlsstatus.Change) error {
 // NewHandler returns the handler of tlsstatus.Path. GET answers with the state of every
 // role. PUT switches modes: {"role", "serverMode", "clientMode"}, or what the GM
 // modes mean: {"role", "gmProtocols", "gmClientProtocol"}. POST loads
-// the files anew: {"role"} or no body. Both answer with the state after the
+// the files again: {"role"} or no body. Both answer with the state after the
 // change, or with an error and nothing changed. They need a client certificate
 // that was verified, and is one of the operators'.
 func NewHandler(allowed Operators) http.Handler {

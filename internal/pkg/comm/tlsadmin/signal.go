@@ -11,7 +11,7 @@ import (
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
 
-// ReloadOnHangup loads the files of all roles anew at every SIGHUP, until stop
+// ReloadOnHangup reloads the files of all roles at every SIGHUP, until stop
 // is called, and records that the node has started. The outcome is logged and part of the handler's state.
 func ReloadOnHangup() (stop func()) {
 	audit.Record(audit.Started, "pid", os.Getpid())

@@ -54,7 +54,7 @@ func verifyMessage(identity, msg, signature []byte) error {
 	return nil
 }
 
-// isOwn tells whether the certificate that a server has shown is this node's own. The client's certificate stands for it, as
+// isOwn reports whether the certificate that a server has shown is this node's own. The client's certificate stands for it, as
 // upstream has it: that of the protocol and of the time of the connection, or the one that the puller was made with.
 func (p *BlockPuller) isOwn(shown *x509.Certificate) bool {
 	if shown == nil {

@@ -123,7 +123,7 @@ func introduce(t *testing.T, gmCA *gmtlstest.CA, nodes ...*consenter) {
 	}
 }
 
-// send sends a request and tells whether it arrived.
+// send sends a request and reports whether it arrived.
 func (c *consenter) send(t *testing.T, to *consenter) error {
 	t.Helper()
 	remote, err := c.auth.Remote(testChannel, to.id)
