@@ -35,14 +35,20 @@ for unit in "$@"; do
 done
 `
 
-// composeOf is the docker command, also where compose is a program of its own. Hosts have a /usr/local/bin of their own, so it goes to shared.
-func composeOf(t *testing.T, shared string) string {
+// clientOf copies the docker command to a file: hosts have a /usr/local/bin of their own.
+func clientOf(t *testing.T, file string) {
 	t.Helper()
 	found, err := exec.LookPath("docker")
 	require.NoError(t, err)
-	program := filepath.Join(shared, "docker-client")
-	out, err := exec.Command("cp", "-L", found, program).CombinedOutput()
+	out, err := exec.Command("cp", "-L", found, file).CombinedOutput()
 	require.NoError(t, err, "%s", out)
+}
+
+// composeOf is the docker command, also where compose is a program of its own.
+func composeOf(t *testing.T, shared string) string {
+	t.Helper()
+	program := filepath.Join(shared, "docker-client")
+	clientOf(t, program)
 	if exec.Command(program, "compose", "version").Run() == nil {
 		return "#!/bin/sh\nexec " + program + " \"$@\"\n"
 	}

@@ -143,7 +143,7 @@ func newHost(ctx context.Context, t *testing.T, shared string, h *host) {
 	hold := []string{"unshare", "--mount", "sleep", "infinity"}
 	if h.ownNetwork {
 		h.connect(ctx, t)
-		hold = append([]string{"ip", "netns", "exec", h.name}, hold...)
+		hold = append([]string{"nsenter", "--net=/run/netns/" + h.name}, hold...)
 	}
 	h.holder = exec.Command(hold[0], hold[1:]...)
 	require.NoError(t, h.holder.Start())
@@ -152,7 +152,7 @@ func newHost(ctx context.Context, t *testing.T, shared string, h *host) {
 		require.NoError(t, h.holder.Process.Kill())
 		_ = h.holder.Wait()
 	})
-	// ip and unshare become the program one after the other.
+	// nsenter and unshare become the program one after the other.
 	require.Eventually(t, func() bool {
 		name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", h.holder.Process.Pid))
 		return err == nil && strings.TrimSpace(string(name)) == "sleep"
@@ -202,10 +202,16 @@ func ip(ctx context.Context, t *testing.T, command string) {
 	require.NoError(t, err, "ip %s: %s", command, out)
 }
 
-// try runs a script as the administrator of the host.
-func (h *host) try(ctx context.Context, script string) (string, error) {
+// command is a script of the host's administrator.
+func (h *host) command(ctx context.Context, script string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "nsenter", "--mount", "--net", "--target", strconv.Itoa(h.holder.Process.Pid), "sh", "-eu", "-c", "cd "+h.work+"\n"+script)
 	cmd.Env = h.env
+	return cmd
+}
+
+// try runs a script as the administrator of the host.
+func (h *host) try(ctx context.Context, script string) (string, error) {
+	cmd := h.command(ctx, script)
 	cmd.WaitDelay = time.Second // services keep nothing open, but what the CA prints
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -256,7 +262,6 @@ func (h *host) kill(t *testing.T) {
 // lose takes the host away, and find brings it back, without its processes.
 func (h *host) lose(ctx context.Context, t *testing.T) {
 	t.Helper()
-	t.Helper()
 	if h.engine {
 		h.run(ctx, t, "cd /etc/fabric && docker compose kill && docker compose down")
 		return
@@ -266,7 +271,6 @@ func (h *host) lose(ctx context.Context, t *testing.T) {
 }
 
 func (h *host) find(ctx context.Context, t *testing.T) {
-	t.Helper()
 	t.Helper()
 	if h.ownNetwork {
 		ip(ctx, t, "link set "+h.name+" master "+bridge)
