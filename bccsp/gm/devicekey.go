@@ -46,6 +46,9 @@ type sm2DeviceSigner struct{}
 
 // Sign signs the message in the device.
 func (sm2DeviceSigner) Sign(k bccsp.Key, msg []byte, opts bccsp.SignerOpts) ([]byte, error) {
+	if err := source.Load().Err(); err != nil { // a stopped process signs nothing, whatever the device would
+		return nil, err
+	}
 	key, ok := k.(*sm2DeviceKey)
 	if !ok {
 		return nil, errNotSM2

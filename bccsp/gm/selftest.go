@@ -18,6 +18,7 @@ import (
 	"github.com/emmansun/gmsm/sm2"
 	enginesm3 "github.com/emmansun/gmsm/sm3"
 	enginesm4 "github.com/emmansun/gmsm/sm4"
+	"github.com/hyperledger/fabric/common/crypto/randomness"
 	"github.com/hyperledger/fabric/common/crypto/sm2table"
 	"github.com/hyperledger/fabric/common/crypto/sm3"
 	"github.com/hyperledger/fabric/common/crypto/sm4"
@@ -74,6 +75,35 @@ var selfTestOnce = sync.OnceValue(func() error { return runSelfTest(&standardAns
 // names the algorithm and the test that failed. A provider must not be used after a failure. The first call takes under
 // a millisecond; later ones return its result.
 func SelfTest() error { return selfTestOnce() }
+
+// ErrAlgorithm is wrapped by errors of SelfTestAgain after which the process must end: what it computes, verdicts on signatures
+// included, is not to be trusted.
+var ErrAlgorithm = errors.New("gm: an algorithm gives wrong answers")
+
+// SelfTestAgain computes the known answers anew, makes a key pair, and puts what Random gives to the fifteen tests of GM/T 0005, which
+// takes seconds. After a test has failed Random gives no bytes any more: nothing is signed, encrypted or agreed on until the process is
+// started again. A source that gives no bytes at the moment is an error too, and may come back.
+func SelfTestAgain() error {
+	if err := runSelfTest(&standardAnswers); err != nil {
+		return stopRandom(fmt.Errorf("%w: %w", ErrAlgorithm, err))
+	}
+	if _, err := (sm2KeyGenerator{}).KeyGen(nil); errors.Is(err, errInconsistent) {
+		return stopRandom(fmt.Errorf("%w: %w", ErrAlgorithm, err))
+	} else if err != nil {
+		return err
+	}
+	err := randomness.CheckFully(Random())
+	if failed := new(randomness.Error); errors.As(err, &failed) {
+		return stopRandom(fmt.Errorf("gm: test of the source of random bytes: %w", err))
+	}
+	return err
+}
+
+// stopRandom makes Random give no bytes any more.
+func stopRandom(err error) error {
+	source.Load().Fail(err)
+	return err
+}
 
 func runSelfTest(want *knownAnswers) error {
 	for _, test := range []struct {

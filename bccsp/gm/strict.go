@@ -21,7 +21,7 @@ func EnableStrict() error {
 		return err
 	}
 	if err := randomness.Check(Random()); err != nil {
-		return fmt.Errorf("gm: power-on test of the source of random bytes: %w", err)
+		return stopRandom(fmt.Errorf("gm: power-on test of the source of random bytes: %w", err))
 	}
 	strict.Store(true)
 	return nil

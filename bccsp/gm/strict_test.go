@@ -4,26 +4,46 @@ package gm
 
 import (
 	"crypto/rand"
+	"errors"
 	"testing"
+	"testing/iotest"
 
 	"github.com/emmansun/gmsm/sm2"
+	"github.com/hyperledger/fabric/bccsp"
+	"github.com/hyperledger/fabric/common/crypto/randomness"
 	"github.com/stretchr/testify/require"
 )
 
-type stuck struct{}
+// biased sets a bit of each byte: too little for the tests of each byte in use.
+type biased struct{}
 
-func (stuck) Read(p []byte) (int, error) {
+func (biased) Read(p []byte) (int, error) {
+	n, err := rand.Read(p)
 	for i := range p {
-		p[i] = byte(i)
+		p[i] |= 1
 	}
-	return len(p), nil
+	return n, err
+}
+
+// requireStopped: whatever wants random bytes fails for the reason.
+func requireStopped(t *testing.T, reason string) {
+	t.Helper()
+	p := []byte{1, 2, 3}
+	_, err := Random().Read(p)
+	require.ErrorContains(t, err, reason)
+	require.Equal(t, make([]byte, 3), p)
+	_, err = sm2KeyGenerator{}.KeyGen(nil)
+	require.ErrorContains(t, err, reason)
+	_, err = sm2DeviceSigner{}.Sign(nil, []byte("m"), nil)
+	require.ErrorContains(t, err, reason)
 }
 
 func TestStrictNeedsRandomBytes(t *testing.T) {
 	t.Cleanup(func() { UseRandom(rand.Reader); strict.Store(false) })
-	UseRandom(stuck{})
+	UseRandom(biased{})
 	require.ErrorContains(t, EnableStrict(), "power-on test of the source of random bytes: random bytes fail the test")
 	require.False(t, Strict())
+	requireStopped(t, "monobit frequency")
 	UseRandom(rand.Reader)
 	require.NoError(t, EnableStrict())
 	require.True(t, Strict())
@@ -38,3 +58,39 @@ func TestInconsistentPairIsRefused(t *testing.T) {
 	key.PublicKey = other.PublicKey
 	require.ErrorIs(t, checkPair(key), errInconsistent)
 }
+
+// TestSelfTestAgain passes on a good machine. A bad generator, a wrong answer of an algorithm: nothing is signed any more.
+func TestSelfTestAgain(t *testing.T) {
+	answer := standardAnswers.sm3Abc
+	t.Cleanup(func() { UseRandom(rand.Reader); standardAnswers.sm3Abc = answer })
+	require.NoError(t, SelfTestAgain())
+
+	UseRandom(biased{})
+	require.ErrorContains(t, SelfTestAgain(), "monobit frequency")
+	requireStopped(t, "monobit frequency")
+
+	UseRandom(rand.Reader)
+	standardAnswers.sm3Abc = standardAnswers.sm3Abcd
+	require.ErrorIs(t, SelfTestAgain(), ErrAlgorithm)
+	requireStopped(t, "SM3 hash")
+
+	standardAnswers.sm3Abc = answer
+	gone := errors.New("gone")
+	UseRandom(iotest.ErrReader(gone))
+	require.ErrorIs(t, SelfTestAgain(), gone)
+	require.NoError(t, source.Load().Err(), "a source that is away may come back")
+}
+
+// TestEachByteIsTested: a generator that begins to repeat stops signatures at once.
+func TestEachByteIsTested(t *testing.T) {
+	t.Cleanup(func() { UseRandom(rand.Reader) })
+	key, err := sm2KeyGenerator{}.KeyGen(nil)
+	require.NoError(t, err)
+	UseRandom(zeros{})
+	_, err = (sm2Signer{}).Sign(key, []byte("m"), &bccsp.SM2SignerOpts{})
+	require.ErrorIs(t, err, randomness.ErrRepeats)
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

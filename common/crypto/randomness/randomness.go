@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package randomness tests whether bits look random, by twelve of the fifteen tests of GM/T 0005-2021 (GB/T 32915): those that
-// samples of 20,000 bits allow. Statistics find a generator that is broken. That one is unpredictable they cannot show.
+// Package randomness tests whether bits look random: by the fifteen tests of GM/T 0005-2021 (GB/T 32915) on samples of a million bits, by
+// the twelve of them that samples of 20,000 bits allow, and each byte while it is used. Statistics find a generator that is broken. That
+// one is unpredictable they cannot show.
 package randomness
 
 import (
@@ -20,27 +21,41 @@ type Test struct {
 	P func(bits []byte) []float64
 }
 
-// Periodic are the tests of a module in use over samples of SampleBits.
-var Periodic = []Test{
-	{"monobit frequency", monobit},
-	{"frequency within a block, m=1000", func(e []byte) []float64 { return blockFrequency(e, 1000) }},
-	{"poker, m=4", func(e []byte) []float64 { return poker(e, 4) }},
-	{"poker, m=8", func(e []byte) []float64 { return poker(e, 8) }},
-	{"overlapping subsequences, m=3", func(e []byte) []float64 { return serial(e, 3) }},
-	{"overlapping subsequences, m=5", func(e []byte) []float64 { return serial(e, 5) }},
-	{"total of runs", runs},
-	{"distribution of runs", runsDistribution},
-	{"longest run of ones in a block, m=128", longestRun},
-	{"binary derivative, k=3", func(e []byte) []float64 { return derivative(e, 3) }},
-	{"binary derivative, k=7", func(e []byte) []float64 { return derivative(e, 7) }},
-	{"autocorrelation, d=1", func(e []byte) []float64 { return autocorrelation(e, 1) }},
-	{"autocorrelation, d=2", func(e []byte) []float64 { return autocorrelation(e, 2) }},
-	{"autocorrelation, d=8", func(e []byte) []float64 { return autocorrelation(e, 8) }},
-	{"autocorrelation, d=16", func(e []byte) []float64 { return autocorrelation(e, 16) }},
-	{"rank of matrices", matrixRank},
-	{"cumulative sums", cumulativeSums},
-	{"approximate entropy, m=2", func(e []byte) []float64 { return approximateEntropy(e, 2) }},
-	{"approximate entropy, m=5", func(e []byte) []float64 { return approximateEntropy(e, 5) }},
+// periodic are the tests of a module in use.
+var periodic = tests(1000, 128, longestRun)
+
+// full are all fifteen, for a million bits.
+var full = append(tests(10000, 10000, longestRunOfMany),
+	Test{"linear complexity, m=500", func(e []byte) []float64 { return linearComplexity(e, 500) }},
+	Test{"linear complexity, m=1000", func(e []byte) []float64 { return linearComplexity(e, 1000) }},
+	Test{"Maurer's universal, L=7", universal},
+	Test{"discrete Fourier transform", spectrum},
+)
+
+// tests returns the twelve that both lengths of samples allow. The blocks of two of them depend on the length.
+func tests(frequencyBlock, runBlock int, longest func([]byte) []float64) []Test {
+	return []Test{
+		{"monobit frequency", monobit},
+		{fmt.Sprintf("frequency within a block, m=%d", frequencyBlock), func(e []byte) []float64 { return blockFrequency(e, frequencyBlock) }},
+		{"poker, m=4", func(e []byte) []float64 { return poker(e, 4) }},
+		{"poker, m=8", func(e []byte) []float64 { return poker(e, 8) }},
+		{"overlapping subsequences, m=3", func(e []byte) []float64 { return serial(e, 3) }},
+		{"overlapping subsequences, m=5", func(e []byte) []float64 { return serial(e, 5) }},
+		{"total of runs", runs},
+		{"distribution of runs", runsDistribution},
+		{fmt.Sprintf("longest run of ones in a block, m=%d", runBlock), longest},
+		{fmt.Sprintf("longest run of zeros in a block, m=%d", runBlock), func(e []byte) []float64 { return longest(inverted(e)) }},
+		{"binary derivative, k=3", func(e []byte) []float64 { return derivative(e, 3) }},
+		{"binary derivative, k=7", func(e []byte) []float64 { return derivative(e, 7) }},
+		{"autocorrelation, d=1", func(e []byte) []float64 { return autocorrelation(e, 1) }},
+		{"autocorrelation, d=2", func(e []byte) []float64 { return autocorrelation(e, 2) }},
+		{"autocorrelation, d=8", func(e []byte) []float64 { return autocorrelation(e, 8) }},
+		{"autocorrelation, d=16", func(e []byte) []float64 { return autocorrelation(e, 16) }},
+		{"rank of matrices", matrixRank},
+		{"cumulative sums", cumulativeSums},
+		{"approximate entropy, m=2", func(e []byte) []float64 { return approximateEntropy(e, 2) }},
+		{"approximate entropy, m=5", func(e []byte) []float64 { return approximateEntropy(e, 5) }},
+	}
 }
 
 // Expand returns the bits of data, the highest of each byte first.
@@ -52,6 +67,14 @@ func Expand(data []byte) []byte {
 		}
 	}
 	return e
+}
+
+func inverted(e []byte) []byte {
+	other := make([]byte, len(e))
+	for i, b := range e {
+		other[i] = b ^ 1
+	}
+	return other
 }
 
 func ones(e []byte) (sum int) {
@@ -335,9 +358,9 @@ func upperGamma(a, x float64) float64 {
 // Error says which test the bytes of a generator failed.
 type Error struct {
 	Test   string
-	Passed int // of Samples
+	Passed int // of samples
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("random bytes fail the test %q of GM/T 0005: %d of %d samples pass, and %d have to", e.Test, e.Passed, Samples, needed)
+	return fmt.Sprintf("random bytes fail the test %q of GM/T 0005: %d of %d samples pass, and %d have to", e.Test, e.Passed, samples, needed)
 }

@@ -3,10 +3,12 @@
 package randomness
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"io"
 	"math"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -69,7 +71,21 @@ func TestRank(t *testing.T) {
 	require.Zero(t, rank(make([]uint32, 32)))
 }
 
-func TestSystemIsRandom(t *testing.T) { require.NoError(t, Check(rand.Reader)) }
+func TestSystemIsRandom(t *testing.T) {
+	require.NoError(t, Check(rand.Reader))
+	require.NoError(t, CheckFully(rand.Reader))
+}
+
+// TestAllFifteen: no test of GM/T 0005 is missing.
+func TestAllFifteen(t *testing.T) {
+	names := map[string]bool{}
+	for _, test := range full {
+		name, _, _ := strings.Cut(strings.NewReplacer("of ones ", "", "of zeros ", "").Replace(test.Name), ",")
+		names[name] = true
+	}
+	require.Len(t, names, 15)
+	require.Len(t, full, len(periodic)+4)
+}
 
 type reader func(p []byte)
 
@@ -106,7 +122,7 @@ func TestBrokenGenerators(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var e *Error
 			require.ErrorAs(t, Check(test.r), &e)
-			failed, err := attemptOnce(test.r)
+			failed, err := suite{periodic, 20000}.attempt(test.r)
 			require.NoError(t, err)
 			var names []string
 			for _, f := range failed {
@@ -117,4 +133,21 @@ func TestBrokenGenerators(t *testing.T) {
 	}
 	gone := errors.New("gone")
 	require.ErrorIs(t, Check(iotest.ErrReader(gone)), gone)
+}
+
+// TestLongSamples: each of the three tests that need a million bits notices a generator that the twelve others, on short samples, pass.
+func TestLongSamples(t *testing.T) {
+	noise := make([]byte, 125000)
+	_, err := rand.Read(noise)
+	require.NoError(t, err)
+	period := bytes.Repeat(noise[:5000], 25)
+	register := Expand(noise[:20])
+	for len(register) < 1000000 { // x^160 + x^5 + x^3 + x^2 + 1
+		n := len(register)
+		register = append(register, register[n-160]^register[n-157]^register[n-158]^register[n-155])
+	}
+	require.Less(t, spectrum(Expand(period))[0], Alpha)
+	require.Less(t, universal(Expand(bytes.Repeat(noise[:997], 126)[:125000]))[0], Alpha)
+	require.Less(t, linearComplexity(register, 500)[0], Alpha)
+	require.GreaterOrEqual(t, monobit(register)[0], 1e-6, "the register is no worse to the others")
 }
