@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/hyperledger/fabric/common/crypto/randomness"
 )
 
 // Event is the kind of an event, and the value of the field "event".
@@ -33,6 +34,9 @@ const (
 	RevocationList      Event = "revocation-list"      // origin, issuer, this-update, next-update, entries
 	DeviceKeyUsed       Event = "device-key-used"      // key, socket
 	DeviceKeyFailed     Event = "device-key-failed"    // key, socket, reason
+	RandomFailed        Event = "random-failed"        // reason
+	SelfTestPassed      Event = "self-test-passed"     // operator
+	SelfTestFailed      Event = "self-test-failed"     // operator, reason
 	LeftOut             Event = "left-out"             // of, events
 )
 
@@ -69,6 +73,9 @@ func init() {
 	Use(NewLog(alwaysLogger("audit").Infow))
 	keyd.OnUse = func(key, socket string) {
 		Record(DeviceKeyUsed, "key", key, "socket", socket)
+	}
+	randomness.OnFailure = func(err error) {
+		Record(RandomFailed, "reason", err.Error())
 	}
 	keyd.OnFailure = func(key, socket string, err error) {
 		Bounded(DeviceKeyFailed, "key", key, "socket", socket, "reason", err.Error())

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/hyperledger/fabric/common/crypto/randomness"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/flogging/floggingtest"
 	"github.com/stretchr/testify/require"
@@ -97,6 +98,19 @@ func TestDeviceKeysAreRecorded(t *testing.T) {
 	keyd.OnFailure("pkcs11:object=peer", "/run/gmkeyd.sock", errors.New("no session"))
 	require.Contains(t, strings.Join(recorder.Entries(), "\n"), "event=device-key-used key=\"pkcs11:object=peer\" socket=/run/gmkeyd.sock")
 	require.Contains(t, strings.Join(recorder.Entries(), "\n"), "event=device-key-failed key=\"pkcs11:object=peer\" socket=/run/gmkeyd.sock reason=\"no session\"")
+}
+
+// TestFailingGeneratorIsRecorded has a monitor of random bytes notice a constant source.
+func TestFailingGeneratorIsRecorded(t *testing.T) {
+	logger, recorder := floggingtest.NewTestLogger(t)
+	defer Use(Use(NewLog(logger.Infow)))
+	m := randomness.NewMonitor(bytes.NewReader(make([]byte, 100)))
+	_, err := m.Read(make([]byte, 32))
+	require.ErrorIs(t, err, randomness.ErrRepeats)
+	_, err = m.Read(make([]byte, 32))
+	require.ErrorIs(t, err, randomness.ErrRepeats)
+	require.Len(t, recorder.Entries(), 1)
+	require.Contains(t, recorder.Entries()[0], "event=random-failed reason=\"random bytes repeat: nine in a row are equal\"")
 }
 
 // TestEventsAreDocumented compares the constants and their fields with the tables of docs/operations, and sees to it that each is

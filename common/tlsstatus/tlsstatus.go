@@ -10,6 +10,15 @@ import "time"
 // Path is the page's path. GET answers with a list of Role, PUT and POST take a Change. On an error the answer is a Failure.
 const Path = "/tls"
 
+// SelfTestPath is the path of the self-tests. GET answers with the SelfTest of the last POST, or null; POST runs them.
+const SelfTestPath = "/selftest"
+
+// SelfTest is the result of self-tests that an operator asked for.
+type SelfTest struct {
+	Time  time.Time `json:"time"`            // of the end
+	Error string    `json:"error,omitempty"` // empty: all passed
+}
+
 // ServerMode says which protocols a listener speaks.
 type ServerMode string
 

@@ -34,6 +34,7 @@ func newOperationsSystem(coreConfig *peer.Config) *operations.System {
 	comm.UseMetrics(system.Provider)
 	sw.UseMetrics(system.Provider)
 	system.RegisterHandler(tlsstatus.Path, tlsadmin.NewHandler(operators), true)
+	system.RegisterHandler(tlsstatus.SelfTestPath, tlsadmin.NewSelfTestHandler(operators), true)
 	tlsadmin.RegisterKeyHealth(system)
 	return system
 }

@@ -51,11 +51,14 @@ func (s *System) Start() error {
 	if err != nil {
 		return errors.WithMessage(err, "operations.operators")
 	}
-	handler := tlsadmin.NewHandler(operators)
-	if s.options.TLS.Enabled {
-		handler = known(handler)
+	for path, handler := range map[string]http.Handler{
+		tlsstatus.Path: tlsadmin.NewHandler(operators), tlsstatus.SelfTestPath: tlsadmin.NewSelfTestHandler(operators),
+	} {
+		if s.options.TLS.Enabled {
+			handler = known(handler)
+		}
+		s.mux.Handle(path, handler)
 	}
-	s.mux.Handle(tlsstatus.Path, handler)
 	tlsadmin.RegisterKeyHealth(s)
 	comm.UseMetrics(s)
 	s.httpServer.Handler = comm.HTTPHandler(s.mux)

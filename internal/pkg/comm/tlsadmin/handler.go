@@ -67,10 +67,7 @@ func NewHandler(allowed Operators) http.Handler {
 }
 
 func apply(w http.ResponseWriter, r *http.Request, allowed Operators, do func(tlsstatus.Change) error) {
-	if err := allowed.check(r.TLS); err != nil {
-		logger.Warnf("%s %s from %s refused: %s", r.Method, r.URL.Path, r.RemoteAddr, err)
-		audit.Bounded(audit.OperatorRefused, "method", r.Method, "address", r.RemoteAddr, "reason", err.Error())
-		answer(w, http.StatusForbidden, tlsstatus.Failure{Error: err.Error()})
+	if !admit(w, r, allowed) {
 		return
 	}
 	var c tlsstatus.Change
@@ -78,18 +75,33 @@ func apply(w http.ResponseWriter, r *http.Request, allowed Operators, do func(tl
 		answer(w, http.StatusBadRequest, tlsstatus.Failure{Error: fmt.Sprintf("request body: %s", err)})
 		return
 	}
-	by := r.TLS.VerifiedChains[0][0].Subject
+	by := operatorOf(r)
 	if err := do(c); err != nil {
 		logger.Errorf("%s %s for role %q by %s failed, nothing has changed: %s", r.Method, r.URL.Path, c.Role, by, err)
-		audit.Record(audit.ChangeFailed, "method", r.Method, "role", c.Role, "operator", by.String(), "reason", err.Error())
+		audit.Record(audit.ChangeFailed, "method", r.Method, "role", c.Role, "operator", by, "reason", err.Error())
 		answer(w, http.StatusConflict, tlsstatus.Failure{Error: err.Error()})
 		return
 	}
 	logger.Infof("%s %s for role %q, server mode %q, client mode %q, GM protocols %q, dialing %q by %s done",
 		r.Method, r.URL.Path, c.Role, c.ServerMode, c.ClientMode, c.GMProtocols, c.GMClientProtocol, by)
-	audit.Record(audit.ChangeDone, "method", r.Method, "role", c.Role, "server-mode", c.ServerMode, "client-mode", c.ClientMode, "operator", by.String())
+	audit.Record(audit.ChangeDone, "method", r.Method, "role", c.Role, "server-mode", c.ServerMode, "client-mode", c.ClientMode, "operator", by)
 	answer(w, http.StatusOK, comm.Status())
 }
+
+// admit refuses a request that is none of an operator's.
+func admit(w http.ResponseWriter, r *http.Request, allowed Operators) bool {
+	err := allowed.check(r.TLS)
+	if err == nil {
+		return true
+	}
+	logger.Warnf("%s %s from %s refused: %s", r.Method, r.URL.Path, r.RemoteAddr, err)
+	audit.Bounded(audit.OperatorRefused, "method", r.Method, "address", r.RemoteAddr, "reason", err.Error())
+	answer(w, http.StatusForbidden, tlsstatus.Failure{Error: err.Error()})
+	return false
+}
+
+// operatorOf names the client of an admitted request.
+func operatorOf(r *http.Request) string { return r.TLS.VerifiedChains[0][0].Subject.String() }
 
 func decode(w http.ResponseWriter, r *http.Request, c *tlsstatus.Change) error {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
