@@ -15,12 +15,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/stats"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/flogging/floggingtest"
 )
 
 // stranger connects without a certificate and speaks HTTP/2 by hand.
@@ -47,9 +49,16 @@ func strangerFrom(t *testing.T, source, address string, p protocol) (net.Conn, *
 // openServer serves clients without a certificate too, over both protocols.
 func openServer(t *testing.T) *GRPCServer {
 	t.Helper()
-	source := newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(newPKI(t).node(t)), ServerMode: ModeDual})
-	server, _ := startServer(t, SecureOptions{UseTLS: true, Source: source})
+	server, _ := openServerWithLog(t)
 	return server
+}
+
+func openServerWithLog(t *testing.T) (*GRPCServer, *floggingtest.Recorder) {
+	t.Helper()
+	logger, recorder := floggingtest.NewTestLogger(t, floggingtest.AtLevel(zap.WarnLevel))
+	source := newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(newPKI(t).node(t)), ServerMode: ModeDual})
+	server, _ := startServerWith(t, ServerConfig{SecOpts: SecureOptions{UseTLS: true, Source: source}, ConnectionTimeout: patience, Logger: logger})
+	return server, recorder
 }
 
 // headers is the field block of a call to a stream that stays open.
@@ -171,7 +180,7 @@ func open(t *testing.T, server *GRPCServer, source string, p protocol) (net.Conn
 func TestOpenConnectionsAreBounded(t *testing.T) {
 	for _, p := range families {
 		t.Run(string(p), func(t *testing.T) {
-			server := openServer(t)
+			server, log := openServerWithLog(t)
 			guard, group := server.endpoint.guard, &server.endpoint.conns
 			guard.limitOpen(3)
 			one, _ := open(t, server, "127.0.5.1", p)
@@ -180,6 +189,9 @@ func TestOpenConnectionsAreBounded(t *testing.T) {
 			fresh, f := open(t, server, "127.0.5.3", p)
 			requireEnded(t, older)
 			require.Equal(t, 3, guard.openNow())
+			eventually(t, "it is said, with a remedy", func() bool {
+				return len(log.MessagesContaining("Closed a connection: this address has the most of too many; handshakesPerAddress sets")) == 1
+			})
 			for _, conn := range []net.Conn{one, newer, fresh} { // they are served
 				require.NoError(t, http2.NewFramer(conn, nil).WritePing(false, [8]byte{1}))
 			}
