@@ -152,6 +152,12 @@ func CheckChain(leaf *x509.Certificate, others, roots []*x509.Certificate, now t
 	return []cause.Finding{cause.Find(cause.UnknownRoot, "%s", what)}
 }
 
+// NotSent tells that a certificate leads to a root once the authorities in known, which were met elsewhere, stand beside it: an
+// intermediate CA of the server's is missing, and no root.
+func NotSent(leaf *x509.Certificate, others, known, roots []*x509.Certificate, now time.Time) bool {
+	return len(CheckChain(leaf, slices.Concat(others, known), roots, now)) == 0
+}
+
 // issuerOfIssuer returns the name of who issued the certificate of the CA that issued c, where the authority key identifier of c gives it
 // (RFC 5280, section 4.2.1.1): that of a root is its own. nil: it does not.
 func issuerOfIssuer(c *x509.Certificate) []byte {

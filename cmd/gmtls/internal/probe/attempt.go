@@ -46,6 +46,16 @@ type variant struct {
 	tlsSessions    tls.ClientSessionCache
 }
 
+// with returns the variant that departs as v or as more does, of what retrials are made of.
+func (v variant) with(more variant) variant {
+	v.noALPN, v.noName = v.noALPN || more.noALPN, v.noName || more.noName
+	v.dialect = v.dialect.With(more.dialect)
+	if more.groups != nil {
+		v.groups = more.groups
+	}
+	return v
+}
+
 // Attempt is one connection with one handshake.
 type Attempt struct {
 	OK        bool            `json:"ok"`

@@ -80,3 +80,21 @@ func (p *prober) hintAtIntermediate(authorities [][]byte) string {
 	}
 	return ""
 }
+
+// ownAuthorities are the intermediate CAs that stand behind the client's own certificates: a server of the same organisation is often
+// issued by one of them.
+func (p *prober) ownAuthorities() (known []*x509.Certificate) {
+	var ders [][]byte
+	if p.pair != nil {
+		ders = p.pair.Certificate[min(2, len(p.pair.Certificate)):]
+	}
+	if p.cert != nil {
+		ders = slices.Concat(ders, p.cert.Certificate[1:])
+	}
+	for _, der := range ders {
+		if c, err := gmx509.ParseCertificate(der); err == nil {
+			known = append(known, c)
+		}
+	}
+	return known
+}

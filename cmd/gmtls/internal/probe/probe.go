@@ -212,14 +212,14 @@ func (p *prober) protocol(ctx context.Context, name string) *Protocol {
 	switch {
 	case main.OK:
 	case p.endsEarly(main):
-		p.retry(ctx, result, p.hellos(main, name))
+		p.retry(ctx, result, main, variant{}, p.hellos(main, name))
 		if len(result.Findings) == 1 && result.Findings[0].Cause == cause.NoSharedSuite && name == protocolTLCP {
 			if found := p.survey(ctx, main); found != nil {
 				result.Findings = []cause.Finding{*found}
 			}
 		}
 	case main.Requested:
-		p.retry(ctx, result, dialects(name, main.offered))
+		p.retry(ctx, result, main, variant{}, dialects(name, main.offered))
 	}
 	result.Authorities = authorityNames(main.wire.Authorities)
 	for _, c := range main.certs {
@@ -277,16 +277,28 @@ func dialects(protocol string, offered bool) (all []retrial) {
 	return all
 }
 
-func (p *prober) retry(ctx context.Context, result *Protocol, all []retrial) {
+// retry makes the retrials of a failed attempt, each of which departs from what that one was. Where the server answers a hello and the
+// handshake fails later all the same, there is a second cause, which is looked for from there on.
+func (p *prober) retry(ctx context.Context, result *Protocol, failed *Attempt, was variant, all []retrial) {
+	last := len(result.Findings) - 1
 	for _, r := range all {
-		if again := p.attempt(ctx, result.Name, r.variant); again.OK {
-			result.Findings = []cause.Finding{cause.Find(r.id, "%s; %s the handshake succeeds", result.Main.Broken, r.with).For(result.Name)}
+		v := was.with(r.variant)
+		again := p.attempt(ctx, result.Name, v)
+		helloTaken := failed.wire.Server == nil && again.wire.Server != nil
+		switch {
+		case again.OK:
+			result.Findings[last] = cause.Find(r.id, "%s; %s the handshake succeeds", failed.Broken, r.with).For(result.Name)
 			result.Variants = append(result.Variants, Variant{r.with, true, again.outcome()})
 			p.Dialect = p.Dialect.With(r.dialect) // what else can be told is told in this dialect
 			return
+		case helloTaken && len(again.Findings) > 0:
+			result.Findings[last] = cause.Find(r.id, "%s; %s the server answers", failed.Broken, r.with).For(result.Name)
+			result.Findings = append(result.Findings, again.Findings...)
+			p.retry(ctx, result, again, v, dialects(result.Name, again.offered))
+			return
 		}
 	}
-	if f := &result.Findings[0]; result.Name == protocolTLS13 && result.Main.Requested && (f.Cause == cause.Reset || f.Cause == cause.ClosedMidway) {
+	if f := &result.Findings[last]; result.Name == protocolTLS13 && failed.Requested && (f.Cause == cause.Reset || f.Cause == cause.ClosedMidway) {
 		f.Detail += "; GmSSL 3.3 ends so, and takes no further connection: start it again and try --omit-middlebox-compatibility"
 	}
 }
@@ -336,7 +348,11 @@ func (r *Protocol) verify(p *prober) {
 		r.Verified = "yes"
 	}
 	for _, f := range found {
-		if f.Cause == cause.UnknownRoot {
+		switch known := p.ownAuthorities(); {
+		case f.Cause != cause.UnknownRoot:
+		case material.NotSent(certs[0], others, known, p.Roots.Certs, now):
+			f = cause.Find(cause.NoIntermediate, "%s; it stands in the chain of the client's certificate, with which the server's leads to a root given", f.Detail)
+		default:
 			f.Detail += p.hintAtIntermediate(r.Main.wire.Authorities)
 		}
 		if !slices.Contains(r.Findings, f) { // the two of a pair often have the same fault
