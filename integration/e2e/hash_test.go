@@ -68,6 +68,7 @@ func TestSM3Channel(t *testing.T) {
 	n, ctx := start(t, network.Options{Hash: network.HashSM3})
 	first, second := n.Peers[0].PeersOf()[0], n.Peers[0].PeersOf()[1]
 	require.NoError(t, n.AddChannel(ctx, "older", network.HashSHA256))
+	require.ErrorContains(t, n.AddChannel(ctx, n.Channel, network.HashSM3), "channel already exists") // and its first block stays, as below
 	use := func(channel string) { n.Channel = channel }
 	sm3, older := n.Channel, "older"
 	write := func(id string) {

@@ -5,6 +5,9 @@ package network
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 )
 
@@ -146,13 +149,18 @@ func (n *Network) certify(ctx context.Context, org Org) error {
 }
 
 // AddChannel makes a further channel of all orderers and peers, hashed by the algorithm, with the chaincode defined on it. Nothing else may use the
-// network meanwhile, whose own channel stays Channel.
+// network meanwhile, whose own channel stays Channel. The first block of a channel that is there, or that was begun, stays as it is: nodes that
+// join later begin with it.
 func (n *Network) AddChannel(ctx context.Context, name, hash string) error {
 	first, firstHash := n.Channel, n.Hash
 	n.Channel, n.Hash = name, hash
 	defer func() { n.Channel, n.Hash = first, firstHash }()
-	if err := n.makeGenesis(ctx); err != nil {
-		return err
+	if _, err := os.Stat(n.genesis()); errors.Is(err, fs.ErrNotExist) {
+		if err := n.makeGenesis(ctx); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return fmt.Errorf("first block of channel %s: %w", name, err)
 	}
 	if err := n.joinOrderers(ctx); err != nil {
 		return err

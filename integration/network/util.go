@@ -82,13 +82,20 @@ func tail(file string, lines int) string {
 // colour matches the escape sequences of terminals.
 var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
-// frame matches lines of a Go stack trace.
-var frame = regexp.MustCompile(`^(\t.*|goroutine \d+ .*|created by .*|\S+\(.*\))$`)
+// Lines of a Go stack trace: whose it is, and the place in a file below the name of each function.
+var (
+	goroutine = regexp.MustCompile(`^(goroutine \d+ .*:|created by .*)$`)
+	place     = regexp.MustCompile(`^\t.*\.(go|s):\d+( \+0x[0-9a-f]+)?$`)
+)
 
+// lastLines returns the last lines of what a program has printed, without stack traces and without the usage of a command, which follows its error.
 func lastLines(text string, lines int) string {
+	text, _, _ = strings.Cut(colour.ReplaceAllString(text, ""), "\nUsage:\n")
+	all := strings.Split(text, "\n")
 	var kept []string
-	for _, line := range strings.Split(colour.ReplaceAllString(text, ""), "\n") {
-		if line != "" && !frame.MatchString(line) {
+	for i, line := range all {
+		function := i+1 < len(all) && place.MatchString(all[i+1])
+		if line != "" && !function && !place.MatchString(line) && !goroutine.MatchString(line) {
 			kept = append(kept, line)
 		}
 	}
