@@ -13,10 +13,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
-// operationsLimit ends one request to an operations service.
-const operationsLimit = 5 * time.Second
+// operationsLimit ends one request to an operations service, and selfTestLimit one for self-tests, which compute for seconds.
+const (
+	operationsLimit = 5 * time.Second
+	selfTestLimit   = time.Minute
+)
 
 // operations fetches a page of a node's operations service.
 func (n *Network) operations(ctx context.Context, node Node, page string) ([]byte, error) {
@@ -26,7 +31,11 @@ func (n *Network) operations(ctx context.Context, node Node, page string) ([]byt
 // Operations sends a request to a node's operations service as the Admin of the node's organisation, with a JSON body unless
 // that is nil, and returns the answer. A status that is not 2xx is an error.
 func (n *Network) Operations(ctx context.Context, node Node, method, page string, body []byte) ([]byte, error) {
-	client, err := n.operationsClient(node)
+	limit := operationsLimit
+	if page == tlsstatus.SelfTestPath {
+		limit = selfTestLimit
+	}
+	client, err := n.operationsClient(node, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -53,12 +62,12 @@ func (n *Network) Operations(ctx context.Context, node Node, method, page string
 	return answer, nil
 }
 
-func (n *Network) operationsClient(node Node) (*http.Client, error) {
+func (n *Network) operationsClient(node Node, limit time.Duration) (*http.Client, error) {
 	dial, err := n.dialer(n.ClientMode, node, n.orgOf(node), "Admin")
 	if err != nil {
 		return nil, err
 	}
-	return &http.Client{Timeout: operationsLimit, Transport: &http.Transport{DialTLSContext: dial}}, nil
+	return &http.Client{Timeout: limit, Transport: &http.Transport{DialTLSContext: dial}}, nil
 }
 
 // Metric reads one sample of a node's Prometheus page: the value of the series of that name whose labels include all of

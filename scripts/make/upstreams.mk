@@ -10,6 +10,6 @@ smoke: build network-tools ## the smallest networks, end to end in mode gm (UPST
 	NETWORK_BIN='$(BIN)' go test -count=1 -timeout 10m -tags integration -run '^($(SMOKE_TESTS))$$' ./integration/e2e
 
 .PHONY: test-bft
-test-bft: ## SmartBFT of 3.1.1 with faulty consenters under load; takes minutes
+test-bft: ca ## SmartBFT of 3.1.1 with faulty consenters under load; takes minutes
 	$(MAKE) --no-print-directory build network-tools UPSTREAM=3.1.1
 	go test -count=1 -timeout 20m -tags integration -run '^TestBFT' ./integration/e2e

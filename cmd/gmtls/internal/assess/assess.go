@@ -29,6 +29,7 @@ type Evidence struct {
 	channels []channel
 	settings []*inspect.Settings
 	ledgers  []ledger
+	lacks    string // what the kernel of this machine lacks for SM4 mappings
 }
 
 // channel is what a config block says.
@@ -74,6 +75,9 @@ func Gather(ctx context.Context, s Sources) (*Evidence, error) {
 			return nil, err
 		}
 		e.settings = append(e.settings, settings)
+	}
+	if s.Ledgers != nil {
+		e.lacks = kernelLacks("/")
 	}
 	for _, path := range s.Ledgers {
 		cipher, err := cipherUnder(path)

@@ -12,7 +12,7 @@ const (
 	Met            State = "met"            // the evidence shows it
 	NotMet         State = "not met"        // the evidence shows the contrary
 	NotShown       State = "not shown"      // there is no evidence of the kind that would show it
-	Open           State = "open"           // nothing in this version can meet it
+	Open           State = "open"           // nothing in this version, or on this machine, can meet it
 	Organisational State = "organisational" // people, buildings and procedures
 )
 
@@ -175,6 +175,9 @@ func storage(e *Evidence) finding {
 		switch l.cipher {
 		case "sm4-xts-plain64", "xts(sm4)-plain64": // the latter in the kernel's own spelling
 		case "":
+			if e.lacks != "" {
+				return finding{Open, fmt.Sprintf("%s lies on no dm-crypt mapping, and %s", l.path, e.lacks), "a kernel with both: docs/data-at-rest.md"}
+			}
 			return notMet("docs/data-at-rest.md", "%s lies on no dm-crypt mapping", l.path)
 		default:
 			return notMet("docs/data-at-rest.md", "%s lies on a dm-crypt mapping of %s", l.path, l.cipher)

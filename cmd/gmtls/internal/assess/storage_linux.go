@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -54,4 +56,52 @@ func cipherIn(table string) (string, error) {
 		return "", fmt.Errorf("dmsetup prints %q, which is no mapping of the target crypt", strings.Join(fields[:min(len(fields), 3)], " "))
 	}
 	return strings.TrimPrefix(fields[3], "capi:"), nil
+}
+
+// kernelLacks says what the kernel lacks for a mapping by SM4, or nothing. root is the root of the file system.
+func kernelLacks(root string) string {
+	var missing []string
+	for _, part := range []struct{ name, algorithm, module string }{
+		{"dm-crypt", "", "dm[-_]crypt"},
+		{"SM4", "sm4", "sm4[-_][a-z0-9_-]*"},
+	} {
+		if !loaded(root, part.algorithm, part.module) && !loadable(root, part.module) {
+			missing = append(missing, part.name)
+		}
+	}
+	if missing == nil {
+		return ""
+	}
+	return "this kernel (" + release(root) + ") has no " + strings.Join(missing, " and no ")
+}
+
+func release(root string) string {
+	text, err := os.ReadFile(filepath.Join(root, "proc/sys/kernel/osrelease"))
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// loaded tells whether a module is in the kernel: below /sys/module, or as an algorithm in /proc/crypto.
+func loaded(root, algorithm, module string) bool {
+	folders, _ := os.ReadDir(filepath.Join(root, "sys/module")) // what cannot be read shows nothing
+	named := regexp.MustCompile("^" + module + "$")
+	if slices.ContainsFunc(folders, func(f os.DirEntry) bool { return named.MatchString(f.Name()) }) {
+		return true
+	}
+	text, _ := os.ReadFile(filepath.Join(root, "proc/crypto"))
+	return algorithm != "" && regexp.MustCompile(`(?m)^name\s*:.*\b`+algorithm+`\b`).Match(text)
+}
+
+// loadable tells whether a module is a file that the kernel can load, or built in.
+func loadable(root, module string) bool {
+	file := regexp.MustCompile("(?m)/" + module + `\.ko(\.[a-z0-9]+)?(:|$)`)
+	for _, list := range []string{"modules.dep", "modules.builtin"} {
+		text, _ := os.ReadFile(filepath.Join(root, "lib/modules", release(root), list))
+		if file.Match(text) {
+			return true
+		}
+	}
+	return false
 }

@@ -47,3 +47,37 @@ func TestLedgerOnSM4(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "sm4-xts-plain64", cipher)
 }
+
+// TestKernelLacks lays out what kernels show: modules in use, algorithms, files of modules, and those built in.
+func TestKernelLacks(t *testing.T) {
+	const nothing = "this kernel (6.1.0) has no dm-crypt and no SM4"
+	for name, test := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"nothing": {nil, nothing},
+		"others": {map[string]string{
+			"proc/crypto": "name         : xts(aes)\ndriver       : xts-sm4\nname         : notsm4\n", "sys/module/dm_mod/x": "", "sys/module/sm4x/x": "",
+			"lib/modules/6.1.0/modules.dep": "kernel/drivers/md/dm-crypt-not.ko: \nkernel/crypto/asm4.ko:\n",
+		}, nothing},
+		"in use":           {map[string]string{"proc/crypto": "name         : xts(sm4)\n", "sys/module/dm_crypt/x": ""}, ""},
+		"no SM4":           {map[string]string{"sys/module/dm_crypt/x": ""}, "this kernel (6.1.0) has no SM4"},
+		"files":            {map[string]string{"lib/modules/6.1.0/modules.dep": "kernel/drivers/md/dm-crypt.ko.xz: a.ko\nkernel/crypto/sm4_generic.ko:\n"}, ""},
+		"built in":         {map[string]string{"lib/modules/6.1.0/modules.builtin": "kernel/drivers/md/dm-crypt.ko\nkernel/arch/x86/crypto/sm4-aesni-avx-x86_64.ko\n"}, ""},
+		"another kernel's": {map[string]string{"lib/modules/5.0/modules.dep": "kernel/drivers/md/dm-crypt.ko:\nkernel/crypto/sm4_generic.ko:\n"}, nothing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			write := func(name, text string) {
+				name = filepath.Join(root, filepath.FromSlash(name))
+				require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
+				require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+			}
+			write("proc/sys/kernel/osrelease", "6.1.0\n")
+			for file, text := range test.files {
+				write(file, text)
+			}
+			require.Equal(t, test.want, kernelLacks(root))
+		})
+	}
+}

@@ -9,3 +9,5 @@ import "errors"
 func cipherUnder(string) (string, error) {
 	return "", errors.New("--ledger is for Linux, whose dm-crypt it looks for")
 }
+
+func kernelLacks(string) string { return "" }
