@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ import (
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/flogging/floggingtest"
 	"github.com/hyperledger/fabric/common/tlsstatus"
+	"github.com/hyperledger/fabric/msp"
 )
 
 // revocable is an organisation with a TLS CA of one family.
@@ -420,6 +422,15 @@ func TestListsFromFiles(t *testing.T) {
 				require.ErrorContains(t, err, reason)
 				require.ErrorContains(t, err, "revocation.files")
 			}
+			stranger := newRevocable(t, p)
+			put(stranger.ca.RevocationList(t, x509.RevocationList{}))
+			files.ListCAs = []string{write("cas", stranger.ca.CertPEM)}
+			_, err := files.Load()
+			require.NoError(t, err, "a CA that is trusted for lists alone")
+			files.ListCAs = append(files.ListCAs, write("no-ca", []byte("nothing")))
+			_, err = files.Load()
+			require.ErrorContains(t, err, files.ListCAs[1])
+
 			put(org.ca.RevocationList(t, x509.RevocationList{}))
 			source := newTestSource(t, config)
 			listener, _ := startServer(t, SecureOptions{UseTLS: true, RequireClientCert: true, Source: source})
@@ -489,4 +500,61 @@ func TestRevocationIsShown(t *testing.T) {
 	require.Len(t, shown(checks).Refused, 1)
 	require.Contains(t, shown(checks).Refused[0], "cannot be used")
 	require.Zero(t, l.sum("revocation_list_expiry", "channel channel", "msp Org"))
+}
+
+// TestListsAreRecordedOnce: the audit has a list when it comes into force and not again with the next configuration, and the lists of
+// files where the role checks them.
+func TestListsAreRecordedOnce(t *testing.T) {
+	org := newRevocable(t, protocolTLCP)
+	logger, lines := floggingtest.NewTestLogger(t)
+	defer audit.Use(audit.Use(audit.NewLog(logger.Infow)))
+	recorded := func() []string { return lines.EntriesMatching("event=revocation-list") }
+	list := org.ca.RevocationList(t, x509.RevocationList{})
+	for range 2 {
+		publish(t, "channel", mspOf("Org", [][]byte{org.ca.CertPEM}, [][]byte{list}))
+		require.Len(t, recorded(), 1)
+	}
+	require.NotContains(t, recorded()[0], "never")
+	publish(t, "channel", mspOf("Org", [][]byte{org.ca.CertPEM}, [][]byte{org.ca.RevocationList(t, x509.RevocationList{Number: big.NewInt(2)})}))
+	require.Len(t, recorded(), 2)
+
+	own, _ := org.node(t)
+	read := newOrganization("the node's own files", nil)
+	parsed, err := material.ParseLists("", list)
+	require.NoError(t, err)
+	require.NoError(t, read.add(parsed[0].CertificateList, []*x509.Certificate{org.ca.Cert}))
+	load := func() (Material, error) {
+		m, err := own.load()
+		m.lists = read
+		return m, err
+	}
+	server, _ := org.modes()
+	for role, checks := range []bool{false, true} {
+		newTestSource(t, SourceConfig{Role: t.Name() + strconv.Itoa(role), Load: load, ServerMode: server, CheckRevocation: checks})
+		require.Len(t, recorded(), 2+role)
+	}
+}
+
+// TestOtherMSPsHaveNoLists: an MSP that is not of X.509 certificates, and what is none, gives no organisation.
+func TestOtherMSPsHaveNoLists(t *testing.T) {
+	raw, err := proto.Marshal(&mspproto.MSPConfig{Type: int32(msp.IDEMIX), Config: []byte{0x0a, 1, 'I'}})
+	require.NoError(t, err)
+	for _, raw := range [][]byte{raw, []byte("nothing"), nil} {
+		group := &cb.ConfigGroup{Values: map[string]*cb.ConfigValue{channelconfig.MSPKey: {Value: raw}}}
+		orgs := organizationsOf("channel", &cb.Config{ChannelGroup: &cb.ConfigGroup{Groups: map[string]*cb.ConfigGroup{"Org": group}}})
+		for _, o := range orgs {
+			require.Empty(t, o.msp, "%x", raw)
+		}
+	}
+}
+
+// TestDialerPolicy: dialers without a source are judged by a role that dials, not by one that only listens.
+func TestDialerPolicy(t *testing.T) {
+	org := newRevocable(t, protocolTLCP)
+	own, _ := org.node(t)
+	server, _ := org.modes()
+	newTestSource(t, SourceConfig{Role: t.Name() + "listens", Load: fixed(own), ServerMode: server, CheckRevocation: true})
+	require.Nil(t, revocationPolicy(nil))
+	dials := org.source(t, "dials", own, true)
+	require.Same(t, dials, revocationPolicy(nil))
 }
