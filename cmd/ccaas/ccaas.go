@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ccaas holds the three steps of the external builder for chaincode that runs as a server of its own. The peer
-// calls them as detect, build and release when a package of type ccaas is installed; the package then holds no code, but
-// connection.json with the server's address, and optionally indexes for CouchDB.
+// Package ccaas implements the three steps of the external builder for chaincode that runs as a server. When a package of type ccaas is
+// installed, the peer runs them as detect, build and release. Such a package contains no code. It contains connection.json with the server's
+// address, and optionally indexes for CouchDB.
 //
-// It starts nothing: whoever runs the chaincode server starts it.
+// The builder does not start the server. Whoever runs the chaincode starts it.
 package ccaas
 
 import (

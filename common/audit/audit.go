@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package audit writes security events into a node's log: one line each, by the logger "audit", whatever the logging specification is,
-// with a number that counts them from the start of the process, so that a line that is missing shows. docs/operations.md lists the events.
+// Package audit writes security events into a node's log. [Record] writes one line with the logger "audit", whatever the logging
+// specification is. Each line has the next number since the start of the process, so a missing line is noticed. [Bounded] is for events that
+// strangers can cause, and limits their rate. docs/operations.md lists the events.
 package audit
 
 import (

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ccserver knows connection.json, with which a chaincode package of type ccaas tells the peer where its server is and
-// how to reach it. The builder checks it when the package is installed, gmtls inspect before that, the peer when it connects:
-// all of them here, so that what one accepts the others do not refuse.
+// Package ccserver reads connection.json, which tells the peer where the server of a ccaas chaincode is and how to connect. [Parse] checks
+// the file and returns a [Connection]. The builder uses it when a package is installed, gmtls inspect before that, and the peer when it
+// connects, so all of them accept and refuse the same files.
 package ccserver
 
 import (

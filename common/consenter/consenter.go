@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package consenter knows the two TLS certificate fields of a consenter in the channel configuration. The orderer, configtxgen and
-// gmtls inspect judge them here.
+// Package consenter reads the two TLS certificate fields of a consenter in the channel configuration. The orderer, configtxgen and gmtls
+// inspect check the fields with it.
 //
-// Each field may hold two certificates in PEM, so that a node can be recognised over TLS and over TLCP: its standard one and its SM2
-// signing one. What else stands in the field, chain or encryption certificates, names nobody. Stock Fabric reads the first block
-// alone, hence the standard certificate should come first while stock orderers take part.
+// A field may contain two certificates in PEM, so that a node is recognised over TLS and over TLCP: its standard certificate and its SM2
+// signing certificate. Other certificates in the field, such as a chain or an encryption certificate, identify nobody. Stock Fabric reads only
+// the first block, so the standard certificate should come first while stock orderers take part.
 package consenter
 
 import (

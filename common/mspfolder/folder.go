@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package mspfolder reads and judges the files in the folder of an MSP. Nodes and configtxgen read theirs with it, and gmtls inspect
-// and gmtls migrate say before a start what it says then.
+// Package mspfolder reads and checks the files in the folder of an MSP. Nodes and configtxgen use it when they load the folder, and gmtls
+// inspect and gmtls migrate use it to say before a start what a node would say then. [Read] reads a folder; the Check functions judge single
+// certificates, chains and revocation lists.
 package mspfolder
 
 import (

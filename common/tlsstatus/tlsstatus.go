@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tlsstatus says what nodes and tools exchange at /tls, the page of the operations service that shows and switches the
-// protection of a node's channels: the names of roles, the modes and the JSON. Nodes answer with these types and tools read
-// them. The package needs nothing of Fabric, so that tools can import it.
+// Package tlsstatus defines the page /tls of a node's operations service, which shows and switches the protection of its connections:
+// names of roles, modes, and the types of the JSON. Nodes write these types and tools read them. The package depends on nothing of Fabric,
+// so that tools can import it.
 package tlsstatus
 
 import "time"

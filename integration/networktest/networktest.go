@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package networktest starts networks for tests. "make build network-tools" must have gone before.
+// Package networktest starts networks for tests. Run "make build network-tools" first. [Start] starts one and stops it when the test ends.
 package networktest
 
 import (

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ccpackage makes the package of chaincode that runs as a service (type ccaas): metadata.json, and code.tar.gz with
-// connection.json.
+// Package ccpackage makes packages of chaincode that runs as a service (type ccaas). [Make] returns the archive for a [Service]: metadata.json,
+// and code.tar.gz with connection.json.
 package ccpackage
 
 import (

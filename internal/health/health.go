@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package health asks a node on this machine, through its operations service, whether it is well. It is what
-// "peer --health" and "orderer --health" do, for containers that hold nothing but the node's binary.
+// Package health asks the operations service of a node on this machine whether the node is healthy. It implements "peer --health" and
+// "orderer --health", for containers that contain only the node's binary.
 //
-// The server must present exactly the certificate that the node's own configuration names: no certificate
-// authority is asked, so a health check works with any, and another program on the port does not pass for the node.
+// The server must present exactly the certificate that the node's configuration names. No CA is consulted, so the check works with any CA, and
+// another program on the port is not mistaken for the node.
 package health
 
 import (

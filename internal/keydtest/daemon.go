@@ -87,9 +87,6 @@ func (d *Daemon) Wait() int {
 	return 0
 }
 
-// PID returns the process id.
-func (d *Daemon) PID() int { return d.cmd.Process.Pid }
-
 // Stop asks the process to end and returns its exit code.
 func (d *Daemon) Stop() int {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package keydtest has what tests of keys in hardware need: simulated devices, an SDF library and a PKCS #11 module built from
-// C over libcrypto, whose faults can be switched on, and the daemon gmkeyd as a process.
+// Package keydtest has what tests of keys in hardware need: simulated devices (an SDF library and a PKCS #11 module, built from C over
+// libcrypto, with faults that a test switches on), and gmkeyd as a process. [Library] builds a device and [NewDaemon] prepares a [Daemon].
 package keydtest
 
 import (

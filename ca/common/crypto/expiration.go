@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package crypto has for the CA what Fabric's package of this name has for nodes: messages about certificates that end.
+// Package crypto logs when certificates of the CA will expire. Fabric has a package of this name for nodes.
 package crypto
 
 import (

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gmtlstest makes certificate authorities, their certificates and TLCP certificate pairs (GB/T 38636: one certificate that
-// signs, one that encrypts) for tests. Keys live as long as the test; nothing here is meant for production.
+// Package gmtlstest makes CAs, certificates and TLCP pairs for tests. Nothing here is meant for production.
+//
+//	ca := gmtlstest.NewCA(t)                                  // SM2
+//	standard := gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca")
+//
+// A TLCP pair (GB/T 38636) has one certificate that signs and one that encrypts.
 package gmtlstest
 
 import (

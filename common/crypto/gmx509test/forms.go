@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gmx509test dresses certificates up: it makes, without a key, forms of one certificate that parsers take and that differ
-// from the one its CA wrote. It is for tests, and shares no code with what refuses them.
+// Package gmx509test makes other forms of a certificate, for tests: forms that parsers accept, that need no key to make, and that differ from
+// what the CA wrote. It shares no code with the checks that refuse them.
 package gmx509test
 
 import (

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fakenet is a whole network in one process for the tests of clients: a chaincode behind its server, a fakepeer that
-// runs it, a fakegateway over TLS or TLCP on a loopback port, and connection profiles for clients.
+// Package fakenet is a whole network in one process, for tests of clients: a chaincode and its server, a fakepeer that runs it, a
+// fakegateway over TLS or TLCP on a loopback port, and connection profiles for clients.
 package fakenet
 
 import (

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package roots makes pools of trusted certificates, and pairs for TLS, of what the kits under pkg are given.
+// Package roots makes certificate pools and TLS pairs from the files that users of the kits under pkg name.
 package roots
 
 import (

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package channel makes updates of a channel's configuration from its latest config block. It signs nothing and sends nothing: it
-// writes what "peer channel signconfigtx" and "peer channel update" read, says who must sign it, and refuses what would leave a
-// configuration that nodes cannot load.
+// Package channel makes updates of a channel's configuration from its latest config block. A [Change] such as [AddOrganization] edits the
+// configuration. The package says who must sign an update, and refuses one after which nodes could not load the configuration. It signs and
+// sends nothing: it writes what "peer channel signconfigtx" and "peer channel update" read.
 package channel
 
 import (

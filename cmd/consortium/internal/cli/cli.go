@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cli puts the commands of consortium together.
+// Package cli defines the commands of consortium.
 package cli
 
 import (

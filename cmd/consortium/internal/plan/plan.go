@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package plan reads the plan of a consortium, one file on which all organisations agree, and writes what each organisation needs on
-// each of its hosts: configuration of nodes, scripts that make keys and get certificates for them, units of systemd or a compose
-// file. It makes no key, and reads none: keys are made where they are used.
+// each of its hosts: configuration of nodes, scripts that make keys and enrol certificates, and systemd units or a compose file.
+//
+// [Read] returns a checked [Plan]. The package makes and reads no keys; each key is made on the host that uses it. docs/consortium.md is the
+// guide.
 package plan
 
 import (

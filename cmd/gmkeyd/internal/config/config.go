@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package config reads the configuration of gmkeyd, a file in YAML. What it does not know is an error.
+// Package config reads and checks the YAML configuration of gmkeyd. An unknown key is an error. [Load] returns a [Config] with devices
+// and users.
 package config
 
 import (

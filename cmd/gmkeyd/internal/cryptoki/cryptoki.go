@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cryptoki uses a token through a PKCS #11 module. ECDSA keys are used by the standard's mechanisms. No version of the
-// standard has SM2: what a vendor made of it is said by SM2, of which Presets has some.
+// Package cryptoki is the [device.Module] for PKCS #11 libraries. It uses ECDSA keys by the standard's mechanisms. The standard does not
+// define SM2, so an [SM2] value says how a vendor implements it. [Presets] has known vendors.
 package cryptoki
 
 import (

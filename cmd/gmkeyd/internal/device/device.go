@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package device keeps the connection to a cryptographic device: a pool of sessions, a self-test of every key whenever the
-// connection is made, and a new connection when the old one is lost. What a session does is up to a Module, of which there is one for each
-// kind of library.
+// Package device keeps the connection to a cryptographic device. A [Device] has a pool of sessions, tests each key whenever it connects,
+// and connects again when the connection is lost.
+//
+// The libraries are behind two interfaces: a [Module] opens a [Session], which signs and decrypts. Package sdf implements them for SDF, package
+// cryptoki for PKCS #11.
 package device
 
 import (

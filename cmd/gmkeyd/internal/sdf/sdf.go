@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sdf uses a cryptographic device through a library with the interface of GM/T 0018 (SDF). The library is loaded when
-// it is opened first, and stays.
+// Package sdf is the [device.Module] for libraries with the interface SDF (GM/T 0018). The library is loaded when it is first opened, and
+// stays loaded.
 package sdf
 
 import (

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package server answers the clients of gmkeyd on a Unix socket. Who a client is, the kernel says (SO_PEERCRED); before that is
-// known and allowed, nothing is read from it.
+// Package server answers clients of gmkeyd on a Unix socket. The kernel says which user a client is (SO_PEERCRED), and the [Access] of the
+// server says which keys the user may use. The server reads nothing from a client before that.
 package server
 
 import (

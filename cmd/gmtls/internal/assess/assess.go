@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package assess shows, clause by clause of the standards by which a cryptographic application is assessed, what a network meets, with the
-// evidence. It asks nodes and reads files; it changes nothing.
+// Package assess reports what a network fulfils of the standards for assessments of cryptographic applications, clause by clause and with
+// evidence. [Gather] collects [Evidence] from nodes and files, and a [Report] judges each clause by it. The package changes nothing.
 package assess
 
 import (

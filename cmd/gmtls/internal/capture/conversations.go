@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package capture finds TLCP and TLS handshakes in files of captured packets.
+// Package capture finds TLCP and TLS handshakes in files of captured packets. [Read] takes a capture and returns a [Report] with one
+// [Conversation] for each connection: its handshake, how it ended, and with a key log the decrypted messages. It implements gmtls capture.
 package capture
 
 import (

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package capturetest records connections and makes captures of them, for tests.
+// Package capturetest makes captures for tests. A [Tap] records what two ends of a connection send, and [File] writes the recorded flows as
+// captured packets, in another order or with some missing if a test needs that.
 package capturetest
 
 import (

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cause holds the table of what goes wrong with TLCP and TLS endpoints,
-// why, and what to do. The tool's explanations and docs/troubleshooting.md both
-// come from it.
+// Package cause has the table of what goes wrong with TLCP and TLS endpoints, why, and what to do.
+//
+// A [Cause] is one row of [Table]. A command that recognises a cause returns a [Finding] made by [Find], or by [Warn] if the connection works
+// all the same. docs/troubleshooting.md is generated from the table, so the tool and the document say the same.
 package cause
 
 //go:generate go test . -run Document -update

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cli puts the commands of gmtls together.
+// Package cli defines the root command of gmtls and its subcommands, each of which has a package beside this one.
 package cli
 
 import (

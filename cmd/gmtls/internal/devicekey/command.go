@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package devicekey has the subcommands of gmtls key that are about keys in cryptographic devices, behind gmkeyd.
+// Package devicekey implements the subcommands of gmtls key for keys in cryptographic devices, which gmkeyd gives access to.
 package devicekey
 
 import (

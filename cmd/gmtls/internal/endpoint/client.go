@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package endpoint holds a plain client and server of TLCP and TLS, for tests
-// and demonstrations.
+// Package endpoint implements gmtls client and gmtls server, a plain client and server of TLCP and TLS for tests and demonstrations. Other
+// commands connect with its [Dialer]; [Describe] says in words what a connection negotiated.
 package endpoint
 
 import (

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package exit holds the tool's exit codes and the error that carries one.
+// Package exit has the exit codes of gmtls, and the [Error] that carries one from a command to main.
 package exit
 
 import "errors"

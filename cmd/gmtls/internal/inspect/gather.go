@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package inspect says what certificates, keys, lists, MSP folders and config
-// blocks are, whether they belong together, and what is wrong with them.
+// Package inspect implements gmtls inspect. It says what certificates, keys, revocation lists, MSP folders, connection profiles and blocks
+// are, whether they belong together, and what is wrong with them.
+//
+// A [Report] loads all files that are named together, as one [Item] for each object, and then compares the items with each other.
 package inspect
 
 import (

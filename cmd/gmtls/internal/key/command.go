@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package key says what a file with a private key is, and makes of every form that CAs deliver one that nodes read.
+// Package key implements gmtls key. It says what a file with a private key is, and converts the forms that CAs deliver into one that
+// nodes read.
 package key
 
 import (

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package material loads certificates and keys for the tool's commands and says
-// what they are and what is wrong with them.
+// Package material loads certificates and keys for the commands of gmtls, and checks them. Its functions return findings of package
+// cause: [CheckServer] for the certificate of a server, [CheckPair] for the two of a TLCP pair, [CheckChain] for a chain.
 package material
 
 import (

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package operations asks the operations services of nodes, over TLS, TLCP or TLS 1.3 with GM suites.
+// Package operations sends requests to the operations services of nodes, over TLS, TLCP or TLS 1.3 with GM suites. [NewService] makes a
+// [Service] from the [Access] that an inventory gives; its methods return the node's health, its metrics as [Samples], and the page /tls.
 package operations
 
 import (

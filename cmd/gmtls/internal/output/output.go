@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package output holds what the commands share in writing text or JSON.
+// Package output has the flag -o of the commands of gmtls, and writes their results as text or JSON.
 package output
 
 import (

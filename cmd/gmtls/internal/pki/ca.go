@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pki makes a small CA and certificates, for tests and demonstrations.
-// It keeps no register and no revocation list.
+// Package pki implements gmtls pki: a small CA for tests and demonstrations. It has no register and no revocation list. Networks in use
+// need a real CA (docs/ca.md).
 package pki
 
 import (

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package probe connects to an endpoint in every way that helps to tell what it
-// speaks and why it does not work.
+// Package probe implements gmtls probe. [Run] connects to an endpoint in several ways, one [Attempt] each, until it knows which protocols
+// and suites the endpoint speaks or why a handshake fails. The [Report] has the causes of package cause.
 package probe
 
 import (

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package proxy bridges between TLCP, TLS 1.3 with GM suites, TLS and plain connections, for programs
-// that cannot speak one of them. It forwards bytes and looks at none.
+// Package proxy implements gmtls proxy. A [Proxy] forwards the bytes of connections between TLCP, TLS 1.3 with GM suites, TLS and plain
+// TCP, for programs that do not speak one of them. It does not read what it forwards.
 package proxy
 
 import (

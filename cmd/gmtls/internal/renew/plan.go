@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package renew renews the identities and TLCP pairs of nodes before they end: it has fabric-ca-client enroll new certificates, lets
-// the nodes take them up one after the other, and proves by their operations services that they did.
+// Package renew implements gmtls renew, which renews the identities, TLCP pairs and TLS certificates of nodes before they end. It runs
+// fabric-ca-client to enrol new certificates, reloads or restarts one node after the other, and checks at the operations services that the
+// nodes use them. docs/ca.md describes the plan.
 package renew
 
 import (

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package wire reads TLS and TLCP handshakes from the bytes of a connection and
-// draws them as a ladder. It looks at what crosses the wire in the clear and
-// verifies nothing.
+// Package wire parses TLS and TLCP handshakes from the bytes of a connection, and draws them as a ladder. It sees what is sent in the
+// clear, or what a key log decrypts. It verifies no signature and no certificate.
+//
+// Parse functions return the contents of one message each. [Draw] writes a ladder of [Step] values.
 package wire
 
 import (

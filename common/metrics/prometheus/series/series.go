@@ -2,8 +2,8 @@
 
 //fork:file perf: the series of a metric are kept, so that counting builds no maps
 
-// Package series has go-kit's metrics over Prometheus as github.com/go-kit/kit/metrics/prometheus makes them, for a fraction
-// of the time: a series is found by the values of its labels in their order, without maps, and once for each With.
+// Package series implements go-kit's metrics over Prometheus, in place of github.com/go-kit/kit/metrics/prometheus. It needs a fraction of the
+// time, because it finds a series by the values of its labels in their order, without maps, and only once for each With.
 package series
 
 import (

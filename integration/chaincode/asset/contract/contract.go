@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package contract is the contract of the asset chaincode, apart from the program that serves it so that tests of clients
-// can run it in process.
+// Package contract is the contract of the asset chaincode. It is separate from the program that serves it, so that tests of clients can
+// run it in their process.
 package contract
 
 import (

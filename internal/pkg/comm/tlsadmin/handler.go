@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tlsadmin lets an operator see and change the security of a node's
-// channels while it runs: over the operations server and by signal.
+// Package tlsadmin lets an operator see and change the protection of a node's connections while the node runs. [NewHandler] serves the
+// page /tls on the operations server, and [ReloadOnHangup] reloads certificates at SIGHUP. Package tlsstatus defines the JSON.
 package tlsadmin
 
 import (
