@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package randomness tests whether bits look random: by the fifteen tests of GM/T 0005-2021 (GB/T 32915) on samples of a million bits, by
-// the twelve of them that samples of 20,000 bits allow, and each byte while it is used. Statistics find a generator that is broken. That
-// one is unpredictable they cannot show.
+// Package randomness tests whether bits look random. It has the fifteen tests of GM/T 0005-2021 (GB/T 32915) on samples of a million bits,
+// the twelve of them that samples of 20,000 bits allow, and a test of each byte while it is used. These statistics find a broken
+// generator. They cannot show that a generator is unpredictable.
 package randomness
 
 import (
