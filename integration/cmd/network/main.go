@@ -123,13 +123,13 @@ var changes = map[string]change{
 func up(ctx context.Context, dir string, args []string, out io.Writer) error {
 	o := network.Options{Dir: dir}
 	flags := flag.NewFlagSet("network up", flag.ContinueOnError)
-	flags.StringVar(&o.Mode, "mode", "", "what nodes listen for: tls, dual or gm (default gm)")
-	flags.StringVar(&o.ClientMode, "client-mode", "", "what nodes dial with: tls or gm (default tls for mode tls, gm otherwise)")
+	flags.StringVar(&o.Mode, "mode", "", "protocols that nodes accept: tls, dual or gm (default gm)")
+	flags.StringVar(&o.ClientMode, "client-mode", "", "protocol that nodes dial with: tls or gm (default tls for mode tls, gm otherwise)")
 	flags.StringVar(&o.Algorithm, "algorithm", "", "identities: gm, ecdsa or mixed (default gm)")
-	flags.StringVar(&o.Hash, "hash", "", "what the channel's blocks are hashed with: SHA256 or SM3 (default SHA256)")
-	flags.StringVar(&o.GMProtocol, "gm-protocol", "", "what GM means: TLCP, or TLS13 for TLS 1.3 with GM suites (default TLCP)")
+	flags.StringVar(&o.Hash, "hash", "", "hash of the channel's blocks: SHA256 or SM3 (default SHA256)")
+	flags.StringVar(&o.GMProtocol, "gm-protocol", "", "GM protocol: TLCP, or TLS13 for TLS 1.3 with GM suites (default TLCP)")
 	flags.StringVar(&o.Suite, "suite", "", "the only TLCP suite, for example ECC_SM4_GCM_SM3 (default: any)")
-	flags.BoolFunc("strict", "let nodes use approved algorithms alone", func(text string) (err error) {
+	flags.BoolFunc("strict", "let nodes use approved algorithms only", func(text string) (err error) {
 		if o.Strict, err = strconv.ParseBool(text); err != nil {
 			return fmt.Errorf("STRICT=%s: write true or false", text)
 		}
@@ -142,7 +142,7 @@ func up(ctx context.Context, dir string, args []string, out io.Writer) error {
 		return nil
 	})
 	flags.StringVar(&o.Keys, "keys", "", "where SM2 keys are: in files, or in a simulated device, sdf or pkcs11 (default in files)")
-	flags.StringVar(&o.Consensus, "consensus", "", "how orderers agree: raft, or bft with UPSTREAM=3.1.1 (default raft)")
+	flags.StringVar(&o.Consensus, "consensus", "", "consensus of the orderers: raft, or bft with UPSTREAM=3.1.1 (default raft)")
 	flags.IntVar(&o.Orderers, "orderers", 0, "orderers (default 3, for bft 4)")
 	flags.IntVar(&o.Orgs, "orgs", 0, "peer organisations (default 2)")
 	flags.IntVar(&o.Peers, "peers", 0, "peers of each organisation (default 2)")
@@ -151,7 +151,7 @@ func up(ctx context.Context, dir string, args []string, out io.Writer) error {
 	flags.IntVar(&o.MaxMessages, "max-messages", 0, "most transactions in a block (default 500)")
 	flags.StringVar(&o.LogSpec, "log", "", "logging specification of orderers and peers (default info)")
 	flags.StringVar(&o.Bin, "bin", "", "directory of the binaries (default build/bin)")
-	flags.StringVar(&o.CA, "ca", "", "directory of fabric-ca-server and fabric-ca-client: an authority for each organisation instead of cryptogen")
+	flags.StringVar(&o.CA, "ca", "", "directory of fabric-ca-server and fabric-ca-client: use a CA for each organisation instead of cryptogen")
 	flags.BoolVar(&o.Docker, "docker", false, "run the nodes as containers of the images that make docker builds")
 	if err := parseUp(flags, args); err != nil {
 		return err

@@ -18,8 +18,8 @@ func planCommand() *cobra.Command {
 		Use:   "plan",
 		Short: "write what one organisation needs on each of its hosts",
 		Long: `Reads the plan on which all organisations agree (docs/consortium.md describes it), and writes for one of them a folder for each
-host, what its CA needs, and configtx.yaml. Keys are made by the scripts that it writes, on the hosts; nobody but the organisation
-needs to see anything of this.`,
+host, what its CA needs, and configtx.yaml. The scripts that it writes make the keys, on the hosts. No other organisation
+needs to see any of these files.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			p, err := plan.Read(file)
@@ -50,9 +50,9 @@ func packageCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "package",
 		Short: "package chaincode that runs as a service",
-		Long: `Writes the package by which a peer knows where a chaincode server is: no code, but its address, the CA that verifies it, and the
-pair that the peer shows to it. It holds that pair's keys: it is for the organisation's own peers. The same arguments give the same
-bytes, and so the same package id, which it prints: the server's CHAINCODE_ID.`,
+		Long: `Writes a package that tells a peer where a chaincode server is. It contains no code. It contains the server's address, the CA that
+verifies the server, and the pair that the peer presents, with its keys; so give it only to your organisation's peers. It prints the
+package id, which is the server's CHAINCODE_ID. The same arguments give the same bytes and the same id.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			for name, field := range files {

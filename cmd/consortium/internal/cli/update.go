@@ -21,9 +21,9 @@ func updateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "update",
 		Short: "write a change of a channel's configuration, unsigned",
-		Long: `Reads the channel's latest config block, from "peer channel fetch config", and writes the transaction that changes it. What
-would come out is loaded first as a node loads it, and refused with the reason where a node would refuse it. Then say
-"peer channel signconfigtx -f FILE" as an administrator of each organisation that it names, and "peer channel update" as the last.`,
+		Long: `Reads the channel's latest config block, from "peer channel fetch config", and writes the transaction that changes it. It
+first loads the new configuration as a node does, and refuses it with the reason if a node would refuse it. Then run
+"peer channel signconfigtx -f FILE" as an administrator of each organisation that it names, and "peer channel update" as the last one.`,
 	}
 	for _, kind := range kinds() {
 		c.AddCommand(kind.command())
@@ -68,7 +68,7 @@ func (k kind) command() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&block, "block", "", "the channel's latest config block")
 	f.StringVar(&out, "out", "", "file to write, which must not exist")
-	f.BoolVar(&asJSON, "json", false, "say what was written in JSON")
+	f.BoolVar(&asJSON, "json", false, "report in JSON what was written")
 	k.flags(f)
 	for _, name := range append([]string{"block", "out"}, k.required...) {
 		_ = c.MarkFlagRequired(name) // fails for unknown names only, which TestKinds would show
@@ -124,8 +124,8 @@ func addOrganization() kind {
 			f.StringVar(&o.MSPID, "msp-id", "", "the id of its MSP")
 			f.StringVar(&o.MSPDir, "msp", "", "folder of its public MSP: cacerts, tlscacerts, config.yaml")
 			f.BoolVar(&o.Ordering, "ordering", false, "it joins the ordering organisations; one that also has peers needs both updates")
-			f.StringSliceVar(&o.Anchors, "anchor", nil, "HOST:PORT of a peer of it that others learn first; may be repeated")
-			f.StringSliceVar(&o.Endpoints, "endpoint", nil, "with --ordering: HOST:PORT of an orderer of it; may be repeated")
+			f.StringSliceVar(&o.Anchors, "anchor", nil, "HOST:PORT of its anchor peer; may be repeated")
+			f.StringSliceVar(&o.Endpoints, "endpoint", nil, "with --ordering: HOST:PORT of its orderer; may be repeated")
 		},
 		change: func() channel.Change { return channel.AddOrganization(o) },
 	}
@@ -138,7 +138,7 @@ func removeOrganization() kind {
 		name: "remove-organization", short: "take an organisation out", required: []string{"name"},
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&name, "name", "", "its name in the configuration")
-			f.BoolVar(&ordering, "ordering", false, "out of the ordering organisations")
+			f.BoolVar(&ordering, "ordering", false, "remove it from the ordering organisations")
 		},
 		change: func() channel.Change { return channel.RemoveOrganization(name, ordering) },
 	}
@@ -147,7 +147,7 @@ func removeOrganization() kind {
 func setMSP() kind {
 	var id, dir string
 	return kind{
-		name: "set-msp", short: "replace an organisation's MSP, for renewed or further CAs", required: []string{"msp-id", "msp"},
+		name: "set-msp", short: "replace an organisation's MSP, for renewed or additional CAs", required: []string{"msp-id", "msp"},
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&id, "msp-id", "", "the id of its MSP")
 			f.StringVar(&dir, "msp", "", "folder of its public MSP: cacerts, tlscacerts, config.yaml")
@@ -176,7 +176,7 @@ func setAnchors() kind {
 		name: "set-anchors", short: "name an organisation's anchor peers", required: []string{"name", "anchor"},
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&name, "name", "", "the organisation's name in the configuration")
-			f.StringSliceVar(&anchors, "anchor", nil, "HOST:PORT of a peer of it that others learn first; may be repeated")
+			f.StringSliceVar(&anchors, "anchor", nil, "HOST:PORT of its anchor peer; may be repeated")
 		},
 		change: func() channel.Change { return channel.SetAnchors(name, anchors) },
 	}
@@ -252,7 +252,7 @@ func setCapability() kind {
 		name: "set-capability", short: "turn a capability on, such as GM_V1", required: []string{"capability"},
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&group, "group", "/Channel", "/Channel, /Channel/Orderer or /Channel/Application")
-			f.StringVar(&name, "capability", "", "its name; every node must know it, or stops at the block that names it")
+			f.StringVar(&name, "capability", "", "its name; a node that does not know it stops at the block that names it")
 			f.BoolVar(&off, "off", false, "turn it off")
 		},
 		change: func() channel.Change { return channel.SetCapability(group, name, !off) },

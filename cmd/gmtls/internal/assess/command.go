@@ -70,7 +70,7 @@ func Command() *cobra.Command {
 	format := output.Text
 	c := &cobra.Command{
 		Use:   "assess",
-		Short: "show clause by clause what a network meets of the standards for cryptographic applications",
+		Short: "report clause by clause how a network meets the standards for cryptographic applications",
 		Long: `Asks the nodes of an inventory (docs/migration.md describes nodes.yaml) for their page /tls, and reads config blocks, the
 folders of nodes' configurations, and where ledgers are stored. It prints each clause of docs/compliance.md as met, not met, not shown,
 open or organisational, with evidence and remedy. It changes nothing.

@@ -34,7 +34,7 @@ func Command() *cobra.Command {
 
 With a key log file, of gmtls probe --keylog for example, TLCP and TLS 1.3 with GM suites are decrypted: the ladder names
 what was encrypted and shows the records of application data, with --payload their beginnings too. TLS with other suites is
-not decrypted; Wireshark does that with the same file. What a key log opens is no secret any more: keep file and output as you would the data.
+not decrypted; Wireshark does that with the same file. A key log reveals the data, so protect the file and the output as you protect the data.
 
 Exit codes: 0 every handshake is complete; 1 wrong usage or unreadable file; 5 some are not.`,
 		Args: cobra.ExactArgs(1),
@@ -59,9 +59,9 @@ Exit codes: 0 every handshake is complete; 1 wrong usage or unreadable file; 5 s
 	}
 	f := c.Flags()
 	f.StringVarP(&in.iface, "interface", "i", "", "watch this interface; the argument is the TCP port")
-	f.DurationVar(&in.duration, "duration", 30*time.Second, "of watching an interface")
+	f.DurationVar(&in.duration, "duration", 30*time.Second, "how long to watch an interface")
 	f.StringVar(&in.keyLog, "keylog", "", "decrypt TLCP and TLS 1.3 with GM suites by the secrets in this file (NSS key log format)")
-	f.IntVar(&in.payload, "payload", 0, "with --keylog, show so many bytes of each record of application data")
+	f.IntVar(&in.payload, "payload", 0, "with --keylog, show this many bytes of each record of application data")
 	format.Flag(f)
 	return c
 }

@@ -34,7 +34,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	root := &cobra.Command{
 		Use:   "gmtls",
 		Short: "probe, inspect, explain and bridge TLCP (GB/T 38636) and TLS endpoints",
-		Long: `Probes, inspects, explains and bridges TLCP (GB/T 38636) and TLS endpoints. Output is for people, or JSON with -o json.
+		Long: `Probes, inspects, explains and bridges TLCP (GB/T 38636) and TLS endpoints. Output is text, or JSON with -o json.
 
 Exit codes: 0 nothing is wrong; 1 wrong usage or unreadable input; 2 not reached; 3 no handshake succeeded; 4 certificates
 do not hold; 5 unhealthy node, findings in files, or broken handshakes in a capture.`,

@@ -83,7 +83,7 @@ func referenceCommand() *cobra.Command {
 	var socket, out, public string
 	c := &cobra.Command{
 		Use:   "reference URI",
-		Short: "write the file that stands for a key in a device, or its public key",
+		Short: "write the file that refers to a key in a device, or its public key",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if out == "" && public == "" {

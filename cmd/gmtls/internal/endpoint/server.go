@@ -234,8 +234,8 @@ func ServerCommand() *cobra.Command {
 	var format output.Format
 	c := &cobra.Command{
 		Use:   "server",
-		Short: "a test server that returns what it gets, or answers HTTP with what was negotiated",
-		Long: `Returns what it gets, or with --http answers with what was negotiated, until it is interrupted. The log goes to
+		Short: "run a test server that echoes its input, or answers HTTP with what was negotiated",
+		Long: `Echoes its input, or with --http answers with what was negotiated, until it is interrupted. The log goes to
 standard error.
 
 Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the address is taken.`,
@@ -264,12 +264,12 @@ Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the addres
 	f.StringVar(&s.Listen, "listen", "127.0.0.1:0", "address to listen on")
 	f.StringVar(&s.Protocol, "protocol", "tlcp", "tlcp, tls, tls13-gm for TLS 1.3 with GM suites, dual for TLCP and TLS on one port, or all for the three")
 	f.BoolVar(&s.Hybrid, "hybrid", false, "with tls13-gm: take the key exchange of SM2 and ML-KEM together (draft)")
-	f.StringSliceVar(&s.Clients, "client-ca", nil, "file with roots of clients, who then must show a certificate; may be repeated")
+	f.StringSliceVar(&s.Clients, "client-ca", nil, "file with roots of clients, which must then present a certificate; may be repeated")
 	f.StringSliceVar(&s.ALPN, "alpn", nil, "application protocols to accept")
 	f.BoolVar(&s.HTTP, "http", false, "answer HTTP/1.1 requests instead of returning bytes")
 	f.BoolVar(&s.RawTranscript, "raw-transcript", false, "TLCP: expect the messages to be signed in CertificateVerify, not their hash (GmSSL from 3.2 on)")
 	f.StringVar(&keyLog, "keylog", "", "append the secrets of the connections to this file, to decrypt a capture")
 	format.Flag(f)
-	f.DurationVar(&s.Idle, "idle", 5*time.Minute, "a connection without a byte for so long ends")
+	f.DurationVar(&s.Idle, "idle", 5*time.Minute, "close a connection that is idle for this long")
 	return c
 }

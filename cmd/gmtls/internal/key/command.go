@@ -36,12 +36,12 @@ func Command() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "key FILE",
-		Short: "say what a private key file is, and make one of it that nodes read",
+		Short: "say what a private key file is, and convert it to a form that nodes read",
 		Long: `Reads a private key in PEM, DER or base64: PKCS #8 and SEC 1, plain or encrypted (openssl, GmSSL); and as Chinese CAs deliver an
-encryption key: SM2EnvelopedKey (GM/T 0009), CSRResponse (GM/T 0092), a CFCA .sm2 file or answer. Of PKCS #12 it says how openssl
-opens it. With --out it writes the key as PKCS #8 in PEM, for its owner alone, and overwrites nothing.
+encryption key: SM2EnvelopedKey (GM/T 0009), CSRResponse (GM/T 0092), a CFCA .sm2 file or answer. For PKCS #12 it says how openssl
+opens it. With --out it writes the key as PKCS #8 in PEM, readable only by its owner, and overwrites no file.
 
-A file of a passphrase has it in its first line; "-" is standard input, $CREDENTIALS_DIRECTORY/NAME a credential of systemd.
+A passphrase file has the passphrase in its first line. "-" is standard input, $CREDENTIALS_DIRECTORY/NAME a credential of systemd.
 
 Exit codes: 0 nothing is wrong; 1 wrong usage, or a file that cannot be read, opened or written; 5 the key does not belong to the
 certificate of --cert.`,
@@ -62,12 +62,12 @@ certificate of --cert.`,
 		},
 	}
 	flags := c.Flags()
-	flags.StringVar(&r.passphrase, "passphrase-file", "", "file of the passphrase that opens FILE")
+	flags.StringVar(&r.passphrase, "passphrase-file", "", "passphrase file that opens FILE")
 	flags.StringVar(&r.with, "decrypt-with", "", "key file that opens an envelope: the signing key of the pair, or the temporary key of the request to CFCA")
-	flags.StringVar(&r.withPassphrase, "decrypt-with-passphrase-file", "", "file of the passphrase of --decrypt-with")
+	flags.StringVar(&r.withPassphrase, "decrypt-with-passphrase-file", "", "passphrase file of --decrypt-with")
 	flags.StringVar(&r.cert, "cert", "", "check that the key belongs to this certificate")
 	flags.StringVar(&r.out, "out", "", "file to write the key to")
-	flags.StringVar(&r.outPassphrase, "out-passphrase-file", "", "file of the passphrase that encrypts --out")
+	flags.StringVar(&r.outPassphrase, "out-passphrase-file", "", "passphrase file that encrypts --out")
 	flags.StringVar(&r.outCert, "out-cert", "", "file to write the certificates of FILE to")
 	format.Flag(flags)
 	c.AddCommand(devicekey.Commands()...)

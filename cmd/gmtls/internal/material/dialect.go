@@ -20,11 +20,11 @@ type Dialect struct {
 // Flags adds the flags of a client.
 func (d *Dialect) Flags(flags *pflag.FlagSet) {
 	flags.BoolVar(&d.OmitExtensions, "omit-extensions", false, "TLCP: send no extension, for servers that refuse any (GmSSL 3.1)")
-	flags.BoolVar(&d.SingleCertificate, "single-certificate", false, "TLCP: send the signing certificate alone, in ECC suites (GmSSL from 3.2 on)")
+	flags.BoolVar(&d.SingleCertificate, "single-certificate", false, "TLCP: send only the signing certificate, in ECC suites (GmSSL from 3.2 on)")
 	flags.BoolVar(&d.RawTranscript, "raw-transcript", false, "TLCP: sign the messages in CertificateVerify, not their hash (GmSSL from 3.2 on)")
 	flags.BoolVar(&d.VectorParams, "vector-params", false, "TLCP: send the params of ECDHE suites with their length (GmSSL from 3.3 on)")
 	flags.BoolVar(&d.OmitMiddlebox, "omit-middlebox-compatibility", false,
-		"TLS 1.3 with GM suites: send neither session identifier nor ChangeCipherSpec, for servers that fail over the latter (GmSSL 3.3)")
+		"TLS 1.3 with GM suites: send neither session identifier nor ChangeCipherSpec, for servers that fail at the latter (GmSSL 3.3)")
 }
 
 // Apply sets the dialect of a client or server.

@@ -33,7 +33,7 @@ func (in *input) flags(c *cobra.Command) {
 
 // checking adds the flags of commands that refuse.
 func (in *input) checking(c *cobra.Command) {
-	c.Flags().StringSliceVar(&in.elsewhere, "elsewhere", nil, "MSP ids of organisations whose own operators have checked their nodes; may be repeated")
+	c.Flags().StringSliceVar(&in.elsewhere, "elsewhere", nil, "MSP ids of organisations whose operators have checked their nodes; may be repeated")
 	c.Flags().DurationVar(&in.validFor, "valid-for", 30*24*time.Hour, "how long certificates must still be valid")
 }
 
@@ -104,7 +104,7 @@ func checkCommand() *cobra.Command {
 	var q question
 	c := &cobra.Command{
 		Use:   "check --stage N",
-		Short: "say whether a stage can be entered, and what speaks against it",
+		Short: "say whether a stage can be entered, and what prevents it",
 		Long: `Names each node and organisation that holds the stage back, with the reason and the remedy. A node that does
 not answer holds it back. From stage 2 on --block is needed, and every organisation of the channel must be in
 the inventory or under --elsewhere.
@@ -148,17 +148,17 @@ func updateCommand() *cobra.Command {
 KIND is one of
 
   add-gm-tls-roots             stage 2: SM2 TLS roots join the organisations' MSPs
-  consenters-both              stage 3: the next consenter gets its SM2 certificate beside the TLS one
+  consenters-both              stage 3: the next consenter gets its SM2 certificate in addition to the TLS one
   add-gm-identity-roots        from stage 2 on: SM2 roots for identities join the MSPs
-  consenters-gm                stage 5: the next consenter keeps the SM2 certificate alone
+  consenters-gm                stage 5: the next consenter keeps only the SM2 certificate
   remove-ecdsa-identity-roots  stage 5: with --recent, blocks that show that they are out of use
   remove-ecdsa-tls-roots       stage 5
   consenters-tls, remove-gm-tls-roots, remove-gm-identity-roots (with --recent)   the way back
 
-Consenters are changed one a block, the leader last: run it again with the new config block until nothing is left.
+Consenters are changed one in each block, the leader last. Run it again with the new config block until nothing is left.
 
-Exit codes: 0 files were written, or nothing is left to do; 1 wrong usage or unreadable file; 5 something speaks
-against it, nothing was written.`,
+Exit codes: 0 files were written, or nothing is left to do; 1 wrong usage or unreadable file; 5 something prevents
+it, and nothing was written.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if u.kind = args[0]; !slices.Contains(kinds, u.kind) {
@@ -188,7 +188,7 @@ against it, nothing was written.`,
 	in.flags(c)
 	in.checking(c)
 	c.Flags().StringSliceVar(&u.orgs, "org", nil, "MSP ids of organisations to write for (default: all of the inventory); may be repeated")
-	c.Flags().StringVar(&u.out, "out", ".", "folder for the files, made where it is missing")
+	c.Flags().StringVar(&u.out, "out", ".", "folder for the files, created if missing")
 	c.Flags().StringSliceVar(&recent, "recent", nil, "recent blocks, from peer channel fetch NUMBER; may be repeated")
 	return c
 }

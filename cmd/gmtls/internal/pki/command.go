@@ -33,7 +33,7 @@ func Command() *cobra.Command {
   server-sign.crt .key server-enc.crt .key     a server's TLCP pair; client-sign, client-enc likewise
   ca.crt ca.key server.crt .key client.crt .key   the same for TLS, on P-256
 
-The keys are not encrypted. They are for testing; a production CA is something else.
+The keys are not encrypted. Use them for tests, and a real CA in production.
 Exit codes: 0 all is written; 1 nothing or not all is.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -78,7 +78,7 @@ Exit codes: 0 works; 1 wrong usage or unreadable file; 2 not reached; 3 no hands
 	flags.BoolVar(&o.Quick, "quick", false, "one handshake for each protocol, no variants")
 	flags.BoolVar(&o.Fabric, "fabric", false, "ask for health, and find out which port of which node it is")
 	flags.DurationVar(&watch, "watch", 0, "repeat at this interval, a line for each, until interrupted")
-	flags.StringVar(&keyLog, "keylog", "", "append the secrets of the probe's own connections to this file, to decrypt a capture")
+	flags.StringVar(&keyLog, "keylog", "", "append the secrets of the probe's connections to this file, to decrypt a capture")
 	format.Flag(flags)
 	return c
 }

@@ -52,7 +52,7 @@ type Options struct {
 	AllowPlain     bool   // plain listeners on other than loopback addresses
 	MaxConnections int
 	Timeout        time.Duration // for connecting and handshakes
-	Idle           time.Duration // a connection without a byte for so long ends
+	Idle           time.Duration // close a connection that is idle for this long
 	Grace          time.Duration // for open connections when the proxy stops
 }
 

@@ -56,7 +56,7 @@ something is due.`,
 		},
 	}
 	c.Flags().StringVar(&file, "plan", "renew.yaml", "the plan: nodes, their folders, how they are reloaded and restarted")
-	c.Flags().BoolVar(&only, "check", false, "say what is due, and change nothing")
+	c.Flags().BoolVar(&only, "check", false, "report what is due, and change nothing")
 	return c
 }
 
