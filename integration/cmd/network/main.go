@@ -39,12 +39,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := run(ctx, os.Args[1:], os.Stdout)
-	if err == nil {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
 	}
-	if !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "network:", err)
-	}
+	fmt.Fprintln(os.Stderr, "network:", err)
 	stop()
 	os.Exit(1)
 }
@@ -52,12 +50,16 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("network", flag.ContinueOnError)
 	dir := flags.String("dir", filepath.Join("build", "network"), "state directory")
+	flags.Usage = func() {
+		fmt.Fprintf(flags.Output(), "Usage: network [-dir DIR] COMMAND\n\nCommands: %s. \"network up -h\" lists the options of a network.\n\n", verbs)
+		flags.PrintDefaults()
+	}
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	rest := flags.Args()
 	if len(rest) == 0 {
-		return errors.New("say what to do: " + verbs)
+		return errors.New("a command is missing: " + verbs)
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
