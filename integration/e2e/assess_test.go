@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -89,19 +90,14 @@ func TestBFTAssessed(t *testing.T) {
 	requireSameChain(ctx, t, n)
 	requireHashes(ctx, t, n, peer, "SM3")
 
-	open := map[string]bool{"JR/T 0184-2020 8.1 hashes": true, "JR/T 0184-2020 8.1 module": true, "GB/T 39786-2021 products": true}
+	// What no software here can meet. Machines whose kernel has SM4 do not have the volumes of docs/data-at-rest.md either.
+	cannot := regexp.MustCompile("no certified cryptographic product|are SHA-256 in this version|lies on no dm-crypt mapping")
 	for id, clause := range assess(ctx, t, n) {
-		switch {
-		case clause.State == "met" || clause.State == "organisational" || open[id]:
-			continue
-		}
 		for _, f := range clause.Findings {
-			if f.State == "met" {
-				continue
+			if f.State != "met" && f.State != "organisational" {
+				require.Regexp(t, cannot, f.Detail, id)
+				require.NotEmpty(t, f.Remedy, id)
 			}
-			// Machines whose kernel has SM4 do not have the volumes that docs/data-at-rest.md describes either.
-			require.Contains(t, f.Detail, "lies on no dm-crypt mapping", id)
-			require.Contains(t, f.Remedy, "docs/data-at-rest.md", id)
 		}
 	}
 }
@@ -111,20 +107,20 @@ func TestStockAssessed(t *testing.T) {
 	n, ctx := start(t, network.Options{Mode: network.ModeTLS, Algorithm: network.AlgorithmECDSA, Orderers: 1, Peers: 1})
 	found := assess(ctx, t, n)
 	for id, detail := range map[string]string{
-		"JR/T 0184-2020 6.3.2": "listens in mode tls",
-		"JR/T 0184-2020 7.2":   "hashes blocks with SHA256",
-		"JR/T 0184-2020 7.5":   "",
-		"JR/T 0184-2020 7.8":   "listens in mode tls",
-		"JR/T 0184-2020 8.1":   "does not ask for approved algorithms alone",
-		"JR/T 0184-2020 8.4":   "CAs without an SM2 key",
-		"JR/T 0184-2020 8.6":   "does not ask for approved algorithms alone",
-		"JR/T 0184-2020 8.7":   "is a key in a file",
-		"JR/T 0184-2020 9.3":   "listens in mode tls",
-		"JR/T 0184-2020 9.4":   "listens in mode tls",
-		"JR/T 0184-2020 10.3":  "lies on no dm-crypt mapping",
-		"JR/T 0184-2020 11.4":  "orders by etcdraft",
-		"JR/T 0184-2020 13.7":  "CAs without an SM2 key",
-		"JR/T 0184-2020 13.8":  "CAs without an SM2 key",
+		"JR/T 0184-2020 6.3.2":               "listens in mode tls",
+		"JR/T 0184-2020 7.2":                 "hashes blocks with SHA256",
+		"JR/T 0184-2020 7.5":                 "",
+		"JR/T 0184-2020 7.8":                 "listens in mode tls",
+		"JR/T 0184-2020 8.1":                 "does not ask for approved algorithms alone",
+		"JR/T 0184-2020 8.4":                 "CAs without an SM2 key",
+		"JR/T 0184-2020 8.6":                 "does not ask for approved algorithms alone",
+		"JR/T 0184-2020 8.7":                 "is a key in a file",
+		"JR/T 0184-2020 9.3":                 "listens in mode tls",
+		"JR/T 0184-2020 9.4 key agreement":   "listens in mode tls",
+		"JR/T 0184-2020 10.3":                "lies on no dm-crypt mapping",
+		"JR/T 0184-2020 11.4 agreement":      "orders by etcdraft",
+		"JR/T 0184-2020 13.7":                "CAs without an SM2 key",
+		"JR/T 0184-2020 13.8 authentication": "CAs without an SM2 key",
 	} {
 		clause, known := found[id]
 		require.True(t, known, id)

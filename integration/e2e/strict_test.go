@@ -55,7 +55,7 @@ func TestStrict(t *testing.T) {
 	t.Logf("%s", out)
 	for _, line := range []string{
 		"met             JR/T 0184-2020 7.2:", "met             JR/T 0184-2020 8.4:", "met             JR/T 0184-2020 8.6:", "met             JR/T 0184-2020 8.7:",
-		"not met         JR/T 0184-2020 11.4:", "not shown       JR/T 0184-2020 7.8:", "open            JR/T 0184-2020 8.1 module:",
+		"not met         JR/T 0184-2020 11.4 agreement:", "not shown       JR/T 0184-2020 7.8:", "open            JR/T 0184-2020 8.1 module:",
 	} {
 		require.Contains(t, string(out), line)
 	}

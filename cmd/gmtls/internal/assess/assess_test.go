@@ -58,21 +58,22 @@ func TestOneFaultShows(t *testing.T) {
 		clause string
 		detail string
 	}{
-		"listens for TLS too": {func(e *Evidence) { e.nodes[0].Roles[0].ServerMode = "dual" }, finance + " 7.8", "peer0: peer.server listens in mode dual"},
-		"dials by TLS":        {func(e *Evidence) { e.nodes[0].Roles[1].ClientMode = "tls" }, finance + " 9.4", "peer0: peer.client dials in mode tls"},
-		"a connection left":   {func(e *Evidence) { e.nodes[0].Roles[0].TLS = 1 }, finance + " 9.3", "peer0: peer.server has 1 connections of TLS"},
-		"no answer":           {func(e *Evidence) { e.nodes[0].Problem = "connection refused" }, finance + " 6.3.2", "peer0: connection refused"},
-		"stock node":          {func(e *Evidence) { e.nodes[0].Fork = false }, finance + " 6.3.2", "it is no node of this fork"},
-		"no roles":            {func(e *Evidence) { e.nodes[0].Roles = nil }, finance + " 6.3.2", "says nothing of its listeners"},
-		"ECDSA CA":            {func(e *Evidence) { e.channels[0].foreign = []string{"Org1MSP: CN=ca"} }, finance + " 8.5", "CAs without an SM2 key: Org1MSP: CN=ca"},
-		"many forms":          {func(e *Evidence) { e.channels[0].capabilities = []string{"V2_0"} }, finance + " 8.4", "has no capability by which an identity has one form"},
-		"SHA-256":             {func(e *Evidence) { e.channels[0].hash = "SHA256" }, finance + " 7.2", "channel trade hashes blocks with SHA256"},
-		"Raft":                {func(e *Evidence) { e.channels[0].consensus = "etcdraft" }, finance + " 11.4", "orders by etcdraft"},
-		"not strict":          {func(e *Evidence) { e.settings[0].Strict = false }, finance + " 8.6", "does not ask for approved algorithms alone"},
-		"key in a file":       {func(e *Evidence) { e.settings[0].Keys[0].InDevice = false }, finance + " 8.7", "key is a key in a file"},
-		"no key":              {func(e *Evidence) { e.settings[0].Keys = nil }, finance + " 8.7", "leads to no key"},
-		"plain disk":          {func(e *Evidence) { e.ledgers[0].cipher = "" }, finance + " 10.3", "/ledger lies on no dm-crypt mapping"},
-		"AES disk":            {func(e *Evidence) { e.ledgers[0].cipher = "aes-xts-plain64" }, finance + " 7.5", "lies on a dm-crypt mapping of aes-xts-plain64"},
+		"listens for TLS too":    {func(e *Evidence) { e.nodes[0].Roles[0].ServerMode = "dual" }, finance + " 7.8", "peer0: peer.server listens in mode dual"},
+		"dials by TLS":           {func(e *Evidence) { e.nodes[0].Roles[1].ClientMode = "tls" }, finance + " 9.4 key agreement", "peer0: peer.client dials in mode tls"},
+		"a connection left":      {func(e *Evidence) { e.nodes[0].Roles[0].TLS = 1 }, finance + " 9.3", "peer0: peer.server has 1 connections of TLS"},
+		"no answer":              {func(e *Evidence) { e.nodes[0].Problem = "connection refused" }, finance + " 6.3.2", "peer0: connection refused"},
+		"stock node":             {func(e *Evidence) { e.nodes[0].Fork = false }, finance + " 6.3.2", "it is no node of this fork"},
+		"events of a stock node": {func(e *Evidence) { e.nodes[0].Fork = false }, finance + " 10.7", "it is no node of this fork"},
+		"no roles":               {func(e *Evidence) { e.nodes[0].Roles = nil }, finance + " 6.3.2", "says nothing of its listeners"},
+		"ECDSA CA":               {func(e *Evidence) { e.channels[0].foreign = []string{"Org1MSP: CN=ca"} }, finance + " 8.5", "CAs without an SM2 key: Org1MSP: CN=ca"},
+		"many forms":             {func(e *Evidence) { e.channels[0].capabilities = []string{"V2_0"} }, finance + " 8.4", "has no capability by which an identity has one form"},
+		"SHA-256":                {func(e *Evidence) { e.channels[0].hash = "SHA256" }, finance + " 7.2", "channel trade hashes blocks with SHA256"},
+		"Raft":                   {func(e *Evidence) { e.channels[0].consensus = "etcdraft" }, finance + " 11.4 agreement", "orders by etcdraft"},
+		"not strict":             {func(e *Evidence) { e.settings[0].Strict = false }, finance + " 8.6", "does not ask for approved algorithms alone"},
+		"key in a file":          {func(e *Evidence) { e.settings[0].Keys[0].InDevice = false }, finance + " 8.7", "key is a key in a file"},
+		"no key":                 {func(e *Evidence) { e.settings[0].Keys = nil }, finance + " 8.7", "leads to no key"},
+		"plain disk":             {func(e *Evidence) { e.ledgers[0].cipher = "" }, finance + " 10.3", "/ledger lies on no dm-crypt mapping"},
+		"AES disk":               {func(e *Evidence) { e.ledgers[0].cipher = "aes-xts-plain64" }, finance + " 7.5", "lies on a dm-crypt mapping of aes-xts-plain64"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := good()

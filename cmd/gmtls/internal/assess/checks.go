@@ -186,6 +186,17 @@ func storage(e *Evidence) finding {
 	return met("%d ledgers on dm-crypt with sm4-xts-plain64", len(e.ledgers))
 }
 
+// events: every node is this fork, whose security events nobody can turn off.
+func events(e *Evidence) finding {
+	if len(e.nodes) == 0 {
+		return notShown("--inventory")
+	}
+	if problems := unasked(e); problems != nil {
+		return notMet("let the nodes answer, see docs/operations.md", "%s", list(problems))
+	}
+	return met("%d nodes write numbered security events into their logs; who keeps the logs is for the operator to show", len(e.nodes))
+}
+
 // module: the product's certificate.
 func module(*Evidence) finding {
 	return finding{Open, "this software is no certified cryptographic product", "use certified devices for keys (docs/hsm.md), and agree on the rest with the assessor"}
