@@ -49,10 +49,6 @@ func NewMonitor(r io.Reader) *Monitor { return &Monitor{r: r} }
 
 // Read fills p or fails, and then p holds zeros.
 func (m *Monitor) Read(p []byte) (int, error) {
-	if err := m.Err(); err != nil {
-		clear(p)
-		return 0, err
-	}
 	_, err := io.ReadFull(m.r, p)
 	if err == nil {
 		err = m.judge(p)

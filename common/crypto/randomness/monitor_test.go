@@ -32,7 +32,7 @@ func TestMonitorNoticesFailures(t *testing.T) {
 		"two bytes alternate":       {reader(func(p []byte) { p[0] = []byte{0xaa, 0x55}[count%2]; count++ }), 1, ErrUneven},
 		"every eighth byte is zero": {reader(func(p []byte) { copy(p, noise[count%64*32:]); count++; p[0], p[8], p[16], p[24] = 0, 0, 0, 0 }), 32, ErrUneven},
 		"each answer is the same":   {reader(func(p []byte) { copy(p, noise) }), 32, ErrBlocks},
-		"a block in a read repeats": {reader(func(p []byte) { copy(p, noise[:32]); copy(p[32:], noise[16:32]) }), 48, ErrBlocks},
+		"a block in a read repeats": {reader(func(p []byte) { copy(p, noise[count%128*32:][:32]); copy(p[32:], p[16:32]); count++ }), 48, ErrBlocks},
 		"the source fails":          {iotest.ErrReader(gone), 32, gone},
 	} {
 		t.Run(name, func(t *testing.T) {
