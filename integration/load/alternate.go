@@ -38,7 +38,7 @@ func alternateCommand(ctx context.Context, args []string, out, progress io.Write
 	set := flag.NewFlagSet("load alternate", flag.ContinueOnError)
 	set.SetOutput(progress)
 	s.flags(set)
-	const options = "options of make network, name=value,... of mode, client-mode, algorithm, suite, keys, mutual-tls, consensus, orderers, orgs, " +
+	const options = "options of make network, name=value,... of mode, client-mode, algorithm, suite, hash, keys, mutual-tls, consensus, orderers, orgs, " +
 		"peers, batch-timeout, max-messages, log, no-memo and bin (folder of the binaries)"
 	a := set.String("a", "", "one topology: "+options)
 	b := set.String("b", "", "the other topology, likewise")
@@ -115,7 +115,7 @@ func Fresh(ctx context.Context, o network.Options, progress io.Writer, measure f
 func ParseOptions(text string) (network.Options, error) {
 	var o network.Options
 	fields := map[string]any{
-		"mode": &o.Mode, "client-mode": &o.ClientMode, "algorithm": &o.Algorithm, "suite": &o.Suite, "keys": &o.Keys, "mutual-tls": &o.MutualTLS,
+		"mode": &o.Mode, "client-mode": &o.ClientMode, "algorithm": &o.Algorithm, "suite": &o.Suite, "hash": &o.Hash, "keys": &o.Keys, "mutual-tls": &o.MutualTLS,
 		"orderers": &o.Orderers, "orgs": &o.Orgs, "peers": &o.Peers, "batch-timeout": &o.BatchTimeout,
 		"consensus": &o.Consensus, "max-messages": &o.MaxMessages, "log": &o.LogSpec, "bin": &o.Bin, "no-memo": &o.NoMemo,
 	}

@@ -117,10 +117,10 @@ func TestParseProcesses(t *testing.T) {
 }
 
 func TestParseOptions(t *testing.T) {
-	got, err := ParseOptions("mode=gm,algorithm=mixed,suite=ECC_SM4_CBC_SM3,mutual-tls=true,orderers=1,batch-timeout=2s,max-messages=10,no-memo=true,bin=x")
+	got, err := ParseOptions("mode=gm,algorithm=mixed,suite=ECC_SM4_CBC_SM3,hash=SM3,mutual-tls=true,orderers=1,batch-timeout=2s,max-messages=10,no-memo=true,bin=x")
 	require.NoError(t, err)
 	require.Equal(t, network.Options{
-		Mode: "gm", Algorithm: "mixed", Suite: "ECC_SM4_CBC_SM3", MutualTLS: true, Orderers: 1,
+		Mode: "gm", Algorithm: "mixed", Suite: "ECC_SM4_CBC_SM3", Hash: "SM3", MutualTLS: true, Orderers: 1,
 		BatchTimeout: 2 * time.Second, MaxMessages: 10, NoMemo: true, Bin: "x",
 	}, got)
 	for _, bad := range []string{"modus=gm", "orderers=many", "mutual-tls=often", "batch-timeout=2"} {
