@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/cipher"
 	"crypto/ecdsa"
+	"crypto/hmac"
 	"crypto/rand"
 	"encoding/asn1"
 	"encoding/hex"
@@ -34,6 +35,12 @@ type knownAnswers struct {
 	// GB/T 32907, annex A.1: key, plaintext and ciphertext of one block.
 	sm4Key, sm4Plain, sm4Cipher string
 
+	// GM/T 0042, annex D.3: HMAC of 32 bytes 1, 2, 3 … and a message.
+	sm3HMAC string
+
+	// draft-ribose-cfrg-sm4, A.2.2.1: two blocks of CBC under the key above.
+	sm4CBC string
+
 	// GB/T 32918.5, annex A.2: key pair, Z of the default signer id, signature r || s over "message digest".
 	sm2Private, sm2Public, sm2Z, sm2Signature string
 	// GB/T 32918.5, annex C.2: C1 || C3 || C2 of "encryption standard" for the same key.
@@ -51,6 +58,10 @@ var standardAnswers = knownAnswers{
 	sm4Key:    "0123456789abcdeffedcba9876543210",
 	sm4Plain:  "0123456789abcdeffedcba9876543210",
 	sm4Cipher: "681edf34d206965e86b3e94f536e4246",
+
+	sm3HMAC: "ca05e144ed05d1857840d1f318a4a8669e559fc8391f414485bfdf7bb408963a",
+
+	sm4CBC: "78ebb11cc40b0a48312aaeb2040244cb4cb7016951909226979b0d15dc6a8f6d",
 
 	sm2Private: "3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8",
 	sm2Public: "04" + "09f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020" +
@@ -111,7 +122,9 @@ func runSelfTest(want *knownAnswers) error {
 		run  func(*knownAnswers) error
 	}{
 		{"SM3 hash", testSM3},
+		{"SM3 HMAC", testHMAC},
 		{"SM4 block", testSM4},
+		{"SM4-CBC", testSM4CBC},
 		{"SM4-GCM", testSM4GCM},
 		{"SM2 signature verification", testSM2Verify},
 		{"SM2 signature verification with a rare carry (gmsm issue 560)", testSM2Carry},
@@ -162,6 +175,42 @@ func testSM4(want *knownAnswers) error {
 		return errWrongAnswer
 	}
 	if block.Decrypt(out, text); !bytes.Equal(out, plain) {
+		return errWrongAnswer
+	}
+	return nil
+}
+
+func testHMAC(want *knownAnswers) error {
+	key := make([]byte, 32)
+	for i := range key {
+		key[i] = byte(i + 1)
+	}
+	mac := hmac.New(sm3.New, key)
+	mac.Write(bytes.Repeat([]byte("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"), 2))
+	if hex.EncodeToString(mac.Sum(nil)) != want.sm3HMAC {
+		return errWrongAnswer
+	}
+	return nil
+}
+
+func testSM4CBC(want *knownAnswers) error {
+	key, plain, text, err := unhex3(want.sm4Key, "aaaaaaaabbbbbbbbccccccccddddddddeeeeeeeeffffffffaaaaaaaabbbbbbbb", want.sm4CBC)
+	if err != nil {
+		return err
+	}
+	block, err := sm4.NewCipher(key)
+	if err != nil {
+		return err
+	}
+	iv := make([]byte, block.BlockSize())
+	for i := range iv {
+		iv[i] = byte(i)
+	}
+	out := make([]byte, len(plain))
+	if cipher.NewCBCEncrypter(block, iv).CryptBlocks(out, plain); !bytes.Equal(out, text) {
+		return errWrongAnswer
+	}
+	if cipher.NewCBCDecrypter(block, iv).CryptBlocks(out, text); !bytes.Equal(out, plain) {
 		return errWrongAnswer
 	}
 	return nil
