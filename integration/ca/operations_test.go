@@ -56,6 +56,11 @@ func TestOperationsOverTLCP(t *testing.T) {
 	require.Contains(t, text, `"ca.operations"`)
 	status, text = askOverTLCP(ctx, t, port, authority.CertPEM, http.MethodPost, "/tls", &operator)
 	require.Equal(t, http.StatusOK, status, text)
+	status, text = askOverTLCP(ctx, t, port, authority.CertPEM, http.MethodPost, "/selftest", nil)
+	require.Equal(t, http.StatusUnauthorized, status, text)
+	status, text = askOverTLCP(ctx, t, port, authority.CertPEM, http.MethodPost, "/selftest", &operator)
+	require.Equal(t, http.StatusOK, status, text)
+	require.Contains(t, text, `{"time":`)
 	_, text = askOverTLCP(ctx, t, port, authority.CertPEM, http.MethodGet, "/metrics", &operator)
 	require.Contains(t, text, `protocol="TLCP",result="ok",role="ca.operations"`)
 	conn, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port)) // #nosec G402 -- it must fail before
