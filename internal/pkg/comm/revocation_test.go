@@ -270,6 +270,8 @@ func TestStaleListStillRevokes(t *testing.T) {
 	fresh := org.ca.RevocationList(t, x509.RevocationList{})
 	publish(t, "channel", mspOf("Org", [][]byte{org.ca.CertPEM}, [][]byte{stale}), mspOf("Other", [][]byte{org.ca.CertPEM}, [][]byte{fresh}))
 	requireRevoked(t, judge(*channelLists.all.Load(), chain, time.Now()), "it has been revoked, by a list of MSP Org")
+	elsewhere := []*x509.Certificate{certs[0].Certificate, newRevocable(t, protocolTLCP).ca.Cert}
+	require.NoError(t, judge(*channelLists.all.Load(), append(chain, elsewhere), time.Now()), "one chain that stands up is enough")
 	// It is the key of the CA that counts, not its certificate's other content.
 	renewed := *org.ca.Cert
 	renewed.SubjectKeyId = []byte("another method")
@@ -557,4 +559,27 @@ func TestDialerPolicy(t *testing.T) {
 	require.Nil(t, revocationPolicy(nil))
 	dials := org.source(t, "dials", own, true)
 	require.Same(t, dials, revocationPolicy(nil))
+}
+
+// TestEndOfLists: the first end of several lists counts, and a list without one is never out of date (RFC 5280, section 5.1.2.5).
+func TestEndOfLists(t *testing.T) {
+	now := time.Now()
+	o := newOrganization("Org", nil)
+	require.Zero(t, o.end())
+	put := func(ca byte, next time.Time) {
+		o.current[keyID{ca}] = map[string]*pkix.CertificateList{"": {TBSCertList: pkix.TBSCertificateList{NextUpdate: next}}}
+	}
+	put('e', time.Time{})
+	require.Zero(t, o.end())
+	require.NoError(t, o.stale(keyID{'e'}, now))
+	require.Nil(t, revocationStatus([]*organization{o}, now).Lists[0].NextUpdate)
+	early, late := now.Add(time.Hour), now.Add(2*time.Hour)
+	put('l', late)
+	put('n', early)
+	put('o', late)
+	for range 20 { // of a map's order nothing may depend
+		require.Equal(t, early, o.end())
+	}
+	require.NoError(t, o.stale(keyID{'n'}, now))
+	require.ErrorContains(t, o.stale(keyID{'n'}, early.Add(time.Second)), "was to be replaced by")
 }
