@@ -112,6 +112,22 @@ func TestPlacesForgetIdle(t *testing.T) {
 		p.leave(w)
 	}
 	require.LessOrEqual(t, len(p.ends), maxSources)
+
+	for source := 0; len(p.ends) < maxSources; source++ {
+		p.ends[fmt.Sprint(source)] = p.virtual + time.Second
+	}
+	known := p.queue("0", false)
+	*now = now.Add(time.Millisecond)
+	p.leave(known)
+	require.Len(t, p.ends, maxSources, "one that is known makes no other forgotten")
+	w := p.queue("new", false)
+	require.Len(t, p.ends, 1)
+	clear(p.ends)
+	*now = now.Add(time.Millisecond)
+	p.leave(w)
+	require.Empty(t, p.ends, "what was forgotten meanwhile does not come back")
+	p.leave(p.queue("no time used", false))
+	require.Empty(t, p.ends)
 }
 
 // TestPlacesEndWaiting: who waits no longer leaves no trace.
@@ -127,9 +143,17 @@ func TestPlacesEndWaiting(t *testing.T) {
 		refused <- err
 	}()
 	eventually(t, "it waits", func() bool { return !p.idle(0) })
+	before := p.queue("c", true)
 	cancel(cause)
 	require.ErrorIs(t, <-refused, cause)
+	select {
+	case <-before.ready:
+		t.Fatal("there was no place to give")
+	default:
+	}
 	p.leave(held)
+	<-before.ready
+	p.leave(before)
 	require.True(t, p.idle(1))
 	again, err := p.take(t.Context(), "b", false)
 	require.NoError(t, err)
