@@ -104,7 +104,7 @@ func TestFoldersOfCases(t *testing.T) {
 		files map[string]string // place in the MSP: case
 		wants []string
 	}{
-		"certificate in crls":     {map[string]string{"crls/cert.pem": "crls-folder/cert.pem"}, []string{"crls/cert.pem: it is a certificate, where revocation lists alone belong"}},
+		"certificate in crls":     {map[string]string{"crls/cert.pem": "crls-folder/cert.pem"}, []string{"crls/cert.pem: it is a certificate, where only revocation lists belong"}},
 		"key in crls":             {map[string]string{"crls/key.pem": "crls-folder/key.pem"}, []string{"crls/key.pem: it is a private key"}},
 		"list without key id":     {map[string]string{"crls/no-aki.crl": "crl-forms/no-aki.crl"}, []string{"crls/no-aki.crl: ", "not named by key identifier"}},
 		"CA, trusted label":       {map[string]string{"cacerts/ca.crt": "identity-ca/trusted-label.crt"}, []string{"cacerts/ca.crt: ", "TRUSTED CERTIFICATE", "openssl x509"}},

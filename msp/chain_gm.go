@@ -20,7 +20,7 @@ func (msp *bccspmsp) getUniqueValidationChain(cert *x509.Certificate, opts x509.
 
 // verifyLegacyNameConstraints refuses host names without alternative names below CAs with name constraints, leaf first.
 //
-//fork:wrap gm: the rule stands once, where the tools too have it
+//fork:wrap gm: the rule is in one place, which tools use too
 func verifyLegacyNameConstraints(chain []*x509.Certificate) error {
 	if mspfolder.CheckNameConstraints(chain) != nil {
 		return x509.CertificateInvalidError{Cert: chain[0], Reason: x509.NameConstraintsWithoutSANs}

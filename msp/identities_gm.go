@@ -125,7 +125,7 @@ func (msp *bccspmsp) getSigningIdentityFromConf(sidInfo *m.SigningIdentityInfo) 
 	signer := sid.(*signingidentity)
 	if !x509.IsSM2(signer.cert.PublicKey) {
 		if gm.Strict() {
-			return nil, errors.Errorf("signing identity of MSP %s (subject %s) has no SM2 key, and %s wants one: enrol it with SM2",
+			return nil, errors.Errorf("signing identity of MSP %s (subject %s) has no SM2 key, and %s demands one: enrol it with SM2",
 				msp.name, signer.cert.Subject, gm.StrictKey)
 		}
 		return sid, nil

@@ -14,7 +14,7 @@ import (
 // Stock nodes know no SM3: they refuse an MSP that names it for identifiers, and take one that names it as family, but no
 // signature under it. In a channel that they may share, an MSP without an SM2 CA is judged as they judge it.
 //
-//fork:wrap gm: hash family SM3 is for SM2 identities alone
+//fork:wrap gm: hash family SM3 is only for SM2 identities
 func (msp *bccspmsp) setupCAs(conf *m.FabricMSPConfig) error {
 	stock, err := msp.asStock(conf)
 	if err != nil {

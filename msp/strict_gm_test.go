@@ -34,5 +34,5 @@ func TestStrictWantsAnSM2Identity(t *testing.T) {
 	}
 	require.NoError(t, setUp())
 	require.NoError(t, gm.EnableStrict())
-	require.ErrorContains(t, setUp(), "has no SM2 key, and BCCSP.GM.Strict wants one: enrol it with SM2")
+	require.ErrorContains(t, setUp(), "has no SM2 key, and BCCSP.GM.Strict demands one: enrol it with SM2")
 }

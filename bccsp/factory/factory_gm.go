@@ -63,6 +63,6 @@ func prepare(config *FactoryOpts) error {
 	if err := gm.EnableStrict(); err != nil {
 		return fmt.Errorf("%s: %w", gm.StrictKey, err)
 	}
-	logger.Infof("%s: approved algorithms alone (SM2, SM3, SM4, TLCP); power-on tests of the algorithms and of random bytes passed", gm.StrictKey)
+	logger.Infof("%s: only approved algorithms (SM2, SM3, SM4, TLCP); power-on tests of the algorithms and of random bytes passed", gm.StrictKey)
 	return nil
 }

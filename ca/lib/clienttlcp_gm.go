@@ -106,7 +106,7 @@ func (i *Identity) ReenrollTLCP(req *api.ReenrollmentRequest) error {
 
 // checkX509Enrollment reports whether somebody is enrolled.
 //
-//fork:wrap gm: with profile tlcp the pair that is to be renewed says who asks, where no identity is enrolled
+//fork:wrap gm: with profile tlcp and no enrolled identity, the pair that is to be renewed authenticates the client
 func (c *Client) checkX509Enrollment() error {
 	err := c.upstreamCheckX509Enrollment()
 	if err != nil && c.Config.Enrollment.Profile == api.ProfileTLCP && util.FileExists(filepath.Join(c.pairDir(), pairSignCert)) {

@@ -216,7 +216,7 @@ func (s *Server) makePair() error {
 
 // startOperationsServer starts the operations server, before the CA's own listener.
 //
-//fork:wrap gm: the operations server speaks TLCP with the listener's pair, where it has none of its own
+//fork:wrap gm: the operations server speaks TLCP, with the listener's pair if it has none
 func (s *Server) startOperationsServer() error {
 	system, ok := s.Operations.(*operations.System)
 	if ok && s.Config.Operations.TLS.LacksPair() {

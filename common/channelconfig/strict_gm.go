@@ -15,7 +15,7 @@ import (
 
 // ProposeMSP sets up one MSP of a channel's configuration.
 //
-//fork:wrap gm: a node with BCCSP.GM.Strict takes part in channels alone whose MSPs are of SM2
+//fork:wrap gm: a node with BCCSP.GM.Strict takes part only in channels whose MSPs are all SM2
 func (bh *MSPConfigHandler) ProposeMSP(mspConfig *mspprotos.MSPConfig) (msp.MSP, error) {
 	if gm.Strict() {
 		if err := onlySM2(mspConfig); err != nil {
@@ -29,7 +29,7 @@ func (bh *MSPConfigHandler) ProposeMSP(mspConfig *mspprotos.MSPConfig) (msp.MSP,
 // verified with its key. CAs of TLS may be there: a node that speaks no TLS has no use for them.
 func onlySM2(mspConfig *mspprotos.MSPConfig) error {
 	if mspConfig.Type != int32(msp.FABRIC) {
-		return fmt.Errorf("an MSP of type %d is not of SM2 alone, as %s asks", mspConfig.Type, gm.StrictKey)
+		return fmt.Errorf("an MSP of type %d is not SM2 only, as %s demands", mspConfig.Type, gm.StrictKey)
 	}
 	config := &mspprotos.FabricMSPConfig{}
 	if err := proto.Unmarshal(mspConfig.Config, config); err != nil {
@@ -41,7 +41,7 @@ func onlySM2(mspConfig *mspprotos.MSPConfig) error {
 			return fmt.Errorf("MSP %s: %w", config.Name, err)
 		}
 		if !gmx509.IsSM2(cert.PublicKey) {
-			return fmt.Errorf("MSP %s has the CA %s, whose key is not SM2, and %s allows SM2 alone", config.Name, cert.Subject, gm.StrictKey)
+			return fmt.Errorf("MSP %s has the CA %s, whose key is not SM2, and %s allows only SM2", config.Name, cert.Subject, gm.StrictKey)
 		}
 	}
 	return nil

@@ -38,8 +38,8 @@ func TestStrictTakesSM2Alone(t *testing.T) {
 	require.NoError(t, propose(ecdsa))
 	require.NoError(t, gm.EnableStrict())
 	require.NoError(t, propose(sm2))
-	require.ErrorContains(t, propose(sm2, ecdsa), "whose key is not SM2, and BCCSP.GM.Strict allows SM2 alone")
+	require.ErrorContains(t, propose(sm2, ecdsa), "whose key is not SM2, and BCCSP.GM.Strict allows only SM2")
 	require.ErrorContains(t, propose(ecdsa), "whose key is not SM2")
 	_, err = NewMSPConfigHandler(msp.MSPv1_0, csp).ProposeMSP(&mspprotos.MSPConfig{Type: int32(msp.IDEMIX)})
-	require.ErrorContains(t, err, "is not of SM2 alone")
+	require.ErrorContains(t, err, "is not SM2 only")
 }

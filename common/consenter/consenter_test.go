@@ -36,7 +36,7 @@ func TestReadField(t *testing.T) {
 	}{
 		"encryption certificate":       {pair.EncCert, ErrEncryption.Error()},
 		"encryption certificate first": {append(append([]byte{}, pair.EncCert...), pair.SignCert...), ErrEncryption.Error()},
-		"key":                          {pair.SignKey, "private key, where certificates alone belong"},
+		"key":                          {pair.SignKey, "private key, where only certificates belong"},
 		"text":                         {[]byte("x"), "neither PEM nor DER"},
 		"damaged second":               {append(append([]byte{}, standard...), pair.SignCert[:100]...), "object 2"},
 	} {

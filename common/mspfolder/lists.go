@@ -124,7 +124,7 @@ func Scope(list *pkix.CertificateList) (string, error) {
 			}
 			scope = string(extension.Value)
 		case extension.Id.Equal(oidDeltaIndicator):
-			return "", errors.New("it is a delta list, which names changes alone: use the complete one")
+			return "", errors.New("it is a delta list, which names only changes: use the complete one")
 		case extension.Critical:
 			return "", fmt.Errorf("it has a critical extension %s, which is unknown here", extension.Id)
 		}
@@ -157,9 +157,9 @@ func checkDistributionPoint(der []byte) error {
 	case point.Indirect:
 		return errors.New("it is an indirect list, with certificates of other CAs: use that of the CA itself")
 	case point.AttributesOnly:
-		return errors.New("it is a list of attribute certificates alone")
+		return errors.New("it is a list of attribute certificates only")
 	case point.Reasons.BitLength > 0:
-		return errors.New("it is a list for some reasons of revocation alone: use the complete one")
+		return errors.New("it is a list for only some reasons of revocation: use the complete one")
 	}
 	return nil
 }

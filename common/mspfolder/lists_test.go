@@ -82,7 +82,7 @@ func TestScope(t *testing.T) {
 	trailing.Value = append(trailing.Value, 5, 0)
 	for reason, list := range map[string]*pkix.CertificateList{
 		"indirect list":                          with(point(flags{Indirect: true})),
-		"attribute certificates alone":           with(point(flags{AttributesOnly: true})),
+		"attribute certificates only":            with(point(flags{AttributesOnly: true})),
 		"some reasons":                           with(point(flags{Reasons: asn1.BitString{Bytes: []byte{0x40}, BitLength: 2}})),
 		"delta list":                             with(critical(1, 2, 5, 29, 27)),
 		"critical extension 1.2.3":               with(critical(1, 1, 2, 3)),

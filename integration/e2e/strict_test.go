@@ -25,7 +25,7 @@ func TestStrict(t *testing.T) {
 	for _, node := range append(n.Nodes(network.Orderer), n.Nodes(network.Peer)...) {
 		log, err := os.ReadFile(filepath.Join(n.Dir, "logs", node.Name+".log"))
 		require.NoError(t, err)
-		require.Contains(t, string(log), "BCCSP.GM.Strict: approved algorithms alone", node.Name)
+		require.Contains(t, string(log), "BCCSP.GM.Strict: only approved algorithms", node.Name)
 	}
 	submit(ctx, t, contract(t, n, peer), "CreateAsset", "approved", "blue", "2", "ida", "8")
 	requireSameChain(ctx, t, n)
@@ -41,7 +41,7 @@ func TestStrict(t *testing.T) {
 		at["root_certs"] = append(at["root_certs"].([]any), base64.StdEncoding.EncodeToString(ecdsa))
 		return nil
 	})
-	require.ErrorContains(t, err, "whose key is not SM2, and BCCSP.GM.Strict allows SM2 alone")
+	require.ErrorContains(t, err, "whose key is not SM2, and BCCSP.GM.Strict allows only SM2")
 
 	block := filepath.Join(t.TempDir(), "config.block")
 	_, err = n.PeerCommand(ctx, peer, "channel", "fetch", "config", block, "--channelID", n.Channel)

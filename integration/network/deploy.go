@@ -135,7 +135,7 @@ func (n *Network) server(ctx context.Context, index int, name string) (Node, err
 	}
 	server := Node{Name: full, Kind: Chaincode, Host: loopback, Port: servers[0].Port + len(servers)}
 	if server.Host != servers[0].Host || servers[0].Behind != 0 {
-		return Node{}, errors.New("chaincode cannot be deployed where nodes stand behind relays or elsewhere")
+		return Node{}, errors.New("chaincode cannot be deployed where nodes are behind relays or elsewhere")
 	}
 	org.Nodes = append(slices.Clone(org.Nodes), server)
 	return server, n.extend(ctx, Org{Name: org.Name, Domain: org.Domain, Nodes: []Node{server}})

@@ -164,7 +164,7 @@ func (o Options) withDefaults() (Options, error) {
 func checkPath(path string) error {
 	for _, c := range path {
 		if !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("/._-+=@%~", c) {
-			return fmt.Errorf("%q has a %q in it, and the paths of a network may have letters, digits and ._-+=@%%~ alone: "+
+			return fmt.Errorf("%q has a %q in it, and the paths of a network may have only letters, digits and ._-+=@%%~: "+
 				"choose another place with DIR=, or move the clone", path, c)
 		}
 	}

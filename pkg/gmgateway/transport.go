@@ -73,7 +73,7 @@ func (p *Profile) tlcp(config *gmtls.Config) (credentials.TransportCredentials, 
 	if settings.Cert.empty() {
 		withoutPair := func(name string) bool { return !strings.HasPrefix(name, "ECDHE") }
 		if len(settings.CipherSuites) > 0 && !slices.ContainsFunc(settings.CipherSuites, withoutPair) {
-			return nil, nil, errors.New("gmgateway: client.tls.cipherSuites holds ECDHE suites alone, which need a client certificate pair: give cert, key, encCert and encKey")
+			return nil, nil, errors.New("gmgateway: client.tls.cipherSuites holds only ECDHE suites, which need a client certificate pair: give cert, key, encCert and encKey")
 		}
 		return gmcredentials.New(config), nil, nil
 	}

@@ -93,7 +93,7 @@ func (m *yamlMerge) mapping(up, own *yaml.Node, path string) error {
 		case upKey == nil:
 			m.insert(up, key)
 		case upValue.Kind == yaml.AliasNode:
-			return fmt.Errorf("%s: upstream's value is an alias; override it where the anchor stands", where)
+			return fmt.Errorf("%s: upstream's value is an alias; override it at the anchor", where)
 		case upValue.Kind == yaml.MappingNode && value.Kind == yaml.MappingNode && len(upValue.Content) > 0:
 			if err := m.mapping(upValue, value, name); err != nil {
 				return err

@@ -49,7 +49,7 @@ func TestURI(t *testing.T) {
 		"sdf:device=a;index=-1;usage=sign":           "no number from 1 on",
 		"sdf:device=a;index=1;usage=both":            "neither sign nor encrypt",
 		"sdf:device=a;index=1;usage=sign;pin=1":      "attribute pin is not known",
-		"sdf:device=a;device=b":                      "stands there twice",
+		"sdf:device=a;device=b":                      "occurs twice",
 		"sdf:device":                                 "has no value",
 		"sdf:device=":                                "is empty",
 		"pkcs11:token=t":                             "needs object or id",

@@ -70,7 +70,7 @@ func parseURI(text string) (URI, error) {
 			return URI{}, fmt.Errorf("attribute %s: a percent sign without two hexadecimal digits", name)
 		}
 		if seen[name] {
-			return URI{}, fmt.Errorf("attribute %s stands there twice", name)
+			return URI{}, fmt.Errorf("attribute %s occurs twice", name)
 		}
 		seen[name] = true
 		if err := u.set(name, value); err != nil {

@@ -187,7 +187,7 @@ func (o Object) Parse() (*File, error) {
 }
 
 func tooLarge(name string, size, most int) error {
-	return &Error{File: name, Err: fmt.Errorf("it has %d bytes or more, and %d are allowed", size, most), Remedy: "give a file of what is needed alone"}
+	return &Error{File: name, Err: fmt.Errorf("it has %d bytes or more, and %d are allowed", size, most), Remedy: "give a file with only what is needed"}
 }
 
 // add parses one object by its label, or without one by its form.
@@ -248,10 +248,10 @@ func (o Object) refuse(form Form) error {
 func (o Object) refuseLabel() error {
 	switch o.Label {
 	case "TRUSTED CERTIFICATE", "X509 CERTIFICATE":
-		return o.fail(fmt.Errorf("its label is %s, and certificates are read as CERTIFICATE alone", o.Label),
+		return o.fail(fmt.Errorf("its label is %s, and certificates are read only as CERTIFICATE", o.Label),
 			"convert it with: openssl x509 -in FILE -out FILE.pem")
 	case "CRL":
-		return o.fail(errors.New("its label is CRL, and revocation lists are read as X509 CRL alone"),
+		return o.fail(errors.New("its label is CRL, and revocation lists are read only as X509 CRL"),
 			"convert it with: openssl crl -in FILE -out FILE.pem")
 	}
 	form := FormOf(o.DER)

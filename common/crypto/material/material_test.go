@@ -139,10 +139,10 @@ func TestRefusedFiles(t *testing.T) {
 		"enveloped key":            {caseFile(t, "enveloped-keys/enveloped.der"), []string{"it is an SM2EnvelopedKey (GM/T 0009)", "gmtls key"}},
 		"CFCA":                     {caseFile(t, "enveloped-keys/cfca.sm2"), []string{"holds a CFCA .sm2 file", "gmtls key"}},
 		"CFCA in DER":              {mustBase64(t, caseFile(t, "enveloped-keys/cfca.sm2")), []string{"it is a CFCA .sm2 file", "gmtls key"}},
-		"a key":                    {key, []string{"private key, where certificates alone belong"}},
-		"certificate and key":      {caseFile(t, "one-file/both.pem"), []string{"private key, where certificates alone belong"}},
-		"a revocation list":        {caseFile(t, "revocation/rev.crl"), []string{"revocation list, where certificates alone belong"}},
-		"a revocation list in DER": {caseFile(t, "revocation/rev.der"), []string{"revocation list, where certificates alone belong"}},
+		"a key":                    {key, []string{"private key, where only certificates belong"}},
+		"certificate and key":      {caseFile(t, "one-file/both.pem"), []string{"private key, where only certificates belong"}},
+		"a revocation list":        {caseFile(t, "revocation/rev.crl"), []string{"revocation list, where only certificates belong"}},
+		"a revocation list in DER": {caseFile(t, "revocation/rev.der"), []string{"revocation list, where only certificates belong"}},
 		"parameters alone":         {[]byte("-----BEGIN SM2 PARAMETERS-----\nBggqgRzPVQGCLQ==\n-----END SM2 PARAMETERS-----\n"), []string{"nothing but curve parameters"}},
 		"too large":                {join(ca, bytes.Repeat([]byte("x\n"), MaxFile/2)), []string{"1048576 are allowed"}},
 		"too many":                 {bytes.Repeat([]byte("-----BEGIN X509 CRL-----\n-----END X509 CRL-----\n"), maxObjects+1), []string{"more than 4096 objects"}},
@@ -201,8 +201,8 @@ func TestLists(t *testing.T) {
 		file []byte
 		want string
 	}{
-		"certificate": {caseFile(t, "crls-folder/cert.pem"), "it is a certificate, where revocation lists alone belong"},
-		"key":         {caseFile(t, "crls-folder/key.pem"), "it is a private key, where revocation lists alone belong"},
+		"certificate": {caseFile(t, "crls-folder/cert.pem"), "it is a certificate, where only revocation lists belong"},
+		"key":         {caseFile(t, "crls-folder/key.pem"), "it is a private key, where only revocation lists belong"},
 		"both":        {join(list, caseFile(t, "crls-folder/cert.pem")), "object 2"},
 		"CRL label":   {bytes.ReplaceAll(list, []byte("X509 CRL"), []byte("CRL")), "openssl crl -in"},
 		"damaged":     {pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der[:len(der)-2]}), "revocation list: "},

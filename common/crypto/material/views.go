@@ -33,9 +33,9 @@ func certificates(f *File, err error) ([]*Certificate, error) {
 	case err != nil:
 		return nil, err
 	case len(f.Keys) > 0:
-		return nil, f.Keys[0].fail(errors.New("it is a private key, where certificates alone belong"), "take the key out of the file, and keep it secret")
+		return nil, f.Keys[0].fail(errors.New("it is a private key, where only certificates belong"), "take the key out of the file, and keep it secret")
 	case len(f.Lists) > 0:
-		return nil, f.Lists[0].fail(errors.New("it is a revocation list, where certificates alone belong"), "put it into the folder crls of the MSP")
+		return nil, f.Lists[0].fail(errors.New("it is a revocation list, where only certificates belong"), "put it into the folder crls of the MSP")
 	}
 	return f.Certificates, nil
 }
@@ -45,9 +45,9 @@ func lists(f *File, err error) ([]*List, error) {
 	case err != nil:
 		return nil, err
 	case len(f.Keys) > 0:
-		return nil, f.Keys[0].fail(errors.New("it is a private key, where revocation lists alone belong"), "take it out of the file, and keep it secret")
+		return nil, f.Keys[0].fail(errors.New("it is a private key, where only revocation lists belong"), "take it out of the file, and keep it secret")
 	case len(f.Certificates) > 0:
-		return nil, f.Certificates[0].fail(errors.New("it is a certificate, where revocation lists alone belong"), "take it out of the file")
+		return nil, f.Certificates[0].fail(errors.New("it is a certificate, where only revocation lists belong"), "take it out of the file")
 	}
 	return f.Lists, nil
 }

@@ -26,7 +26,7 @@ func newIdentityKey(dir string, signCA *ca.CA) (*ecdsa.PrivateKey, error) {
 
 // GenerateVerifyingMSP writes an organisation's MSP folder.
 //
-//fork:wrap gm: an SM2 organisation announces its SM2 TLS CA beside the standard one
+//fork:wrap gm: an SM2 organisation announces its SM2 TLS CA in addition to the standard one
 func GenerateVerifyingMSP(baseDir string, signCA, tlsCA *ca.CA, nodeOUs bool) error {
 	if err := upstreamGenerateVerifyingMSP(baseDir, signCA, tlsCA, nodeOUs); err != nil {
 		return err

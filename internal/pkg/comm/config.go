@@ -325,7 +325,7 @@ func (so SecureOptions) clientState(role string, of *sourceState) (*clientState,
 			suites = of.gmSuites
 		}
 		if proto == protocolTLCP && own.GM == nil && onlyECDHE(suites) {
-			return nil, fmt.Errorf("comm: dialer %s offers ECDHE suites alone, which need a client certificate, and presents none; require client authentication or add an ECC suite", roleName(role))
+			return nil, fmt.Errorf("comm: dialer %s offers only ECDHE suites, which need a client certificate, and presents none; require client authentication or add an ECC suite", roleName(role))
 		}
 		st.gm = &gmtls.Config{
 			Rand:                  gm.Random(),

@@ -68,7 +68,7 @@ func checkAgreement(role string, pair *gmtls.Certificate, suites []uint16) error
 		return nil
 	}
 	if onlyECDHE(suites) {
-		return fmt.Errorf("comm: %s has ECDHE suites alone, which need the encryption key in software, and it is in a device; add an ECC suite", roleName(role))
+		return fmt.Errorf("comm: %s has only ECDHE suites, which need the encryption key in software, and it is in a device; add an ECC suite", roleName(role))
 	}
 	tlsLogger.Infof("%s: the encryption key of the TLCP pair is in a device (%v), so the ECDHE suites are not used: they need it in software",
 		roleName(role), pair.EncPrivateKey)

@@ -416,7 +416,7 @@ func TestListsFromFiles(t *testing.T) {
 			config := SourceConfig{Role: t.Name(), Load: files.Load, ServerMode: server, CheckRevocation: true, DrainGrace: 50 * time.Millisecond}
 
 			for content, reason := range map[string]string{
-				"": "revocation.files: ", string(org.ca.CertPEM): "it is a certificate, where revocation lists alone belong",
+				"": "revocation.files: ", string(org.ca.CertPEM): "it is a certificate, where only revocation lists belong",
 				string(newRevocable(t, p).ca.RevocationList(t, x509.RevocationList{})): "the CA has to be among the root CAs of the role",
 			} {
 				put([]byte(content))

@@ -14,7 +14,7 @@ func refuseInStrict(what string, approved bool) error {
 	if approved || !gm.Strict() {
 		return nil
 	}
-	return fmt.Errorf("comm: %s, and this node speaks GM protocols alone because of %s: set the mode to gm", what, gm.StrictKey)
+	return fmt.Errorf("comm: %s, and this node speaks only GM protocols because of %s: set the mode to gm", what, gm.StrictKey)
 }
 
 // RefusePlain returns an error if this node must not speak without protection.

@@ -36,13 +36,13 @@ func TestStrictRefusesWhatIsNotTLCP(t *testing.T) {
 	require.NoError(t, err)
 	defer listener.Close()
 	_, err = NewGRPCServerFromListener(listener, ServerConfig{})
-	require.ErrorContains(t, err, "would be without protection, and this node speaks GM protocols alone because of BCCSP.GM.Strict")
+	require.ErrorContains(t, err, "would be without protection, and this node speaks only GM protocols because of BCCSP.GM.Strict")
 	_, err = ClientConfig{}.DialOptions()
 	require.ErrorContains(t, err, "BCCSP.GM.Strict")
 
 	for mode, client := range map[ServerMode]ClientMode{ModeTLS: ClientGM, ModeDual: ClientGM, "": ClientTLS} {
 		err := (&Source{role: "peer.server"}).checkModes(&sourceState{serverMode: mode, clientMode: client})
-		require.ErrorContains(t, err, "this node speaks GM protocols alone because of BCCSP.GM.Strict", "%s %s", mode, client)
+		require.ErrorContains(t, err, "this node speaks only GM protocols because of BCCSP.GM.Strict", "%s %s", mode, client)
 	}
 
 	e, err := fixedEndpoint(newPKI(t).node(t).options()) // no source has checked the mode of such a listener

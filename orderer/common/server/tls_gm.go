@@ -23,7 +23,7 @@ import (
 // initializeServerConfig gives the general listener live material: standard and SM2 pairs and a mode, all of which can change
 // while it serves.
 //
-//fork:wrap gm: serve TLCP beside or instead of TLS
+//fork:wrap gm: serve TLCP in addition to TLS, or instead of it
 func initializeServerConfig(conf *localconfig.TopLevel, metricsProvider metrics.Provider) comm.ServerConfig {
 	config := upstreamInitializeServerConfig(upstreamView(conf), metricsProvider)
 	if !config.SecOpts.UseTLS {
@@ -53,7 +53,7 @@ func initializeServerConfig(conf *localconfig.TopLevel, metricsProvider metrics.
 
 // configureClusterListener lets upstream create the listener; newClusterServer adds the live material.
 //
-//fork:wrap gm: a cluster listener with SM2 pairs alone has no other certificate to read
+//fork:wrap gm: a cluster listener with only SM2 pairs has no other certificate to read
 func configureClusterListener(conf *localconfig.TopLevel, generalConf comm.ServerConfig, loadPEM loadPEMFunc) (comm.ServerConfig, *comm.GRPCServer) {
 	return upstreamConfigureClusterListener(conf, generalConf, func(file string) ([]byte, error) {
 		if file == "" && conf.General.Cluster.HasGMServerPair() {
@@ -136,7 +136,7 @@ func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfi
 
 // reuseListener counts SM2 pairs of the cluster's own listener as its certificates.
 //
-//fork:wrap gm: a cluster listener may have SM2 pairs alone
+//fork:wrap gm: a cluster listener may have only SM2 pairs
 func reuseListener(conf *localconfig.TopLevel) bool {
 	return upstreamReuseListener(upstreamView(conf))
 }

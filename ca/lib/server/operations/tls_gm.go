@@ -83,7 +83,7 @@ const loopback = "127.0.0.1:0"
 
 // listen opens the port.
 //
-//fork:replace gm: the operations server has a listener like those of nodes, whose certificates are reloaded; without an address it listens on loopback alone
+//fork:replace gm: the operations server has a listener like those of nodes, whose certificates are reloaded; without an address it listens only on loopback
 func (s *System) listen() (net.Listener, error) {
 	c := &s.options.TLS
 	mode, err := c.mode()

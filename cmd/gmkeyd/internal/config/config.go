@@ -178,7 +178,7 @@ func (s *SDF) check() error {
 	seen := map[uint32]bool{}
 	for _, k := range s.Keys {
 		if k.Index == 0 || seen[k.Index] {
-			return fmt.Errorf("sdf.keys: index %d: indexes begin with 1, and each stands there once", k.Index)
+			return fmt.Errorf("sdf.keys: index %d: indexes begin with 1, and each may occur once", k.Index)
 		}
 		seen[k.Index] = true
 		if err := k.Pin.check(); err != nil {

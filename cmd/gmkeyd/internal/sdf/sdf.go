@@ -265,7 +265,7 @@ func (s *session) export(index uint32, usage string) (*ecdsa.PublicKey, error) {
 	x, okX := unpad(raw[4 : 4+maxLen])
 	y, okY := unpad(raw[4+maxLen:])
 	if !okX || !okY {
-		return nil, fmt.Errorf("%s: the coordinates of index %d do not stand in the last 32 of 64 bytes, as GM/T 0018 has it", name, index)
+		return nil, fmt.Errorf("%s: the coordinates of index %d are not in the last 32 of 64 bytes, as GM/T 0018 demands", name, index)
 	}
 	public, err := sm2.NewPublicKey(append(append([]byte{4}, x...), y...))
 	if err != nil {
@@ -289,7 +289,7 @@ func (s *session) Sign(handle any, e []byte) (r, v []byte, err error) {
 	r, okR := unpad(raw[:maxLen])
 	v, okS := unpad(raw[maxLen:])
 	if !okR || !okS {
-		return nil, nil, errors.New("SDF_InternalSign_ECC: r and s do not stand in the last 32 of 64 bytes each, as GM/T 0018 has it")
+		return nil, nil, errors.New("SDF_InternalSign_ECC: r and s are not in the last 32 of 64 bytes each, as GM/T 0018 demands")
 	}
 	return r, v, nil
 }

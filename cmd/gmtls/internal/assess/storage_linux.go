@@ -33,7 +33,7 @@ func cipherOf(device string, depth int) (string, error) {
 		}
 		out, err := exec.Command("dmsetup", "table", strings.TrimSpace(string(name))).Output()
 		if err != nil {
-			return "", fmt.Errorf("dmsetup table %s: %w; it wants root, and the package dmsetup", strings.TrimSpace(string(name)), err)
+			return "", fmt.Errorf("dmsetup table %s: %w; it needs root, and the package dmsetup", strings.TrimSpace(string(name)), err)
 		}
 		return cipherIn(string(out))
 	}

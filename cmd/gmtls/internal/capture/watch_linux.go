@@ -126,7 +126,7 @@ func permitted(iface string) error {
 	}
 	fd, err := syscall.Socket(syscall.AF_PACKET, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC, 0) // of protocol 0: it gets nothing
 	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("it is not permitted (%w); it takes root or CAP_NET_RAW, or tcpdump -w and a file", err)
+		return fmt.Errorf("it is not permitted (%w); it needs root or CAP_NET_RAW; or use tcpdump -w and a file", err)
 	}
 	if err != nil {
 		return err

@@ -143,6 +143,6 @@ func TestWatchNotPermitted(t *testing.T) {
 		done <- err
 	}()
 	err := <-done
-	require.ErrorContains(t, err, "watching lo: it is not permitted (operation not permitted); it takes root or CAP_NET_RAW, or tcpdump -w and a file")
+	require.ErrorContains(t, err, "watching lo: it is not permitted (operation not permitted); it needs root or CAP_NET_RAW; or use tcpdump -w and a file")
 	require.False(t, strings.Contains(err.Error(), "\n"))
 }

@@ -231,7 +231,7 @@ func parseSubject(text string) (pkix.Name, error) {
 		case fields[kind] != nil:
 			*fields[kind] = append(*fields[kind], value)
 		default:
-			return name, fmt.Errorf("--subject: %s is not known or stands there twice; known are CN, OU, O, L, ST, C, SERIALNUMBER", kind)
+			return name, fmt.Errorf("--subject: %s is not known or occurs twice; known are CN, OU, O, L, ST, C, SERIALNUMBER", kind)
 		}
 	}
 	return name, nil

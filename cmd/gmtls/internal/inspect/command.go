@@ -32,7 +32,7 @@ pair, chains where there are CA certificates.
 Exit codes: 0 nothing wrong (warnings aside); 1 wrong usage or unreadable file; 5 something is wrong.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 && len(msp) == 0 {
-				return errors.New("inspect wants files, or folders by --msp")
+				return errors.New("inspect needs files, or folders by --msp")
 			}
 			if err := format.Check(); err != nil {
 				return err

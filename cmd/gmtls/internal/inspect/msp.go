@@ -33,7 +33,7 @@ func (r *Report) node(dir string) error {
 		return err
 	}
 	if !stat.IsDir() {
-		return fmt.Errorf("%s is a file; --msp wants a folder", dir)
+		return fmt.Errorf("%s is a file; --msp needs a folder", dir)
 	}
 	mspDir, tlsDir := dir, ""
 	if isDir(filepath.Join(dir, "msp")) {

@@ -50,7 +50,7 @@ Run it on each node as the node's user, from the folder in which the node is sta
 Exit codes: 0 nothing is refused (warnings aside); 1 wrong usage or unreadable file; 5 something is refused.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 && len(msps) == 0 {
-				return errors.New("upgrade-check wants folders with core.yaml or orderer.yaml, or config blocks")
+				return errors.New("upgrade-check needs folders with core.yaml or orderer.yaml, or config blocks")
 			}
 			if err := format.Check(); err != nil {
 				return err

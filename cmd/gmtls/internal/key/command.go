@@ -138,7 +138,7 @@ func (r request) check() error {
 	case r.file == "-":
 		return errors.New("the key is read from a file; standard input is for a passphrase")
 	case inputs > 1:
-		return errors.New("standard input (-) can give one passphrase alone")
+		return errors.New("standard input (-) can give only one passphrase")
 	case r.outPassphrase != "" && r.out == "":
 		return errors.New("--out-passphrase-file encrypts what --out names, which is missing")
 	case r.withPassphrase != "" && r.with == "":

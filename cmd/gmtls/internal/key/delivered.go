@@ -50,7 +50,7 @@ func openEnveloped(der []byte, with *sm2.PrivateKey) (*sm2.PrivateKey, error) {
 	case len(cipherID) >= len(oidSM1) && cipherID[:len(oidSM1)].Equal(oidSM1):
 		return nil, errors.New("it is encrypted with SM1, which only chips have; ask the CA for SM4")
 	case !cipherID.Equal(oidSM4) && !cipherID.Equal(oidSM4ECB):
-		return nil, fmt.Errorf("it is encrypted with the cipher %v, and SM4 in ECB mode is read alone", cipherID)
+		return nil, fmt.Errorf("it is encrypted with the cipher %v, and only SM4 in ECB mode is read", cipherID)
 	}
 	secret, err := with.Decrypt(nil, wrapped, nil)
 	if err != nil || len(secret) != sm4.BlockSize {

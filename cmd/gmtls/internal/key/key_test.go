@@ -279,7 +279,7 @@ func TestWrongUse(t *testing.T) {
 		args []string
 		want string
 	}{
-		"two passphrases from one input": {[]string{p.files.EncKey, "--passphrase-file", "-", "--out", "x", "--out-passphrase-file", "-"}, "one passphrase alone"},
+		"two passphrases from one input": {[]string{p.files.EncKey, "--passphrase-file", "-", "--out", "x", "--out-passphrase-file", "-"}, "only one passphrase"},
 		"key from standard input":        {[]string{"-"}, "read from a file"},
 		"passphrase for nothing":         {[]string{p.files.EncKey, "--out-passphrase-file", p.files.EncKey}, "--out names"},
 		"passphrase of no key":           {[]string{p.files.EncKey, "--decrypt-with-passphrase-file", p.files.EncKey}, "--decrypt-with names"},

@@ -36,7 +36,7 @@ type rotation struct {
 // the change of one consenter at a time, and only while all others are there.
 func (n *network) rotate(ctx context.Context, inv *inventory, f form) (*rotation, []gap, error) {
 	if n.channel.metadata == nil {
-		return nil, nil, fmt.Errorf("channel %s does not run Raft: this tool changes the consenters of Raft alone", n.channel.Name)
+		return nil, nil, fmt.Errorf("channel %s does not run Raft: this tool changes only consenters of Raft", n.channel.Name)
 	}
 	r := new(rotation)
 	for _, s := range n.channel.consenters {

@@ -77,7 +77,7 @@ func (inv *inventory) complete(dir string) error {
 		}
 		for name := range org.Nodes {
 			if other, taken := owner[name]; taken {
-				return fmt.Errorf("the node %s stands under %s and %s", name, other, id)
+				return fmt.Errorf("the node %s is under both %s and %s", name, other, id)
 			}
 			owner[name] = id
 		}

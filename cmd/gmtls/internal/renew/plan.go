@@ -104,7 +104,7 @@ func (p *plan) complete(dir string) error {
 			return fmt.Errorf("nodes[%d] has no name", i)
 		}
 		if names[n.Name] {
-			return fmt.Errorf("the node %s stands there twice", n.Name)
+			return fmt.Errorf("the node %s is there twice", n.Name)
 		}
 		names[n.Name] = true
 		if err := n.complete(dir); err != nil {

@@ -110,7 +110,7 @@ func decode(w http.ResponseWriter, r *http.Request, c *tlsstatus.Change) error {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) { // More would take a bracket for the end
-		return errors.New("something stands behind the JSON value")
+		return errors.New("there is something after the JSON value")
 	}
 	return nil
 }

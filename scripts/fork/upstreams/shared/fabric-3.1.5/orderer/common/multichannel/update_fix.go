@@ -23,7 +23,7 @@ func (r *Registrar) UpdateChannel(channelID string, envelope *cb.Envelope) (type
 		return types.ChannelInfo{}, fmt.Errorf("channel %s: the configuration update is refused: %w", channelID, err)
 	}
 	if err := chain.WaitReady(); err != nil {
-		return types.ChannelInfo{}, fmt.Errorf("channel %s: its consensus takes nothing now: %w", channelID, err)
+		return types.ChannelInfo{}, fmt.Errorf("channel %s: its consensus accepts nothing now: %w", channelID, err)
 	}
 	if err := chain.Configure(config, sequence); err != nil {
 		return types.ChannelInfo{}, fmt.Errorf("channel %s: its consensus has not taken the configuration: %w", channelID, err)
