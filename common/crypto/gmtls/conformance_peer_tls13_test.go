@@ -474,7 +474,11 @@ func runConformance13(t *testing.T, table []conformance13, isClient bool) {
 			config.ServerSessionCache = NewLRUServerSessionCache(2)
 			config.ClientSessionCache = anyAddressCache{NewLRUClientSessionCache(2)}
 			p := &rawPeer13{isClient: !isClient, suite: suiteByID(TLS_SM4_GCM_SM3), cert: peerCert, at: test.at, change: test.send}
-			if test.resume {
+			if test.resume && isClient {
+				mate := server.Clone()
+				mate.ServerSessionCache = config.ServerSessionCache
+				mustShake(t, config, mate)
+			} else if test.resume {
 				mate := client.Clone()
 				mate.ClientSessionCache = anyAddressCache{NewLRUClientSessionCache(2)}
 				mustShake(t, mate, config)

@@ -4,6 +4,7 @@ package gmtls
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 )
 
@@ -41,6 +42,12 @@ func chain13(changes ...func([]byte) []byte) func([]byte) []byte {
 func TestClientConformance13(t *testing.T) {
 	retry := func(_ *Config, p *rawPeer13) { p.retry = true }
 	ask := func(_ *Config, p *rawPeer13) { p.ask = true }
+	other := func(own *Config, p *rawPeer13) {
+		p.ask = true
+		own.GetClientCertificate = func(*CertificateRequestInfo) (*Certificate, error) {
+			return nil, errors.New("asked for a certificate that the server has no use for")
+		}
+	}
 	strange := make([]byte, 0, 70)
 	strange = append(append(strange, 0, 41, 0, 65, 4), bytes.Repeat([]byte{1}, 64)...)
 	cookie := func(n int) []byte {
@@ -94,6 +101,7 @@ func TestClientConformance13(t *testing.T) {
 		{name: "cookie in ServerHello", section: "4.2.2", at: stepHello, send: more13(serverExtensions, cookie(2)), alert: AlertIllegalParameter, err: "does not belong there"},
 		{name: "PSK that was not offered", section: "4.2.11", at: stepHello, send: more13(serverExtensions, ext(extPreSharedKey, 0, 0)), alert: AlertIllegalParameter, err: "was not offered"},
 		{name: "PSK malformed", section: "4.2.11", at: stepHello, send: more13(serverExtensions, ext(extPreSharedKey, 0)), alert: AlertDecodeError, err: "malformed extension 41"},
+		{name: "PSK other than the one offered", section: "4.2.11", resume: true, at: stepHello, send: more13(serverExtensions, ext(extPreSharedKey, 0, 1)), alert: AlertIllegalParameter, err: "was not offered"},
 		{name: "extensions cut", section: "4.2", at: stepHello, send: more13(serverExtensions, []byte{0, 0, 0}), alert: AlertDecodeError, err: "malformed"},
 		{name: "message too long", section: "4", at: stepHello, send: instead13(rawRecord{typ: recordHandshake, body: []byte{2, 0xff, 0xff, 0xff}}), alert: AlertIllegalParameter, err: "exceeds the limit"},
 		{name: "EncryptedExtensions instead of ServerHello", section: "4.3.1", at: stepHello, send: instead13(handshakeRecord(msgEncryptedExts, 0, 0)), alert: AlertUnexpectedMessage, err: "want ServerHello"},
@@ -192,6 +200,7 @@ func TestClientConformance13(t *testing.T) {
 		{name: "name acknowledged that was not sent", section: "RFC 6066, 3", at: stepExtensions, setup: func(own *Config, _ *rawPeer13) { own.ServerName = "127.0.0.1" },
 			send: more13(0, ext(extServerName)), alert: AlertUnsupportedExtension, err: "was not asked for"},
 		{name: "all well, groups", section: "4.2.7", at: stepExtensions, send: more13(0, ext(extSupportedGroups, 0, 2, 0, 41))},
+		{name: "all well, no name", section: "RFC 6066, 3", setup: func(own *Config, _ *rawPeer13) { own.ServerName, own.InsecureSkipVerify = "", true }},
 		{name: "an extension cut", section: "4.2", at: stepExtensions, send: more13(0, []byte{0, 16, 0}), alert: AlertDecodeError, err: "EncryptedExtensions is malformed"},
 		{name: "groups malformed", section: "4.2.7", at: stepExtensions, send: more13(0, ext(extSupportedGroups, 0, 1, 0)), alert: AlertDecodeError, err: "malformed extension 10"},
 		{name: "key_share in EncryptedExtensions", section: "4.2", at: stepExtensions, send: more13(0, ext(extKeyShare, 0, 41)), alert: AlertIllegalParameter, err: "does not belong there"},
@@ -209,8 +218,13 @@ func TestClientConformance13(t *testing.T) {
 		{name: "request with an empty name", section: "4.2.4", setup: ask, at: stepRequest, send: more13(1, ext(extCertAuthorities, 0, 2, 0, 0)), alert: AlertDecodeError, err: "malformed extension 47"},
 		{name: "request with no names", section: "4.2.4", setup: ask, at: stepRequest, send: more13(1, ext(extCertAuthorities, 0, 0)), alert: AlertDecodeError, err: "malformed extension 47"},
 		{name: "request cut", section: "4.3.2", setup: ask, at: stepRequest, send: body13(cut13(1)), alert: AlertDecodeError, err: "malformed"},
+		{name: "request with an extension cut", section: "4.2", setup: ask, at: stepRequest, send: more13(1, []byte{0x5a, 0x5a, 0}), alert: AlertDecodeError, err: "CertificateRequest is malformed"},
+		{name: "request with extensions without end", section: "4.2", setup: ask, at: stepRequest, send: more13(1, manyExtensions(maxExtensions)...), alert: AlertDecodeError, err: "CertificateRequest is malformed"},
+		{name: "request with names cut", section: "4.2.4", setup: ask, at: stepRequest, send: more13(1, ext(extCertAuthorities, 0)), alert: AlertDecodeError, err: "malformed extension 47"},
+		{name: "request with a byte behind its names", section: "4.2.4", setup: ask, at: stepRequest, send: more13(1, ext(extCertAuthorities, 0, 3, 0, 1, 9, 9)), alert: AlertDecodeError, err: "malformed extension 47"},
+		{name: "request with a name cut", section: "4.2.4", setup: ask, at: stepRequest, send: more13(1, ext(extCertAuthorities, 0, 4, 0, 1, 9, 0)), alert: AlertDecodeError, err: "malformed extension 47"},
 		{name: "all well, request with an unknown extension", section: "4.3.2", setup: ask, at: stepRequest, send: more13(1, ext(0x5a5a, 1))},
-		{name: "all well, request for other algorithms", section: "4.4.2.3", setup: ask, at: stepRequest, send: extension13(1, extSignatureAlgorithms, is13(0, 2, 4, 3))},
+		{name: "all well, request for other algorithms", section: "4.4.2.3", setup: other, at: stepRequest, send: extension13(1, extSignatureAlgorithms, is13(0, 2, 4, 3))},
 		{name: "request twice", section: "4.3.2", setup: ask, at: stepRequest, send: after13(rawRecord{typ: recordHandshake, body: appendCertificateRequest13(nil, nil)}), alert: AlertUnexpectedMessage, err: "want Certificate"},
 
 		// Certificate and CertificateVerify.
@@ -218,6 +232,11 @@ func TestClientConformance13(t *testing.T) {
 		{name: "no certificate", section: "4.4.2.4", at: stepCertificate, send: bodyIs13(0, 0, 0, 0), alert: AlertDecodeError, err: "sent no certificate"},
 		{name: "empty certificate", section: "4.4.2", at: stepCertificate, send: bodyIs13(0, 0, 0, 5, 0, 0, 0, 0, 0), alert: AlertDecodeError, err: "malformed"},
 		{name: "certificate of TLCP's form", section: "4.4.2", at: stepCertificate, send: body13(func(b []byte) []byte { return b[1:] }), alert: AlertDecodeError, err: "malformed"},
+		{name: "certificate with its context cut", section: "4.4.2", at: stepCertificate, send: bodyIs13(5, 0, 0, 0), alert: AlertDecodeError, err: "Certificate is malformed"},
+		{name: "certificates cut", section: "4.4.2", at: stepCertificate, send: bodyIs13(0, 0, 0, 5), alert: AlertDecodeError, err: "Certificate is malformed"},
+		{name: "a byte behind the certificates", section: "4.4.2", at: stepCertificate, send: body13(func(b []byte) []byte { return append(b, 0) }), alert: AlertDecodeError, err: "Certificate is malformed"},
+		{name: "certificate without its extensions", section: "4.4.2", at: stepCertificate, send: bodyIs13(0, 0, 0, 4, 0, 0, 1, 7), alert: AlertDecodeError, err: "Certificate is malformed"},
+		{name: "certificate with an extension cut", section: "4.4.2", at: stepCertificate, send: bodyIs13(0, 0, 0, 9, 0, 0, 1, 7, 0, 3, 0, 5, 0), alert: AlertDecodeError, err: "Certificate is malformed"},
 		{name: "certificate with an extension", section: "4.4.2", at: stepCertificate, send: body13(func(b []byte) []byte {
 			n := len(b) - 4 - 5 + 4
 			der := b[7 : len(b)-2]
@@ -280,6 +299,13 @@ func TestClientConformance13(t *testing.T) {
 		{name: "all well, ticket with an unknown extension", section: "4.6.1", at: stepData, send: before13(handshakeRecord(msgNewSessionTicket, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 9, 0, 4, 0x5a, 0x5a, 0, 0))},
 		{name: "ticket empty", section: "4.6.1", at: stepData, send: before13(handshakeRecord(msgNewSessionTicket, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)), alert: AlertDecodeError, err: "malformed"},
 		{name: "ticket cut", section: "4.6.1", at: stepData, send: before13(handshakeRecord(msgNewSessionTicket, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 9)), alert: AlertDecodeError, err: "malformed"},
+		{name: "ticket with its nonce cut", section: "4.6.1", at: stepData, send: before13(handshakeRecord(msgNewSessionTicket, 0, 0, 0, 1, 0, 0, 0, 0, 9, 0, 1, 9, 0, 0)), alert: AlertDecodeError, err: "malformed"},
+		{name: "a byte behind the ticket", section: "4.6.1", at: stepData, send: before13(handshakeRecord(msgNewSessionTicket, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 9, 0, 0, 0)), alert: AlertDecodeError, err: "malformed"},
+		{name: "ticket with an extension cut", section: "4.2", at: stepData, send: before13(handshakeRecord(msgNewSessionTicket, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 9, 0, 3, 0x5a, 0x5a, 0)), alert: AlertDecodeError, err: "malformed"},
+		{name: "ticket with extensions without end", section: "4.2", at: stepData, send: before13(handshakeRecord(msgNewSessionTicket,
+			append([]byte{0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 9}, appendVector16(nil, bytes.Join(manyExtensions(maxExtensions+1), nil))...)...)), alert: AlertDecodeError, err: "malformed"},
+		{name: "all well, ticket for a client that keeps none", section: "4.6.1", setup: func(own *Config, _ *rawPeer13) { own.ClientSessionCache = nil },
+			at: stepData, send: before13(handshakeRecord(msgNewSessionTicket, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 9, 0, 0))},
 		{name: "ticket with an extension twice", section: "4.2", at: stepData, send: before13(handshakeRecord(msgNewSessionTicket, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 9, 0, 8, 0x5a, 0x5a, 0, 0, 0x5a, 0x5a, 0, 0)), alert: AlertDecodeError, err: "malformed"},
 		{name: "ticket for more than a week", section: "4.6.1", at: stepData, send: before13(handshakeRecord(msgNewSessionTicket, 0, 9, 58, 129, 0, 0, 0, 0, 0, 0, 1, 9, 0, 0)), alert: AlertIllegalParameter, err: "more than a week"},
 
@@ -335,6 +361,8 @@ func TestServerConformance13(t *testing.T) {
 		{name: "TLS 1.2 alone", section: "4.2.1", at: stepHello, send: change(extSupportedVersions, is13(2, 3, 3)), alert: AlertProtocolVersion, err: "does not offer TLS 1.3"},
 		{name: "versions empty", section: "4.2.1", at: stepHello, send: change(extSupportedVersions, is13(0)), alert: AlertDecodeError, err: "malformed extension 43"},
 		{name: "versions odd", section: "4.2.1", at: stepHello, send: change(extSupportedVersions, is13(3, 3, 4, 3)), alert: AlertDecodeError, err: "malformed extension 43"},
+		{name: "a byte behind the versions", section: "4.2.1", at: stepHello, send: change(extSupportedVersions, is13(2, 3, 4, 3)), alert: AlertDecodeError, err: "malformed extension 43"},
+		{name: "an extension cut", section: "4.2", at: stepHello, send: more13(clientExtensions, []byte{0x5a, 0x5a, 0}), alert: AlertDecodeError, err: "ClientHello is malformed"},
 		{name: "compression", section: "4.1.2", at: stepHello, send: body13(set13(72, 1)), alert: AlertIllegalParameter, err: "offers compression"},
 		{name: "no suite in common", section: "4.1.1", at: stepHello, send: body13(set13(69, 0x13, 1)), alert: AlertHandshakeFailure, err: "no cipher suite in common with the client, which offers 0x1301"},
 		{name: "suite of TLCP", section: "4.1.1", at: stepHello, send: body13(set13(69, 0xe0, 0x53)), alert: AlertHandshakeFailure, err: "no cipher suite in common"},
@@ -350,11 +378,14 @@ func TestServerConformance13(t *testing.T) {
 			return change(extKeyShare, is13(0, 0))(p, msg)
 		}, alert: AlertHandshakeFailure, err: "no group in common"},
 		{name: "groups odd", section: "4.2.7", at: stepHello, send: change(extSupportedGroups, is13(0, 3, 0, 41, 0)), alert: AlertDecodeError, err: "malformed extension 10"},
+		{name: "a byte behind the groups", section: "4.2.7", at: stepHello, send: change(extSupportedGroups, is13(0, 2, 0, 41, 0)), alert: AlertDecodeError, err: "malformed extension 10"},
 		{name: "key for a group that is not offered", section: "4.2.8", at: stepHello, send: change(extSupportedGroups, is13(0, 2, 0x11, 0xee)), alert: AlertIllegalParameter, err: "none of its groups"},
 		{name: "two keys for a group", section: "4.2.8", setup: hello(func(h *clientHello13) { h.shares = append(h.shares, h.shares[0]) }), alert: AlertIllegalParameter, err: "two keys for the group"},
 		{name: "key not on the curve", section: "4.2.8.2", at: stepHello, send: change(extKeyShare, is13(strange...)), alert: AlertIllegalParameter, err: "key exchange curveSM2"},
 		{name: "key compressed", section: "4.2.8.2", at: stepHello, send: change(extKeyShare, is13(append([]byte{0, 37, 0, 41, 0, 33, 2}, strange[7:39]...)...)), alert: AlertIllegalParameter, err: "uncompressed point"},
 		{name: "key empty", section: "4.2.8", at: stepHello, send: change(extKeyShare, is13(0, 4, 0, 41, 0, 0)), alert: AlertDecodeError, err: "malformed extension 51"},
+		{name: "keys cut", section: "4.2.8", at: stepHello, send: change(extKeyShare, is13(0, 9)), alert: AlertDecodeError, err: "malformed extension 51"},
+		{name: "a byte behind the keys", section: "4.2.8", at: stepHello, send: change(extKeyShare, func(b []byte) []byte { return append(bytes.Clone(b), 0) }), alert: AlertDecodeError, err: "malformed extension 51"},
 		{name: "key too short", section: "4.2.8.2", at: stepHello, send: change(extKeyShare, is13(0, 5, 0, 41, 0, 1, 4)), alert: AlertIllegalParameter, err: "uncompressed point"},
 		{name: "hybrid key of a wrong length", section: "draft-yang-tls-hybrid-sm2-mlkem", at: stepHello,
 			setup: func(own *Config, _ *rawPeer13) { own.CurvePreferences = []CurveID{CurveSM2MLKEM768} },
@@ -376,6 +407,7 @@ func TestServerConformance13(t *testing.T) {
 		{name: "early data malformed", section: "4.2.10", at: stepHello, send: more13(clientExtensions, ext(extEarlyData, 0)), alert: AlertDecodeError, err: "malformed extension 42"},
 		{name: "cookie that was not given", section: "4.2.2", at: stepHello, send: more13(clientExtensions, ext(extCookie, 0, 1, 9)), alert: AlertIllegalParameter, err: "cookie"},
 		{name: "modes empty", section: "4.2.9", at: stepHello, send: change(extPSKModes, is13(0)), alert: AlertDecodeError, err: "malformed extension 45"},
+		{name: "a byte behind the modes", section: "4.2.9", at: stepHello, send: change(extPSKModes, is13(1, 1, 1)), alert: AlertDecodeError, err: "malformed extension 45"},
 		{name: "name empty", section: "RFC 6066, 3", at: stepHello, send: more13(clientExtensions, ext(extServerName, 0, 3, 0, 0, 0)), alert: AlertDecodeError, err: "malformed extension 0"},
 		{name: "ALPN empty", section: "RFC 7301, 3.1", at: stepHello, send: more13(clientExtensions, ext(extALPN, 0, 0)), alert: AlertDecodeError, err: "malformed extension 16"},
 		{name: "no protocol in common", section: "RFC 7301, 3.2", at: stepHello, setup: func(own *Config, _ *rawPeer13) { own.NextProtos = []string{"h2"} },
@@ -411,6 +443,9 @@ func TestServerConformance13(t *testing.T) {
 		{name: "second hello with other groups", section: "4.1.2", setup: retry, at: stepRetry, send: change(extSupportedGroups, is13(0, 4, 0, 41, 0, 29)), alert: AlertIllegalParameter, err: "differs from the first one"},
 		{name: "all well, second hello padded", section: "4.1.2", setup: retry, at: stepRetry, send: more13(clientExtensions, ext(extPadding, 0))},
 		{name: "second hello without a key", section: "4.1.4", setup: retry, at: stepRetry, send: change(extKeyShare, is13(0, 0)), alert: AlertIllegalParameter, err: "has no key for the group"},
+		{name: "second hello with a key for another group", section: "4.1.4", setup: func(_ *Config, p *rawPeer13) {
+			p.retry, p.setHello = true, func(h *clientHello13) { h.groups = []CurveID{CurveSM2, 29} }
+		}, at: stepRetry, send: change(extKeyShare, set13(2, 0, 29)), alert: AlertIllegalParameter, err: "has no key for the group"},
 		{name: "second hello with a cookie", section: "4.2.2", setup: retry, at: stepRetry, send: more13(clientExtensions, ext(extCookie, 0, 1, 9)), alert: AlertIllegalParameter, err: "cookie"},
 		{name: "second hello with early data", section: "4.2.10", setup: retry, at: stepRetry, send: more13(clientExtensions, ext(extEarlyData)), alert: AlertUnsupportedExtension, err: "early data"},
 		{name: "no second hello", section: "4.1.4", setup: retry, at: stepRetry, send: instead13(handshakeRecord(msgFinished, make([]byte, 32)...)), alert: AlertUnexpectedMessage, err: "want ClientHello"},
@@ -425,6 +460,8 @@ func TestServerConformance13(t *testing.T) {
 		{name: "CertificateVerify without a certificate", section: "4.4.3", setup: func(own *Config, p *rawPeer13) { p.noCert, own.ClientAuth = true, RequestClientCert },
 			at: stepFinished, send: before13(handshakeRecord(msgCertificateVerify, 7, 8, 0, 1, 1)), alert: AlertUnexpectedMessage, err: "want Finished"},
 		{name: "certificate with a context", section: "4.4.2", at: stepCertificate, send: body13(func(b []byte) []byte { return append([]byte{1, 9}, b[1:]...) }), alert: AlertIllegalParameter, err: "context"},
+		{name: "certificates cut", section: "4.4.2", setup: func(own *Config, _ *rawPeer13) { own.ClientAuth = VerifyClientCertIfGiven },
+			at: stepCertificate, send: bodyIs13(0, 0, 0, 5), alert: AlertDecodeError, err: "Certificate is malformed"},
 		{name: "certificate of another authority", section: "4.4.2.4", setup: func(own *Config, p *rawPeer13) { p.cert = newCA(t, "other", nil).pair(t, "client", nil) }, alert: AlertUnknownCA, err: "verify"},
 		{name: "no CertificateVerify", section: "4.4.3", at: stepVerify, send: instead13(), alert: AlertUnexpectedMessage, err: "want CertificateVerify"},
 		{name: "signature changed", section: "4.4.3", at: stepVerify, send: body13(func(b []byte) []byte { b[len(b)-1] ^= 1; return b }), alert: AlertDecryptError, err: "signature in CertificateVerify"},
@@ -446,6 +483,7 @@ func TestServerConformance13(t *testing.T) {
 		}, alert: AlertUnexpectedMessage, err: "came without protection"},
 		{name: "alert of a client without keys", section: "6", at: stepCCS, send: instead13(rawRecord{typ: recordAlert, body: []byte{2, 48}, clear: true}), remote: AlertUnknownCA},
 		{name: "alert unprotected after a protected record", section: "5", at: stepVerify, send: before13(rawRecord{typ: recordAlert, body: []byte{2, 48}, clear: true}), alert: AlertUnexpectedMessage, err: "came without protection"},
+		{name: "alert unprotected after the handshake", section: "5", at: stepData, send: before13(rawRecord{typ: recordAlert, body: []byte{2, 48}, clear: true}), alert: AlertUnexpectedMessage, err: "came without protection"},
 
 		// After the handshake.
 		{name: "ticket of a client", section: "4.6.1", at: stepData, send: before13(handshakeRecord(msgNewSessionTicket, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 9, 0, 0)), alert: AlertUnexpectedMessage, err: "came after the handshake"},
