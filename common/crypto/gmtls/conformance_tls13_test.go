@@ -5,6 +5,7 @@ package gmtls
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 )
 
@@ -90,6 +91,8 @@ func TestClientConformance13(t *testing.T) {
 		{name: "key_share of the hybrid group", section: "4.2.8", at: stepHello, send: extension13(serverExtensions, extKeyShare, set13(0, 0x11, 0xee)), alert: AlertIllegalParameter, err: "for which it got no key"},
 		{name: "key_share cut", section: "4.2.8", at: stepHello, send: extension13(serverExtensions, extKeyShare, cut13(1)), alert: AlertDecodeError, err: "malformed extension 51"},
 		{name: "key_share of a group alone", section: "4.2.8", at: stepHello, send: extension13(serverExtensions, extKeyShare, is13(0, 41)), alert: AlertDecodeError, err: "malformed extension 51"},
+		{name: "a byte behind key_share", section: "4.2.8", at: stepHello, send: extension13(serverExtensions, extKeyShare, func(b []byte) []byte { return append(bytes.Clone(b), 0) }), alert: AlertDecodeError, err: "malformed extension 51"},
+		{name: "session identifier cut", section: "4.1.3", at: stepHello, send: body13(func(b []byte) []byte { return append(b[:34:34], 5, 0, 0xc6, 0) }), alert: AlertDecodeError, err: "malformed"},
 		{name: "key_share without a key", section: "4.2.8", at: stepHello, send: extension13(serverExtensions, extKeyShare, is13(0, 41, 0, 0)), alert: AlertDecodeError, err: "malformed extension 51"},
 		{name: "key_share not on the curve", section: "4.2.8.2", at: stepHello, send: extension13(serverExtensions, extKeyShare, is13(strange...)), alert: AlertIllegalParameter, err: "key exchange curveSM2"},
 		{name: "key_share compressed", section: "4.2.8.2", at: stepHello, send: extension13(serverExtensions, extKeyShare, is13(append([]byte{0, 41, 0, 33, 2}, strange[5:37]...)...)), alert: AlertIllegalParameter, err: "uncompressed point"},
@@ -114,6 +117,7 @@ func TestClientConformance13(t *testing.T) {
 		{name: "retry for nothing", section: "4.1.4", setup: retry, at: stepRetry, send: extension13(serverExtensions, extKeyShare, without13), alert: AlertIllegalParameter, err: "asks for no change"},
 		{name: "retry for a foreign group", section: "4.1.4", setup: retry, at: stepRetry, send: extension13(serverExtensions, extKeyShare, is13(0, 29)), alert: AlertIllegalParameter, err: "group 0x001D, which was not offered"},
 		{name: "retry with a key", section: "4.2.8", setup: retry, at: stepRetry, send: extension13(serverExtensions, extKeyShare, is13(0, 41, 0, 1, 4)), alert: AlertDecodeError, err: "malformed extension 51"},
+		{name: "retry with an empty key_share", section: "4.2.8", setup: retry, at: stepRetry, send: extension13(serverExtensions, extKeyShare, is13()), alert: AlertDecodeError, err: "malformed extension 51"},
 		{name: "retry with a PSK", section: "4.1.4", setup: retry, at: stepRetry, send: more13(serverExtensions, ext(extPreSharedKey, 0, 0)), alert: AlertIllegalParameter, err: "HelloRetryRequest has the extension 41"},
 		{name: "retry with another suite", section: "4.1.4", setup: retry, at: stepRetry, send: body13(set13(67, 0x13, 1)), alert: AlertIllegalParameter, err: "not offered"},
 		{name: "retry without a version", section: "4.1.4", setup: retry, at: stepRetry, send: extension13(serverExtensions, extSupportedVersions, without13), alert: AlertProtocolVersion, err: "older version"},
@@ -426,6 +430,12 @@ func TestServerConformance13(t *testing.T) {
 		{name: "PSK not last", section: "4.2.11", resume: true, at: stepHello, send: more13(clientExtensions, ext(0x5a5a)), alert: AlertIllegalParameter, err: "behind pre_shared_key"},
 		{name: "PSK without modes", section: "4.2.9", resume: true, at: stepHello, send: change(extPSKModes, without13), alert: AlertMissingExtension, err: "does not say how to use it"},
 		{name: "identity empty", section: "4.2.11", resume: true, setup: hello(func(h *clientHello13) { h.identities[0].id = nil }), alert: AlertDecodeError, err: "malformed extension 41"},
+		{name: "no PSKs", section: "4.2.11", resume: true, setup: hello(func(h *clientHello13) { h.binders = [][]byte{make([]byte, 32)} }),
+			at: stepHello, send: change(extPreSharedKey, func(b []byte) []byte { return append([]byte{0, 0}, b[len(b)-35:]...) }), alert: AlertDecodeError, err: "malformed extension 41"},
+		{name: "a byte behind the binders", section: "4.2.11", resume: true, at: stepHello, send: change(extPreSharedKey, func(b []byte) []byte { return append(bytes.Clone(b), 0) }),
+			alert: AlertDecodeError, err: "malformed extension 41"},
+		{name: "binders without end", section: "4.2.11", resume: true, setup: hello(func(h *clientHello13) { h.binders = slices.Repeat(h.binders, maxExtensions+1) }),
+			alert: AlertDecodeError, err: "malformed extension 41"},
 		{name: "PSK without key_share", section: "4.2.9", resume: true, at: stepHello, send: change(extKeyShare, without13), alert: AlertMissingExtension, err: "does not say"},
 		{name: "all well, PSK by itself is not used", section: "4.2.9", resume: true, at: stepHello, send: change(extPSKModes, is13(1, 0))},
 		{name: "all well, unknown PSK", section: "4.2.11", resume: true, setup: hello(func(h *clientHello13) { h.identities[0].id = []byte("unknown") })},
@@ -438,6 +448,7 @@ func TestServerConformance13(t *testing.T) {
 
 		// The second ClientHello.
 		{name: "second hello with another random", section: "4.1.2", setup: retry, at: stepRetry, send: body13(set13(2, 1, 2, 3)), alert: AlertIllegalParameter, err: "differs from the first one"},
+		{name: "second hello cut", section: "4.1.2", setup: retry, at: stepRetry, send: body13(cut13(1)), alert: AlertDecodeError, err: "ClientHello is malformed"},
 		{name: "second hello with another suite", section: "4.1.2", setup: retry, at: stepRetry, send: body13(set13(69, 0, 0xc7)), alert: AlertIllegalParameter, err: "differs from the first one"},
 		{name: "second hello with another extension", section: "4.1.2", setup: retry, at: stepRetry, send: more13(clientExtensions, ext(0x5a5a)), alert: AlertIllegalParameter, err: "differs from the first one"},
 		{name: "second hello with other groups", section: "4.1.2", setup: retry, at: stepRetry, send: change(extSupportedGroups, is13(0, 4, 0, 41, 0, 29)), alert: AlertIllegalParameter, err: "differs from the first one"},

@@ -4,6 +4,10 @@ package gmtls
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -142,9 +146,15 @@ func TestSigningKeys13(t *testing.T) {
 	client, server := testConfigs13(t)
 	server.Certificates[0].PrivateKey = &deviceKey{key: server.Certificates[0].PrivateKey.(*sm2.PrivateKey)}
 	mustShake(t, client, server)
-	server.Certificates[0].PrivateKey = "no key"
-	_, _, _, serverErr := shake(t, client, server)
-	wantAlert(t, serverErr, "local error", AlertInternalError)
+	foreign, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []crypto.PrivateKey{"no key", foreign} {
+		server.Certificates[0].PrivateKey = key
+		_, _, _, serverErr := shake(t, client, server)
+		wantAlert(t, serverErr, "local error", AlertInternalError)
+	}
 	whole := server.Certificates[0]
 	for _, lacking := range []Certificate{{Certificate: whole.Certificate}, {PrivateKey: whole.PrivateKey}} {
 		server.Certificates = nil
@@ -205,6 +215,11 @@ func TestExporter13(t *testing.T) {
 	}
 	if _, err := client.exportKeyingMaterial13(strings.Repeat("x", 250), nil, 16); err == nil {
 		t.Error("a label that does not fit is taken")
+	}
+	for _, length := range []int{0, -1} {
+		if _, err := client.exportKeyingMaterial13("x", nil, length); err == nil {
+			t.Errorf("the length %d is taken", length)
+		}
 	}
 	if _, err := client.exportKeyingMaterial13("x", nil, 255*32+1); err == nil {
 		t.Error("a length that does not fit is taken")
