@@ -241,16 +241,17 @@ func TestOrdererConfiguration(t *testing.T) {
 	for _, c := range []struct{ mode, clientMode, dials string }{
 		{ModeGM, "", ModeGM}, {ModeDual, ModeTLS, ModeTLS}, {ModeDual, ModeGM, ModeGM},
 	} {
-		topology := plan(t, Options{Mode: c.mode, ClientMode: c.clientMode})
+		topology := plan(t, Options{Mode: c.mode, ClientMode: c.clientMode, Suite: Suites[0]})
 		file, data, err := topology.renderNode(topology.Ordering.Nodes[2], testPlacement())
 		require.NoError(t, err)
 		require.Equal(t, "orderer.yaml", file)
-		at := decode(t, data)
+		at := decode(t, data) // which refuses a key that stands twice, as Fabric 3 does
 		require.Equal(t, 7070, at("General.ListenPort"))
 		require.Equal(t, c.dials, at("General.TLS.ClientMode"))
 		tls := "/net/crypto/ordererOrganizations/example.com/orderers/orderer2.example.com/tls/"
 		for _, section := range []string{"General.TLS", "Admin.TLS", "Operations.TLS"} {
 			require.Equal(t, c.mode, at(section+".Mode"))
+			require.Equal(t, []any{Suites[0]}, at(section+".GMCipherSuites"))
 			require.Equal(t, tls+"server-enc.key", at(section+".GMEncPrivateKey"))
 		}
 		require.Equal(t, true, at("Admin.TLS.ClientAuthRequired"))
