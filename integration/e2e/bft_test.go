@@ -13,7 +13,8 @@ import (
 )
 
 // TestBFTFaults takes each of four consenters of SmartBFT away in turn, the leader too, while clients write. The network goes on
-// without any one of them, and each catches up.
+// without any one of them, and each catches up. The next fault comes when the others have reached the one before again, which they try ever more
+// seldom while it is away: until then it counts as a fault, and two are too many.
 func TestBFTFaults(t *testing.T) {
 	n, ctx := start(t, network.Options{Consensus: network.ConsensusBFT, Peers: 1, Relayed: true, Bin: fabric3(t)})
 	clients := []network.Node{n.Peers[0].PeersOf()[0], n.Peers[1].PeersOf()[0]}
@@ -26,7 +27,7 @@ func TestBFTFaults(t *testing.T) {
 			l.awaitMore(5, "without "+victim.Name)
 			require.NoError(t, n.Start(victim.Name))
 			require.NoError(t, n.AwaitHealthy(ctx, victim))
-			l.awaitMore(5, "with it again")
+			l.awaitMore(50, "until the others reach it again")
 			l.finish(ctx)
 			requireSameOrdererHeight(ctx, t, n)
 		})
@@ -43,7 +44,7 @@ func TestBFTFaults(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEqual(t, leader.Name, next.Name)
 		require.NoError(t, n.Thaw(leader.Name))
-		l.awaitMore(5, "with it again")
+		l.awaitMore(50, "until the others reach it again")
 		l.finish(ctx)
 		requireSameOrdererHeight(ctx, t, n)
 	})
