@@ -15,6 +15,7 @@ PERF ?= on
 VARIANT := $(if $(UPSTREAM),-$(notdir $(UPSTREAM:%/=%)))$(if $(filter off,$(PERF)),-perf-off)
 TREE := build/fabric$(VARIANT)
 BIN := $(CURDIR)/build/bin$(VARIANT)
+STOCK := $(CURDIR)/build/stock$(if $(UPSTREAM),-$(notdir $(UPSTREAM:%/=%)))
 FORK := $(CURDIR)/build/tools/fork -upstream '$(UPSTREAM)' -checkout '$(CHECKOUT)' -perf '$(PERF)' -tree '$(TREE)'
 MODULE := github.com/hyperledger/fabric
 
@@ -56,9 +57,9 @@ build: fork ## build every binary into build/bin, static (PERF=off, UPSTREAM=: a
 	$(if $(NO_NODES)$(if $(ROOT_TOOLS),,none),,$(GO_BUILD) -o $(BIN)/ $(ROOT_TOOLS:%=./cmd/%))
 
 .PHONY: stock
-stock: ## build unmodified upstream binaries into build/stock, to compare with
-	@mkdir -p build/stock
-	cd scripts/fork && CGO_ENABLED=0 go build -trimpath -o ../../build/stock/ $(FABRIC_TOOLS:%=$(MODULE)/cmd/%)
+stock: $(if $(UPSTREAM),fork-tool) ## build unmodified upstream binaries into build/stock, to compare with (UPSTREAM=3.1.1: build/stock-3.1.1)
+	@mkdir -p $(STOCK)
+	cd $(if $(UPSTREAM),$$($(FORK) folder),scripts/fork) && CGO_ENABLED=0 go build -trimpath -o $(STOCK)/ $(FABRIC_TOOLS:%=$(MODULE)/cmd/%)
 
 .PHONY: fork
 fork: fork-tool ## assemble build/fabric from pinned upstream and ours (PERF=off, UPSTREAM=name|folder|version)

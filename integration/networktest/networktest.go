@@ -28,7 +28,8 @@ func (w Log) Write(p []byte) (int, error) {
 }
 
 // Start brings up a network for one test of a package two folders below the repository's root. Binaries come from build/bin
-// unless o, or the variable NETWORK_BIN, names others. The network is stopped at the end of the test; its state, with the logs, stays under
+// unless o, or the variable NETWORK_BIN, names others. With NETWORK_CONSENSUS=bft a network whose test leaves the consensus open is one of
+// SmartBFT, with the fewest orderers that it has. The network is stopped at the end of the test; its state, with the logs, stays under
 // build/FOLDER/TEST if the test failed, where FOLDER is that of the test's package.
 func Start(t *testing.T, o network.Options) (*network.Network, context.Context) {
 	t.Helper()
@@ -43,6 +44,11 @@ func Start(t *testing.T, o network.Options) (*network.Network, context.Context) 
 	}
 	if o.Bin == "" {
 		o.Bin = filepath.Join(root, "build", "bin")
+	}
+	if o.Consensus == "" {
+		if o.Consensus = os.Getenv("NETWORK_CONSENSUS"); o.Consensus == network.ConsensusBFT {
+			o.Orderers = 0
+		}
 	}
 	o.Dir = filepath.Join(root, "build", filepath.Base(here), strings.ReplaceAll(t.Name(), "/", "_"))
 	require.NoError(t, network.Down(ctx, o.Dir, Log{t}), "remove what an earlier run left")

@@ -29,6 +29,7 @@ commands:
   stat           print the size of the delta
   differences    write the list of changes and reasons into docs/differences.md; 'differences check' compares
   binaries       print the commands that are built, as folders of the tree
+  folder         print the folder of upstream's unmodified files
   version        print upstream's version
   kits VERSION FOLDER   write the parts that others use as Go modules into FOLDER, a module proxy in files
   lint command   run a linter on our packages in build/fabric; only its words about our files count
@@ -94,6 +95,9 @@ func run(root, which, checkout, tree, perf string, args []string) error {
 		return runDifferences(root, up, len(rest) == 1 && rest[0] == "check")
 	case "binaries":
 		fmt.Println(strings.Join(up.spec.Binaries, " "))
+		return nil
+	case "folder":
+		fmt.Println(up.dir)
 		return nil
 	case "version":
 		fmt.Println(up.version())

@@ -34,6 +34,8 @@ nightly: ## everything that takes hours: all of upstream's tests, the matrix of 
 	$(MAKE) test-ca test-upstream-ca
 	$(MAKE) test-integration
 	$(MAKE) test-bft
+	$(MAKE) test-networks UPSTREAM=3.1.1
+	$(MAKE) test-networks UPSTREAM=3.1.1 CONSENSUS=bft
 	$(MAKE) docker
 	$(MAKE) test-consortium test-helm test-chaincode test-release
 	$(MAKE) test-arm64

@@ -5,6 +5,7 @@
 A ?= mode=tls,algorithm=ecdsa
 B ?= mode=gm,algorithm=gm
 ROUNDS ?= 3
+ORDERED = consensus=$(or $(CONSENSUS),raft)
 
 .PHONY: load
 load: load-tool ## measure the running network: throughput, latency, errors, CPU and memory (LOAD_FLAGS=)
@@ -15,9 +16,9 @@ load-compare: build network-tools load-tool ## measure two topologies in turn an
 	@build/bin/load alternate -a '$(A)' -b '$(B)' -rounds $(ROUNDS) $(LOAD_FLAGS)
 
 .PHONY: load-stock
-load-stock: build network-tools load-tool stock ## measure unmodified Fabric against this fork in mode gm (B=, ROUNDS=, LOAD_FLAGS=)
-	@cp -R build/bin/asset build/bin/ccaas build/stock/
-	@build/bin/load alternate -a 'mode=tls,algorithm=ecdsa,bin=build/stock' -b '$(B)' -rounds $(ROUNDS) $(LOAD_FLAGS)
+load-stock: build network-tools load-tool stock ## measure unmodified Fabric against this fork in mode gm (B=, ROUNDS=, LOAD_FLAGS=; UPSTREAM=, CONSENSUS=)
+	@cp -R $(BIN)/asset $(BIN)/ccaas $(STOCK)/
+	@build/bin/load alternate -a 'mode=tls,algorithm=ecdsa,bin=$(STOCK:$(CURDIR)/%=%),$(ORDERED)' -b 'bin=$(BIN:$(CURDIR)/%=%),$(ORDERED),$(B)' -rounds $(ROUNDS) $(LOAD_FLAGS)
 
 .PHONY: load-tool
 load-tool:
