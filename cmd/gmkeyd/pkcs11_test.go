@@ -147,6 +147,12 @@ func TestTokenFaults(t *testing.T) {
 	d.folder.Set(keydtest.WrongKey, 0)
 	require.NoError(t, sign())
 
+	d.folder.Set(keydtest.Removed, 1)
+	_, err = k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+	requireCode(t, err, keyd.NoKey, peerURI, "device token")
+	d.folder.Set(keydtest.Removed, 0)
+	require.Eventually(t, func() bool { return sign() == nil }, 20*time.Second, 100*time.Millisecond, "the key is back")
+
 	ambiguous, err := keyd.NewKey(keyd.Reference{URI: keyd.URI{Scheme: "pkcs11", Token: "simulated", Object: "pee"}, Socket: d.Socket, Public: k.Public()})
 	require.NoError(t, err)
 	requireCode(t, ambiguous.Check(within(t, 5*time.Second)), keyd.NoKey)

@@ -288,8 +288,15 @@ func TestKeyReplaced(t *testing.T) {
 	_, err = sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
 	requireCode(t, err, keyd.Unusable, signURI, "index 1 of the device has neither a signing nor an encryption key")
 	require.NoError(t, d.WaitLog(within(t, 5*time.Second), "SDR_KEYNOTEXIST"))
-	require.False(t, statusOf(t, d).Healthy)
+	waitHealthy(t, d, false)
 	requireCode(t, sign.Check(within(t, 5*time.Second)), keyd.Unusable)
+	time.Sleep(3 * time.Second) // a look for the key that does not find it
+	_, err = sign.SignContext(within(t, 10*time.Second), []byte("m"), sm2.DefaultSM2SignerOpts)
+	requireCode(t, err, keyd.Unusable, signURI, "device hsm")
+
+	d.Folder.Set(keydtest.Removed, 0)
+	waitHealthy(t, d, true)
+	mustSign(t, d, sign)
 }
 
 func TestSessions(t *testing.T) {

@@ -15,10 +15,12 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/keyd"
 )
 
-// Waits between attempts to reach a device.
+// Waits between attempts to reach a device, and between looks for keys that it should have.
 const (
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 5 * time.Second
+	firstLook  = 2 * time.Second
+	lastLook   = time.Minute
 )
 
 // Options of a device.
@@ -49,7 +51,8 @@ type Device struct {
 	watched    *link     // the connection, also while it is given up
 	connecting time.Time // since when a connection is being made; zero if none is
 
-	names    sync.Map // of a URI -> full keyd.URI
+	had      map[string]bool // names of keys that could be used once; only run uses it
+	names    sync.Map        // of a URI -> full keyd.URI
 	Counters Counters
 }
 
@@ -78,7 +81,7 @@ type session struct {
 
 // New starts to connect in the background, until ctx ends.
 func New(ctx context.Context, module Module, o Options) *Device {
-	d := &Device{Options: o, module: module, changed: make(chan struct{}), reason: errors.New("not connected yet")}
+	d := &Device{Options: o, module: module, changed: make(chan struct{}), had: map[string]bool{}, reason: errors.New("not connected yet")}
 	go d.run(ctx)
 	go d.watch(ctx)
 	return d
@@ -86,7 +89,7 @@ func New(ctx context.Context, module Module, o Options) *Device {
 
 // run keeps the connection.
 func (d *Device) run(ctx context.Context) {
-	for wait := firstRetry; ctx.Err() == nil; {
+	for wait, look := firstRetry, firstLook; ctx.Err() == nil; {
 		d.note(nil, time.Now())
 		l, err := d.connect()
 		d.note(l, time.Time{})
@@ -95,11 +98,7 @@ func (d *Device) run(ctx context.Context) {
 			d.Counters.Connects.Add(1)
 			d.set(l, nil, false)
 			d.Log.Info("device ready", "device", d.Name, "sessions", l.size, "keys", len(l.keys))
-			select {
-			case <-l.lost:
-			case <-ctx.Done():
-				d.set(nil, ctx.Err(), false)
-			}
+			look = d.serve(ctx, l, look)
 			d.drain(l)
 			d.note(nil, time.Now())
 			d.module.Close()
@@ -122,6 +121,46 @@ func (d *Device) run(ctx context.Context) {
 	}
 }
 
+// serve waits for the end of a connection. It ends one by itself to look again for keys that are missing, less and less often, and returns
+// how long the next one may last if they are still missing.
+func (d *Device) serve(ctx context.Context, l *link, look time.Duration) time.Duration {
+	var again <-chan time.Time
+	if d.misses(l) {
+		again = time.After(look)
+		look = min(2*look, lastLook)
+	} else {
+		look = firstLook
+	}
+	select {
+	case <-l.lost:
+	case <-again:
+		d.leave(l, errors.New("looking again for keys that are missing"))
+	case <-ctx.Done():
+		d.set(nil, ctx.Err(), false)
+	}
+	return look
+}
+
+// misses reports whether the device lacks a key that is configured, or one that could be used before.
+func (d *Device) misses(l *link) bool {
+	missing := false
+	usable := map[string]bool{}
+	for _, k := range l.keys {
+		var e *Error
+		missing = missing || errors.As(k.Err, &e) && e.Class == KeyGone
+		usable[k.URI.String()] = k.Err == nil
+	}
+	for name := range d.had {
+		missing = missing || !usable[name]
+	}
+	for name, ok := range usable {
+		if ok {
+			d.had[name] = true
+		}
+	}
+	return missing
+}
+
 // note says what the library is doing now.
 func (d *Device) note(l *link, connecting time.Time) {
 	d.mu.Lock()
@@ -133,6 +172,11 @@ func (d *Device) note(l *link, connecting time.Time) {
 func (d *Device) set(l *link, reason error, refused bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.change(l, reason, refused)
+}
+
+// change is set for callers that hold mu.
+func (d *Device) change(l *link, reason error, refused bool) {
 	d.link, d.reason, d.refused = l, reason, refused
 	close(d.changed)
 	d.changed = make(chan struct{})
@@ -202,18 +246,24 @@ func lost(err error) bool {
 	return errors.As(err, &e) && (e.Class == Lost || e.Class == Broken)
 }
 
-// give up a connection; the first who notices does it.
+// lose gives up a connection that failed.
 func (d *Device) lose(l *link, err error) {
-	d.mu.Lock()
-	mine := d.link == l
-	d.mu.Unlock()
-	if !mine {
-		return
+	if d.leave(l, err) {
+		d.Counters.Lost.Add(1)
+		d.Log.Warn("device lost", "device", d.Name, "error", err)
 	}
-	d.set(nil, err, false)
-	d.Counters.Lost.Add(1)
-	d.Log.Warn("device lost", "device", d.Name, "error", err)
+}
+
+// leave ends a connection. Of several callers one does it, and is told so.
+func (d *Device) leave(l *link, err error) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.link != l {
+		return false
+	}
+	d.change(nil, err, false)
 	close(l.lost)
+	return true
 }
 
 // drain waits until no function of the library runs in a session of the link, and closes them.

@@ -187,6 +187,9 @@ func (s *session) getAccess(k KeyConfig) error {
 	if e.Class == device.Lost || e.Class == device.Broken {
 		return err
 	}
+	if e.Code == codeKeyNotExist {
+		return nil // Keys says so, and the PIN was not refused
+	}
 	// Vendors have codes of their own for a wrong password and for a locked key: whatever it is, it is not tried again.
 	e.Class = device.Pin
 	s.module.denied[k.Index] = fmt.Errorf("index %d: %w: the PIN is wrong, the key is locked or it does not exist; not tried again before a restart", k.Index, err)
@@ -199,10 +202,12 @@ func (m *Module) Keys(any device.Session) ([]device.Key, error) {
 	var keys []device.Key
 	for _, k := range m.config.Keys {
 		found := false
+		var absent error
 		for _, usage := range []string{keyd.UsageSign, keyd.UsageEncrypt} {
 			public, err := s.export(k.Index, usage)
 			var e *device.Error
 			if errors.As(err, &e) && e.Code == codeKeyNotExist {
+				absent = err
 				continue
 			}
 			if errors.As(err, &e) && (e.Class == device.Lost || e.Class == device.Broken) {
@@ -224,7 +229,7 @@ func (m *Module) Keys(any device.Session) ([]device.Key, error) {
 		}
 		if !found {
 			uri := keyd.URI{Scheme: "sdf", Device: m.config.Name, Index: k.Index, Usage: keyd.UsageSign}
-			keys = append(keys, device.Key{URI: uri, Err: fmt.Errorf("index %d of the device has neither a signing nor an encryption key", k.Index)})
+			keys = append(keys, device.Key{URI: uri, Err: fmt.Errorf("index %d of the device has neither a signing nor an encryption key: %w", k.Index, absent)})
 		}
 	}
 	return keys, nil
