@@ -4,10 +4,12 @@ package msp
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"encoding/asn1"
 	"encoding/hex"
 	"encoding/pem"
 	"math/big"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/bccsp/sw"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
 	"github.com/stretchr/testify/require"
 	tjsm2 "github.com/tjfoc/gmsm/sm2"
 )
@@ -352,6 +355,38 @@ func TestMissingKeyIsExplained(t *testing.T) {
 	err = made.Setup(&m.MSPConfig{Config: raw, Type: int32(FABRIC)})
 	require.ErrorContains(t, err, "no private key for the certificate of CN=peer")
 	require.ErrorContains(t, err, file)
+}
+
+// A node whose key is in a device that does not answer says which key and which daemon, whatever the family of the key.
+func TestMissingDeviceIsExplained(t *testing.T) {
+	eachFamily(t, func(t *testing.T, f family) {
+		t.Parallel()
+		root := newRoot(t, f, "root")
+		peer := root.issue(t, f, template(t, "peer", "peer"))
+		dir, socket := t.TempDir(), filepath.Join(t.TempDir(), "absent")
+		public, ok := peer.cert.PublicKey.(*ecdsa.PublicKey)
+		require.True(t, ok)
+		uri, err := keyd.ParseURI("sdf:device=hsm;index=1;usage=sign")
+		require.NoError(t, err)
+		text, err := keyd.Reference{URI: uri, Socket: socket, Public: public}.Encode()
+		require.NoError(t, err)
+		put(t, dir, "priv_sk", text)
+		keyStore, err := sw.NewFileBasedKeyStore(nil, dir, true)
+		require.NoError(t, err)
+		provider, err := sw.NewDefaultSecurityLevelWithKeystore(keyStore)
+		require.NoError(t, err)
+		made, err := newBccspMsp(MSPv1_4_3, provider)
+		require.NoError(t, err)
+		raw, err := proto.Marshal(&m.FabricMSPConfig{
+			Name: "TestMSP", RootCerts: [][]byte{root.pem()}, FabricNodeOus: nodeOUs(root),
+			SigningIdentity: &m.SigningIdentityInfo{PublicSigner: peer.pem()},
+		})
+		require.NoError(t, err)
+		err = made.Setup(&m.MSPConfig{Config: raw, Type: int32(FABRIC)})
+		for _, part := range []string{"no private key for the certificate of CN=peer", "sdf:device=hsm;index=1;usage=sign", socket, "is gmkeyd running?"} {
+			require.ErrorContains(t, err, part)
+		}
+	})
 }
 
 func TestWellFormedIdentity(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/hyperledger/fabric/bccsp/gm"
 	"github.com/hyperledger/fabric/common/audit"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
 	"github.com/pkg/errors"
 )
 
@@ -140,21 +141,23 @@ func (msp *bccspmsp) getSigningIdentityFromConf(sidInfo *m.SigningIdentityInfo) 
 	return sid, nil
 }
 
-// explainMissingKey adds to err why the key store has no key for the SM2
-// certificate of sidInfo, if that is so; upstream says it at log level debug.
+// explainMissingKey adds to err why the key store has no key for the certificate of sidInfo, if that is so and the key is an SM2 key or
+// should be in a device; upstream says it at log level debug.
 func (msp *bccspmsp) explainMissingKey(sidInfo *m.SigningIdentityInfo, err error) error {
 	if sidInfo == nil || sidInfo.PrivateSigner.GetKeyMaterial() != nil {
 		return err
 	}
 	cert, certErr := x509.ParseCertificatePEM(sidInfo.PublicSigner)
-	if certErr != nil || !x509.IsSM2(cert.PublicKey) {
+	if certErr != nil {
 		return err
 	}
 	public, importErr := msp.bccsp.KeyImport(cert, &bccsp.X509PublicKeyImportOpts{Temporary: true})
 	if importErr != nil {
 		return err
 	}
-	if _, keyErr := msp.bccsp.GetKey(public.SKI()); keyErr != nil {
+	_, keyErr := msp.bccsp.GetKey(public.SKI())
+	var device *keyd.Error
+	if errors.As(keyErr, &device) || keyErr != nil && x509.IsSM2(cert.PublicKey) {
 		return errors.Wrapf(keyErr, "%s; no private key for the certificate of %s", err, cert.Subject)
 	}
 	return err
