@@ -15,7 +15,7 @@ measure-ca: ca ## enrolments a second, SM2 beside ECDSA and an unmodified server
 	CA_MEASURE=1 go test -count=1 -timeout 20m -tags integration -run TestMeasureEnrolments -v ./integration/ca
 
 .PHONY: test-upstream-ca
-test-upstream-ca: ## run Fabric CA's own tests of the packages that the delta changes, in a network namespace, as their ports are fixed
+test-upstream-ca: ## run Fabric CA's own tests of the packages that the delta changes, in a network namespace and one package after the other, as their ports are fixed; no 'make fork' meanwhile
 	@$(MAKE) --no-print-directory fork UPSTREAM=$(CA_UPSTREAM)
 	cd build/fabric-$(CA_UPSTREAM) && go list -deps -test ./... > /dev/null
-	unshare --map-root-user --net sh -c 'ip link set lo up && exec $(MAKE) --no-print-directory test-upstream UPSTREAM=$(CA_UPSTREAM)'
+	unshare --map-root-user --net sh -c 'ip link set lo up && GOFLAGS="$$GOFLAGS -p=1" exec $(MAKE) --no-print-directory test-upstream UPSTREAM=$(CA_UPSTREAM)'
