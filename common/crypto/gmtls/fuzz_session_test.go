@@ -73,6 +73,7 @@ func FuzzResumable(f *testing.F) {
 	f.Add(int64(-1), int64(60), byte(1), byte(1), byte(2), "", "", false, true)
 	f.Add(int64(90000), int64(1e9), byte(4), byte(4), byte(0), "a", "b", true, true)
 	f.Add(int64(1e9), int64(1e10), byte(4), byte(4), byte(0), "a", "a", true, true)
+	f.Add(int64(37), int64(106), byte(1), byte(1), byte(2), "", "a", false, true)
 	f.Fuzz(func(t *testing.T, age, lifetime int64, auth, sessionAuth, suite byte, name, sessionName string, verified, samePool bool) {
 		const most = int64(1e9) // a few decades
 		age, lifetime = age%(2*most), lifetime%most
@@ -95,11 +96,12 @@ func FuzzResumable(f *testing.F) {
 		if lifetime > 0 {
 			limit = min(lifetime, 24*3600)
 		}
-		fits := age >= 0 && age <= limit && name == sessionName && (!verified || samePool) && (suite&0x80 == 0 || s.suite == ECC_SM4_GCM_SM3)
-		if got := s.resumableByServer(config, name); got != (fits && auth%5 == sessionAuth%5) {
+		fits := age >= 0 && age <= limit && (!verified || samePool) && (suite&0x80 == 0 || s.suite == ECC_SM4_GCM_SM3)
+		// To a server, a client that names nobody has no other name (RFC 6066, section 3).
+		if got := s.resumableByServer(config, name); got != (fits && (name == "" || name == sessionName) && auth%5 == sessionAuth%5) {
 			t.Fatalf("resumed by the server: %v", got)
 		}
-		if got := s.resumableByClient(config); got != fits {
+		if got := s.resumableByClient(config); got != (fits && name == sessionName) {
 			t.Fatalf("resumed by the client: %v", got)
 		}
 	})
