@@ -32,7 +32,7 @@ type GmOpts struct {
 	// RandomSocket is gmkeyd's, /run/gmkeyd/gmkeyd.sock if empty; RandomDevice the name of the device, its first with random bytes if empty.
 	RandomSocket string `json:"randomsocket,omitempty" yaml:"RandomSocket,omitempty"`
 	RandomDevice string `json:"randomdevice,omitempty" yaml:"RandomDevice,omitempty"`
-	// Strict lets the process use approved algorithms alone: TLCP on every connection, SM2 identities, channels whose MSPs are of SM2.
+	// Strict lets the process use only approved algorithms: TLCP on every connection, SM2 identities, channels whose MSPs are of SM2.
 	// It does not start if the power-on tests fail.
 	Strict bool `json:"strict,omitempty" yaml:"Strict,omitempty" skip:"true"`
 	// FileKeystore says where keys are kept. Nil means BCCSP.SW.FileKeyStore, which Fabric points to the keystore folder

@@ -14,7 +14,7 @@ import (
 
 var strict atomic.Bool
 
-// EnableStrict makes this process use approved algorithms alone, for as long as it runs, if its power-on tests pass: SelfTest, and the
+// EnableStrict makes this process use only approved algorithms, for as long as it runs, if its power-on tests pass: SelfTest, and the
 // tests of GM/T 0005 over what Random gives. The latter take a tenth of a second. After an error the process must not go on.
 func EnableStrict() error {
 	if err := SelfTest(); err != nil {
@@ -27,7 +27,7 @@ func EnableStrict() error {
 	return nil
 }
 
-// Strict reports whether this process uses approved algorithms alone: TLCP on every connection, SM2 for its own identity and in the MSPs
+// Strict reports whether this process uses only approved algorithms: TLCP on every connection, SM2 for its own identity and in the MSPs
 // of its channels. Signatures of others it judges as every node does.
 func Strict() bool { return strict.Load() }
 

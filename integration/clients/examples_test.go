@@ -21,7 +21,7 @@ import (
 	"github.com/hyperledger/fabric/pkg/gmgateway"
 )
 
-// TestExamples has the examples of each language submit and read at a gateway that speaks TLCP alone and verifies their
+// TestExamples has the examples of each language submit and read at a gateway that speaks only TLCP and verifies their
 // signatures. TestTransactions does the same on a network.
 func TestExamples(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)

@@ -20,7 +20,7 @@ import (
 	"github.com/hyperledger/fabric/integration/networktest"
 )
 
-// TestKitsOnNetwork runs samples that were built so on a network that speaks TLCP alone.
+// TestKitsOnNetwork runs samples that were built so on a network that speaks only TLCP.
 func TestKitsOnNetwork(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), kitsLimit)
 	defer cancel()

@@ -18,7 +18,7 @@ import (
 	"github.com/hyperledger/fabric/internal/keydtest"
 )
 
-// TestOffline has everything of a user signed elsewhere, on a network that speaks TLCP alone: the key is in a simulated SDF device
+// TestOffline has everything of a user signed elsewhere, on a network that speaks only TLCP: the key is in a simulated SDF device
 // behind gmkeyd, and the application's profile has none.
 func TestOffline(t *testing.T) {
 	n, ctx := networktest.Start(t, network.Options{Mode: network.ModeGM, Orderers: 1, Orgs: 1, Peers: 1})

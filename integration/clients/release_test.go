@@ -24,7 +24,7 @@ import (
 )
 
 // TestFromRelease has what somebody has who got a release: its archive and Debian's packages. In namespaces without a network it
-// starts a network of the archive's binaries that speaks TLCP alone. Then it goes, in an empty folder for each language, by the
+// starts a network of the archive's binaries that speaks only TLCP. Then it goes, in an empty folder for each language, by the
 // commands of docs/applications.md as they are printed, until a transaction is committed and read.
 func TestFromRelease(t *testing.T) {
 	if !networktest.InNamespaces(t, kitsLimit) {

@@ -83,7 +83,7 @@ func buildProxy(ctx context.Context, t *testing.T) string {
 	return filepath.Join(dir, "gmtls")
 }
 
-// TestSidecar has the unmodified SDK with an ECDSA identity ask a gateway that speaks TLCP alone, through a proxy that is
+// TestSidecar has the unmodified SDK with an ECDSA identity ask a gateway that speaks only TLCP, through a proxy that is
 // reloaded: one that runs as a process, and the one of docs/applications.md as a service of Compose.
 func TestSidecar(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

@@ -64,7 +64,7 @@ func requireExplained(t *testing.T, n *network.Network, org network.Org, proxy s
 	require.Contains(t, read(t, n.LogFile(org.PeersOf()[0].Name)), "it was made over the SHA-256 digest of the message")
 }
 
-// TestStockSDK uses what docs/applications-tools.md promises on a network that speaks TLCP alone: the unmodified SDK with an ECDSA
+// TestStockSDK uses what docs/applications-tools.md promises on a network that speaks only TLCP: the unmodified SDK with an ECDSA
 // organisation, metrics and tape, each through a proxy. The SDK without the settings for SM2 is told why it is refused.
 func TestStockSDK(t *testing.T) {
 	n, ctx := networktest.Start(t, network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmMixed, Orderers: 1, Peers: 1})

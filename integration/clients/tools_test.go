@@ -20,7 +20,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 )
 
-// TestPrometheus has Prometheus read, through a proxy, a server of metrics that speaks TLCP alone.
+// TestPrometheus has Prometheus read, through a proxy, a server of metrics that speaks only TLCP.
 func TestPrometheus(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()

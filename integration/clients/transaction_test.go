@@ -16,7 +16,7 @@ import (
 	"github.com/hyperledger/fabric/integration/networktest"
 )
 
-// TestTransactions submits a transaction with each client to a network that speaks TLCP alone, and reads it back.
+// TestTransactions submits a transaction with each client to a network that speaks only TLCP, and reads it back.
 func TestTransactions(t *testing.T) {
 	n, ctx := networktest.Start(t, network.Options{Mode: network.ModeGM, Orderers: 1, Peers: 1})
 	org := n.Peers[0]

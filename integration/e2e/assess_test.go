@@ -61,7 +61,7 @@ func assess(ctx context.Context, t *testing.T, n *network.Network) assessed {
 	return all
 }
 
-// TestBFTAssessed puts everything together: SmartBFT, approved algorithms alone, an SM3 channel, certificates from authorities, keys in
+// TestBFTAssessed puts everything together: SmartBFT, approved algorithms only, an SM3 channel, certificates from authorities, keys in
 // a simulated device. gmtls assess finds no technical clause unmet except what no software here can meet: the module's certificate,
 // SHA-256 in private data, and volumes where the kernel has no SM4. Each node passes its self-tests under load.
 func TestBFTAssessed(t *testing.T) {
@@ -111,9 +111,9 @@ func TestStockAssessed(t *testing.T) {
 		"JR/T 0184-2020 7.2":                 "hashes blocks with SHA256",
 		"JR/T 0184-2020 7.5":                 "",
 		"JR/T 0184-2020 7.8":                 "listens in mode tls",
-		"JR/T 0184-2020 8.1":                 "does not ask for approved algorithms alone",
+		"JR/T 0184-2020 8.1":                 "does not ask for approved algorithms only",
 		"JR/T 0184-2020 8.4":                 "CAs without an SM2 key",
-		"JR/T 0184-2020 8.6":                 "does not ask for approved algorithms alone",
+		"JR/T 0184-2020 8.6":                 "does not ask for approved algorithms only",
 		"JR/T 0184-2020 8.7":                 "is a key in a file",
 		"JR/T 0184-2020 9.3":                 "listens in mode tls",
 		"JR/T 0184-2020 9.4 key agreement":   "listens in mode tls",

@@ -74,7 +74,7 @@ type Options struct {
 	// MutualTLS makes every gRPC listener demand a client certificate. An ECDHE suite implies it: the key exchange takes a
 	// certificate pair of both ends.
 	MutualTLS bool
-	// Strict makes orderers and peers use approved algorithms alone (BCCSP.GM.Strict). It wants mode and algorithm gm.
+	// Strict makes orderers and peers use only approved algorithms (BCCSP.GM.Strict). It wants mode and algorithm gm.
 	Strict bool
 	// NoMemo makes orderers and peers compute every verification of a signature again, to compare with. Stock nodes, which have
 	// no such setting, always do.

@@ -36,7 +36,7 @@ func TestClientBindsToDER(t *testing.T) {
 	require.Equal(t, sum[:], client.TLSCertHash)
 }
 
-// TestTLCPClient dials a listener that speaks TLCP alone, with a given pair and with one that the client makes, and compares
+// TestTLCPClient dials a listener that speaks only TLCP, with a given pair and with one that the client makes, and compares
 // the hash it claims with what the server sees.
 func TestTLCPClient(t *testing.T) {
 	dir := t.TempDir()

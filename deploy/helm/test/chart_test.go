@@ -274,7 +274,7 @@ func TestRefusedValues(t *testing.T) {
 		"config":               func(v map[string]any) { delete(v["peers"].(map[string]any)["peer0"].(map[string]any), "config") },
 		"packageID":            func(v map[string]any) { v["chaincodes"].(map[string]any)["ledger"].(map[string]any)["packageID"] = "" },
 		"prometheus":           func(v map[string]any) { v["monitoring"] = map[string]any{"prometheus": true} },
-		"speaks TLCP alone":    func(v map[string]any) { v["monitoring"] = map[string]any{"serviceMonitor": true, "secret": "scraper"} },
+		"speaks only TLCP":     func(v map[string]any) { v["monitoring"] = map[string]any{"serviceMonitor": true, "secret": "scraper"} },
 		"keyd.claim":           func(v map[string]any) { v["keyd"] = map[string]any{"enabled": true, "config": "x"} },
 		"ca.image is missing":  func(v map[string]any) { v["ca"] = map[string]any{"enabled": true, "config": "x"} },
 		"ca.config is missing": func(v map[string]any) { v["ca"] = map[string]any{"enabled": true, "image": "x"} },

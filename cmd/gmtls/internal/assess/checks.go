@@ -140,7 +140,7 @@ func approved(e *Evidence) finding {
 	}
 	for _, s := range e.settings {
 		if !s.Strict {
-			return notMet("set BCCSP.GM.Strict: true", "%s does not ask for approved algorithms alone", s.Kind)
+			return notMet("set BCCSP.GM.Strict: true", "%s does not ask for approved algorithms only", s.Kind)
 		}
 	}
 	return met("%d nodes have BCCSP.GM.Strict, and do not start when a power-on test of algorithms or random bytes fails", len(e.settings))

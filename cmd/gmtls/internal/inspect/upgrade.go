@@ -186,7 +186,7 @@ func (r *Report) section(c *nodeConfig, s section) {
 			continue
 		}
 		if c.text(p.cert) == "" || c.text(s.mode) == "gm" && absent(c.path(p.cert)) && absent(c.path(p.key)) {
-			continue // a node that speaks TLCP alone does without
+			continue // a node that speaks only TLCP does without
 		}
 		chain, _, err := c.half(p.cert, p.key, nil)
 		if err != nil {
