@@ -118,10 +118,10 @@ const documentHead = `# Troubleshooting TLCP and TLS
 [中文](troubleshooting.zh-CN.md). This page is made by ` + "`go generate ./cmd/gmtls/internal/cause`" + ` from the table that ` + "`gmtls`" + ` itself explains by.
 The names in bold are what ` + "`gmtls`" + ` prints, and the field ` + "`cause`" + ` of ` + "`-o json`" + `.
 
-Start with ` + "`gmtls probe HOST:PORT --ca ca.crt`" + ` for something that runs, and with ` + "`gmtls inspect FILE...`" + ` or
+Start with ` + "`gmtls probe HOST:PORT --ca ca.crt`" + ` for a running endpoint, and with ` + "`gmtls inspect FILE...`" + ` or
 ` + "`gmtls inspect --msp DIR`" + ` for files. ` + "`gmtls capture FILE.pcap`" + ` or ` + "`gmtls capture -i INTERFACE PORT`" + ` shows what
 happens between two others; with ` + "`--keylog FILE`" + `, of ` + "`gmtls probe --keylog`" + ` for example, it decrypts TLCP.
-What nodes say of files that they refuse is explained in [certificates, keys and lists](files.md).
+The page [certificates, keys and lists](files.md) explains what nodes say about files that they refuse.
 
 Exit codes: 0 nothing wrong, 1 wrong usage or unreadable input, 2 not reached, 3 no handshake succeeded, 4 certificates do
 not hold, 5 unhealthy node, findings in files, or broken handshakes in a capture.
