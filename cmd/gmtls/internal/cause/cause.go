@@ -103,7 +103,7 @@ func Document() string {
 	for _, c := range Elsewhere {
 		fmt.Fprintf(&b, "| **%s** | %s | %s | %s |\n", c.ID, strings.Join(c.Protocols, ", "), cell(c.Cause), cell(c.Remedy))
 	}
-	b.WriteString("\n## Alerts\n\nWhat an alert from the other end means. TLCP and TLS number them alike.\n\n")
+	b.WriteString("\n## Alerts\n\nThis table gives the meaning of alerts from the other end. TLCP and TLS use the same numbers.\n\n")
 	b.WriteString("| Number | Name | Meaning |\n|---|---|---|\n")
 	for _, a := range Alerts {
 		fmt.Fprintf(&b, "| %d | %s | %s |\n", a.Number, a.Name, cell(a.Meaning))
@@ -115,8 +115,8 @@ func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
 
 const documentHead = `# Troubleshooting TLCP and TLS
 
-[中文](troubleshooting.zh-CN.md). This page is made by ` + "`go generate ./cmd/gmtls/internal/cause`" + ` from the table that ` + "`gmtls`" + ` itself explains by.
-The names in bold are what ` + "`gmtls`" + ` prints, and the field ` + "`cause`" + ` of ` + "`-o json`" + `.
+[中文](troubleshooting.zh-CN.md). This page is made by ` + "`go generate ./cmd/gmtls/internal/cause`" + ` from the table that ` + "`gmtls`" + ` uses for its explanations.
+` + "`gmtls`" + ` prints the names in bold; with ` + "`-o json`" + ` they are in the field ` + "`cause`" + `.
 
 Start with ` + "`gmtls probe HOST:PORT --ca ca.crt`" + ` for a running endpoint, and with ` + "`gmtls inspect FILE...`" + ` or
 ` + "`gmtls inspect --msp DIR`" + ` for files. ` + "`gmtls capture FILE.pcap`" + ` or ` + "`gmtls capture -i INTERFACE PORT`" + ` shows what
