@@ -41,7 +41,7 @@ type host struct {
 	env    []string
 }
 
-// systemctl stands for systemd: it runs units as their files say, the environment and the command at least.
+// systemctl stands for systemd: it runs units as their files say, user, environment, umask and command at least.
 const systemctl = `#!/bin/sh
 set -eu
 # A service gets nothing of the caller's environment.
@@ -49,6 +49,13 @@ set -eu
 now=
 # The lines of a unit, and of what changes it, with a key.
 lines() { cat "/etc/systemd/system/$1.service" "/etc/systemd/system/$1.service.d"/*.conf 2>/dev/null | sed -n "s/^$2=//p"; }
+# What makes a command the user's, where the host has users.
+as() {
+    user=$(lines "$1" User)
+    if id "$user" >/dev/null 2>&1; then
+        echo setpriv --reuid "$user" --regid "$user" --groups "$user$(lines "$1" SupplementaryGroups | sed 's/^/,/')" --no-new-privs --bounding-set=-all
+    fi
+}
 start() {
     unit=/etc/systemd/system/$1.service
     [ -f "$unit" ] || { echo "no unit $1" >&2; exit 5; }
@@ -58,7 +65,9 @@ start() {
             while IFS= read -r line; do case $line in ''|'#'*) ;; *) export "$line" ;; esac; done <"$file"
         done
         for setting in $(lines "$1" Environment); do export "$setting"; done
-        exec setsid $(lines "$1" ExecStart) >>/var/log/"$1.log" 2>&1 </dev/null
+        umask "$(lines "$1" UMask)"
+        cd /
+        exec setsid $(as "$1") $(lines "$1" ExecStart) >>/var/log/"$1.log" 2>&1 </dev/null
     ) &
     echo $! >/var/units/"$1"
     # Type=exec: the program runs. It does not serve yet.

@@ -84,7 +84,7 @@ func TestLaunchedByPlan(t *testing.T) {
 	defer cancel()
 	makeBridge(ctx, t)
 	shared := t.TempDir()
-	hosts := hostsOf(ctx, t, shared, inNamespaces, true, "bank1", "port1", "customs1")
+	hosts := hostsOf(ctx, t, shared, inNamespaces(t), true, "bank1", "port1", "customs1")
 	clientOf(t, filepath.Join(shared, "sbin", "docker"))
 	port := hosts["port1"]
 	port.startEngine(ctx, t)
