@@ -5,8 +5,11 @@
 package ca
 
 import (
+	"net/http"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -48,4 +51,27 @@ func TestIdemixClients(t *testing.T) {
 			require.NotContains(t, s.log.String(), "panic")
 		})
 	}
+}
+
+// TestBadIdemixTokens: all are refused in the same words, so that nobody learns who has Idemix credentials; the log has the cause.
+func TestBadIdemixTokens(t *testing.T) {
+	ctx := limited(t)
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2"})
+	c := newClient(t, s, "")
+	require.NoError(t, os.WriteFile(c.path("fabric-ca-client-config.yaml"), []byte("url: "+s.url+"\n"), 0o600))
+	c.enroll(ctx, t, "admin", "adminpw", "--enrollment.type", "idemix")
+	answers := map[string]bool{}
+	for token, cause := range map[string]string{
+		"idemix.1.nobody.AAAA": "does not have any Idemix credentials",
+		"idemix.1.admin.AAAA":  "Failed to unmarshal signature bytes",
+		"idemix.1.admin.%":     "Failed to base64 decode signature",
+		"idemix.2.admin.AAAA":  "Invalid version found",
+	} {
+		status, answer := post(ctx, t, s, "register", []byte("{}"), func(r *http.Request) { r.Header.Set("authorization", token) })
+		require.Equal(t, http.StatusUnauthorized, status, "%s: %s", token, answer)
+		require.Eventually(t, func() bool { return strings.Contains(s.log.String(), cause) }, 10*time.Second, 10*time.Millisecond, cause)
+		answers[strings.TrimSpace(answer)] = true
+	}
+	require.Len(t, answers, 1)
+	require.NotContains(t, s.log.String(), "panic")
 }
