@@ -336,12 +336,10 @@ func TestPrivateKeyMustBelongToCertificate(t *testing.T) {
 	require.ErrorContains(t, err, "does not belong to the certificate")
 }
 
-func TestMissingKeyIsExplained(t *testing.T) {
-	root := newRoot(t, familySM2, "root")
-	peer := root.issue(t, familySM2, template(t, "peer", "peer"))
-	dir := t.TempDir()
-	file := put(t, dir, "priv_sk", []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"))
-	keyStore, err := sw.NewFileBasedKeyStore(nil, dir, true)
+// setupWithKeyStore sets up an MSP whose signing identity is peer, with its key in the folder.
+func setupWithKeyStore(t *testing.T, root, peer credential, folder string) error {
+	t.Helper()
+	keyStore, err := sw.NewFileBasedKeyStore(nil, folder, true)
 	require.NoError(t, err)
 	provider, err := sw.NewDefaultSecurityLevelWithKeystore(keyStore)
 	require.NoError(t, err)
@@ -352,7 +350,15 @@ func TestMissingKeyIsExplained(t *testing.T) {
 		SigningIdentity: &m.SigningIdentityInfo{PublicSigner: peer.pem()},
 	})
 	require.NoError(t, err)
-	err = made.Setup(&m.MSPConfig{Config: raw, Type: int32(FABRIC)})
+	return made.Setup(&m.MSPConfig{Config: raw, Type: int32(FABRIC)})
+}
+
+func TestMissingKeyIsExplained(t *testing.T) {
+	root := newRoot(t, familySM2, "root")
+	peer := root.issue(t, familySM2, template(t, "peer", "peer"))
+	dir := t.TempDir()
+	file := put(t, dir, "priv_sk", []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"))
+	err := setupWithKeyStore(t, root, peer, dir)
 	require.ErrorContains(t, err, "no private key for the certificate of CN=peer")
 	require.ErrorContains(t, err, file)
 }
@@ -371,18 +377,7 @@ func TestMissingDeviceIsExplained(t *testing.T) {
 		text, err := keyd.Reference{URI: uri, Socket: socket, Public: public}.Encode()
 		require.NoError(t, err)
 		put(t, dir, "priv_sk", text)
-		keyStore, err := sw.NewFileBasedKeyStore(nil, dir, true)
-		require.NoError(t, err)
-		provider, err := sw.NewDefaultSecurityLevelWithKeystore(keyStore)
-		require.NoError(t, err)
-		made, err := newBccspMsp(MSPv1_4_3, provider)
-		require.NoError(t, err)
-		raw, err := proto.Marshal(&m.FabricMSPConfig{
-			Name: "TestMSP", RootCerts: [][]byte{root.pem()}, FabricNodeOus: nodeOUs(root),
-			SigningIdentity: &m.SigningIdentityInfo{PublicSigner: peer.pem()},
-		})
-		require.NoError(t, err)
-		err = made.Setup(&m.MSPConfig{Config: raw, Type: int32(FABRIC)})
+		err = setupWithKeyStore(t, root, peer, dir)
 		for _, part := range []string{"no private key for the certificate of CN=peer", "sdf:device=hsm;index=1;usage=sign", socket, "is gmkeyd running?"} {
 			require.ErrorContains(t, err, part)
 		}
