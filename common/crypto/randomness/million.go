@@ -9,15 +9,15 @@ import (
 )
 
 // longestRunOfMany is for samples of a million bits, whose blocks have 10,000.
-func longestRunOfMany(e []byte) []float64 {
+func longestRunOfMany(e []byte) []Value {
 	return longestRunOf(e, 10000, 10, []float64{0.0882, 0.2092, 0.2483, 0.1933, 0.1208, 0.0675, 0.0727})
 }
 
 // linearComplexity asks of each block of m bits how long the shortest feedback register is that gives them.
-func linearComplexity(e []byte, m int) []float64 { return linearComplexityBy(e, m, 0.010417) }
+func linearComplexity(e []byte, m int) []Value { return linearComplexityBy(e, m, 0.010417) }
 
 // linearComplexityBy takes how often t is at most -2.5. SP 800-22 prints one number and its program computes with another.
-func linearComplexityBy(e []byte, m int, least float64) []float64 {
+func linearComplexityBy(e []byte, m int, least float64) []Value {
 	expected := []float64{least, 0.03125, 0.125, 0.5, 0.25, 0.0625, 0.020833}
 	counts := make([]float64, len(expected))
 	blocks, sign := len(e)/m, 1-2*float64(m%2)
@@ -32,7 +32,7 @@ func linearComplexityBy(e []byte, m int, least float64) []float64 {
 		d := counts[i] - float64(blocks)*p
 		v += d * d / (float64(blocks) * p)
 	}
-	return []float64{upperGamma(float64(len(expected)-1)/2, v/2)}
+	return same(upperGamma(float64(len(expected)-1)/2, v/2))
 }
 
 // registerLength is the linear complexity of e, by the algorithm of Berlekamp and Massey with 64 coefficients a word.
@@ -74,7 +74,7 @@ func shift(words []uint64) {
 }
 
 // universal is Maurer's test: how far apart equal words of 7 bits are, after 1,280 words to begin with.
-func universal(e []byte) []float64 {
+func universal(e []byte) []Value {
 	const size, first, mean, variance = 7, 1280, 6.1962507, 3.125
 	var last [1 << size]int
 	sum, words := 0.0, len(e)/size
@@ -94,9 +94,9 @@ func universal(e []byte) []float64 {
 }
 
 // spectrum looks for periods. GM/T 0005 takes a larger variance than SP 800-22, which divides by 4.
-func spectrum(e []byte) []float64 { return spectrumBy(e, 3.8) }
+func spectrum(e []byte) []Value { return spectrumBy(e, 3.8) }
 
-func spectrumBy(e []byte, divisor float64) []float64 {
+func spectrumBy(e []byte, divisor float64) []Value {
 	n := float64(len(e))
 	below, limit := 0.0, math.Sqrt(math.Log(1/0.05)*n)
 	for _, x := range fourier(e) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package randomness tests whether bits look random. It has the fifteen tests of GM/T 0005-2021 (GB/T 32915) on samples of a million bits,
-// the twelve of them that samples of 20,000 bits allow, and a test of each byte while it is used. These statistics find a broken
-// generator. They cannot show that a generator is unpredictable.
+// Package randomness tests whether bits look random. It has the fifteen tests of GM/T 0005-2021 on samples of a million bits, the twelve of
+// them that samples of 20,000 bits allow, and a test of each byte while it is used. These statistics find a broken generator. They cannot
+// show that a generator is unpredictable.
 package randomness
 
 import (
@@ -14,11 +14,18 @@ import (
 // Alpha is the significance level of GM/T 0005: a sample passes a test if its P-value is not below.
 const Alpha = 0.01
 
+// alphaT is the significance level at which it judges whether the Q-values of the samples are distributed evenly.
+const alphaT = 0.0001
+
+// Value is what a test says of a sample, both from 0 to 1. A sample that is not random has a low P. The Q of random samples are
+// distributed evenly; it differs from P where a test looks for too much and for too little of something.
+type Value struct{ P, Q float64 }
+
 // Test is one test with its parameter.
 type Test struct {
 	Name string
-	// P returns the P-values, one or two, of bits, each of which is 0 or 1.
-	P func(bits []byte) []float64
+	// Values returns one or two values of bits, each of which is 0 or 1.
+	Values func(bits []byte) []Value
 }
 
 // periodic are the tests of a module in use.
@@ -26,35 +33,35 @@ var periodic = tests(1000, 128, longestRun)
 
 // full are all fifteen, for a million bits.
 var full = append(tests(10000, 10000, longestRunOfMany),
-	Test{"linear complexity, m=500", func(e []byte) []float64 { return linearComplexity(e, 500) }},
-	Test{"linear complexity, m=1000", func(e []byte) []float64 { return linearComplexity(e, 1000) }},
+	Test{"linear complexity, m=500", func(e []byte) []Value { return linearComplexity(e, 500) }},
+	Test{"linear complexity, m=1000", func(e []byte) []Value { return linearComplexity(e, 1000) }},
 	Test{"Maurer's universal, L=7", universal},
 	Test{"discrete Fourier transform", spectrum},
 )
 
 // tests returns the twelve that both lengths of samples allow. The blocks of two of them depend on the length.
-func tests(frequencyBlock, runBlock int, longest func([]byte) []float64) []Test {
+func tests(frequencyBlock, runBlock int, longest func([]byte) []Value) []Test {
 	return []Test{
 		{"monobit frequency", monobit},
-		{fmt.Sprintf("frequency within a block, m=%d", frequencyBlock), func(e []byte) []float64 { return blockFrequency(e, frequencyBlock) }},
-		{"poker, m=4", func(e []byte) []float64 { return poker(e, 4) }},
-		{"poker, m=8", func(e []byte) []float64 { return poker(e, 8) }},
-		{"overlapping subsequences, m=3", func(e []byte) []float64 { return serial(e, 3) }},
-		{"overlapping subsequences, m=5", func(e []byte) []float64 { return serial(e, 5) }},
+		{fmt.Sprintf("frequency within a block, m=%d", frequencyBlock), func(e []byte) []Value { return blockFrequency(e, frequencyBlock) }},
+		{"poker, m=4", func(e []byte) []Value { return poker(e, 4) }},
+		{"poker, m=8", func(e []byte) []Value { return poker(e, 8) }},
+		{"overlapping subsequences, m=3", func(e []byte) []Value { return serial(e, 3) }},
+		{"overlapping subsequences, m=5", func(e []byte) []Value { return serial(e, 5) }},
 		{"total of runs", runs},
 		{"distribution of runs", runsDistribution},
 		{fmt.Sprintf("longest run of ones in a block, m=%d", runBlock), longest},
-		{fmt.Sprintf("longest run of zeros in a block, m=%d", runBlock), func(e []byte) []float64 { return longest(inverted(e)) }},
-		{"binary derivative, k=3", func(e []byte) []float64 { return derivative(e, 3) }},
-		{"binary derivative, k=7", func(e []byte) []float64 { return derivative(e, 7) }},
-		{"autocorrelation, d=1", func(e []byte) []float64 { return autocorrelation(e, 1) }},
-		{"autocorrelation, d=2", func(e []byte) []float64 { return autocorrelation(e, 2) }},
-		{"autocorrelation, d=8", func(e []byte) []float64 { return autocorrelation(e, 8) }},
-		{"autocorrelation, d=16", func(e []byte) []float64 { return autocorrelation(e, 16) }},
+		{fmt.Sprintf("longest run of zeros in a block, m=%d", runBlock), func(e []byte) []Value { return longest(inverted(e)) }},
+		{"binary derivative, k=3", func(e []byte) []Value { return derivative(e, 3) }},
+		{"binary derivative, k=7", func(e []byte) []Value { return derivative(e, 7) }},
+		{"autocorrelation, d=1", func(e []byte) []Value { return autocorrelation(e, 1) }},
+		{"autocorrelation, d=2", func(e []byte) []Value { return autocorrelation(e, 2) }},
+		{"autocorrelation, d=8", func(e []byte) []Value { return autocorrelation(e, 8) }},
+		{"autocorrelation, d=16", func(e []byte) []Value { return autocorrelation(e, 16) }},
 		{"rank of matrices", matrixRank},
 		{"cumulative sums", cumulativeSums},
-		{"approximate entropy, m=2", func(e []byte) []float64 { return approximateEntropy(e, 2) }},
-		{"approximate entropy, m=5", func(e []byte) []float64 { return approximateEntropy(e, 5) }},
+		{"approximate entropy, m=2", func(e []byte) []Value { return approximateEntropy(e, 2) }},
+		{"approximate entropy, m=5", func(e []byte) []Value { return approximateEntropy(e, 5) }},
 	}
 }
 
@@ -84,24 +91,35 @@ func ones(e []byte) (sum int) {
 	return sum
 }
 
-// twoSided is the P-value of a standard normal variable.
-func twoSided(v float64) []float64 { return []float64{math.Erfc(math.Abs(v) / math.Sqrt2)} }
+// twoSided gives the values of a standard normal variable.
+func twoSided(v float64) []Value {
+	return []Value{{P: math.Erfc(math.Abs(v) / math.Sqrt2), Q: math.Erfc(v/math.Sqrt2) / 2}}
+}
 
-func monobit(e []byte) []float64 {
+// same gives values whose Q is P.
+func same(ps ...float64) []Value {
+	values := make([]Value, len(ps))
+	for i, p := range ps {
+		values[i] = Value{p, p}
+	}
+	return values
+}
+
+func monobit(e []byte) []Value {
 	return twoSided(float64(2*ones(e)-len(e)) / math.Sqrt(float64(len(e))))
 }
 
-func blockFrequency(e []byte, m int) []float64 {
+func blockFrequency(e []byte, m int) []Value {
 	blocks := len(e) / m
 	v := 0.0
 	for i := range blocks {
 		d := float64(ones(e[i*m:(i+1)*m]))/float64(m) - 0.5
 		v += d * d
 	}
-	return []float64{upperGamma(float64(blocks)/2, 2*float64(m)*v)}
+	return same(upperGamma(float64(blocks)/2, 2*float64(m)*v))
 }
 
-func poker(e []byte, m int) []float64 {
+func poker(e []byte, m int) []Value {
 	counts := make([]float64, 1<<m)
 	blocks := len(e) / m
 	for i := range blocks {
@@ -111,7 +129,7 @@ func poker(e []byte, m int) []float64 {
 		}
 		counts[value]++
 	}
-	return []float64{upperGamma(float64(len(counts)-1)/2, (float64(len(counts))*squares(counts)/float64(blocks)-float64(blocks))/2)}
+	return same(upperGamma(float64(len(counts)-1)/2, (float64(len(counts))*squares(counts)/float64(blocks)-float64(blocks))/2))
 }
 
 func squares(counts []float64) (sum float64) {
@@ -134,7 +152,7 @@ func windows(e []byte, m int) []float64 {
 	return counts
 }
 
-func serial(e []byte, m int) []float64 {
+func serial(e []byte, m int) []Value {
 	n := float64(len(e))
 	psi := func(m int) float64 {
 		if m <= 0 {
@@ -145,13 +163,13 @@ func serial(e []byte, m int) []float64 {
 	}
 	once := psi(m) - psi(m-1)
 	twice := psi(m) - 2*psi(m-1) + psi(m-2)
-	return []float64{upperGamma(math.Exp2(float64(m-2)), once/2), upperGamma(math.Exp2(float64(m-3)), twice/2)}
+	return same(upperGamma(math.Exp2(float64(m-2)), once/2), upperGamma(math.Exp2(float64(m-3)), twice/2))
 }
 
-func runs(e []byte) []float64 {
+func runs(e []byte) []Value {
 	n, p := float64(len(e)), float64(ones(e))/float64(len(e))
 	if p == 0 || p == 1 {
-		return []float64{0} // the formula divides by both
+		return same(0) // the formula divides by both
 	}
 	total := 1.0
 	for i := 1; i < len(e); i++ {
@@ -159,10 +177,10 @@ func runs(e []byte) []float64 {
 			total++
 		}
 	}
-	return []float64{math.Erfc(math.Abs(total-2*n*p*(1-p)) / (2 * math.Sqrt(2*n) * p * (1 - p)))}
+	return twoSided((total - 2*n*p*(1-p)) / (2 * math.Sqrt(n) * p * (1 - p)))
 }
 
-func runsDistribution(e []byte) []float64 {
+func runsDistribution(e []byte) []Value {
 	n, k := float64(len(e)), 1
 	for (n-float64(k+1)+3)/math.Exp2(float64(k+3)) >= 5 {
 		k++
@@ -186,15 +204,15 @@ func runsDistribution(e []byte) []float64 {
 			v += d * d / expected
 		}
 	}
-	return []float64{upperGamma(float64(k-1), v/2)}
+	return same(upperGamma(float64(k-1), v/2))
 }
 
-func longestRun(e []byte) []float64 {
+func longestRun(e []byte) []Value {
 	// For blocks of 128 bits: up to 4, 5, 6, 7, 8, 9 and more.
 	return longestRunOf(e, 128, 4, []float64{0.1174, 0.2430, 0.2493, 0.1752, 0.1027, 0.1124})
 }
 
-func longestRunOf(e []byte, m, least int, expected []float64) []float64 {
+func longestRunOf(e []byte, m, least int, expected []float64) []Value {
 	counts := make([]float64, len(expected))
 	blocks := len(e) / m
 	for i := range blocks {
@@ -212,10 +230,10 @@ func longestRunOf(e []byte, m, least int, expected []float64) []float64 {
 		d := counts[i] - float64(blocks)*p
 		v += d * d / (float64(blocks) * p)
 	}
-	return []float64{upperGamma(float64(len(expected)-1)/2, v/2)}
+	return same(upperGamma(float64(len(expected)-1)/2, v/2))
 }
 
-func derivative(e []byte, k int) []float64 {
+func derivative(e []byte, k int) []Value {
 	d := append([]byte(nil), e...)
 	for range k {
 		for i := range len(d) - 1 {
@@ -226,7 +244,7 @@ func derivative(e []byte, k int) []float64 {
 	return monobit(d)
 }
 
-func autocorrelation(e []byte, d int) []float64 {
+func autocorrelation(e []byte, d int) []Value {
 	differing := 0
 	for i := range len(e) - d {
 		differing += int(e[i] ^ e[i+d])
@@ -236,7 +254,7 @@ func autocorrelation(e []byte, d int) []float64 {
 }
 
 // matrixRank takes matrices of 32 by 32 bits.
-func matrixRank(e []byte) []float64 {
+func matrixRank(e []byte) []Value {
 	const size = 32
 	expected := []float64{0.2888, 0.5776, 0.1336} // of rank 32, 31, less
 	counts := make([]float64, len(expected))
@@ -255,7 +273,7 @@ func matrixRank(e []byte) []float64 {
 		d := counts[i] - float64(matrices)*p
 		v += d * d / (float64(matrices) * p)
 	}
-	return []float64{upperGamma(1, v/2)}
+	return same(upperGamma(1, v/2))
 }
 
 // rank eliminates rows over GF(2).
@@ -275,12 +293,12 @@ func rank(rows []uint32) (rank int) {
 	return rank
 }
 
-func cumulativeSums(e []byte) []float64 {
+func cumulativeSums(e []byte) []Value {
 	backward := make([]byte, len(e))
 	for i, b := range e {
 		backward[len(e)-1-i] = b
 	}
-	return []float64{cumulativeSum(e), cumulativeSum(backward)}
+	return same(cumulativeSum(e), cumulativeSum(backward))
 }
 
 func cumulativeSum(e []byte) float64 {
@@ -301,7 +319,7 @@ func cumulativeSum(e []byte) float64 {
 	return p
 }
 
-func approximateEntropy(e []byte, m int) []float64 {
+func approximateEntropy(e []byte, m int) []Value {
 	n := float64(len(e))
 	phi := func(m int) (sum float64) {
 		for _, c := range windows(e, m) {
@@ -311,7 +329,7 @@ func approximateEntropy(e []byte, m int) []float64 {
 		}
 		return sum
 	}
-	return []float64{upperGamma(math.Exp2(float64(m-1)), n*(math.Ln2-phi(m)+phi(m+1)))}
+	return same(upperGamma(math.Exp2(float64(m-1)), n*(math.Ln2-phi(m)+phi(m+1))))
 }
 
 // upperGamma is the regularised upper incomplete gamma function Q(a, x), for a > 0.
@@ -358,9 +376,10 @@ func upperGamma(a, x float64) float64 {
 // Error says which test the bytes of a generator failed.
 type Error struct {
 	Test   string
-	Passed int // of samples
+	Reason string
+	always bool // no sample passes
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("random bytes fail the test %q of GM/T 0005: %d of %d samples pass, and %d have to", e.Test, e.Passed, samples, needed)
+	return fmt.Sprintf("random bytes fail the test %q of GM/T 0005: %s", e.Test, e.Reason)
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	mathrand "math/rand/v2"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -32,8 +33,8 @@ func bitsOf(text string) (e []byte) {
 func TestExamplesOfTheStandards(t *testing.T) {
 	e := bitsOf(example)
 	for name, test := range map[string]struct {
-		got  []float64
-		want []float64
+		got  []Value
+		want []float64 // P
 	}{
 		"monobit":                  {monobit(e), []float64{0.215925}},
 		"block frequency, m=10":    {blockFrequency(bitsOf(pi), 10), []float64{0.706438}},
@@ -50,14 +51,82 @@ func TestExamplesOfTheStandards(t *testing.T) {
 		"SP 800-22, block frequency": {blockFrequency(bitsOf("0110011010"), 3), []float64{0.801252}},
 		"SP 800-22, serial":          {serial(bitsOf("0011011101"), 3), []float64{0.808792, 0.670320}},
 		"SP 800-22, entropy":         {approximateEntropy(bitsOf("0100110101"), 3), []float64{0.261961}},
-		"SP 800-22, sums":            {[]float64{cumulativeSum(bitsOf("1011010111"))}, []float64{0.4116588}},
+		"SP 800-22, sums":            {same(cumulativeSum(bitsOf("1011010111"))), []float64{0.4116588}},
 	} {
 		for i, want := range test.want {
-			if math.Abs(test.got[i]-want) > 2e-5 {
+			if math.Abs(test.got[i].P-want) > 2e-5 {
 				t.Errorf("%s: P is %v, and the standard prints %v", name, test.got, test.want)
 			}
 		}
 	}
+}
+
+// TestQValuesOfTheStandard compares with Q-values that are printed in GM/T 0005-2021, annex C. Those of the other tests are their P-values.
+func TestQValuesOfTheStandard(t *testing.T) {
+	e := bitsOf(example)
+	for name, test := range map[string]struct {
+		got  []Value
+		want float64
+	}{
+		"monobit":                {monobit(e), 0.892038},
+		"runs":                   {runs(e), 0.310364},
+		"binary derivative, k=3": {derivative(e, 3), 0.980166},
+		"autocorrelation, d=1":   {autocorrelation(e, 1), 0.395040},
+		"spectrum of pi":         {spectrum(bitsOf(pi)), 0.327360},
+		"universal of e":         {universal(eulersNumber(1000000)), 0.141284},
+	} {
+		require.InDelta(t, test.want, test.got[0].Q, 2e-6, name)
+	}
+	for _, v := range append(serial(e, 2), append(cumulativeSums(e), append(poker(e, 4), blockFrequency(e, 10)...)...)...) {
+		require.Equal(t, v.P, v.Q)
+	}
+}
+
+// TestEvenness compares with what SP 800-22 prints in its example of a report (two lines of a hundred samples), and with values of the
+// incomplete gamma function that were computed from the complementary error function.
+func TestEvenness(t *testing.T) {
+	for _, test := range []struct {
+		counts [intervals]int
+		want   float64
+	}{
+		{[intervals]int{6, 12, 9, 12, 8, 7, 8, 12, 15, 11}, 0.616305},
+		{[intervals]int{11, 11, 12, 6, 10, 9, 8, 9, 17, 7}, 0.474986},
+		{[intervals]int{2, 2, 2, 2, 2, 2, 2, 2, 2, 2}, 1},
+		{[intervals]int{9, 3, 1, 1, 1, 1, 1, 1, 1, 1}, 0.000648041177},
+		{[intervals]int{0, 0, 0, 0, 10, 0, 0, 0, 0, 10}, 1.61613141565e-13},
+	} {
+		var values []Value
+		for i, n := range test.counts {
+			for j := range n {
+				values = append(values, Value{Q: (float64(i) + float64(j)/20) / intervals})
+			}
+		}
+		require.InEpsilon(t, test.want, evenness(values), 2e-6, "%v", test.counts)
+	}
+	edges := []Value{{Q: 0}, {Q: 1}, {Q: 0.1}, {Q: 0.3}, {Q: 0.2}, {Q: 0.45}, {Q: 0.55}, {Q: 0.65}, {Q: 0.75}, {Q: 0.85}}
+	require.Equal(t, 1.0, evenness(edges), "0 and 1 lie in the first and the last interval")
+}
+
+// TestUnevenSamples: samples of which each passes all tests, and which are no random ones together: as many ones as zeros in each.
+func TestUnevenSamples(t *testing.T) {
+	balanced := reader(func(p []byte) {
+		_, err := rand.Read(p)
+		require.NoError(t, err)
+		e := Expand(p)
+		for excess := 2*ones(e) - len(e); excess != 0; excess = 2*ones(e) - len(e) { // a bit of which there are too many becomes the other
+			if at := mathrand.IntN(len(e)); e[at] == 1 == (excess > 0) {
+				e[at] ^= 1
+				p[at/8] ^= 0x80 >> (at % 8)
+			}
+		}
+	})
+	var e *Error
+	require.ErrorAs(t, Check(balanced), &e)
+	require.Contains(t, e.Test, ", Q-values")
+	require.EqualError(t, e, `random bytes fail the test "`+e.Test+`" of GM/T 0005: those of 20 samples are not distributed evenly`)
+	failed, err := suite{periodic, 20000}.attempt(balanced)
+	require.NoError(t, err)
+	require.Equal(t, "monobit frequency, Q-values", failed[0].Test)
 }
 
 func TestRank(t *testing.T) {
@@ -146,8 +215,8 @@ func TestLongSamples(t *testing.T) {
 		n := len(register)
 		register = append(register, register[n-160]^register[n-157]^register[n-158]^register[n-155])
 	}
-	require.Less(t, spectrum(Expand(period))[0], Alpha)
-	require.Less(t, universal(Expand(bytes.Repeat(noise[:997], 126)[:125000]))[0], Alpha)
-	require.Less(t, linearComplexity(register, 500)[0], Alpha)
-	require.GreaterOrEqual(t, monobit(register)[0], 1e-6, "the register is no worse to the others")
+	require.Less(t, spectrum(Expand(period))[0].P, Alpha)
+	require.Less(t, universal(Expand(bytes.Repeat(noise[:997], 126)[:125000]))[0].P, Alpha)
+	require.Less(t, linearComplexity(register, 500)[0].P, Alpha)
+	require.GreaterOrEqual(t, monobit(register)[0].P, 1e-6, "the register is no worse to the others")
 }
