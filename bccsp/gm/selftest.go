@@ -16,6 +16,8 @@ import (
 	"slices"
 	"sync"
 
+	gmcipher "github.com/emmansun/gmsm/cipher"
+	"github.com/emmansun/gmsm/ecdh"
 	"github.com/emmansun/gmsm/sm2"
 	enginesm3 "github.com/emmansun/gmsm/sm3"
 	enginesm4 "github.com/emmansun/gmsm/sm4"
@@ -41,10 +43,15 @@ type knownAnswers struct {
 	// draft-ribose-cfrg-sm4, A.2.2.1: two blocks of CBC under the key above.
 	sm4CBC string
 
+	// RFC 8998, A.1 and A.2: 64 bytes with their tags under the same key.
+	sm4GCM, sm4CCM string
+
 	// GB/T 32918.5, annex A.2: key pair, Z of the default signer id, signature r || s over "message digest".
 	sm2Private, sm2Public, sm2Z, sm2Signature string
 	// GB/T 32918.5, annex C.2: C1 || C3 || C2 of "encryption standard" for the same key.
 	sm2Encrypted string
+	// GB/T 32918.5, annex B.2: private keys of A, which begins, and of B, fixed and for one exchange, and the agreed key of 16 bytes.
+	sm2KeyA, sm2ExchangeA, sm2KeyB, sm2ExchangeB, sm2Agreed string
 
 	// Issue 560 of github.com/emmansun/gmsm: public key and signature r || s over a digest of zeros. Versions 0.30.0
 	// to 0.44.0 reject it on amd64 CPUs with ADX, so that two peers would disagree on a block.
@@ -63,6 +70,11 @@ var standardAnswers = knownAnswers{
 
 	sm4CBC: "78ebb11cc40b0a48312aaeb2040244cb4cb7016951909226979b0d15dc6a8f6d",
 
+	sm4GCM: "17f399f08c67d5ee19d0dc9969c4bb7d5fd46fd3756489069157b282bb200735" +
+		"d82710ca5c22f0ccfa7cbf93d496ac15a56834cbcf98c397b4024a2691233b8d" + "83de3541e4c2b58177e065a9bf7b62ec",
+	sm4CCM: "48af93501fa62adbcd414cce6034d895dda1bf8f132f042098661572e7483094" +
+		"fd12e518ce062c98acee28d95df4416bed31a2f04476c18bb40c84a74b97dc5b" + "16842d4fa186f56ab33256971fa110f4",
+
 	sm2Private: "3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8",
 	sm2Public: "04" + "09f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020" +
 		"ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13",
@@ -73,6 +85,11 @@ var standardAnswers = knownAnswers{
 		"e858f9d81e5430a57b36daab8f950a3c64e6ee6a63094d99283aff767e124df0" +
 		"59983c18f809e262923c53aec295d30383b54e39d609d160afcb1908d0bd8766" +
 		"21886ca989ca9c7d58087307ca93092d651efa",
+	sm2KeyA:      "81eb26e941bb5af16df116495f90695272ae2cd63d6c4ae1678418be48230029",
+	sm2ExchangeA: "d4de15474db74d06491c440d305e012400990f3e390c7e87153c12db2ea60bb3",
+	sm2KeyB:      "785129917d45a9ea5437a59356b82338eaadda6ceb199088f14ae10defa229b5",
+	sm2ExchangeB: "7e07124814b309489125eaed101113164ebf0f3458c5bd88335c1f9d596243d6",
+	sm2Agreed:    "6c89347354de2484c60b4ab1fde4c6e5",
 
 	sm2CarryPublic: "04" + "ef4de57af00ae424c00c4caadff7193f804a19dd73a7e2954db9d0d15ab4cbba" +
 		"67728c3f4572878b7a674735da9fde1682fe2d9e0799c4a5cde57e3d473039a2",
@@ -126,10 +143,12 @@ func runSelfTest(want *knownAnswers) error {
 		{"SM4 block", testSM4},
 		{"SM4-CBC", testSM4CBC},
 		{"SM4-GCM", testSM4GCM},
+		{"SM4-CCM", testSM4CCM},
 		{"SM2 signature verification", testSM2Verify},
 		{"SM2 signature verification with a rare carry (gmsm issue 560)", testSM2Carry},
 		{"SM2 signature", testSM2Sign},
-		{"SM2 decryption", testSM2Decrypt},
+		{"SM2 encryption", testSM2Encrypt},
+		{"SM2 key exchange", testSM2Exchange},
 	} {
 		if err := test.run(want); err != nil {
 			return fmt.Errorf("gm: self-test of %s failed on this machine: %w; do not use this build here", test.name, err)
@@ -216,9 +235,10 @@ func testSM4CBC(want *knownAnswers) error {
 	return nil
 }
 
-// testSM4GCM compares the engine's GCM, which is written in assembly of its own, with the generic one of crypto/cipher.
+// testSM4GCM compares with the known answer, and a longer message, for which the kernels are others, with what the generic GCM of
+// crypto/cipher makes of the engine's blocks.
 func testSM4GCM(want *knownAnswers) error {
-	key, plain, nonce, err := unhex3(want.sm4Key, want.sm4Plain, want.sm4Cipher)
+	key, plain, err := unhex2(want.sm4Key, want.sm4Plain)
 	if err != nil {
 		return err
 	}
@@ -230,6 +250,9 @@ func testSM4GCM(want *knownAnswers) error {
 	if err != nil {
 		return err
 	}
+	if err := testAEAD(fast, want.sm4GCM); err != nil {
+		return err
+	}
 	engine, err := enginesm4.NewCipher(key)
 	if err != nil {
 		return err
@@ -239,12 +262,48 @@ func testSM4GCM(want *knownAnswers) error {
 		return err
 	}
 	msg := bytes.Repeat(plain, 100) // long enough for the widest kernel, and a rest
-	sealed := fast.Seal(nil, nonce[:gcmNonceSize], msg[:len(msg)-5], plain)
-	if !bytes.Equal(sealed, plainGCM.Seal(nil, nonce[:gcmNonceSize], msg[:len(msg)-5], plain)) {
+	nonce := make([]byte, gcmNonceSize)
+	if !bytes.Equal(fast.Seal(nil, nonce, msg[:len(msg)-5], plain), plainGCM.Seal(nil, nonce, msg[:len(msg)-5], plain)) {
+		return errWrongAnswer
+	}
+	return nil
+}
+
+func testSM4CCM(want *knownAnswers) error {
+	key, err := hex.DecodeString(want.sm4Key)
+	if err != nil {
+		return err
+	}
+	block, err := sm4.NewCipher(key)
+	if err != nil {
+		return err
+	}
+	ccm, err := gmcipher.NewCCM(block)
+	if err != nil {
+		return err
+	}
+	return testAEAD(ccm, want.sm4CCM)
+}
+
+// testAEAD seals and opens the example of RFC 8998.
+func testAEAD(aead cipher.AEAD, answer string) error {
+	nonce, additional, err := unhex2("00001234567800000000abcd", "feedfacedeadbeeffeedfacedeadbeefabaddad2")
+	if err != nil {
+		return err
+	}
+	var plain []byte
+	for _, b := range []byte{0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, 0xee, 0xaa} {
+		plain = append(plain, bytes.Repeat([]byte{b}, 8)...)
+	}
+	sealed := aead.Seal(nil, nonce, plain, additional)
+	if hex.EncodeToString(sealed) != answer {
+		return errWrongAnswer
+	}
+	if opened, err := aead.Open(nil, nonce, sealed, additional); err != nil || !bytes.Equal(opened, plain) {
 		return errWrongAnswer
 	}
 	sealed[0] ^= 1
-	if _, err := fast.Open(nil, nonce[:gcmNonceSize], sealed, plain); err == nil {
+	if _, err := aead.Open(nil, nonce, sealed, additional); err == nil {
 		return errNotRejected
 	}
 	return nil
@@ -285,7 +344,7 @@ func testSM2Verify(want *knownAnswers) error {
 }
 
 func testSM2Carry(want *knownAnswers) error {
-	pub, sig, _, err := unhex3(want.sm2CarryPublic, want.sm2CarrySignature, "")
+	pub, sig, err := unhex2(want.sm2CarryPublic, want.sm2CarrySignature)
 	if err != nil {
 		return err
 	}
@@ -299,7 +358,7 @@ func testSM2Carry(want *knownAnswers) error {
 // testSM2Sign checks that the key of the standard gives its public key, and that a signature with it verifies. Signatures
 // are random, so there is no answer to compare with.
 func testSM2Sign(want *knownAnswers) error {
-	d, pub, _, err := unhex3(want.sm2Private, want.sm2Public, "")
+	d, pub, err := unhex2(want.sm2Private, want.sm2Public)
 	if err != nil {
 		return err
 	}
@@ -325,8 +384,9 @@ func testSM2Sign(want *knownAnswers) error {
 	return nil
 }
 
-func testSM2Decrypt(want *knownAnswers) error {
-	d, text, _, err := unhex3(want.sm2Private, want.sm2Encrypted, "")
+// testSM2Encrypt decrypts the known ciphertext, and one that it makes.
+func testSM2Encrypt(want *knownAnswers) error {
+	d, text, err := unhex2(want.sm2Private, want.sm2Encrypted)
 	if err != nil {
 		return err
 	}
@@ -334,15 +394,56 @@ func testSM2Decrypt(want *knownAnswers) error {
 	if err != nil {
 		return err
 	}
-	plain, err := sm2.Decrypt(key, text)
+	const message = "encryption standard"
+	own, err := sm2.Encrypt(rand.Reader, &key.PublicKey, []byte(message), nil)
 	if err != nil {
 		return err
 	}
-	if string(plain) != "encryption standard" {
-		return errWrongAnswer
+	for _, sealed := range [][]byte{text, own} {
+		plain, err := sm2.Decrypt(key, sealed)
+		if err != nil {
+			return err
+		}
+		if string(plain) != message {
+			return errWrongAnswer
+		}
+		sealed[len(sealed)-1] ^= 1
+		if _, err := sm2.Decrypt(key, sealed); err == nil {
+			return errNotRejected
+		}
 	}
-	text[len(text)-1] ^= 1
-	if _, err := sm2.Decrypt(key, text); err == nil {
+	return nil
+}
+
+// testSM2Exchange computes what both sides of the key exchange do in TLCP's ECDHE suites.
+func testSM2Exchange(want *knownAnswers) error {
+	var keys [4]*ecdh.PrivateKey
+	for i, text := range []string{want.sm2KeyA, want.sm2ExchangeA, want.sm2KeyB, want.sm2ExchangeB} {
+		d, err := hex.DecodeString(text)
+		if err != nil {
+			return err
+		}
+		if keys[i], err = ecdh.P256().NewPrivateKey(d); err != nil {
+			return err
+		}
+	}
+	for responds, k := range [2][4]*ecdh.PrivateKey{keys, {keys[2], keys[3], keys[0], keys[1]}} {
+		own, peer := k[0].PublicKey(), k[2].PublicKey()
+		point, err := k[0].SM2MQV(k[1], peer, k[3].PublicKey())
+		if err != nil {
+			return err
+		}
+		agreed, err := point.SM2SharedKey(responds == 1, len(want.sm2Agreed)/2, own, peer, nil, nil)
+		if err != nil {
+			return err
+		}
+		if hex.EncodeToString(agreed) != want.sm2Agreed {
+			return errWrongAnswer
+		}
+	}
+	off := keys[0].PublicKey().Bytes()
+	off[len(off)-1] ^= 1
+	if _, err := ecdh.P256().NewPublicKey(off); err == nil {
 		return errNotRejected
 	}
 	return nil
@@ -370,6 +471,11 @@ func verifyRS(pub *ecdsa.PublicKey, e, rs []byte) error {
 		return errWrongAnswer
 	}
 	return nil
+}
+
+func unhex2(a, b string) (x, y []byte, err error) {
+	x, y, _, err = unhex3(a, b, "")
+	return x, y, err
 }
 
 func unhex3(a, b, c string) (x, y, z []byte, err error) {
