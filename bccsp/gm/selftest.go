@@ -97,7 +97,20 @@ var standardAnswers = knownAnswers{
 		"e9f6ab2fcc48a2cef94838e66b5c7e21fd8e4de25990dd98ca5243f4966f2853",
 }
 
-var selfTestOnce = sync.OnceValue(func() error { return runSelfTest(&standardAnswers) })
+var selfTestOnce = sync.OnceValue(func() error { return powerOn(&standardAnswers) })
+
+// OnFailure is told why the self-test at start failed, once and before its callers are, and why a new key pair was refused. It is set
+// before the first test.
+var OnFailure = func(error) {}
+
+// powerOn runs the self-test at start.
+func powerOn(want *knownAnswers) error {
+	err := runSelfTest(want)
+	if err != nil {
+		OnFailure(err)
+	}
+	return err
+}
 
 // SelfTest computes known answers of SM2, SM3 and SM4 with the engine in use on this machine and returns an error that
 // names the algorithm and the test that failed. A provider must not be used after a failure. The first call takes under

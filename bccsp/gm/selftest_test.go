@@ -14,6 +14,20 @@ func TestSelfTestPasses(t *testing.T) {
 	require.NoError(t, SelfTest())
 }
 
+// TestFailureAtStartIsTold: before the caller, and once.
+func TestFailureAtStartIsTold(t *testing.T) {
+	defer func(before func(error)) { OnFailure = before }(OnFailure)
+	var told []error
+	OnFailure = func(err error) { told = append(told, err) }
+	require.NoError(t, powerOn(&standardAnswers))
+	require.Empty(t, told)
+	wrong := standardAnswers
+	wrong.sm3Abc = wrong.sm3Abcd
+	err := powerOn(&wrong)
+	require.ErrorContains(t, err, "self-test of SM3 hash")
+	require.Equal(t, []error{err}, told)
+}
+
 // Every known answer must matter: with any of them changed, the self-test fails and says which algorithm.
 func TestSelfTestNoticesEveryWrongAnswer(t *testing.T) {
 	fields := reflect.TypeOf(knownAnswers{})

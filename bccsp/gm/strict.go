@@ -44,6 +44,7 @@ func checkPair(key *sm2.PrivateKey) error {
 		return err
 	}
 	if !sm2.VerifyASN1(&key.PublicKey, digest[:], signature) {
+		OnFailure(errInconsistent)
 		return errInconsistent
 	}
 	return nil

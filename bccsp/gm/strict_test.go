@@ -56,7 +56,11 @@ func TestInconsistentPairIsRefused(t *testing.T) {
 	other, err := sm2.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	key.PublicKey = other.PublicKey
+	defer func(before func(error)) { OnFailure = before }(OnFailure)
+	var told error
+	OnFailure = func(err error) { told = err }
 	require.ErrorIs(t, checkPair(key), errInconsistent)
+	require.Equal(t, errInconsistent, told)
 }
 
 // TestSelfTestAgain passes on a good machine. A bad generator, a wrong answer of an algorithm: nothing is signed any more.

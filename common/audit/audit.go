@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hyperledger/fabric/bccsp/gm"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
 	"github.com/hyperledger/fabric/common/crypto/randomness"
 )
@@ -22,7 +23,7 @@ const (
 	Started             Event = "started"              // pid
 	OperatorRequest     Event = "operator-request"     // method, path, operator, address
 	OperatorRefused     Event = "operator-refused"     // method, address, reason
-	ChangeDone          Event = "change-done"          // method, role, server-mode, client-mode, operator
+	ChangeDone          Event = "change-done"          // method, role, server-mode, client-mode, gm-protocols, gm-client-protocol, operator
 	ChangeFailed        Event = "change-failed"        // method, role, operator, reason
 	ReloadDone          Event = "reload-done"          // by
 	ReloadFailed        Event = "reload-failed"        // by, reason
@@ -77,6 +78,9 @@ func init() {
 	}
 	randomness.OnFailure = func(err error) {
 		Record(RandomFailed, "reason", err.Error())
+	}
+	gm.OnFailure = func(err error) {
+		Record(SelfTestFailed, "operator", "", "reason", err.Error())
 	}
 	keyd.OnFailure = func(key, socket string, err error) {
 		Bounded(DeviceKeyFailed, "key", key, "socket", socket, "reason", err.Error())

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hyperledger/fabric/bccsp/gm"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
 	"github.com/hyperledger/fabric/common/crypto/randomness"
 	"github.com/hyperledger/fabric/common/flogging"
@@ -98,6 +99,15 @@ func TestDeviceKeysAreRecorded(t *testing.T) {
 	keyd.OnFailure("pkcs11:object=peer", "/run/gmkeyd.sock", errors.New("no session"))
 	require.Contains(t, strings.Join(recorder.Entries(), "\n"), "event=device-key-used key=\"pkcs11:object=peer\" socket=/run/gmkeyd.sock")
 	require.Contains(t, strings.Join(recorder.Entries(), "\n"), "event=device-key-failed key=\"pkcs11:object=peer\" socket=/run/gmkeyd.sock reason=\"no session\"")
+}
+
+// TestFailingSelfTestIsRecorded calls what the self-test at start calls before the process ends.
+func TestFailingSelfTestIsRecorded(t *testing.T) {
+	logger, recorder := floggingtest.NewTestLogger(t)
+	defer Use(Use(NewLog(logger.Infow)))
+	gm.OnFailure(errors.New("SM3 is wrong"))
+	require.Len(t, recorder.Entries(), 1)
+	require.Contains(t, recorder.Entries()[0], "n=1 event=self-test-failed operator= reason=\"SM3 is wrong\"")
 }
 
 // TestFailingGeneratorIsRecorded has a monitor of random bytes notice a constant source.

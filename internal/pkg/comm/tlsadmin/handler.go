@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/common/flogging"
@@ -84,7 +85,8 @@ func apply(w http.ResponseWriter, r *http.Request, allowed Operators, do func(tl
 	}
 	logger.Infof("%s %s for role %q, server mode %q, client mode %q, GM protocols %q, dialing %q by %s done",
 		r.Method, r.URL.Path, c.Role, c.ServerMode, c.ClientMode, c.GMProtocols, c.GMClientProtocol, by)
-	audit.Record(audit.ChangeDone, "method", r.Method, "role", c.Role, "server-mode", c.ServerMode, "client-mode", c.ClientMode, "operator", by)
+	audit.Record(audit.ChangeDone, "method", r.Method, "role", c.Role, "server-mode", c.ServerMode, "client-mode", c.ClientMode,
+		"gm-protocols", strings.Join(c.GMProtocols, " "), "gm-client-protocol", c.GMClientProtocol, "operator", by)
 	answer(w, http.StatusOK, comm.Status())
 }
 

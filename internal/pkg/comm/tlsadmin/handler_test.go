@@ -19,8 +19,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
+	"github.com/hyperledger/fabric/common/flogging/floggingtest"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/stretchr/testify/require"
@@ -235,6 +237,26 @@ func TestPutProtocols(t *testing.T) {
 	}
 	code, _ = request(t, http.MethodPost, `{"gmProtocols":["TLS13"]}`, verified)
 	require.Equal(t, http.StatusConflict, code)
+}
+
+// TestChangesAreRecorded: what was asked for, by whom, and whether it was done.
+func TestChangesAreRecorded(t *testing.T) {
+	logger, lines := floggingtest.NewTestLogger(t)
+	defer audit.Use(audit.Use(audit.NewLog(logger.Infow)))
+	r := newRole(t, true)
+	last := func(method, body string) string {
+		t.Helper()
+		request(t, method, body, verified)
+		entries := lines.Entries()
+		return entries[len(entries)-1]
+	}
+	require.Contains(t, last(http.MethodPut, `{"role":"`+r.name+`","serverMode":"gm","clientMode":"gm"}`),
+		"event=change-done method=PUT role="+r.name+" server-mode=gm client-mode=gm gm-protocols= gm-client-protocol= operator=")
+	require.Contains(t, last(http.MethodPut, `{"role":"`+r.name+`","gmProtocols":["TLCP","TLS13"],"gmClientProtocol":"TLS13"}`),
+		"event=change-done method=PUT role="+r.name+" server-mode= client-mode= gm-protocols=\"TLCP TLS13\" gm-client-protocol=TLS13 operator=")
+	require.Contains(t, last(http.MethodPost, `{"role":"`+r.name+`"}`), "event=change-done method=POST role="+r.name)
+	r.fail(errors.New("no such file"))
+	require.Regexp(t, "event=change-failed method=POST role="+r.name+" operator= reason=.*no such file", last(http.MethodPost, `{"role":"`+r.name+`"}`))
 }
 
 func TestPutRefused(t *testing.T) {
