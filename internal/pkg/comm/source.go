@@ -297,10 +297,13 @@ func (s *Source) prepare(m Material, as *sourceState) (*sourceState, error) {
 	return state, s.checkModes(state)
 }
 
-// checkModes refuses a mode for which a certificate is missing. A role that
+// checkModes refuses what BCCSP.GM.Strict does not allow, and a mode for which a certificate is missing. A role that
 // only dials may have no certificate at all; if it has one for TLS, mode gm
 // demands the pair for TLCP, or client authentication would vanish unnoticed.
 func (s *Source) checkModes(state *sourceState) error {
+	if err := refuseHybridInStrict(s.role, state.gmHybrid); err != nil {
+		return err
+	}
 	if state.serverMode != "" {
 		if err := refuseInStrict(fmt.Sprintf("%s would listen in mode %s", s.role, state.serverMode), state.serverMode == ModeGM); err != nil {
 			return err

@@ -45,6 +45,9 @@ func TestStrictRefusesWhatIsNotTLCP(t *testing.T) {
 		require.ErrorContains(t, err, "this node speaks only GM protocols because of BCCSP.GM.Strict", "%s %s", mode, client)
 	}
 
+	hybrid := &sourceState{serverMode: ModeGM, clientMode: ClientGM, gmHybrid: true}
+	require.ErrorContains(t, (&Source{role: "peer.server"}).checkModes(hybrid), "ML-KEM, and this node uses only approved algorithms because of BCCSP.GM.Strict")
+
 	e, err := fixedEndpoint(newPKI(t).node(t).options()) // no source has checked the mode of such a listener
 	require.NoError(t, err)
 	client, server := tcpPair(t)
