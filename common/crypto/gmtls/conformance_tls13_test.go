@@ -152,6 +152,13 @@ func TestClientConformance13(t *testing.T) {
 		{name: "ChangeCipherSpec within a message", section: "5.1", at: stepExtensions, send: func(p *rawPeer13, msg []byte) []rawRecord {
 			return []rawRecord{{typ: recordHandshake, body: msg[:3]}, ccsRecord, {typ: recordHandshake, body: msg[3:]}}
 		}, alert: AlertUnexpectedMessage, err: "within a handshake message"},
+		{name: "data within a message", section: "5.1", at: stepData, send: before13(rawRecord{typ: recordHandshake, body: []byte{msgKeyUpdate}}), alert: AlertUnexpectedMessage, err: "within a handshake message"},
+		{name: "empty data within a message", section: "5.1", at: stepData, send: before13(rawRecord{typ: recordHandshake, body: []byte{msgKeyUpdate}}, rawRecord{typ: recordApplicationData}, rawRecord{typ: recordHandshake, body: []byte{0, 0, 1, 0}}),
+			alert: AlertUnexpectedMessage, err: "within a handshake message"},
+		{name: "empty data in the handshake", section: "5", at: stepExtensions, send: before13(rawRecord{typ: recordApplicationData}), alert: AlertUnexpectedMessage, err: "in the place of a handshake message"},
+		{name: "all well, empty data after the handshake", section: "5.1", at: stepData, send: before13(rawRecord{typ: recordApplicationData})},
+		{name: "alert empty", section: "5.4", at: stepData, send: before13(rawRecord{typ: recordAlert}), alert: AlertUnexpectedMessage, err: "alert record is empty"},
+		{name: "half an alert", section: "6", at: stepData, send: before13(rawRecord{typ: recordAlert, body: []byte{2}}), alert: AlertDecodeError, err: "1 bytes long"},
 		{name: "ChangeCipherSpec after the handshake", section: "5", at: stepData, send: before13(ccsRecord), alert: AlertUnexpectedMessage, err: "outside the handshake"},
 		{name: "all well, message in parts", section: "5.1", at: stepCertificate, send: func(p *rawPeer13, msg []byte) []rawRecord {
 			return []rawRecord{{typ: recordHandshake, body: msg[:3]}, {typ: recordHandshake, body: msg[3:100]}, {typ: recordHandshake, body: msg[100:]}}
@@ -274,6 +281,7 @@ func TestClientConformance13(t *testing.T) {
 		{name: "Finished of TLCP's length", section: "4.4.4", at: stepFinished, send: body13(cut13(20)), alert: AlertDecodeError, err: "Finished has 12 bytes"},
 		{name: "Finished wrong", section: "4.4.4", at: stepFinished, send: body13(set13(0, 1, 2, 3, 4)), alert: AlertDecryptError, err: "does not match"},
 		{name: "Finished and more", section: "5.1", at: stepFinished, send: joined13(msgKeyUpdate, 0, 0, 1, 0), alert: AlertUnexpectedMessage, err: "changes the key"},
+		{name: "empty data before Finished", section: "5", at: stepFinished, send: before13(rawRecord{typ: recordApplicationData}), alert: AlertUnexpectedMessage, err: "in the place of a handshake message"},
 		{name: "data before Finished", section: "5", at: stepFinished, send: before13(dataRecord), alert: AlertUnexpectedMessage, err: "in the place of a handshake message"},
 		{name: "no Finished", section: "4.4.4", at: stepFinished, send: instead13(handshakeRecord(msgKeyUpdate, 0)), alert: AlertUnexpectedMessage, err: "want Finished"},
 
@@ -488,6 +496,7 @@ func TestServerConformance13(t *testing.T) {
 		{name: "Finished short", section: "4.4.4", at: stepFinished, send: body13(cut13(1)), alert: AlertDecodeError, err: "Finished has 31 bytes"},
 		{name: "Finished and more", section: "5.1", at: stepFinished, send: joined13(msgKeyUpdate, 0, 0, 1, 0), alert: AlertUnexpectedMessage, err: "changes the key"},
 		{name: "EndOfEarlyData", section: "4.5", at: stepFinished, send: before13(handshakeRecord(5)), alert: AlertUnexpectedMessage, err: "want Finished"},
+		{name: "empty data before Finished", section: "5", at: stepFinished, send: before13(rawRecord{typ: recordApplicationData}), alert: AlertUnexpectedMessage, err: "in the place of a handshake message"},
 		{name: "data before Finished", section: "5", at: stepFinished, send: before13(dataRecord), alert: AlertUnexpectedMessage, err: "in the place of a handshake message"},
 		{name: "Certificate unprotected", section: "5", at: stepCertificate, send: func(_ *rawPeer13, msg []byte) []rawRecord {
 			return []rawRecord{{typ: recordHandshake, body: msg, clear: true}}

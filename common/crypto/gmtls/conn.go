@@ -117,8 +117,6 @@ func (c *Conn) Read(b []byte) (int, error) {
 
 func (c *Conn) checkDataRecord(typ uint8, payload []byte) error {
 	switch {
-	case typ == recordApplicationData && c.in.handOff != len(c.in.hand):
-		return failf(AlertUnexpectedMessage, "data came within a handshake message")
 	case typ == recordApplicationData:
 		return nil
 	case c.version == VersionTLS13:

@@ -30,6 +30,7 @@ const (
 
 	maxCookieLen      = 4 << 10
 	maxIdentities     = 4                // of a client's PSKs that are looked up
+	maxTicketLen      = 8 << 10          // of a server's tickets that are kept: a ClientHello has to have room for one
 	maxTicketLifetime = 7 * 24 * 60 * 60 // seconds, RFC 8446, section 4.6.1
 )
 

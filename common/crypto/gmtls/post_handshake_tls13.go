@@ -159,7 +159,7 @@ func (c *Conn) takeTicketLocked(body []byte) error {
 		return decodeError(msgNewSessionTicket)
 	case t.lifetime > maxTicketLifetime:
 		return failf(AlertIllegalParameter, "a ticket lives for %d seconds, more than a week", t.lifetime)
-	case c.tickets == nil || t.lifetime == 0:
+	case c.tickets == nil || t.lifetime == 0 || len(t.ticket) > maxTicketLen:
 		return nil
 	}
 	config, now := c.config, c.config.now()

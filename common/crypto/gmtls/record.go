@@ -276,6 +276,8 @@ func (c *Conn) nextRecordLocked() (typ uint8, payload []byte, err error) {
 			if err := c.handleAlertLocked(payload); err != nil {
 				return 0, nil, err
 			}
+		case c.version == VersionTLS13 && typ != recordHandshake && c.in.handOff != len(c.in.hand): // RFC 8446, section 5.1
+			return 0, nil, failf(AlertUnexpectedMessage, "a record of type %s came within a handshake message", recordTypeName(typ))
 		case typ == recordChangeCipherSpec && c.version == VersionTLS13:
 			if err := c.checkDummyLocked(payload); err != nil {
 				return 0, nil, err
@@ -285,7 +287,7 @@ func (c *Conn) nextRecordLocked() (typ uint8, payload []byte, err error) {
 			return typ, payload, nil
 		case typ != recordApplicationData:
 			return 0, nil, failf(AlertUnexpectedMessage, "a record of type %s is empty", recordTypeName(typ))
-		case c.in.cipher == nil:
+		case !c.handshakeDone.Load():
 			return typ, payload, nil // for the caller to refuse
 		}
 		if c.in.useless++; c.in.useless > maxUselessRecords {
@@ -296,7 +298,10 @@ func (c *Conn) nextRecordLocked() (typ uint8, payload []byte, err error) {
 
 // handleAlertLocked returns nil for a warning that can be ignored.
 func (c *Conn) handleAlertLocked(payload []byte) error {
-	if len(payload) != 2 {
+	switch {
+	case c.version == VersionTLS13 && len(payload) == 0: // RFC 8446, section 5.4
+		return failf(AlertUnexpectedMessage, "an alert record is empty")
+	case len(payload) != 2:
 		return failf(AlertDecodeError, "an alert record is %d bytes long, not 2", len(payload))
 	}
 	level, alert := payload[0], AlertError(payload[1])

@@ -113,14 +113,11 @@ func (c *Conn) comesInTheClearLocked(typ uint8) bool {
 // come between the first ClientHello and the peer's Finished, where the standard
 // lets it through for the sake of middleboxes (RFC 8446, appendix D.4).
 func (c *Conn) checkDummyLocked(payload []byte) error {
-	in := &c.in
 	switch {
 	case len(payload) != 1 || payload[0] != 1:
 		return failf(AlertUnexpectedMessage, "ChangeCipherSpec is not the single byte 1")
-	case !in.dummies:
+	case !c.in.dummies:
 		return failf(AlertUnexpectedMessage, "a ChangeCipherSpec came outside the handshake")
-	case in.handOff != len(in.hand):
-		return failf(AlertUnexpectedMessage, "a ChangeCipherSpec came within a handshake message")
 	}
 	return nil
 }

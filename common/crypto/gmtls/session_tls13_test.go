@@ -219,3 +219,34 @@ func TestSessionForgottenAfterFatalAlert13(t *testing.T) {
 	}
 	wantResumed(t, client, server, false)
 }
+
+// TestGreatTickets: a ticket for which a ClientHello has too little room is not kept. The greatest that is kept fits into what a listener
+// with several protocols looks at.
+func TestGreatTickets(t *testing.T) {
+	config, server := testConfigs13(t)
+	config.ClientSessionCache = anyAddressCache{NewLRUClientSessionCache(2)}
+	config.CurvePreferences = []CurveID{CurveSM2MLKEM768, CurveSM2}
+	client, _ := mustShake(t, config, server)
+	take := func(size int) *clientHandshakeState13 {
+		t.Helper()
+		ticket := &newSessionTicket{lifetime: 60, nonce: []byte{1}, ticket: make([]byte, size)}
+		if err := client.takeTicketLocked(appendNewSessionTicket(nil, ticket)[handshakeHdrLen:]); err != nil {
+			t.Fatal(err)
+		}
+		hs := &clientHandshakeState13{handshake13: handshake13{handshake: client.newHandshake(t.Context())}}
+		if err := hs.makeHello(); err != nil {
+			t.Fatal(err)
+		}
+		return hs
+	}
+	hs := take(maxTicketLen)
+	if hs.session == nil {
+		t.Fatal("a ticket of the greatest size is not kept")
+	}
+	if n := len(appendClientHello13(nil, hs.hello)); n+recordHeaderLen > maxHelloLook {
+		t.Errorf("the ClientHello has %d bytes", n)
+	}
+	if take(maxTicketLen+1).session != nil {
+		t.Error("a greater ticket is kept")
+	}
+}
