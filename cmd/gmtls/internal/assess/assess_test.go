@@ -61,6 +61,7 @@ func TestOneFaultShows(t *testing.T) {
 		"listens for TLS too":    {func(e *Evidence) { e.nodes[0].Roles[0].ServerMode = "dual" }, finance + " 7.8", "peer0: peer.server listens in mode dual"},
 		"dials by TLS":           {func(e *Evidence) { e.nodes[0].Roles[1].ClientMode = "tls" }, finance + " 9.4 key agreement", "peer0: peer.client dials in mode tls"},
 		"a connection left":      {func(e *Evidence) { e.nodes[0].Roles[0].TLS = 1 }, finance + " 9.3", "peer0: peer.server has 1 connections of TLS"},
+		"no protection at all":   {func(e *Evidence) { e.settings[0].Plain = []string{"0.0.0.0:9443 (Admin.TLS.Enabled)"} }, baseline + " 8.3 b", "a peer listens without protection at 0.0.0.0:9443 (Admin.TLS.Enabled)"},
 		"no answer":              {func(e *Evidence) { e.nodes[0].Problem = "connection refused" }, finance + " 6.3.2", "peer0: connection refused"},
 		"stock node":             {func(e *Evidence) { e.nodes[0].Fork = false }, finance + " 6.3.2", "it is no node of this fork"},
 		"events of a stock node": {func(e *Evidence) { e.nodes[0].Fork = false }, finance + " 10.7", "it is no node of this fork"},

@@ -51,7 +51,8 @@ func unasked(e *Evidence) (problems []string) {
 	return problems
 }
 
-// transport: every listener and dialer of every node speaks GM protocols alone, and no connection of TLS is left.
+// transport: every listener and dialer of every node speaks GM protocols alone, no connection of TLS is left, and no server is configured
+// without protection, which the page /tls does not show.
 func transport(e *Evidence) finding {
 	if len(e.nodes) == 0 {
 		return notShown("--inventory")
@@ -75,6 +76,11 @@ func transport(e *Evidence) finding {
 			if r.TLS > 0 {
 				wrong = append(wrong, fmt.Sprintf("%s: %s has %d connections of TLS", n.Name, r.Role, r.TLS))
 			}
+		}
+	}
+	for _, s := range e.settings {
+		for _, address := range s.Plain {
+			wrong = append(wrong, fmt.Sprintf("%s listens without protection at %s", s.Kind, address))
 		}
 	}
 	if wrong != nil {

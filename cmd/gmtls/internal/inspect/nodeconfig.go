@@ -22,6 +22,7 @@ func (p pair) gm() bool { return p.encCert != "" }
 type section struct {
 	enabled  string
 	mode     string
+	address  string // of the listener
 	pairs    []pair
 	roots    []string // keys of one file, or of a list of files
 	password string   // of the TLCP keys
@@ -43,7 +44,7 @@ var nodeKinds = []nodeKind{
 		name: "a peer", file: "core.yaml", env: "CORE_", msp: "peer.mspConfigPath", bccsp: "peer.BCCSP", chaincode: "peer.fileSystemPath",
 		sections: []section{
 			{
-				enabled: "peer.tls.enabled", mode: "peer.tls.mode",
+				enabled: "peer.tls.enabled", mode: "peer.tls.mode", address: "peer.listenAddress",
 				pairs: []pair{
 					{cert: "peer.tls.cert.file", key: "peer.tls.key.file"}, {cert: "peer.tls.clientCert.file", key: "peer.tls.clientKey.file"},
 					{"peer.tls.gm.signCert.file", "peer.tls.gm.signKey.file", "peer.tls.gm.encCert.file", "peer.tls.gm.encKey.file"},
@@ -53,7 +54,7 @@ var nodeKinds = []nodeKind{
 				clientRoots: "peer.tls.clientRootCAs.files", lists: "peer.tls.revocationLists.files", clientAuth: "peer.tls.clientAuthRequired",
 			},
 			{
-				enabled: "operations.tls.enabled", mode: "operations.tls.mode",
+				enabled: "operations.tls.enabled", mode: "operations.tls.mode", address: "operations.listenAddress",
 				pairs: []pair{
 					{cert: "operations.tls.cert.file", key: "operations.tls.key.file"},
 					{"operations.tls.gm.signCert.file", "operations.tls.gm.signKey.file", "operations.tls.gm.encCert.file", "operations.tls.gm.encKey.file"},
@@ -67,7 +68,7 @@ var nodeKinds = []nodeKind{
 		name: "an orderer", file: "orderer.yaml", env: "ORDERER_", msp: "General.LocalMSPDir", bccsp: "General.BCCSP",
 		sections: []section{
 			{
-				enabled: "General.TLS.Enabled", mode: "General.TLS.Mode",
+				enabled: "General.TLS.Enabled", mode: "General.TLS.Mode", address: "General.ListenAddress",
 				pairs: []pair{
 					{cert: "General.TLS.Certificate", key: "General.TLS.PrivateKey"},
 					{cert: "General.Cluster.ClientCertificate", key: "General.Cluster.ClientPrivateKey"},
@@ -79,14 +80,15 @@ var nodeKinds = []nodeKind{
 				roots: []string{"General.TLS.RootCAs", "General.Cluster.RootCAs"}, password: "General.TLS.GMKeyPasswordFile",
 				clientRoots: "General.TLS.ClientRootCAs", lists: "General.TLS.RevocationLists", clientAuth: "General.TLS.ClientAuthRequired",
 			},
-			ordererHTTP("Operations.TLS"), ordererHTTP("Admin.TLS"),
+			ordererHTTP("Operations"), ordererHTTP("Admin"),
 		},
 	},
 }
 
-func ordererHTTP(name string) section {
+func ordererHTTP(server string) section {
+	name := server + ".TLS"
 	return section{
-		enabled: name + ".Enabled", mode: name + ".Mode",
+		enabled: name + ".Enabled", mode: name + ".Mode", address: server + ".ListenAddress",
 		pairs: []pair{
 			{cert: name + ".Certificate", key: name + ".PrivateKey"},
 			{name + ".GMSignCertificate", name + ".GMSignPrivateKey", name + ".GMEncCertificate", name + ".GMEncPrivateKey"},

@@ -5,6 +5,7 @@ package inspect
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -14,7 +15,8 @@ import (
 // Settings is what the configuration of a node says of its cryptography.
 type Settings struct {
 	Kind   string
-	Strict bool // BCCSP.GM.Strict
+	Strict bool     // BCCSP.GM.Strict
+	Plain  []string // addresses without protection that others than this machine reach, each with the key that protects it
 	Keys   []KeyFile
 }
 
@@ -40,6 +42,9 @@ func NodeSettings(path string) (*Settings, error) {
 			return nil, fmt.Errorf("%s: %w", kind.msp, err)
 		}
 		for _, section := range kind.sections {
+			if address := config.text(section.address); config.text(section.enabled) != "true" && !onThisMachine(address) {
+				s.Plain = append(s.Plain, address+" ("+section.enabled+")")
+			}
 			for _, p := range section.pairs {
 				for _, key := range []string{p.key, p.encKey} {
 					if name := config.path(key); p.gm() && config.text(key) != "" {
@@ -69,4 +74,16 @@ func keyFile(name string) (KeyFile, error) {
 		return KeyFile{}, fmt.Errorf("%s: there is no private key in it", name)
 	}
 	return KeyFile{Name: name, InDevice: file.Keys[0].InDevice(), Encrypted: file.Keys[0].Encrypted()}, nil
+}
+
+// onThisMachine reports whether an address is a loopback one, or none. What is given as a port alone, or as a name, is not.
+func onThisMachine(address string) bool {
+	if address == "" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address // General.ListenAddress has no port
+	}
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package inspect
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestPlainServers: a server without protection is named, unless only this machine reaches it.
+func TestPlainServers(t *testing.T) {
+	for text, want := range map[string][]string{
+		"General: {ListenAddress: 0.0.0.0, TLS: {Enabled: true}}\nAdmin: {ListenAddress: '0.0.0.0:9443'}":                          {"0.0.0.0:9443 (Admin.TLS.Enabled)"},
+		"General: {ListenAddress: 10.0.0.1}\nOperations: {ListenAddress: ':8443', TLS: {Enabled: false}}":                          {"10.0.0.1 (General.TLS.Enabled)", ":8443 (Operations.TLS.Enabled)"},
+		"General: {ListenAddress: 127.0.0.1}\nAdmin: {ListenAddress: 'localhost:9443'}\nOperations: {ListenAddress: '[::1]:8443'}": nil,
+		"General: {ListenAddress: orderer.example.com}":                                                                            {"orderer.example.com (General.TLS.Enabled)"},
+	} {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "orderer.yaml"), []byte(text), 0o600))
+		settings, err := NodeSettings(dir)
+		require.NoError(t, err)
+		require.Equal(t, want, settings.Plain, text)
+	}
+}
