@@ -64,6 +64,7 @@ const (
 	FamilyMixed        ID = "family-mixed"
 	NodeOUs            ID = "node-ous"
 	UnusedFile         ID = "unused-file"
+	SettingTwice       ID = "setting-twice"
 )
 
 // Table holds every cause, in the order of a connection's life and then of
@@ -309,6 +310,10 @@ var Table = []Cause{
 		"It is neither certificate, key nor list where only those are expected.",
 		"Remove it.",
 		"gmtls inspect --msp DIR"},
+	{SettingTwice, "a key is twice in core.yaml or orderer.yaml",
+		"A node over Fabric 2.5 uses one of the values and does not report the other. A node over Fabric 3 does not start, unless the names differ in upper and lower case.",
+		"Keep the line that you want, and remove the other.",
+		"gmtls upgrade-check FOLDER"},
 }
 
 // Other is what a cause comes from, and what is done about it, in other protocols than TLCP.

@@ -103,6 +103,17 @@ type nodeConfig struct {
 	dir, file string
 	kind      nodeKind
 	values    map[string]any
+	twice     []repeated
+}
+
+// repeated is a key that is twice in the file, in upper or lower case.
+type repeated struct {
+	key           string
+	first, second int // lines
+}
+
+func (k repeated) String() string {
+	return fmt.Sprintf("%s is in line %d and in line %d", k.key, k.first, k.second)
 }
 
 func readNode(dir string, kind nodeKind) (*nodeConfig, error) {
@@ -111,13 +122,47 @@ func readNode(dir string, kind nodeKind) (*nodeConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := yaml.Unmarshal(data, &c.values); err != nil {
+	var document yaml.Node
+	if err := yaml.Unmarshal(data, &document); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.file, err)
+	}
+	c.lastOnly(&document, "", 0)
+	if err := document.Decode(&c.values); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.file, err)
 	}
 	if c.dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// lastOnly notes the keys that are there twice, and keeps the last of each, which nodes over Fabric 2.5 use.
+func (c *nodeConfig) lastOnly(node *yaml.Node, path string, depth int) {
+	if depth > maxDepth {
+		return
+	}
+	if node.Kind != yaml.MappingNode {
+		for _, inner := range node.Content {
+			c.lastOnly(inner, path, depth+1)
+		}
+		return
+	}
+	var kept []*yaml.Node // names and values in turns
+	at := map[string]int{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		name, value := node.Content[i], node.Content[i+1]
+		key := strings.TrimPrefix(path+"."+name.Value, ".")
+		c.lastOnly(value, key, depth+1)
+		before, twice := at[strings.ToLower(name.Value)]
+		if !twice {
+			at[strings.ToLower(name.Value)] = len(kept)
+			kept = append(kept, name, value)
+			continue
+		}
+		c.twice = append(c.twice, repeated{key, kept[before].Line, name.Line})
+		kept[before], kept[before+1] = name, value
+	}
+	node.Content = kept
 }
 
 // value finds a key; names are compared without their case, as nodes do.

@@ -36,6 +36,9 @@ func NodeSettings(path string) (*Settings, error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(config.twice) > 0 {
+			return nil, fmt.Errorf("%s: %s, and nodes differ in which one they use", config.file, config.twice[0])
+		}
 		s := &Settings{Kind: kind.name, Strict: config.text(kind.bccsp+".GM.Strict") == "true"}
 		names, err := filepath.Glob(filepath.Join(config.path(kind.msp), "keystore", "*"))
 		if err != nil {

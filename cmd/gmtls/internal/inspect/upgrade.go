@@ -112,6 +112,9 @@ func (r *Report) upgrade(path string) error {
 // configured checks what the configuration of a node names.
 func (r *Report) configured(c *nodeConfig) error {
 	r.add(&Item{Where: c.file, Kind: "configuration", Note: "of " + c.kind.name})
+	for _, key := range c.twice {
+		r.found(c.file, cause.Find(cause.SettingTwice, "%s", wire.Printable(key.String())))
+	}
 	password, err := x509.ReadPasswordFile(c.text(c.kind.bccsp + ".GM.FileKeyStore.PasswordFile"))
 	if err != nil {
 		r.refused(c, c.kind.bccsp+".GM.FileKeyStore.PasswordFile", err)

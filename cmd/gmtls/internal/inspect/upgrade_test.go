@@ -115,6 +115,33 @@ func TestUpgradeChecksRevocationLists(t *testing.T) {
 	}
 }
 
+// TestUpgradeFindsSettingsTwice: wherever they are, however their letters are written; the last of them is what the rest is checked by.
+func TestUpgradeFindsSettingsTwice(t *testing.T) {
+	dir, ca := t.TempDir(), gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca")
+	leaf := ca.Issue(t, pkix.Name{CommonName: "localhost"})
+	for name, content := range map[string][]byte{"good.crt": leaf.CertPEM, "good.key": leaf.KeyPEM, "ca.crt": ca.CertPEM} {
+		gmtlstest.WriteFile(t, dir, name, content)
+	}
+	ok := []string{"cert: {file: good.crt}", "key: {file: good.key}", "rootcert: {file: ca.crt}"}
+	for _, test := range []struct{ line, want string }{
+		{"cert: {file: good.crt}", "core.yaml: peer.tls.cert is in line 6 and in line 9"},
+		{"CERT: {file: good.crt}", "core.yaml: peer.tls.CERT is in line 6 and in line 9"},
+		{"gm: {protocols: [{a: 1, A: 2}]}", "core.yaml: peer.tls.gm.protocols.A is in line 9 and in line 9"},
+		{"x: 1\n  TLS: {enabled: false}", "core.yaml: peer.TLS is in line 4 and in line 10"},
+		{"x: 1\npeer: {}", "core.yaml: peer is in line 1 and in line 10"},
+	} {
+		found := checked(t, dir, append(ok[:3:3], test.line)...)
+		require.NotEmpty(t, found, test.line)
+		require.Equal(t, cause.SettingTwice, found[0].Cause, test.line)
+		require.Contains(t, found[0].Detail, test.want)
+		_, err := NodeSettings(dir)
+		require.ErrorContains(t, err, strings.TrimPrefix(test.want, "core.yaml: "))
+	}
+	found := checked(t, dir, ok[0], ok[1], ok[2], "rootCert: {file: gone.crt}")
+	require.Len(t, found, 2)
+	require.Contains(t, found[1].Detail, "gone.crt")
+}
+
 func marshalMSP(t *testing.T, root []byte) []byte {
 	t.Helper()
 	fabric, err := proto.Marshal(&msp.FabricMSPConfig{Name: "Org", RootCerts: [][]byte{root}})
