@@ -39,6 +39,7 @@ type site struct {
 	role           string
 	served         []string // serials: signing, encryption, TLS
 	identity       time.Time
+	up             int // restarts until now
 	file, restarts string
 }
 
@@ -52,6 +53,7 @@ func newSite(t *testing.T) *site {
 		s.issue(dir, subject)
 	}
 	s.take()
+	s.identify()
 	server := httptest.NewTLSServer(http.HandlerFunc(s.serve))
 	t.Cleanup(server.Close)
 	root := gmtlstest.WriteFile(t, t.TempDir(), "root.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
@@ -105,8 +107,10 @@ func (s *site) leaf(home, name string) *x509.Certificate {
 // take is what a node does when it loads its files.
 func (s *site) take() {
 	s.served = []string{serial(s.leaf(s.home, "tls/server-sign.crt")), serial(s.leaf(s.home, "tls/server-enc.crt")), serial(s.leaf(s.home, "tls/server.crt"))}
-	s.identity = s.leaf(s.home, "msp/signcerts/cert.pem").NotAfter
 }
+
+// identify is what a node does with its identity when it starts.
+func (s *site) identify() { s.identity = s.leaf(s.home, "msp/signcerts/cert.pem").NotAfter }
 
 func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
@@ -130,6 +134,10 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode([]any{map[string]any{"role": s.role, "certificates": []cert{
 			{"use": "gm-signing", "serial": s.served[0]}, {"use": "gm-encryption", "serial": s.served[1]}, {"use": "tls", "serial": s.served[2]}}}})
 	case "GET /metrics":
+		if now := s.restarted(); now != s.up {
+			s.up = now
+			s.identify()
+		}
 		fmt.Fprintf(w, "comm_tls_certificate_expiry{role=\"identity\",use=\"identity\"} %d\n", s.identity.Unix())
 	default:
 		http.NotFound(w, r)
@@ -167,6 +175,8 @@ func (s *site) restarted() int {
 // TestRenewal: what ends soon is renewed, with the names of before, and the node has taken it up.
 func TestRenewal(t *testing.T) {
 	s := newSite(t)
+	time.Sleep(time.Second) // so that the new certificates end later than the old ones
+	s.issue(s.next, subject)
 	out, err := s.run("--check")
 	code, _ := exit.Code(err)
 	require.Equal(t, exit.Findings, code, out)
