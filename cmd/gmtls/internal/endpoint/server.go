@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 
@@ -28,7 +27,6 @@ type Server struct {
 	Own      material.Own
 	Clients  []string // roots of clients, who then must show a certificate
 	ALPN     []string
-	HTTP     bool
 	KeyLog   io.Writer // nil: none
 	Hybrid   bool      // key exchange with ML-KEM in TLS 1.3
 	// RawTranscript is as in gmtls.Config.RawTranscriptVerify.
@@ -172,10 +170,6 @@ func (s *Server) serve(ctx context.Context, c Secured) {
 	}
 	negotiated := Describe(c)
 	s.log.Info("connected", "client", c.RemoteAddr().String(), "with", negotiated.String(), "certificates", negotiated.Shown)
-	if s.HTTP {
-		s.page(c, negotiated.String())
-		return
-	}
 	buf := make([]byte, 16<<10)
 	for {
 		_ = c.SetDeadline(time.Now().Add(s.Idle)) // a closed connection shows in Read
@@ -194,39 +188,6 @@ func (s *Server) serve(ctx context.Context, c Secured) {
 	}
 }
 
-// page answers HTTP/1.1 requests with what was negotiated.
-func (s *Server) page(c Secured, summary string) {
-	done := make(chan struct{})
-	server := &http.Server{
-		ReadHeaderTimeout: handshakeTimeout, IdleTimeout: s.Idle, TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, summary) }),
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			if state == http.StateClosed || state == http.StateHijacked {
-				close(done)
-			}
-		},
-	}
-	_ = server.Serve(&single{c: c, done: done}) // ends when the connection has
-}
-
-// single is a listener with one connection.
-type single struct {
-	c    net.Conn
-	done chan struct{}
-}
-
-func (s *single) Accept() (net.Conn, error) {
-	if c := s.c; c != nil {
-		s.c = nil
-		return c, nil
-	}
-	<-s.done
-	return nil, net.ErrClosed
-}
-
-func (s *single) Close() error   { return nil }
-func (s *single) Addr() net.Addr { return &net.TCPAddr{} }
-
 // ServerCommand returns gmtls server.
 func ServerCommand() *cobra.Command {
 	var s Server
@@ -234,9 +195,8 @@ func ServerCommand() *cobra.Command {
 	var format output.Format
 	c := &cobra.Command{
 		Use:   "server",
-		Short: "run a test server that echoes its input, or answers HTTP with what was negotiated",
-		Long: `Echoes its input, or with --http answers with what was negotiated, until it is interrupted. The log goes to
-standard error.
+		Short: "run a test server that echoes its input",
+		Long: `Echoes its input until it is interrupted. The log goes to standard error.
 
 Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the address is taken.`,
 		Args: cobra.NoArgs,
@@ -266,7 +226,6 @@ Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the addres
 	f.BoolVar(&s.Hybrid, "hybrid", false, "with tls13-gm: take the key exchange of SM2 and ML-KEM together (draft)")
 	f.StringSliceVar(&s.Clients, "client-ca", nil, "file with roots of clients, which must then present a certificate; may be repeated")
 	f.StringSliceVar(&s.ALPN, "alpn", nil, "application protocols to accept")
-	f.BoolVar(&s.HTTP, "http", false, "answer HTTP/1.1 requests instead of returning bytes")
 	f.BoolVar(&s.RawTranscript, "raw-transcript", false, "TLCP: expect the messages to be signed in CertificateVerify, not their hash (GmSSL from 3.2 on)")
 	f.StringVar(&keyLog, "keylog", "", "append the secrets of the connections to this file, to decrypt a capture")
 	format.Flag(f)
