@@ -79,6 +79,10 @@ func TestSplitBundleErrors(t *testing.T) {
 		{"no encryption key", gm.Certificate, keys[0], "no key for the SM2 encryption certificate"},
 		{"no signing key", gm.Certificate, keys[1], "no key for the SM2 signing certificate"},
 		{"two signing certificates", slices.Concat(gm.Certificate, other[0]), gm.Key, "neither the signing certificate"},
+		{"two encryption certificates", slices.Concat(gm.Certificate, other[1]), gm.Key, "neither the signing certificate"},
+		{"too long a chain", slices.Concat(gm.Certificate, manyCAs(t)), gm.Key, "peers accept 16"},
+		{"damaged certificate", slices.Concat(gm.Certificate, certPEM([]byte("garbage"))), gm.Key, "object 3"},
+		{"damaged key", gm.Certificate, keys[0][:100], "key bundle"},
 		{"no key for TLS", m.Certificate, gm.Key, "TLS part of the certificate bundle"},
 		{"nothing", nil, nil, "failed to find any PEM data"},
 	} {
@@ -90,6 +94,28 @@ func TestSplitBundleErrors(t *testing.T) {
 	// No part of a private key may stand in an error.
 	_, err := splitBundle(gm.Certificate, slices.Concat(keys[0], keys[0]))
 	require.NotContains(t, err.Error(), "PRIVATE")
+}
+
+// manyCAs are more CAs than a chain may have.
+func manyCAs(t *testing.T) (all []byte) {
+	for range 15 {
+		all = append(all, gmtlstest.NewCA(t).CertPEM...)
+	}
+	return all
+}
+
+// TestHalfAPair: a certificate without its key, and roots that cannot be read, are never taken for none.
+func TestHalfAPair(t *testing.T) {
+	node := newPKI(t).node(t)
+	for name, b := range map[string]bundles{
+		"no key":         {Certificate: node.Certificate},
+		"no certificate": {Key: node.Key},
+		"server roots":   {ServerRootCAs: [][]byte{[]byte("garbage")}},
+		"client roots":   {ClientRootCAs: [][]byte{[]byte("garbage")}},
+	} {
+		_, err := b.load()
+		require.Error(t, err, name)
+	}
 }
 
 // TestShownPairHasNoKey: what upstream gets of a TLCP pair are its certificates.
@@ -160,6 +186,27 @@ func TestFiles(t *testing.T) {
 	_, err = incomplete.Load()
 	require.ErrorContains(t, err, "the private key does not belong to the certificate")
 	require.ErrorContains(t, err, "node-enc.crt")
+	incomplete = files
+	incomplete.EncKey = files.EncCert
+	_, err = incomplete.Load()
+	require.ErrorContains(t, err, "node-enc.crt: ")
+	incomplete = files
+	incomplete.Key = filepath.Join(dir, "absent.key")
+	_, err = incomplete.Load()
+	require.ErrorIs(t, err, os.ErrNotExist)
+	another, err := org.std.NewServerCertKeyPair("127.0.0.1")
+	require.NoError(t, err)
+	incomplete.Key = gmtlstest.WriteFile(t, dir, "another.key", another.Key)
+	_, err = incomplete.Load()
+	require.ErrorContains(t, err, "TLS part of the certificate bundle")
+	incomplete.Cert = incomplete.Key
+	_, err = incomplete.Load()
+	require.ErrorContains(t, err, "holds no certificate")
+	incomplete = files
+	certs, keys := org.gm.NewPair(t, "127.0.0.1").Bundle(std.Cert, std.Key)
+	incomplete.Cert, incomplete.Key = gmtlstest.WriteFile(t, dir, "both.crt", certs), gmtlstest.WriteFile(t, dir, "both.key", keys)
+	_, err = incomplete.Load()
+	require.ErrorContains(t, err, "holds a TLCP pair, and another pair is given in separate files")
 	incomplete = files
 	incomplete.Cert = gmtlstest.WriteFile(t, dir, "garbage.crt", []byte("garbage"))
 	_, err = incomplete.Load()

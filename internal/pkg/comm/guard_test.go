@@ -361,6 +361,15 @@ func TestFailuresAreCounted(t *testing.T) {
 		fail("")
 	}
 	require.Empty(t, g.failures)
+	client, server := tcpPair(t)
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := e.handshake(server)
+		done <- err
+	}()
+	require.NoError(t, tls.Client(client, &tls.Config{InsecureSkipVerify: true}).Handshake())
+	require.NoError(t, <-done)
+	require.Empty(t, g.failures, "nor do those that succeed")
 	for i := range 3 {
 		fail("GET / HTTP/1.1")
 		require.Equal(t, g.burst-float64(i+1), g.failures["127.0.0.1"].tokens)

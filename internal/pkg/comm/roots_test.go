@@ -75,6 +75,17 @@ func TestStartupRootsAreStrict(t *testing.T) {
 	require.ErrorContains(t, err, "failed to append client root certificate(s): it is neither PEM nor DER")
 }
 
+// TestDamagedBlob: of one organisation's blob in a channel configuration, what can be read counts.
+func TestDamagedBlob(t *testing.T) {
+	org := newPKI(t)
+	key, err := org.std.NewServerCertKeyPair("127.0.0.1")
+	require.NoError(t, err)
+	roots := parseRoots(slices.Concat(org.gm.CertPEM, certPEM([]byte("garbage")), key.Key, org.std.CertBytes()))
+	require.Len(t, roots.gm, 1)
+	require.Len(t, roots.std, 1)
+	require.False(t, parseRoots(certPEM([]byte("garbage"))).any())
+}
+
 // TestMixedBlob: one PEM file with roots of both families serves both.
 func TestMixedBlob(t *testing.T) {
 	org := newPKI(t)

@@ -4,6 +4,10 @@ package comm
 
 import (
 	"crypto/tls"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -93,6 +97,7 @@ func TestCredentialSupportWithoutSource(t *testing.T) {
 	require.NoError(t, reach(*pairs.Std))
 	require.Equal(t, pairs.Std.Certificate[0], service.last.Load().info.State.PeerCertificates[0].Raw)
 	require.ErrorContains(t, reach(shown(pairs.GM)), "which no role presents any more")
+	require.Equal(t, ClientTLS, (&supportDialer{NewCredentialSupport()}).mode(nil), "without a certificate, as in stock Fabric")
 }
 
 // TestSourceLookup: by role, and for options rebuilt from bytes by the digest
@@ -107,6 +112,10 @@ func TestSourceLookup(t *testing.T) {
 	require.Same(t, client, SecureOptions{Certificate: m.Certificate}.source())
 	require.Same(t, server, LookupSource(server.role))
 	require.Nil(t, LookupSource("no such role"))
+	for _, p := range []protocol{protocolTLS, protocolTLCP} {
+		leaf, _ := pem.Decode(m.only(p).Certificate)
+		require.Same(t, client, sourceOf(leaf.Bytes), "what a connection presents finds its source")
+	}
 	require.Nil(t, SecureOptions{Certificate: org.node(t).Certificate}.source())
 
 	rebuilt := SecureOptions{UseTLS: true, RequireClientCert: true, Certificate: m.Certificate, Key: m.Key}
@@ -119,12 +128,18 @@ func TestSourceLookup(t *testing.T) {
 	replaced := newTestSource(t, SourceConfig{Role: client.role, Load: fixed(m), ClientMode: ClientTLS})
 	require.Same(t, replaced, LookupSource(client.role))
 	require.Same(t, replaced, SecureOptions{Certificate: m.Certificate}.source())
+	newTestSource(t, SourceConfig{Role: client.role, Load: fixed(org.node(t)), ClientMode: ClientTLS})
+	require.Same(t, server, SecureOptions{Certificate: m.Certificate}.source(), "another role that presents it is found as before")
 }
 
 func TestSourceRefusals(t *testing.T) {
 	org := newPKI(t)
 	_, err := NewSource(SourceConfig{Load: fixed(org.node(t))})
 	require.ErrorContains(t, err, "needs a role")
+	_, err = NewSource(SourceConfig{Role: t.Name()})
+	require.ErrorContains(t, err, "needs a role and a way to load its material")
+	_, err = NewSource(SourceConfig{Role: t.Name(), Load: fixed(org.node(t)), ServerMode: ModeDual, GMProtocols: []string{"SSL"}})
+	require.ErrorContains(t, err, `"SSL" is no GM protocol`)
 	_, err = NewSource(SourceConfig{Role: t.Name(), Load: fixed(org.node(t).only(protocolTLS)), ServerMode: ModeGM})
 	require.ErrorContains(t, err, "no SM2 signing and encryption pair")
 	_, err = NewSource(SourceConfig{Role: t.Name(), Load: fixed(org.node(t).only(protocolTLS)), ClientMode: ClientGM})
@@ -133,7 +148,38 @@ func TestSourceRefusals(t *testing.T) {
 		_, err = NewSource(SourceConfig{Role: t.Name(), Load: fixed(org.node(t)), ServerMode: ModeDual, DrainGrace: grace})
 		require.ErrorContains(t, err, "write a time with its unit, such as 60s")
 	}
+	_, err = NewSource(SourceConfig{Role: t.Name(), Load: fixed(org.node(t).only(protocolTLCP)), ClientMode: ClientTLS})
+	require.ErrorContains(t, err, "cannot dial in mode tls: it has no certificate for TLS")
 	require.Nil(t, LookupSource(t.Name()))
+	for _, config := range []SourceConfig{
+		{Load: fixed(org.node(t).only(protocolTLCP)), ServerMode: ModeGM, ClientMode: ClientTLS},        // a listener's pair need not serve for dialing
+		{Load: fixed(bundles{}), ClientMode: ClientTLS}, {Load: fixed(bundles{}), ClientMode: ClientGM}, // nor does every dialer present one
+	} {
+		config.Role = t.Name()
+		newTestSource(t, config)
+	}
+}
+
+// TestDigestsAreBounded: an operator may reload for ever, and each certificate is remembered once.
+func TestDigestsAreBounded(t *testing.T) {
+	s := newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(newPKI(t).node(t)), ServerMode: ModeDual})
+	require.Equal(t, DefaultDrainGrace, s.grace)
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	before := len(registry.byDigest)
+	own := len(s.digests)
+	for i := range 2 * maxDigests {
+		for range 2 {
+			s.rememberLocked(&sourceState{Material: Material{certFile: fmt.Append(nil, "certificate ", i)}})
+		}
+	}
+	require.Len(t, s.digests, maxDigests)
+	require.LessOrEqual(t, len(registry.byDigest), before+maxDigests)
+	for digest := range s.digests {
+		require.Len(t, slices.DeleteFunc(slices.Clone(registry.byDigest[digest]), func(other *Source) bool { return other != s }), 1)
+	}
+	s.forgetLocked()
+	require.Len(t, registry.byDigest, before-own)
 }
 
 // TestCertificates lists every certificate of a bundle, for expiry tracking and
@@ -278,6 +324,28 @@ func TestModeChangeDuringHandshake(t *testing.T) {
 	require.Empty(t, e.conns.count())
 	_, known := localHashes.Load(t.Name())
 	require.False(t, known)
+}
+
+// changedDialer is one whose mode has changed since its handshake began.
+type changedDialer struct{ dialer }
+
+func (d changedDialer) bind() (*connGroup, func() protocol) {
+	group, _ := d.dialer.bind()
+	return group, func() protocol { return protocolTLCP }
+}
+
+// TestModeChangeWhileDialing is the same at the dialing end.
+func TestModeChangeWhileDialing(t *testing.T) {
+	org := newPKI(t)
+	srv, _ := startServer(t, org.node(t).options())
+	raw, err := net.Dial("tcp", srv.Address())
+	require.NoError(t, err)
+	defer raw.Close()
+	d := newOptionsDialer(SecureOptions{UseTLS: true, ServerRootCAs: org.roots()}, alpnProtocols)
+	_, _, err = (&DynamicClientCredentials{dialer: changedDialer{d}}).ClientHandshake(t.Context(), srv.Address(), raw)
+	require.ErrorIs(t, err, errModeChanged)
+	_, err = raw.Write([]byte{0})
+	require.ErrorIs(t, err, net.ErrClosed)
 }
 
 // TestHealth: the health service reports every registered service.

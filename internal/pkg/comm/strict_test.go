@@ -3,6 +3,8 @@
 package comm
 
 import (
+	"crypto/tls"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -56,4 +58,38 @@ func TestStrictRefusesWhatIsNotTLCP(t *testing.T) {
 	_, _, err = e.handshake(server)
 	require.ErrorContains(t, err, "speaks TLS")
 	require.ErrorContains(t, err, "BCCSP.GM.Strict")
+}
+
+// TestStrictServesGM: such a node listens and dials in mode gm, by either of the GM protocols.
+func TestStrictServesGM(t *testing.T) {
+	if !inStrict(t) {
+		return
+	}
+	org := newPKI(t)
+	for _, protocol := range []string{GMProtocolTLCP, GMProtocolTLS13} {
+		so := SecureOptions{UseTLS: true, RequireClientCert: true, Source: newTestSource(t, SourceConfig{
+			Role: protocol + ".server", Load: fixed(org.node(t)), ServerMode: ModeGM, GMProtocols: []string{protocol},
+		})}
+		co := SecureOptions{UseTLS: true, RequireClientCert: true, Source: newTestSource(t, SourceConfig{
+			Role: protocol + ".client", Load: fixed(org.node(t)), ClientMode: ClientGM, GMClientProtocol: protocol,
+		})}
+		srv, service := startServer(t, so)
+		require.NoError(t, try(t, srv.Address(), co), protocol)
+		require.Equal(t, int64(1), service.calls.Load())
+	}
+}
+
+// TestStrictDialsNoTLS: credentials that have no mode send nothing to the server.
+func TestStrictDialsNoTLS(t *testing.T) {
+	if !inStrict(t) {
+		return
+	}
+	creds := &DynamicClientCredentials{TLSConfig: &tls.Config{ServerName: "127.0.0.1"}}
+	client, server := tcpPair(t)
+	_, _, err := creds.ClientHandshake(t.Context(), "127.0.0.1", client)
+	require.ErrorContains(t, err, "by TLS is asked for, and this node speaks only GM protocols because of BCCSP.GM.Strict")
+	require.NoError(t, client.Close())
+	sent, err := io.ReadAll(server)
+	require.NoError(t, err)
+	require.Empty(t, sent)
 }

@@ -4,7 +4,10 @@ package comm
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"math/big"
 	"net"
 	"strings"
 	"sync"
@@ -286,6 +289,49 @@ func TestBadReload(t *testing.T) {
 	}
 }
 
+// TestBadReloadOfDialer: a dialer whose pair has gone would go on without a certificate.
+func TestBadReloadOfDialer(t *testing.T) {
+	org := newPKI(t)
+	node := &changing{m: org.node(t)}
+	source := newTestSource(t, SourceConfig{Role: t.Name(), Load: node.load, ClientMode: ClientGM})
+	before := source.Material()
+	node.set(org.node(t).only(protocolTLS), nil)
+	require.ErrorContains(t, source.Reload(), "cannot dial in mode gm: it has no SM2 signing and encryption pair")
+	require.Equal(t, before, source.Material())
+}
+
+// TestSourceOfAReload: a role that is set up while the others reload has nothing that the reload could swap in.
+func TestSourceOfAReload(t *testing.T) {
+	org := newPKI(t)
+	node := org.node(t)
+	reloading := false
+	var late *Source
+	newTestSource(t, SourceConfig{Role: t.Name() + ".first", ServerMode: ModeDual, Load: func() (Material, error) {
+		if reloading {
+			reloading = false
+			late = newTestSource(t, SourceConfig{Role: t.Name() + ".late", Load: fixed(node), ClientMode: ClientTLS})
+		}
+		return node.load()
+	}})
+	reloading = true
+	require.ErrorContains(t, Reload(""), t.Name()+".late was set up during the reload: reload again")
+	require.NotNil(t, late.Material().Std)
+	require.NoError(t, Reload(""))
+	require.NotNil(t, late.Material().Std)
+}
+
+// TestNotYetValid: a certificate of the future is not presented.
+func TestNotYetValid(t *testing.T) {
+	now := time.Now()
+	valid := func(from, to time.Duration) error {
+		leaf := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.Add(from), NotAfter: now.Add(to)}
+		return Material{Std: &tls.Certificate{Leaf: leaf}}.checkValidity("role", now)
+	}
+	require.NoError(t, valid(-time.Hour, time.Hour))
+	require.ErrorContains(t, valid(time.Hour, 2*time.Hour), "is valid from")
+	require.ErrorContains(t, valid(-2*time.Hour, -time.Hour), "is valid from")
+}
+
 // TestAllOrNothing: one role's bad material keeps every role from changing.
 func TestAllOrNothing(t *testing.T) {
 	n := newLiveNode(t, ModeDual, patience)
@@ -310,6 +356,17 @@ func TestSetModeRefusals(t *testing.T) {
 	require.ErrorContains(t, n.serverSource.SetMode("tlcp", ""), "no server mode")
 	require.ErrorContains(t, n.serverSource.SetMode("", ClientGM), "does not listen or dial")
 	require.ErrorContains(t, n.clientSource.SetMode(ModeGM, ""), "does not listen or dial")
+	require.ErrorContains(t, n.clientSource.SetMode("", "dual"), "no client mode")
+	_, client := n.clientSource.Modes()
+	require.Equal(t, ClientTLS, client)
+
+	both := newTestSource(t, SourceConfig{Role: t.Name() + ".both", Load: fixed(n.org.node(t)), ServerMode: ModeDual, ClientMode: ClientTLS})
+	require.NoError(t, both.SetMode("", ClientGM))
+	server, client := both.Modes()
+	require.Equal(t, []string{"dual", "gm"}, []string{string(server), string(client)}, "what is not named stays")
+	require.NoError(t, both.SetMode(ModeGM, ""))
+	server, client = both.Modes()
+	require.Equal(t, []string{"gm", "gm"}, []string{string(server), string(client)})
 
 	// A listener that requires client certificates and has roots for TLS only
 	// would lock out everyone, the operator too.
