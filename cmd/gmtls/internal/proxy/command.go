@@ -72,7 +72,7 @@ Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the addres
 	f.StringSliceVar(&o.ALPN, "alpn", nil, "application protocols, where one side is plain or with --client-ca (default there: the first that the client offers): h2 for gRPC")
 	f.StringVar(&o.Metrics, "metrics", "", "address for /metrics and /healthz, in plain")
 	f.BoolVar(&o.AllowPlain, "allow-plain", false, "permit plain listeners on addresses other than loopback")
-	f.IntVar(&o.MaxConnections, "max-connections", 1024, "more are closed at once")
+	f.IntVar(&o.MaxConnections, "max-connections", 1024, "beyond it, the oldest whose handshake is not done makes room; if there is none, the new one is closed")
 	f.DurationVar(&o.Timeout, "timeout", 10*time.Second, "for connecting and both handshakes")
 	f.DurationVar(&o.Idle, "idle", time.Hour, "close a connection that is idle for this long")
 	f.DurationVar(&o.Grace, "grace", 30*time.Second, "for open connections when the proxy stops")

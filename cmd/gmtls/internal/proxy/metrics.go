@@ -11,9 +11,9 @@ import (
 
 // counters are shown in the text format of Prometheus.
 type counters struct {
-	accepted, active, refused, failed atomic.Int64
-	sent, received                    atomic.Int64 // bytes to and from the server
-	reloads, reloadsFailed            atomic.Int64
+	accepted, active, refused, displaced, failed atomic.Int64
+	sent, received                               atomic.Int64 // bytes to and from the server
+	reloads, reloadsFailed                       atomic.Int64
 }
 
 func (c *counters) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
@@ -25,6 +25,7 @@ func (c *counters) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		{"gmtls_proxy_connections_total", "counter", "Connections accepted.", &c.accepted},
 		{"gmtls_proxy_connections_active", "gauge", "Connections open.", &c.active},
 		{"gmtls_proxy_connections_refused_total", "counter", "Connections closed because of the limit.", &c.refused},
+		{"gmtls_proxy_connections_displaced_total", "counter", "Connections closed during their handshake, the oldest for a new one, because of the limit.", &c.displaced},
 		{"gmtls_proxy_connections_failed_total", "counter", "Connections for which no bridge could be made.", &c.failed},
 		{"gmtls_proxy_sent_bytes_total", "counter", "Bytes from clients for the server.", &c.sent},
 		{"gmtls_proxy_received_bytes_total", "counter", "Bytes from the server for clients.", &c.received},

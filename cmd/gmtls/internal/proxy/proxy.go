@@ -3,6 +3,7 @@
 package proxy
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -28,12 +29,70 @@ type Proxy struct {
 	listener net.Listener
 	metrics  net.Listener // nil: none
 	current  atomic.Pointer[sides]
-	slots    chan struct{} // one token per connection
 	counters counters
 
-	mu    sync.Mutex
-	conns map[net.Conn]struct{} // protected by mu; both ends of what is open
-	wg    sync.WaitGroup
+	mu       sync.Mutex
+	visitors int                   // that are let in; protected by mu, as all below
+	unknown  list.List             // of *visitor: those whose handshake is not done, oldest first
+	conns    map[net.Conn]struct{} // both ends of what is open
+	wg       sync.WaitGroup
+}
+
+// visitor is a client from its connection on.
+type visitor struct {
+	cancel  context.CancelFunc // of its handshake
+	element *list.Element      // in unknown; nil: the handshake is done; protected by Proxy.mu, as the next
+	gone    bool
+}
+
+// enter lets a client in. If there are too many, the oldest whose handshake is not done makes room, since it may be one that
+// stalls. It returns nil if all of them are done.
+func (p *Proxy) enter(cancel context.CancelFunc) *visitor {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.visitors >= p.options.MaxConnections {
+		oldest := p.unknown.Front()
+		if oldest == nil {
+			return nil
+		}
+		displaced := oldest.Value.(*visitor)
+		p.leaveLocked(displaced)
+		displaced.cancel()
+		p.counters.displaced.Add(1)
+	}
+	v := &visitor{cancel: cancel}
+	v.element = p.unknown.PushBack(v)
+	p.visitors++
+	return v
+}
+
+// known notes that the handshake of a client is done.
+func (p *Proxy) known(v *visitor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.knownLocked(v)
+}
+
+func (p *Proxy) knownLocked(v *visitor) {
+	if v.element != nil {
+		p.unknown.Remove(v.element)
+		v.element = nil
+	}
+}
+
+// leave gives the place of a client back, unless another has it already.
+func (p *Proxy) leave(v *visitor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leaveLocked(v)
+}
+
+func (p *Proxy) leaveLocked(v *visitor) {
+	p.knownLocked(v)
+	if !v.gone {
+		v.gone = true
+		p.visitors--
+	}
 }
 
 // New reads the files and listens.
@@ -46,7 +105,7 @@ func New(o Options, log *slog.Logger) (*Proxy, error) {
 		return nil, err
 	}
 	p := &Proxy{
-		options: o, log: log, slots: make(chan struct{}, o.MaxConnections), conns: make(map[net.Conn]struct{}),
+		options: o, log: log, conns: make(map[net.Conn]struct{}),
 	}
 	p.current.Store(s)
 	if p.listener, err = net.Listen("tcp", o.Listen); err != nil {
@@ -136,19 +195,19 @@ func (p *Proxy) accept(ctx context.Context) error {
 			}
 			return fmt.Errorf("accepting: %w", err)
 		}
-		select {
-		case p.slots <- struct{}{}:
-		default:
+		handshake, cancel := context.WithTimeout(context.Background(), p.options.Timeout)
+		v := p.enter(cancel)
+		if v == nil {
+			cancel()
 			p.counters.refused.Add(1)
 			conn.Close()
 			continue
 		}
-		p.wg.Add(1)
-		go func() {
-			defer p.wg.Done()
-			defer func() { <-p.slots }()
-			p.serve(conn)
-		}()
+		p.wg.Go(func() {
+			defer p.leave(v)
+			defer cancel()
+			p.serve(handshake, conn, v)
+		})
 	}
 }
 
@@ -184,14 +243,12 @@ func (p *Proxy) track(c net.Conn) (untrack func()) {
 }
 
 // serve bridges one connection.
-func (p *Proxy) serve(raw net.Conn) {
+func (p *Proxy) serve(ctx context.Context, raw net.Conn, v *visitor) {
 	defer p.track(raw)()
 	p.counters.accepted.Add(1)
 	p.counters.active.Add(1)
 	defer p.counters.active.Add(-1)
-	ctx, cancel := context.WithTimeout(context.Background(), p.options.Timeout)
-	defer cancel()
-	client, server, err := p.connect(ctx, raw)
+	client, server, err := p.connect(ctx, raw, func() { p.known(v) })
 	if server != nil {
 		defer p.track(server)()
 	}
@@ -208,8 +265,9 @@ func (p *Proxy) serve(raw net.Conn) {
 // connect runs the handshakes of both sides. Where clients are anonymous the server
 // is dialled while the client's handshake stands still after its hello, so that
 // the application protocol that the server chooses can be passed on. Where they
-// must present a certificate the server hears nothing before that is verified.
-func (p *Proxy) connect(ctx context.Context, raw net.Conn) (client, server net.Conn, err error) {
+// must present a certificate the server hears nothing before that is verified. known
+// is called when the client's handshake is done.
+func (p *Proxy) connect(ctx context.Context, raw net.Conn, known func()) (client, server net.Conn, err error) {
 	s := p.current.Load()
 	var protocol string
 	var dialErr error
@@ -236,8 +294,11 @@ func (p *Proxy) connect(ctx context.Context, raw net.Conn) (client, server net.C
 			return answer, err
 		}
 		conn := tls.Server(raw, config)
-		if client, err = conn, conn.HandshakeContext(ctx); err == nil && server == nil {
-			dial(ctx, protocolList(conn.ConnectionState().NegotiatedProtocol))
+		if client, err = conn, conn.HandshakeContext(ctx); err == nil {
+			known()
+			if server == nil {
+				dial(ctx, protocolList(conn.ConnectionState().NegotiatedProtocol))
+			}
 		}
 	case TLCP, TLS13:
 		config := s.serverGM.Clone()
@@ -248,10 +309,14 @@ func (p *Proxy) connect(ctx context.Context, raw net.Conn) (client, server net.C
 			return answer, err
 		}
 		conn := gmtls.Server(raw, config)
-		if client, err = conn, conn.HandshakeContext(ctx); err == nil && server == nil {
-			dial(ctx, protocolList(conn.ConnectionState().NegotiatedProtocol))
+		if client, err = conn, conn.HandshakeContext(ctx); err == nil {
+			known()
+			if server == nil {
+				dial(ctx, protocolList(conn.ConnectionState().NegotiatedProtocol))
+			}
 		}
 	default:
+		known() // there is no handshake
 		dial(ctx, p.options.ALPN)
 		client = raw
 	}
@@ -260,6 +325,8 @@ func (p *Proxy) connect(ctx context.Context, raw net.Conn) (client, server net.C
 		return nil, server, fmt.Errorf("the server %s: %w", p.options.To, dialErr)
 	case err != nil:
 		return nil, server, fmt.Errorf("the client: %w", err)
+	case ctx.Err() != nil: // it made room in the moment in which it was done
+		return nil, server, fmt.Errorf("the client: %w", ctx.Err())
 	}
 	return client, server, nil
 }

@@ -359,6 +359,61 @@ func TestLimit(t *testing.T) {
 	require.Contains(t, text, "gmtls_proxy_sent_bytes_total 8\n")
 }
 
+// Clients that stall in the handshake keep nobody out, and cost nobody a bridge; they are closed when others come.
+func TestStalledClientsMakeRoom(t *testing.T) {
+	s := newSite(t)
+	for _, mode := range []Mode{TLS, TLCP, TLS13} {
+		t.Run(string(mode), func(t *testing.T) {
+			to := TLCP
+			if mode == TLCP {
+				to = TLS
+			}
+			p := s.start(t, Options{From: mode, ToMode: to, To: s.server(t, to, func(c net.Conn) { _, _ = io.Copy(c, c) }),
+				MaxConnections: 3, Metrics: "127.0.0.1:0"})
+			bridge, _ := s.client(t, mode, p.Addr().String())
+			echo(t, bridge)
+			var stalled []net.Conn
+			for range 4 {
+				raw, err := net.DialTimeout("tcp", p.Addr().String(), patience)
+				require.NoError(t, err)
+				defer raw.Close()
+				_, err = raw.Write([]byte{22})
+				require.NoError(t, err)
+				stalled = append(stalled, raw)
+			}
+			ended := func(c net.Conn) {
+				t.Helper()
+				require.NoError(t, c.SetReadDeadline(time.Now().Add(patience)))
+				_, err := c.Read(make([]byte, 1))
+				require.Error(t, err)
+				require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+			}
+			ended(stalled[0])
+			ended(stalled[1])
+			next, _ := s.client(t, mode, p.Addr().String())
+			echo(t, next)
+			ended(stalled[2])
+			last, _ := s.client(t, mode, p.Addr().String())
+			echo(t, last)
+			ended(stalled[3])
+			refused, err := net.DialTimeout("tcp", p.Addr().String(), patience)
+			require.NoError(t, err)
+			defer refused.Close()
+			ended(refused) // three bridges are as many as may be
+			echo(t, bridge)
+			text := metrics(t, p)
+			require.Contains(t, text, "gmtls_proxy_connections_displaced_total 4\n")
+			require.Contains(t, text, "gmtls_proxy_connections_refused_total 1\n")
+			bridge.Close()
+			require.Eventually(t, func() bool {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				return p.visitors == 2 && p.unknown.Len() == 0
+			}, patience, time.Millisecond)
+		})
+	}
+}
+
 func echo(t *testing.T, c net.Conn) {
 	_, err := c.Write([]byte("ping"))
 	require.NoError(t, err)
