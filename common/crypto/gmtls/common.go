@@ -25,9 +25,6 @@ const (
 	VersionTLS13 uint16 = 0x0304
 )
 
-// VersionGMSSL is the older name of [VersionTLCP].
-const VersionGMSSL = VersionTLCP
-
 // Cipher suites of GB/T 38636-2020, 6.4.5.2.1, table 2. In the ECC suites the
 // client encrypts the pre-master secret under the server's encryption
 // certificate; in the ECDHE suites both run the SM2 key exchange of GB/T

@@ -843,7 +843,7 @@ func TestNames(t *testing.T) {
 		CipherSuiteName(ECC_SM4_GCM_SM3):              "ECC_SM4_GCM_SM3",
 		CipherSuiteName(GMTLS_ECDHE_SM2_WITH_SM4_SM3): "ECDHE_SM4_CBC_SM3",
 		CipherSuiteName(0x1a2b):                       "0x1A2B",
-		VersionName(VersionGMSSL):                     "TLCP 1.1",
+		VersionName(VersionTLCP):                      "TLCP 1.1",
 		VersionName(0x0303):                           "0x0303",
 		RequireAnyClientCert.String():                 "RequireAnyClientCert",
 		ClientAuthType(9).String():                    "ClientAuthType(9)",

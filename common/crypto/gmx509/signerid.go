@@ -20,9 +20,9 @@ var ErrOtherSignerID = errors.New("x509: SM2 signature made with an empty signer
 
 var errWrongSignature = errors.New("x509: SM2 signature is wrong")
 
-// SignedWithEmptyID reports whether sig is an SM2 signature by pub over msg with the empty signer id. It explains a
+// signedWithEmptyID reports whether sig is an SM2 signature by pub over msg with the empty signer id. It explains a
 // signature that has been refused; it makes none valid.
-func SignedWithEmptyID(pub *ecdsa.PublicKey, msg, sig []byte) bool {
+func signedWithEmptyID(pub *ecdsa.PublicKey, msg, sig []byte) bool {
 	if !IsSM2(pub) {
 		return false
 	}
@@ -47,7 +47,7 @@ func ExplainSM2Signature(pub *ecdsa.PublicKey, msg, sig []byte) string {
 	if !IsSM2(pub) || CheckSM2SignatureDER(sig) != nil {
 		return ""
 	}
-	if SignedWithEmptyID(pub, msg, sig) {
+	if signedWithEmptyID(pub, msg, sig) {
 		return "it was made with an empty signer id, where 1234567812345678 is needed"
 	}
 	sm3Digest, sha256Digest := sm3.Sum(msg), sha256.Sum256(msg)

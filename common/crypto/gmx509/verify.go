@@ -268,7 +268,7 @@ func checkSM2(pub any, algo SignatureAlgorithm, signed, sig []byte) error {
 	if sm2.VerifyASN1WithSM2(pub.(*ecdsa.PublicKey), nil, signed, sig) {
 		return nil
 	}
-	if SignedWithEmptyID(pub.(*ecdsa.PublicKey), signed, sig) {
+	if signedWithEmptyID(pub.(*ecdsa.PublicKey), signed, sig) {
 		return ErrOtherSignerID
 	}
 	return errWrongSignature

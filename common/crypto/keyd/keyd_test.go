@@ -86,7 +86,6 @@ func TestReference(t *testing.T) {
 	want := keyd.Reference{URI: u, Socket: "/run/x.sock", Public: &key.PublicKey}
 	text, err := want.Encode()
 	require.NoError(t, err)
-	require.True(t, keyd.IsReference(text))
 	require.Contains(t, string(text), "Key: sdf:device=hsm;index=1;usage=sign\n", "an operator can read it")
 	k, err := keyd.ParseReference(text)
 	require.NoError(t, err)

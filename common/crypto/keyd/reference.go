@@ -78,12 +78,6 @@ func Decode(block *pem.Block) (Reference, error) {
 	return r, nil
 }
 
-// IsReference reports whether the first PEM block of text is a reference.
-func IsReference(text []byte) bool {
-	block, _ := pem.Decode(text)
-	return block != nil && block.Type == ReferenceType
-}
-
 // ParseReference makes a key of the reference that is the first PEM block of text. It does not ask the daemon; Check does.
 func ParseReference(text []byte) (*Key, error) {
 	block, _ := pem.Decode(text)
