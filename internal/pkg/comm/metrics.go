@@ -55,9 +55,9 @@ var (
 		Namespace:    "comm",
 		Subsystem:    "tls",
 		Name:         "revocation_list_expiry",
-		Help:         "Time from which certificates are refused because a revocation list of a channel's MSP, or of the node's own files (channel and msp none), has not been replaced, in seconds since 1970; 0 for none.",
-		LabelNames:   []string{"channel", "msp"},
-		StatsdFormat: "%{#fqname}.%{channel}.%{msp}",
+		Help:         "Time from which certificates are refused because a revocation list of a channel's MSP (role none), or of a role's own files (channel and msp none), has not been replaced, in seconds since 1970; 0 for none.",
+		LabelNames:   []string{"role", "channel", "msp"},
+		StatsdFormat: "%{#fqname}.%{role}.%{channel}.%{msp}",
 	}
 )
 
@@ -96,19 +96,21 @@ func UseMetrics(p metrics.Provider) {
 	for _, s := range registry.byRole {
 		observeCertificates(s.role, s.state.Load())
 		if s.revocation {
-			observeLists(nil, s.lists())
+			observeLists("", nil, ofChannels())
+			observeLists(s.role, nil, s.state.Load().ownLists())
 		}
 	}
 }
 
-// observeLists shows when lists end, and that earlier ones are gone.
-func observeLists(earlier, present []*organization) {
+// observeLists shows when the lists of channels or of a role's files end, and
+// that earlier ones are gone.
+func observeLists(role string, earlier, present []*organization) {
 	m := metricsInUse.Load()
 	if m == nil {
 		return
 	}
 	set := func(o *organization, value int64) {
-		m.listExpiry.With("channel", orNone(o.channel), "msp", orNone(o.msp)).Set(float64(value))
+		m.listExpiry.With("role", orNone(role), "channel", orNone(o.channel), "msp", orNone(o.msp)).Set(float64(value))
 	}
 	for _, o := range earlier {
 		set(o, 0)

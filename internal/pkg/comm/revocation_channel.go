@@ -42,7 +42,7 @@ func updateLists(channel string, config *cb.Config) {
 	for _, o := range orgs {
 		o.warn()
 	}
-	observeLists(earlier, orgs)
+	observeLists("", earlier, orgs)
 	for _, s := range registry.byRole {
 		s.retireRefusedLocked()
 	}

@@ -119,11 +119,15 @@ func revocationPolicy(s *Source) *Source {
 
 // lists returns what judges now.
 func (s *Source) lists() []*organization {
-	var all []*organization
-	if channels := channelLists.all.Load(); channels != nil {
-		all = *channels
+	return append(slices.Clip(ofChannels()), s.state.Load().ownLists()...)
+}
+
+// ofChannels are the lists of all channels' MSPs.
+func ofChannels() []*organization {
+	if all := channelLists.all.Load(); all != nil {
+		return *all
 	}
-	return append(slices.Clip(all), s.state.Load().ownLists()...)
+	return nil
 }
 
 // ownLists are those of the role's files.
@@ -138,7 +142,7 @@ func (s *sourceState) ownLists() []*organization {
 func (s *Source) observeOwnLists(earlier []*organization) {
 	if s.revocation {
 		auditLists(earlier, s.state.Load().ownLists())
-		observeLists(earlier, s.state.Load().ownLists())
+		observeLists(s.role, earlier, s.state.Load().ownLists())
 	}
 }
 

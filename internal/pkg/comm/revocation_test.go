@@ -504,6 +504,38 @@ func TestRevocationIsShown(t *testing.T) {
 	require.Zero(t, l.sum("revocation_list_expiry", "channel channel", "msp Org"))
 }
 
+// TestEndsOfFilesByRole: two roles with lists in files have a metric each, when they are made and when metrics begin.
+func TestEndsOfFilesByRole(t *testing.T) {
+	org := newRevocable(t, protocolTLCP)
+	own, _ := org.node(t)
+	ends := map[string]time.Time{"first": time.Now().Add(time.Hour), "second": time.Now().Add(2 * time.Hour)}
+	shown := func(l *ledger) {
+		t.Helper()
+		for role, end := range ends {
+			require.Equal(t, float64(end.Unix()), l.sum("revocation_list_expiry", "role "+t.Name()+role+" ", "channel none", "msp none"), role)
+		}
+	}
+	begun := &ledger{sums: make(map[string]float64)}
+	UseMetrics(begun)
+	t.Cleanup(func() { metricsInUse.Store(nil) })
+	for _, role := range []string{"first", "second"} {
+		read := newOrganization("the node's own files", nil)
+		parsed, err := material.ParseLists("", org.ca.RevocationList(t, x509.RevocationList{NextUpdate: ends[role]}))
+		require.NoError(t, err)
+		require.NoError(t, read.add(parsed[0].CertificateList, []*x509.Certificate{org.ca.Cert}))
+		server, _ := org.modes()
+		newTestSource(t, SourceConfig{Role: t.Name() + role, ServerMode: server, CheckRevocation: true, Load: func() (Material, error) {
+			m, err := own.load()
+			m.lists = read
+			return m, err
+		}})
+	}
+	shown(begun)
+	later := &ledger{sums: make(map[string]float64)}
+	UseMetrics(later)
+	shown(later)
+}
+
 // TestListsAreRecordedOnce: the audit has a list when it comes into force and not again with the next configuration, and the lists of
 // files where the role checks them.
 func TestListsAreRecordedOnce(t *testing.T) {
