@@ -9,7 +9,9 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"math/big"
+	"net"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -363,13 +365,14 @@ func TestMissingKeyIsExplained(t *testing.T) {
 	require.ErrorContains(t, err, file)
 }
 
-// A node whose key is in a device that does not answer says which key and which daemon, whatever the family of the key.
+// A node whose key is in an absent device says which key and which daemon, whatever the family of the key. It asks once: a daemon that is
+// away is waited for.
 func TestMissingDeviceIsExplained(t *testing.T) {
 	eachFamily(t, func(t *testing.T, f family) {
-		t.Parallel()
 		root := newRoot(t, f, "root")
 		peer := root.issue(t, f, template(t, "peer", "peer"))
-		dir, socket := t.TempDir(), filepath.Join(t.TempDir(), "absent")
+		dir := t.TempDir()
+		socket, asked := daemonWithoutDevice(t)
 		public, ok := peer.cert.PublicKey.(*ecdsa.PublicKey)
 		require.True(t, ok)
 		uri, err := keyd.ParseURI("sdf:device=hsm;index=1;usage=sign")
@@ -378,10 +381,34 @@ func TestMissingDeviceIsExplained(t *testing.T) {
 		require.NoError(t, err)
 		put(t, dir, "priv_sk", text)
 		err = setupWithKeyStore(t, root, peer, dir)
-		for _, part := range []string{"no private key for the certificate of CN=peer", "sdf:device=hsm;index=1;usage=sign", socket, "is gmkeyd running?"} {
+		for _, part := range []string{"no private key for the certificate of CN=peer", "sdf:device=hsm;index=1;usage=sign", socket, "there is no device hsm"} {
 			require.ErrorContains(t, err, part)
 		}
+		require.EqualValues(t, 1, asked.Load())
 	})
+}
+
+// daemonWithoutDevice answers as gmkeyd does without its device, and counts what it is asked.
+func daemonWithoutDevice(t *testing.T) (socket string, asked *atomic.Int32) {
+	t.Helper()
+	socket, asked = filepath.Join(t.TempDir(), "gmkeyd.sock"), new(atomic.Int32)
+	listener, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			if _, err := keyd.ReadRequest(conn, func(keyd.Request) bool { return false }); err == nil {
+				asked.Add(1)
+				conn.Write(keyd.AppendResponse(nil, keyd.Unavailable, []byte("there is no device hsm")))
+			}
+			conn.Close()
+		}
+	}()
+	return socket, asked
 }
 
 func TestWellFormedIdentity(t *testing.T) {

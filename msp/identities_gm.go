@@ -119,9 +119,12 @@ func (id *signingidentity) Sign(msg []byte) ([]byte, error) {
 //
 //fork:wrap gm: a private key that does not belong to its certificate, and a form that other nodes refuse, are refused at start
 func (msp *bccspmsp) getSigningIdentityFromConf(sidInfo *m.SigningIdentityInfo) (SigningIdentity, error) {
+	provider := &keyAnswers{BCCSP: msp.bccsp}
+	msp.bccsp = provider
 	sid, err := msp.upstreamGetSigningIdentityFromConf(sidInfo)
+	msp.bccsp = provider.BCCSP
 	if err != nil {
-		return nil, msp.explainMissingKey(sidInfo, err)
+		return nil, explainMissingKey(sidInfo, err, provider.err)
 	}
 	signer := sid.(*signingidentity)
 	if !x509.IsSM2(signer.cert.PublicKey) {
@@ -141,9 +144,23 @@ func (msp *bccspmsp) getSigningIdentityFromConf(sidInfo *m.SigningIdentityInfo) 
 	return sid, nil
 }
 
-// explainMissingKey adds to err why the key store has no key for the certificate of sidInfo, if that is so and the key is an SM2 key or
+// keyAnswers is a provider that keeps what it answered when it was last asked for a key. Asking again can take as long as a device may
+// take to answer.
+type keyAnswers struct {
+	bccsp.BCCSP
+	err error
+}
+
+// GetKey returns the key with this SKI.
+func (k *keyAnswers) GetKey(ski []byte) (bccsp.Key, error) {
+	key, err := k.BCCSP.GetKey(ski)
+	k.err = err
+	return key, err
+}
+
+// explainMissingKey adds to err why the provider has no key for the certificate of sidInfo, if that is so and the key is an SM2 key or
 // should be in a device; upstream says it at log level debug.
-func (msp *bccspmsp) explainMissingKey(sidInfo *m.SigningIdentityInfo, err error) error {
+func explainMissingKey(sidInfo *m.SigningIdentityInfo, err, keyErr error) error {
 	if sidInfo == nil || sidInfo.PrivateSigner.GetKeyMaterial() != nil {
 		return err
 	}
@@ -151,11 +168,6 @@ func (msp *bccspmsp) explainMissingKey(sidInfo *m.SigningIdentityInfo, err error
 	if certErr != nil {
 		return err
 	}
-	public, importErr := msp.bccsp.KeyImport(cert, &bccsp.X509PublicKeyImportOpts{Temporary: true})
-	if importErr != nil {
-		return err
-	}
-	_, keyErr := msp.bccsp.GetKey(public.SKI())
 	var device *keyd.Error
 	if errors.As(keyErr, &device) || keyErr != nil && x509.IsSM2(cert.PublicKey) {
 		return errors.Wrapf(keyErr, "%s; no private key for the certificate of %s", err, cert.Subject)
