@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,7 +131,7 @@ var block = bytes.Repeat([]byte{0x82}, 8<<10) // :method GET, over and over
 // floods are attacks on what stands behind the handshake of a gRPC server. Where it demands certificates strangers do not get there.
 var floods = []attack{
 	// CVE-2023-44487
-	{"rapid reset", func(s *stranger, conn net.Conn) {
+	{resets, func(s *stranger, conn net.Conn) {
 		call := request(s.waits)
 		s.flood(conn, false, func(f *http2.Framer, stream uint32) error {
 			if err := open(f, stream, call, nil); err != nil {
@@ -270,6 +271,7 @@ func TestFloods(t *testing.T) {
 				s, grpc := newStranger(t, target, mode, 6), newHonest(t, n, c.node, mode)
 				s.calls = c.calls
 				for _, a := range c.attacks {
+					written := size(t, n.LogFile(c.node.Name))
 					end := s.besiege(a, 6, false)
 					if c.calls != (calls{}) {
 						time.Sleep(floodTime)
@@ -283,12 +285,30 @@ func TestFloods(t *testing.T) {
 					_, peak := memory(t, n.PID(c.node.Name))
 					t.Logf("%s by %s: %d MiB at first, %d MiB at most", a.name, mode, before, peak)
 					require.Less(t, peak, before+floodsMayCost, a.name)
+					if a.name == resets {
+						require.Less(t, size(t, n.LogFile(c.node.Name))-written, int64(resetsMayLog), "bytes of log")
+					}
 				}
 			}
 			require.Eventually(t, func() bool { return goroutines(ctx, t, n, c.node) < calm+100 }, time.Minute, time.Second, "%d at first", calm)
 		})
 	}
 }
+
+// size returns that of a file.
+func size(t *testing.T, file string) int64 {
+	t.Helper()
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	return info.Size()
+}
+
+// resets is a flood of calls that the client cancels, and resetsMayLog what it may add to a node's log, in bytes: the lines of a burst and
+// of the time that it goes on, of three places in the code.
+const (
+	resets       = "rapid reset"
+	resetsMayLog = 256 << 10
+)
 
 // floodTime is how long a flood goes on before honest clients come, and floodsMayCost what all of them together may add to a node's
 // memory, in MiB: as many calls as a listener serves, which wait for the log, and as much garbage.

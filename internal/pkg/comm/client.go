@@ -137,7 +137,7 @@ func clientHandshake(ctx context.Context, d dialer, group *connGroup, serverName
 	l := tlsLogger.With("remote address", raw.RemoteAddr().String())
 	if err != nil {
 		auditRefusal(role, "client", raw.RemoteAddr().String(), err)
-		if ok, suppressed := clientLogLimit.allow(); ok {
+		if ok, suppressed := clientLogLimit.Allow(time.Now()); ok {
 			l.Errorf("Client TLS handshake failed after %s with error: %s%s", time.Since(start), err, suppressed)
 		}
 		return nil, nil, err

@@ -17,6 +17,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
 	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"google.golang.org/grpc/credentials"
 )
 
@@ -96,7 +97,7 @@ type endpoint struct {
 	guard   *guard
 	timeout time.Duration // for a handshake
 	logger  *flogging.FabricLogger
-	limit   logLimit
+	limit   loglimit.Limit
 
 	clientRoots rootSet          // set by the owner of the listener; protected by registry.mu
 	override    *tls.Certificate // set by SetServerCertificate; protected by registry.mu
@@ -333,7 +334,7 @@ func (e *endpoint) track(t *tracked) error {
 // makesRoom forgets a connection that was closed because too many are open.
 func (e *endpoint) makesRoom(t *tracked) {
 	t.remove()
-	if ok, note := e.limit.allow(); ok {
+	if ok, note := e.limit.Allow(time.Now()); ok {
 		e.logger.With("remote address", t.attempt.RemoteAddr().String()).Warnf(
 			"Closed a connection: this address has the most of too many; handshakesPerAddress sets how many a listener takes%s", note)
 	}

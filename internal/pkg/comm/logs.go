@@ -6,14 +6,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 var commLogger = flogging.MustGetLogger("comm")
@@ -22,44 +21,8 @@ var commLogger = flogging.MustGetLogger("comm")
 // of every TLCP handshake.
 var tlsLogger = flogging.MustGetLogger("comm.tls")
 
-// logBurst and logRate bound the lines about failed handshakes, which strangers
-// can cause at will: so many at once, so many a second in the long run.
-const (
-	logBurst = 50
-	logRate  = 10
-)
-
-// logLimit limits log lines. The zero value is ready.
-type logLimit struct {
-	mu         sync.Mutex
-	bucket     bucket // protected by mu
-	suppressed int    // protected by mu
-}
-
 // clientLogLimit is that of the process's dialers.
-var clientLogLimit logLimit
-
-// allow reports whether a line may be written, and what to add to it about
-// lines that were not.
-func (l *logLimit) allow() (ok bool, note string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	if l.bucket.last.IsZero() {
-		l.bucket = bucket{tokens: logBurst, last: now}
-	}
-	l.bucket.fill(now, logRate, logBurst)
-	if l.bucket.tokens < 1 {
-		l.suppressed++
-		return false, ""
-	}
-	l.bucket.tokens--
-	if l.suppressed > 0 {
-		note = fmt.Sprintf(" (%d similar lines suppressed)", l.suppressed)
-		l.suppressed = 0
-	}
-	return true, note
-}
+var clientLogLimit loglimit.Limit
 
 // logFailure reports a failed handshake. Clients that leave without a byte,
 // health probes above all, are no news.
@@ -69,7 +32,7 @@ func (e *endpoint) logFailure(raw net.Conn, took time.Duration, err error) {
 		l.Debugf("Server TLS handshake failed in %s with error %s", took, err)
 		return
 	}
-	ok, note := e.limit.allow()
+	ok, note := e.limit.Allow(time.Now())
 	if !ok {
 		return
 	}
