@@ -174,10 +174,3 @@ func readJSON(t *testing.T, file string) any {
 	require.NoError(t, json.Unmarshal(raw, &value))
 	return value
 }
-
-func writeJSON(t *testing.T, file string, value any) {
-	t.Helper()
-	raw, err := json.Marshal(value)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(file, raw, 0o600))
-}
