@@ -137,7 +137,12 @@ tidy: fork ## bring go.mod and go.sum up to date with the imports of the assembl
 
 .PHONY: vuln
 vuln: fork lint-tools ## look for known vulnerabilities in what is shipped, where the database can be reached
-	@scripts/vuln.sh build/tools/govulncheck $(TREE) $(patsubst %,./cmd/%,$(FABRIC_TOOLS) $(TREE_TOOLS))
+	@$(MAKE) --no-print-directory fork UPSTREAM=$(CA_UPSTREAM)
+	@status=0; scan() { scripts/vuln.sh build/tools/govulncheck "$$@" || status=$$?; }; \
+	scan $(TREE) $(patsubst %,./cmd/%,$(FABRIC_TOOLS) $(TREE_TOOLS)); \
+	scan . $(patsubst %,./cmd/%,$(ROOT_TOOLS)) $(CCAAS_STEPS:%=./cmd/ccaas/%) ./pkg/...; \
+	scan build/fabric-$(CA_UPSTREAM) ./cmd/fabric-ca-server ./cmd/fabric-ca-client; \
+	exit $$status
 
 .PHONY: lint-tools
 lint-tools:
