@@ -27,7 +27,6 @@ import (
 	"github.com/hyperledger/fabric/internal/configtxgen/encoder"
 	"github.com/hyperledger/fabric/internal/configtxgen/genesisconfig"
 	"github.com/hyperledger/fabric/internal/cryptogen/ca"
-	cmsp "github.com/hyperledger/fabric/internal/cryptogen/msp"
 	"github.com/hyperledger/fabric/msp"
 	"github.com/hyperledger/fabric/protoutil"
 )
@@ -41,25 +40,18 @@ type org struct {
 func newOrg(t *testing.T, name string) *org {
 	t.Helper()
 	dir := t.TempDir()
-	domain := name + ".example"
-	signCA, err := ca.NewGMCA(filepath.Join(dir, "ca"), domain, "ca."+domain, "CN", "", "", "", "", "")
-	require.NoError(t, err)
-	tlsCA, err := ca.NewCA(filepath.Join(dir, "tlsca"), domain, "tlsca."+domain, "CN", "", "", "", "", "")
-	require.NoError(t, err)
-	o := &org{name: name, id: name + "MSP", dir: dir, ca: signCA}
-	require.NoError(t, cmsp.GenerateVerifyingMSP(o.msp(), signCA, tlsCA, true))
-	require.NoError(t, cmsp.GenerateLocalMSP(filepath.Join(dir, "admin"), "Admin@"+domain, nil, signCA, tlsCA, cmsp.ADMIN, true))
-	for _, orderer := range []string{"o1", "o2"} {
-		node := filepath.Join(dir, orderer)
-		require.NoError(t, cmsp.GenerateLocalMSP(node, orderer+"."+domain, []string{orderer + "." + domain}, signCA, tlsCA, cmsp.ORDERER, true))
-	}
-	return o
+	return &org{name: name, id: name + "MSP", dir: dir, ca: writeOrg(t, dir, name+".example", "o1", "o2")}
 }
 
 func (o *org) msp() string { return filepath.Join(o.dir, "msp") }
 
 func (o *org) certificate(orderer string) string {
 	return filepath.Join(o.dir, orderer, "tls", "server.crt")
+}
+
+// identity is an orderer's enrolment certificate.
+func (o *org) identity(orderer string) string {
+	return filepath.Join(o.dir, orderer, "msp", "signcerts", orderer+"."+o.name+".example-cert.pem")
 }
 
 // signer is the administrator as the peer command loads it.
@@ -177,6 +169,13 @@ func (s *sample) propose(t *testing.T, u *Update, signers ...*org) (*cb.ConfigEn
 	return validator.ProposeConfigUpdate(&cb.Envelope{Payload: data})
 }
 
+func addressesOf(t *testing.T, root *cb.ConfigGroup) []string {
+	t.Helper()
+	all, err := clusterOf(root)
+	require.NoError(t, err)
+	return all.addresses()
+}
+
 func configOf(t *testing.T, block *cb.Block) []byte {
 	t.Helper()
 	payload, err := protoutil.UnmarshalPayload(protoutil.UnmarshalEnvelopeOrPanic(block.Data.Data[0]).Payload)
@@ -257,7 +256,7 @@ func TestUpdates(t *testing.T) {
 			AddOrderer(Consenter{Organization: "Bank", Address: "o2.Bank.example:7050", Certificate: bank.certificate("o2")}),
 			[]Approval{ordering, ofOrdering}, []*org{bank},
 			func(t *testing.T, root *cb.ConfigGroup) {
-				require.NoError(t, raft(root, func(m *etcdraft.ConfigMetadata) error { require.Len(t, m.Consenters, 2); return nil }))
+				require.Equal(t, []string{"o1.Bank.example:7050", "o2.Bank.example:7050"}, addressesOf(t, root))
 				require.NoError(t, editEndpoints(root, "Bank", func(all []string) []string { require.Len(t, all, 2); return all }))
 			},
 		},
@@ -270,8 +269,15 @@ func TestUpdates(t *testing.T) {
 			},
 		},
 		"another certificate of an orderer": {
-			ReplaceOrderer("o1.Bank.example:7050", bank.certificate("o2")), []Approval{ordering}, []*org{bank},
-			func(t *testing.T, root *cb.ConfigGroup) {},
+			ReplaceOrderer(Consenter{Address: "o1.Bank.example:7050", Certificate: bank.certificate("o2")}), []Approval{ordering}, []*org{bank},
+			func(t *testing.T, root *cb.ConfigGroup) {
+				all, err := clusterOf(root)
+				require.NoError(t, err)
+				field, err := os.ReadFile(bank.certificate("o2"))
+				require.NoError(t, err)
+				require.Equal(t, string(field), string(all.(*raft).metadata.Consenters[0].ServerTlsCert))
+				require.Equal(t, string(field), string(all.(*raft).metadata.Consenters[0].ClientTlsCert))
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -301,27 +307,30 @@ func TestRefusals(t *testing.T) {
 		changes []Change
 		want    string
 	}{
-		"a name twice":                 {[]Change{AddOrganization(Organization{Name: "Port", MSPID: "OtherMSP", MSPDir: port.msp()})}, "has an organisation Port already"},
-		"an MSP id twice":              {[]Change{AddOrganization(Organization{Name: "Other", MSPID: "PortMSP", MSPDir: port.msp()})}, "is that of the organisation Port"},
-		"a name that policies break":   {[]Change{AddOrganization(Organization{Name: "Other", MSPID: "O'MSP", MSPDir: port.msp()})}, "is no MSP id"},
-		"no folder":                    {[]Change{AddOrganization(Organization{Name: "Other", MSPID: "OtherMSP", MSPDir: t.TempDir()})}, "valid ca certificate"},
-		"an anchor without port":       {[]Change{SetAnchors("Port", []string{"peer0.port.example"})}, "HOST:PORT"},
-		"unknown organisation":         {[]Change{SetAnchors("Ports", []string{"a:1"})}, "there are Bank, Customs, Port"},
-		"the last ordering one":        {[]Change{RemoveOrganization("Bank", true)}, "last one"},
-		"the last consenter":           {[]Change{RemoveOrderer("o1.Bank.example:7050")}, "last consenter"},
-		"a consenter twice":            {[]Change{AddOrderer(Consenter{Address: "o1.Bank.example:7050", Certificate: bank.certificate("o1")})}, "already"},
-		"a consenter that is none":     {[]Change{RemoveOrderer("o1.Bank.example:7051")}, "it has [o1.Bank.example:7050]"},
-		"a policy of nonsense":         {[]Change{SetPolicy("/Channel/Application/Endorsement", "SOME Endorsement")}, "/Channel/Application/Endorsement"},
-		"a policy nowhere":             {[]Change{SetPolicy("/Channel/Aplication/Endorsement", "ANY Endorsement")}, "no group /Channel/Aplication"},
-		"a capability that nodes lack": {[]Change{SetCapability("/Channel", "GM_V0", true)}, "GM_V0"},
-		"a capability that is not set": {[]Change{SetCapability("/Channel", "GM_V1", false)}, ErrUnchanged.Error()},
-		"a batch of nothing":           {[]Change{SetBatch(Batch{PreferredMaxBytes: 2 << 20})}, "nodes could not load"},
-		"nothing to do":                {[]Change{SetBatch(Batch{MaxMessages: 10})}, ErrUnchanged.Error()},
-		"a list by another key":        {[]Change{SetRevocationLists("PortMSP", []string{port.revocationList(t, 1, bank)})}, "nodes could not load"},
-		"a list of another CA":         {[]Change{SetRevocationLists("PortMSP", []string{bank.revocationList(t, 1, bank)})}, "nodes could not load"},
-		"an older list":                {[]Change{withList, SetRevocationLists("PortMSP", []string{port.revocationList(t, 6, port)})}, "later list"},
-		"another MSP's lists":          {[]Change{SetRevocationLists("PortsMSP", []string{port.revocationList(t, 1, port)})}, "no organisation with the MSP id PortsMSP"},
-		"a certificate as list":        {[]Change{SetRevocationLists("PortMSP", []string{bank.certificate("o1")})}, "certificate"},
+		"a name twice":               {[]Change{AddOrganization(Organization{Name: "Port", MSPID: "OtherMSP", MSPDir: port.msp()})}, "has an organisation Port already"},
+		"an MSP id twice":            {[]Change{AddOrganization(Organization{Name: "Other", MSPID: "PortMSP", MSPDir: port.msp()})}, "is that of the organisation Port"},
+		"a name that policies break": {[]Change{AddOrganization(Organization{Name: "Other", MSPID: "O'MSP", MSPDir: port.msp()})}, "is no MSP id"},
+		"no folder":                  {[]Change{AddOrganization(Organization{Name: "Other", MSPID: "OtherMSP", MSPDir: t.TempDir()})}, "valid ca certificate"},
+		"an anchor without port":     {[]Change{SetAnchors("Port", []string{"peer0.port.example"})}, "HOST:PORT"},
+		"unknown organisation":       {[]Change{SetAnchors("Ports", []string{"a:1"})}, "there are Bank, Customs, Port"},
+		"the last ordering one":      {[]Change{RemoveOrganization("Bank", true)}, "last one"},
+		"the last consenter":         {[]Change{RemoveOrderer("o1.Bank.example:7050")}, "last consenter"},
+		"a consenter twice":          {[]Change{AddOrderer(Consenter{Address: "o1.Bank.example:7050", Certificate: bank.certificate("o1")})}, "already"},
+		"a consenter that is none":   {[]Change{RemoveOrderer("o1.Bank.example:7051")}, "it has [o1.Bank.example:7050]"},
+		"a consenter's identity in Raft": {[]Change{AddOrderer(Consenter{Organization: "Bank", Address: "o2.Bank.example:7050",
+			Certificate: bank.certificate("o2"), Identity: bank.identity("o2")})}, "orders by Raft"},
+		"no certificate of a consenter": {[]Change{ReplaceOrderer(Consenter{Address: "o1.Bank.example:7050"})}, "name the consenter's TLS certificate"},
+		"a policy of nonsense":          {[]Change{SetPolicy("/Channel/Application/Endorsement", "SOME Endorsement")}, "/Channel/Application/Endorsement"},
+		"a policy nowhere":              {[]Change{SetPolicy("/Channel/Aplication/Endorsement", "ANY Endorsement")}, "no group /Channel/Aplication"},
+		"a capability that nodes lack":  {[]Change{SetCapability("/Channel", "GM_V0", true)}, "GM_V0"},
+		"a capability that is not set":  {[]Change{SetCapability("/Channel", "GM_V1", false)}, ErrUnchanged.Error()},
+		"a batch of nothing":            {[]Change{SetBatch(Batch{PreferredMaxBytes: 2 << 20})}, "nodes could not load"},
+		"nothing to do":                 {[]Change{SetBatch(Batch{MaxMessages: 10})}, ErrUnchanged.Error()},
+		"a list by another key":         {[]Change{SetRevocationLists("PortMSP", []string{port.revocationList(t, 1, bank)})}, "nodes could not load"},
+		"a list of another CA":          {[]Change{SetRevocationLists("PortMSP", []string{bank.revocationList(t, 1, bank)})}, "nodes could not load"},
+		"an older list":                 {[]Change{withList, SetRevocationLists("PortMSP", []string{port.revocationList(t, 6, port)})}, "later list"},
+		"another MSP's lists":           {[]Change{SetRevocationLists("PortsMSP", []string{port.revocationList(t, 1, port)})}, "no organisation with the MSP id PortsMSP"},
+		"a certificate as list":         {[]Change{SetRevocationLists("PortMSP", []string{bank.certificate("o1")})}, "certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := s.read(t).Update(tt.changes...)

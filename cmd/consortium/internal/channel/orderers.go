@@ -5,7 +5,9 @@ package channel
 import (
 	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
 
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
@@ -14,74 +16,173 @@ import (
 
 	"github.com/hyperledger/fabric/common/channelconfig"
 	"github.com/hyperledger/fabric/common/consenter"
+	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
-// Consenter is an orderer of a Raft cluster.
+// Consenter is an orderer of the channel's cluster.
 type Consenter struct {
-	Organization string // of the ordering service, which names its address to peers; empty leaves addresses alone
+	Organization string // of the ordering service, which names its address to peers
 	Address      string // HOST:PORT by which the other orderers reach it
 	Endpoint     string // HOST:PORT for peers and applications; empty: Address
-	// Certificate is the file with the certificates by which the others recognise it, see docs/deployment.md.
+	// Certificate is the file with the TLS certificates by which the others recognise it, see docs/deployment.md.
 	Certificate string
+	// Identity is the file with its enrolment certificate, by which SmartBFT recognises it. Raft uses none.
+	Identity string
+	// ID is its number in SmartBFT. Zero is one more than the highest.
+	ID uint32
 }
 
-// raft edits the consenters of the channel.
-func raft(root *cb.ConfigGroup, edit func(*etcdraft.ConfigMetadata) error) error {
+// certificates are what a consenter is recognised by, in PEM.
+type certificates struct {
+	tls, identity []byte // nil: not named
+}
+
+// read reads the files that c names.
+func (c Consenter) read() (has certificates, err error) {
+	if c.Certificate != "" {
+		if has.tls, err = consenter.ReadField(c.Certificate); err != nil {
+			return certificates{}, err
+		}
+	}
+	if c.Identity == "" {
+		return has, nil
+	}
+	certs, err := material.ReadCertificates(c.Identity)
+	if err != nil {
+		return certificates{}, err
+	}
+	if len(certs) != 1 {
+		return certificates{}, fmt.Errorf("%s: it holds %d certificates; name the enrolment certificate alone", c.Identity, len(certs))
+	}
+	has.identity = material.EncodeCertificates(certs)
+	return has, nil
+}
+
+// cluster is the consenters in a configuration, in the form that a kind of consensus gives them.
+type cluster interface {
+	addresses() []string // HOST:PORT of each
+	add(c Consenter, host string, port int, has certificates) error
+	replace(i int, has certificates) error
+	remove(i int)
+	has(mspID string) bool           // whether one is known to be of that MSP
+	save() (did []string, err error) // into the configuration, with what depends on them
+}
+
+// clusterOf finds the consenters of the channel.
+func clusterOf(root *cb.ConfigGroup) (cluster, error) {
 	group, err := organizations(root, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var kind ob.ConsensusType
-	var metadata etcdraft.ConfigMetadata
-	if err := proto.Unmarshal(group.GetValues()[channelconfig.ConsensusTypeKey].GetValue(), &kind); err != nil || kind.Type != "etcdraft" {
-		return fmt.Errorf("the channel's consensus is %q; this is for etcdraft", kind.Type)
+	kind := &ob.ConsensusType{}
+	if err := proto.Unmarshal(group.GetValues()[channelconfig.ConsensusTypeKey].GetValue(), kind); err != nil {
+		return nil, errors.New("the channel's consensus cannot be decoded")
 	}
-	if err := proto.Unmarshal(kind.Metadata, &metadata); err != nil {
-		return errors.New("the channel's consenters cannot be decoded")
+	switch kind.Type {
+	case "etcdraft":
+		return newRaft(group, kind)
+	case "BFT":
+		return newSmartBFT(root, group)
 	}
-	if err := edit(&metadata); err != nil {
-		return err
+	return nil, fmt.Errorf("the channel's consensus is %q, which has no consenters here", kind.Type)
+}
+
+// raft is the consenters of Raft: the metadata of the consensus.
+type raft struct {
+	group    *cb.ConfigGroup
+	kind     *ob.ConsensusType
+	metadata *etcdraft.ConfigMetadata
+}
+
+func newRaft(group *cb.ConfigGroup, kind *ob.ConsensusType) (*raft, error) {
+	r := &raft{group: group, kind: kind, metadata: &etcdraft.ConfigMetadata{}}
+	if err := proto.Unmarshal(kind.Metadata, r.metadata); err != nil {
+		return nil, errors.New("the channel's consenters cannot be decoded")
 	}
-	if kind.Metadata, err = proto.Marshal(&metadata); err != nil {
-		return err
+	return r, nil
+}
+
+func (r *raft) addresses() (all []string) {
+	for _, c := range r.metadata.Consenters {
+		all = append(all, address(c.Host, int(c.Port)))
 	}
-	data, err := proto.Marshal(&kind)
-	if err != nil {
-		return err
+	return all
+}
+
+func (r *raft) add(_ Consenter, host string, port int, has certificates) error {
+	r.metadata.Consenters = append(r.metadata.Consenters, &etcdraft.Consenter{Host: host, Port: uint32(port)})
+	return r.replace(len(r.metadata.Consenters)-1, has)
+}
+
+func (r *raft) replace(i int, has certificates) error {
+	if has.identity != nil {
+		return errors.New("this channel orders by Raft, which recognises a consenter by its TLS certificate; an identity is for SmartBFT")
 	}
-	group.Values[channelconfig.ConsensusTypeKey].Value = data
+	if has.tls == nil {
+		return errors.New("name the consenter's TLS certificate")
+	}
+	c := r.metadata.Consenters[i]
+	c.ClientTlsCert, c.ServerTlsCert = has.tls, has.tls
 	return nil
 }
 
-// seat finds a consenter by its address; -1: there is none.
-func seat(metadata *etcdraft.ConfigMetadata, host string, port int) int {
-	return slices.IndexFunc(metadata.Consenters, func(c *etcdraft.Consenter) bool { return c.Host == host && int(c.Port) == port })
+func (r *raft) remove(i int) {
+	r.metadata.Consenters = slices.Delete(r.metadata.Consenters, i, i+1)
 }
 
-// AddOrderer adds a consenter, and its address to those of its organisation. Raft takes one at a time.
+// has knows of none: the metadata of Raft does not say whose a consenter is.
+func (r *raft) has(string) bool { return false }
+
+func (r *raft) save() ([]string, error) {
+	metadata, err := proto.Marshal(r.metadata)
+	if err != nil {
+		return nil, err
+	}
+	r.kind.Metadata = metadata
+	data, err := proto.Marshal(r.kind)
+	if err != nil {
+		return nil, err
+	}
+	r.group.Values[channelconfig.ConsensusTypeKey].Value = data
+	return nil, nil
+}
+
+// address is HOST:PORT.
+func address(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+
+// seat finds a consenter by its address.
+func seat(all cluster, address string) (int, error) {
+	i := slices.Index(all.addresses(), address)
+	if i < 0 {
+		return 0, fmt.Errorf("the channel has no consenter %s; it has %v", address, all.addresses())
+	}
+	return i, nil
+}
+
+// AddOrderer adds a consenter, and its address to those of its organisation. A cluster takes one at a time.
 func AddOrderer(c Consenter) Change {
 	return func(root *cb.ConfigGroup) ([]string, error) {
 		host, port, err := splitAddress(c.Address)
 		if err != nil {
 			return nil, err
 		}
-		field, err := consenter.ReadField(c.Certificate)
+		all, err := clusterOf(root)
 		if err != nil {
 			return nil, err
 		}
-		err = raft(root, func(m *etcdraft.ConfigMetadata) error {
-			if seat(m, host, port) >= 0 {
-				return fmt.Errorf("the channel has a consenter %s already", c.Address)
-			}
-			m.Consenters = append(m.Consenters, &etcdraft.Consenter{Host: host, Port: uint32(port), ClientTlsCert: field, ServerTlsCert: field})
-			return nil
-		})
+		if slices.Contains(all.addresses(), address(host, port)) {
+			return nil, fmt.Errorf("the channel has a consenter %s already", c.Address)
+		}
+		has, err := c.read()
 		if err != nil {
 			return nil, err
 		}
-		did := []string{"consenter " + c.Address + " joins"}
-		if c.Organization == "" {
-			return did, nil
+		if err := all.add(c, host, port, has); err != nil {
+			return nil, err
+		}
+		more, err := all.save()
+		if err != nil {
+			return nil, err
 		}
 		endpoint := c.Endpoint
 		if endpoint == "" {
@@ -90,6 +191,7 @@ func AddOrderer(c Consenter) Change {
 		if _, _, err := splitAddress(endpoint); err != nil {
 			return nil, err
 		}
+		did := append([]string{"consenter " + c.Address + " joins"}, more...)
 		return append(did, fmt.Sprintf("%s is an endpoint of %s", endpoint, c.Organization)), editEndpoints(root, c.Organization, func(all []string) []string {
 			if slices.Contains(all, endpoint) {
 				return all
@@ -99,72 +201,94 @@ func AddOrderer(c Consenter) Change {
 	}
 }
 
-// ReplaceOrderer gives a consenter another certificate.
-func ReplaceOrderer(address, certificate string) Change {
+// ReplaceOrderer gives the consenter at c's address other certificates: those that c names.
+func ReplaceOrderer(c Consenter) Change {
 	return func(root *cb.ConfigGroup) ([]string, error) {
-		host, port, err := splitAddress(address)
+		all, i, err := find(root, c.Address)
 		if err != nil {
 			return nil, err
 		}
-		field, err := consenter.ReadField(certificate)
+		has, err := c.read()
 		if err != nil {
 			return nil, err
 		}
-		return []string{"consenter " + address + " has another certificate"}, raft(root, func(m *etcdraft.ConfigMetadata) error {
-			i := seat(m, host, port)
-			if i < 0 {
-				return noConsenter(m, address)
-			}
-			m.Consenters[i].ClientTlsCert, m.Consenters[i].ServerTlsCert = field, field
-			return nil
-		})
+		if err := all.replace(i, has); err != nil {
+			return nil, err
+		}
+		more, err := all.save()
+		return append([]string{"consenter " + c.Address + " has another certificate"}, more...), err
 	}
+}
+
+// find returns the cluster and the place of a consenter in it.
+func find(root *cb.ConfigGroup, at string) (cluster, int, error) {
+	host, port, err := splitAddress(at)
+	if err != nil {
+		return nil, 0, err
+	}
+	all, err := clusterOf(root)
+	if err != nil {
+		return nil, 0, err
+	}
+	i, err := seat(all, address(host, port))
+	return all, i, err
 }
 
 // RemoveOrderer takes a consenter out, and its address from the organisations that name it.
 func RemoveOrderer(address string) Change {
 	return func(root *cb.ConfigGroup) ([]string, error) {
-		host, port, err := splitAddress(address)
+		all, i, err := find(root, address)
 		if err != nil {
 			return nil, err
 		}
-		err = raft(root, func(m *etcdraft.ConfigMetadata) error {
-			i := seat(m, host, port)
-			if i < 0 {
-				return noConsenter(m, address)
-			}
-			if len(m.Consenters) == 1 {
-				return fmt.Errorf("%s is the last consenter: nobody would order transactions", address)
-			}
-			m.Consenters = slices.Delete(m.Consenters, i, i+1)
-			return nil
-		})
+		if len(all.addresses()) == 1 {
+			return nil, fmt.Errorf("%s is the last consenter: nobody would order transactions", address)
+		}
+		all.remove(i)
+		more, err := all.save()
 		if err != nil {
 			return nil, err
 		}
-		did := []string{"consenter " + address + " leaves"}
+		did := append([]string{"consenter " + address + " leaves"}, more...)
 		parent, err := organizations(root, true)
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range sortedKeys(parent.Groups) {
+			left := -1
 			err := editEndpoints(root, name, func(all []string) []string {
-				return slices.DeleteFunc(all, func(a string) bool { return a == address })
+				rest := slices.DeleteFunc(slices.Clone(all), func(a string) bool { return a == address })
+				if len(rest) < len(all) {
+					left = len(rest)
+				}
+				return rest
 			})
 			if err != nil {
 				return nil, err
+			}
+			if left == 0 && endpointsRequired(root) && len(parent.Groups) > 1 && !all.has(mspOf(root, name)) {
+				delete(parent.Groups, name)
+				did = append(did, fmt.Sprintf("organisation %s leaves %s with its last orderer", name, groupName(true)))
 			}
 		}
 		return did, nil
 	}
 }
 
-func noConsenter(m *etcdraft.ConfigMetadata, address string) error {
-	var all []string
-	for _, c := range m.Consenters {
-		all = append(all, fmt.Sprintf("%s:%d", c.Host, c.Port))
+// endpointsRequired reports whether nodes refuse a configuration in which an ordering organisation has no endpoint.
+func endpointsRequired(root *cb.ConfigGroup) bool {
+	var all cb.Capabilities
+	return proto.Unmarshal(root.GetValues()[channelconfig.CapabilitiesKey].GetValue(), &all) == nil && all.Capabilities["V3_0"] != nil
+}
+
+// mspOf is the MSP id of an ordering organisation; empty: there is none.
+func mspOf(root *cb.ConfigGroup, organization string) string {
+	for _, p := range places(root) {
+		if p.ordering && p.name == organization {
+			return p.config.Name
+		}
 	}
-	return fmt.Errorf("the channel has no consenter %s; it has %v", address, all)
+	return ""
 }
 
 // editEndpoints changes the addresses of orderers that an organisation names to peers.

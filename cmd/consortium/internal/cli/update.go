@@ -188,23 +188,27 @@ func addOrderer() kind {
 		name: "add-orderer", short: "add a consenter and its address; one at a time", required: []string{"organization", "address", "certificate"},
 		flags: func(f *pflag.FlagSet) {
 			f.StringVar(&c.Organization, "organization", "", "the ordering organisation that it belongs to")
-			f.StringVar(&c.Address, "address", "", "HOST:PORT by which other orderers reach it")
 			f.StringVar(&c.Endpoint, "endpoint", "", "HOST:PORT for peers and applications (default: --address)")
-			f.StringVar(&c.Certificate, "certificate", "", "its TLS certificate: server-sign.crt for TLCP, or a file with both")
+			f.Uint32Var(&c.ID, "id", 0, "of SmartBFT: a number that no consenter has had (default: one more than the highest)")
+			consenterFlags(f, &c)
 		},
 		change: func() channel.Change { return channel.AddOrderer(c) },
 	}
 }
 
+// consenterFlags name a consenter and what it is recognised by.
+func consenterFlags(f *pflag.FlagSet, c *channel.Consenter) {
+	f.StringVar(&c.Address, "address", "", "HOST:PORT by which other orderers reach it")
+	f.StringVar(&c.Certificate, "certificate", "", "its TLS certificate: server-sign.crt for TLCP, or a file with both")
+	f.StringVar(&c.Identity, "identity", "", "of SmartBFT: its enrolment certificate, that of msp/signcerts")
+}
+
 func replaceOrderer() kind {
-	var address, certificate string
+	var c channel.Consenter
 	return kind{
-		name: "replace-orderer", short: "give a consenter its new certificate", required: []string{"address", "certificate"},
-		flags: func(f *pflag.FlagSet) {
-			f.StringVar(&address, "address", "", "HOST:PORT by which other orderers reach it")
-			f.StringVar(&certificate, "certificate", "", "its TLS certificate: server-sign.crt for TLCP, or a file with both")
-		},
-		change: func() channel.Change { return channel.ReplaceOrderer(address, certificate) },
+		name: "replace-orderer", short: "give a consenter its new certificates", required: []string{"address"},
+		flags:  func(f *pflag.FlagSet) { consenterFlags(f, &c) },
+		change: func() channel.Change { return channel.ReplaceOrderer(c) },
 	}
 }
 
