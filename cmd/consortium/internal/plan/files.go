@@ -98,6 +98,12 @@ type view struct {
 // Dual reports whether nodes also have a TLS certificate.
 func (v view) Dual() bool { return v.Mode == ModeDual }
 
+// BFT reports whether orderers agree by SmartBFT.
+func (v view) BFT() bool { return v.Consensus == ConsensusBFT }
+
+// Number is what SmartBFT counts with, from 1.
+func (v view) Number(index int) int { return index + 1 }
+
 // Orderers are those of all organisations.
 func (v view) Orderers() []*Node { return v.nodes(Orderer) }
 

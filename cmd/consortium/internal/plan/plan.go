@@ -28,6 +28,9 @@ const (
 	ModeGM   = "gm"   // TLCP alone
 	ModeDual = "dual" // TLCP and TLS on one port; nodes dial with TLCP
 
+	ConsensusRaft = "raft"
+	ConsensusBFT  = "bft" // SmartBFT, of Fabric 3
+
 	ByOpenSSL  = "openssl"
 	ByFabricCA = "fabric-ca"
 
@@ -44,6 +47,7 @@ const (
 type Plan struct {
 	Channel       string          `yaml:"channel"`
 	Mode          string          `yaml:"mode"`
+	Consensus     string          `yaml:"consensus"`
 	Batch         Batch           `yaml:"batch"`
 	Organizations []*Organization `yaml:"organizations"`
 }
@@ -95,6 +99,9 @@ func (n *Node) FullName() string { return n.Name + "." + n.org.Domain }
 // Address is where others reach the node.
 func (n *Node) Address() string { return net.JoinHostPort(n.FullName(), strconv.Itoa(n.Port)) }
 
+// leastBFT is the fewest consenters of which SmartBFT tolerates one that is faulty.
+const leastBFT = 4
+
 // maxPlan bounds the file, in bytes.
 const maxPlan = 1 << 20
 
@@ -122,7 +129,7 @@ func Read(file string) (*Plan, error) {
 func parse(data []byte) (*Plan, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	decoder.KnownFields(true)
-	p := &Plan{Mode: ModeGM, Batch: Batch{Timeout: 500 * time.Millisecond, MaxMessages: 500}}
+	p := &Plan{Mode: ModeGM, Consensus: ConsensusRaft, Batch: Batch{Timeout: 500 * time.Millisecond, MaxMessages: 500}}
 	if err := decoder.Decode(p); err != nil {
 		return nil, err
 	}
@@ -194,11 +201,13 @@ func (p *Plan) check() error {
 	c := &checker{seen: map[string]string{}}
 	c.match(channelName, "plan", "channel", p.Channel)
 	c.oneOf("plan", "mode", p.Mode, ModeGM, ModeDual)
+	c.oneOf("plan", "consensus", p.Consensus, ConsensusRaft, ConsensusBFT)
 	c.need(p.Batch.Timeout >= 10*time.Millisecond && p.Batch.MaxMessages > 0, "plan: batch needs a timeout of 10ms or more and maxMessages above 0")
 	for _, o := range p.Organizations {
 		p.checkOrganization(c, o)
 	}
 	c.need(len(p.nodes(Orderer)) > 0, "plan: no organisation has an orderer")
+	c.need(p.Consensus != ConsensusBFT || len(p.nodes(Orderer)) >= leastBFT, "plan: consensus bft with %d orderers tolerates no faulty one; it needs %d", len(p.nodes(Orderer)), leastBFT)
 	c.need(len(p.nodes(Peer)) > 0, "plan: no organisation has a peer")
 	return errors.Join(c.errs...)
 }

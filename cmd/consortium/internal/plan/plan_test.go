@@ -46,6 +46,8 @@ func TestRefusedPlans(t *testing.T) {
 		"second document":           {"channel: trade", "channel: trade\n---\nchannel: x", "document"},
 		"a channel's name":          {"channel: trade", "channel: Trade", `channel is "Trade"`},
 		"a mode":                    {"mode: dual", "mode: tls", `mode is "tls"; it must be gm or dual`},
+		"a consensus":               {"mode: dual", "mode: dual\nconsensus: pbft", `consensus is "pbft"; it must be raft or bft`},
+		"too few to survive a liar": {"mode: dual", "mode: dual\nconsensus: bft", "consensus bft with 1 orderers tolerates no faulty one; it needs 4"},
 		"a batch of nothing":        {"maxMessages: 100", "maxMessages: 0", "maxMessages above 0"},
 		"a name that scripts break": {"name: Port", "name: Port$(id)", "organisation Port$(id): name"},
 		"a domain":                  {"domain: port.example", "domain: port_example", "domain is"},
