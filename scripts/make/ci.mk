@@ -25,7 +25,7 @@ test-arm64: ## run the tests of algorithms and of TLCP for arm64 by qemu-user, w
 	GOARCH=arm64 CGO_ENABLED=0 go test -short -exec qemu-aarch64 -run 'TestHandshake|TestKAT|TestRecord|TestSession' ./common/crypto/gmtls
 
 .PHONY: nightly
-nightly: ## everything that takes hours: all of upstream's tests, the matrix of networks, faults, attacks, fuzzing
+nightly: ## everything that takes hours: all of upstream's tests, the matrix of networks, faults, attacks, the release, fuzzing
 	$(MAKE) verify
 	$(MAKE) test
 	$(MAKE) test-race
@@ -39,5 +39,7 @@ nightly: ## everything that takes hours: all of upstream's tests, the matrix of 
 	$(MAKE) docker
 	$(MAKE) test-consortium test-helm test-chaincode test-release
 	$(MAKE) test-arm64
+	$(MAKE) release release-run release-check
+	$(MAKE) vuln
 	$(MAKE) measure-attacks
 	$(MAKE) fuzz fuzz-tree FUZZTIME=30m
