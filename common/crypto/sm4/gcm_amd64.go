@@ -19,6 +19,8 @@ const (
 
 	ghashBatch = 16 // blocks that GHASH takes at once
 
+	headSize = batch - BlockSize // bytes that the first batch of the key stream is for
+
 	// pass is how much is encrypted before it is hashed, while it is still in
 	// the processor's first cache.
 	pass = 4 * wideBatch
@@ -69,27 +71,52 @@ func (*gcm) NonceSize() int { return gcmNonceSize }
 func (*gcm) Overhead() int  { return gcmTagSize }
 
 func (g *gcm) Seal(dst, nonce, plaintext, additional []byte) []byte {
+	return g.seal(dst, nonce, plaintext, nil, additional)
+}
+
+// SealTyped is Seal of plaintext and one byte behind it, as a record of TLS 1.3 has its content type, without the cost of putting them
+// together. Package gmtls looks for it.
+func (g *gcm) SealTyped(dst, nonce, plaintext []byte, typ byte, additional []byte) []byte {
+	return g.seal(dst, nonce, plaintext, []byte{typ}, additional)
+}
+
+func (g *gcm) seal(dst, nonce, plaintext, last, additional []byte) []byte {
 	checkNonce(nonce)
-	if uint64(len(plaintext)) > gcmMaxText {
+	length := len(plaintext) + len(last)
+	if uint64(length) > gcmMaxText {
 		panic("sm4: the text is too long for GCM")
 	}
 	start := len(dst)
-	dst = slices.Grow(dst, len(plaintext)+gcmTagSize)[:start+len(plaintext)+gcmTagSize]
-	out := dst[start:][:len(plaintext)]
-	checkOverlap(out, plaintext)
+	dst = slices.Grow(dst, length+gcmTagSize)[:start+length+gcmTagSize]
+	out := dst[start:][:length]
+	checkOverlap(out[:len(plaintext)], plaintext)
+	whole := len(plaintext) // what is read from there; the rest is put together where it is to be
+	if last != nil {
+		whole = max(0, len(plaintext)-headSize) / wideBatch * wideBatch
+		if len(plaintext) >= headSize {
+			whole += headSize
+		}
+		copy(out[whole:], plaintext[whole:])
+		copy(out[len(plaintext):], last)
+	}
 
 	var s gcmState
-	g.begin(&s, nonce, additional, len(plaintext))
-	n := s.head(out, plaintext)
-	s.hash.write(out[:n])
-	for n < len(out) {
-		m := min(len(out)-n, pass)
-		g.ctr(out[n:n+m], plaintext[n:n+m], &s.counter)
-		s.hash.write(out[n : n+m])
-		n += m
+	g.begin(&s, nonce, additional, length)
+	n := 0
+	for _, text := range [...][]byte{plaintext[:whole], out} {
+		if n == 0 {
+			n = s.head(out, text)
+			s.hash.write(out[:n])
+		}
+		for n < len(text) {
+			m := min(len(text)-n, pass)
+			g.ctr(out[n:n+m], text[n:n+m], &s.counter)
+			s.hash.write(out[n : n+m])
+			n += m
+		}
 	}
 	tag := s.tag()
-	copy(dst[start+len(plaintext):], tag[:])
+	copy(dst[start+length:], tag[:])
 	return dst
 }
 

@@ -66,6 +66,35 @@ func TestGCMVector(t *testing.T) {
 	})
 }
 
+// TestSealTyped compares with what Seal makes of the text and the byte in one piece, for each length that the batches split otherwise, and
+// sees to it that the text stays as it was.
+func TestSealTyped(t *testing.T) {
+	r := newRand(t)
+	forEachKernel(t, func(t *testing.T) {
+		aead := newAEAD(t, random(r, KeySize))
+		typed, ok := aead.(interface {
+			SealTyped(dst, nonce, plaintext []byte, typ byte, additional []byte) []byte
+		})
+		if !ok {
+			t.Skip("the GCM of gmsm has none")
+		}
+		nonce, additional := random(r, 12), random(r, 5)
+		lengths := []int{4095, 4096, 4097, 1<<14 - 1, 1 << 14, 1<<14 + 1}
+		for n := range 2600 {
+			lengths = append(lengths, n)
+		}
+		for _, n := range lengths {
+			text, prefix := random(r, n), random(r, 3)
+			before := bytes.Clone(text)
+			sealed := typed.SealTyped(bytes.Clone(prefix), nonce, text, 23, additional)
+			require.Equal(t, append(prefix, aead.Seal(nil, nonce, append(bytes.Clone(text), 23), additional)...), sealed, n)
+			require.Equal(t, before, text)
+		}
+		shared := make([]byte, 64)
+		require.Panics(t, func() { typed.SealTyped(shared[:1], nonce, shared[:32], 23, nil) })
+	})
+}
+
 func TestKeyAndBlockLengths(t *testing.T) {
 	for _, n := range []int{0, 15, 17, 32} {
 		_, err := NewCipher(make([]byte, n))
