@@ -39,6 +39,7 @@ const (
 	RandomFailed        Event = "random-failed"        // reason
 	SelfTestPassed      Event = "self-test-passed"     // operator
 	SelfTestFailed      Event = "self-test-failed"     // operator, reason
+	CARequest           Event = "ca-request"           // method, path, id, caller, address, status
 	LeftOut             Event = "left-out"             // of, events
 )
 

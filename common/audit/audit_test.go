@@ -129,7 +129,7 @@ func TestEventsAreDocumented(t *testing.T) {
 	root := filepath.Join("..", "..", "..", "..")
 	source, err := os.ReadFile("audit.go")
 	require.NoError(t, err)
-	calls := callsBelow(t, root, "common", "core", "discovery", "internal", "msp", "orderer")
+	calls := callsBelow(t, root, "ca", "common", "core", "discovery", "internal", "msp", "orderer")
 	events := regexp.MustCompile(`(?m)^\t(\w+) +Event = "([a-z-]+)" +// (.*)$`).FindAllStringSubmatch(string(source), -1)
 	require.Len(t, events, strings.Count(string(source), "Event = \""))
 	for _, event := range events {

@@ -73,6 +73,15 @@ func TestLifeOfAnIdentity(t *testing.T) {
 	_, err = user.try(ctx, append([]string{"reenroll", "-u", s.url}, sm2Key...)...)
 	require.Error(t, err)
 	require.Contains(t, s.log.String(), "revoked")
+
+	// Each change is a security event, with who made it.
+	for _, event := range []string{
+		`path=/enroll id=admin caller=admin`, `path=/register id=user caller=admin`, `path=/enroll id=user caller=user`,
+		`path=/reenroll id= caller=user`, `path=/revoke id=user caller=admin`,
+	} {
+		require.Regexp(t, `security event n=\d+ event=ca-request method=POST `+event+` address="?127.0.0.1:\d+"? status=20[01]`, s.log.String())
+	}
+	require.Regexp(t, `event=ca-request method=POST path=/reenroll id= caller= address="?127.0.0.1:\d+"? status=401`, s.log.String(), "the revoked user")
 }
 
 // pairFiles are those of a TLCP pair.

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lib
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric-ca/lib/caerrors"
+	"github.com/hyperledger/fabric/common/audit"
+)
+
+// TestRequestsAreRecorded: what changes something is recorded with its outcome, and what asks for information is not. Requests that are
+// refused are bounded; those that are done are not.
+func TestRequestsAreRecorded(t *testing.T) {
+	var lines [][]any
+	defer audit.Use(audit.Use(audit.NewLog(func(_ string, fields ...any) { lines = append(lines, fields) })))
+	var answer error
+	ask := func(method, path string) {
+		se := &serverEndpoint{Path: path, Methods: []string{http.MethodGet, http.MethodPost}, successRC: 201, Handler: func(ctx *serverRequestContextImpl) (any, error) {
+			_, err := ctx.ReadBodyBytes()
+			require.NoError(t, err)
+			return nil, answer
+		}}
+		se.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/api/v1/"+path, strings.NewReader(`{"id":"ida"}`)))
+	}
+	ask(http.MethodGet, "identities")
+	ask(http.MethodPost, "cainfo")
+	require.Empty(t, lines)
+	ask(http.MethodPost, "register")
+	require.Equal(t, [][]any{{"n", uint64(1), "event", "ca-request", "method", "POST", "path", "/api/v1/register", "id", "ida", "caller", "", "address", "192.0.2.1:1234", "status", 201}}, lines)
+	answer = caerrors.NewHTTPErr(403, caerrors.ErrAuthorizationFailure, "no")
+	for range 100 {
+		ask(http.MethodPost, "revoke")
+	}
+	require.Len(t, lines, 1+60)
+	require.Equal(t, []any{"path", "/api/v1/revoke", "id", "ida", "caller", "", "address", "192.0.2.1:1234", "status", 403}, lines[60][6:])
+	answer = nil
+	ask(http.MethodPost, "gencrl")
+	require.Len(t, lines, 1+60+1)
+	ask(http.MethodDelete, "register")
+	require.Len(t, lines, 1+60+1, "a method that is not allowed is bounded too")
+}
