@@ -41,6 +41,10 @@ devices:
 		`ciphertext "" is neither`:                "devices: [{name: a, pkcs11: {library: x, token: t, preset: tass, sm2: {decrypt: 1}}}]",
 		`users: "no-such": this host has no such`: good + "users: [{user: no-such}]",
 		`users: "root": keyd: key URI`:            good + "users: [{user: root, keys: ['x']}]",
+		"users: \"root\": keys: an empty list":    good + "users: [{user: root, keys: []}]",
+		`users: "root": keys: an empty list; lea`: good + "users:\n- user: root\n  keys:\n  # none",
+		`users: "0": two entries stand for user`:  good + "users: [{user: root}, {user: '0', keys: ['sdf:device=hsm;index=1;usage=sign']}]",
+		"cannot unmarshal !!str `a` into []str":   good + "users: [{user: root, keys: a}]",
 		"callLimit: 1ms is less than 1s":          good + "callLimit: 1ms",
 		"cannot unmarshal !!str `many` into int":  good + "  sessions: many",
 	} {

@@ -557,8 +557,7 @@ func TestProtocol(t *testing.T) {
 			if name == "a message for a digest" {
 				send += strings.Repeat("m", 0x100029-8-len(signURI))
 			}
-			_, err = conn.Write([]byte(send))
-			require.NoError(t, err)
+			_, _ = conn.Write([]byte(send)) // the answer may come before all has been read
 			answer := make([]byte, 512)
 			n, err := conn.Read(answer)
 			require.NoError(t, err)

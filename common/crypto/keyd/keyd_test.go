@@ -169,12 +169,12 @@ func FuzzReadRequest(f *testing.F) {
 	f.Add(keyd.AppendRequest(nil, keyd.Request{Op: keyd.OpSignDigest, Timeout: time.Second, Name: "sdf:device=a;index=1;usage=sign", Payload: make([]byte, 32)}))
 	f.Add([]byte{0, 0, 0, 8, 1, 1, 0, 0, 0, 1, 0, 0})
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		req, err := keyd.ReadRequest(bytes.NewReader(raw), func(keyd.Request) bool { return true })
+		req, err := keyd.ReadRequest(bytes.NewReader(raw), func(keyd.Request) error { return nil })
 		if err != nil {
 			return
 		}
 		req.Timeout = min(req.Timeout, 1<<31*time.Millisecond) // the most that is written
-		again, err := keyd.ReadRequest(io.MultiReader(bytes.NewReader(keyd.AppendRequest(nil, req))), func(keyd.Request) bool { return true })
+		again, err := keyd.ReadRequest(io.MultiReader(bytes.NewReader(keyd.AppendRequest(nil, req))), func(keyd.Request) error { return nil })
 		require.NoError(t, err)
 		require.Equal(t, req, again)
 	})

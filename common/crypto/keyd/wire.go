@@ -121,9 +121,9 @@ func AppendRequest(b []byte, r Request) []byte {
 // ErrProtocol says that the other end does not speak this protocol.
 var ErrProtocol = errors.New("keyd: protocol error")
 
-// ReadRequest reads a request. large says whether a payload above a few KiB may be read for the operation and the name; it is
-// asked before any of it is.
-func ReadRequest(r io.Reader, large func(Request) bool) (Request, error) {
+// ReadRequest reads a request. large returns nil if a payload above a few KiB may be read for the operation and the name; it is
+// asked before any of it is read, and its error is returned.
+func ReadRequest(r io.Reader, large func(Request) error) (Request, error) {
 	var head [4 + requestHeader]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return Request{}, err
@@ -148,8 +148,10 @@ func ReadRequest(r io.Reader, large func(Request) bool) (Request, error) {
 		return Request{}, err
 	}
 	req.Name = string(body)
-	if payloadLen > maxSmall && !large(req) {
-		return Request{}, fmt.Errorf("%w: %v with %d bytes is not allowed for this key", ErrProtocol, req.Op, payloadLen)
+	if payloadLen > maxSmall {
+		if err := large(req); err != nil {
+			return req, err
+		}
 	}
 	req.Payload, err = readBody(r, payloadLen)
 	return req, err

@@ -37,8 +37,9 @@ type Config struct {
 // User is a user of this host.
 type User struct {
 	Name string `yaml:"user"` // or number
-	// Keys are the URIs of the keys that the user may use; absent means every key. A URI stands for all keys that it matches.
-	Keys []string `yaml:"keys"`
+	// Keys are the URIs of the keys that the user may use; absent means every key, and an empty list is refused. A URI stands for all keys
+	// that it matches.
+	Keys yaml.Node `yaml:"keys"`
 
 	UID  uint32     `yaml:"-"`
 	URIs []keyd.URI `yaml:"-"`
@@ -136,10 +137,17 @@ func (c *Config) check() error {
 			return fmt.Errorf("devices: %q: %w", d.Name, err)
 		}
 	}
+	uids := map[uint32]bool{}
 	for i := range c.Users {
-		if err := c.Users[i].check(); err != nil {
-			return fmt.Errorf("users: %q: %w", c.Users[i].Name, err)
+		u := &c.Users[i]
+		err := u.check()
+		if err == nil && uids[u.UID] {
+			err = fmt.Errorf("two entries stand for user %d", u.UID)
 		}
+		if err != nil {
+			return fmt.Errorf("users: %q: %w", u.Name, err)
+		}
+		uids[u.UID] = true
 	}
 	return nil
 }
@@ -215,7 +223,17 @@ func (u *User) check() error {
 		return errors.New("this host has no such user, and it is no number")
 	}
 	u.UID = uint32(uid)
-	for _, k := range u.Keys {
+	if u.Keys.IsZero() {
+		return nil
+	}
+	var keys []string
+	if err := u.Keys.Decode(&keys); err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	if len(keys) == 0 {
+		return errors.New("keys: an empty list; leave the setting out if the user may use every key")
+	}
+	for _, k := range keys {
 		uri, err := keyd.ParseURI(k)
 		if err != nil {
 			return err

@@ -121,7 +121,7 @@ func (d *Device) Sign(ctx context.Context, uri keyd.URI, data []byte, message bo
 		case !k.Sign:
 			return Refuse(keyd.Failed, "it is no signing key")
 		case k.Hashes != message:
-			return Refuse(keyd.OtherForm, "the key signs %s", map[bool]string{true: "messages", false: "digests"}[k.Hashes])
+			return otherForm(k)
 		case !message && (len(data) == 0 || len(data) > 64 || gmx509.IsSM2(k.Public) && len(data) != sm3.Size):
 			return Refuse(keyd.BadRequest, "a digest of %d bytes", len(data))
 		}
@@ -129,6 +129,21 @@ func (d *Device) Sign(ctx context.Context, uri keyd.URI, data []byte, message bo
 		return err
 	})
 	return der, err
+}
+
+func otherForm(k *Key) error {
+	return Refuse(keyd.OtherForm, "the key signs %s", map[bool]string{true: "messages", false: "digests"}[k.Hashes])
+}
+
+// SignsMessages returns nil if the key signs messages, so that a large one may be read for it.
+func (d *Device) SignsMessages(ctx context.Context, uri keyd.URI) error {
+	return d.with(ctx, "look for a key", func(l *link, _ *session) error {
+		k, err := d.key(l, uri)
+		if err == nil && !k.Hashes {
+			err = otherForm(k)
+		}
+		return err
+	})
 }
 
 func sign(s Session, k *Key, data []byte) ([]byte, error) {

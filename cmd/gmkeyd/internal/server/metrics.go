@@ -45,8 +45,8 @@ func (m *metrics) note(op keyd.Operation, code keyd.Code, took time.Duration) {
 	t.buckets[i].Add(1)
 }
 
-// text writes all in the text format of Prometheus, version 0.0.4.
-func (m *metrics) text(devices []*device.Device) []byte {
+// text writes all in the text format of Prometheus, version 0.0.4. The states have the keys that the user may see.
+func (m *metrics) text(devices []*device.Device, states []keyd.DeviceState) []byte {
 	var b bytes.Buffer
 	head := func(name, kind, help string) { fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind) }
 	number := func(ok bool) int {
@@ -54,10 +54,6 @@ func (m *metrics) text(devices []*device.Device) []byte {
 			return 1
 		}
 		return 0
-	}
-	states := make([]keyd.DeviceState, len(devices))
-	for i, d := range devices {
-		states[i] = d.State()
 	}
 	head("gmkeyd_device_up", "gauge", "Whether the device is connected.")
 	for _, s := range states {

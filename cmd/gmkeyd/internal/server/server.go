@@ -16,6 +16,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,12 +25,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Bounds of what clients can take.
+// Bounds of what a client can take.
 const (
-	maxConns    = 1024
 	requestTime = 30 * time.Second // to send a request that has begun, and to take its answer
 	maxWait     = time.Minute      // a client may ask to wait for a session
-	maxLarge    = 4                // messages above a few KiB in memory at a time
 )
 
 // Access says which keys a user may use; no entry: none, not even to ask.
@@ -55,8 +54,9 @@ type Server struct {
 	Access  Access
 	Log     *slog.Logger
 
-	metrics metrics
-	large   chan struct{}
+	metrics   metrics
+	shares    map[uint32]*share // by user
+	strangers throttle
 }
 
 // Listen makes the socket. One that no daemon listens on any more is replaced, a live one is not.
@@ -90,10 +90,12 @@ func Listen(path string) (*net.UnixListener, error) {
 
 // Serve answers clients until ctx ends. It returns when no request is under way.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
-	s.large = make(chan struct{}, maxLarge)
+	s.shares = map[uint32]*share{}
+	for uid := range s.Access {
+		s.shares[uid] = newShare()
+	}
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
-	places := make(chan struct{}, maxConns)
 	var all sync.WaitGroup
 	defer all.Wait()
 	for {
@@ -110,20 +112,22 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 			continue
 		}
 		uid, err := peer(conn)
-		if _, ok := s.Access[uid]; err != nil || !ok {
+		mine := s.shares[uid]
+		if err != nil || mine == nil {
 			s.metrics.denied.Add(1)
-			s.Log.Warn("user refused", "uid", uid, "error", err)
+			s.strangers.warn(s.Log, "user refused", "uid", uid, "error", err)
 			s.refuse(conn, keyd.Denied, fmt.Sprintf("user %d is not among the users of gmkeyd's configuration", uid))
 			continue
 		}
 		select {
-		case places <- struct{}{}:
+		case mine.conns <- struct{}{}:
 		default:
-			s.refuse(conn, keyd.Unavailable, fmt.Sprintf("gmkeyd has %d clients already", maxConns))
+			mine.log.warn(s.Log, "connection refused: the user has all that it may have", "uid", uid, "connections", maxConns)
+			s.refuse(conn, keyd.Unavailable, fmt.Sprintf("user %d has %d connections to gmkeyd already", uid, maxConns))
 			continue
 		}
 		all.Go(func() {
-			defer func() { <-places }()
+			defer func() { <-mine.conns }()
 			s.client(ctx, conn, uid)
 		})
 	}
@@ -170,20 +174,18 @@ func (s *Server) client(ctx context.Context, conn *net.UnixConn, uid uint32) {
 			return
 		}
 		held := false
-		req, err := keyd.ReadRequest(in, func(r keyd.Request) bool { return s.takeLarge(ctx, uid, r, &held) })
+		req, err := keyd.ReadRequest(in, func(r keyd.Request) (err error) {
+			held, err = s.takeLarge(ctx, uid, r)
+			return err
+		})
 		if err != nil {
-			if !errors.Is(err, io.ErrUnexpectedEOF) {
-				s.Log.Warn("client cut off", "uid", uid, "error", err)
-			}
-			if errors.Is(err, keyd.ErrProtocol) {
-				_, _ = conn.Write(keyd.AppendResponse(nil, keyd.BadRequest, []byte(err.Error())))
-			}
-			s.giveLarge(held)
+			s.cutOff(conn, uid, req, err)
+			s.giveLarge(uid, held)
 			return
 		}
 		begun := time.Now()
 		answer, err := s.answer(ctx, uid, req)
-		s.giveLarge(held)
+		s.giveLarge(uid, held)
 		code := keyd.OK
 		if err != nil {
 			code, answer = device.CodeOf(err), []byte(err.Error())
@@ -206,25 +208,44 @@ func (s *Server) client(ctx context.Context, conn *net.UnixConn, uid uint32) {
 	}
 }
 
-// takeLarge decides whether a large message may be read: for a key that this user may use and that hashes.
-func (s *Server) takeLarge(ctx context.Context, uid uint32, r keyd.Request, held *bool) bool {
-	uri, err := keyd.ParseURI(r.Name)
-	if err != nil || !s.Access.allows(uid, uri) {
-		return false
+// cutOff ends a connection whose request cannot be read, or may not be.
+func (s *Server) cutOff(conn *net.UnixConn, uid uint32, req keyd.Request, err error) {
+	code := device.CodeOf(err)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return
+	case errors.Is(err, keyd.ErrProtocol):
+		code = keyd.BadRequest
+	case code == keyd.Failed: // reading failed, or took too long
+		s.shares[uid].log.warn(s.Log, "client cut off", "uid", uid, "error", err)
+		return
 	}
-	select {
-	case s.large <- struct{}{}:
-		*held = true
-		return true
-	case <-ctx.Done():
-	case <-time.After(requestTime):
-	}
-	return false
+	s.note(uid, req, code, err)
+	_, _ = conn.Write(keyd.AppendResponse(nil, code, []byte(err.Error())))
 }
 
-func (s *Server) giveLarge(held bool) {
+// takeLarge decides whether a large message may be read: for a key that this user may use and that signs messages, and not many at a time.
+func (s *Server) takeLarge(ctx context.Context, uid uint32, r keyd.Request) (held bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, min(r.Timeout, requestTime))
+	defer cancel()
+	d, full, err := s.keyOf(ctx, uid, r)
+	if err == nil {
+		err = d.SignsMessages(ctx, full)
+	}
+	if err != nil {
+		return false, err
+	}
+	select {
+	case s.shares[uid].large <- struct{}{}:
+		return true, nil
+	case <-ctx.Done():
+		return false, device.Refuse(keyd.Unavailable, "user %d has %d large messages under way, and none ended in time", uid, maxLarge)
+	}
+}
+
+func (s *Server) giveLarge(uid uint32, held bool) {
 	if held {
-		<-s.large
+		<-s.shares[uid].large
 	}
 }
 
@@ -233,7 +254,7 @@ func (s *Server) note(uid uint32, req keyd.Request, code keyd.Code, err error) {
 	if code == keyd.OtherForm || code == keyd.Failed && req.Op == keyd.OpDecrypt {
 		return
 	}
-	s.Log.Warn("request failed", "operation", req.Op.String(), "name", req.Name, "uid", uid, "error", err)
+	s.shares[uid].log.warn(s.Log, "request failed", "operation", req.Op.String(), "name", req.Name, "uid", uid, "error", err)
 }
 
 // answer does what a request asks for.
@@ -246,20 +267,13 @@ func (s *Server) answer(ctx context.Context, uid uint32, req keyd.Request) ([]by
 	case keyd.OpStatus:
 		return json.Marshal(s.Status(uid))
 	case keyd.OpMetrics:
-		return s.metrics.text(s.Devices), nil
+		return s.metrics.text(s.Devices, s.Status(uid).Devices), nil
 	case keyd.OpRandom:
 		return s.random(ctx, req)
 	}
-	uri, err := keyd.ParseURI(req.Name)
-	if err != nil {
-		return nil, device.Refuse(keyd.BadRequest, "%v", err)
-	}
-	d, full, err := s.deviceOf(ctx, uri)
+	d, full, err := s.keyOf(ctx, uid, req)
 	if err != nil {
 		return nil, err
-	}
-	if !s.Access.allows(uid, full) {
-		return nil, device.Refuse(keyd.Denied, "user %d may not use this key: see users in gmkeyd's configuration", uid)
 	}
 	switch req.Op {
 	case keyd.OpPublic:
@@ -272,11 +286,25 @@ func (s *Server) answer(ctx context.Context, uid uint32, req keyd.Request) ([]by
 	return nil, device.Refuse(keyd.BadRequest, "%v is not known", req.Op)
 }
 
+// keyOf finds the key that a request names, if the user may use it.
+func (s *Server) keyOf(ctx context.Context, uid uint32, req keyd.Request) (*device.Device, keyd.URI, error) {
+	uri, err := keyd.ParseURI(req.Name)
+	if err != nil {
+		return nil, uri, device.Refuse(keyd.BadRequest, "%v", err)
+	}
+	d, full, err := s.deviceOf(ctx, uri)
+	if err == nil && !s.Access.allows(uid, full) {
+		err = device.Refuse(keyd.Denied, "user %d may not use this key: see users in gmkeyd's configuration", uid)
+	}
+	return d, full, err
+}
+
 // deviceOf finds the device and the full name of a key.
 func (s *Server) deviceOf(ctx context.Context, uri keyd.URI) (*device.Device, keyd.URI, error) {
 	var found *device.Device
 	var full keyd.URI
 	var last error
+	var asked []string
 	for _, d := range s.Devices {
 		if uri.Scheme != d.Type || uri.Scheme == "sdf" && uri.Device != d.Name {
 			continue
@@ -287,6 +315,7 @@ func (s *Server) deviceOf(ctx context.Context, uri keyd.URI) (*device.Device, ke
 		name, err := d.Resolve(ctx, uri)
 		switch {
 		case errors.Is(err, device.ErrNotMine):
+			asked = append(asked, d.Name)
 		case err != nil:
 			last = err
 		case found != nil:
@@ -295,8 +324,12 @@ func (s *Server) deviceOf(ctx context.Context, uri keyd.URI) (*device.Device, ke
 			found, full = d, name
 		}
 	}
-	if found == nil && last == nil {
-		last = device.Refuse(keyd.NoKey, "no device of gmkeyd has this key")
+	switch {
+	case found != nil || last != nil:
+	case len(asked) != 0:
+		last = device.Refuse(keyd.NoKey, "device %s has no such key", strings.Join(asked, " and device "))
+	default:
+		last = device.Refuse(keyd.NoKey, "no device of gmkeyd's configuration has this name")
 	}
 	if found == nil {
 		return nil, uri, last
