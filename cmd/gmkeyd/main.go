@@ -80,11 +80,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return do()
 }
 
+// lookEvery is how long a key can have gone without being used, or the device without being asked, until that is noticed.
+const lookEvery = 5 * time.Second
+
 // devices connects to what the configuration names.
 func devices(ctx context.Context, c *config.Config, log *slog.Logger) []*device.Device {
 	var all []*device.Device
 	for _, d := range c.Devices {
-		o := device.Options{Name: d.Name, Sessions: d.Sessions, Random: d.Random, CallLimit: c.CallLimit, Log: log, Hang: func(name, call string) {
+		o := device.Options{Name: d.Name, Sessions: d.Sessions, Random: d.Random, CallLimit: c.CallLimit, LookEvery: lookEvery, Log: log, Hang: func(name, call string) {
 			log.Error("a function of the device's library does not return: ending, to be started again", "device", name, "doing", call, "for", c.CallLimit)
 			os.Exit(exitHung)
 		}}

@@ -183,6 +183,61 @@ func TestTokenPIN(t *testing.T) {
 	d.Kill()
 }
 
+// A PIN that is locked, or that one more mistake would lock, is not sent. One whose lock shows at the login is sent once.
+func TestTokenPINLocked(t *testing.T) {
+	for state, c := range map[uint32]struct {
+		reason string
+		sent   uint32
+	}{
+		1: {"one more wrong PIN would lock it, so none is tried", 0},
+		2: {"its user PIN is locked", 0},
+		3: {"C_Login returned 0x000000A4 (CKR_PIN_LOCKED)", 1},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			d := prepareToken(t, "tass", "    preset: tass")
+			d.folder.Set(keydtest.PINState, state)
+			require.NoError(t, d.Start())
+			t.Cleanup(d.Kill)
+			requireCode(t, d.signer(t).Check(within(t, 5*time.Second)), keyd.Unusable, "device token", c.reason, "not tried again before a restart")
+			time.Sleep(300 * time.Millisecond) // several of the waits after a device that is away
+			require.Equal(t, c.sent, d.folder.Get(keydtest.PINFailures))
+		})
+	}
+}
+
+// A private key that vanishes is noticed without being used, also by the daemon's own status; no signature is made for that. It works again
+// when it is back.
+func TestTokenKeyVanishes(t *testing.T) {
+	d := startToken(t, "tass", "    preset: tass")
+	k := d.signer(t)
+	require.NoError(t, k.Check(within(t, 10*time.Second)))
+	made := d.folder.Get(keydtest.Signatures)
+	status := func() keyd.Status {
+		t.Helper()
+		s, err := keyd.ClientFor(d.Socket).Status(within(t, 5*time.Second))
+		require.NoError(t, err)
+		return s
+	}
+	for end := time.Now().Add(lookEvery + time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		require.True(t, status().Healthy)
+	}
+	require.Equal(t, made, d.folder.Get(keydtest.Signatures), "a look makes no signature")
+
+	d.folder.Set(keydtest.Removed, 1)
+	require.Eventually(t, func() bool { return !status().Healthy }, lookEvery+3*time.Second, 50*time.Millisecond, "its interval and a moment")
+	require.Eventually(t, func() bool { return status().Devices[0].Ready }, 5*time.Second, 20*time.Millisecond)
+	keys := status().Devices[0].Keys
+	require.Len(t, keys, 2, "the device serves none, and the status says which are missing")
+	require.Equal(t, "the device had this key and has it no more", keys[1].Error)
+	requireCode(t, k.Check(within(t, 5*time.Second)), keyd.NoKey, peerURI, "device token has no such key")
+	require.NoError(t, d.WaitLog(within(t, time.Second), "key has gone"))
+
+	d.folder.Set(keydtest.Removed, 0)
+	require.Eventually(t, func() bool { return status().Healthy }, 20*time.Second, 100*time.Millisecond)
+	_, err := k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+	require.NoError(t, err)
+}
+
 // TestSoftHSM uses ECDSA keys in a token that is not ours.
 func TestSoftHSM(t *testing.T) {
 	var keys []*ecdsa.PrivateKey

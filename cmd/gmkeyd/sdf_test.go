@@ -238,7 +238,7 @@ func TestLibraryCrashes(t *testing.T) {
 
 func TestLibraryHangs(t *testing.T) {
 	d := keydtest.PrepareSDF(t, keydtest.SDF)
-	require.NoError(t, d.Configure(d.Standard()+"callLimit: 1s\n"))
+	require.NoError(t, d.Configure(d.Standard()+"callLimit: 3s\n"))
 	require.NoError(t, d.Start())
 	sign, _ := keysOf(t, d)
 	mustSign(t, d, sign)
@@ -270,6 +270,51 @@ func TestWrongPIN(t *testing.T) {
 	}
 	require.EqualValues(t, 1, d.Folder.Get(keydtest.PINFailures))
 	require.NotContains(t, d.Log(), "wrong-secret")
+}
+
+// What a device says of a key that is locked is a code of the vendor's own.
+func TestLockedPIN(t *testing.T) {
+	d := keydtest.PrepareSDF(t, keydtest.SDF)
+	d.Folder.Set(keydtest.PINState, 2)
+	require.NoError(t, d.Start())
+	t.Cleanup(d.Kill)
+	sign, _ := keysOf(t, d)
+	requireCode(t, sign.Check(within(t, 5*time.Second)), keyd.Unusable, signURI, "device hsm", "0x02000200", "the key is locked", "not tried again before a restart")
+	d.Folder.Set(keydtest.PINState, 0)
+	time.Sleep(500 * time.Millisecond)
+	require.EqualValues(t, 1, d.Folder.Get(keydtest.PINFailures), "in 16 sessions")
+	d.Kill()
+	require.NoError(t, d.Start())
+	mustSign(t, d, sign)
+}
+
+// A key that vanishes is noticed without being used, and no signature is made for that.
+func TestKeyVanishes(t *testing.T) {
+	d := keydtest.StartSDF(t)
+	sign, encrypt := keysOf(t, d)
+	require.NoError(t, sign.Check(within(t, 10*time.Second)))
+	made, tried := d.Folder.Get(keydtest.Signatures), d.Folder.Get(keydtest.Decryptions)
+	for end := time.Now().Add(lookEvery + time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		require.True(t, statusOf(t, d).Healthy)
+	}
+	require.Equal(t, made, d.Folder.Get(keydtest.Signatures), "a look makes no signature")
+	require.Equal(t, tried, d.Folder.Get(keydtest.Decryptions))
+
+	d.Folder.Set(keydtest.Removed, 1)
+	require.Eventually(t, func() bool { return !statusOf(t, d).Healthy }, lookEvery+3*time.Second, 50*time.Millisecond, "its interval and a moment")
+	require.NoError(t, d.WaitLog(within(t, 5*time.Second), "looking for key "+signURI+": SDF_ExportSignPublicKey_ECC returned 0x01000008"))
+	requireCode(t, sign.Check(within(t, 5*time.Second)), keyd.Unusable, signURI, "device hsm")
+	requireCode(t, encrypt.Check(within(t, 5*time.Second)), keyd.NoKey, encryptURI, "device hsm")
+	d.Folder.Set(keydtest.Removed, 0)
+	waitHealthy(t, d, true)
+	mustSign(t, d, sign)
+
+	// A device that has gone is noticed too, though nobody asks it for anything.
+	d.Folder.Set(keydtest.Gone, 1)
+	require.Eventually(t, func() bool { return !statusOf(t, d).Healthy }, lookEvery+3*time.Second, 50*time.Millisecond)
+	require.Contains(t, statusOf(t, d).Devices[0].Error, "SDR_COMMFAIL")
+	d.Folder.Set(keydtest.Gone, 0)
+	waitHealthy(t, d, true)
 }
 
 // A signature by another key than the reference names is not handed out.

@@ -175,6 +175,7 @@ const (
 	InFlight
 	MostInFlight
 	Decryptions
+	PINState
 )
 
 func (f *Folder) word(n Fault) *uint32 { return (*uint32)(unsafe.Pointer(&f.shared[4*int(n)])) }

@@ -22,6 +22,7 @@ enum {
 	MECHANISM_INVALID = 0x70,
 	OPERATION_NOT_INITIALIZED = 0x91,
 	PIN_INCORRECT = 0xA0,
+	PIN_LOCKED = 0xA4,
 	SESSION_COUNT = 0xB1,
 	SESSION_HANDLE_INVALID = 0xB3,
 	ALREADY_LOGGED_IN = 0x100,
@@ -135,6 +136,10 @@ static CK_RV C_GetTokenInfo(CK_ULONG slot, CK_BYTE *info) {
 	memcpy(info, "simulated", 9);
 	memcpy(info + 80, "0001", 4);
 	CK_ULONG flags = 0x4 | 0x8; // LOGIN_REQUIRED, USER_PIN_INITIALIZED
+	if (atomic_load(&faults[PIN_STATE]) == 1)
+		flags |= 0x20000; // USER_PIN_FINAL_TRY
+	if (atomic_load(&faults[PIN_STATE]) == 2)
+		flags |= 0x40000; // USER_PIN_LOCKED
 	memcpy(info + 96, &flags, sizeof flags);
 	return OK;
 }
@@ -186,6 +191,10 @@ static CK_RV C_Login(CK_ULONG handle, CK_ULONG user, CK_BYTE *given, CK_ULONG le
 		return rv;
 	if (logged_in)
 		return ALREADY_LOGGED_IN;
+	if (atomic_load(&faults[PIN_STATE]) != 0) {
+		atomic_fetch_add(&faults[PIN_FAILURES], 1);
+		return PIN_LOCKED;
+	}
 	if (strlen(pin) != len || memcmp(pin, given, len) != 0) {
 		atomic_fetch_add(&faults[PIN_FAILURES], 1);
 		return PIN_INCORRECT;

@@ -12,6 +12,7 @@
 #define PRKRERR 0x01000018
 #define INARGERR 0x0100001D
 #define VENDOR 0x02000123
+#define VENDOR_LOCKED 0x02000200
 #define SGD_SM2_3 0x00020800
 
 typedef struct {
@@ -112,6 +113,10 @@ int SDF_GetPrivateKeyAccessRight(void *handle, unsigned index, unsigned char *pi
 	for (int i = 0; i < key_count; i++) {
 		if (keys[i].index != index)
 			continue;
+		if (atomic_load(&faults[PIN_STATE]) >= 2) {
+			atomic_fetch_add(&faults[PIN_FAILURES], 1);
+			return VENDOR_LOCKED;
+		}
 		if (strlen(keys[i].pin) != len || memcmp(keys[i].pin, pin, len) != 0) {
 			atomic_fetch_add(&faults[PIN_FAILURES], 1);
 			return PRKRERR;

@@ -39,6 +39,7 @@ enum fault {
 	IN_FLIGHT,      // read: signatures and decryptions under way
 	MOST_IN_FLIGHT, // read: the most that were
 	DECRYPTIONS,    // read: decryptions tried
+	PIN_STATE,      // 1: the token says that one more wrong PIN locks it; 2: locked, and says so; 3: locked, and does not say so
 	FAULTS
 };
 

@@ -302,6 +302,22 @@ type session struct {
 // Close closes the session.
 func (s *session) Close() { _ = s.lib.call("C_CloseSession", fnCloseSession, uintptr(s.handle)) }
 
+// Has looks for the private key by its id and label. Its handle is not compared: a library may give an object another one.
+func (s *session) Has(k *device.Key) error {
+	template := []attribute{ulong(attrClass, classPrivate)}
+	if len(k.URI.ID) != 0 {
+		template = append(template, octets(attrID, k.URI.ID))
+	}
+	if k.URI.Object != "" {
+		template = append(template, octets(attrLabel, []byte(k.URI.Object)))
+	}
+	found, err := s.lib.find(s.handle, template...)
+	if err == nil && len(found) == 0 {
+		err = errors.New("C_FindObjects: the token has no such private key")
+	}
+	return err
+}
+
 // Random fills p.
 func (s *session) Random(p []byte) error {
 	return s.lib.call("C_GenerateRandom", fnGenerateRandom, uintptr(s.handle), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))

@@ -32,6 +32,8 @@ type Session interface {
 	Sign(handle any, data []byte) (r, s []byte, err error)
 	Decrypt(handle any, c Ciphertext) ([]byte, error)
 	Random(p []byte) error
+	// Has returns nil if the device still has the key, with the same public key. It makes no signature.
+	Has(*Key) error
 	Close()
 }
 

@@ -33,6 +33,7 @@ type Options struct {
 	// Hang is called when a function of the library has not returned for CallLimit: nothing but the end of the process helps.
 	Hang      func(device, call string)
 	CallLimit time.Duration
+	LookEvery time.Duration // between looks whether the keys are still there
 	Log       *slog.Logger
 }
 
@@ -51,8 +52,8 @@ type Device struct {
 	watched    *link     // the connection, also while it is given up
 	connecting time.Time // since when a connection is being made; zero if none is
 
-	had      map[string]bool // names of keys that could be used once; only run uses it
-	names    sync.Map        // of a URI -> full keyd.URI
+	had      map[string]Key // by name, keys that could be used once; only run uses it
+	names    sync.Map       // of a URI -> full keyd.URI
 	Counters Counters
 }
 
@@ -66,6 +67,7 @@ type link struct {
 	sessions chan *session // those at rest
 	size     int
 	keys     []Key
+	gone     []Key // of an earlier connection, for State
 	notes    []string
 	lost     chan struct{} // closed when the connection is given up
 
@@ -81,9 +83,10 @@ type session struct {
 
 // New starts to connect in the background, until ctx ends.
 func New(ctx context.Context, module Module, o Options) *Device {
-	d := &Device{Options: o, module: module, changed: make(chan struct{}), had: map[string]bool{}, reason: errors.New("not connected yet")}
+	d := &Device{Options: o, module: module, changed: make(chan struct{}), had: map[string]Key{}, reason: errors.New("not connected yet")}
 	go d.run(ctx)
 	go d.watch(ctx)
+	go d.look(ctx)
 	return d
 }
 
@@ -96,6 +99,8 @@ func (d *Device) run(ctx context.Context) {
 		if err == nil {
 			wait = firstRetry
 			d.Counters.Connects.Add(1)
+			d.compare(l)
+			d.names.Clear() // a label may stand for another key now
 			d.set(l, nil, false)
 			d.Log.Info("device ready", "device", d.Name, "sessions", l.size, "keys", len(l.keys))
 			look = d.serve(ctx, l, look)
@@ -141,26 +146,6 @@ func (d *Device) serve(ctx context.Context, l *link, look time.Duration) time.Du
 	return look
 }
 
-// misses reports whether the device lacks a key that is configured, or one that could be used before.
-func (d *Device) misses(l *link) bool {
-	missing := false
-	usable := map[string]bool{}
-	for _, k := range l.keys {
-		var e *Error
-		missing = missing || errors.As(k.Err, &e) && e.Class == KeyGone
-		usable[k.URI.String()] = k.Err == nil
-	}
-	for name := range d.had {
-		missing = missing || !usable[name]
-	}
-	for name, ok := range usable {
-		if ok {
-			d.had[name] = true
-		}
-	}
-	return missing
-}
-
 // note says what the library is doing now.
 func (d *Device) note(l *link, connecting time.Time) {
 	d.mu.Lock()
@@ -198,6 +183,7 @@ func (d *Device) connect() (_ *link, err error) {
 		}
 	}()
 	for range d.Sessions {
+		d.note(nil, time.Now()) // each step has the limit of a call: a slow device with many keys does not hang
 		s, err := d.module.OpenSession()
 		if err != nil {
 			if len(open) == 0 {
@@ -216,6 +202,7 @@ func (d *Device) connect() (_ *link, err error) {
 		if k.Err != nil {
 			continue
 		}
+		d.note(nil, time.Now())
 		if k.Err = selfTest(open[0], k); lost(k.Err) {
 			return nil, k.Err
 		}
@@ -383,7 +370,7 @@ func (d *Device) State() keyd.DeviceState {
 	state.Busy = len(l.busy)
 	l.mu.Unlock()
 	state.Ready, state.Sessions, state.Notes = true, l.size, slices.Clone(l.notes)
-	for _, k := range l.keys {
+	for _, k := range slices.Concat(l.keys, l.gone) {
 		state.Keys = append(state.Keys, keyState(d.Name, k))
 	}
 	return state

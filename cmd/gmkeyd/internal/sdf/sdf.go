@@ -279,6 +279,15 @@ func (s *session) export(index uint32, usage string) (*ecdsa.PublicKey, error) {
 	return public, nil
 }
 
+// Has exports the public key again.
+func (s *session) Has(k *device.Key) error {
+	public, err := s.export(k.URI.Index, k.URI.Usage)
+	if err == nil && !public.Equal(k.Public) {
+		err = fmt.Errorf("index %d has another key now", k.URI.Index)
+	}
+	return err
+}
+
 // unpad returns the last 32 of 64 bytes if those before are zero.
 func unpad(field []byte) ([]byte, bool) {
 	return field[maxLen-32:], bytes.Equal(field[:maxLen-32], make([]byte, maxLen-32))
