@@ -59,14 +59,23 @@ type Server struct {
 	strangers throttle
 }
 
+// lingers is how long the socket of a daemon that was killed may still take connections, until the kernel has closed it.
+const lingers = 2 * time.Second
+
 // Listen makes the socket. One that no daemon listens on any more is replaced, a live one is not.
 func Listen(path string) (*net.UnixListener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	if conn, err := net.Dial("unix", path); err == nil {
+	for end := time.Now().Add(lingers); ; time.Sleep(50 * time.Millisecond) {
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			break
+		}
 		conn.Close()
-		return nil, fmt.Errorf("another daemon listens on %s", path)
+		if time.Now().After(end) {
+			return nil, fmt.Errorf("another daemon listens on %s", path)
+		}
 	}
 	if info, err := os.Lstat(path); err == nil {
 		if info.Mode()&os.ModeSocket == 0 {
