@@ -29,6 +29,7 @@ type Key struct {
 
 	za       []byte // of SM2 keys: Z of GB/T 32918.2, section 5.5
 	messages atomic.Bool
+	fault    atomic.Pointer[Error] // why the last signature was no good; nil if it was good
 	table    func() *sm2table.Table
 	use      sync.Once
 }
@@ -75,7 +76,7 @@ func (k *Key) Check(ctx context.Context) error {
 		return err
 	}
 	if !bytes.Equal(der, k.spki) {
-		return k.failed(fmt.Errorf("keyd: %s by %s: the device has another key there than the reference says", k.name, k.client.socket))
+		return k.failed(k.wrong(OpPublic, "the device has another key there than the reference says"))
 	}
 	return nil
 }
@@ -150,10 +151,18 @@ func (k *Key) signDigest(ctx context.Context, digest []byte) ([]byte, error) {
 // checked returns the signature if it is one of the digest by this key.
 func (k *Key) checked(digest, signature []byte) ([]byte, error) {
 	if !k.verify(digest, signature) {
-		return nil, k.failed(fmt.Errorf("keyd: %s by %s: the device's signature does not fit the public key of the reference: "+
-			"another key stands there now, or the device is faulty", k.name, k.client.socket))
+		err := k.wrong(OpSignDigest, "the device's signature does not fit the public key of the reference: "+
+			"another key stands there now, or the device is faulty")
+		k.fault.Store(err)
+		return nil, k.failed(err)
 	}
+	k.fault.Store(nil)
 	return signature, nil
+}
+
+// wrong says that the device has another key than the reference.
+func (k *Key) wrong(op Operation, reason string) *Error {
+	return &Error{Code: Unusable, Op: op, Name: k.name, Socket: k.client.socket, Reason: reason}
 }
 
 func (k *Key) verify(digest, signature []byte) bool {
@@ -236,6 +245,9 @@ func Health(ctx context.Context) error {
 	for _, k := range keys {
 		if err := k.Check(ctx); err != nil {
 			return err
+		}
+		if fault := k.fault.Load(); fault != nil {
+			return fault
 		}
 	}
 	return randomHealth(ctx)

@@ -151,6 +151,16 @@ func TestHealth(t *testing.T) {
 	name := "sdf:device=hsm;index=1;usage=sign " + d.Socket
 	require.Equal(t, []string{name}, uses, "once, not with each signature")
 	require.Empty(t, failures)
+	d.Folder.Set(keydtest.WrongKey, 1)
+	_, err = k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+	require.Error(t, err)
+	require.ErrorContains(t, health(5*time.Second), "does not fit the public key", "though the device shows the right one")
+	d.Folder.Set(keydtest.WrongKey, 0)
+	_, err = k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+	require.NoError(t, err)
+	require.NoError(t, health(5*time.Second))
+	require.Equal(t, []string{name}, failures)
+	failures = nil
 	d.Kill()
 	err = health(300 * time.Millisecond)
 	require.ErrorContains(t, err, "sdf:device=hsm;index=1;usage=sign")
@@ -178,4 +188,27 @@ func FuzzReadRequest(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, req, again)
 	})
+}
+
+func TestRetry(t *testing.T) {
+	tries := 0
+	left := func(errs ...error) func() error {
+		tries = 0
+		return func() error {
+			tries++
+			if tries > len(errs) {
+				return nil
+			}
+			return errs[tries-1]
+		}
+	}
+	away, refused := &keyd.Error{Code: keyd.Unavailable}, &keyd.Error{Code: keyd.Failed}
+	require.NoError(t, keyd.Retry(nil, left(away, away)))
+	require.Equal(t, 3, tries)
+	require.ErrorIs(t, keyd.Retry(nil, left(away, refused, away)), refused)
+	require.Equal(t, 2, tries)
+	stop := make(chan struct{})
+	close(stop)
+	require.ErrorIs(t, keyd.Retry(stop, left(away, away)), away)
+	require.Equal(t, 1, tries)
 }
