@@ -35,7 +35,7 @@ func (n *Network) Operations(ctx context.Context, node Node, method, page string
 	if page == tlsstatus.SelfTestPath {
 		limit = selfTestLimit
 	}
-	client, err := n.operationsClient(node, limit)
+	client, err := n.OperationsClient(node, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,8 @@ func (n *Network) Operations(ctx context.Context, node Node, method, page string
 	return answer, nil
 }
 
-func (n *Network) operationsClient(node Node, limit time.Duration) (*http.Client, error) {
+// OperationsClient is an HTTP client of a node's operations service, as the Admin of the node's organisation. It keeps its connection.
+func (n *Network) OperationsClient(node Node, limit time.Duration) (*http.Client, error) {
 	dial, err := n.dialer(n.ClientMode, node, n.orgOf(node), "Admin")
 	if err != nil {
 		return nil, err
