@@ -401,7 +401,7 @@ func daemonWithoutDevice(t *testing.T) (socket string, asked *atomic.Int32) {
 			if err != nil {
 				return
 			}
-			if _, err := keyd.ReadRequest(conn, func(keyd.Request) bool { return false }); err == nil {
+			if _, err := keyd.ReadRequest(conn, func(keyd.Request) error { return keyd.ErrProtocol }); err == nil {
 				asked.Add(1)
 				conn.Write(keyd.AppendResponse(nil, keyd.Unavailable, []byte("there is no device hsm")))
 			}
