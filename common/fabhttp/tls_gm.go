@@ -78,12 +78,17 @@ func (s *Server) Listen() (net.Listener, error) {
 	return secure, nil
 }
 
+// maxHeader bounds the header of a request in bytes, as comm does for gRPC. By default net/http keeps 1 MiB for each connection, which may
+// be a stranger's.
+const maxHeader = 16 << 10
+
 // initializeServer lets handlers find the client's verified chains in the request's TLS field under TLCP as under TLS.
 // net/http fills the field for connections of crypto/tls alone.
 //
-//fork:wrap gm: hand the TLS state of every connection to the handlers
+//fork:wrap gm: hand the TLS state of every connection to the handlers; the header of a request is bounded
 func (s *Server) initializeServer() {
 	s.upstreamInitializeServer()
+	s.httpServer.MaxHeaderBytes = maxHeader
 	s.httpServer.Handler = comm.HTTPHandler(s.mux)
 	s.httpServer.ConnContext = comm.HTTPConnContext
 }

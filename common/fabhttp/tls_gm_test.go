@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -131,6 +132,28 @@ func TestModes(t *testing.T) {
 				status, _, err = get(p.client(t, client, true, stranger.stdCA, stranger.gmCA), server, "/secure")
 				require.True(t, err != nil || !required && status == http.StatusUnauthorized, "%s: %d %v", name, status, err)
 			}
+		}
+	}
+}
+
+// TestHeaderIsBounded: a long header is refused over either protocol, and over none.
+func TestHeaderIsBounded(t *testing.T) {
+	p := newPKI(t)
+	p.server.Mode = string(comm.ModeDual)
+	for _, mode := range []comm.ClientMode{comm.ClientTLS, comm.ClientGM, ""} {
+		config, client, scheme := p.server, p.client(t, mode, false, nil, nil), "https://"
+		if mode == "" {
+			config, client, scheme = fabhttp.TLS{}, http.DefaultClient, "http://"
+		}
+		server := serve(t, config)
+		for length, want := range map[int]int{8 << 10: http.StatusOK, 32 << 10: http.StatusRequestHeaderFieldsTooLarge} {
+			request, err := http.NewRequest(http.MethodGet, scheme+server.Addr()+"/open", nil)
+			require.NoError(t, err)
+			request.Header.Set("X-Long", strings.Repeat("x", length))
+			answer, err := client.Do(request)
+			require.NoError(t, err, "%s %d", mode, length)
+			require.NoError(t, answer.Body.Close())
+			require.Equal(t, want, answer.StatusCode, "%s %d", mode, length)
 		}
 	}
 }
