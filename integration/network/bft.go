@@ -4,7 +4,6 @@ package network
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -14,10 +13,6 @@ import (
 // RenewConsenter gives a consenter of SmartBFT another identity and another pair, of the same authorities: both go into the channel's
 // configuration first, then the node starts with them.
 func (n *Network) RenewConsenter(ctx context.Context, node Node) error {
-	before, err := n.consenterFiles(node)
-	if err != nil {
-		return err
-	}
 	old, err := n.reissue(ctx, node)
 	if err != nil {
 		return err
@@ -25,50 +20,29 @@ func (n *Network) RenewConsenter(ctx context.Context, node Node) error {
 	if err := os.RemoveAll(old); err != nil {
 		return fmt.Errorf("remove the old certificates of %s: %w", node.Name, err)
 	}
-	return n.replaceConsenter(ctx, node, before)
+	return n.replaceConsenter(ctx, node)
 }
 
 // AdoptConsenter is AdoptIdentity for a consenter of SmartBFT that runs: the configuration names it by its SM2 identity first.
 func (n *Network) AdoptConsenter(ctx context.Context, node Node) error {
-	before, err := n.consenterFiles(node)
-	if err != nil {
-		return err
-	}
 	if err := n.AdoptIdentity(node, ""); err != nil {
 		return err
 	}
-	return n.replaceConsenter(ctx, node, before)
+	return n.replaceConsenter(ctx, node)
 }
 
-// consenterFiles are the certificates by which the configuration knows a consenter: its identity, and that of its connections.
-func (n *Network) consenterFiles(node Node) ([2][]byte, error) {
-	identity, err := os.ReadFile(n.path(filepath.FromSlash(n.consenterIdentity(node))))
-	if err != nil {
-		return [2][]byte{}, fmt.Errorf("identity of %s: %w", node.Name, err)
+// consenterFlags name a consenter to "consortium update".
+func (n *Network) consenterFlags(node Node) []string {
+	flags := []string{"--address", node.Address(), "--certificate", n.path(filepath.FromSlash(n.consenterCert(node)))}
+	if n.BFT() {
+		flags = append(flags, "--identity", n.path(filepath.FromSlash(n.consenterIdentity(node))))
 	}
-	tls, err := os.ReadFile(n.path(filepath.FromSlash(n.consenterCert(node))))
-	if err != nil {
-		return [2][]byte{}, fmt.Errorf("TLS certificate of %s: %w", node.Name, err)
-	}
-	return [2][]byte{identity, tls}, nil
+	return flags
 }
 
-// replaceConsenter puts the node's present certificates in the place of those before, wherever the configuration has them, and
-// starts the node again.
-func (n *Network) replaceConsenter(ctx context.Context, node Node, before [2][]byte) error {
-	after, err := n.consenterFiles(node)
-	if err != nil {
-		return err
-	}
-	err = n.UpdateConfig(ctx, "renew-"+node.Name, []Org{n.Ordering}, func(config tree) error {
-		for i := range before {
-			if replaceText(config, base64.StdEncoding.EncodeToString(before[i]), base64.StdEncoding.EncodeToString(after[i])) == 0 {
-				return fmt.Errorf("the configuration does not name %s by the certificate that it has", node.Name)
-			}
-		}
-		return nil
-	})
-	if err != nil {
+// replaceConsenter puts the node's present certificates into the channel's configuration and starts the node again.
+func (n *Network) replaceConsenter(ctx context.Context, node Node) error {
+	if err := n.Change(ctx, "renew-"+node.Name, []Org{n.Ordering}, "replace-orderer", n.consenterFlags(node)...); err != nil {
 		return err
 	}
 	if err := n.Stop(ctx, node.Name); err != nil {
@@ -78,29 +52,6 @@ func (n *Network) replaceConsenter(ctx context.Context, node Node, before [2][]b
 		return err
 	}
 	return n.AwaitHealthy(ctx, node)
-}
-
-// replaceText replaces strings in a tree of JSON, and counts them.
-func replaceText(at any, before, after string) (count int) {
-	replace := func(value any, set func(string)) {
-		if value == before {
-			set(after)
-			count++
-			return
-		}
-		count += replaceText(value, before, after)
-	}
-	switch t := at.(type) {
-	case tree:
-		for key, value := range t {
-			replace(value, func(s string) { t[key] = s })
-		}
-	case []any:
-		for i, value := range t {
-			replace(value, func(s string) { t[i] = s })
-		}
-	}
-	return count
 }
 
 // MigrateToBFT takes the channel from Raft to SmartBFT, as upstream describes it: into maintenance, the other type with its consenters
@@ -176,16 +127,20 @@ func (n *Network) becomeBFT(config tree) error {
 	}
 	var consenters, principals, signed []any
 	for i, node := range n.Nodes(Orderer) {
-		files, err := n.consenterFiles(node)
+		identity, err := os.ReadFile(n.path(filepath.FromSlash(n.consenterIdentity(node))))
 		if err != nil {
-			return err
+			return fmt.Errorf("identity of %s: %w", node.Name, err)
+		}
+		tls, err := os.ReadFile(n.path(filepath.FromSlash(n.consenterCert(node))))
+		if err != nil {
+			return fmt.Errorf("TLS certificate of %s: %w", node.Name, err)
 		}
 		consenters = append(consenters, tree{
 			"id": i + 1, "host": node.Host, "port": node.Port, "msp_id": n.Ordering.MSPID,
-			"identity": files[0], "client_tls_cert": files[1], "server_tls_cert": files[1],
+			"identity": identity, "client_tls_cert": tls, "server_tls_cert": tls,
 		})
 		principals = append(principals, tree{
-			"principal_classification": "IDENTITY", "principal": tree{"mspid": n.Ordering.MSPID, "id_bytes": files[0]},
+			"principal_classification": "IDENTITY", "principal": tree{"mspid": n.Ordering.MSPID, "id_bytes": identity},
 		})
 		signed = append(signed, tree{"signed_by": i})
 	}

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // AddOrg makes a further organisation with the given number of peers, lets all present ones admit it to the channel, starts
@@ -76,7 +78,8 @@ func (n *Network) joinNewOrg(ctx context.Context, org Org, version string, seque
 	return n.explain(err, peer, orderer)
 }
 
-// AddOrderer makes a further raft consenter, lets the ordering organisation admit it to the channel, and starts it.
+// AddOrderer makes a further consenter, lets the ordering organisation admit it to the channel, and starts it. A consenter of SmartBFT
+// follows the channel first, since it counts from the block on that names it.
 func (n *Network) AddOrderer(ctx context.Context) (Node, error) {
 	if err := n.mayGrow(); err != nil {
 		return Node{}, err
@@ -91,23 +94,64 @@ func (n *Network) AddOrderer(ctx context.Context) (Node, error) {
 	if err := n.extend(ctx, fresh); err != nil {
 		return Node{}, err
 	}
-	err := n.Change(ctx, "add-"+node.Name, []Org{n.Ordering}, "add-orderer", "--organization", n.Ordering.Name,
-		"--address", node.Address(), "--certificate", n.path(filepath.FromSlash(n.consenterCert(node))))
-	if err != nil {
+	if n.BFT() {
+		if err := n.joinOrderer(ctx, node); err != nil {
+			return Node{}, err
+		}
+		if err := n.awaitParticipation(ctx, node, "follower"); err != nil {
+			return Node{}, err
+		}
+	}
+	flags := append([]string{"--organization", n.Ordering.Name}, n.consenterFlags(node)...)
+	if err := n.Change(ctx, "add-"+node.Name, []Org{n.Ordering}, "add-orderer", flags...); err != nil {
 		return Node{}, err
 	}
+	if n.BFT() {
+		return node, n.awaitParticipation(ctx, node, "consenter")
+	}
+	return node, n.joinOrderer(ctx, node)
+}
+
+// joinOrderer starts an orderer and lets it join the channel by the latest config block.
+func (n *Network) joinOrderer(ctx context.Context, node Node) error {
 	if err := n.Start(node.Name); err != nil {
-		return Node{}, err
+		return err
 	}
 	if err := n.AwaitHealthy(ctx, node); err != nil {
-		return Node{}, err
+		return err
 	}
 	block := n.path("channel", "join-"+node.Name+".block")
 	if err := n.FetchConfig(ctx, block); err != nil {
-		return Node{}, err
+		return err
 	}
-	_, err = n.Osnadmin(ctx, node, "join", "--channelID", n.Channel, "--config-block", block)
-	return node, n.explain(err, node)
+	_, err := n.Osnadmin(ctx, node, "join", "--channelID", n.Channel, "--config-block", block)
+	return n.explain(err, node)
+}
+
+// awaitParticipation waits until an orderer has the channel's blocks and that relation to its consensus.
+func (n *Network) awaitParticipation(ctx context.Context, node Node, relation string) error {
+	return poll(ctx, commitLimit, node.Name+" to be "+relation, func(ctx context.Context) error {
+		out, err := n.Osnadmin(ctx, node, "list", "--channelID", n.Channel)
+		if err == nil && !(strings.Contains(out, `"consensusRelation": "`+relation+`"`) && strings.Contains(out, `"status": "active"`)) {
+			err = errors.New(out)
+		}
+		return err
+	})
+}
+
+// RemoveOrderer takes a consenter out of the channel, and then the channel out of that orderer, which stops.
+func (n *Network) RemoveOrderer(ctx context.Context, node Node) error {
+	if err := n.Change(ctx, "remove-"+node.Name, []Org{n.Ordering}, "remove-orderer", "--address", node.Address()); err != nil {
+		return err
+	}
+	if _, err := n.Osnadmin(ctx, node, "remove", "--channelID", n.Channel); err != nil {
+		return n.explain(err, node)
+	}
+	if err := n.Stop(ctx, node.Name); err != nil {
+		return err
+	}
+	n.Ordering.Nodes = slices.DeleteFunc(slices.Clone(n.Ordering.Nodes), func(o Node) bool { return o.Name == node.Name })
+	return n.save()
 }
 
 // options are those that planned the network, as far as growing it needs them.

@@ -131,8 +131,7 @@ func (n *Network) rotateConsenter(ctx context.Context, node Node) error {
 		if err := n.awaitActive(ctx); err != nil {
 			return err
 		}
-		err := n.Change(ctx, "rotate-"+node.Name, []Org{n.Ordering}, "replace-orderer", "--address", node.Address(),
-			"--certificate", n.path(filepath.FromSlash(n.consenterCert(node))))
+		err := n.Change(ctx, "rotate-"+node.Name, []Org{n.Ordering}, "replace-orderer", n.consenterFlags(node)...)
 		again := err != nil && (strings.Contains(err.Error(), "quorum loss") || strings.Contains(err.Error(), "update to be committed"))
 		if !again || ctx.Err() != nil {
 			return err

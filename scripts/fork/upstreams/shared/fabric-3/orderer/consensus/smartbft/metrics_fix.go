@@ -9,8 +9,10 @@ import (
 
 // updateRuntimeConfig follows each block that is added to the ledger, also those that come from other orderers after an outage.
 //
-//fork:wrap fix: the metric of the last block counts blocks that were fetched from other orderers
+//fork:wrap fix: the metrics of the last block and of the number of consenters follow every block, not only those that the orderer agreed on and the first
 func (c *BFTChain) updateRuntimeConfig(block *cb.Block) types.Reconfig {
 	c.Metrics.CommittedBlockNumber.Set(float64(block.Header.Number))
-	return c.upstreamUpdateRuntimeConfig(block)
+	reconfig := c.upstreamUpdateRuntimeConfig(block)
+	c.Metrics.ClusterSize.Set(float64(len(c.RuntimeConfig.Load().(RuntimeConfig).Nodes)))
+	return reconfig
 }
