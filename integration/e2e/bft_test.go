@@ -51,3 +51,16 @@ func TestBFTFaults(t *testing.T) {
 
 	requireOnly(t, n, network.ModeGM)
 }
+
+// TestBFTMissedBlock starts a consenter again that has missed one block, while nothing more is ordered. Heartbeats do not tell it: it has to ask
+// the others when it starts.
+func TestBFTMissedBlock(t *testing.T) {
+	n, ctx, clients := startBFT(t, network.Options{})
+	victim := follower(ctx, t, n)
+	requireSameOrdererHeight(ctx, t, n)
+	require.NoError(t, n.Stop(ctx, victim.Name))
+	submit(ctx, t, contract(t, n, clients[0]), "CreateAsset", "missed", "blue", "1", "ida", "1")
+	require.NoError(t, n.Start(victim.Name))
+	require.NoError(t, n.AwaitHealthy(ctx, victim))
+	requireSameOrdererHeight(ctx, t, n)
+}

@@ -123,7 +123,7 @@ func (n *Network) becomeBFT(config tree) error {
 		"request_batch_max_interval": n.BatchTimeout.String(), "request_forward_timeout": "2s", "request_complain_timeout": "10s",
 		"request_auto_remove_timeout": "3m", "view_change_resend_interval": "2s", "view_change_timeout": "20s",
 		"leader_heartbeat_timeout": "10s", "leader_heartbeat_count": "10", "collect_timeout": "1s",
-		"incoming_message_buffer_size": "200", "request_pool_size": "100000",
+		"incoming_message_buffer_size": "200", "request_pool_size": "100000", "sync_on_start": true,
 	}
 	var consenters, principals, signed []any
 	for i, node := range n.Nodes(Orderer) {
