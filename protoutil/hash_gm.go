@@ -22,6 +22,74 @@ const SM3 = "SM3"
 // function needs to be told the channel, and software that knows only SHA-256, 32 bytes, takes it for wrong.
 var sm3Tag = []byte{0xcd, 0xa6, 0x01, sm3.Size}
 
+// HashFunction is the function by which the peers of a channel hash what its transactions and ledgers hold: private data, proposals,
+// read sets. It is the one that hashes the blocks of the channel. Such a hash is 32 bytes without a tag: what it belongs to fixes
+// the function. The zero value is SHA-256.
+type HashFunction uint8
+
+const (
+	HashSHA256 HashFunction = iota
+	HashSM3
+)
+
+func (f HashFunction) String() string {
+	if f == HashSM3 {
+		return SM3
+	}
+	return "SHA-256"
+}
+
+// New returns a computation of the hash.
+func (f HashFunction) New() hash.Hash {
+	if f == HashSM3 {
+		return sm3.New()
+	}
+	return sha256.New()
+}
+
+// Sum returns the hash of data.
+func (f HashFunction) Sum(data []byte) []byte {
+	if f == HashSM3 {
+		sum := sm3.Sum(data)
+		return sum[:]
+	}
+	sum := sha256.Sum256(data)
+	return sum[:]
+}
+
+// HashFunctionOf returns the function of the channel in which a block has this hash.
+func HashFunctionOf(blockHash []byte) HashFunction {
+	if isSM3(blockHash) {
+		return HashSM3
+	}
+	return HashSHA256
+}
+
+// HashFunctionOfFirst returns the function of the channel that begins with this block.
+func HashFunctionOfFirst(block *cb.Block) (HashFunction, error) {
+	named := HashSHA256
+	if name, err := hashingAlgorithm(block.GetData()); err == nil && name == SM3 {
+		named = HashSM3
+	}
+	if found := HashFunctionOf(block.GetHeader().GetDataHash()); found != named {
+		return 0, fmt.Errorf("the first block names %s, and its data are hashed with %s", named, found)
+	}
+	return named, nil
+}
+
+// ProposalHash returns the hash of a proposal whose endorsement is to be in a transaction of a channel with this function. The
+// payload is the one that the transaction has, without transient data.
+func ProposalHash(f HashFunction, header *cb.Header, payload []byte) ([]byte, error) {
+	if header.GetChannelHeader() == nil || header.GetSignatureHeader() == nil || payload == nil {
+		return nil, errors.New("a proposal without headers or without a payload has no hash")
+	}
+	h := f.New()
+	for _, part := range [][]byte{header.ChannelHeader, header.SignatureHeader, payload} {
+		h.Write(part)
+	}
+	return h.Sum(nil), nil
+}
+
 func isSM3(hash []byte) bool {
 	return len(hash) == len(sm3Tag)+sm3.Size && bytes.HasPrefix(hash, sm3Tag)
 }

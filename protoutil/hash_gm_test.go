@@ -122,3 +122,59 @@ func TestJoinBlocks(t *testing.T) {
 		})
 	}
 }
+
+// TestHashFunctions compares with what "openssl dgst" gives.
+func TestHashFunctions(t *testing.T) {
+	for f, expected := range map[HashFunction]string{
+		HashSHA256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+		HashSM3:    "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0",
+	} {
+		require.Equal(t, expected, hex.EncodeToString(f.Sum([]byte("abc"))))
+		h := f.New()
+		h.Write([]byte("a"))
+		h.Write([]byte("bc"))
+		require.Equal(t, expected, hex.EncodeToString(h.Sum(nil)))
+	}
+	require.Equal(t, HashSHA256, HashFunction(0), "structs of upstream's tests hash as upstream")
+	require.Equal(t, "SHA-256 SM3", HashSHA256.String()+" "+HashSM3.String())
+}
+
+// TestFunctionOfChain: the first block and each block after it say the same function.
+func TestFunctionOfChain(t *testing.T) {
+	for name, f := range map[string]HashFunction{"SHA256": HashSHA256, SM3: HashSM3} {
+		genesis := configBlock(0, name)
+		genesis.Header.DataHash = ChannelDataHash(genesis.Header, genesis.Data)
+		found, err := HashFunctionOfFirst(genesis)
+		require.NoError(t, err)
+		require.Equal(t, f, found)
+		next := &cb.BlockHeader{Number: 1, PreviousHash: BlockHeaderHash(genesis.Header)}
+		next.DataHash = ChannelDataHash(next, &cb.BlockData{Data: [][]byte{[]byte("one")}})
+		for _, hash := range [][]byte{BlockHeaderHash(genesis.Header), BlockHeaderHash(next)} {
+			require.Equal(t, f, HashFunctionOf(hash))
+		}
+		other := configBlock(0, map[string]string{"SHA256": SM3, SM3: "SHA256"}[name])
+		genesis.Header.DataHash = ChannelDataHash(other.Header, other.Data)
+		_, err = HashFunctionOfFirst(genesis)
+		require.ErrorContains(t, err, "the first block names "+f.String())
+	}
+}
+
+// TestProposalHashOf: with SHA-256 it is upstream's, and the parts are hashed one after the other.
+func TestProposalHashOf(t *testing.T) {
+	header := &cb.Header{ChannelHeader: []byte("a"), SignatureHeader: []byte("b")}
+	upstream, err := GetProposalHash2(header, []byte("c"))
+	require.NoError(t, err)
+	for f, expected := range map[HashFunction][]byte{
+		HashSHA256: upstream, HashSM3: unhex(t, "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"),
+	} {
+		got, err := ProposalHash(f, header, []byte("c"))
+		require.NoError(t, err)
+		require.Equal(t, expected, got)
+		for _, bad := range []*cb.Header{nil, {ChannelHeader: []byte("a")}, {SignatureHeader: []byte("b")}} {
+			_, err = ProposalHash(f, bad, []byte("c"))
+			require.Error(t, err)
+		}
+		_, err = ProposalHash(f, header, nil)
+		require.Error(t, err)
+	}
+}

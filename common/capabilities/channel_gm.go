@@ -8,8 +8,8 @@ import "github.com/hyperledger/fabric/msp"
 // docs/security.md. Stock Fabric and version 0.1.0 refuse a channel that has it.
 const ChannelGMV1 = "GM_V1"
 
-// ChannelGMV2 is the capability of a channel whose blocks may be hashed with SM3: see docs/hashes.md. It includes what ChannelGMV1
-// does. Stock Fabric and this fork up to version 0.2.0 refuse a channel that has it.
+// ChannelGMV2 is the capability of a channel that may hash with SM3: see docs/hashes.md. It includes what ChannelGMV1 does. Stock
+// Fabric and version 0.1.0 refuse a channel that has it.
 const ChannelGMV2 = "GM_V2"
 
 // HasCapability reports whether this binary supports the capability.

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pvtstatepurgemgmt
+
+import "github.com/hyperledger/fabric/protoutil"
+
+type hashFunction = protoutil.HashFunction
