@@ -199,6 +199,10 @@ func (p *Peer) serve(in *peer.ChaincodeMessage) ([]byte, []write, error) {
 		m := &peer.DelState{}
 		err := proto.Unmarshal(in.GetPayload(), m)
 		return nil, []write{{collection: m.GetCollection(), key: m.GetKey()}}, err
+	case peer.ChaincodeMessage_PURGE_PRIVATE_DATA:
+		m := &peer.PurgePrivateState{}
+		err := proto.Unmarshal(in.GetPayload(), m)
+		return nil, []write{{collection: m.GetCollection(), key: m.GetKey()}}, err
 	case peer.ChaincodeMessage_GET_STATE_BY_RANGE:
 		payload, err := p.queryRange(in.GetPayload())
 		return payload, nil, err

@@ -220,6 +220,12 @@ func TestPrivateDetails(t *testing.T) {
 	l.refuse(t, l.org2, "belongs to Org1MSP", "DeletePrivateDetails", collection, "a")
 	l.submit(t, l.org1, nil, "DeletePrivateDetails", collection, "a")
 	l.refuse(t, l.org1, "no private details", "ReadPrivateDetails", collection, "a")
+
+	status, message = put(l.org1, map[string]string{"details": details})
+	require.EqualValues(t, shim.OK, status, message)
+	l.refuse(t, l.org2, "belongs to Org1MSP", "PurgePrivateDetails", collection, "a")
+	l.submit(t, l.org1, nil, "PurgePrivateDetails", collection, "a")
+	l.refuse(t, l.org1, "no private details", "ReadPrivateDetails", collection, "a")
 }
 
 func TestWhoAmI(t *testing.T) {
@@ -254,6 +260,6 @@ func TestMetadataMarksEvaluations(t *testing.T) {
 		require.Contains(t, tags, name, "GetEvaluateTransactions names a function that does not exist")
 		require.Contains(t, tags[name], "evaluate")
 	}
-	require.Len(t, tags, 9+6)
+	require.Len(t, tags, 10+6)
 	require.NotContains(t, tags["CreateAsset"], "evaluate")
 }

@@ -93,3 +93,14 @@ func (c *Contract) DeletePrivateDetails(ctx contractapi.TransactionContextInterf
 	}
 	return nil
 }
+
+// PurgePrivateDetails removes the private details of an asset, and has peers forget what they were.
+func (c *Contract) PurgePrivateDetails(ctx contractapi.TransactionContextInterface, collection, id string) error {
+	if _, err := c.owned(ctx, id); err != nil {
+		return err
+	}
+	if err := ctx.GetStub().PurgePrivateData(collection, id); err != nil {
+		return fmt.Errorf("purge the private details of asset %s in %s: %w", id, collection, err)
+	}
+	return nil
+}
