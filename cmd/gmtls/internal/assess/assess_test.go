@@ -69,6 +69,7 @@ func TestOneFaultShows(t *testing.T) {
 		"ECDSA CA":               {func(e *Evidence) { e.channels[0].foreign = []string{"Org1MSP: CN=ca"} }, finance + " 8.5", "CAs without an SM2 key: Org1MSP: CN=ca"},
 		"many forms":             {func(e *Evidence) { e.channels[0].capabilities = []string{"V2_0"} }, finance + " 8.4", "has no capability by which an identity has one form"},
 		"SHA-256":                {func(e *Evidence) { e.channels[0].hash = "SHA256" }, finance + " 7.2", "channel trade hashes blocks with SHA256"},
+		"SHA-256 of values":      {func(e *Evidence) { e.channels[0].hash = "SHA256" }, finance + " 8.1 hashes", "channel trade hashes blocks with SHA256"},
 		"Raft":                   {func(e *Evidence) { e.channels[0].consensus = "etcdraft" }, finance + " 11.4 agreement", "orders by etcdraft"},
 		"not strict":             {func(e *Evidence) { e.settings[0].Strict = false }, finance + " 8.6", "does not ask for approved algorithms only"},
 		"key in a file":          {func(e *Evidence) { e.settings[0].Keys[0].InDevice = false }, finance + " 8.7", "key is a key in a file"},

@@ -27,7 +27,7 @@ var clauses = []clause{
 	{finance, "7.5", "sensitive data are stored encrypted; CA keys are kept secret", []check{storage, keys}},
 	{finance, "7.8", "national algorithms encrypt what travels", []check{transport}},
 	{finance, "8.1", "national algorithms everywhere", []check{transport, identities, chain, approved}},
-	{finance, "8.1 hashes", "national algorithms in hashes of single values", []check{otherHashes}},
+	{finance, "8.1 hashes", "national algorithms in hashes of single values", []check{ledgerHashes}},
 	{finance, "8.1 module", "computations and keys are in a module tested to GB/T 37092", []check{module}},
 	{finance, "8.2", "session keys are agreed on; what is sensitive is encrypted before it is stored", []check{transport, storage}},
 	{finance, "8.3", "integrity of data that travel and are stored", []check{transport, chain}},
