@@ -120,6 +120,7 @@ func TestStat(t *testing.T) {
 	ours := wrapping()
 	ours["shapes/p.go"] = "package shapes\n\n// Sum adds.\n//\n//fork:wrap perf: r\nfunc Sum(a, b int) int { return upstreamSum(a, b) }\n"
 	ours["extra/q.go"] = "//fork:file perf: r\n\npackage extra\n"
+	ours["scripts/fork/upstreams/shared/own/shapes/p.go"] = "package shapes\n\nconst Own = 1\n"
 	toy := newToy(t, ours)
 	toy.accept()
 	var out strings.Builder
@@ -128,7 +129,7 @@ func TestStat(t *testing.T) {
 	}
 	got := strings.Join(strings.Fields(out.String()), " ")
 	for _, w := range []string{
-		"Go of ours files lines gm perf fix", "commands of Fabric, and other packages 4 14 7 7 0",
+		"Go of ours files lines gm perf fix", "commands of Fabric, and other packages 4 14 7 7 0", "what differs over other upstreams 1 3 3 0 0",
 		"what of upstream changes entries gm perf fix", "declarations wrapped 2 1 1 0", "substitutions, by file 2 2 0 0",
 	} {
 		if !strings.Contains(got, w) {

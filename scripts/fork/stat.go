@@ -18,18 +18,24 @@ const (
 	partNodes    = "runs in peer and orderer"
 	partCommands = "commands of Fabric, and other packages"
 	partTool     = "gmtls, the operator's tool"
+	partPlanner  = "consortium, for networks on several hosts"
+	partDaemon   = "gmkeyd, the daemon of keys in devices"
 	partKits     = "kits for applications and chaincode"
 	partCA       = "Fabric CA"
 	partHarness  = "networks, load and benchmarks"
+	partOthers   = "what differs over other upstreams"
 	partFork     = "assembler"
 	partTests    = "tests"
 )
 
-var parts = []string{partNodes, partCommands, partTool, partKits, partCA, partHarness, partFork, partTests}
+var parts = []string{
+	partNodes, partCommands, partTool, partPlanner, partDaemon, partKits, partCA, partOthers, partHarness, partFork, partTests,
+}
 
-// partPrefixes gives the parts that follow from a folder alone.
+// partPrefixes gives the parts that follow from a folder alone, the first that fits.
 var partPrefixes = []struct{ prefix, part string }{
-	{"cmd/gmtls/", partTool}, {"pkg/", partKits}, {"ca/", partCA}, {"integration/", partHarness}, {"examples/", partHarness}, {"scripts/", partFork},
+	{"cmd/gmtls/", partTool}, {"cmd/consortium/", partPlanner}, {"cmd/gmkeyd/", partDaemon}, {"pkg/", partKits}, {"ca/", partCA},
+	{"integration/", partHarness}, {"examples/", partHarness}, {upstreamsFolder, partOthers}, {"scripts/", partFork},
 }
 
 // linesOf counts lines of Go by class.
