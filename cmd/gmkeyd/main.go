@@ -66,11 +66,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 		do = func() int { return status(*socket, stdout, stderr) }
 	case "metrics":
 		do = func() int { return metrics(*socket, stdout, stderr) }
+	case "-h", "-help", "--help", "help":
+		fmt.Fprint(stdout, usage)
+		return 0
 	default:
 		fmt.Fprint(stderr, usage)
 		return 2
 	}
-	if err := flags.Parse(args); err != nil {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp): // usage has been printed
+		return 0
+	case err != nil:
 		return 2
 	}
 	if flags.NArg() != 0 {

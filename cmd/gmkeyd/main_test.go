@@ -61,3 +61,17 @@ devices:
 	require.Equal(t, 2, run([]string{"serve", "more"}, &stderr, &stderr))
 	require.Equal(t, 1, run([]string{"status", "--socket", "/none/s"}, &stderr, &stderr))
 }
+
+// Help that is asked for is an answer; a command that does not exist gets it as an error.
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{{"-h"}, {"--help"}, {"help"}} {
+		var stdout, stderr bytes.Buffer
+		require.Zero(t, run(args, &stdout, &stderr), args)
+		require.Equal(t, usage, stdout.String(), args)
+		require.Empty(t, stderr.String(), args)
+	}
+	var stdout, stderr bytes.Buffer
+	require.Zero(t, run([]string{"serve", "-h"}, &stdout, &stderr))
+	require.Equal(t, usage, stderr.String())
+	require.Equal(t, 2, run([]string{"start"}, &stdout, &stderr))
+}
