@@ -92,13 +92,15 @@ func hashesOf(t *testing.T, l *testLedger, work func(s *simulator)) (*rwset.Coll
 	public, hashed := &rwset.TxReadWriteSet{}, &kvrwset.HashedRWSet{}
 	require.NoError(t, proto.Unmarshal(action.Results, public))
 	for _, ns := range public.NsRwset {
-		for _, collection := range ns.CollectionHashedRwset {
-			require.NoError(t, proto.Unmarshal(collection.HashedRwset, hashed))
-			if tx.Pvtws == nil {
-				return collection, hashed, nil
-			}
-			return collection, hashed, tx.Pvtws.NsPvtRwset[0].CollectionPvtRwset[0].Rwset
+		if len(ns.CollectionHashedRwset) == 0 {
+			continue
 		}
+		collection := ns.CollectionHashedRwset[0]
+		require.NoError(t, proto.Unmarshal(collection.HashedRwset, hashed))
+		if tx.Pvtws == nil {
+			return collection, hashed, nil
+		}
+		return collection, hashed, tx.Pvtws.NsPvtRwset[0].CollectionPvtRwset[0].Rwset
 	}
 	t.Fatal("no private data")
 	return nil, nil, nil
