@@ -23,6 +23,7 @@ var (
 	oidSM2Curve = asn1.ObjectIdentifier{1, 2, 156, 10197, 1, 301}
 
 	errExplicitCurve   = errors.New("x509: curve given by explicit parameters; only named curves are accepted")
+	errMoreThanCurve   = errors.New("x509: something follows the name of the SM2 curve in the certificate's key")
 	errForeignCurve    = errors.New("x509: the key gives its curve by explicit parameters, which are not those of the SM2 curve (GB/T 32918.5)")
 	errSM2KeyDER       = errors.New("x509: SM2 private key is not well-formed DER")
 	errSM2KeyRange     = errors.New("x509: SM2 private key is outside [1, n-2]")

@@ -3,6 +3,7 @@
 package gmx509
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -10,6 +11,7 @@ import (
 	"math/big"
 	"testing"
 
+	"github.com/emmansun/gmsm/smx509"
 	"github.com/stretchr/testify/require"
 )
 
@@ -127,6 +129,21 @@ func TestOnlyTheIdentifierOfTheCurveMakesAKeySM2(t *testing.T) {
 	}))
 	require.NoError(t, err)
 	require.Equal(t, SM2WithSM3, label.SignatureAlgorithm)
+}
+
+// Where more follows the name of the curve, the engine sees an SM2 key and the standard library none: nobody takes it.
+func TestOnlyTheNameOfTheCurve(t *testing.T) {
+	cert := issue(t, template("leaf", false), sm2Key(t), nil).cert
+	der := rebuilt(t, cert.Raw, func(c *derCertificate) {
+		c.TBS.Key.Algorithm.Parameters = asn1.RawValue{FullBytes: append(bytes.Clone(derSM2Curve), 5, 0)}
+	})
+	engines, err := smx509.ParseCertificate(der)
+	require.NoError(t, err)
+	require.True(t, IsSM2(engines.PublicKey))
+	_, err = ParseCertificate(der)
+	require.Error(t, err)
+	_, err = ParseCertificateSM(der)
+	require.ErrorIs(t, err, errMoreThanCurve)
 }
 
 // SM2's own parameters are refused too, by both parsers, for certificates, requests and keys.

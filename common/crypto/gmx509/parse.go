@@ -41,12 +41,18 @@ func ParseCertificate(der []byte) (*Certificate, error) {
 	return certToStd(cert)
 }
 
-// ParseCertificateSM is ParseCertificate for callers that hand the certificate to smx509, such as gmtls.
+// ParseCertificateSM is ParseCertificate for callers that hand the certificate to smx509, such as gmtls. It takes a key for an SM2 key only
+// where ParseCertificate does: smx509 also takes one where more follows the name of the curve.
 func ParseCertificateSM(der []byte) (*smx509.Certificate, error) {
-	if certificateOutline(der).explicitCurve {
+	o := certificateOutline(der)
+	if o.explicitCurve {
 		return nil, errExplicitCurve
 	}
-	return smx509.ParseCertificate(der)
+	cert, err := smx509.ParseCertificate(der)
+	if err == nil && IsSM2(cert.PublicKey) && !o.sm2Key {
+		return nil, errMoreThanCurve
+	}
+	return cert, err
 }
 
 // FromEngine returns a certificate that smx509 has parsed as one of the standard type, the same that ParseCertificate
