@@ -178,3 +178,24 @@ func TestProposalHashOf(t *testing.T) {
 		require.Error(t, err)
 	}
 }
+
+// FuzzBlockHashes: the hashes of a block that anybody sends are computed whatever is in it, and have the length of one of the algorithms.
+func FuzzBlockHashes(f *testing.F) {
+	for _, algorithm := range []string{"SHA256", SM3} {
+		genesis := configBlock(0, algorithm)
+		genesis.Header.DataHash = ChannelDataHash(genesis.Header, genesis.Data)
+		f.Add(MarshalOrPanic(genesis))
+		f.Add(MarshalOrPanic(NewBlock(1, BlockHeaderHash(genesis.Header))))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		block, err := UnmarshalBlock(raw)
+		if err != nil {
+			return
+		}
+		hash := ChannelDataHash(block.Header, block.Data)
+		require.Contains(t, []int{sha256.Size, len(sm3Tag) + sha256.Size}, len(hash))
+		if CheckConfigBlockHash(block) == nil && isSM3(block.GetHeader().GetDataHash()) {
+			require.Equal(t, block.Header.DataHash, hash)
+		}
+	})
+}

@@ -5,6 +5,7 @@
 package crypto
 
 import (
+	"bytes"
 	"encoding/pem"
 	"testing"
 
@@ -79,4 +80,20 @@ func TestSplitCertificates(t *testing.T) {
 	require.Equal(t, [][]byte{a}, SplitCertificates(a))
 	broken := join(a, []byte{0x30, 0x05})
 	require.Equal(t, [][]byte{broken}, SplitCertificates(broken))
+}
+
+// FuzzSplitCertificates: cutting loses no byte, and a list is compared with itself without a panic, whatever is in it.
+func FuzzSplitCertificates(f *testing.F) {
+	pair := gmtlstest.NewCA(f).NewPair(f)
+	sign, _ := pem.Decode(pair.SignCert)
+	enc, _ := pem.Decode(pair.EncCert)
+	f.Add(sign.Bytes)
+	f.Add(join(sign.Bytes, enc.Bytes))
+	f.Add(join(sign.Bytes, []byte{0}))
+	f.Fuzz(func(t *testing.T, der []byte) {
+		require.Equal(t, string(der), string(bytes.Join(SplitCertificates(der), nil)))
+		if err := CertificatesWithSamePublicKey(der, sign.Bytes); err == nil {
+			require.NoError(t, CertificatesWithSamePublicKey(sign.Bytes, der))
+		}
+	})
 }

@@ -5,8 +5,8 @@
 
 FUZZTIME ?= 30s
 # Packages that build at the root, and those that build in the assembled tree only.
-FUZZ_PACKAGES := common/crypto/gmtls common/crypto/gmx509 common/crypto/material common/crypto/sm2table common/crypto/sm3 common/crypto/sm4 common/crypto/keyd common/mspfolder pkg/gmshim/cid cmd/gmtls/internal/wire cmd/gmtls/internal/capture cmd/gmtls/internal/inspect cmd/gmtls/internal/migrate
-FUZZ_TREE_PACKAGES := bccsp/gm msp internal/pkg/comm internal/pkg/comm/tlsadmin
+FUZZ_PACKAGES := common/crypto/gmtls common/crypto/gmx509 common/crypto/material common/crypto/sm2table common/crypto/sm3 common/crypto/sm4 common/crypto/keyd common/consenter common/mspfolder pkg/gmshim/cid pkg/gmshim/sealed cmd/gmkeyd/internal/device cmd/gmtls/internal/wire cmd/gmtls/internal/capture cmd/gmtls/internal/inspect cmd/gmtls/internal/migrate
+FUZZ_TREE_PACKAGES := bccsp/gm common/crypto core/committer/txvalidator/v20 internal/pkg/comm internal/pkg/comm/tlsadmin msp protoutil
 
 # Go runs one fuzz target of one package at a time. Up to Go 1.26 the end of FUZZTIME may come out as a failure without a failing
 # input (golang/go#75804); that alone counts as the end.

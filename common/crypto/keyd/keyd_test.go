@@ -212,3 +212,19 @@ func TestRetry(t *testing.T) {
 	require.ErrorIs(t, keyd.Retry(stop, left(away, away)), away)
 	require.Equal(t, 1, tries)
 }
+
+// FuzzParseURI: a URI that is taken has one form, which names the same key.
+func FuzzParseURI(f *testing.F) {
+	f.Add("sdf:device=a;index=1;usage=sign")
+	f.Add("pkcs11:token=a%20b;serial=1;object=key;id=%01%02;type=private")
+	f.Fuzz(func(t *testing.T, text string) {
+		uri, err := keyd.ParseURI(text)
+		if err != nil || len(uri.String()) > 1024 { // the most that is read
+			return
+		}
+		again, err := keyd.ParseURI(uri.String())
+		require.NoError(t, err)
+		require.Equal(t, uri, again)
+		require.True(t, uri.Matches(again))
+	})
+}

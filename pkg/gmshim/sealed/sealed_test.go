@@ -29,7 +29,7 @@ func (s stub) GetTransient() (map[string][]byte, error) { return s.transient, ni
 
 const tx1, tx2 = "5f1c", "77aa"
 
-func box(t *testing.T, channel, transaction string, key byte) *Box {
+func box(t testing.TB, channel, transaction string, key byte) *Box {
 	t.Helper()
 	b, err := NewBox(stub{channel: channel, transaction: transaction, transient: map[string][]byte{"key": bytes.Repeat([]byte{key}, KeySize)}}, "key")
 	require.NoError(t, err)
@@ -163,4 +163,25 @@ func TestWrongKeysAreRefused(t *testing.T) {
 		_, err := box(t, "trade", transaction, 1).Seal(Place{}, nil)
 		require.ErrorContains(t, err, "want 1 to 255")
 	}
+}
+
+// FuzzOpen: what opens at a place is what its transaction sealed there, byte for byte, whatever stands in the state.
+func FuzzOpen(f *testing.F) {
+	place := Place{"details", "asset1", "price"}
+	for _, value := range []string{"", "7", "a longer value"} {
+		sealed, err := box(f, "trade", tx1, 1).Seal(place, []byte(value))
+		require.NoError(f, err)
+		f.Add(sealed)
+		f.Add(sealed[:len(sealed)-1])
+	}
+	f.Fuzz(func(t *testing.T, sealed []byte) {
+		value, err := box(t, "trade", tx2, 1).Open(place, sealed)
+		if err != nil {
+			require.ErrorIs(t, err, ErrOpen)
+			return
+		}
+		again, err := box(t, "trade", string(sealed[2:][:sealed[1]]), 1).Seal(place, value)
+		require.NoError(t, err)
+		require.Equal(t, sealed, again)
+	})
 }

@@ -21,7 +21,7 @@ import (
 )
 
 // sm2Member returns an MSP as channels have it, with the cache of identities, and its signing identity.
-func sm2Member(t *testing.T) (msp.MSP, msp.SigningIdentity) {
+func sm2Member(t testing.TB) (msp.MSP, msp.SigningIdentity) {
 	t.Helper()
 	dir := t.TempDir()
 	writeMember(t, dir)
@@ -43,7 +43,7 @@ func sm2Member(t *testing.T) (msp.MSP, msp.SigningIdentity) {
 }
 
 // transaction is an envelope by signer with a response of the given size, endorsed a number of times.
-func transaction(t *testing.T, signer msp.SigningIdentity, size, endorsements int) []byte {
+func transaction(t testing.TB, signer msp.SigningIdentity, size, endorsements int) []byte {
 	t.Helper()
 	creator, err := signer.Serialize()
 	require.NoError(t, err)
@@ -95,4 +95,17 @@ func TestLargeMessagesAreBounded(t *testing.T) {
 	}
 	require.NotEmpty(t, list)
 	require.LessOrEqual(t, size, aheadAtMost)
+}
+
+// FuzzLargeMessages: a client can write anything into a transaction, and a peer that stopped over it would stop at the block again and again.
+func FuzzLargeMessages(f *testing.F) {
+	member, signer := sm2Member(f)
+	whole := transaction(f, signer, sw.AheadFrom, 2)
+	f.Add(whole)
+	f.Add(whole[:len(whole)-70])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		data = append(data, make([]byte, max(0, sw.AheadFrom-len(data)))...) // an unknown field, and then no envelope, if it is short
+		list := largeMessages(&common.Block{Data: &common.BlockData{Data: [][]byte{data, data}}}, member)
+		sw.VerifyAhead(list)()
+	})
 }
