@@ -20,6 +20,11 @@ func FuzzCiphertext(f *testing.F) {
 		der, err := sm2.EncryptASN1(rand.Reader, &key.PublicKey, []byte(text))
 		require.NoError(f, err)
 		f.Add(der)
+		more := append(bytes.Clone(der), 5, 0)
+		f.Add(more)
+		more = bytes.Clone(more)
+		more[1] += 2 // a NULL within the SEQUENCE
+		f.Add(more)
 	}
 	f.Add([]byte{0x30, 0x0c, 0x02, 0x01, 0xff, 0x02, 0x01, 0x01, 0x04, 0x00, 0x04, 0x02, 0x01, 0x02})
 	f.Fuzz(func(t *testing.T, der []byte) {

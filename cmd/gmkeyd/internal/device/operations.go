@@ -180,8 +180,11 @@ func parseCiphertext(der []byte) (Ciphertext, error) {
 		Hash, Text []byte
 	}
 	bad := Refuse(keyd.Failed, "no SM2 ciphertext")
-	rest, err := asn1.Unmarshal(der, &raw)
-	if err != nil || len(rest) != 0 || len(raw.Hash) != sm3.Size || len(raw.Text) == 0 {
+	if _, err := asn1.Unmarshal(der, &raw); err != nil || len(raw.Hash) != sm3.Size || len(raw.Text) == 0 {
+		return Ciphertext{}, bad
+	}
+	// Unmarshal leaves unread what follows the last member. Software refuses it.
+	if exact, err := asn1.Marshal(raw); err != nil || !bytes.Equal(exact, der) {
 		return Ciphertext{}, bad
 	}
 	point, err := gmx509.SM2Point(&ecdsa.PublicKey{Curve: sm2.P256(), X: raw.X, Y: raw.Y})
