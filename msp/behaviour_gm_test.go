@@ -214,6 +214,23 @@ func TestSM2RevocationListThatDoesNotVerifyIsRefused(t *testing.T) {
 	})
 }
 
+// A list that cannot be read revokes nobody: no MSP does without it, whatever the rules of its channel are.
+func TestUnreadableRevocationListIsRefused(t *testing.T) {
+	provider, err := sw.NewDefaultSecurityLevelWithKeystore(sw.NewDummyKeyStore())
+	require.NoError(t, err)
+	for _, root := range []credential{newRoot(t, familySM2, "root"), newRoot(t, familyECDSA, "root")} {
+		for _, version := range []MSPVersion{MSPv1_4_3, MSPVersion(MSPv1_4_3).OfChannel(), MSPVersion(MSPv1_4_3).WithCapability()} {
+			made, err := New(&BCCSPNewOpts{NewBaseOpts{Version: version}}, provider)
+			require.NoError(t, err)
+			raw, err := proto.Marshal(&m.FabricMSPConfig{
+				Name: "TestMSP", RootCerts: [][]byte{root.pem()}, FabricNodeOus: nodeOUs(root), RevocationList: [][]byte{[]byte("garbage")},
+			})
+			require.NoError(t, err)
+			require.ErrorContains(t, made.Setup(&m.MSPConfig{Config: raw, Type: int32(FABRIC)}), "could not parse RevocationList", version)
+		}
+	}
+}
+
 // changedCRL changes a byte of the serial number in a revocation list with one entry.
 func changedCRL(t *testing.T, list []byte) []byte {
 	t.Helper()
