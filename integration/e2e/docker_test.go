@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,14 +18,37 @@ import (
 	"github.com/hyperledger/fabric-gateway/pkg/client"
 	"github.com/stretchr/testify/require"
 
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/integration/network"
 )
 
-// TestDocker runs a small network in containers of the images that make docker has built.
-func TestDocker(t *testing.T) {
+func needsDocker(t *testing.T) {
+	t.Helper()
 	if out, err := exec.Command("docker", "version").CombinedOutput(); err != nil {
 		t.Skipf("no Docker engine answers: %v\n%s", err, out)
 	}
+}
+
+// TestDockerAuthorities runs a small network in containers, with certificates of an authority of each organisation. A further user is
+// registered, works, and is refused once revoked.
+func TestDockerAuthorities(t *testing.T) {
+	needsDocker(t)
+	n, ctx := start(t, network.Options{Docker: true, Mode: network.ModeGM, Algorithm: network.AlgorithmGM, Orderers: 1, Peers: 1, CA: authorities})
+	for _, node := range []network.Node{n.Ordering.Nodes[0], n.Peers[0].PeersOf()[0]} {
+		served, err := n.ServedCertificate(ctx, node)
+		require.NoError(t, err)
+		cert, err := x509.ParseCertificate(served)
+		require.NoError(t, err)
+		root := leafOf(t, filepath.Join(n.Dir, "ca", map[network.Kind]string{network.Orderer: "orderer", network.Peer: "org1"}[node.Kind], "ca-cert.pem"))
+		require.NoError(t, x509.CheckSignatureFrom(cert, root))
+	}
+	checkTransactions(ctx, t, n)
+	revokeUser(ctx, t, n)
+}
+
+// TestDocker runs a small network in containers of the images that make docker has built.
+func TestDocker(t *testing.T) {
+	needsDocker(t)
 	requireSizesOfReadme(t)
 	n, ctx := start(t, network.Options{Docker: true, Orderers: 1, Peers: 1})
 	checkTransactions(ctx, t, n)

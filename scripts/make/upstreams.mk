@@ -17,7 +17,7 @@ test-bft: ca ## SmartBFT of 3.1.1 with faulty consenters under load; takes minut
 # What test-networks leaves out, since it runs binaries of a folder of its own: other upstreams, PERF=off, stock Fabric, images, the CA, the
 # command "network" of build/bin. Over SmartBFT also what adds orderers, kills them or renews their certificates as Raft's allow, which test-bft does as SmartBFT's do,
 # and what says that the orderers are Raft's.
-OTHER_NETWORKS := TestAuthorities|TestBFT.*|TestDocker|TestExampleApplication|TestInterruptedAnywhere|TestKeyDaemonImage|TestLoad.*|TestMigration|TestNetworkCommand|TestOsnadminUpdateAndFetch|TestReadme.*|TestStockPeerInDualNetwork|TestUpgrade.*|TestWithoutPerf
+OTHER_NETWORKS := TestAuthorities|TestBFT.*|TestDocker.*|TestExampleApplication|TestInterruptedAnywhere|TestKeyDaemonImage|TestLoad.*|TestMigration|TestNetworkCommand|TestOsnadminUpdateAndFetch|TestReadme.*|TestStockPeerInDualNetwork|TestUpgrade.*|TestWithoutPerf
 RAFT_NETWORKS := $(if $(filter bft,$(CONSENSUS)),|TestCertificateRotation|TestFaults|TestFaultsOfMachines|TestGrow|TestProtocolMigration|TestStockAssessed)
 
 .PHONY: test-networks
