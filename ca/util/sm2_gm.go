@@ -100,6 +100,9 @@ func VerifyToken(csp bccsp.BCCSP, token, method, uri string, body []byte, compMo
 	if err != nil || csp == nil || !x509.IsSM2(cert.PublicKey) {
 		return upstreamVerifyToken(csp, token, method, uri, body, compMode1_3)
 	}
+	if x509.IsPairEncryption(cert) && !x509.IsPairSigning(cert) { // others may have its key: the CA that made it, who recovers it
+		return nil, errors.New("the token's certificate is one for encryption, whose key authenticates nobody")
+	}
 	signature, err := B64Decode(b64signature)
 	if err != nil {
 		return nil, errors.WithMessage(err, "the token's signature is not in base64")

@@ -84,6 +84,41 @@ func TestLifeOfAnIdentity(t *testing.T) {
 	require.Regexp(t, `event=ca-request method=POST path=/reenroll id= caller= address="?127.0.0.1:\d+"? status=401`, s.log.String(), "the revoked user")
 }
 
+// TestCommands: the remaining commands of the client, at an SM2 CA that listens for TLCP alone.
+func TestCommands(t *testing.T) {
+	ctx := limited(t)
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2", mode: "gm", more: "cfg: {identities: {allowremove: true}, affiliations: {allowremove: true}}\n"})
+	admin, user := newClient(t, s, "gm"), newClient(t, s, "gm")
+	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
+	at := func(args ...string) string { return admin.run(ctx, t, append(args, "-u", s.url)...) }
+	at("affiliation", "add", "org9")
+	at("identity", "add", "added", "--secret", "pw", "--type", "client", "--affiliation", "org9")
+	at("identity", "modify", "added", "--attrs", "role=trader:ecert")
+	user.enroll(ctx, t, "added", "pw", sm2Key...)
+	require.Contains(t, string(readCertificate(t, user.path("msp", "signcerts", "cert.pem")).Raw), `"role":"trader"`)
+	at("affiliation", "modify", "org9", "--name", "org8", "--force")
+	require.Contains(t, at("identity", "list", "--id", "added"), "Affiliation: org8")
+	at("identity", "remove", "added")
+	_, err := user.try(ctx, append([]string{"enroll", "-u", user.with("added", "pw")}, sm2Key...)...)
+	require.Error(t, err, "an identity that was removed")
+	at("affiliation", "remove", "org8")
+	require.NotContains(t, at("affiliation", "list"), "org8")
+
+	user.run(ctx, t, append([]string{"gencsr", "--csr.cn", "user", "--csr.hosts", "user.org1"}, sm2Key...)...)
+	out, err := exec.CommandContext(ctx, "openssl", "req", "-verify", "-vfyopt", "distid:1234567812345678", "-noout", "-text",
+		"-in", user.path("msp", "signcerts", "user.csr")).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "ASN1 OID: SM2")
+	require.Contains(t, string(out), "DNS:user.org1")
+
+	other := newClient(t, s, "gm")
+	other.run(ctx, t, "getcainfo", "-u", s.url)
+	files, err := filepath.Glob(other.path("msp", "cacerts", "*.pem"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	require.Equal(t, readCertificate(t, filepath.Join(s.home, "ca-cert.pem")).Raw, readCertificate(t, files[0]).Raw)
+}
+
 // pairFiles are those of a TLCP pair.
 type pairFiles struct{ sign, enc *x509.Certificate }
 
@@ -182,9 +217,15 @@ func request(t *testing.T, key any, name string) string {
 
 func sm2Request(t *testing.T, name string) string {
 	t.Helper()
+	_, text := newRequest(t, name)
+	return text
+}
+
+func newRequest(t *testing.T, name string) (*sm2.PrivateKey, string) {
+	t.Helper()
 	key, err := sm2.GenerateKey(rand.Reader)
 	require.NoError(t, err)
-	return request(t, key, name)
+	return key, request(t, key, name)
 }
 
 func post(ctx context.Context, t *testing.T, s *server, path string, body []byte, auth func(*http.Request)) (int, string) {
@@ -252,6 +293,20 @@ func TestRefusals(t *testing.T) {
 	require.Zero(t, issued(ctx, t, admin, "user"), "%s", s.log)
 }
 
+// tokenOf is the token by which the holder of a key and of its certificate, PEM, authenticates a request.
+func tokenOf(t *testing.T, key *sm2.PrivateKey, cert []byte, method, uri string, body []byte) string {
+	t.Helper()
+	b64 := base64.StdEncoding.EncodeToString
+	payload := method + "." + b64([]byte(uri)) + "." + b64(body) + "." + b64(cert)
+	signature, err := key.Sign(rand.Reader, []byte(payload), sm2.DefaultSM2SignerOpts)
+	require.NoError(t, err)
+	return b64(cert) + "." + b64(signature)
+}
+
+func certificateText(cert *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+}
+
 // TestTokens: a token is good for the one request that its key has signed.
 func TestTokens(t *testing.T) {
 	ctx := limited(t)
@@ -264,12 +319,8 @@ func TestTokens(t *testing.T) {
 	require.NoError(t, err)
 	key, ok := x509.AsSM2(readKey(t, keys[0]))
 	require.True(t, ok)
-	b64 := base64.StdEncoding.EncodeToString
 	token := func(key *sm2.PrivateKey, method, uri string, body []byte) string {
-		payload := method + "." + b64([]byte(uri)) + "." + b64(body) + "." + b64(cert)
-		signature, err := key.Sign(rand.Reader, []byte(payload), sm2.DefaultSM2SignerOpts)
-		require.NoError(t, err)
-		return b64(cert) + "." + b64(signature)
+		return tokenOf(t, key, cert, method, uri, body)
 	}
 	body := []byte(`{"id":"made","type":"client","affiliation":"org1.department1"}`)
 	status := func(token string, body []byte) int {
@@ -282,6 +333,7 @@ func TestTokens(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, status(token(stranger, "POST", "/api/v1/register", body), body), "another's key")
 	require.Equal(t, http.StatusUnauthorized, status(token(key, "GET", "/api/v1/register", body), body), "another method")
 	require.Equal(t, http.StatusUnauthorized, status(token(key, "POST", "/api/v1/revoke", body), body), "another path")
+	require.Equal(t, http.StatusUnauthorized, status(token(key, "POST", "/api/v1/register?ca=ca", body), body), "another query")
 	require.Equal(t, http.StatusUnauthorized, status(good, append(body, ' ')), "another body")
 	require.Equal(t, http.StatusCreated, status(good, body))
 	require.GreaterOrEqual(t, status(good, body), 400, "the same again")
@@ -304,13 +356,15 @@ func stock(t *testing.T, name string) string {
 	return file
 }
 
-// TestStockClient: unmodified clients enrol, register and revoke at our server with an ECDSA CA.
+// TestStockClient: unmodified clients enrol, register and revoke at our server with an ECDSA CA, over TLS.
 func TestStockClient(t *testing.T) {
 	program := stock(t, "fabric-ca-client")
 	ctx := limited(t)
-	s := startServer(ctx, t, t.TempDir(), settings{algo: "ecdsa"})
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "ecdsa", mode: "tls"})
 	admin, user := newClient(t, s, ""), newClient(t, s, "")
-	admin.program, user.program = program, program
+	for _, c := range []*client{admin, user} {
+		c.program, c.flags = program, []string{"--tls.certfiles", filepath.Join(s.home, "ca-cert.pem")}
+	}
 	admin.enroll(ctx, t, "admin", "adminpw")
 	admin.register(ctx, t, "user", "pw", "client")
 	user.enroll(ctx, t, "user", "pw")

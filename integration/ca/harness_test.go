@@ -66,6 +66,8 @@ type settings struct {
 	keyFile  string // ca.keyfile
 	caExpiry string // validity of a new CA; empty: 15 years
 	db       string // section db; empty: SQLite
+	profiles string // signing.profiles
+	parent   string // section intermediate; the CA's name comes from the parent then
 	more     string // lines of the configuration file
 	// operations is the port of the operations server, a free one if 0; operationsMore is added to its section.
 	operations     int
@@ -114,6 +116,10 @@ func (s settings) config(port, operations int) string {
 	if s.keyFile != "" {
 		keyFile = ", keyfile: " + s.keyFile
 	}
+	name, below := "cn: ca, ", 1 // CAs that may stand below
+	if s.parent != "" {
+		name, below = "", 0
+	}
 	section := fmt.Sprintf("operations: {listenAddress: \"127.0.0.1:%d\"%s}\n", operations, s.operationsMore)
 	if s.noOperations {
 		section = ""
@@ -121,15 +127,16 @@ func (s settings) config(port, operations int) string {
 	return fmt.Sprintf(`address: 127.0.0.1
 port: %d
 %sca: {name: ca%s}
-csr: {cn: ca, hosts: [localhost, 127.0.0.1], keyrequest: {algo: %s, size: 256}, names: [{C: CN, O: Org1}], ca: {expiry: %s, pathlength: 1}}
+csr: {%shosts: [localhost, 127.0.0.1], keyrequest: {algo: %s, size: 256}, names: [{C: CN, O: Org1}], ca: {expiry: %s, pathlength: %d}}
 %sregistry:
   maxenrollments: -1
   identities:
-    - {name: admin, pass: adminpw, type: client, affiliation: "", attrs: {hf.Registrar.Roles: "*", hf.Registrar.DelegateRoles: "*", hf.Revoker: true, hf.GenCRL: true, hf.Registrar.Attributes: "*", hf.AffiliationMgr: true}}
+    - {name: admin, pass: adminpw, type: client, affiliation: "", attrs: {hf.Registrar.Roles: "*", hf.Registrar.DelegateRoles: "*", hf.Revoker: true, hf.GenCRL: true, hf.Registrar.Attributes: "*", hf.AffiliationMgr: true, hf.IntermediateCA: true}}
 affiliations: {org1: [department1]}
 signing:
   default: {usage: [digital signature], expiry: 8760h}
-%s`, port, section, keyFile, s.algo, cmp.Or(s.caExpiry, "131400h"), db, encKey+s.more)
+  profiles: {%s}
+%s`, port, section, keyFile, name, s.algo, cmp.Or(s.caExpiry, "131400h"), below, db, s.profiles, encKey+s.parent+s.more)
 }
 
 // startServer runs a CA in a folder, with what the folder holds, until the end of the test.

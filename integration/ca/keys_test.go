@@ -42,8 +42,8 @@ func TestRecovery(t *testing.T) {
 	ctx := limited(t)
 	gmtls := tool(t, "gmtls")
 	operator := gmtlstest.NewCA(t).NewPair(t, "recovery").Write(t, t.TempDir(), "recovery")
-	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2", mode: "gm", encKey: "ca", recovery: operator.EncCert})
-	admin, peer := newClient(t, s, "gm"), newClient(t, s, "gm")
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2", encKey: "ca", recovery: operator.EncCert})
+	admin, peer := newClient(t, s, ""), newClient(t, s, "")
 	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
 	admin.register(ctx, t, "peer0", "pw", "peer")
 	peer.enroll(ctx, t, "peer0", "pw", "--enrollment.profile", "tlcp", "--csr.hosts", "peer0.org1", "--tlcp.encryptionkey", "ca")
@@ -66,6 +66,17 @@ func TestRecovery(t *testing.T) {
 	out, err = recover(operator.EncKey)
 	require.NoError(t, err, "%s", out)
 	require.Equal(t, lost, readKey(t, peer.path("tls", "server-enc.key")))
+
+	// Who recovers it cannot act as the node: at the CA it authenticates nobody.
+	body, err := json.Marshal(enrolment{Request: sm2Request(t, "peer0")})
+	require.NoError(t, err)
+	for name, want := range map[string]int{"server-enc": http.StatusUnauthorized, "server-sign": http.StatusCreated} {
+		key, ok := x509.AsSM2(readKey(t, peer.path("tls", name+".key")))
+		require.True(t, ok)
+		token := tokenOf(t, key, certificateText(readCertificate(t, peer.path("tls", name+".crt"))), http.MethodPost, "/api/v1/reenroll", body)
+		status, answer := post(ctx, t, s, "reenroll", body, func(r *http.Request) { r.Header.Set("Authorization", token) })
+		require.Equal(t, want, status, answer)
+	}
 }
 
 // TestRecoveryOrNothing: a CA that cannot keep an encryption key issues nothing, and one that does not say whether it keeps any does
@@ -105,7 +116,12 @@ func TestRecoveryOrNothing(t *testing.T) {
 // refusedStart starts a CA that must end by itself, and returns what it said.
 func refusedStart(ctx context.Context, t *testing.T, s settings) string {
 	t.Helper()
-	home := t.TempDir()
+	return refusedIn(ctx, t, t.TempDir(), s)
+}
+
+// refusedIn does this with the files of a folder.
+func refusedIn(ctx context.Context, t *testing.T, home string, s settings) string {
+	t.Helper()
 	require.NoError(t, os.WriteFile(filepath.Join(home, "fabric-ca-server-config.yaml"), []byte(s.config(freePort(t), s.operationsPort(t))), 0o600))
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()

@@ -7,6 +7,8 @@ package ca
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -16,40 +18,64 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
-// enrollAs sends one enrolment; nil if a certificate was issued.
-func enrollAs(ctx context.Context, s *server, id, secret, request string) error {
-	body, err := json.Marshal(enrolment{Request: request})
+// enrollAs sends one enrolment and returns the certificates that were issued.
+func enrollAs(ctx context.Context, s *server, id, secret string, request enrolment) ([]*x509.Certificate, error) {
+	body, err := json.Marshal(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/api/v1/enroll", bytes.NewReader(body))
+	return certify(ctx, s, "enroll", body, func(r *http.Request) { r.SetBasicAuth(id, secret) })
+}
+
+// certify sends the body of an enrolment or a reenrolment.
+func certify(ctx context.Context, s *server, path string, body []byte, auth func(*http.Request)) ([]*x509.Certificate, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/api/v1/"+path, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	req.SetBasicAuth(id, secret)
+	auth(req)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	var answer struct {
 		Success bool
 		Errors  []any
+		Result  json.RawMessage // an empty text where there are errors
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return err
+		return nil, err
 	}
 	if resp.StatusCode != http.StatusCreated || !answer.Success {
-		return fmt.Errorf("status %d: %v", resp.StatusCode, answer.Errors)
+		return nil, fmt.Errorf("status %d: %v", resp.StatusCode, answer.Errors)
 	}
-	return nil
+	var result struct{ Cert, EncryptionCert []byte } // PEM in base64
+	if err := json.Unmarshal(answer.Result, &result); err != nil {
+		return nil, err
+	}
+	var certs []*x509.Certificate
+	for _, text := range [][]byte{result.Cert, result.EncryptionCert} {
+		if len(text) == 0 {
+			continue
+		}
+		cert, err := x509.ParseCertificatePEM(text)
+		if err != nil {
+			return nil, err
+		}
+		certs = append(certs, cert)
+	}
+	return certs, nil
 }
 
 // atOnce is how many enrolments a CA has to bear at the same moment.
@@ -71,7 +97,8 @@ func serials(ctx context.Context, t *testing.T, admin *client, id string) map[st
 	t.Helper()
 	found := map[string]bool{}
 	for line := range strings.Lines(admin.run(ctx, t, "certificate", "list", "-u", admin.server.url, "--id", id)) {
-		if number, ok := strings.CutPrefix(strings.TrimSpace(line), "Serial Number:"); ok {
+		if numbers, ok := strings.CutPrefix(strings.TrimSpace(line), "Serial Number:"); ok { // decimal, hexadecimal
+			number, _, _ := strings.Cut(strings.TrimSpace(numbers), " ")
 			require.False(t, found[number], "serial number %s twice", number)
 			found[number] = true
 		}
@@ -79,24 +106,78 @@ func serials(ctx context.Context, t *testing.T, admin *client, id string) map[st
 	return found
 }
 
-// enrollAtOnce enrols an id many times at the same moment: every answer is a certificate of its own, and on record.
-func enrollAtOnce(ctx context.Context, t *testing.T, admin *client, many int) {
+// requireRecorded wants all certificates that an id was given on the CA's record, and returns how many the record has.
+func requireRecorded(ctx context.Context, t *testing.T, admin *client, id string, given []*x509.Certificate) int {
 	t.Helper()
-	requests := make([]string, many)
-	for i := range requests {
-		requests[i] = sm2Request(t, "user")
+	recorded := serials(ctx, t, admin, id)
+	seen := map[string]bool{}
+	for _, cert := range given {
+		number := cert.SerialNumber.String()
+		require.False(t, seen[number], "serial number %s was given twice", number)
+		seen[number] = true
+		require.True(t, recorded[number], "certificate %s of %s was given and is not on record", number, id)
 	}
+	return len(recorded)
+}
+
+// pairRequest asks for a TLCP pair, with the encryption key made by the client or, in a CA that makes it, without.
+func pairRequest(t *testing.T, id string, byCA bool) enrolment {
+	t.Helper()
+	e := enrolment{Request: sm2Request(t, id), Profile: "tlcp"}
+	if !byCA {
+		e.EncryptionRequest = sm2Request(t, id)
+	}
+	return e
+}
+
+// enrollAtOnce enrols an id many times at the same moment, for an identity and for a pair in turns: every certificate that is given is
+// another one, and on record.
+func enrollAtOnce(ctx context.Context, t *testing.T, admin *client, many int) (issued int) {
+	t.Helper()
+	requests := make([]enrolment, many)
+	for i := range requests {
+		if i%2 == 0 {
+			requests[i] = enrolment{Request: sm2Request(t, "user")}
+		} else {
+			requests[i] = pairRequest(t, "user", false)
+		}
+	}
+	var given collected
 	errs := make(chan error, many)
 	var all sync.WaitGroup
 	for _, request := range requests {
-		all.Go(func() { errs <- enrollAs(ctx, admin.server, "user", "pw", request) })
+		all.Go(func() {
+			certs, err := enrollAs(ctx, admin.server, "user", "pw", request)
+			given.add(certs...)
+			errs <- err
+		})
 	}
 	all.Wait()
 	close(errs)
 	for err := range errs {
 		require.NoError(t, err, "%s", admin.server.errors())
 	}
-	require.Len(t, serials(ctx, t, admin, "user"), many)
+	require.Len(t, given.certs, many+many/2)
+	require.Equal(t, len(given.certs), requireRecorded(ctx, t, admin, "user", given.certs))
+	return len(given.certs)
+}
+
+// collected are certificates that several clients were given.
+type collected struct {
+	mu    sync.Mutex
+	certs []*x509.Certificate
+}
+
+func (c *collected) add(certs ...*x509.Certificate) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.certs = append(c.certs, certs...)
+}
+
+func (c *collected) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.certs)
 }
 
 // TestEnrolAtOnce: see enrollAtOnce, with the embedded database.
@@ -109,51 +190,146 @@ func TestEnrolAtOnce(t *testing.T) {
 	enrollAtOnce(ctx, t, admin, atOnce)
 }
 
-// TestKilled kills the server again and again while clients register and enrol. What was answered is on record afterwards: no serial
-// number and no registration is lost, and the database opens.
-func TestKilled(t *testing.T) {
+// TestEnrolmentsCounted: of many enrolments at once as many succeed as the identity may make, pairs or not.
+func TestEnrolmentsCounted(t *testing.T) {
 	ctx := limited(t)
-	home := t.TempDir()
-	s := startServer(ctx, t, home, settings{algo: "sm2"})
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2"})
+	admin := newClient(t, s, "")
+	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
+	admin.register(ctx, t, "user", "pw", "client", "--id.maxenrollments", "3")
+	requests := make([]enrolment, 12)
+	for i := range requests {
+		requests[i] = pairRequest(t, "user", false)
+	}
+	var given collected
+	var all sync.WaitGroup
+	for _, request := range requests {
+		all.Go(func() {
+			certs, err := enrollAs(ctx, s, "user", "pw", request)
+			if err == nil {
+				given.add(certs...)
+			}
+		})
+	}
+	all.Wait()
+	require.Len(t, given.certs, 2*3)
+}
+
+// TestKilled kills the server again and again while clients register and enrol, see killWhileUsed.
+func TestKilled(t *testing.T) {
+	killWhileUsed(limited(t), t, "")
+}
+
+// killWhileUsed kills a CA that makes and keeps encryption keys, while clients enrol for identities and for pairs and an administrator
+// registers. What was answered is there afterwards: the certificates on record, both of a pair, the keys that are kept, the registrations.
+func killWhileUsed(ctx context.Context, t *testing.T, db string) {
+	t.Helper()
+	home, operator := t.TempDir(), gmtlstest.NewCA(t).NewPair(t, "recovery").Write(t, t.TempDir(), "recovery")
+	config := settings{algo: "sm2", db: db, encKey: "ca", recovery: operator.EncCert}
+	s := startServer(ctx, t, home, config)
 	admin := newClient(t, s, "")
 	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
 	admin.register(ctx, t, "user", "pw", "client")
-	var enrolled atomic.Int64
-	registered := 0
+	var given, pairs collected
+	var registered []string
 	for round := range 4 {
 		var all sync.WaitGroup
-		started := make(chan struct{}, 8)
-		for range 4 {
+		began := pairs.count()
+		for i := range 4 {
 			all.Go(func() {
 				for {
-					if enrollAs(ctx, s, "user", "pw", sm2Request(t, "user")) != nil {
+					request := enrolment{Request: sm2Request(t, "user")}
+					if i%2 == 0 {
+						request = pairRequest(t, "user", true)
+					}
+					certs, err := enrollAs(ctx, s, "user", "pw", request)
+					if err != nil {
 						return // killed
 					}
-					enrolled.Add(1)
-					select {
-					case started <- struct{}{}:
-					default:
+					given.add(certs...)
+					if i%2 == 0 {
+						pairs.add(certs[1])
 					}
 				}
 			})
 		}
-		// The kill falls into running enrolments, and behind a registration that was answered.
-		admin.register(ctx, t, fmt.Sprintf("made-%d", round), "pw", "client")
-		registered++
-		for range 4 {
-			<-started
+		all.Go(func() {
+			for i := 0; ; i++ {
+				name := fmt.Sprintf("made-%d-%d", round, i)
+				if _, err := admin.try(ctx, "register", "-u", s.url, "--id.name", name, "--id.secret", "pw", "--id.type", "client",
+					"--id.affiliation", "org1"); err != nil {
+					return // killed
+				}
+				registered = append(registered, name)
+			}
+		})
+		for pairs.count() < began+4 && ctx.Err() == nil {
+			time.Sleep(pause)
 		}
 		require.NoError(t, s.cmd.Process.Signal(syscall.SIGKILL))
 		_ = s.cmd.Wait()
 		all.Wait()
-		s = startServer(ctx, t, home, settings{algo: "sm2"})
+		s = startServer(ctx, t, home, config)
 		admin.server = s
 	}
-	require.GreaterOrEqual(t, len(serials(ctx, t, admin, "user")), int(enrolled.Load()), "certificates that were issued are lost")
+	requireRecorded(ctx, t, admin, "user", given.certs)
+	for _, cert := range pairs.certs {
+		sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+		kept := filepath.Join(home, "recovery", hex.EncodeToString(sum[:]))
+		require.FileExists(t, kept+".der")
+		require.Equal(t, cert.Raw, readCertificate(t, kept+".crt").Raw)
+	}
+	require.NotEmpty(t, registered)
 	list := admin.run(ctx, t, "identity", "list", "-u", s.url)
-	require.Equal(t, registered, strings.Count(list, "Name: made-"))
+	for _, name := range registered {
+		require.Contains(t, list, "Name: "+name+",")
+	}
 	user := newClient(t, s, "")
-	user.enroll(ctx, t, fmt.Sprintf("made-%d", registered-1), "pw", sm2Key...)
+	user.enroll(ctx, t, registered[len(registered)-1], "pw", sm2Key...)
+}
+
+// TestRevokedWhileEnrolling revokes an identity that enrols and renews as fast as it can: whatever it was given is on the list
+// afterwards, and it is given nothing more.
+func TestRevokedWhileEnrolling(t *testing.T) {
+	ctx := limited(t)
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2"})
+	admin := newClient(t, s, "")
+	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
+	for round := range 6 {
+		id := fmt.Sprintf("user-%d", round)
+		admin.register(ctx, t, id, "pw", "client")
+		var given collected
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				key, request := newRequest(t, id)
+				certs, err := enrollAs(ctx, s, id, "pw", enrolment{Request: request})
+				for err == nil {
+					given.add(certs...)
+					next, request := newRequest(t, id)
+					body, _ := json.Marshal(enrolment{Request: request})
+					token := tokenOf(t, key, certificateText(certs[0]), http.MethodPost, "/api/v1/reenroll", body)
+					certs, err = certify(ctx, s, "reenroll", body, func(r *http.Request) { r.Header.Set("Authorization", token) })
+					key = next
+				}
+			})
+		}
+		for given.count() < 8 && ctx.Err() == nil {
+			time.Sleep(pause)
+		}
+		admin.run(ctx, t, "revoke", "-u", s.url, "-e", id, "--gencrl")
+		all.Wait()
+		admin.run(ctx, t, "gencrl", "-u", s.url)
+		revoked := map[string]bool{}
+		for _, entry := range readList(t, admin.path("msp", "crls", "crl.pem")).RevokedCertificateEntries {
+			revoked[entry.SerialNumber.String()] = true
+		}
+		for _, cert := range given.certs {
+			require.True(t, revoked[cert.SerialNumber.String()], "certificate %s of %d outlives the revocation of %s", cert.SerialNumber, len(given.certs), id)
+		}
+		_, err := enrollAs(ctx, s, id, "pw", enrolment{Request: sm2Request(t, id)})
+		require.ErrorContains(t, err, "status 401")
+	}
 }
 
 // run runs a program of a database and ends the test if it fails.
@@ -230,10 +406,10 @@ func background(t *testing.T, as *user.User, name string, args ...string) *locke
 	return log
 }
 
-// TestPostgreSQL runs the life of identities, and many at once, on a PostgreSQL of this machine.
-func TestPostgreSQL(t *testing.T) {
+// startPostgreSQL runs a PostgreSQL of this machine until the end of the test, and returns the section db for it.
+func startPostgreSQL(ctx context.Context, t *testing.T) string {
+	t.Helper()
 	initdb, postgres := newest(t, "initdb"), newest(t, "postgres")
-	ctx := limited(t)
 	as := another(t, "postgres", "nobody")
 	dir, port := databaseFolder(t, as), freePort(t)
 	password := filepath.Join(dir, "password")
@@ -241,7 +417,19 @@ func TestPostgreSQL(t *testing.T) {
 	runProgram(ctx, t, as, initdb, "-D", filepath.Join(dir, "data"), "-U", "ca", "--auth=scram-sha-256", "--pwfile="+password)
 	log := background(t, as, postgres, "-D", filepath.Join(dir, "data"), "-p", fmt.Sprint(port), "-k", dir, "-h", "127.0.0.1", "-c", "max_connections=400")
 	awaitPort(ctx, t, port, log)
-	onDatabase(ctx, t, fmt.Sprintf("db: {type: postgres, datasource: host=127.0.0.1 port=%d user=ca password=of-a-test dbname=fabric_ca sslmode=disable}\n", port), atOnce)
+	return fmt.Sprintf("db: {type: postgres, datasource: host=127.0.0.1 port=%d user=ca password=of-a-test dbname=fabric_ca sslmode=disable}\n", port)
+}
+
+// TestPostgreSQL runs the life of identities, and many at once, on a PostgreSQL of this machine.
+func TestPostgreSQL(t *testing.T) {
+	ctx := limited(t)
+	onDatabase(ctx, t, startPostgreSQL(ctx, t), atOnce)
+}
+
+// TestKilledPostgreSQL is TestKilled on a PostgreSQL of this machine.
+func TestKilledPostgreSQL(t *testing.T) {
+	ctx := limited(t)
+	killWhileUsed(ctx, t, startPostgreSQL(ctx, t))
 }
 
 // TestMariaDB does the same on a MariaDB, with fewer at once: each locks the row of the one user, and InnoDB lets none wait longer than
@@ -280,7 +468,7 @@ func onDatabase(ctx context.Context, t *testing.T, db string, many int) {
 	admin := newClient(t, s, "")
 	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
 	admin.register(ctx, t, "user", "pw", "client")
-	enrollAtOnce(ctx, t, admin, many)
+	issued := enrollAtOnce(ctx, t, admin, many)
 	user := newClient(t, s, "")
 	user.enroll(ctx, t, "user", "pw", sm2Key...)
 	s.stop()
@@ -288,5 +476,5 @@ func onDatabase(ctx context.Context, t *testing.T, db string, many int) {
 	admin.server, user.server = s, s
 	user.run(ctx, t, append([]string{"reenroll", "-u", s.url}, sm2Key...)...)
 	admin.run(ctx, t, "revoke", "-u", s.url, "-e", "user", "--gencrl")
-	require.Len(t, readList(t, admin.path("msp", "crls", "crl.pem")).RevokedCertificateEntries, many+2)
+	require.Len(t, readList(t, admin.path("msp", "crls", "crl.pem")).RevokedCertificateEntries, issued+2)
 }

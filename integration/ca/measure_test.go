@@ -60,7 +60,8 @@ func TestMeasureEnrolments(t *testing.T) {
 						if r >= len(requests) {
 							return
 						}
-						errs <- enrollAs(ctx, running[i], "admin", "adminpw", requests[r])
+						_, err := enrollAs(ctx, running[i], "admin", "adminpw", enrolment{Request: requests[r]})
+						errs <- err
 					}
 				})
 			}

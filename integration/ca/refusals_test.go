@@ -5,16 +5,25 @@
 package ca
 
 import (
+	"context"
+	"crypto/rand"
+	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/emmansun/gmsm/sm2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
@@ -137,5 +146,147 @@ func TestExpiredCA(t *testing.T) {
 		status, answer := post(ctx, t, ended, "enroll", text, func(r *http.Request) { r.SetBasicAuth("admin", "adminpw") })
 		require.GreaterOrEqual(t, status, 400, answer)
 		require.Contains(t, answer, "the certificate of the CA ca ended at")
+	}
+}
+
+// attributesOID is the extension that holds an identity's attributes.
+const attributesOID = "1.2.3.4.5.6.7.8.1"
+
+// TestChosenByClient: what the CA decides is no client's choice: extensions, attributes among them, addresses of revocation lists, a
+// certificate beside the records, and the units of the organisation, which give an identity its role.
+func TestChosenByClient(t *testing.T) {
+	ctx := limited(t)
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2"})
+	admin := newClient(t, s, "")
+	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
+	admin.register(ctx, t, "user", "pw", "client", "--id.attrs", "role=clerk:ecert")
+	forged := hex.EncodeToString([]byte(`{"attrs":{"role":"director"}}`))
+	send := func(profile string, more map[string]any) (int, string) {
+		body := map[string]any{"certificate_request": sm2Request(t, "user"), "attr_reqs": []any{}}
+		if profile != "" {
+			body["profile"], body["encryption_request"] = profile, sm2Request(t, "user")
+		}
+		maps.Copy(body, more)
+		text, err := json.Marshal(body)
+		require.NoError(t, err)
+		return post(ctx, t, s, "enroll", text, func(r *http.Request) { r.SetBasicAuth("user", "pw") })
+	}
+	for field, value := range map[string]any{
+		"extensions":    []any{map[string]any{"id": attributesOID, "critical": false, "value": forged}},
+		"crl_override":  "http://127.0.0.1:1/",
+		"ReturnPrecert": true,
+	} {
+		for _, profile := range []string{"", "tlcp"} {
+			status, answer := send(profile, map[string]any{field: value})
+			require.Equal(t, http.StatusBadRequest, status, answer)
+			require.Contains(t, answer, "may not have the field "+field)
+		}
+	}
+	require.Zero(t, issued(ctx, t, admin, "user"))
+
+	certs, err := enrollAs(ctx, s, "user", "pw", enrolment{Request: requestOf(t, pkix.Name{CommonName: "user", OrganizationalUnit: []string{"admin"}})})
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{"client", "org1", "department1"}, certs[0].Subject.OrganizationalUnit)
+	require.Contains(t, string(certs[0].Raw), `"role":"clerk"`)
+	status, answer := send("", map[string]any{"subject": map[string]any{"CN": "user", "names": []any{map[string]any{"OU": "admin"}}}})
+	require.Equal(t, http.StatusCreated, status, answer)
+	for _, cert := range certificatesOn(ctx, t, admin, "user") {
+		require.NotContains(t, cert.Subject.OrganizationalUnit, "admin")
+	}
+}
+
+func requestOf(t *testing.T, subject pkix.Name) string {
+	t.Helper()
+	key, err := sm2.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: subject}, key)
+	require.NoError(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
+}
+
+// certificatesOn are the certificates of an id that are on the CA's record.
+func certificatesOn(ctx context.Context, t *testing.T, admin *client, id string) (certs []*x509.Certificate) {
+	t.Helper()
+	dir := t.TempDir()
+	admin.run(ctx, t, "certificate", "list", "-u", admin.server.url, "--id", id, "--store", dir)
+	files, err := filepath.Glob(filepath.Join(dir, "*.pem"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		certs = append(certs, readCertificate(t, file))
+	}
+	return certs
+}
+
+// TestExpiredIdentity: a certificate that has ended authenticates nobody.
+func TestExpiredIdentity(t *testing.T) {
+	ctx := limited(t)
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2", profiles: "ended: {usage: [digital signature], expiry: -1m}"})
+	admin, ended := newClient(t, s, ""), newClient(t, s, "")
+	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
+	ended.enroll(ctx, t, "admin", "adminpw", append(sm2Key, "--enrollment.profile", "ended")...)
+	require.True(t, time.Now().After(readCertificate(t, ended.path("msp", "signcerts", "cert.pem")).NotAfter))
+	for _, command := range [][]string{append([]string{"reenroll"}, sm2Key...), {"register", "--id.name", "made", "--id.type", "client", "--id.affiliation", "org1"}} {
+		out, err := ended.try(ctx, append(command, "-u", s.url)...)
+		require.Error(t, err)
+		require.Contains(t, out, "Authentication failure")
+	}
+	require.NotContains(t, admin.run(ctx, t, "identity", "list", "-u", s.url), "Name: made")
+}
+
+// TestTwoAuthorities: one server has an SM2 and an ECDSA CA. Each certifies keys of its family, knows its own identities alone, and takes
+// no token that was made for the other.
+func TestTwoAuthorities(t *testing.T) {
+	ctx := limited(t)
+	home := t.TempDir()
+	second := filepath.Join(home, "second")
+	require.NoError(t, os.Mkdir(second, 0o700))
+	gmtlstest.WriteFile(t, second, "fabric-ca-server-config.yaml", []byte(
+		strings.NewReplacer("name: ca}", "name: second}", "cn: ca,", "cn: second,").Replace(settings{algo: "ecdsa"}.config(0, 0))))
+	s := startServer(ctx, t, home, settings{algo: "sm2", more: "cafiles: [second/fabric-ca-server-config.yaml]\n"})
+	gm, standard := newClient(t, s, ""), newClient(t, s, "")
+	gm.flags, standard.flags = []string{"--caname", "ca"}, []string{"--caname", "second"}
+	ecdsaKey := []string{"--csr.keyrequest.algo", "ecdsa", "--csr.keyrequest.size", "256"}
+	gm.enroll(ctx, t, "admin", "adminpw", sm2Key...)
+	standard.enroll(ctx, t, "admin", "adminpw", ecdsaKey...)
+	for _, test := range []struct {
+		who  *client
+		root string
+		sm2  bool
+	}{{gm, home, true}, {standard, second, false}} {
+		cert, root := readCertificate(t, test.who.path("msp", "signcerts", "cert.pem")), readCertificate(t, filepath.Join(test.root, "ca-cert.pem"))
+		require.NoError(t, x509.CheckSignatureFrom(cert, root))
+		require.Equal(t, test.sm2, x509.IsSM2(cert.PublicKey))
+	}
+	for who, key := range map[*client][]string{gm: ecdsaKey, standard: sm2Key} {
+		out, err := who.try(ctx, append([]string{"enroll", "-u", who.with("admin", "adminpw")}, key...)...)
+		require.Error(t, err)
+		require.Contains(t, out, "one family")
+	}
+	gm.register(ctx, t, "of-gm", "pw", "client")
+	standard.register(ctx, t, "of-second", "pw", "client")
+	require.NotContains(t, gm.run(ctx, t, "identity", "list", "-u", s.url), "of-second")
+	require.NotContains(t, standard.run(ctx, t, "identity", "list", "-u", s.url), "of-gm")
+
+	for who, other := range map[*client]string{gm: "second", standard: "ca"} {
+		crossed := *who
+		crossed.flags = []string{"--caname", other}
+		out, err := crossed.try(ctx, "register", "-u", s.url, "--id.name", "made", "--id.type", "client", "--id.affiliation", "org1")
+		require.Error(t, err, "the administrator of the other CA")
+		require.Contains(t, out, "Authentication failure")
+	}
+	keys, err := filepath.Glob(gm.path("msp", "keystore", "*_sk"))
+	require.NoError(t, err)
+	key, ok := x509.AsSM2(readKey(t, keys[0]))
+	require.True(t, ok)
+	body := []byte(`{"id":"made","type":"client","affiliation":"org1"}`)
+	token := tokenOf(t, key, mustRead(t, gm.path("msp", "signcerts", "cert.pem")), http.MethodPost, "/api/v1/register?ca=ca", body)
+	for query, want := range map[string]int{"": http.StatusUnauthorized, "?ca=second": http.StatusUnauthorized, "?ca=ca": http.StatusCreated} {
+		status, answer := post(ctx, t, s, "register"+query, body, func(r *http.Request) { r.Header.Set("Authorization", token) })
+		require.Equal(t, want, status, answer)
+	}
+	for admin, root := range map[*client]string{gm: home, standard: second} {
+		admin.run(ctx, t, "gencrl", "-u", s.url)
+		require.NoError(t, x509.CheckRevocationListFrom(readList(t, admin.path("msp", "crls", "crl.pem")), readCertificate(t, filepath.Join(root, "ca-cert.pem"))))
 	}
 }
