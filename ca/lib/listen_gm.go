@@ -3,14 +3,17 @@
 package lib
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cloudflare/cfssl/csr"
 	"github.com/cloudflare/cfssl/log"
@@ -169,6 +172,26 @@ func (s *Server) tlsFiles(files *comm.Files, mode comm.ServerMode) error {
 	return nil
 }
 
+// madeAgain is the last part of the life of a pair that the CA has made for its listener: at a start in it the CA makes a new one.
+const madeAgain = 30 * 24 * time.Hour
+
+// lasting reports whether certificates that the CA has made for its listener are there, and do not end soon.
+func lasting(files ...string) (bool, error) {
+	for _, file := range files {
+		if !util.FileExists(file) {
+			return false, nil
+		}
+		cert, err := util.GetX509CertificateFromPEMFile(file)
+		if err != nil {
+			return false, err
+		}
+		if time.Until(cert.NotAfter) < madeAgain {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // makePair has the server's own CA issue the TLCP pair of the listener, where the configuration names no files.
 func (s *Server) makePair() error {
 	f := &s.Config.TLS.GM
@@ -179,8 +202,12 @@ func (s *Server) makePair() error {
 	if err := stls.AbsTLSServer(&s.Config.TLS, s.HomeDir); err != nil {
 		return err
 	}
-	if util.FileExists(f.SignCert) && util.FileExists(f.EncCert) {
-		return nil
+	if ok, err := lasting(f.SignCert, f.EncCert); ok || err != nil {
+		return err
+	}
+	issuer, err := s.CA.asIntermediate()
+	if err != nil {
+		return err
 	}
 	request := s.Config.CAcfg.CSR
 	for _, half := range []struct{ profile, cert, key string }{
@@ -206,12 +233,25 @@ func (s *Server) makePair() error {
 		if err := replaceFile(half.key, keyText, 0o600); err != nil {
 			return err
 		}
-		if err := replaceFile(half.cert, cert, 0o644); err != nil {
+		if err := replaceFile(half.cert, append(cert, issuer...), 0o644); err != nil {
 			return err
 		}
 	}
 	log.Infof("Made a TLCP pair for the listener: %s, %s", f.SignCert, f.EncCert)
 	return nil
+}
+
+// asIntermediate is the CA's certificate, PEM, if it stands between those that it issues and their root.
+func (ca *CA) asIntermediate() ([]byte, error) {
+	text, err := os.ReadFile(ca.Config.CA.Certfile)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := util.GetX509CertificateFromPEM(text)
+	if err != nil || bytes.Equal(cert.RawIssuer, cert.RawSubject) {
+		return nil, err
+	}
+	return text, nil
 }
 
 // startOperationsServer starts the operations server, before the CA's own listener.

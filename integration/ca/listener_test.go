@@ -16,12 +16,16 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
@@ -183,8 +187,9 @@ func TestLimits(t *testing.T) {
 	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2"})
 	status, text := post(ctx, t, s, "enroll", bytes.Repeat([]byte(" "), 1<<20+1), func(r *http.Request) { r.SetBasicAuth("admin", "adminpw") })
 	require.Equal(t, http.StatusRequestEntityTooLarge, status, text)
-	// Of a body of unknown length no more than the limit is read.
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/api/v1/enroll", io.MultiReader(strings.NewReader("{"), endless{}))
+	// Of a body of unknown length no more than the limit is read, and what the sockets hold.
+	sent := &endless{}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/api/v1/enroll", io.MultiReader(strings.NewReader("{"), io.LimitReader(sent, 64<<20)))
 	require.NoError(t, err)
 	req.SetBasicAuth("admin", "adminpw")
 	resp, err := http.DefaultClient.Do(req)
@@ -192,27 +197,67 @@ func TestLimits(t *testing.T) {
 		resp.Body.Close()
 		require.GreaterOrEqual(t, resp.StatusCode, 400)
 	}
+	require.Less(t, sent.bytes.Load(), int64(32<<20))
+	// The same of a header.
+	req, err = http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/cainfo", nil)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", strings.Repeat("A", 80<<10))
+	resp, err = http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, resp.StatusCode)
 	body, err := json.Marshal(enrolment{Request: sm2Request(t, "admin")})
 	require.NoError(t, err)
 	status, text = post(ctx, t, s, "enroll", body, func(r *http.Request) { r.SetBasicAuth("admin", "adminpw") })
 	require.Equal(t, http.StatusCreated, status, text)
 
-	// A header that does not end.
-	conn, err := net.Dial("tcp", s.address())
-	require.NoError(t, err)
-	defer conn.Close()
-	_, err = io.WriteString(conn, "GET /cainfo HTTP/1.1\r\nHost: x\r\nX: ")
-	require.NoError(t, err)
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Minute)))
-	_, err = io.ReadAll(conn)
-	require.NoError(t, err, "the server ends the connection")
+	// A header and a body that do not end.
+	var all sync.WaitGroup
+	for text, limit := range map[string]time.Duration{
+		"GET /cainfo HTTP/1.1\r\nHost: x\r\nX: ":                                  10 * time.Second,
+		"POST /api/v1/enroll HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{": time.Minute,
+	} {
+		all.Go(func() {
+			conn, err := net.Dial("tcp", s.address())
+			if !assert.NoError(t, err) {
+				return
+			}
+			defer conn.Close()
+			began := time.Now()
+			_, err = io.WriteString(conn, text)
+			assert.NoError(t, err)
+			assert.NoError(t, conn.SetReadDeadline(began.Add(limit+20*time.Second)))
+			_, err = io.ReadAll(conn)
+			assert.NoError(t, err, "the server ends the connection")
+			assert.InDelta(t, limit.Seconds(), time.Since(began).Seconds(), 15)
+		})
+	}
+	all.Wait()
 }
 
-type endless struct{}
+// endless counts the bytes that are taken from it.
+type endless struct{ bytes atomic.Int64 }
 
-func (endless) Read(p []byte) (int, error) {
+func (e *endless) Read(p []byte) (int, error) {
 	for i := range p {
 		p[i] = ' '
 	}
+	e.bytes.Add(int64(len(p)))
 	return len(p), nil
+}
+
+// TestOwnPair: the pair that the CA makes for its listener stays over starts, until it is in its last month.
+func TestOwnPair(t *testing.T) {
+	ctx := limited(t)
+	for profiles, kept := range map[string]bool{"": true, "tlcp: {usage: [digital signature, server auth], expiry: 700h}": false} {
+		home := t.TempDir()
+		s := startServer(ctx, t, home, settings{algo: "sm2", mode: "gm", profiles: profiles})
+		root := mustRead(t, filepath.Join(home, "ca-cert.pem"))
+		first, err := served(ctx, t, s, root)
+		require.NoError(t, err)
+		s.stop()
+		second, err := served(ctx, t, startServer(ctx, t, home, settings{algo: "sm2", mode: "gm", profiles: profiles}), root)
+		require.NoError(t, err)
+		require.Equal(t, kept, first == second, profiles)
+	}
 }
