@@ -153,7 +153,7 @@ func TestExpiredCA(t *testing.T) {
 const attributesOID = "1.2.3.4.5.6.7.8.1"
 
 // TestChosenByClient: what the CA decides is no client's choice: extensions, attributes among them, addresses of revocation lists, a
-// certificate beside the records, and the units of the organisation, which give an identity its role.
+// certificate that is on no record, and the units of the organisation, which give an identity its role.
 func TestChosenByClient(t *testing.T) {
 	ctx := limited(t)
 	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2"})
