@@ -390,7 +390,8 @@ func TestContradictingFirstBlock(t *testing.T) {
 	overSM3(t)
 	block, err := constructTestGenesisBlock("contradicting")
 	require.NoError(t, err)
-	block.Header.DataHash = protoutil.BlockDataHash(block.Data)
+	sum := sha256.Sum256(block.Data.Data[0])
+	block.Header.DataHash = sum[:]
 	_, err = env.ledgerMgr.CreateLedger("contradicting", block)
 	require.ErrorContains(t, err, "the first block names SM3, and its data are hashed with SHA-256")
 	_, err = channelhash.Of("contradicting")
