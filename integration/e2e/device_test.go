@@ -144,6 +144,13 @@ func takeDeviceAway(ctx context.Context, t *testing.T, n *network.Network) {
 		out, err := c.EvaluateWithContext(ctx, "ReadAsset", client.WithArguments("while-away"))
 		return err == nil && strings.Contains(string(out), "while-away")
 	}, 30*time.Second, 100*time.Millisecond, "what was under way is not lost")
+	// Peers that were silent for long count as dead, and meet again when one of them dials.
+	tries := 0
+	require.Eventually(t, func() bool {
+		tries++
+		_, err := c.SubmitWithContext(ctx, "CreateAsset", client.WithArguments(fmt.Sprint("met-again-", tries), "red", "7", "berta", "1"))
+		return err == nil
+	}, time.Minute, time.Second, "peers that count as dead are found again")
 	n.Device(t).Set(keydtest.DelayMicroseconds, 100_000)
 	submit(ctx, t, c, "CreateAsset", "with-slow-device", "red", "7", "berta", "1")
 	n.Device(t).Set(keydtest.DelayMicroseconds, 0)
