@@ -11,7 +11,7 @@ UPSTREAM ?=
 CHECKOUT ?=
 # PERF=off leaves out what makes stock Fabric faster (docs/fork.md, classes).
 PERF ?= on
-# Another upstream, and PERF=off, have a tree and binaries of their own.
+# Another upstream, and PERF=off, have a separate tree and separate binaries.
 VARIANT := $(if $(UPSTREAM),-$(notdir $(UPSTREAM:%/=%)))$(if $(filter off,$(PERF)),-perf-off)
 TREE := build/fabric$(VARIANT)
 BIN := $(CURDIR)/build/bin$(VARIANT)

@@ -38,7 +38,7 @@ var (
 )
 
 // TestNamedCode: files and folders that documents name are there, here or upstream, and files have the names that are said to
-// stand in them.
+// are in them.
 func TestNamedCode(t *testing.T) {
 	theirs := upstream(t)
 	goFiles := files(t, ".go")

@@ -60,7 +60,7 @@ func TestClausesHaveEvidence(t *testing.T) {
 			}
 		case "open", "organisational":
 		default:
-			t.Errorf("%s: %q is no state", row[1], state)
+			t.Errorf("%s: %q is not a state", row[1], state)
 		}
 		if strings.TrimSpace(cells[3]) == "" {
 			t.Errorf("%s does not say what remains", row[1])

@@ -68,7 +68,7 @@ func TestNodeKeys(t *testing.T) {
 }
 
 // TestNamesToMisspell: the names that misspelt ones are compared with are all that there are, and no others. The peer command has
-// some for the orderer, which stand in no file.
+// some for the orderer, which are in no file.
 func TestNamesToMisspell(t *testing.T) {
 	for file, names := range map[string]settings.Names{"core.yaml": settings.Core, "orderer.yaml": settings.Orderer} {
 		own := slices.DeleteFunc(slices.Clone(names.Keys), func(key string) bool { return strings.HasPrefix(key, "orderer.") })
@@ -77,7 +77,7 @@ func TestNamesToMisspell(t *testing.T) {
 }
 
 // TestCoreKeysAreRead: core.yaml is read by name, so a key exists if our code names it, and what it names has to be in
-// sampleconfig. Names may stand behind a prefix (tlsconfig serves peer and orderer), or in a chain of literals.
+// sampleconfig. Names may be behind a prefix (tlsconfig serves peer and orderer), or in a chain of literals.
 func TestCoreKeysAreRead(t *testing.T) {
 	ours := regexp.MustCompile(`^(peer|operations|chaincode)?\.?(operators|authentication\.timewindow|tls\.(mode|clientMode|drainGrace|handshakesPerAddress|checkRevocation|revocationLists\.files|gm\.(cipherSuites|protocols|clientProtocol|hybridKeyExchange)|gm\.[a-zA-Z]+\.file))$`)
 	keys := sample(t, "core.yaml")
@@ -183,7 +183,7 @@ func prefixed(prefix string, names []string) []string {
 	return list
 }
 
-// below lists what stands under a section, without its name.
+// below lists what is under a section, without its name.
 func below(keys []string, section string) []string {
 	var list []string
 	for _, key := range keys {
@@ -265,7 +265,7 @@ func TestFlags(t *testing.T) {
 			if at < 0 {
 				return true
 			}
-			// A name that is no literal is one of a hidden flag, which only says how this command spells it.
+			// A name that is not a literal is one of a hidden flag, which only says how this command spells it.
 			if name := stringsIn(call.Args[at]); len(name) > 0 {
 				real = append(real, fmt.Sprintf("%s --%s", command, name[0]))
 			}

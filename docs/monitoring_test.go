@@ -138,7 +138,7 @@ func TestRoles(t *testing.T) {
 			if _, ok := field.Value.(*ast.Ident); ok && !ownRole.MatchString(source) {
 				return true // what a caller gives
 			}
-			t.Errorf("%s gives a role that is none of %s", file, list)
+			t.Errorf("%s gives a role that is not one of %s", file, list)
 			return true
 		})
 	}
@@ -190,7 +190,7 @@ func checkExpression(t *testing.T, where, expr string, known map[string]metric) 
 		} else if name == "up" {
 			named++
 		} else if name != "instance" && !slices.Contains(functions, name) {
-			t.Errorf("%s names %s, which is no metric of ours", where, name)
+			t.Errorf("%s names %s, which is not a metric of ours", where, name)
 		}
 	}
 	if named == 0 {

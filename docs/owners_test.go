@@ -19,7 +19,7 @@ func TestOwners(t *testing.T) {
 		}
 		path := strings.Trim(fields[0], "/")
 		if info, err := os.Stat("../" + path); err != nil || !info.IsDir() {
-			t.Errorf("CODEOWNERS names %s, which is no folder", fields[0])
+			t.Errorf("CODEOWNERS names %s, which is not a folder", fields[0])
 		}
 		if !strings.HasPrefix(fields[0], "/") || !strings.HasSuffix(fields[0], "/") {
 			t.Errorf("CODEOWNERS: %s would match elsewhere too, write /%s/", fields[0], path)

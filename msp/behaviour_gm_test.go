@@ -136,7 +136,7 @@ func TestIntermediateChains(t *testing.T) {
 				"should be a leaf of the certification tree", name)
 		}
 		require.Error(t, validate(t, made, stranger.issue(t, f, template(t, "peer", "peer"))))
-		require.Error(t, validate(t, made, lower), "a CA is no identity")
+		require.Error(t, validate(t, made, lower), "a CA is not an identity")
 	})
 }
 

@@ -137,13 +137,13 @@ func TestFoldersOfCases(t *testing.T) {
 		})
 	}
 	for name, files := range map[string]map[string][]byte{
-		"CA in DER":                   {"cacerts/ca.crt": caseFile(t, "identity-ca/der.crt")},
-		"two roots, joined":           {"tlscacerts/gm-ca.crt": caseFile(t, "root-bundle/joined.pem")},
-		"identity in DER":             {"signcerts/peer.crt": pemBytes(t, caseFile(t, "base/peer/msp/signcerts/peer.crt"))},
-		"chain, root first":           {"signcerts/peer.crt": append(caseFile(t, "base/ca.crt"), caseFile(t, "base/peer/msp/signcerts/peer.crt")...)},
-		"renewed CA beside the older": {"cacerts/renewed-ca.crt": caseFile(t, "renewed-ca/renewed-ca.crt")},
-		"key with byte mark":          {"keystore/peer.key": append([]byte("\xef\xbb\xbf"), caseFile(t, "base/peer/msp/keystore/peer.key")...)},
-		"key in DER":                  {"keystore/peer.key": pemBytes(t, caseFile(t, "base/peer/msp/keystore/peer.key"))},
+		"CA in DER":                {"cacerts/ca.crt": caseFile(t, "identity-ca/der.crt")},
+		"two roots, joined":        {"tlscacerts/gm-ca.crt": caseFile(t, "root-bundle/joined.pem")},
+		"identity in DER":          {"signcerts/peer.crt": pemBytes(t, caseFile(t, "base/peer/msp/signcerts/peer.crt"))},
+		"chain, root first":        {"signcerts/peer.crt": append(caseFile(t, "base/ca.crt"), caseFile(t, "base/peer/msp/signcerts/peer.crt")...)},
+		"renewed CA and the older": {"cacerts/renewed-ca.crt": caseFile(t, "renewed-ca/renewed-ca.crt")},
+		"key with byte mark":       {"keystore/peer.key": append([]byte("\xef\xbb\xbf"), caseFile(t, "base/peer/msp/keystore/peer.key")...)},
+		"key in DER":               {"keystore/peer.key": pemBytes(t, caseFile(t, "base/peer/msp/keystore/peer.key"))},
 		"key behind parameters": {"keystore/peer.key": append([]byte("-----BEGIN SM2 PARAMETERS-----\nBggqgRzPVQGCLQ==\n-----END SM2 PARAMETERS-----\n"),
 			caseFile(t, "base/peer/msp/keystore/peer.key")...)},
 	} {
@@ -164,7 +164,7 @@ func pemBytes(t *testing.T, text []byte) []byte {
 	return block.Bytes
 }
 
-// Folders of MSPs without SM2 keep what upstream passes over with a warning, as long as it is no certificate and no list.
+// Folders of MSPs without SM2 keep what upstream ignores with a warning, as long as it is not a certificate and no list.
 func TestOddFilesInFoldersOfECDSA(t *testing.T) {
 	root := newRoot(t, familyECDSA, "root")
 	peer := root.issue(t, familyECDSA, template(t, "peer"))

@@ -173,7 +173,7 @@ func keystorePath(bccspConfig *factory.FactoryOpts) string {
 }
 
 // GetLocalMspConfig reads the MSP folder of a node or client, whose signing key
-// stands in the provider's keystore.
+// is in the provider's keystore.
 //
 //fork:replace gm: an SM2 certificate without its private key or its CA is refused with the places named
 func GetLocalMspConfig(dir string, bccspConfig *factory.FactoryOpts, ID string) (*m.MSPConfig, error) {

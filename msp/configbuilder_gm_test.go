@@ -96,7 +96,7 @@ func TestWrongLocalMSPFolderNamesTheFile(t *testing.T) {
 				return "signcerts/identity.pem"
 			}, "encryption certificate of CN=peer",
 		},
-		"encryption certificate beside the signing one": {
+		"encryption certificate and the signing one": {
 			func(t *testing.T, dir string) string {
 				put(t, dir, "signcerts/z-enc.pem", encryptionCertificate(t, root).pem())
 				return "signcerts/z-enc.pem"

@@ -59,7 +59,7 @@ func (o *Organisation) Config(t *testing.T, revoked ...*Member) *m.MSPConfig {
 	return &m.MSPConfig{Config: raw, Type: int32(FABRIC)}
 }
 
-// Serialized is the identity as it stands in messages.
+// Serialized is the identity as it is in messages.
 func (p *Member) Serialized() []byte { return p.serialized }
 
 // Sign signs as the member's software would, expired or not.

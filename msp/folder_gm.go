@@ -13,9 +13,9 @@ import (
 // revocation list in PEM, one in each element. In signcerts a file gives one, the owner's.
 //
 // A file that cannot be read stops the node, by its name. So does one that holds no certificate and no list at all, a README
-// or a .gitkeep, in an MSP with an SM2 CA; in others there is a warning, and it is passed over, as by upstream.
+// or a .gitkeep, in an MSP with an SM2 CA; in others there is a warning, and it is ignored, as by upstream.
 //
-//fork:replace fix: nothing in an MSP's folders is passed over: DER, byte order marks, and further objects in a file are read, what cannot be read stops the node
+//fork:replace fix: nothing in an MSP's folders is ignored: DER, byte order marks, and further objects in a file are read, what cannot be read stops the node
 func getPemMaterialFromDir(dir string) ([][]byte, error) {
 	mspLogger.Debugf("Reading directory %s", dir)
 	if _, err := os.Stat(dir); os.IsNotExist(err) {
@@ -36,7 +36,7 @@ func getPemMaterialFromDir(dir string) ([][]byte, error) {
 func readFolder(dir string) ([]mspfolder.Object, error) {
 	objects, passed, err := mspfolder.Read(dir)
 	for _, reason := range passed {
-		mspLogger.Warningf("%s; it is passed over", reason)
+		mspLogger.Warningf("%s; it is ignored", reason)
 	}
 	return objects, errors.WithStack(err) // callers take a bare fs.ErrNotExist for the folder's
 }

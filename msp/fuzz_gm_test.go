@@ -19,7 +19,7 @@ import (
 // may crash it, and none but the one that the CA signed may be valid, as the CA wrote it.
 func FuzzIdentity(f *testing.F) {
 	t := &testing.T{}
-	// Workers are processes of their own: what the CA signs must be the same in
+	// Workers are separate processes: what the CA signs must be the same in
 	// all of them, so keys, numbers and times are fixed.
 	fixed := func(scalar byte, cert *x509.Certificate) (*sm2.PrivateKey, *x509.Certificate) {
 		key, err := x509.NewSM2PrivateKey([]byte{scalar})

@@ -31,7 +31,7 @@ func (msp *bccspmsp) setupCRLs(conf *m.FabricMSPConfig) error {
 	if len(msp.CRL) == 0 {
 		return nil
 	}
-	if stock, err := msp.asStock(conf); err != nil || stock {
+	if stock, err := msp.followsStock(conf); err != nil || stock {
 		return err
 	}
 	issuers, err := msp.configuredCAs(conf)

@@ -61,7 +61,7 @@ func New(opts NewOpts, cryptoProvider bccsp.BCCSP) (MSP, error) {
 		var version MSPVersion
 		version, rules = o.Version.split()
 		opts = &BCCSPNewOpts{NewBaseOpts{Version: version}}
-	case *IdemixNewOpts: // identities of its own, without certificates
+	case *IdemixNewOpts: // identities without certificates
 		version, _ := o.Version.split()
 		opts = &IdemixNewOpts{NewBaseOpts{Version: version}}
 	}
@@ -110,9 +110,9 @@ func checkForm(serialized []byte) error {
 	return x509.CheckExactDER(cert)
 }
 
-// asStock reports whether SM2 has no part in an MSP whose channel follows stock Fabric: what stock nodes accept or refuse is then
+// followsStock reports whether SM2 has no part in an MSP whose channel follows stock Fabric: what stock nodes accept or refuse is then
 // accepted or refused.
-func (msp *bccspmsp) asStock(conf *m.FabricMSPConfig) (bool, error) {
+func (msp *bccspmsp) followsStock(conf *m.FabricMSPConfig) (bool, error) {
 	if msp.rules&rulesOfStock == 0 {
 		return false, nil
 	}

@@ -127,7 +127,7 @@ func TestBothHalvesOfAnECDSASignatureAreOneIdentity(t *testing.T) {
 	require.Equal(t, first.GetIdentifier(), second.GetIdentifier())
 }
 
-// Gossip keeps each form of an identity as a peer of its own, so it takes one, of both families and whatever the channel.
+// Gossip keeps each form of an identity as a separate peer, so it accepts only one form, in both families and whatever the channel.
 func TestGossipTakesOneForm(t *testing.T) {
 	eachFamily(t, func(t *testing.T, f family) {
 		root := newRoot(t, f, "root")
@@ -179,15 +179,15 @@ func TestMSPsWithoutSM2AreJudgedAsStockJudgesThem(t *testing.T) {
 		conf                  *m.FabricMSPConfig
 		node, before, capable bool
 	}{
-		"SM2 list of nobody":             {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, RevocationList: [][]byte{strangersList}}, false, true, false},
-		"SM2 list in the root's name":    {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, RevocationList: [][]byte{listInItsName}}, false, true, false},
-		"family SM3":                     {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, CryptoConfig: family(bccsp.SM3, bccsp.SHA256)}, false, true, false},
-		"identifiers SM3":                {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, CryptoConfig: family(bccsp.SHA2, bccsp.SM3)}, true, false, true},
-		"both SM3":                       {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, CryptoConfig: family(bccsp.SM3, bccsp.SM3)}, false, false, false},
-		"SM2 root, list of nobody":       {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem(), sm2Root.pem()}, RevocationList: [][]byte{strangersList}}, false, false, false},
-		"SM2 TLS root, list of nobody":   {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, TlsRootCerts: [][]byte{sm2Root.pem()}, RevocationList: [][]byte{strangersList}}, false, false, false},
-		"SM2 root beside it, family SM3": {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem(), sm2Root.pem()}, CryptoConfig: family(bccsp.SM3, bccsp.SM3)}, false, false, false},
-		"SM2 root alone, both SM3":       {&m.FabricMSPConfig{RootCerts: [][]byte{sm2Root.pem()}, CryptoConfig: family(bccsp.SM3, bccsp.SM3)}, true, true, true},
+		"SM2 list of nobody":           {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, RevocationList: [][]byte{strangersList}}, false, true, false},
+		"SM2 list in the root's name":  {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, RevocationList: [][]byte{listInItsName}}, false, true, false},
+		"family SM3":                   {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, CryptoConfig: family(bccsp.SM3, bccsp.SHA256)}, false, true, false},
+		"identifiers SM3":              {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, CryptoConfig: family(bccsp.SHA2, bccsp.SM3)}, true, false, true},
+		"both SM3":                     {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, CryptoConfig: family(bccsp.SM3, bccsp.SM3)}, false, false, false},
+		"SM2 root, list of nobody":     {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem(), sm2Root.pem()}, RevocationList: [][]byte{strangersList}}, false, false, false},
+		"SM2 TLS root, list of nobody": {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem()}, TlsRootCerts: [][]byte{sm2Root.pem()}, RevocationList: [][]byte{strangersList}}, false, false, false},
+		"SM2 root too, family SM3":     {&m.FabricMSPConfig{RootCerts: [][]byte{root.pem(), sm2Root.pem()}, CryptoConfig: family(bccsp.SM3, bccsp.SM3)}, false, false, false},
+		"SM2 root alone, both SM3":     {&m.FabricMSPConfig{RootCerts: [][]byte{sm2Root.pem()}, CryptoConfig: family(bccsp.SM3, bccsp.SM3)}, true, true, true},
 	} {
 		for version, want := range map[MSPVersion]bool{ofNode: c.node, ofOldChannel: c.before, withCapability: c.capable} {
 			_, err := setupAs(t, version, c.conf)

@@ -16,7 +16,7 @@ import (
 //
 //fork:wrap gm: hash family SM3 is only for SM2 identities
 func (msp *bccspmsp) setupCAs(conf *m.FabricMSPConfig) error {
-	stock, err := msp.asStock(conf)
+	stock, err := msp.followsStock(conf)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStrictWantsAnSM2Identity sets up the sample MSP, which is ECDSA, in a process of its own, since the setting holds for the rest of
+// TestStrictWantsAnSM2Identity sets up the sample MSP, which is ECDSA, in a separate process, since the setting holds for the rest of
 // a process.
 func TestStrictWantsAnSM2Identity(t *testing.T) {
 	const variable = "TEST_OF_STRICT"

@@ -114,7 +114,7 @@ func ChannelDataHash(header *cb.BlockHeader, data *cb.BlockData) []byte {
 	ofSM3 := isSM3(header.GetPreviousHash())
 	if header.GetNumber() == 0 {
 		name, err := hashingAlgorithm(data)
-		ofSM3 = err == nil && name == SM3 // a first block that is no configuration is none of an SM3 channel
+		ofSM3 = err == nil && name == SM3 // a first block that is not a configuration is not of an SM3 channel
 	}
 	var (
 		h   hash.Hash = sha256.New()
@@ -135,7 +135,7 @@ func CheckConfigBlockHash(block *cb.Block) error {
 	header, number := block.GetHeader(), block.GetHeader().GetNumber()
 	name, err := hashingAlgorithm(block.GetData())
 	if err != nil {
-		return fmt.Errorf("block %d is no config block: %w", number, err)
+		return fmt.Errorf("block %d is not a config block: %w", number, err)
 	}
 	named, tagged := name == SM3, isSM3(header.GetDataHash()) || isSM3(header.GetPreviousHash())
 	switch {

@@ -110,7 +110,7 @@ func TestJoinBlocks(t *testing.T) {
 		}(), `names HashingAlgorithm "SHA256"`},
 		"no header":        {&cb.Block{Data: configBlock(0, SM3).Data}, "is not the SM3 of them"},
 		"no transaction":   {NewBlock(0, nil), "has no transaction"},
-		"no configuration": {&cb.Block{Header: &cb.BlockHeader{}, Data: &cb.BlockData{Data: [][]byte{{0xff}}}}, "is no config block"},
+		"no configuration": {&cb.Block{Header: &cb.BlockHeader{}, Data: &cb.BlockData{Data: [][]byte{{0xff}}}}, "is not a config block"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := CheckConfigBlockHash(test.block)

@@ -4,7 +4,7 @@
 # usage: kits.sh VERSION FOLDER
 # Writes what applications and chaincode are written with, for a machine that has neither this repository nor a network:
 #   FOLDER/modules     a module proxy in files: the kits in VERSION, and every module that they and the templates need
-#   FOLDER/NAME        each program of examples as a module of its own, to copy and change
+#   FOLDER/NAME        each program of examples as a separate module, to copy and change
 #   FOLDER/java, node  the clients in these languages
 # The bytes depend on the commit alone. docs/applications.md says how it is used.
 set -eu
@@ -15,7 +15,7 @@ mkdir -p "$2/modules"
 target=$(cd "$2" && pwd)
 "$root/build/tools/fork" -root "$root" kits "$version" "$target/modules"
 
-# A module cache of its own ends up with just what is needed. The one at hand serves it first, the proxies what is missing.
+# A new module cache ends up with just what is needed. The existing cache serves it first, and proxies serve what is missing.
 near=$(go env GOMODCACHE)/cache/download
 proxies=$(go env GOPROXY)
 cache=$(mktemp -d)

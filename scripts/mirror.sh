@@ -10,7 +10,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$1"
 target=$(cd "$1" && pwd)
-# A module cache of its own holds just what is needed. The one at hand serves it first, the proxies what is missing.
+# A new module cache holds just what is needed. The existing cache serves it first, and proxies serve what is missing.
 cache=$(mktemp -d)
 trap 'GOMODCACHE="$cache" go clean -modcache; rm -rf "$cache"' EXIT
 near=$(go env GOMODCACHE)/cache/download

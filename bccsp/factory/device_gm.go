@@ -17,7 +17,7 @@ const (
 )
 
 // refusePKCS11 says what stands in place of upstream's provider. Without it a process that already has a provider, as
-// orderers do, would go on with that one.
+// orderers do, would continue with that one.
 func refusePKCS11(config *FactoryOpts) error {
 	if config == nil || config.Default != "PKCS11" || pkcs11Enabled {
 		return nil

@@ -14,7 +14,7 @@ import (
 )
 
 // An existing configuration with upstream's PKCS11 provider is told what to do. A process that has a provider already must not
-// go on with it.
+// continue with it.
 func TestDefaultPKCS11(t *testing.T) {
 	if pkcs11Enabled {
 		t.Skip("built with upstream's provider")

@@ -20,7 +20,7 @@ type FactoryOpts struct {
 	VerificationMemo *bool `json:"VerificationMemo,omitempty" yaml:"VerificationMemo,omitempty" skip:"true"`
 }
 
-// GetDefault returns the provider of this process. A process whose cryptography gives wrong answers must not go on,
+// GetDefault returns the provider of this process. A process whose cryptography gives wrong answers must not continue,
 // and callers cannot take an error, so a failed self-test panics.
 //
 //fork:wrap gm: say which algorithm failed where upstream hides the error

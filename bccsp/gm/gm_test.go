@@ -130,7 +130,7 @@ func TestSM2SignatureChanges(t *testing.T) {
 	} {
 		ok, err := sm2PublicKeyVerifier{}.Verify(key.pub, bad, msg, messageOpts)
 		require.False(t, ok, name)
-		if name != "n - s" && name != "r and s" { // what is no canonical DER is told from what does not verify
+		if name != "n - s" && name != "r and s" { // what is not canonical DER is distinguished from what does not verify
 			require.Error(t, err, name)
 		}
 	}
@@ -540,7 +540,7 @@ func TestKeysOfAnotherKind(t *testing.T) {
 	}
 }
 
-// TestImportOfAnotherKind: a key of another algorithm is refused by the importers, and so is what is no key.
+// TestImportOfAnotherKind: a key of another algorithm is refused by the importers, and so is what is not a key.
 func TestImportOfAnotherKind(t *testing.T) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
-// Suffixes of key files: the name is hex(SKI) + "_" + suffix, as Fabric's file key store has it.
+// Suffixes of key files: the name is hex(SKI) + "_" + suffix, as in Fabric's file key store.
 const (
 	SuffixPrivate   = "sk"
 	SuffixPublic    = "pk"
@@ -57,8 +57,8 @@ func EncodeKey(k bccsp.Key, password []byte) (suffix string, text []byte, err er
 	return "", nil, fmt.Errorf("gm: a key of type %T cannot be stored", k)
 }
 
-// DecodeKey is the inverse of EncodeKey, and takes every form of SM2 private keys that package material reads, beside which
-// the certificate may stand. It returns ErrOtherKey for anything that is not a key of this package, so that a caller can try
+// DecodeKey is the inverse of EncodeKey, and accepts every form of SM2 private keys that package material reads. The text may
+// also contain the certificate. It returns ErrOtherKey for anything that is not a key of this package, so that a caller can try
 // its own. Files that do look like one but cannot be used give gmx509.ErrNoPassword, gmx509.ErrWrongPassword or what is wrong.
 func DecodeKey(text, password []byte) (bccsp.Key, error) {
 	if block, _ := pem.Decode(text); block != nil {

@@ -121,9 +121,9 @@ func SelfTest() error { return selfTestOnce() }
 // included, is not to be trusted.
 var ErrAlgorithm = errors.New("gm: an algorithm gives wrong answers")
 
-// SelfTestAgain computes the known answers anew, makes a key pair, and puts what Random gives to the fifteen tests of GM/T 0005, which
-// takes seconds. After a test has failed Random gives no bytes any more: nothing is signed, encrypted or agreed on until the process is
-// started again. A source that gives no bytes at the moment is an error too, and may come back.
+// SelfTestAgain computes the known answers again, makes a key pair, and runs the fifteen tests of GM/T 0005 on bytes of Random, which
+// takes seconds. After a test has failed, Random gives no more bytes: nothing is signed, encrypted or agreed on until the process is
+// started again. A source that gives no bytes at the moment is an error too, but may recover.
 func SelfTestAgain() error {
 	if err := runSelfTest(&standardAnswers); err != nil {
 		return stopRandom(fmt.Errorf("%w: %w", ErrAlgorithm, err))
@@ -248,8 +248,8 @@ func testSM4CBC(want *knownAnswers) error {
 	return nil
 }
 
-// testSM4GCM compares with the known answer, and a longer message, for which the kernels are others, with what the generic GCM of
-// crypto/cipher makes of the engine's blocks.
+// testSM4GCM compares with the known answer. A longer message, which other kernels process, it compares with the result of the
+// generic GCM of crypto/cipher over the engine's blocks.
 func testSM4GCM(want *knownAnswers) error {
 	key, plain, err := unhex2(want.sm4Key, want.sm4Plain)
 	if err != nil {

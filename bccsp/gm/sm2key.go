@@ -95,7 +95,7 @@ func (k *sm2PublicKey) tableInUse() *sm2table.Table {
 	if t := k.table.Load(); t != nil {
 		return t
 	}
-	if k.uses.Add(1) == tableFrom { // for one goroutine only; the others go on without
+	if k.uses.Add(1) == tableFrom { // for one goroutine only; the others continue without
 		if t, err := sm2table.New(k.key); err == nil { // newPublicKey has checked the key
 			k.table.Store(t)
 		}

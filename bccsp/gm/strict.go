@@ -15,7 +15,7 @@ import (
 var strict atomic.Bool
 
 // EnableStrict makes this process use only approved algorithms, for as long as it runs, if its power-on tests pass: SelfTest, and the
-// tests of GM/T 0005 over what Random gives. The latter take a tenth of a second. After an error the process must not go on.
+// tests of GM/T 0005 over what Random gives. The latter take a tenth of a second. After an error the process must not continue.
 func EnableStrict() error {
 	if err := SelfTest(); err != nil {
 		return err

@@ -55,7 +55,7 @@ type hasher struct {
 }
 
 // Tag names the verification of signature over message, which may be a digest, with a public key in an encoding of fixed form.
-// Algorithms have numbers of their own, and tell apart what messages and keys of the same bytes mean.
+// Each algorithm has its own number, which distinguishes messages and keys of the same bytes but different meaning.
 func (m *Memo) Tag(algorithm byte, key, signature, message []byte) Tag {
 	h := m.hashers.Get().(*hasher)
 	defer m.hashers.Put(h)

@@ -79,7 +79,7 @@ func TestEachMemoHasItsOwnKey(t *testing.T) {
 	require.NotEqual(t, f.tag(New()), f.tag(New()))
 }
 
-// What an empty place holds is no verification.
+// What an empty place holds is not a verification.
 func TestNothingIsKnownAtFirst(t *testing.T) {
 	m := New()
 	require.False(t, m.Has(Tag{}))

@@ -55,7 +55,7 @@ func VerifyAhead(list []gm.Signed) (forget func()) {
 // ahead has the valid ones of all calls of VerifyAhead: an aheadKey leads to a *gm.Signed.
 var ahead sync.Map
 
-// aheadKey is a public key, as memoKey has it, and a signature in DER.
+// aheadKey is a public key, as memoKey returns it, and a signature in DER.
 type aheadKey struct{ key, signature string }
 
 // verifiedAhead reports whether VerifyAhead has found this very signature over this very message valid.

@@ -59,7 +59,7 @@ func TestVerifyAhead(t *testing.T) {
 	other[len(other)-1]++
 	for _, message := range [][]byte{other, list[7].Message[:len(other)-1], list[8].Message} {
 		valid, err := csp.Verify(list[7].Key, list[7].Signature, message, &bccsp.SM2SignerOpts{})
-		require.False(t, valid && err == nil, "a known signature is none of another message")
+		require.False(t, valid && err == nil, "a known signature is not valid for another message")
 	}
 	valid, err := csp.Verify(list[8].Key, list[7].Signature, list[7].Message, &bccsp.SM2SignerOpts{})
 	require.False(t, valid && err == nil, "nor by another key")

@@ -79,7 +79,7 @@ func (ks *fileBasedKeyStore) GetKey(ski []byte) (bccsp.Key, error) {
 }
 
 // searchKeystoreForSKI looks into every file, whatever its name, for a private key with this SKI. Files that cannot
-// be read are passed over, as upstream does, but named if the key is not found: in the log too, because the MSP drops
+// be read are ignored, as upstream does, but named if the key is not found: in the log too, because the MSP drops
 // the error.
 //
 //fork:wrap gm: find SM2 keys in files of any name

@@ -12,7 +12,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/sm3"
 )
 
-// NewWithParams returns the software provider, which serves SM2, SM3 and SM4 beside upstream's algorithms, whatever the
+// NewWithParams returns the software provider, which serves SM2, SM3 and SM4 in addition to upstream's algorithms, whatever the
 // parameters. Every holder of a provider can therefore verify every member of a channel, those included that got theirs
 // before the configuration was read. It fails if the self-test of the national algorithms does.
 //

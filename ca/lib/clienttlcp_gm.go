@@ -140,7 +140,7 @@ func (c *Client) requestPair(info *api.CSRInfo, id string, net *api.EnrollmentRe
 		return err
 	}
 	if err := p.accept(&result); err != nil {
-		return errors.WithMessage(err, "the CA's answer is no TLCP pair of this request")
+		return errors.WithMessage(err, "the CA's answer is not a TLCP pair of this request")
 	}
 	return p.write(c.pairDir())
 }
@@ -230,7 +230,7 @@ func certificateIn(b64 string) (*x509.Certificate, error) {
 	return util.GetX509CertificateFromPEM(text)
 }
 
-// write replaces the files of the pair: intermediates stand behind the certificates, roots in a file of their own. Each file is
+// write replaces the files of the pair: intermediates follow the certificates, roots are in a separate file. Each file is
 // replaced as a whole; a node that reloads in between refuses the mixture and keeps what it has.
 func (p *pair) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -21,8 +21,8 @@ import (
 // recoveryNone is the value of tlcp.recovery of a CA that keeps no encryption keys.
 const recoveryNone = "none"
 
-// recovery keeps the encryption keys that a CA has made, each in a file of its own, enveloped to a key whose private half is the
-// operator's and not on this machine. The file is an SM2EnvelopedKey (GB/T 35276-2017, 7.4) in DER, which gmtls key opens.
+// recovery keeps the encryption keys that a CA has made, each in a separate file, enveloped to a key whose private half the
+// operator has, and not this machine. The file is an SM2EnvelopedKey (GB/T 35276-2017, 7.4) in DER, which gmtls key opens.
 type recovery struct {
 	to  *ecdsa.PublicKey
 	dir string
@@ -56,7 +56,7 @@ func (ca *CA) recovery() (*recovery, error) {
 	}
 	to, ok := certs[0].PublicKey.(*ecdsa.PublicKey)
 	if !ok || !x509.IsSM2(certs[0].PublicKey) {
-		return nil, errors.Errorf("tlcp.recovery: the key in %s is no SM2 key", file)
+		return nil, errors.Errorf("tlcp.recovery: the key in %s is not an SM2 key", file)
 	}
 	if usage := certs[0].KeyUsage; usage != 0 && usage&(x509.KeyUsageKeyEncipherment|x509.KeyUsageDataEncipherment) == 0 {
 		return nil, errors.Errorf("tlcp.recovery: the KeyUsage of the certificate in %s allows no encryption", file)
@@ -82,7 +82,7 @@ func (r *recovery) keep(key *sm2.PrivateKey) (name string, err error) {
 	return name, errors.WithMessage(replaceFile(name+".der", envelope, 0o600), "keeping the encryption key for recovery")
 }
 
-// certify stores beside a key the certificate that was issued for it, so that it is found by name.
+// certify stores the certificate that was issued for a key in the key's folder, so that it is found by name.
 func certify(name, certB64 string) error {
 	cert, err := certificateIn(certB64)
 	if err != nil {

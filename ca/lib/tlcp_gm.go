@@ -120,7 +120,7 @@ func handleEnroll(ctx *serverRequestContextImpl, id string) (interface{}, error)
 		return nil, badPair("the two requests differ in their subject: %s and %s", sign.Subject, enc.Subject)
 	}
 	if string(enc.RawSubjectPublicKeyInfo) == string(sign.RawSubjectPublicKeyInfo) {
-		return nil, badPair("the two requests are of one key: signing and encryption need keys of their own")
+		return nil, badPair("the two requests are of one key: signing and encryption need different keys")
 	}
 	if made == nil {
 		return issuePair(ctx, id, &req, sign, encryptionRequest, nil)
@@ -236,7 +236,7 @@ func parsePairRequest(field, text string) (*x509.CertificateRequest, error) {
 		return nil, badPair("%s: %s", field, err)
 	}
 	if !x509.IsSM2(req.PublicKey) {
-		return nil, badPair("%s is of a key that is no SM2 key, which TLCP needs: csr.keyrequest.algo must be %s", field, util.AlgoSM2)
+		return nil, badPair("%s is of a key that is not an SM2 key, which TLCP needs: csr.keyrequest.algo must be %s", field, util.AlgoSM2)
 	}
 	if err := x509.CheckRequestSignature(req); err != nil {
 		return nil, badPair("%s: %s", field, err)

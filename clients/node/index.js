@@ -72,7 +72,7 @@ function pointOf(publicKey) {
   const spki = publicKey.export({ format: 'der', type: 'spki' });
   const head = 2 + ALGORITHM.length + 3; // SEQUENCE, then BIT STRING without unused bits
   if (!spki.subarray(2, 2 + ALGORITHM.length).equals(ALGORITHM)) {
-    throw new Error('the key is no SM2 key: an identity of this network has a key on the curve 1.2.156.10197.1.301');
+    throw new Error('the key is not an SM2 key: an identity of this network has a key on the curve 1.2.156.10197.1.301');
   }
   // A file may hold the point compressed.
   return crypto.ECDH.convertKey(spki.subarray(head), 'SM2', undefined, undefined, 'uncompressed').subarray(1);

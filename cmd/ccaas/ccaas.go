@@ -52,7 +52,7 @@ func Detect(metadataDir string) error {
 		Type string `json:"type"`
 	}
 	if err := json.Unmarshal(data, &metadata); err != nil {
-		return fmt.Errorf("metadata.json is no valid JSON: %w", err)
+		return fmt.Errorf("metadata.json is not valid JSON: %w", err)
 	}
 	if !strings.EqualFold(metadata.Type, Type) {
 		return fmt.Errorf("%w, but %q", ErrNotOurs, metadata.Type)
@@ -102,7 +102,7 @@ func connection(data []byte, config string) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	if err := decoder.Decode(&members); err != nil {
-		return nil, fmt.Errorf("no valid JSON object: %w", err)
+		return nil, fmt.Errorf("it is not a valid JSON object: %w", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the JSON object")
@@ -110,7 +110,7 @@ func connection(data []byte, config string) ([]byte, error) {
 	values := map[string]any{}
 	if config != "" {
 		if err := json.Unmarshal([]byte(config), &values); err != nil {
-			return nil, fmt.Errorf("the environment variable %s holds no valid JSON object: %w", ConfigVariable, err)
+			return nil, fmt.Errorf("the environment variable %s does not hold a valid JSON object: %w", ConfigVariable, err)
 		}
 	}
 	for name, value := range members {
@@ -191,7 +191,7 @@ func readBounded(root *os.Root, name string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", name)
+		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
 	file, err := root.Open(name)
 	if err != nil {

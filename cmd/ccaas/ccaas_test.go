@@ -34,7 +34,7 @@ func TestDetect(t *testing.T) {
 		`{"type":"CCAAS"}`:                  "",
 		`{"type":"golang","path":"x"}`:      `not a package of type ccaas, but "golang"`,
 		`{}`:                                `not a package of type ccaas`,
-		`{`:                                 "no valid JSON",
+		`{`:                                 "not valid JSON",
 		strings.Repeat(" ", maxFile) + "{}": "longer than",
 	} {
 		err := Detect(folder(t, map[string]string{"metadata.json": text}))
@@ -50,7 +50,7 @@ func TestDetect(t *testing.T) {
 	}
 }
 
-// rootCert is the PEM text of a certificate as JSON has it.
+// rootCert is the PEM text of a certificate in JSON.
 func rootCert(t *testing.T) string {
 	t.Helper()
 	text, err := json.Marshal(string(gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca").CertPEM))
@@ -113,7 +113,7 @@ func TestBuildRefuses(t *testing.T) {
 		`{}`:                      `"address" is missing`,
 		`{"address":1}`:           `"address" must be text`,
 		`{"address":"a:1"} {}`:    "something follows",
-		`[]`:                      "no valid JSON object",
+		`[]`:                      "not a valid JSON object",
 		`{"address":"{{.gone}}"}`: "cannot be filled",
 		`{"address":"{{"}`:        "cannot be filled",
 		`{"address":"a:1","tls_required":"true"}`:                                           "must be true or false",

@@ -95,9 +95,9 @@ func TestSampleChannelOfBothFamilies(t *testing.T) {
 
 			require.NoError(t, admins.EvaluateSignedData([]*protoutil.SignedData{admin1, admin2}))
 			require.Error(t, admins.EvaluateSignedData([]*protoutil.SignedData{admin1, admin1}))
-			require.Error(t, admins.EvaluateSignedData([]*protoutil.SignedData{user1, admin2}), "a user is no admin")
+			require.Error(t, admins.EvaluateSignedData([]*protoutil.SignedData{user1, admin2}), "a user is not an admin")
 			require.NoError(t, endorsement.EvaluateSignedData([]*protoutil.SignedData{peer1, peer2}))
-			require.Error(t, endorsement.EvaluateSignedData([]*protoutil.SignedData{admin1, peer2}), "an admin is no peer")
+			require.Error(t, endorsement.EvaluateSignedData([]*protoutil.SignedData{admin1, peer2}), "an admin is not a peer")
 
 			swapped := *peer1
 			swapped.Signature = peer2.Signature

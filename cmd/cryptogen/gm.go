@@ -36,7 +36,7 @@ type OrgSpec struct {
 	// Algorithm is gm or ecdsa; empty leaves it to the flag or, for an
 	// organisation that exists, to its CA.
 	Algorithm string `yaml:"Algorithm"`
-	// TLCP asks for TLCP pairs beside the standard TLS certificates; nil means
+	// TLCP asks for TLCP pairs in addition to TLS certificates; nil means
 	// yes for gm and no for ecdsa.
 	TLCP *bool `yaml:"TLCP"`
 }
@@ -78,8 +78,8 @@ func (o OrgSpec) newSignCA() newCAFunc {
 	return newCA
 }
 
-// newTLSCA returns the constructor for a new organisation's TLS CA, which makes
-// the SM2 TLS CA beside it if the organisation is to have TLCP pairs.
+// newTLSCA returns the constructor for a new organisation's TLS CA, which also
+// makes the SM2 TLS CA if the organisation is to have TLCP pairs.
 func (o OrgSpec) newTLSCA() newCAFunc {
 	wantTLCP := o.wantsGM()
 	if o.TLCP != nil {
@@ -144,8 +144,8 @@ func extendTLCP(kind string, orgSpec OrgSpec) {
 	}
 }
 
-// getTLSCA loads the TLS CA of an existing organisation, and loads or makes the
-// SM2 TLS CA beside it. With TLCP unset the organisation stays as it is.
+// getTLSCA loads the TLS CA of an existing organisation, and loads or makes its
+// SM2 TLS CA. With TLCP unset the organisation stays as it is.
 func getTLSCA(tlsCADir string, spec OrgSpec, name string) *ca.CA {
 	tlsCA := mustCA(loadCA(tlsCADir, spec, name))
 	gmDir := gmTLSCADir(tlsCADir)
@@ -240,8 +240,8 @@ const algorithmHelp = `
     # Algorithm: gm makes SM2 identities, ecdsa makes P-256 ones. If absent, the
     #            flag --algorithm decides, and without it the value is ecdsa.
     # TLCP:      true adds an SM2 TLS CA (gmtlsca) and, to each tls folder, a
-    #            signing and an encryption certificate for TLCP (GB/T 38636)
-    #            beside the standard TLS files. Default: true for gm, else false.
+    #            signing and an encryption certificate for TLCP (GB/T 38636).
+    #            The standard TLS files remain. Default: true for gm, else false.
     # ---------------------------------------------------------------------------
 `
 

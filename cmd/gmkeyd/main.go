@@ -26,7 +26,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/keyd"
 )
 
-// Exit codes beside 0 and 1, as in sysexits.h; the unit file does not restart after the second.
+// Exit codes other than 0 and 1, as in sysexits.h; the unit file does not restart after the second.
 const (
 	exitHung   = 70
 	exitConfig = 78
@@ -35,8 +35,8 @@ const (
 const usage = `gmkeyd lets nodes on this host use the keys of cryptographic devices (SDF of GM/T 0018, PKCS #11).
 
   gmkeyd serve --config FILE       serve until SIGTERM
-  gmkeyd check --config FILE       connect, test every key, say what came out, end; 1 if something is wrong
-  gmkeyd status [--socket FILE]    ask a running daemon how it is; 1 if it is not healthy
+  gmkeyd check --config FILE       connect, test every key, print the results and end; 1 if something is wrong
+  gmkeyd status [--socket FILE]    print the state of a running daemon; 1 if it is not healthy
   gmkeyd metrics [--socket FILE]   print its metrics in Prometheus' text format
 
 docs/hsm.md describes the configuration.

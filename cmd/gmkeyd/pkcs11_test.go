@@ -90,7 +90,7 @@ func TestPresets(t *testing.T) {
 			require.NoError(t, err)
 			plain, err := k.Decrypt(nil, ciphertext, nil)
 			if !decrypts {
-				requireCode(t, err, keyd.Failed, "no key to decrypt with")
+				requireCode(t, err, keyd.Failed, "it is not a key to decrypt with")
 				return
 			}
 			require.NoError(t, err)

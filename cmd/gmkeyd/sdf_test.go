@@ -140,7 +140,7 @@ func TestOneKeyForOneUse(t *testing.T) {
 	k, err := keyd.NewKey(swapped)
 	require.NoError(t, err)
 	_, err = k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
-	requireCode(t, err, keyd.Failed, "no signing key")
+	requireCode(t, err, keyd.Failed, "it is not a signing key")
 
 	other, err := keyd.NewKey(keydtest.Must(d.Reference(signURI, d.Encrypt))(t))
 	require.NoError(t, err)

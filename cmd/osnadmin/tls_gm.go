@@ -113,7 +113,7 @@ func loadClient(roots []byte, certFile, keyFile string) (tls.Certificate, error)
 }
 
 // executeChecked makes the command fail when the OSN has refused the request. Upstream exits with 0 as soon as there is an
-// answer, whatever it says, and scripts go on as if a channel had been joined.
+// answer, whatever it says, and scripts continue as if a channel had been joined.
 func executeChecked(args []string) (output string, exit int, err error) {
 	lastStatus = 0
 	output, exit, err = executeForArgs(args)

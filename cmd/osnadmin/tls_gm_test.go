@@ -177,7 +177,7 @@ func TestTLCPFlagsThatCannotWork(t *testing.T) {
 		"standard certificate": {[]string{
 			"--tls-mode", "gm", "--ca-file", caFile, "--client-cert", stdCert, "--client-key", stdKey,
 			"--client-enc-cert", pair.EncCert, "--client-enc-key", pair.EncKey,
-		}, "the key is no SM2 key, which TLCP needs"},
+		}, "the key is not an SM2 key, which TLCP needs"},
 		"encryption pair twice": {[]string{
 			"--tls-mode", "gm", "--ca-file", caFile, "--client-cert", pair.EncCert, "--client-key", pair.EncKey,
 			"--client-enc-cert", pair.EncCert, "--client-enc-key", pair.EncKey,
@@ -193,7 +193,7 @@ func TestTLCPFlagsThatCannotWork(t *testing.T) {
 	}
 }
 
-// TestPlainAgainstProtected and the other way round: the answer is no JSON, or no handshake.
+// TestPlainAgainstProtected and the other way round: the answer is not JSON, or no handshake.
 func TestPlainAgainstProtected(t *testing.T) {
 	std, err := tlsgen.NewCA()
 	require.NoError(t, err)

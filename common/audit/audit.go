@@ -99,7 +99,7 @@ func Bounded(event Event, fields ...any) { process.Load().Bounded(event, fields.
 // Record writes an event.
 func (l *Log) Record(event Event, fields ...any) {
 	l.mu.Lock()
-	defer l.mu.Unlock() // lines stand in the order of their numbers
+	defer l.mu.Unlock() // lines are in the order of their numbers
 	l.recordLocked(event, fields)
 }
 

@@ -63,7 +63,7 @@ func TestNumbersHaveNoGap(t *testing.T) {
 	}
 }
 
-// TestWhatStrangersCauseIsBounded floods one event: its lines end at the bound, other events go on, and the end of the window says how
+// TestWhatStrangersCauseIsBounded floods one event: its lines end at the bound, other events continue, and the end of the window says how
 // many were left out.
 func TestWhatStrangersCauseIsBounded(t *testing.T) {
 	logger, recorder := floggingtest.NewTestLogger(t)

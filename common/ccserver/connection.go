@@ -47,7 +47,7 @@ func (e *FieldError) Error() string { return fmt.Sprintf("%q %v", e.Field, e.Err
 // Unwrap returns the reason.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-func wrong(field, format string, args ...any) error {
+func fieldError(field, format string, args ...any) error {
 	return &FieldError{Field: field, Err: fmt.Errorf(format, args...)}
 }
 
@@ -55,7 +55,7 @@ func wrong(field, format string, args ...any) error {
 const minDialTimeout = time.Millisecond
 
 // Parse decodes a connection.json and checks the type of each field. Names are compared without their case, as the peer does;
-// fields that nobody knows are passed over.
+// fields that nobody knows are ignored.
 func Parse(data []byte) (*Connection, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -83,11 +83,11 @@ func FromMembers(members map[string]any) (*Connection, error) {
 		switch {
 		case texts[field] != nil:
 			if *texts[field], ok = value.(string); !ok && value != nil {
-				return nil, wrong(field, "must be text")
+				return nil, fieldError(field, "must be text")
 			}
 		case flags[field] != nil:
 			if *flags[field], ok = value.(bool); !ok && value != nil {
-				return nil, wrong(field, "must be true or false")
+				return nil, fieldError(field, "must be true or false")
 			}
 		case field == "dial_timeout":
 			c.DialTimeout = value
@@ -95,7 +95,7 @@ func FromMembers(members map[string]any) (*Connection, error) {
 			continue
 		}
 		if seen[field] {
-			return nil, wrong(field, "is there twice")
+			return nil, fieldError(field, "is there twice")
 		}
 		seen[field] = true
 	}
@@ -109,7 +109,7 @@ func (c *Connection) Check() error {
 	}
 	if !c.TLSRequired {
 		if c.ClientAuthRequired { // the peer would connect in the clear, and present nothing
-			return wrong("tls_required", "must be true, since client_auth_required is")
+			return fieldError("tls_required", "must be true, since client_auth_required is")
 		}
 		return nil
 	}
@@ -125,12 +125,12 @@ func (c *Connection) Check() error {
 		return err
 	}
 	if err := x509.CheckPairUsage(leaf, second); errors.Is(err, x509.ErrPairSigningUsage) {
-		return wrong("client_cert", "cannot be used: %w", err)
+		return fieldError("client_cert", "cannot be used: %w", err)
 	} else if err != nil {
-		return wrong("client_enc_cert", "cannot be used: %w", err)
+		return fieldError("client_enc_cert", "cannot be used: %w", err)
 	}
 	if err := x509.CheckPairNames(leaf, second); err != nil {
-		return wrong("client_enc_cert", "does not go with client_cert: %w", err)
+		return fieldError("client_enc_cert", "does not go with client_cert: %w", err)
 	}
 	return nil
 }
@@ -146,15 +146,15 @@ func (c *Connection) CheckFields() error {
 	gm := c.TLSMode == "gm"
 	switch {
 	case c.TLSMode != "" && c.TLSMode != "tls" && !gm:
-		return wrong("tls_mode", "is %q: use tls or gm", c.TLSMode)
+		return fieldError("tls_mode", "is %q: use tls or gm", c.TLSMode)
 	case gm && !c.TLSRequired:
-		return wrong("tls_required", "must be true, since tls_mode is gm")
+		return fieldError("tls_required", "must be true, since tls_mode is gm")
 	case c.GMProtocol != "" && c.GMProtocol != "TLCP" && c.GMProtocol != "TLS13":
-		return wrong("gm_protocol", "is %q: use TLCP or TLS13", c.GMProtocol)
+		return fieldError("gm_protocol", "is %q: use TLCP or TLS13", c.GMProtocol)
 	case !gm && c.GMProtocol != "":
-		return wrong("gm_protocol", "is for tls_mode gm")
+		return fieldError("gm_protocol", "is for tls_mode gm")
 	case !gm && (c.ClientEncCert != "" || c.ClientEncKey != ""):
-		return wrong("client_enc_cert", "and client_enc_key are for tls_mode gm")
+		return fieldError("client_enc_cert", "and client_enc_key are for tls_mode gm")
 	case !c.TLSRequired:
 		return nil
 	}
@@ -167,7 +167,7 @@ func (c *Connection) CheckFields() error {
 	}
 	for _, n := range needed {
 		if n.value == "" {
-			return wrong(n.field, "is missing or empty")
+			return fieldError(n.field, "is missing or empty")
 		}
 	}
 	return nil
@@ -176,16 +176,16 @@ func (c *Connection) CheckFields() error {
 func (c *Connection) checkAddress() error {
 	switch {
 	case c.Address == "":
-		return wrong("address", "is missing or empty")
+		return fieldError("address", "is missing or empty")
 	case strings.Contains(c.Address, "://"), strings.HasPrefix(c.Address, "unix:"), strings.HasPrefix(c.Address, "dns:"):
 		return nil // a target with its scheme, which gRPC reads
 	}
 	host, port, err := net.SplitHostPort(c.Address)
 	if err != nil || host == "" {
-		return wrong("address", "is %q: write host:port", c.Address)
+		return fieldError("address", "is %q: write host:port", c.Address)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return wrong("address", "is %q: write host:port, with a port from 1 to 65535", c.Address)
+		return fieldError("address", "is %q: write host:port, with a port from 1 to 65535", c.Address)
 	}
 	return nil
 }
@@ -199,21 +199,21 @@ func (c *Connection) checkTimeout() error {
 	case string:
 		var err error
 		if timeout, err = time.ParseDuration(value); err != nil {
-			return wrong("dial_timeout", "is %q: write a time with its unit, such as 10s", value)
+			return fieldError("dial_timeout", "is %q: write a time with its unit, such as 10s", value)
 		}
 	case json.Number:
 		n, err := value.Float64()
 		if err != nil {
-			return wrong("dial_timeout", "is %s: write a time with its unit, such as \"10s\"", value)
+			return fieldError("dial_timeout", "is %s: write a time with its unit, such as \"10s\"", value)
 		}
 		timeout = time.Duration(n)
 	case float64:
 		timeout = time.Duration(value)
 	default:
-		return wrong("dial_timeout", "must be text with a unit, such as \"10s\"")
+		return fieldError("dial_timeout", "must be text with a unit, such as \"10s\"")
 	}
 	if timeout != 0 && timeout < minDialTimeout {
-		return wrong("dial_timeout", "is %v, which the peer takes for %s: write a time with its unit, such as \"10s\"", c.DialTimeout, timeout)
+		return fieldError("dial_timeout", "is %v, which the peer takes for %s: write a time with its unit, such as \"10s\"", c.DialTimeout, timeout)
 	}
 	return nil
 }
@@ -221,7 +221,7 @@ func (c *Connection) checkTimeout() error {
 func (c *Connection) checkRoots() error {
 	roots, err := material.ParseCertificates("", []byte(c.RootCert))
 	if err != nil {
-		return wrong("root_cert", "must be the PEM text of certificates, no path: %w", err)
+		return fieldError("root_cert", "must be the PEM text of certificates, no path: %w", err)
 	}
 	gm := false
 	for _, root := range roots {
@@ -229,9 +229,9 @@ func (c *Connection) checkRoots() error {
 	}
 	switch {
 	case c.TLSMode == "gm" && !gm:
-		return wrong("root_cert", "holds no SM2 certificate, which tls_mode gm needs")
+		return fieldError("root_cert", "holds no SM2 certificate, which tls_mode gm needs")
 	case c.TLSMode != "gm" && allSM2(roots):
-		return wrong("root_cert", "holds SM2 certificates alone, which need tls_mode gm")
+		return fieldError("root_cert", "holds SM2 certificates alone, which need tls_mode gm")
 	}
 	return nil
 }
@@ -249,25 +249,25 @@ func allSM2(certs []*material.Certificate) bool {
 func (c *Connection) checkPair(certField, certText, keyField, keyText string) (*x509.Certificate, error) {
 	file, err := material.Parse("", []byte(certText))
 	if err != nil {
-		return nil, wrong(certField, "must be the PEM text of a certificate, no path: %w", err)
+		return nil, fieldError(certField, "must be the PEM text of a certificate, no path: %w", err)
 	}
 	if _, err := file.Chain(nil); err != nil {
-		return nil, wrong(certField, "cannot be used: %w", err)
+		return nil, fieldError(certField, "cannot be used: %w", err)
 	}
 	keys, err := material.Parse("", []byte(keyText))
 	if err != nil {
-		return nil, wrong(keyField, "must be the PEM text of a private key, no path: %w", err)
+		return nil, fieldError(keyField, "must be the PEM text of a private key, no path: %w", err)
 	}
 	key, err := keys.PrivateKey(nil)
 	if err != nil {
-		return nil, wrong(keyField, "cannot be used: %w", err)
+		return nil, fieldError(keyField, "cannot be used: %w", err)
 	}
 	chain, err := file.Chain(key)
 	if err != nil {
-		return nil, wrong(keyField, "does not go with %s: %w", certField, err)
+		return nil, fieldError(keyField, "does not go with %s: %w", certField, err)
 	}
 	if gm := chain[0].Family() == material.SM2; gm != (c.TLSMode == "gm") {
-		return nil, wrong(certField, "is %s, and tls_mode is %q", chain[0].Family(), c.mode())
+		return nil, fieldError(certField, "is %s, and tls_mode is %q", chain[0].Family(), c.mode())
 	}
 	return chain[0].Certificate, nil
 }

@@ -67,7 +67,7 @@ func TestBadConnections(t *testing.T) {
 	}{
 		"no address":           {"address", func(m map[string]any) { delete(m, "address") }},
 		"no port":              {"address", func(m map[string]any) { m["address"] = "cc.example.com" }},
-		"port is no number":    {"address", func(m map[string]any) { m["address"] = "cc.example.com:http" }},
+		"port is not a number": {"address", func(m map[string]any) { m["address"] = "cc.example.com:http" }},
 		"port is 0":            {"address", func(m map[string]any) { m["address"] = "cc.example.com:0" }},
 		"no host":              {"address", func(m map[string]any) { m["address"] = ":9999" }},
 		"address is a number":  {"address", func(m map[string]any) { m["address"] = 9999 }},

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStrictTakesSM2Alone runs in a process of its own, since the setting holds for the rest of a process.
+// TestStrictTakesSM2Alone runs in a separate process, since the setting holds for the rest of a process.
 func TestStrictTakesSM2Alone(t *testing.T) {
 	const variable = "TEST_OF_STRICT"
 	if os.Getenv(variable) == "" {

@@ -38,7 +38,7 @@ func TrackExpiration(tls bool, serverCert []byte, clientCertChain [][]byte, sIDB
 // one DER certificate. An X.509 certificate that cannot be parsed is warned of;
 // identities of other kinds have no expiration that this package knows.
 //
-//fork:replace gm: the whole bundle is tracked, and what cannot be parsed is not passed over in silence
+//fork:replace gm: the whole bundle is tracked, and what cannot be parsed is not silently ignored
 func trackCertExpiration(rawCert []byte, certRole string, info MessageFunc, warn MessageFunc, now time.Time, sched Scheduler) {
 	for _, der := range certificatesIn(rawCert) {
 		cert, err := x509.ParseCertificate(der)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRequestsOfOperatorsAreRecorded: what changes a node stands in the log before the handler runs, what reads does not.
+// TestRequestsOfOperatorsAreRecorded: what changes a node is in the log before the handler runs, what reads does not.
 func TestRequestsOfOperatorsAreRecorded(t *testing.T) {
 	logger, lines := floggingtest.NewTestLogger(t)
 	defer audit.Use(audit.Use(audit.NewLog(logger.Infow)))

@@ -15,7 +15,7 @@ import (
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
 
-// TLS holds what the server needs for TLCP (GB/T 38636) beside TLS. All fields may be absent: the server then speaks TLS
+// TLS holds what the server needs for TLCP (GB/T 38636) in addition to TLS. All fields may be absent: the server then speaks TLS
 // alone, as in stock Fabric.
 //
 //fork:fields gm: the operations server serves TLCP and takes certificate pairs
@@ -43,7 +43,7 @@ type TLS struct {
 	GMProtocols []string
 	// GMHybrid makes TLS 1.3 prefer the hybrid key exchange with ML-KEM.
 	GMHybrid bool
-	// DrainGrace is how long connections of an abolished protocol may go on after a live switch; 0 means 60 s.
+	// DrainGrace is how long connections of an abolished protocol may continue after a live switch; 0 means 60 s.
 	DrainGrace time.Duration
 	// CheckRevocation and RevocationListFiles are those of comm.
 	CheckRevocation     bool

@@ -263,7 +263,7 @@ func TestTLSSettingsThatCannotWork(t *testing.T) {
 		change func(*fabhttp.TLS)
 		want   string
 	}{
-		"unknown mode": {func(c *fabhttp.TLS) { c.Mode = "tlcp" }, "no server mode"},
+		"unknown mode": {func(c *fabhttp.TLS) { c.Mode = "tlcp" }, "not a server mode"},
 		"dual without SM2 pair": {func(c *fabhttp.TLS) {
 			c.Mode, c.GMSignCertFile, c.GMSignKeyFile, c.GMEncCertFile, c.GMEncKeyFile = "dual", "", "", "", ""
 		}, "SM2 signing and encryption pair"},

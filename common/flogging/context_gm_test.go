@@ -16,7 +16,7 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// number is the number of a line, which goes on from one line to the next.
+// number is the number of a line, which continues from one line to the next.
 var number = regexp.MustCompile(`n=\d+ `)
 
 // Lines are byte for byte those of upstream's core, in every encoding, with fields of every kind in any order.

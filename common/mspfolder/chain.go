@@ -24,11 +24,11 @@ var (
 // names, whose common name is a host name, below a CA with name constraints. Peers must agree on it: it is upstream's rule, which the
 // tests of package msp compare it with.
 func CheckNameConstraints(chain []*x509.Certificate) error {
-	if len(chain) < 2 || has(chain[0], oidSubjectAltName) || !hostName.MatchString(chain[0].Subject.CommonName) {
+	if len(chain) < 2 || hasExtension(chain[0], oidSubjectAltName) || !hostName.MatchString(chain[0].Subject.CommonName) {
 		return nil
 	}
 	for _, ca := range chain[1:] {
-		if has(ca, oidNameConstraints) {
+		if hasExtension(ca, oidNameConstraints) {
 			return fmt.Errorf("the certificate of %q has a host name as its common name and no subject alternative name, and its CA %q has "+
 				"name constraints: issue it with an alternative name", chain[0].Subject, ca.Subject)
 		}
@@ -36,6 +36,6 @@ func CheckNameConstraints(chain []*x509.Certificate) error {
 	return nil
 }
 
-func has(c *x509.Certificate, id asn1.ObjectIdentifier) bool {
+func hasExtension(c *x509.Certificate, id asn1.ObjectIdentifier) bool {
 	return slices.ContainsFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(id) })
 }

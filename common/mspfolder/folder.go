@@ -42,7 +42,7 @@ var (
 type Object interface{ PEM() []byte }
 
 // Read reads a folder of an MSP, whose name says what belongs into it. In signcerts a file gives one certificate, the owner's.
-// passed are the reasons for files that are passed over, as by upstream: in an MSP without an SM2 CA those that hold no certificate and
+// passed are the reasons for files that are ignored, as by upstream: in an MSP without an SM2 CA those that hold no certificate and
 // no list at all, a README or a .gitkeep, and further ones in signcerts. Everything else that cannot be read is an error, by its file.
 func Read(dir string) (objects []Object, passed []error, err error) {
 	files, err := Files(dir)
@@ -110,7 +110,7 @@ func ServesSM2(mspDir string) bool {
 	return false
 }
 
-// Files lists what stands in a folder, by name, without the folders in it. A link that leads nowhere is listed: reading it
+// Files lists what is in a folder, by name, without the folders in it. A link that leads nowhere is listed: reading it
 // says so. A folder that does not exist has no files.
 func Files(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)

@@ -27,7 +27,7 @@ func newMSP(t *testing.T, root []byte) (dir string, put func(name string, conten
 	return dir, put
 }
 
-// A file that holds no certificate stops a node with an SM2 CA, and is passed over, and named, in others.
+// A file that holds no certificate stops a node with an SM2 CA, and is ignored, and named, in others.
 func TestOddFiles(t *testing.T) {
 	gm, standard := gmtlstest.NewCA(t), gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca")
 	dir, put := newMSP(t, gm.CertPEM)
@@ -44,7 +44,7 @@ func TestOddFiles(t *testing.T) {
 	require.ErrorContains(t, passed[0], readme)
 	put("cacerts/cut.pem", standard.CertPEM[:100])
 	_, _, err = Read(filepath.Join(dir, CACerts))
-	require.ErrorContains(t, err, "cut.pem", "a damaged certificate is never passed over")
+	require.ErrorContains(t, err, "cut.pem", "a damaged certificate is never ignored")
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "crls-link")))
 	none, _, err := Read(filepath.Join(dir, "absent"))
 	require.NoError(t, err)

@@ -34,7 +34,7 @@ func FuzzRevocationList(f *testing.F) {
 			if scope, err := Scope(list.CertificateList); err == nil && scope != "" {
 				var point asn1.RawValue
 				if rest, err := asn1.Unmarshal([]byte(scope), &point); err != nil || len(rest) > 0 {
-					t.Errorf("the scope %x is no element", scope)
+					t.Errorf("the scope %x is not an element", scope)
 				}
 			}
 			if issuer, err := Issuer(list.CertificateList, cas); err == nil && x509.CheckCRLSignature(issuer, list.CertificateList) != nil {

@@ -97,7 +97,7 @@ func Issuer(list *pkix.CertificateList, cas []*x509.Certificate) (*x509.Certific
 	return nil, reason
 }
 
-// issuerName returns the issuer of a list as it stands there.
+// issuerName returns the issuer of a list as it is encoded.
 func issuerName(list *pkix.CertificateList) ([]byte, error) {
 	var tbs struct {
 		Version   int `asn1:"optional,default:0"`

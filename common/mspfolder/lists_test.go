@@ -23,7 +23,7 @@ func listOf(t *testing.T, text []byte) *pkix.CertificateList {
 	return lists[0].CertificateList
 }
 
-// TestIssuer finds the CA among others, and says why it is none of them.
+// TestIssuer finds the CA among others, and says why it is not one of them.
 func TestIssuer(t *testing.T) {
 	for _, family := range []gmtlstest.Family{gmtlstest.ECDSA, gmtlstest.SM2} {
 		ca, namesake := gmtlstest.NewFamilyCA(t, family, "one"), gmtlstest.NewFamilyCA(t, family, "one")

@@ -49,7 +49,7 @@ var Purposes = map[string]Purpose{
 }
 
 // InNetwork reports whether nodes or clients of the network talk to the role. It is true of a role that this build does not
-// know, so that no migration passes over it.
+// know, so that no migration ignores it.
 func (r Role) InNetwork() bool { return Purposes[r.Name] == ForNetwork }
 
 // IsOrderer reports whether the role is an orderer's.

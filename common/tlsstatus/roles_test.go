@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A role of a newer node is looked at like any other: a migration must not pass over it.
+// A role of a newer node is looked at like any other: a migration must not ignore it.
 func TestInNetwork(t *testing.T) {
 	for name, want := range map[string]bool{
 		PeerServer: true, OrdererClusterClient: true, CAServer: true, PeerOperations: false, OrdererAdmin: false, PeerChaincode: false,

@@ -17,7 +17,7 @@ import (
 
 // TestDeliverClientFollowsTheClientSource: mode and certificate of connections to orderers, and the hash that seek requests are
 // bound to, are those of the peer's dialers at the time of asking. The source that it registers stays for the process, so that
-// upstream's tests, which have none, stand in files before this one.
+// upstream's tests, which have none, are in files before this one.
 func TestDeliverClientFollowsTheClientSource(t *testing.T) {
 	std, err := tlsgen.NewCA()
 	require.NoError(t, err)

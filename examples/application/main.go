@@ -5,7 +5,7 @@
 //	application -profile PROFILE -channel CHANNEL -chaincode NAME submit FUNCTION [ARGUMENT ...]
 //	application -profile PROFILE -channel CHANNEL -chaincode NAME evaluate FUNCTION [ARGUMENT ...]
 //
-// Private data go with -transient, as arguments stand in the block for all to read, and with -endorsers to the organisations that
+// Private data go with -transient, as arguments are in the block for all to read, and with -endorsers to the organisations that
 // may know them.
 package main
 

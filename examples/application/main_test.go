@@ -35,7 +35,7 @@ func TestApplication(t *testing.T) {
 
 	_, err = call("evaluate", "ReadAsset", "a2")
 	require.Error(t, err)
-	require.NotContains(t, err.Error(), "a2", "the detail stands beside the message")
+	require.NotContains(t, err.Error(), "a2", "the detail is not part of the message")
 	require.Contains(t, explain(err).Error(), "localhost:7051 (Org1MSP)")
 	require.Contains(t, explain(err).Error(), "a2")
 	// Private data, which arguments would make public.

@@ -24,7 +24,7 @@ const retryDelay = 500 * time.Millisecond
 const claimLimit = 15 * time.Second
 
 // followers read two streams: the events of a chaincode, and blocks. What they handled they put down in a file each, so
-// that after a restart they go on with the first event that was not handled.
+// that after a restart they continue with the first event that was not handled.
 type followers struct {
 	chaincode, blocks *client.FileCheckpointer
 
@@ -77,7 +77,7 @@ func follow(ctx context.Context, network *client.Network, chaincode, folder stri
 }
 
 // claim ties the checkpoints in folder to a channel by its first block. Those of a network that is gone would wait for blocks that never
-// come, or pass over the first ones of its successor.
+// come, or skip the first ones of its successor.
 func claim(ctx context.Context, network *client.Network, folder string, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, claimLimit)
 	defer cancel()
@@ -153,7 +153,7 @@ func stream[T any](ctx context.Context, out io.Writer, open func() (<-chan T, er
 }
 
 // wait takes what the followers report until the transaction that comes over last is among it, its event and its block. For
-// nil it goes on until ctx is cancelled, which is then no error.
+// nil it continues until ctx is cancelled, which is then no error.
 func (f *followers) wait(ctx context.Context, last <-chan *client.Status) error {
 	var awaited *client.Status
 	var height uint64

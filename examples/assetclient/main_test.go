@@ -78,7 +78,7 @@ func TestTransactionsAndEvents(t *testing.T) {
 				require.Equal(t, eventNames, out.matches(`event \w+`))
 				require.Equal(t, []string{"block 0", "block 1", "block 2", "block 3", "block 4"}, out.matches(`(?m)^block \d`))
 
-				// A second run goes on where the first stopped: no event comes twice, none is left out.
+				// A second run continues where the first stopped: no event comes twice, none is left out.
 				out = output{}
 				require.NoError(t, run(context.Background(), c, &out))
 				require.Equal(t, eventNames, out.matches(`event \w+`))

@@ -48,7 +48,7 @@ func (a *application) transact(ctx context.Context, id string) (*client.Status, 
 	return a.submit(ctx, "DeleteAsset", id)
 }
 
-// submit runs a transaction and waits until it is committed. The wait is a step of its own, so that a transaction which
+// submit runs a transaction and waits until it is committed. The wait is a separate step, so that a transaction which
 // was ordered but whose commit is not known yet is told from one that failed: the first must not be sent again blindly.
 func (a *application) submit(ctx context.Context, name string, args ...string) (*client.Status, error) {
 	_, commit, err := a.contract.SubmitAsyncWithContext(ctx, name, client.WithArguments(args...))

@@ -21,11 +21,11 @@ import (
 )
 
 // kind is what a text is. The bytes under a signature do not say it: Fabric has no label for that, and protocol buffers read almost
-// anything as almost anything, passing over what they do not know. So a text is read strictly (unmarshal), every field of it is shown
+// anything as almost anything, ignoring what they do not know. So a text is read strictly (unmarshal), every field of it is shown
 // or has the one value that it may have, and what one reader takes all others refuse. TestOneReading holds the readers to it.
 type kind string
 
-// A text stands in the file of that name, its signature in the one with .sig behind.
+// A text is in the file of that name, its signature in the one with .sig behind.
 const (
 	proposal    kind = "proposal"
 	transaction kind = "transaction"
@@ -82,16 +82,16 @@ func messageOf(k kind, text []byte) ([]byte, error) {
 		message = outer.GetPayload()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("it is no %s: %w", k, err)
+		return nil, fmt.Errorf("it is not a text of kind %s: %w", k, err)
 	}
 	return message, nil
 }
 
-// read reads a message as one kind, and makes sure that it is no other.
+// read reads a message as one kind, and makes sure that it is not another.
 func read(k kind, message []byte) (*content, error) {
 	shown, err := readers[k](message)
 	if err != nil {
-		return nil, fmt.Errorf("it is no %s: %w", k, err)
+		return nil, fmt.Errorf("it is not a text of kind %s: %w", k, err)
 	}
 	for other, reader := range readers {
 		if other == k {
@@ -104,8 +104,8 @@ func read(k kind, message []byte) (*content, error) {
 	return shown, nil
 }
 
-// unmarshal reads a message of which nothing is passed over: no field that this program does not know, none twice, none in another
-// form than the usual one. An empty one is no message.
+// unmarshal reads a message of which nothing is ignored: no field that this program does not know, none twice, none in another
+// form than the usual one. An empty one is not a message.
 func unmarshal(text []byte, m proto.Message) error {
 	name := m.ProtoReflect().Descriptor().Name()
 	if len(text) == 0 {
@@ -114,7 +114,7 @@ func unmarshal(text []byte, m proto.Message) error {
 	if err := proto.Unmarshal(text, m); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if !known(m.ProtoReflect()) {
+	if !onlyKnownFields(m.ProtoReflect()) {
 		return fmt.Errorf("%s has a field that is not known here", name)
 	}
 	again, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
@@ -128,18 +128,18 @@ func unmarshal(text []byte, m proto.Message) error {
 	return nil
 }
 
-// known reports whether a message and all messages in it hold known fields alone.
-func known(m protoreflect.Message) bool {
+// onlyKnownFields reports whether a message and all messages in it hold known fields alone.
+func onlyKnownFields(m protoreflect.Message) bool {
 	all := len(m.GetUnknown()) == 0
 	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		switch {
 		case field.Message() == nil || field.IsMap(): // our maps hold bytes
 		case field.IsList():
 			for i := range value.List().Len() {
-				all = all && known(value.List().Get(i).Message())
+				all = all && onlyKnownFields(value.List().Get(i).Message())
 			}
 		default:
-			all = all && known(value.Message())
+			all = all && onlyKnownFields(value.Message())
 		}
 		return all
 	})
@@ -159,7 +159,7 @@ func (c *content) identity(text []byte) error {
 
 func (c *content) channel(name string) error {
 	if !channelName.MatchString(name) || transactionID.MatchString(name) {
-		return fmt.Errorf("%q is no name of a channel", name)
+		return fmt.Errorf("%q is not the name of a channel", name)
 	}
 	c.add("channel %s", name)
 	return nil
@@ -216,7 +216,7 @@ func (c *content) call(header *common.Header, payload []byte, transient bool) (s
 	plain := &peer.ChaincodeSpec{ChaincodeId: &peer.ChaincodeID{Name: name}, Input: &peer.ChaincodeInput{Args: spec.GetInput().GetArgs()}}
 	switch {
 	case !chaincodeName.MatchString(name):
-		return nil, fmt.Errorf("%q is no name of a chaincode", name)
+		return nil, fmt.Errorf("%q is not the name of a chaincode", name)
 	case !proto.Equal(extension.GetChaincodeId(), plain.GetChaincodeId()):
 		return nil, errors.New("its header names another chaincode than its call")
 	case !proto.Equal(spec, plain):
@@ -284,7 +284,7 @@ func readCommit(message []byte) (*content, error) {
 		return nil, err
 	}
 	if !transactionID.MatchString(request.GetTransactionId()) {
-		return nil, fmt.Errorf("it asks for transaction %q, which is no id of a transaction", request.GetTransactionId())
+		return nil, fmt.Errorf("it asks for transaction %q, which is not the id of a transaction", request.GetTransactionId())
 	}
 	c.add("is transaction %s committed?", request.GetTransactionId())
 	return c, errors.Join(c.channel(request.GetChannelId()), c.identity(request.GetIdentity()))
@@ -300,7 +300,7 @@ func readEvents(message []byte) (*content, error) {
 		return nil, err
 	}
 	if !chaincodeName.MatchString(request.GetChaincodeId()) {
-		return nil, fmt.Errorf("%q is no name of a chaincode", request.GetChaincodeId())
+		return nil, fmt.Errorf("%q is not the name of a chaincode", request.GetChaincodeId())
 	}
 	c.add("events of chaincode %s", request.GetChaincodeId())
 	if after := request.GetAfterTransactionId(); after != "" {

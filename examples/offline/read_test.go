@@ -119,17 +119,17 @@ func TestRefusedTexts(t *testing.T) {
 		message []byte
 		want    string
 	}{
-		"nothing":                         {proposal, nil, "Proposal is missing"},
-		"a proposal as commit":            {commit, m[proposal], "it is no commit"},
-		"events of a channel like an id":  {events, asChannel, "no name of a channel"},
-		"commit of it":                    {commit, asChannel, "not known here"},
-		"an unknown field":                {commit, append(append([]byte{}, m[commit]...), field(9, []byte("x"))...), "not known here"},
-		"an unknown field deep inside":    {proposal, proposalWith(t, m[proposal], func(b []byte) []byte { return append(b, field(2, []byte("x"))...) }), "not known here"},
-		"a field twice":                   {commit, append(field(1, []byte("first")), m[commit]...), "unusual way"},
-		"a header twice":                  {transaction, append(m[transaction][:len(m[transaction]):len(m[transaction])], field(1, nil)...), "unusual way"},
-		"a type that is no transaction's": {proposal, headerWith(t, m[proposal], func(h *common.ChannelHeader) { h.Type = int32(common.HeaderType_CONFIG) }), "of type CONFIG"},
-		"an id of another nonce":          {proposal, headerWith(t, m[proposal], func(h *common.ChannelHeader) { h.TxId = "00" + h.TxId[2:] }), "transaction id"},
-		"an epoch":                        {proposal, headerWith(t, m[proposal], func(h *common.ChannelHeader) { h.Epoch = 1 }), "epoch"},
+		"nothing":                            {proposal, nil, "Proposal is missing"},
+		"a proposal as commit":               {commit, m[proposal], "it is not a text of kind commit"},
+		"events of a channel like an id":     {events, asChannel, "not the name of a channel"},
+		"commit of it":                       {commit, asChannel, "not known here"},
+		"an unknown field":                   {commit, append(append([]byte{}, m[commit]...), field(9, []byte("x"))...), "not known here"},
+		"an unknown field deep inside":       {proposal, proposalWith(t, m[proposal], func(b []byte) []byte { return append(b, field(2, []byte("x"))...) }), "not known here"},
+		"a field twice":                      {commit, append(field(1, []byte("first")), m[commit]...), "unusual way"},
+		"a header twice":                     {transaction, append(m[transaction][:len(m[transaction]):len(m[transaction])], field(1, nil)...), "unusual way"},
+		"a type that is not a transaction's": {proposal, headerWith(t, m[proposal], func(h *common.ChannelHeader) { h.Type = int32(common.HeaderType_CONFIG) }), "of type CONFIG"},
+		"an id of another nonce":             {proposal, headerWith(t, m[proposal], func(h *common.ChannelHeader) { h.TxId = "00" + h.TxId[2:] }), "transaction id"},
+		"an epoch":                           {proposal, headerWith(t, m[proposal], func(h *common.ChannelHeader) { h.Epoch = 1 }), "epoch"},
 		"an extension of another chaincode": {proposal, headerWith(t, m[proposal], func(h *common.ChannelHeader) {
 			h.Extension = field(2, field(2, []byte("token")))
 		}), "another chaincode"},
@@ -156,11 +156,11 @@ func TestRefusedTexts(t *testing.T) {
 		"an extension": {proposal, change(t, &peer.Proposal{}, m[proposal], func(p *peer.Proposal) { p.Extension = []byte("x") }), "an extension"},
 		"a chaincode of the system": {proposal, proposalWith(t, m[proposal], func(b []byte) []byte {
 			return change(t, &peer.ChaincodeInvocationSpec{}, b, func(i *peer.ChaincodeInvocationSpec) { i.ChaincodeSpec.ChaincodeId.Name = "_lifecycle" })
-		}), "no name of a chaincode"},
+		}), "not the name of a chaincode"},
 		"a nonce for blocks": {blocks, change(t, &common.Payload{}, m[blocks], func(p *common.Payload) {
 			p.Header.SignatureHeader = change(t, &common.SignatureHeader{}, p.GetHeader().GetSignatureHeader(), func(h *common.SignatureHeader) { h.Nonce = []byte("x") })
 		}), "more than a request for blocks"},
-		"blocks for a transaction": {transaction, m[blocks], "it is no transaction"},
+		"blocks for a transaction": {transaction, m[blocks], "it is not a text of kind transaction"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := read(tc.kind, tc.message)

@@ -38,7 +38,7 @@ func sign(_ context.Context, s *step) error {
 	if err != nil {
 		return fmt.Errorf("%s: not signed: %w", s.text(k), err)
 	}
-	if err := belongs(key, shown.certificate); err != nil {
+	if err := checkKeyMatches(key, shown.certificate); err != nil {
 		return fmt.Errorf("%s: not signed: the text is for the identity of another key: %w", s.text(k), err)
 	}
 	fmt.Fprintf(s.out, "signing %s\n%s", k, shown.lines)
@@ -49,8 +49,8 @@ func sign(_ context.Context, s *step) error {
 	return os.WriteFile(s.signature(k), signature, 0o600)
 }
 
-// belongs reports whether the key is that of the certificate in a text.
-func belongs(key, certificate []byte) error {
+// checkKeyMatches checks that the key is that of the certificate in a text.
+func checkKeyMatches(key, certificate []byte) error {
 	keyFile, err := material.Parse("-key", key)
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 	"github.com/hyperledger/fabric/pkg/gmshim/sealed"
 )
 
-// The fields of the transient data. What is transient stands in no transaction; arguments and results do.
+// The fields of the transient data. Transient data are in no transaction; arguments and results are.
 const (
 	keyField   = "key"   // 32 random bytes, which the client keeps
 	valueField = "value" // what Put writes

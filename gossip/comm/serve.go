@@ -7,7 +7,7 @@ package comm
 // only closed a connection, as it does when protocol or certificates are changed. A peer that is dead cannot be dialed: it is
 // found out all the same.
 func (cs *connectionStore) serve(conn *connection) {
-	_ = conn.serviceConnection() // an end is none of this peer's failures
+	_ = conn.serviceConnection() // an end is not a failure of this peer
 	cs.Lock()
 	defer cs.Unlock()
 	if cs.pki2Conn[string(conn.pkiID)] == conn {

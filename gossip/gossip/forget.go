@@ -10,7 +10,7 @@ import (
 )
 
 // forget ends what this peer keeps of an identity that the store purges: its replication, and, if the identity is no longer
-// valid, its membership. With the membership kept, the peer would go on to connect to the endpoint of that member, look for
+// valid, its membership. With the membership kept, the peer would continue to connect to the endpoint of that member, look for
 // an identity that is gone, and hang up; a peer that has renewed its certificate would stay cut off at the same
 // endpoint. An identity that is purged since nobody has used it for long stays a member.
 func (g *Node) forget(pkiID common.PKIidType, identity api.PeerIdentityType) {

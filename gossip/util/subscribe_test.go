@@ -11,7 +11,7 @@ import (
 )
 
 // A subscription joins the set of its topic before anybody can take that away: a lost set makes the end of a subscription
-// dereference nil, in a goroutine of its own, which ends the process.
+// dereference nil, in a separate goroutine, which ends the process.
 func TestSubscribeIsOneStep(t *testing.T) {
 	pubSub := NewPubSub()
 	pubSub.Subscribe("topic", time.Hour)
@@ -56,7 +56,7 @@ func TestSubscriptionsThatBeginAsOthersEnd(t *testing.T) {
 	}, 30*time.Second, time.Millisecond)
 }
 
-// The random numbers of gossip come from many goroutines: a generator of its own without a lock panics with "index out of
+// The random numbers of gossip come from many goroutines: a separate generator without a lock panics with "index out of
 // range" now and then, as upstream's did in some versions (issue 5169).
 func TestRandomNumbersFromManyGoroutines(t *testing.T) {
 	var wg sync.WaitGroup

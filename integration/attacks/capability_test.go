@@ -115,7 +115,7 @@ func TestOneKeyManySigners(t *testing.T) {
 }
 
 // TestStockPeerAndTheCapability: an unmodified peer judges the forms of ECDSA certificates as ours do until the capability comes.
-// Then it leaves with an error that names the capability, and ours go on.
+// Then it leaves with an error that names the capability, and ours continue.
 func TestStockPeerAndTheCapability(t *testing.T) {
 	stock, err := filepath.Abs("../../build/stock")
 	require.NoError(t, err)

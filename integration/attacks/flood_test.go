@@ -128,7 +128,7 @@ func open(f *http2.Framer, stream uint32, block, data []byte) error {
 // block is the part of a field block that never ends.
 var block = bytes.Repeat([]byte{0x82}, 8<<10) // :method GET, over and over
 
-// floods are attacks on what stands behind the handshake of a gRPC server. Where it demands certificates strangers do not get there.
+// floods are attacks on what is behind the handshake of a gRPC server. Where it demands certificates strangers do not get there.
 var floods = []attack{
 	// CVE-2023-44487
 	{resets, func(s *stranger, conn net.Conn) {
@@ -149,7 +149,7 @@ var floods = []attack{
 			return f.WriteContinuation(1, false, block)
 		})
 	}},
-	// A field of a few KiB that stands in the table of the connection takes one byte each further time.
+	// A field of a few KiB that is in the table of the connection takes one byte each further time.
 	{"fields that unpack", func(s *stranger, conn net.Conn) {
 		var block bytes.Buffer
 		e := hpack.NewEncoder(&block)
@@ -239,8 +239,8 @@ var webs = []attack{
 }
 
 // TestFloods runs the floods against the gRPC listeners of a peer and an orderer, behind handshakes of both protocols, and all attacks
-// against the listeners beside them: operations, admin, and that for chaincode which the peer launched. They go on to answer, and so
-// does the node's own, which grows by no more than its share and is its former self afterwards.
+// against the other listeners: operations, admin, and that for chaincode which the peer launched. All listeners continue to answer. The
+// node's memory grows by no more than its share, and is what it was afterwards.
 func TestFloods(t *testing.T) {
 	n, ctx := start(t, network.Options{Mode: network.ModeDual, Orderers: 1, Orgs: 1, Peers: 1})
 	peer, orderer := n.Nodes(network.Peer)[0], n.Nodes(network.Orderer)[0]

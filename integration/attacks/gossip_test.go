@@ -22,7 +22,7 @@ import (
 	"github.com/hyperledger/fabric/integration/network"
 )
 
-// gossiper speaks the gossip protocol to one peer, as the program of a member would that is no peer.
+// gossiper speaks the gossip protocol to one peer, as the program of a member would that is not a peer.
 type gossiper struct {
 	t      *testing.T
 	member *member
@@ -111,7 +111,7 @@ func (g *gossiper) alive(sequence uint64) *gossip.Envelope {
 }
 
 // checkGossip: a member cannot speak for another, under another certificate of TLS, or in a second form of its identity; and a block
-// that he makes up is no block.
+// that he makes up is not a block.
 func checkGossip(ctx context.Context, t *testing.T, n *network.Network) {
 	org, other := n.Peers[0], n.Peers[1]
 	target := other.PeersOf()[0]

@@ -32,7 +32,7 @@ func putSM2CA(ctx context.Context, t *testing.T, n *network.Network, org network
 
 // TestSM2CAInASharedChannel: what docs/security.md says of channels that stock nodes share. One Admin can put an SM2 CA into his MSP:
 // an unmodified orderer refuses that. One of this fork takes it; unmodified peers then stop at the block and say why, none of them judges
-// wrongly, and peers of this fork go on.
+// wrongly, and peers of this fork continue.
 func TestSM2CAInASharedChannel(t *testing.T) {
 	stock, err := filepath.Abs("../../build/stock")
 	require.NoError(t, err)

@@ -34,7 +34,7 @@ import (
 	"github.com/hyperledger/fabric/integration/network"
 )
 
-// patience is how long an attack goes on that nobody ends, and honestPatience how long an honest client waits.
+// patience is how long an attack continues that nobody ends, and honestPatience how long an honest client waits.
 const (
 	patience       = 20 * time.Second
 	honestPatience = 5 * time.Second
@@ -271,7 +271,7 @@ func (s *stranger) besiege(a attack, connections int, once bool) (end func() (op
 	}
 }
 
-// honest is a client that verifies the node, from addresses of its own.
+// honest is a client that verifies the node, from separate addresses.
 type honest struct {
 	target string
 	std    *tls.Config
@@ -347,7 +347,7 @@ func forgetPeak(t *testing.T, pid int) {
 const strangersMayCost = 160
 
 // TestStrangers runs every attack against a peer and an orderer that speak both protocols. Honest clients are served while it
-// goes on, and the nodes stay the size that they were.
+// continues, and the nodes stay the size that they were.
 func TestStrangers(t *testing.T) {
 	n, _ := start(t, network.Options{Mode: network.ModeDual, Orderers: 1, Orgs: 1, Peers: 1})
 	for _, node := range []network.Node{n.Nodes(network.Peer)[0], n.Nodes(network.Orderer)[0]} {

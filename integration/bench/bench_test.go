@@ -160,9 +160,9 @@ func TestIncompleteReports(t *testing.T) {
 		"has no rows":              func(r *Report) { r.Sections[0].Tables[0].Rows = nil },
 		"1 numbers in 2 columns":   func(r *Report) { r.Sections[0].Tables[0].Rows[1].Cells = []Cell{cell(1)} },
 		"no numbers":               func(r *Report) { r.Sections[0].Tables[0].Rows[1].Cells = []Cell{nil, nil} },
-		"NaN is no result":         func(r *Report) { r.Sections[0].Tables[0].Rows[1].Cells[0] = cell(math.NaN()) },
-		"+Inf is no result":        func(r *Report) { r.Sections[0].Tables[0].Rows[1].Cells[0] = cell(1, math.Inf(1)) },
-		"-1 is no result":          func(r *Report) { r.Sections[0].Tables[0].Rows[1].Cells[0] = cell(-1) },
+		"NaN is not a result":      func(r *Report) { r.Sections[0].Tables[0].Rows[1].Cells[0] = cell(math.NaN()) },
+		"+Inf is not a result":     func(r *Report) { r.Sections[0].Tables[0].Rows[1].Cells[0] = cell(1, math.Inf(1)) },
+		"-1 is not a result":       func(r *Report) { r.Sections[0].Tables[0].Rows[1].Cells[0] = cell(-1) },
 	} {
 		r := someReport()
 		spoil(r)

@@ -77,7 +77,7 @@ func joinCells(runs []*joinRun) (cells []Cell) {
 func (s *scale) joinOf(ctx context.Context, v variant) (runs []*joinRun, err error) {
 	o := v.options
 	o.MaxMessages = 1
-	err = s.fresh(ctx, o, func(n *network.Network, _ time.Duration) error {
+	err = s.onNewNetwork(ctx, o, func(n *network.Network, _ time.Duration) error {
 		if err := s.grow(ctx, n); err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Machine is where a report was made, and of what.
+// Machine describes where a report was made, and from which source.
 type Machine struct {
 	CPUs   int    `json:"cpus"`
 	CPU    string `json:"cpu"`

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bench measures this repository from the algorithms up to whole networks, beside standard algorithms, TLS and
+// Command bench measures this repository from the algorithms up to whole networks, compared with standard algorithms, TLS and
 // unmodified Fabric, and writes a report: each single measurement as JSON, and tables as Markdown.
 //
 //	bench run [flags]       algorithms, provider, TLCP, gRPC, and networks against unmodified Fabric

@@ -114,7 +114,7 @@ func (s *samples) valuesOf(bench, unit string) []float64 {
 	return values
 }
 
-// pair is a row of a table that sets ours beside another: the ratio is that of rates, above 1 where ours is faster.
+// pair is a row of a table that compares ours with another. The ratio is that of rates: above 1, ours is faster.
 type pair struct {
 	name        string
 	ours, other sample

@@ -33,7 +33,7 @@ var (
 // variants are compared with the first of them.
 var variants = []variant{stockTLS, forkNoMemo, forkTLS, forkGM}
 
-// Run is one measurement of one variant on a network of its own.
+// Run is one measurement of one variant on a new network.
 type Run struct {
 	Variant string `json:"variant"`
 	Round   int    `json:"round"`
@@ -121,8 +121,8 @@ func (b *bench) networkSection(runs [][]*Run) *Section {
 	return s
 }
 
-// fresh lets measure use a new network. It removes one that failed to come up, or that an interrupted run left behind.
-func (b *bench) fresh(ctx context.Context, o network.Options, measure func(*network.Network, time.Duration) error) error {
+// onNewNetwork lets measure use a new network. It removes one that failed to come up, or that an interrupted run left behind.
+func (b *bench) onNewNetwork(ctx context.Context, o network.Options, measure func(*network.Network, time.Duration) error) error {
 	o.Dir, o.BasePort = filepath.Join(b.dir, "network"), b.port
 	if err := network.Down(ctx, o.Dir, io.Discard); err != nil {
 		return err
@@ -138,7 +138,7 @@ func (b *bench) fresh(ctx context.Context, o network.Options, measure func(*netw
 
 // measure makes one run.
 func (b *bench) measure(ctx context.Context, v variant) (run *Run, err error) {
-	err = b.fresh(ctx, v.options, func(n *network.Network, took time.Duration) error {
+	err = b.onNewNetwork(ctx, v.options, func(n *network.Network, took time.Duration) error {
 		run = &Run{Variant: v.name, BringUp: took.Seconds()}
 		before, err := count(ctx, n, v)
 		if err != nil {

@@ -27,7 +27,7 @@ func parseBenchmarks(output string, processors int) ([]Measure, error) {
 		name, found := strings.CutPrefix(line, "Benchmark")
 		fields := strings.Fields(name)
 		if !found || len(fields) < 2 {
-			continue // a benchmark's name stands alone on a line when its own output follows
+			continue // a benchmark's name is alone on a line when its own output follows
 		}
 		if _, err := strconv.Atoi(fields[1]); err != nil {
 			continue
@@ -40,7 +40,7 @@ func parseBenchmarks(output string, processors int) ([]Measure, error) {
 		for i := 0; i < len(pairs); i += 2 {
 			value, err := strconv.ParseFloat(pairs[i], 64)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %q is no value: %w", m.Name, pairs[i], err)
+				return nil, fmt.Errorf("%s: %q is not a value: %w", m.Name, pairs[i], err)
 			}
 			m.Units[pairs[i+1]] = value
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/hyperledger/fabric/integration/load"
 )
 
-// Report is all that was measured in one session.
+// Report has all measurements of one session.
 type Report struct {
 	Title    string     `json:"title"`
 	Plan     plan       `json:"plan"`
@@ -115,7 +115,7 @@ func (row Row) problem(columns int) string {
 		numbers++
 		for _, v := range []float64{c.Min, c.Median, c.Max} {
 			if math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
-				return fmt.Sprintf("%v is no result", v)
+				return fmt.Sprintf("%v is not a result", v)
 			}
 		}
 	}

@@ -82,7 +82,7 @@ func parseNumbers(text string) (list []int, err error) {
 	for _, part := range splitList(text) {
 		n, err := strconv.Atoi(part)
 		if err != nil || n < 1 {
-			return nil, fmt.Errorf("%q is no positive number", part)
+			return nil, fmt.Errorf("%q is not a positive number", part)
 		}
 		list = append(list, n)
 	}
@@ -142,7 +142,7 @@ var common = []string{colTPS, colP50, colP95, colCPU, colMemory}
 func (s *scale) dimensions() []dimension {
 	return []dimension{
 		{
-			"clients", "Clients", "clients", "Each client has a connection of its own and submits without waiting for commits, at most 1,000 uncommitted together. " +
+			"clients", "Clients", "clients", "Each client has a separate connection and submits without waiting for commits, at most 1,000 uncommitted together. " +
 				"All connect at once before the load begins: the time until the last has its first answer, and what that costs the gateway peer.", s.clients,
 			func(p *point, n int) { p.settings.Submitters, p.settings.Connections = n, n }, []string{colConnect, colAccept},
 		},
@@ -206,7 +206,7 @@ func (s *scale) measurePoint(ctx context.Context, d dimension, v variant, value 
 	p := point{options: v.options, settings: load.Capacity(s.Submitters, 0, s.WarmUp, s.Duration), channels: 1}
 	d.shape(&p, value)
 	run := &ScaleRun{Variant: v.name, At: value, Values: map[string]float64{}}
-	err := s.fresh(ctx, p.options, func(n *network.Network, _ time.Duration) error {
+	err := s.onNewNetwork(ctx, p.options, func(n *network.Network, _ time.Duration) error {
 		targets, err := targetsOf(ctx, n, p.channels)
 		if err != nil {
 			return err

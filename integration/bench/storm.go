@@ -162,7 +162,7 @@ func (s *scale) storm(ctx context.Context) (*Section, error) {
 }
 
 func (s *scale) stormOf(ctx context.Context, v variant) (runs []*connected, err error) {
-	err = s.fresh(ctx, v.options, func(n *network.Network, _ time.Duration) error {
+	err = s.onNewNetwork(ctx, v.options, func(n *network.Network, _ time.Duration) error {
 		target, peer := load.TargetOf(n), n.Nodes(network.Peer)[0]
 		clients, err := target.Connect(s.stormClients)
 		if err != nil {
@@ -188,7 +188,7 @@ func (s *scale) stormOf(ctx context.Context, v variant) (runs []*connected, err 
 	return runs, err
 }
 
-// restart restarts a peer and waits until a client of its own has an answer.
+// restart restarts a peer and waits until a client of the peer has an answer.
 func restart(ctx context.Context, n *network.Network, target load.Target, peer network.Node) error {
 	if err := n.Stop(ctx, peer.Name); err != nil {
 		return err

@@ -4,10 +4,10 @@ package main
 
 import "fmt"
 
-// primitives are the engine's algorithms beside the standard library's.
+// primitives compares the engine's algorithms with the standard library's.
 var primitives = suite{
 	name: "primitives", title: "Algorithms",
-	text: "One core, the national algorithms as nodes use them beside Go's standard library: µs for signatures, MB/s for the rest, the fastest of batches that take turns. A ratio above 1 " +
+	text: "One core, the national algorithms as nodes use them, compared with Go's standard library: µs for signatures, MB/s for the rest, the fastest of batches that take turns. A ratio above 1 " +
 		"means that the national algorithm is faster. Messages are 32 bytes with their hash for signatures, and 16 KiB for the others.",
 	module: ".", pkg: "integration/bench", pattern: "^BenchmarkPrimitives$",
 	tables: func(s *samples) []Table {
@@ -41,16 +41,16 @@ var provider = suite{
 	},
 }
 
-// tlcp is the protocol beside crypto/tls.
+// tlcp compares the protocol with crypto/tls.
 var tlcp = suite{
 	name: "tlcp", title: "TLCP",
-	text: "`common/crypto/gmtls` beside `crypto/tls` (TLS 1.3, P-256, AES-128-GCM), mutually authenticated over loopback, in turns. Ratios of rates, above " +
+	text: "`common/crypto/gmtls` compared with `crypto/tls` (TLS 1.3, P-256, AES-128-GCM), mutually authenticated over loopback, in turns. Ratios of rates, above " +
 		"1 being faster: by the clock, by the processor time of both ends, and by that without what the bare TCP connection takes. " +
 		"Data is compared with the engine doing the same work and then a bare TCP write.",
 	module: ".", pkg: "common/crypto/gmtls", pattern: "^BenchmarkRatio",
 	tables: func(s *samples) []Table {
 		handshakes := Table{
-			Title: "Handshakes beside crypto/tls", Columns: []string{"handshake", "TLCP, 1/s", "by the clock", "without TCP", "by processor time"},
+			Title: "Handshakes compared with crypto/tls", Columns: []string{"handshake", "TLCP, 1/s", "by the clock", "without TCP", "by processor time"},
 			Ranged: []string{"by processor time"},
 		}
 		for _, row := range [][2]string{
@@ -63,7 +63,7 @@ var tlcp = suite{
 				cell(s.valuesOf(bench, "net-cpu-x-crypto/tls")...), cell(s.valuesOf(bench, "cpu-x-crypto/tls")...),
 			}})
 		}
-		data := Table{Title: "Data", Columns: []string{"what, beside what", "by the clock", "by processor time"}, Ranged: []string{"by processor time"}}
+		data := Table{Title: "Data", Columns: []string{"what, compared with what", "by the clock", "by processor time"}, Ranged: []string{"by processor time"}}
 		for _, row := range [][3]string{
 			{"RatioBulkGCM", "engine+tcp", "GCM write, engine+TCP"}, {"RatioBulkCBC", "engine+tcp", "CBC write, engine+TCP"},
 			{"RatioRecord/ECC_SM4_GCM_SM3", "engine", "GCM record, engine"}, {"RatioRecord/ECC_SM4_CBC_SM3", "engine", "CBC record, engine"},

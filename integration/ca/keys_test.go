@@ -102,7 +102,7 @@ func TestRecoveryOrNothing(t *testing.T) {
 	for name, test := range map[string]struct{ encKey, recovery, want string }{
 		"says nothing":            {"ca", "", "tlcp.recovery is missing"},
 		"a file that is missing":  {"ca", "/nowhere.crt", "/nowhere.crt"},
-		"no SM2 key":              {"ca", gmtlstest.WriteFile(t, t.TempDir(), "c.crt", standard.CertPEM), "no SM2 key"},
+		"no SM2 key":              {"ca", gmtlstest.WriteFile(t, t.TempDir(), "c.crt", standard.CertPEM), "not an SM2 key"},
 		"a signing certificate":   {"ca", operator.SignCert, "allows no encryption"},
 		"a private key":           {"ca", operator.EncKey, "private key"},
 		"it sees no keys to keep": {"client", operator.EncCert, "sees no encryption keys"},

@@ -33,7 +33,7 @@ func askOverTLCP(ctx context.Context, t *testing.T, port int, root []byte, metho
 	return askBy(ctx, t, &http.Transport{DialTLSContext: (&gmtls.Dialer{Config: config}).DialContext}, port, method, page)
 }
 
-// TestOperationsOverTLCP: the operations server speaks only TLCP, by a pair of its own, and its operator is known by the SM2
+// TestOperationsOverTLCP: the operations server speaks only TLCP, with a separate pair, and its operator is known by the SM2
 // certificate; one without a pair takes the pair of the CA's listener.
 func TestOperationsOverTLCP(t *testing.T) {
 	ctx := limited(t)

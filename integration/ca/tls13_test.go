@@ -33,7 +33,7 @@ func TestTLS13(t *testing.T) {
 	}
 	text, err = enroll("--tls.gmprotocol", "TLS1.3")
 	require.Error(t, err)
-	require.Contains(t, text, `tls.gmprotocol: "TLS1.3" is no GM protocol: use TLCP or TLS13`)
+	require.Contains(t, text, `tls.gmprotocol: "TLS1.3" is not a GM protocol: use TLCP or TLS13`)
 	text, err = enroll("--tls.gmprotocol", "TLS13", "--tls.mode", "tls")
 	require.Error(t, err)
 	require.Contains(t, text, `tls.gmprotocol is TLS13, but tls.mode is "tls"`)

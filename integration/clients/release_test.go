@@ -30,7 +30,7 @@ func TestFromRelease(t *testing.T) {
 	if !networktest.InNamespaces(t, kitsLimit) {
 		return
 	}
-	// A peer does not start on a machine without an address beside loopback's. Nothing is at the other end.
+	// A peer does not start on a machine that has only loopback addresses. Nothing is at the other end.
 	for _, args := range []string{"link add site0 type veth peer name site1", "address add 192.0.2.1/24 dev site0", "link set site0 up"} {
 		out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput()
 		require.NoError(t, err, "ip %s: %s", args, out)

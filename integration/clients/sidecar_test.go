@@ -32,7 +32,7 @@ import (
 	"github.com/hyperledger/fabric/pkg/gmgateway"
 )
 
-// sidecar is a proxy that runs beside an application.
+// sidecar is a proxy that runs on an application's host.
 type sidecar struct {
 	address, metrics string
 	root             string // the file of the root that it trusts

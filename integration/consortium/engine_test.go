@@ -35,7 +35,7 @@ for unit in "$@"; do
 done
 `
 
-// clientOf copies the docker command to a file: hosts have a /usr/local/bin of their own.
+// clientOf copies the docker command to a file: each host has a separate /usr/local/bin.
 func clientOf(t *testing.T, file string) {
 	t.Helper()
 	found, err := exec.LookPath("docker")
@@ -44,7 +44,7 @@ func clientOf(t *testing.T, file string) {
 	require.NoError(t, err, "%s", out)
 }
 
-// composeOf is the docker command, also where compose is a program of its own.
+// composeOf is the docker command, also where compose is a separate program.
 func composeOf(t *testing.T, shared string) string {
 	t.Helper()
 	program := filepath.Join(shared, "docker-client")
@@ -60,13 +60,13 @@ func composeOf(t *testing.T, shared string) string {
 }
 
 // ofOneEngine changes a host's compose file for an engine that has all hosts: it sees the host's folders from outside, and each host
-// publishes on an address of its own.
+// publishes on a different address.
 const ofOneEngine = `
 sed -i -e "s|- /etc/fabric/|- $ROOT/etc/fabric/|" -e "s|- /var/hyperledger/|- $ROOT/var/hyperledger/|" -e 's|"127.0.0.1:|"|' -e "/ports:/,/extra_hosts:/ s|- \"|- \"$ADDRESS:|" /etc/fabric/compose.yaml
 sed -i "s|^127.0.0.1.*localhost|$ADDRESS localhost|" /etc/hosts
 `
 
-// TestComposeHosts: the hosts of the guide run compose, each a project with a Docker network of its own. The nodes come from the files that
+// TestComposeHosts: the hosts of the guide run compose, each a project with a separate Docker network. The nodes come from the files that
 // the plan writes; a host is lost and comes back.
 func TestComposeHosts(t *testing.T) {
 	needDocker(t)
@@ -109,7 +109,7 @@ func TestComposeHosts(t *testing.T) {
 	requireNetworks(ctx, t, hosts)
 }
 
-// requireNetworks: each host's containers are in a network of their own, and healthy.
+// requireNetworks: each host's containers are in a separate network, and healthy.
 func requireNetworks(ctx context.Context, t *testing.T, hosts map[string]*host) {
 	t.Helper()
 	networks := map[string]string{}

@@ -104,8 +104,8 @@ func makeBridge(ctx context.Context, t *testing.T) {
 	}
 }
 
-// TestGuide: a stranger's path from an empty folder. Three organisations with names of their own get keys that never leave their hosts, make
-// a channel and run chaincode of their own, with private data after an upgrade; a batch size changes, an identity is revoked, an organisation
+// TestGuide: a stranger's path from an empty folder. Three organisations with different names get keys that never leave their hosts, make
+// a channel and run their chaincode, with private data after an upgrade; a batch size changes, an identity is revoked, an organisation
 // joins with a peer and an orderer, a peer leaves, a host is lost and comes back, binaries are replaced, a majority of the orderers is lost,
 // backups are restored.
 func TestGuide(t *testing.T) {

@@ -27,8 +27,8 @@ const (
 	stopLimit     = 30 * time.Second
 )
 
-// host is a machine of the guide: a network namespace with an address of its own, and a mount namespace with /etc, /var, /opt and
-// /usr/local/bin of its own.
+// host is a machine of the guide: a network namespace with a separate address, and a mount namespace with separate /etc, /var, /opt
+// and /usr/local/bin.
 type host struct {
 	name, org, domain, address string
 
@@ -131,7 +131,7 @@ func programs(t *testing.T, dir string) {
 	}
 }
 
-// newHost makes a host, and connects it to the bridge if it has a network of its own.
+// newHost makes a host, and connects it to the bridge if it has a separate network.
 func newHost(ctx context.Context, t *testing.T, shared string, h *host) {
 	t.Helper()
 	h.dir = t.TempDir()

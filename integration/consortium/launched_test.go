@@ -22,7 +22,7 @@ import (
 // engineLimit is how long an engine may take to answer, and to stop.
 const engineLimit = 30 * time.Second
 
-// startEngine gives a host a Docker engine of its own: it is in the host's network, and so are containers with the network of the host.
+// startEngine gives a host a separate Docker engine: it is in the host's network, and so are containers with the network of the host.
 func (h *host) startEngine(ctx context.Context, t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
@@ -62,7 +62,7 @@ func (h *host) startEngine(ctx context.Context, t *testing.T) {
 		}
 		text, err := os.ReadFile(log.Name())
 		require.NoError(t, err)
-		t.Skipf("no Docker engine starts on a host of its own:\n%s", text)
+		t.Skipf("no separate Docker engine starts on a host:\n%s", text)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/hyperledger/fabric/integration/network"
 )
 
-// TestBFTFaults takes each of four consenters of SmartBFT away in turn, the leader too, while clients write. The network goes on
+// TestBFTFaults takes each of four consenters of SmartBFT away in turn, the leader too, while clients write. The network continues
 // without any one of them, and each catches up. The next fault comes when the others have reached the one before again, which they try ever more
 // seldom while it is away: until then it counts as a fault, and two are too many.
 func TestBFTFaults(t *testing.T) {

@@ -65,7 +65,7 @@ func logged(t *testing.T, n *network.Network, node network.Node) int64 {
 }
 
 // TestBFTForeignCertificate starts a consenter with the pair, then with the identity, that other authorities of the same names have
-// issued. It takes no part, the others go on, and with its own certificates it catches up.
+// issued. It takes no part, the others continue, and with its own certificates it catches up.
 func TestBFTForeignCertificate(t *testing.T) {
 	n, ctx, clients := startBFT(t, network.Options{})
 	foreign := t.TempDir()
@@ -110,7 +110,7 @@ func TestBFTForeignCertificate(t *testing.T) {
 }
 
 // TestBFTRenewal gives every consenter another identity and another TLCP pair, one after the other, the leader too, while clients write. In the
-// end none could go on by what it had before, and any one can be missed.
+// end none could continue by what it had before, and any one can be missed.
 func TestBFTRenewal(t *testing.T) {
 	n, ctx, clients := startBFT(t, network.Options{Relayed: true})
 	l := startLoad(ctx, t, n, clients...)
@@ -129,7 +129,7 @@ func TestBFTRenewal(t *testing.T) {
 	requireOnly(t, n, network.ModeGM)
 }
 
-// TestBFTMixedIdentities turns two of four consenters, which begin with ECDSA, to SM2. The channel goes on with both families, and needs both: without
+// TestBFTMixedIdentities turns two of four consenters, which begin with ECDSA, to SM2. The channel continues with both families, and needs both: without
 // one of either, blocks have signatures of either.
 func TestBFTMixedIdentities(t *testing.T) {
 	n, ctx, clients := startBFT(t, network.Options{Algorithm: network.AlgorithmECDSA, Relayed: true})

@@ -36,7 +36,7 @@ func TestAuthorities(t *testing.T) {
 	requireSameChain(ctx, t, n)
 }
 
-// growByAuthorities adds an organisation with an authority of its own, as the command does: in a process that has not started the network.
+// growByAuthorities adds an organisation with a new authority, as the command does: in a process that has not started the network.
 // An orderer is enrolled with the authority that is there.
 func growByAuthorities(ctx context.Context, t *testing.T, n *network.Network) {
 	opened, err := network.Open(n.Dir)

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// command is the network command on a state directory of its own.
+// command is the network command on a separate state directory.
 type command struct {
 	t   *testing.T
 	ctx context.Context

@@ -62,7 +62,7 @@ func offline(ctx context.Context, t *testing.T, n *network.Network, peer network
 	return string(out)
 }
 
-// TestSM3Channel runs a channel that hashes with SM3 beside one that hashes with SHA-256 on the same nodes. In both, peers join from
+// TestSM3Channel runs a channel that hashes with SM3 and one that hashes with SHA-256 on the same nodes. In both, peers join from
 // the first block and from a snapshot, roll back and rebuild, exchange private data, and come to the same chain.
 func TestSM3Channel(t *testing.T) {
 	n, ctx := start(t, network.Options{Hash: network.HashSM3})

@@ -35,7 +35,7 @@ func TestKeyDaemonImage(t *testing.T) {
 	run := filepath.Join(dir, "run")
 	require.NoError(t, os.Mkdir(run, 0o755))
 	for _, path := range []string{dir, filepath.Join(dir, "state"), run} {
-		require.NoError(t, os.Chmod(path, 0o777)) // the container has a user of its own
+		require.NoError(t, os.Chmod(path, 0o777)) // the container runs as another user
 	}
 	require.NoError(t, os.Chmod(filepath.Join(dir, "state", "faults"), 0o666))
 	require.NoError(t, os.Chmod(filepath.Join(dir, "state", "keys"), 0o644))

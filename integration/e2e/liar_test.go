@@ -59,7 +59,7 @@ func buildLiar(t *testing.T) string {
 }
 
 // TestBFTLiar lets the leader propose two valid blocks of one number to different consenters while clients write. Neither is
-// ordered, the others change the leader and go on, and all ledgers are the same.
+// ordered, the others change the leader and continue, and all ledgers are the same.
 func TestBFTLiar(t *testing.T) {
 	n, ctx := start(t, network.Options{Consensus: network.ConsensusBFT, Peers: 1, Bin: buildLiar(t)})
 	l := startLoad(ctx, t, n, n.Peers[0].PeersOf()[0], n.Peers[1].PeersOf()[0])

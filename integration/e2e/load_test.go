@@ -57,7 +57,7 @@ func startLoad(ctx context.Context, t *testing.T, n *network.Network, peers ...n
 func (l *load) work(ctx context.Context, c *client.Contract, prefix string) {
 	for i := 0; ctx.Err() == nil; i++ {
 		id := prefix + strconv.Itoa(i)
-		// Without a context of its own each step has the gateway's time limit. A transaction that a dying leader acknowledged
+		// Without a separate context each step has the gateway's time limit. A transaction that a dying leader acknowledged
 		// may be lost before it is replicated: its commit status never comes.
 		_, err := c.Submit("CreateAsset", client.WithArguments(id, "blue", "1", "load", "1"))
 		l.mu.Lock()

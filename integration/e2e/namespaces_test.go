@@ -92,7 +92,7 @@ const silenceLimit = 2 * time.Minute
 // smallDisk is the size of the disk that giveSmallDisk makes, in MB.
 const smallDisk = 64
 
-// giveSmallDisk moves what a peer has stored to a file system of its own that is soon full, and returns where that is mounted.
+// giveSmallDisk moves what a peer has stored to a separate file system that is soon full, and returns where that is mounted.
 func giveSmallDisk(ctx context.Context, t *testing.T, n *network.Network, peer network.Node) string {
 	t.Helper()
 	dir := filepath.Join(n.Dir, "data", peer.Name)

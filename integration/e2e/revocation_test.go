@@ -26,7 +26,7 @@ import (
 )
 
 // TestRevokedIdentity revokes an SM2 user by a revocation list in the channel configuration. Peers and orderers then
-// refuse the user; the rest of the organisation, and an ECDSA organisation on the channel, go on.
+// refuse the user; the rest of the organisation, and an ECDSA organisation on the channel, continue.
 func TestRevokedIdentity(t *testing.T) {
 	n, ctx := start(t, network.Options{Mode: network.ModeGM, Algorithm: network.AlgorithmMixed, Orderers: 1, Peers: 1})
 	sm2Org, ecdsaOrg := n.Peers[0], n.Peers[1]

@@ -52,7 +52,7 @@ func TestReadmeCommands(t *testing.T) {
 	for _, s := range snippets(t, filepath.Join(clone, "README.md")) {
 		switch {
 		case s.language != "sh":
-		case s.needs == "release": // TestKits of integration/clients runs it, with a module cache of its own
+		case s.needs == "release": // TestKits of integration/clients runs it, with a separate module cache
 		case s.needs == "docker" && engine != nil:
 			t.Logf("no Docker engine answers (%v), not run:\n%s", engine, s.code)
 		default:

@@ -18,8 +18,8 @@ import (
 	"github.com/hyperledger/fabric/integration/network"
 )
 
-// TestStrict runs nodes that use only approved algorithms, with keys in a simulated device and an SM3 channel, and has gmtls assess walk
-// them. What an operator, a client or an administrator of the channel tries to bring in beside is refused.
+// TestStrict runs nodes that use only approved algorithms, with keys in a simulated device and an SM3 channel, and checks
+// them with gmtls assess. Other algorithms from an operator, a client or an administrator of the channel are refused.
 func TestStrict(t *testing.T) {
 	n, ctx := start(t, network.Options{Strict: true, Hash: network.HashSM3, Orderers: 1, Peers: 1, Keys: network.KeysSDF})
 	peer := n.Peers[0].PeersOf()[0]

@@ -75,7 +75,7 @@ func TestRevokedTLCPCertificates(t *testing.T) {
 		require.Contains(t, logOf(node), "is refused: it has been revoked, by a list of MSP "+first.MSPID+" in channel "+n.Channel, node.Name)
 	}
 
-	// A list whose time is over: the organisation is refused, and the other one goes on.
+	// A list whose time is over: the organisation is refused, and the other one continues.
 	setLists(ctx, t, n, first, ca.list(t, time.Now().Add(20*time.Second), "User1"))
 	other := contract(t, n, second.PeersOf()[0])
 	require.Eventually(t, func() bool { return fetch(first, "Admin") != nil }, 2*time.Minute, time.Second, "a list whose time is over")

@@ -30,7 +30,7 @@ func TestUpgradeToFabric3(t *testing.T) {
 	})
 }
 
-// TestUpgradeToNewest25 does the same from 2.5.9 to 2.5.16, which has no capability of its own. No module proxy has to serve 2.5.16, so its
+// TestUpgradeToNewest25 does the same from 2.5.9 to 2.5.16, which adds no capability. No module proxy has to serve 2.5.16, so its
 // binaries are there only where somebody has made them of a checkout.
 func TestUpgradeToNewest25(t *testing.T) {
 	to, err := filepath.Abs("../../build/bin-2.5.16")

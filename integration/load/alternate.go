@@ -93,7 +93,7 @@ func alternateCommand(ctx context.Context, args []string, out, progress io.Write
 	return conclude(results[0], results[1], filepath.Join(*dir, "comparison.json"), out)
 }
 
-// Fresh brings a network up, lets measure use it, tells it how long that took, and takes the network down.
+// Fresh brings a network up, calls measure with it and the time that this took, and takes the network down.
 func Fresh(ctx context.Context, o network.Options, progress io.Writer, measure func(n *network.Network, took time.Duration) error) (err error) {
 	up, cancel := context.WithTimeout(ctx, upLimit)
 	defer cancel()

@@ -117,7 +117,7 @@ func TargetOf(n *network.Network) Target {
 	return t
 }
 
-// Measure puts the load on the target, each connection with a gateway and a handshake of its own, and returns what it
+// Measure puts the load on the target, each connection with a separate gateway and handshake, and returns what it
 // measured.
 func (t Target) Measure(ctx context.Context, s Settings, progress io.Writer) (*Result, error) {
 	if err := s.validate(); err != nil {
@@ -136,7 +136,7 @@ func (t Target) Measure(ctx context.Context, s Settings, progress io.Writer) (*R
 	return measure(ctx, s, networks, t.chaincode, processes, progress)
 }
 
-// Connect prepares gateways, each with a connection of its own, which its first call opens. The caller closes them.
+// Connect prepares gateways, each with a separate connection, which its first call opens. The caller closes them.
 func (t Target) Connect(count int, options ...client.ConnectOption) ([]*gmgateway.Connection, error) {
 	profile, err := gmgateway.LoadProfile(t.profile)
 	if err != nil {

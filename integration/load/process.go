@@ -15,7 +15,7 @@ import (
 // ticksPerSecond is the unit of CPU times in /proc, which Linux keeps at this value on all its platforms.
 const ticksPerSecond = 100
 
-// Process is one that is watched.
+// Process is a process that is watched.
 type Process struct {
 	Name string
 	PID  int

@@ -30,11 +30,11 @@ func newRecorder(from, to time.Time) *recorder {
 	return &recorder{from: from, to: to, errors: map[string]int{}}
 }
 
-func (r *recorder) counts(at time.Time) bool { return !at.Before(r.from) && at.Before(r.to) }
+func (r *recorder) inWindow(at time.Time) bool { return !at.Before(r.from) && at.Before(r.to) }
 
 // submitted notes the latency of a transaction, from the moment it was due until its commit was known.
 func (r *recorder) submitted(due, done time.Time) {
-	if r.counts(done) {
+	if r.inWindow(done) {
 		r.mu.Lock()
 		r.submits = append(r.submits, done.Sub(due))
 		r.mu.Unlock()
@@ -42,7 +42,7 @@ func (r *recorder) submitted(due, done time.Time) {
 }
 
 func (r *recorder) evaluated(began, done time.Time) {
-	if r.counts(done) {
+	if r.inWindow(done) {
 		r.mu.Lock()
 		r.evaluations = append(r.evaluations, done.Sub(began))
 		r.mu.Unlock()
@@ -51,7 +51,7 @@ func (r *recorder) evaluated(began, done time.Time) {
 
 // block notes a block that held valid transactions of ours.
 func (r *recorder) block(at time.Time, valid int) {
-	if r.counts(at) && valid > 0 {
+	if r.inWindow(at) && valid > 0 {
 		r.mu.Lock()
 		r.committed += valid
 		r.blocks++
@@ -60,7 +60,7 @@ func (r *recorder) block(at time.Time, valid int) {
 }
 
 func (r *recorder) failed(at time.Time, cause string) {
-	if r.counts(at) {
+	if r.inWindow(at) {
 		r.mu.Lock()
 		r.errors[cause]++
 		r.mu.Unlock()

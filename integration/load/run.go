@@ -67,7 +67,7 @@ func measure(ctx context.Context, s Settings, networks []*client.Network, chainc
 	go func() { usage <- watch(ctx, processes, l.recorder.from, l.recorder.to) }()
 	go l.report(ctx, progress)
 
-	l.work(ctx)
+	l.runWorkers(ctx)
 	uses := <-usage
 	left := l.tracker.drain(ctx, s.Drain)
 	broken := context.Cause(ctx)
@@ -121,8 +121,8 @@ func (l *load) arguments(id string) client.ProposalOption {
 	return client.WithArguments(id, l.payload, "1", "load", "1")
 }
 
-// work runs all workers until the window is over.
-func (l *load) work(ctx context.Context) {
+// runWorkers runs all workers until the window is over.
+func (l *load) runWorkers(ctx context.Context) {
 	ctx, cancel := context.WithDeadline(ctx, l.recorder.to)
 	defer cancel()
 	var workers sync.WaitGroup
@@ -134,7 +134,7 @@ func (l *load) work(ctx context.Context) {
 		contract := l.contracts[i%len(l.contracts)]
 		workers.Go(func() {
 			for ctx.Err() == nil {
-				l.paced(ctx, func(ctx context.Context) error { return submit(ctx, contract) })
+				l.stepWithPause(ctx, func(ctx context.Context) error { return submit(ctx, contract) })
 			}
 		})
 	}
@@ -142,7 +142,7 @@ func (l *load) work(ctx context.Context) {
 		contract := l.contracts[i%len(l.contracts)]
 		workers.Go(func() {
 			for n := i; ctx.Err() == nil; n++ {
-				l.paced(ctx, func(ctx context.Context) error { return l.evaluate(ctx, contract, n%seeds) })
+				l.stepWithPause(ctx, func(ctx context.Context) error { return l.evaluate(ctx, contract, n%seeds) })
 			}
 		})
 	}
@@ -158,8 +158,8 @@ func (l *load) work(ctx context.Context) {
 	workers.Wait()
 }
 
-// paced runs one step and pauses after an error.
-func (l *load) paced(ctx context.Context, step func(context.Context) error) {
+// stepWithPause runs one step and pauses after an error.
+func (l *load) stepWithPause(ctx context.Context, step func(context.Context) error) {
 	if err := step(ctx); err == nil {
 		return
 	}

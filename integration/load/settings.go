@@ -19,7 +19,7 @@ const (
 	loopOpen = "open"
 )
 
-// Settings are what one measurement does. They stand in its result.
+// Settings are what one measurement does. They are in its result.
 type Settings struct {
 	Submitters  int           `json:"submitters"`
 	Evaluators  int           `json:"evaluators"`

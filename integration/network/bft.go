@@ -63,7 +63,7 @@ func (n *Network) MigrateToBFT(ctx context.Context, backUp func() error) error {
 	}
 	state := func(name, value string) error {
 		return n.UpdateConfig(ctx, name, []Org{n.Ordering}, func(config tree) error {
-			consensus, err := at(config, "channel_group", "groups", "Orderer", "values", "ConsensusType", "value")
+			consensus, err := descend(config, "channel_group", "groups", "Orderer", "values", "ConsensusType", "value")
 			if err == nil {
 				consensus["state"] = value
 			}
@@ -109,11 +109,11 @@ func (n *Network) restartOrderers(ctx context.Context, stopped func() error) err
 
 // becomeBFT turns the configuration of a channel on Raft, in maintenance, into that of one on SmartBFT.
 func (n *Network) becomeBFT(config tree) error {
-	orderer, err := at(config, "channel_group", "groups", "Orderer")
+	orderer, err := descend(config, "channel_group", "groups", "Orderer")
 	if err != nil {
 		return err
 	}
-	consensus, err := at(orderer, "values", "ConsensusType", "value")
+	consensus, err := descend(orderer, "values", "ConsensusType", "value")
 	if err != nil {
 		return err
 	}
@@ -144,12 +144,12 @@ func (n *Network) becomeBFT(config tree) error {
 		})
 		signed = append(signed, tree{"signed_by": i})
 	}
-	values, err := at(orderer, "values")
+	values, err := descend(orderer, "values")
 	if err != nil {
 		return err
 	}
 	values["Orderers"] = tree{"mod_policy": "Admins", "version": "0", "value": tree{"consenter_mapping": consenters}}
-	validation, err := at(orderer, "policies", "BlockValidation")
+	validation, err := descend(orderer, "policies", "BlockValidation")
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ import (
 
 // A network with Options.CA has a fabric-ca-server for each organisation, which holds one authority for identities and one for
 // each protocol of its nodes. Everything is enrolled there with fabric-ca-client; cryptogen has no part. The servers run natively,
-// also beside containers.
+// also if the nodes run in containers.
 
 // Authorities of an organisation's server, by the names that --caname takes.
 const (
@@ -178,7 +178,7 @@ func (n *Network) caTools() []string {
 
 func (n *Network) awaitCA(ctx context.Context, org Org) error {
 	return poll(ctx, healthLimit, caOf(org)+" to listen", func(ctx context.Context) error {
-		if err := n.ended(caOf(org)); err != nil {
+		if err := n.checkRunning(caOf(org)); err != nil {
 			return err
 		}
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", n.caAddress(org))
@@ -373,10 +373,10 @@ func (n *Network) caClient(ctx context.Context, org Org, authority, home, id str
 	}
 	all := append(slices.Clone(args), "-u", address, "-H", n.path(filepath.FromSlash(home)), "--caname", authority)
 	all = append(all, n.caFlags(org)...)
-	cmd := briefly(ctx, filepath.Join(n.caBin, "fabric-ca-client"), all...)
+	cmd := boundCommand(ctx, filepath.Join(n.caBin, "fabric-ca-client"), all...)
 	cmd.Env = bareEnv()
 	out, err := cmd.CombinedOutput()
-	n.keep(nil, "fabric-ca-client", n.secrets.hide(all), n.secrets.hide([]string{string(out)})[0])
+	n.keep(nil, "fabric-ca-client", n.secrets.redact(all), n.secrets.redact([]string{string(out)})[0])
 	if err != nil {
 		return fmt.Errorf("fabric-ca-client %s of %s at %s: %w:\n%s", args[0], id, authority, err, indent(lastLines(string(out), 8)))
 	}
@@ -400,7 +400,7 @@ func newSecrets() *secrets { return &secrets{rand.Text()} }
 // secretOf returns the secret of one identity.
 func (s *secrets) secretOf(org, id string) string { return s.seed + "-" + strings.ToLower(org) }
 
-func (s *secrets) hide(texts []string) []string {
+func (s *secrets) redact(texts []string) []string {
 	hidden := make([]string, len(texts))
 	for i, text := range texts {
 		hidden[i] = strings.ReplaceAll(text, s.seed, "SECRET")
@@ -422,8 +422,8 @@ func (n *Network) RevokeUser(ctx context.Context, org Org, user string) ([]byte,
 	return n.readOne(path.Join(home, "msp", "crls", "*.pem"))
 }
 
-// one is the one file of the state directory that pattern matches.
-func (n *Network) one(pattern string) (string, error) {
+// onlyMatch is the one file of the state directory that pattern matches.
+func (n *Network) onlyMatch(pattern string) (string, error) {
 	files, err := filepath.Glob(n.path(filepath.FromSlash(pattern)))
 	if err != nil {
 		return "", err
@@ -435,7 +435,7 @@ func (n *Network) one(pattern string) (string, error) {
 }
 
 func (n *Network) readOne(pattern string) ([]byte, error) {
-	file, err := n.one(pattern)
+	file, err := n.onlyMatch(pattern)
 	if err != nil {
 		return nil, err
 	}
@@ -454,7 +454,7 @@ func (n *Network) WriteRenewalPlan(file string, within time.Duration, restart []
 			return append([]string{"-u", "https://" + n.caAddress(org), "--caname", authority}, n.caFlags(org)...)
 		}
 		list = append(list, map[string]any{
-			"name": node.Name, "operations": node.at(node.Operations),
+			"name": node.Name, "operations": node.addressAt(node.Operations),
 			"client": map[string]any{"protocol": "tlcp", "ca": []string{filepath.Join(dir, "tls", "gm-ca.crt")},
 				"signCert": filepath.Join(admin, "client-sign.crt"), "signKey": filepath.Join(admin, "client-sign.key"),
 				"encCert": filepath.Join(admin, "client-enc.crt"), "encKey": filepath.Join(admin, "client-enc.key")},

@@ -40,7 +40,7 @@ func (n *Network) explain(err error, nodes ...Node) error {
 		return nil
 	}
 	for _, node := range nodes {
-		err = errors.Join(err, n.ended(node.Name))
+		err = errors.Join(err, n.checkRunning(node.Name))
 	}
 	return err
 }
@@ -194,7 +194,7 @@ func (n *Network) AwaitSameHeight(ctx context.Context, atLeast uint64) (uint64, 
 			index[i] = i
 		}
 		err := parallel(index, func(i int) (err error) {
-			if err = n.ended(peers[i].Name); err == nil {
+			if err = n.checkRunning(peers[i].Name); err == nil {
 				heights[i], err = n.Height(ctx, peers[i])
 			}
 			return err

@@ -77,7 +77,7 @@ func (n *Network) PeerCommand(ctx context.Context, peer Node, args ...string) (s
 func (n *Network) Osnadmin(ctx context.Context, orderer Node, verb string, args ...string) (string, error) {
 	tls := filepath.Join(n.path(filepath.FromSlash(n.userCrypto(n.Ordering, "Admin"))), "tls")
 	all := []string{
-		"channel", verb, "--orderer-address", orderer.at(orderer.Admin),
+		"channel", verb, "--orderer-address", orderer.addressAt(orderer.Admin),
 		"--ca-file", filepath.Join(n.path(filepath.FromSlash(n.nodeCrypto(orderer))), "tls", n.rootFile()),
 	}
 	if n.gmDialers() {
@@ -101,11 +101,11 @@ func (n *Network) Osnadmin(ctx context.Context, orderer Node, verb string, args 
 }
 
 // command runs one of the binaries in a bare environment and returns its standard output. The whole conversation
-// is kept in logs/commands.log; the end of the output stands in the error.
+// is kept in logs/commands.log; the end of the output is in the error.
 func (n *Network) command(ctx context.Context, env []Variable, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
-	cmd := briefly(ctx, filepath.Join(n.Bin, name), args...)
+	cmd := boundCommand(ctx, filepath.Join(n.Bin, name), args...)
 	cmd.Env = bareEnv()
 	for _, v := range env {
 		cmd.Env = append(cmd.Env, v.Name+"="+v.Value)
@@ -125,9 +125,9 @@ func (n *Network) command(ctx context.Context, env []Variable, name string, args
 	return stdout.String(), nil
 }
 
-// briefly prepares a command that ends with this process, however that ends: what goes on by itself would write into the state directory
+// boundCommand prepares a command that ends with this process, however that ends: what continues by itself would write into the state directory
 // while the next command clears it.
-func briefly(ctx context.Context, name string, args ...string) *exec.Cmd {
+func boundCommand(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd

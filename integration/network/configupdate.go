@@ -201,8 +201,8 @@ func (n *Network) FetchConfig(ctx context.Context, file string) error {
 	return n.explain(err, orderer)
 }
 
-// at walks down a configuration by keys.
-func at(t tree, keys ...string) (tree, error) {
+// descend walks down a configuration by keys.
+func descend(t tree, keys ...string) (tree, error) {
 	for _, key := range keys {
 		next, ok := t[key].(tree)
 		if !ok {

@@ -139,7 +139,7 @@ func docker(ctx context.Context, stdin []byte, args ...string) (string, error) {
 }
 
 func execute(ctx context.Context, stdin []byte, command ...string) (string, error) {
-	cmd := briefly(ctx, command[0], command[1:]...)
+	cmd := boundCommand(ctx, command[0], command[1:]...)
 	if stdin != nil {
 		cmd.Stdin = bytes.NewReader(stdin)
 	}

@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// maxDeployed is how many chaincodes an organisation's block of ports has room for, beside the first.
+// maxDeployed is how many chaincodes an organisation's block of ports has room for, in addition to the first.
 const maxDeployed = portsPerNode - 1
 
 var chaincodeNames = regexp.MustCompile(`^[a-z][a-z0-9]{0,30}$`) // for Fabric, for host names and for files
@@ -27,9 +27,9 @@ func (n *Network) Deploy(ctx context.Context, name, folder string) (sequence int
 		return 0, err
 	}
 	if !chaincodeNames.MatchString(name) || name == ChaincodeName {
-		return 0, fmt.Errorf("%q is no name for a chaincode of yours: small letters and digits, and not %s", name, ChaincodeName)
+		return 0, fmt.Errorf("%q is not a name for a chaincode of yours: small letters and digits, and not %s", name, ChaincodeName)
 	}
-	if sequence, err = n.committed(ctx, name); err != nil {
+	if sequence, err = n.committedSequence(ctx, name); err != nil {
 		return 0, err
 	}
 	sequence++
@@ -51,7 +51,7 @@ func (n *Network) Deploy(ctx context.Context, name, folder string) (sequence int
 // build compiles a Go program without C code.
 func build(ctx context.Context, folder, program string) error {
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
-		return fmt.Errorf("%s is no folder with a Go program", folder)
+		return fmt.Errorf("%s is not a folder with a Go program", folder)
 	}
 	if err := os.MkdirAll(filepath.Dir(program), 0o755); err != nil {
 		return fmt.Errorf("create directory: %w", err)
@@ -60,8 +60,8 @@ func build(ctx context.Context, folder, program string) error {
 	return err
 }
 
-// committed is the sequence of a chaincode on the channel; 0 if it has none.
-func (n *Network) committed(ctx context.Context, name string) (int, error) {
+// committedSequence is the sequence of a chaincode on the channel; 0 if it has none.
+func (n *Network) committedSequence(ctx context.Context, name string) (int, error) {
 	out, err := n.PeerCommand(ctx, n.Nodes(Peer)[0], "lifecycle", "chaincode", "querycommitted", "--channelID", n.Channel, "--output", "json")
 	if err != nil {
 		return 0, err
@@ -124,7 +124,7 @@ func (n *Network) serve(ctx context.Context, index int, name, program string, se
 func (n *Network) server(ctx context.Context, index int, name string) (Node, error) {
 	org := &n.Peers[index]
 	full := name + "." + org.Domain
-	servers := org.ofKind(Chaincode)
+	servers := org.nodesOfKind(Chaincode)
 	for _, server := range servers {
 		if server.Name == full {
 			return server, nil

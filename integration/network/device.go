@@ -49,7 +49,7 @@ func (n *Network) moveKeys(ctx context.Context) error {
 	}
 	var keys []keydtest.Key
 	err = filepath.WalkDir(n.path("crypto"), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !movable(path) {
+		if err != nil || entry.IsDir() || !isNodeKey(path) {
 			return err
 		}
 		key, err := moveKey(path, socket, n.keys, len(keys)+1)
@@ -76,8 +76,8 @@ func (n *Network) moveKeys(ctx context.Context) error {
 	return n.awaitKeyDaemon(ctx)
 }
 
-// movable tells the files of keys that nodes, chaincode servers and users have.
-func movable(path string) bool {
+// isNodeKey tells the files of keys that nodes, chaincode servers and users have.
+func isNodeKey(path string) bool {
 	dir, name := filepath.Base(filepath.Dir(path)), filepath.Base(path)
 	return dir == "keystore" || dir == "tls" && (strings.HasSuffix(name, "-sign.key") || strings.HasSuffix(name, "-enc.key"))
 }
@@ -154,7 +154,7 @@ func (n *Network) StartKeyDaemon() error {
 // awaitKeyDaemon waits until every key has passed its self-test.
 func (n *Network) awaitKeyDaemon(ctx context.Context) error {
 	return poll(ctx, time.Minute, KeyDaemon+" to be healthy", func(ctx context.Context) error {
-		if err := n.ended(KeyDaemon); err != nil {
+		if err := n.checkRunning(KeyDaemon); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)

@@ -23,7 +23,7 @@ func (n *Network) AddOrg(ctx context.Context, peers int, version string, sequenc
 	o.Peers = peers
 	members := n.Peers
 	org := planOrg(o, len(members))
-	n.place(o, len(members)+1, &org)
+	n.setAddresses(o, len(members)+1, &org)
 	n.Peers = append(append([]Org(nil), members...), org)
 	if err := n.extend(ctx, org); err != nil {
 		return Org{}, err
@@ -88,7 +88,7 @@ func (n *Network) AddOrderer(ctx context.Context) (Node, error) {
 	org := n.Ordering
 	node := planOrderer(o, len(org.Nodes))
 	fresh := Org{Name: org.Name, Domain: org.Domain, Algorithm: org.Algorithm, Nodes: []Node{node}}
-	n.place(o, 0, &fresh)
+	n.setAddresses(o, 0, &fresh)
 	node = fresh.Nodes[0]
 	n.Ordering.Nodes = append(append([]Node(nil), org.Nodes...), node)
 	if err := n.extend(ctx, fresh); err != nil {

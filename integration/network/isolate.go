@@ -38,7 +38,7 @@ func (n *Network) isolate(ctx context.Context) error {
 		return nil
 	}
 	if entries, err := os.ReadDir(namespaceDir); err == nil && len(entries) > 0 {
-		return fmt.Errorf("%s holds namespaces of others: isolated networks need a mount namespace with a /run of their own", namespaceDir)
+		return fmt.Errorf("%s holds namespaces of others: an isolated network needs a mount namespace with a separate /run", namespaceDir)
 	}
 	commands := []string{
 		"link add " + bridge + " type bridge",

@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// hold locks the state directory for the time that the network is being brought up, so that a second command does not take it for what
+// lockStateDir locks the state directory for the time that the network is being brought up, so that a second command does not take it for what
 // an interrupted one has left. The end of the process frees it too.
-func hold(dir string) (release func(), err error) {
+func lockStateDir(dir string) (release func(), err error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func hold(dir string) (release func(), err error) {
 // clearUnfinished takes down what a command that failed or was interrupted has left in the state directory. A network that once was up
 // stays: whoever made it may want what is in it.
 func (n *Network) clearUnfinished(ctx context.Context) error {
-	release, err := hold(n.Dir)
+	release, err := lockStateDir(n.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -63,7 +63,7 @@ func (n *Network) Resume(ctx context.Context) (started int, err error) {
 		}
 	}
 	for _, node := range nodes {
-		if n.byHand(ctx, node) {
+		if n.servesUnrecorded(ctx, node) {
 			return 0, fmt.Errorf("%s runs, and was not started by this: end it first", node.Name)
 		}
 	}
@@ -89,7 +89,7 @@ func (n *Network) Restart(ctx context.Context, name string) error {
 		if err := n.Stop(ctx, name); err != nil {
 			return err
 		}
-	} else if n.byHand(ctx, node) {
+	} else if n.servesUnrecorded(ctx, node) {
 		return fmt.Errorf("%s runs, and was not started by this: end it first", name)
 	}
 	if err := n.Start(name); err != nil {
@@ -108,13 +108,13 @@ func (n *Network) await(ctx context.Context, nodes []Node) error {
 			others = append(others, node)
 		}
 	}
-	return together(
+	return runAll(
 		func() error { return n.AwaitHealthy(ctx, others...) },
 		func() error { return n.awaitListening(ctx, servers...) })
 }
 
-// byHand reports whether something that the records do not know serves as the node: its certificate is verified by the probe.
-func (n *Network) byHand(ctx context.Context, node Node) bool {
+// servesUnrecorded reports whether something that the records do not know serves as the node: its certificate is verified by the probe.
+func (n *Network) servesUnrecorded(ctx context.Context, node Node) bool {
 	if u := n.unit(node.Name); u != nil && u.alive() {
 		return false
 	}

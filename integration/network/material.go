@@ -141,7 +141,7 @@ func (n *Network) profileView(org Org) (profileView, error) {
 	view := profileView{Topology: n.Topology, Root: filepath.ToSlash(n.Dir), Org: org}
 	msp := path.Join(n.userCrypto(org, "User1"), "msp")
 	for pattern, file := range map[string]*string{path.Join(msp, "signcerts", "*.pem"): &view.Cert, path.Join(msp, "keystore", "*_sk"): &view.Key} {
-		found, err := n.one(pattern)
+		found, err := n.onlyMatch(pattern)
 		if err != nil {
 			return view, fmt.Errorf("identity of User1 of %s: %w", org.Name, err)
 		}
@@ -168,7 +168,7 @@ func (n *Network) operators(node Node) ([]string, error) {
 		}
 		block, _ := pem.Decode(text)
 		if block == nil {
-			return nil, fmt.Errorf("%s of the Admin of %s is no PEM", name, n.orgOf(node).Name)
+			return nil, fmt.Errorf("%s of the Admin of %s is not PEM", name, n.orgOf(node).Name)
 		}
 		list = append(list, fmt.Sprintf("%x", sha256.Sum256(block.Bytes)))
 	}

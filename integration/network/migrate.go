@@ -213,7 +213,7 @@ func (n *Network) WriteInventory(file string) error {
 			if node.Kind == Chaincode {
 				continue
 			}
-			entry := map[string]string{"operations": node.at(node.Operations), "address": node.Address()}
+			entry := map[string]string{"operations": node.addressAt(node.Operations), "address": node.Address()}
 			if n.gmListeners() {
 				entry["signCert"] = n.path(filepath.FromSlash(n.nodeCrypto(node)), "tls", "server-sign.crt")
 			}

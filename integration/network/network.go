@@ -42,7 +42,7 @@ type Network struct {
 	began    time.Time
 	ready    bool // it was up once
 
-	// Relays stand in front of the services, by node name, when Options.Relayed asked for them.
+	// Relays are in front of the services, by node name, when Options.Relayed asked for them.
 	Relays map[string]*relay.Relay
 
 	mu    sync.Mutex
@@ -207,8 +207,8 @@ func (n *Network) unit(name string) unit {
 	return n.units[name]
 }
 
-// ended returns an error with the end of the right log when a node that should run does not.
-func (n *Network) ended(names ...string) error {
+// checkRunning returns an error with the end of the right log when a node that should run does not.
+func (n *Network) checkRunning(names ...string) error {
 	for _, name := range names {
 		if u := n.unit(name); u != nil && !u.alive() {
 			text, where := u.lastLog(15)
@@ -280,13 +280,13 @@ func (n *Network) Close(ctx context.Context) error {
 	return err
 }
 
-// relay puts relays in front of those nodes that are planned to stand behind one.
+// relay puts relays in front of those nodes that are planned to be behind one.
 func (n *Network) relay(nodes []Node) error {
 	for _, node := range nodes {
 		if node.Behind == 0 {
 			continue
 		}
-		r, err := relay.Start(node.Local(), node.at(node.Behind))
+		r, err := relay.Start(node.Local(), node.addressAt(node.Behind))
 		if err != nil {
 			return err
 		}

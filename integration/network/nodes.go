@@ -134,7 +134,7 @@ func (n *Network) Kill(ctx context.Context, name string) error {
 	return u.awaitEnd(ctx, stopGrace)
 }
 
-// Freeze stops a node from running without ending it, as a partition from everybody would look; Thaw lets it go on.
+// Freeze stops a node from running without ending it, as a partition from everybody would look; Thaw lets it continue.
 func (n *Network) Freeze(name string) error { return n.signalOnly(name, syscall.SIGSTOP) }
 
 // Thaw undoes Freeze.
@@ -175,7 +175,7 @@ func (n *Network) awaitAll(ctx context.Context, state string, nodes []Node, read
 	defer cancel(nil)
 	_ = parallel(nodes, func(node Node) error {
 		err := poll(ctx, healthLimit, node.Name+" to be "+state, func(ctx context.Context) error {
-			if err := n.ended(node.Name); err != nil {
+			if err := n.checkRunning(node.Name); err != nil {
 				return err
 			}
 			return ready(ctx, node)

@@ -40,7 +40,7 @@ func (n *Network) Operations(ctx context.Context, node Node, method, page string
 		return nil, err
 	}
 	defer client.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, method, "https://"+node.at(node.Operations)+page, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, "https://"+node.addressAt(node.Operations)+page, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("operations service of %s: %w", node.Name, err)
 	}

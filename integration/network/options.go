@@ -103,13 +103,13 @@ type Options struct {
 	// Relayed puts a relay in front of every service, see Network.Relays. It lives in the process that calls Up, so it is for
 	// tests.
 	Relayed bool
-	// Isolated puts every node into a network namespace of its own, where Disconnect and LosePackets can break its connection.
+	// Isolated puts every node into a separate network namespace, where Disconnect and LosePackets can break its connection.
 	// The caller must be root in namespaces that it has made for itself, see isolate.
 	Isolated bool
 	// Keys is where the SM2 keys of nodes and users are: in files if empty, or in a simulated device behind gmkeyd, KeysSDF or
 	// KeysPKCS11. Natively only.
 	Keys string
-	// CA is the folder of fabric-ca-server and fabric-ca-client. If it is set, every organisation has an authority of its own, see
+	// CA is the folder of fabric-ca-server and fabric-ca-client. If it is set, every organisation has its own authority, see
 	// ca.go; otherwise cryptogen makes all certificates.
 	CA string
 	// Docker runs the nodes as containers of the images that make docker builds.
@@ -159,7 +159,7 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// checkPath refuses paths that need quotes: those of a network stand in configuration files, and in ORDERER_FLAGS, which a
+// checkPath refuses paths that need quotes: those of a network are in configuration files, and in ORDERER_FLAGS, which a
 // shell takes apart at spaces.
 func checkPath(path string) error {
 	for _, c := range path {

@@ -100,7 +100,7 @@ func TestDownStopsWhatIsRecordedAndRemovesTheRest(t *testing.T) {
 	require.NoError(t, Down(t.Context(), n.Dir, &testWriter{t}))
 	require.False(t, p.alive())
 	require.NoDirExists(t, n.Dir)
-	require.NoError(t, Down(t.Context(), n.Dir, &testWriter{t}), "twice is no error")
+	require.NoError(t, Down(t.Context(), n.Dir, &testWriter{t}), "twice is not an error")
 }
 
 func TestDownLeavesOtherFoldersAlone(t *testing.T) {
@@ -111,14 +111,14 @@ func TestDownLeavesOtherFoldersAlone(t *testing.T) {
 	require.FileExists(t, file)
 }
 
-// TestUnfinished: what a start that was interrupted has left is cleared, but not while it goes on, and nothing of a network that was up.
+// TestUnfinished: what a start that was interrupted has left is cleared, but not while it runs, and nothing of a network that was up.
 func TestUnfinished(t *testing.T) {
 	n := prepared(t, nil)
 	require.NoError(t, n.clearUnfinished(t.Context()), "nothing is there")
 	require.NoError(t, n.save())
 	p := &process{Name: "peer0", Command: []string{"/bin/sh", "-c", "exec sleep 600"}, Dir: n.Dir, Log: n.LogFile("peer0")}
 	require.NoError(t, p.start(n.path("run", "peer0.json")))
-	release, err := hold(n.Dir)
+	release, err := lockStateDir(n.Dir)
 	require.NoError(t, err)
 	require.ErrorContains(t, n.clearUnfinished(t.Context()), "another command brings up")
 	require.True(t, p.alive())

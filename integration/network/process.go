@@ -38,7 +38,7 @@ type process struct {
 // line, it ends too.
 const gate = `read -r line && exec "$@" </dev/null`
 
-// start runs p.Command with its output appended to p.Log, in a session of its own so that it outlives the caller
+// start runs p.Command with its output appended to p.Log, in a new session, so that it outlives the caller
 // and its terminal, and records it. The program begins after its record is written: a caller that is killed at any moment leaves nothing
 // that runs and that nobody finds.
 func (p *process) start(record string) error {

@@ -91,7 +91,7 @@ func (t *Topology) consensusMetric(name string) string {
 // HashSM3 reports whether the channel's blocks are hashed with SM3.
 func (t *Topology) HashSM3() bool { return t.Hash == HashSM3 }
 
-// rootFile names the TLS CA, beside a node's or user's certificates, that verifies what clients dial.
+// rootFile names the file of the TLS CA, in a node's or user's tls folder, that verifies what clients dial.
 func (t *Topology) rootFile() string {
 	if t.gmDialers() {
 		return "gm-ca.crt"

@@ -245,7 +245,7 @@ func TestOrdererConfiguration(t *testing.T) {
 		file, data, err := topology.renderNode(topology.Ordering.Nodes[2], testPlacement())
 		require.NoError(t, err)
 		require.Equal(t, "orderer.yaml", file)
-		at := decode(t, data) // which refuses a key that stands twice, as Fabric 3 does
+		at := decode(t, data) // which refuses a key that occurs twice, as Fabric 3 does
 		require.Equal(t, 7070, at("General.ListenPort"))
 		require.Equal(t, c.dials, at("General.TLS.ClientMode"))
 		tls := "/net/crypto/ordererOrganizations/example.com/orderers/orderer2.example.com/tls/"

@@ -43,7 +43,7 @@ func (n *Network) RotateTLS(ctx context.Context, node Node) error {
 		return err
 	}
 	return poll(ctx, healthLimit, node.Name+" to serve its new certificate", func(ctx context.Context) error {
-		if err := n.ended(node.Name); err != nil {
+		if err := n.checkRunning(node.Name); err != nil {
 			return err
 		}
 		now, err := n.ServedCertificate(ctx, node)

@@ -13,7 +13,7 @@ import (
 	"text/tabwriter"
 )
 
-// unknownHeight stands in the table for the height of a node whose operations service does not tell.
+// unknownHeight is in the table for the height of a node whose operations service does not tell.
 const unknownHeight = "unknown"
 
 // WriteStatus prints a table of the nodes and how to talk to the network. The error, after the table, names nodes that
@@ -31,7 +31,7 @@ func (n *Network) WriteStatus(ctx context.Context, out io.Writer) error {
 		errs = append(errs, fmt.Errorf("running, but not answering: %s; their logs may say why", strings.Join(silent, ", ")))
 	}
 	if len(down) > 0 {
-		errs = append(errs, fmt.Errorf("not running: %s", strings.Join(down, ", ")), n.ended(down...))
+		errs = append(errs, fmt.Errorf("not running: %s", strings.Join(down, ", ")), n.checkRunning(down...))
 	}
 	return errors.Join(errs...)
 }
@@ -46,7 +46,7 @@ func (n *Network) writeNodes(ctx context.Context, out io.Writer) (down, silent [
 	tasks := []func() error{func() error { leader, _ = n.Leader(ctx); return nil }}
 	for i, node := range nodes {
 		if u := n.unit(node.Name); u == nil || !u.alive() {
-			if !n.byHand(ctx, node) {
+			if !n.servesUnrecorded(ctx, node) {
 				down = append(down, node.Name)
 				use[i], height[i] = "-", "-"
 				continue
@@ -55,7 +55,7 @@ func (n *Network) writeNodes(ctx context.Context, out io.Writer) (down, silent [
 		}
 		tasks = append(tasks, func() error { use[i], height[i] = n.InUse(ctx, node), n.heightText(ctx, node); return nil })
 	}
-	if err := together(tasks...); err != nil {
+	if err := runAll(tasks...); err != nil {
 		return nil, nil, err
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -105,7 +105,7 @@ func operationsPort(node Node) string {
 	if node.Operations == 0 {
 		return "-"
 	}
-	return node.at(node.Operations)
+	return node.addressAt(node.Operations)
 }
 
 func notRunning(u unit) string {

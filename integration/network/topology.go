@@ -70,7 +70,7 @@ type Org struct {
 type Node struct {
 	Name string `json:"name"` // peer0.org1.example.com; unique in the network, the name in its certificates
 	Kind Kind   `json:"kind"`
-	// Host is the address that other nodes use; it stands in the channel configuration and in gossip.
+	// Host is the address that other nodes use; it is in the channel configuration and in gossip.
 	Host string `json:"host"`
 	// Ports, on Host. Those of a container are published on 127.0.0.1 under the same numbers.
 	Port       int `json:"port"`
@@ -87,10 +87,10 @@ type Node struct {
 func (n Node) Address() string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }
 
 // Local is where a client on this machine reaches n.
-func (n Node) Local() string { return n.at(n.Port) }
+func (n Node) Local() string { return n.addressAt(n.Port) }
 
-// at is where a client on this machine reaches a port of n. A Host that is a name is known among containers alone.
-func (n Node) at(port int) string {
+// addressAt is where a client on this machine reaches a port of n. A Host that is a name is known among containers alone.
+func (n Node) addressAt(port int) string {
 	host := n.Host
 	if net.ParseIP(host) == nil {
 		host = loopback
@@ -127,7 +127,7 @@ func (n Node) PortNames() map[int]string {
 }
 
 // Plan makes the standard topology that the options describe: one ordering organisation with its cluster, and
-// peer organisations of equal size, each with a chaincode server of its own.
+// peer organisations of equal size, each with its own chaincode server.
 func Plan(o Options) (*Topology, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -143,17 +143,17 @@ func Plan(o Options) (*Topology, error) {
 	for i := range o.Orderers {
 		t.Ordering.Nodes = append(t.Ordering.Nodes, planOrderer(o, i))
 	}
-	t.place(o, 0, &t.Ordering)
+	t.setAddresses(o, 0, &t.Ordering)
 	for i := range o.Orgs {
 		org := planOrg(o, i)
-		t.place(o, i+1, &org)
+		t.setAddresses(o, i+1, &org)
 		t.Peers = append(t.Peers, org)
 	}
 	return t, nil
 }
 
-// place says where the nodes of org, the one at index, are reached. The ordering organisation is at 0.
-func (*Topology) place(o Options, index int, org *Org) {
+// setAddresses says where the nodes of org, the one at index, are reached. The ordering organisation is at 0.
+func (*Topology) setAddresses(o Options, index int, org *Org) {
 	if o.CA != "" {
 		org.CAPort = o.BasePort + index*portsPerOrg + caPort
 	}
@@ -282,12 +282,12 @@ func (t *Topology) orgOf(n Node) Org {
 }
 
 // PeersOf lists the peers of org.
-func (org Org) PeersOf() []Node { return org.ofKind(Peer) }
+func (org Org) PeersOf() []Node { return org.nodesOfKind(Peer) }
 
 // ChaincodeServer is the node that runs org's chaincode.
-func (org Org) ChaincodeServer() Node { return org.ofKind(Chaincode)[0] }
+func (org Org) ChaincodeServer() Node { return org.nodesOfKind(Chaincode)[0] }
 
-func (org Org) ofKind(kind Kind) []Node {
+func (org Org) nodesOfKind(kind Kind) []Node {
 	var out []Node
 	for _, n := range org.Nodes {
 		if n.Kind == kind {

@@ -30,7 +30,7 @@ func Up(ctx context.Context, o Options, report io.Writer) (*Network, error) {
 	if err := os.MkdirAll(n.Dir, 0o755); err != nil {
 		return nil, err
 	}
-	release, err := hold(n.Dir)
+	release, err := lockStateDir(n.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (n *Network) bringUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = together(
+	err = runAll(
 		func() error { return n.channelOnOrderers(ctx, orderers) },
 		func() error { return n.channelOnPeers(ctx, peers, packages) })
 	if err != nil {
@@ -124,7 +124,7 @@ func (n *Network) startNodes(kinds ...Kind) error {
 
 // prepareChannel makes the channel's first block and the chaincode packages.
 func (n *Network) prepareChannel(ctx context.Context) (packages map[string]string, err error) {
-	err = together(
+	err = runAll(
 		func() error { return n.makeGenesis(ctx) },
 		func() error {
 			var err error

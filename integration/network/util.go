@@ -54,8 +54,8 @@ func parallel[T any](items []T, f func(T) error) error {
 	return errors.Join(errs...)
 }
 
-// together runs different functions at once and joins their errors.
-func together(fs ...func() error) error {
+// runAll runs different functions at once and joins their errors.
+func runAll(fs ...func() error) error {
 	return parallel(fs, func(f func() error) error { return f() })
 }
 

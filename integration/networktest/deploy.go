@@ -57,6 +57,6 @@ func organisation(t *testing.T, n *network.Network, peer network.Node) network.O
 			}
 		}
 	}
-	t.Fatalf("%s is no peer of the network", peer.Name)
+	t.Fatalf("%s is not a peer of the network", peer.Name)
 	return network.Org{}
 }

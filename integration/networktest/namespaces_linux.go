@@ -18,7 +18,7 @@ import (
 // insideVariable tells a test that it runs in namespaces that inNamespaces has made.
 const insideVariable = "FABRIC_GM_TEST_IN_NAMESPACES"
 
-// InNamespaces runs the calling test a second time, in a process with network and mount namespaces of its own, and takes over
+// InNamespaces runs the calling test a second time, in a process with new network and mount namespaces, and takes over
 // its outcome, for which it waits as long as limit. In there it returns true: loopback is up, /run empty. Who is not root becomes it in a user namespace.
 func InNamespaces(t *testing.T, limit time.Duration) bool {
 	t.Helper()

@@ -10,7 +10,7 @@ import (
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
 
-// carried in the PrivateKey field of a tls.Certificate is what httpClient connects by in place of a transport of its own. It is no
+// carried in the PrivateKey field of a tls.Certificate is what httpClient connects with, instead of making a transport. It is no
 // crypto.Signer, so crypto/tls refuses such a certificate instead of misusing it.
 type carried struct{ options comm.SecureOptions }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package settings finds misspelt names of settings. Fabric passes over keys and variables that it does not know, so that a
+// Package settings finds misspelt names of settings. Fabric ignores keys and variables that it does not know, so that a
 // typing error in one that protects connections would leave them unprotected without a word.
 //
 // Only names that are close to one of ours are refused. A name of stock Fabric's never is: tests compare all of them.
@@ -19,18 +19,18 @@ type Names struct {
 	Keys   []string
 }
 
-// CheckKeys refuses a key that is none of the names and close to one of them. Keys are compared without regard to case. file is
+// CheckKeys refuses a key that is not one of the names and close to one of them. Keys are compared without regard to case. file is
 // for the message.
 func (n Names) CheckKeys(file string, keys []string) error {
 	for _, key := range slices.Sorted(slices.Values(keys)) {
-		if meant := near(key, n.Keys, misplaced); meant != "" {
+		if meant := nearestName(key, n.Keys, misplaced); meant != "" {
 			return fmt.Errorf("%s has the key %s, which does not exist: write %s, or remove it", file, key, meant)
 		}
 	}
 	return nil
 }
 
-// CheckEnvironment refuses a variable, of those that os.Environ returns, that has the prefix, is none of the names and is
+// CheckEnvironment refuses a variable, of those that os.Environ returns, that has the prefix, is not one of the names and is
 // close to one of them.
 func (n Names) CheckEnvironment(environ []string) error {
 	known := make([]string, len(n.Keys))
@@ -40,7 +40,7 @@ func (n Names) CheckEnvironment(environ []string) error {
 	return checkVariables(environ, known, n.Prefix, misplaced)
 }
 
-// CheckVariables refuses a variable, of those that os.Environ returns, that has the prefix, is none of the known ones and is
+// CheckVariables refuses a variable, of those that os.Environ returns, that has the prefix, is not one of the known ones and is
 // close to one of them. Capitals matter, as they do to the system. An empty variable counts as not set.
 func CheckVariables(environ, known []string, prefix string) error {
 	return checkVariables(environ, known, prefix, func(string, string) bool { return false })
@@ -56,7 +56,7 @@ func checkVariables(environ, known []string, prefix string, related func(name, k
 		for i, k := range known {
 			bare[i] = strings.TrimPrefix(k, prefix)
 		}
-		meant := near(name[len(prefix):], bare, related)
+		meant := nearestName(name[len(prefix):], bare, related)
 		if meant != "" {
 			meant = prefix + meant
 		}
@@ -70,16 +70,16 @@ func checkVariables(environ, known []string, prefix string, related func(name, k
 	return nil
 }
 
-// near returns the known name that was probably meant by one that is not known, "" where it is known or nothing is close.
+// nearestName returns the known name that was probably meant by one that is not known, "" where it is known or nothing is close.
 // What is misplaced is judged after what is mistyped.
-func near(name string, known []string, misplaced func(name, known string) bool) string {
+func nearestName(name string, known []string, misplaced func(name, known string) bool) string {
 	if slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(name, k) }) {
 		return ""
 	}
 	if slices.ContainsFunc(parts(name), func(part string) bool { return part == "sw" || part == "pkcs11" }) {
-		return "" // stock Fabric's providers have the same settings as ours; "sw" is no misspelt "gm"
+		return "" // stock Fabric's providers have the same settings as ours; "sw" is not a misspelt "gm"
 	}
-	mistyped := func(k string) bool { return distance(letters(name), letters(k)) <= tolerance(k) }
+	mistyped := func(k string) bool { return distance(withoutSeparators(name), withoutSeparators(k)) <= tolerance(k) }
 	if meant := nearest(name, known, mistyped); meant != "" {
 		return meant
 	}
@@ -93,7 +93,7 @@ func nearest(name string, known []string, suits func(known string) bool) string 
 		if !suits(k) {
 			continue
 		}
-		d := distance(letters(name), letters(k))
+		d := distance(withoutSeparators(name), withoutSeparators(k))
 		if sameTail(parts(name), parts(k)) {
 			d = 0
 		}
@@ -117,7 +117,7 @@ func sameTail(a, b []string) bool {
 		slices.Equal(a[len(a)-2:], b[len(b)-2:])
 }
 
-// ours reports whether a name stands below a section of stock Fabric under a level that only this fork has.
+// ours reports whether a name is below a section of stock Fabric under a level that only this fork has.
 func ours(parts []string) bool {
 	for i, part := range parts {
 		if i > 0 && strings.HasPrefix(part, "gm") && slices.Contains([]string{"tls", "cluster", "bccsp"}, parts[i-1]) {
@@ -128,10 +128,10 @@ func ours(parts []string) bool {
 }
 
 // tolerance is how many typing errors a name of this length may have, to be still meant.
-func tolerance(name string) int { return min(3, max(2, len(letters(name))/6)) }
+func tolerance(name string) int { return min(3, max(2, len(withoutSeparators(name))/6)) }
 
-// letters leaves out what separates words, which is the commonest confusion: client_mode, client-mode, clientMode.
-func letters(name string) string {
+// withoutSeparators leaves out what separates words, which is the commonest confusion: client_mode, client-mode, clientMode.
+func withoutSeparators(name string) string {
 	return strings.NewReplacer(".", "", "_", "", "-", "").Replace(strings.ToLower(name))
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMisspelt holds what a misspelt name is answered with; "" stands for names that are none of ours.
+// TestMisspelt holds what a misspelt name is answered with; "" stands for names that are not ours.
 func TestMisspelt(t *testing.T) {
 	for _, c := range []struct {
 		names     Names

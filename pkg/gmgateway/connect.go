@@ -2,14 +2,14 @@
 
 // Package gmgateway connects Go client applications to a Fabric gateway peer with the national algorithms: SM2
 // identities, signatures over SM3(Z || message), and TLCP (GB/T 38636) in place of TLS. ECDSA identities and TLS work
-// too, in any combination: the signature follows the key, the protocol follows the mode that the profile states.
+// too, in any combination: the key decides the signature, and the mode in the profile decides the protocol.
 //
 //	connection, err := gmgateway.Connect("profile.yaml")
 //	...
 //	defer connection.Close()
 //	contract := connection.GetNetwork("mychannel").GetContract("asset")
 //
-// The API beyond Connect is fabric-gateway's own. A client whose profile says gm talks TLCP or not at all.
+// All other functions are those of fabric-gateway. A client in mode gm never falls back to TLS.
 package gmgateway
 
 import (
@@ -55,7 +55,7 @@ func Connect(file string, options ...client.ConnectOption) (*Connection, error) 
 
 // Connect opens a gateway at a peer of the profile; an empty name means the first of the client's organisation. It
 // does not wait for the connection: the first call does. options come after those that the profile implies and may
-// override them, say client.WithEvaluateTimeout.
+// override them, for example client.WithEvaluateTimeout.
 func (p *Profile) Connect(peer string, options ...client.ConnectOption) (*Connection, error) {
 	id, signer, err := p.identity()
 	if err != nil {

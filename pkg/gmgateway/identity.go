@@ -22,15 +22,15 @@ import (
 // with an SM2 key Hash returns the message as it is and Sign hashes it, since SM3(Z || message) needs the public key;
 // with an ECDSA key they are SHA-256 and the low-S signature that stock Fabric expects.
 //
-// So with an SM2 key the Digest methods of the client API (for signing elsewhere) return whole messages: an offline
-// signer applies SM3 with Z itself.
+// Therefore, with an SM2 key the Digest methods of the client API (for signing elsewhere) return whole messages, and an
+// offline signer computes SM3 with Z itself.
 type Signer struct {
 	Hash hash.Hash
 	Sign identity.Sign
 }
 
-// NewIdentity makes the client identity of an X.509 certificate, in the forms that package material reads, whose key is on the SM2 curve or of any kind
-// that Fabric knows.
+// NewIdentity makes the client identity of an X.509 certificate, in the forms that package material reads. Its key is SM2 or of any
+// kind that Fabric knows.
 func NewIdentity(mspID string, certificate []byte) (*identity.X509Identity, error) {
 	if mspID == "" {
 		return nil, errors.New("gmgateway: the MSP id is empty")

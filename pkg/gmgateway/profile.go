@@ -27,9 +27,9 @@ const (
 	ModeGM  Mode = "gm"  // TLCP, GB/T 38636
 )
 
-// Profile is a connection profile: the fields of Fabric's common connection profile that a gateway client needs, under
-// their usual names, and under client what the usual one leaves to the application: who it is, and how to connect.
-// Other fields of the usual profile (certificate authorities, orderers, channels) may stand in the file and are ignored,
+// Profile is a connection profile. It has the fields of Fabric's common connection profile that a gateway client needs, under
+// their usual names. Its section client has what the usual profile leaves to the application: the identity, and how to connect.
+// Other fields of the usual profile (certificate authorities, orderers, channels) may be in the file and are ignored,
 // but those under client are checked strictly.
 //
 //	name: org1
@@ -40,12 +40,12 @@ const (
 //	    key:  {path: msp/keystore/key.pem}          # or, in its place, offline: true
 //	  tls:
 //	    mode: gm                                    # tls or gm; there is no default
-//	    # a client certificate, if the peers ask for one; the second pair in mode gm alone
+//	    # a client certificate, if the peers ask for one; the second pair only in mode gm
 //	    cert:    {path: tls/client-sign.crt}
 //	    key:     {path: tls/client-sign.key}
 //	    encCert: {path: tls/client-enc.crt}
 //	    encKey:  {path: tls/client-enc.key}
-//	    cipherSuites: [ECC_SM4_GCM_SM3]             # mode gm alone; absent: the defaults of gmtls
+//	    cipherSuites: [ECC_SM4_GCM_SM3]             # only in mode gm; absent: the defaults of gmtls
 //	organizations:
 //	  Org1: {mspid: Org1MSP, peers: [peer0.org1.example.com]}
 //	peers:
@@ -54,7 +54,7 @@ const (
 //	    tlsCACerts: {path: tlsca/gm-ca.crt}         # roots: SM2 in mode gm
 //	    grpcOptions: {ssl-target-name-override: peer0.org1.example.com}
 //
-// Everywhere {pem: text} may stand in place of {path: file}. Relative paths start at the folder of the profile.
+// You may write {pem: text} in place of {path: file} everywhere. Paths are relative to the folder of the profile.
 type Profile struct {
 	Name          string                  `yaml:"name"`
 	Client        Client                  `yaml:"client"`
@@ -64,7 +64,7 @@ type Profile struct {
 	dir string // where relative paths start
 }
 
-// Client is who connects, and how.
+// Client has the identity of the client, and how it connects.
 type Client struct {
 	// Organization is the name, under organizations, of the client's own.
 	Organization string   `yaml:"organization"`
@@ -108,7 +108,7 @@ type Peer struct {
 	GRPCOptions GRPCOptions `yaml:"grpcOptions"`
 }
 
-// GRPCOptions are those of the usual options that a gateway client honours.
+// GRPCOptions are the usual options that a gateway client uses.
 type GRPCOptions struct {
 	// TargetNameOverride is the name to find in the peer's certificate, when it is not the host in the URL.
 	TargetNameOverride string `yaml:"ssl-target-name-override"`
@@ -122,7 +122,7 @@ type PEM struct {
 
 func (p PEM) empty() bool { return p == PEM{} }
 
-// LoadProfile reads a profile in YAML or JSON and checks all of it that needs no other file.
+// LoadProfile reads a profile in YAML or JSON, and checks everything that needs no other file.
 func LoadProfile(path string) (*Profile, error) {
 	content, err := readBounded(path)
 	if err != nil {
@@ -195,7 +195,7 @@ func (p *Profile) validate() error {
 	return p.Client.TLS.validate()
 }
 
-// What client.tls.protocol can be.
+// Values of client.tls.protocol.
 const (
 	protocolTLCP  = "TLCP"
 	protocolTLS13 = "TLS13"

@@ -15,8 +15,8 @@ import (
 	"github.com/hyperledger/fabric/internal/settings"
 )
 
-// Variables of the environment. Where there are two names, the first is that of Fabric's sample chaincode servers and
-// the second that of fabric-contract-api-go: either may be set, and both if they agree.
+// Variables of the environment. If there are two names, Fabric's sample chaincode servers use the first and
+// fabric-contract-api-go the second. Set one of them, or both to the same value.
 var (
 	envAddress  = []string{"CHAINCODE_SERVER_ADDRESS"}
 	envID       = []string{"CHAINCODE_ID", "CORE_CHAINCODE_ID_NAME"}
@@ -41,8 +41,8 @@ const (
 //
 //	CHAINCODE_SERVER_ADDRESS                              address to listen on, host:port
 //	CHAINCODE_ID or CORE_CHAINCODE_ID_NAME                package id, as the peer printed it on install
-//	CHAINCODE_TLS_MODE                                    tls or gm; absent: as stock, TLS or nothing by the next two
-//	CHAINCODE_GM_PROTOCOLS                                what gm means: TLCP, also when absent, TLS13, or TLCP,TLS13
+//	CHAINCODE_TLS_MODE                                    tls or gm; absent: TLS or no protection, as in stock Fabric
+//	CHAINCODE_GM_PROTOCOLS                                protocols of gm: TLCP (also when absent), TLS13, or TLCP,TLS13
 //	CHAINCODE_TLS_DISABLED or CORE_PEER_TLS_ENABLED       boolean; absent: no TLS
 //	CHAINCODE_TLS_CERT or CORE_TLS_CLIENT_CERT_FILE       TLS certificate, PEM file
 //	CHAINCODE_TLS_KEY or CORE_TLS_CLIENT_KEY_FILE         its key, PEM file
@@ -51,9 +51,8 @@ const (
 //	CHAINCODE_CLIENT_CA_CERT or CORE_PEER_TLS_ROOTCERT_FILE  roots of the peers' client certificates, PEM file; absent:
 //	                                                      no client certificate is asked for
 //
-// A missing file, two names that disagree, a boolean that is none, TLS disabled together with a mode, a TLCP file without mode gm,
-// or a misspelt variable are errors:
-// the server never starts with less protection than the environment asks for.
+// These are errors: a missing file, two names with different values, an invalid boolean, TLS disabled together with a mode, a TLCP
+// file without mode gm, and a misspelt variable. The server never starts with less protection than the environment asks for.
 func FromEnv(chaincode shim.Chaincode) (*ChaincodeServer, error) {
 	address, err := required(envAddress)
 	if err != nil {

@@ -44,8 +44,8 @@ type Launched struct {
 	RootCACerts []byte
 }
 
-// StartLaunched runs chaincode that a peer launched and whose peer has chaincode.tls.mode gm in its core.yaml: it connects
-// back over TLCP, or by TLS 1.3 with GM suites if CHAINCODE_GM_PROTOCOLS is TLS13. It takes the place of shim.Start and reads the
+// StartLaunched runs chaincode that a peer launched, if the peer's core.yaml has chaincode.tls.mode gm. It connects back over TLCP, or
+// over TLS 1.3 with GM suites if CHAINCODE_GM_PROTOCOLS is TLS13. It takes the place of shim.Start and reads the
 // same: the flag -peer.address and the variables CORE_CHAINCODE_ID_NAME, CORE_TLS_CLIENT_CERT_FILE, CORE_TLS_CLIENT_KEY_FILE and
 // CORE_PEER_TLS_ROOTCERT_FILE, where the peer puts the certificate pair and the root. It returns when the peer ends the connection or on SIGINT or SIGTERM.
 func StartLaunched(chaincode shim.Chaincode) error {
@@ -87,7 +87,7 @@ func launchedFromEnv() (*Launched, error) {
 	)
 }
 
-// Run connects to the peer and converses with it until the peer ends the connection or ctx ends, which returns nil.
+// Run connects to the peer and serves it until the peer ends the connection or ctx ends. It returns nil when ctx ends.
 func (l *Launched) Run(ctx context.Context, chaincode shim.Chaincode) error {
 	transport, err := l.credentials()
 	if err != nil {

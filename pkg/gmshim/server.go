@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gmshim serves Go chaincode to peers over TLCP (GB/T 38636) or TLS 1.3 with GM suites (RFC 8998), as fabric-chaincode-go's shim serves it over TLS.
+// Package gmshim serves Go chaincode to peers over TLCP (GB/T 38636) or TLS 1.3 with GM suites (RFC 8998), as the shim of
+// fabric-chaincode-go serves it over TLS.
 //
-// It is for chaincode as a service, where the peer connects to the chaincode. It reads the environment variables that
-// stock chaincode servers read and six more (see FromEnv), so that
+// It is for chaincode as a service, where the peer connects to the chaincode. Call
 //
 //	gmshim.Start(chaincode)
 //
-// in place of shim.Start or ContractChaincode.Start is the whole change to serve. To know SM2 callers a chaincode imports
-// gmshim/cid in place of upstream's cid, and a contract of fabric-contract-api-go sets the context of gmshim/gmcontract.
+// instead of shim.Start or ContractChaincode.Start. It reads the environment variables of stock chaincode servers and six more
+// (see FromEnv). To read SM2 callers, a chaincode imports gmshim/cid instead of upstream's cid, and a contract of
+// fabric-contract-api-go sets the context of gmshim/gmcontract.
 //
-// The conversation with the peer stays the shim's own. A server speaks what it was told to and nothing else: there is no
-// fallback.
+// The shim's messages to the peer do not change. A server speaks only the configured protocol: there is no fallback.
 //
-// Chaincode that a peer builds and launches itself connects back to the peer. It goes on using shim.Start, for TLS, or
-// StartLaunched, for TLCP or TLS 1.3 with GM suites, as chaincode.tls.mode in the peer's core.yaml has it.
+// Chaincode that a peer builds and launches itself connects back to the peer. It still uses shim.Start, for TLS, or
+// StartLaunched, for TLCP or TLS 1.3 with GM suites, as chaincode.tls.mode in the peer's core.yaml says.
 package gmshim
 
 import (
@@ -57,7 +57,7 @@ type TLCPProperties struct {
 	Versions []uint16
 }
 
-// ChaincodeServer is the shim's chaincode server with TLCP and TLS 1.3 with GM suites as further ways to protect the connection.
+// ChaincodeServer is the shim's chaincode server, with TLCP and TLS 1.3 with GM suites in addition to TLS.
 type ChaincodeServer struct {
 	shim.ChaincodeServer
 	// TLCP, when not nil, makes the server speak TLCP, or what its Versions list, and nothing else. TLSProps must then be empty.
@@ -81,7 +81,7 @@ func (s *ChaincodeServer) ListenAndServe(ctx context.Context) error {
 	return s.Serve(ctx, listener)
 }
 
-// Serve is ListenAndServe on a listener of the caller's, which it closes.
+// Serve is ListenAndServe on the given listener, which it closes.
 func (s *ChaincodeServer) Serve(ctx context.Context, listener net.Listener) error {
 	server, err := s.grpcServer()
 	if err != nil {

@@ -61,7 +61,7 @@ func (f *folder) targets(d *directive) []*decl {
 	case len(all) == 0:
 		f.report.add(d.where, "%s", f.nothingNamed(d))
 	case len(same) == 0:
-		f.report.add(d.where, "upstream's %s at %s stands under another build constraint (%q) than ours (%q); use the same, or none",
+		f.report.add(d.where, "upstream's %s at %s is under another build constraint (%q) than ours (%q); use the same, or none",
 			all[0].name, all[0].at(), all[0].file.constraint, d.decl.file.constraint)
 	case d.decl.name.name == "init" && d.decl.name.recv == "" && len(same) > 1:
 		f.report.add(d.where, "upstream has several init functions in this package (%s); none can be named alone", places(same))
@@ -168,7 +168,7 @@ func (f *folder) addFields(d *directive, target *decl) {
 		return
 	}
 	if d.decl.grouped() {
-		f.report.add(d.where, "//fork:fields needs a type declaration of its own, outside a group")
+		f.report.add(d.where, "//fork:fields needs a separate type declaration, outside a group")
 		return
 	}
 	has := map[string]string{}
@@ -300,7 +300,7 @@ func (f *folder) substitute(sub *substitution, file *goFile) {
 			continue
 		}
 		if len(found) != x.Count {
-			f.report.add(x.where, "%q stands %s in upstream's %s, not %s; look at what changed there and adjust find or count",
+			f.report.add(x.where, "%q occurs %s in upstream's %s, not %s; look at what changed there and adjust find or count",
 				x.Find, times(len(found)), file.path, times(x.Count))
 			continue
 		}

@@ -140,8 +140,8 @@ type folder struct {
 
 func (f *folder) path(base string) string { return path.Join(f.dir, base) }
 
-// upText reads a file of upstream's, its imports mapped.
-func (f *folder) upText(base string) ([]byte, error) {
+// upstreamText reads a file of upstream's, its imports mapped.
+func (f *folder) upstreamText(base string) ([]byte, error) {
 	data, err := os.ReadFile(f.sources[base])
 	return mapImports(base, data, f.a.imports), err
 }
@@ -207,7 +207,7 @@ func (f *folder) layUpstream() error {
 			kept = append(kept, base)
 			continue
 		}
-		data, err := f.upText(base)
+		data, err := f.upstreamText(base)
 		if err != nil {
 			return err
 		}
@@ -318,7 +318,7 @@ func (f *goFile) unconstrained(notice string) []byte {
 
 func (f *folder) mergeSample(base string) error {
 	name := f.path(base)
-	upText, err := f.upText(base)
+	upText, err := f.upstreamText(base)
 	if err != nil {
 		return err
 	}
@@ -343,7 +343,7 @@ func (f *folder) parseUpstream() error {
 		if path.Ext(base) != ".go" {
 			continue
 		}
-		data, err := f.upText(base)
+		data, err := f.upstreamText(base)
 		if err != nil {
 			return err
 		}

@@ -69,7 +69,7 @@ func (a *assembly) checkIgnored(report *problems) error {
 			covered = covered || dir == p || strings.HasPrefix(dir, p+"/")
 		}
 		switch {
-		case reason != "" && !covered && above(dir, needs):
+		case reason != "" && !covered && hasStandaloneBelow(dir, needs):
 			// An ignore directive would hide the folders below as well.
 			a.checkMarked(dir, report)
 		case reason != "" && !covered:
@@ -91,8 +91,8 @@ func (a *assembly) checkMarked(dir string, report *problems) {
 	}
 }
 
-// above reports whether a folder that needs no upstream stands below dir.
-func above(dir string, needs map[string]string) bool {
+// hasStandaloneBelow reports whether a folder that needs no upstream is below dir.
+func hasStandaloneBelow(dir string, needs map[string]string) bool {
 	for other, reason := range needs {
 		if reason == "" && strings.HasPrefix(other, dir+"/") {
 			return true

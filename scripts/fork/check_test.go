@@ -98,7 +98,7 @@ func Twin() string { return upstreamTwin() }
 	writeFile(t, toy.up.dir, "sampleconfig/core.yaml", "peer:\n    id: other\noperations: {}\n")
 	var out strings.Builder
 	if err := runDrift(&out, toy.root, toy.up); err == nil {
-		t.Error("drift is no error")
+		t.Error("drift is not an error")
 	}
 	for _, w := range []string{
 		"same     wrap shapes/shapes.go scale\n", "changed  wrap shapes/shapes.go Scaled\n",

@@ -30,7 +30,7 @@ func verifyCheckout(dir string, p pinned) error {
 		err = closed
 	}
 	if err != nil {
-		return fmt.Errorf("%s is no checkout of %s: %w", dir, p.Module, err)
+		return fmt.Errorf("%s is not a checkout of %s: %w", dir, p.Module, err)
 	}
 	sum, err := dirhash.HashZip(name, dirhash.Hash1)
 	if err != nil {

@@ -34,7 +34,7 @@ const classRemedy = "say what the change is for: gm, perf or fix (docs/fork.md#c
 
 const directivePrefix = "//fork:"
 
-// verbFile marks a whole file of ours with a class. The comment stands above the package clause.
+// verbFile marks a whole file of ours with a class. The comment is above the package clause.
 const verbFile verb = "file"
 
 // directive is one //fork: line of ours with the declaration it stands on.

@@ -164,7 +164,7 @@ func (g *gopls) open(path, text string) {
 	}}})
 }
 
-// locations asks for the definition of, or the references to, what stands at a position.
+// locations asks for the definition of, or the references to, what is at a position.
 func (g *gopls) locations(method, path string, at position) []location {
 	g.t.Helper()
 	result := g.call(method, map[string]any{
@@ -190,7 +190,7 @@ func find(t *testing.T, text, marker, needle string) position {
 	return position{strings.Count(before, "\n"), offset - strings.LastIndex(before, "\n") - 1}
 }
 
-// TestEditor opens build/fabric with gopls: from a touch point of ours its definition stands in upstream's file, upstream's callers are
+// TestEditor opens build/fabric with gopls: from a touch point of ours its definition is in upstream's file, upstream's callers are
 // found, and an error is reported while it is typed.
 func TestEditor(t *testing.T) {
 	tree, err := filepath.Abs("../../build/fabric")

@@ -125,18 +125,18 @@ func TestErrors(t *testing.T) {
 		},
 		"too many matches": {
 			map[string]string{"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    class: gm\n    reason: r\n    expressions:\n      - find: Sum(n, left+right)\n        replace: x\n        count: 1\n"},
-			[]string{"shapes/fork.yaml:6:", "stands 2 times in upstream's shapes/shapes.go, not once"},
+			[]string{"shapes/fork.yaml:6:", "occurs 2 times in upstream's shapes/shapes.go, not once"},
 		},
 		"no match": {
 			map[string]string{"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    class: gm\n    reason: r\n    expressions:\n      - find: Sum(0, 0)\n        replace: x\n        count: 2\n"},
-			[]string{"shapes/fork.yaml:6:", "stands 0 times in upstream's shapes/shapes.go, not 2 times"},
+			[]string{"shapes/fork.yaml:6:", "occurs 0 times in upstream's shapes/shapes.go, not 2 times"},
 		},
 		"match in a replaced declaration": {
 			map[string]string{
 				"shapes/o.go":      "package shapes\n\n//fork:replace gm: r\nfunc scale(n int) int { return n }\n",
 				"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    class: gm\n    reason: r\n    expressions:\n      - find: Sum(n, left+right)\n        replace: x\n        count: 2\n",
 			},
-			[]string{"shapes/fork.yaml:6:", "stands once in upstream's shapes/shapes.go, not 2 times"},
+			[]string{"shapes/fork.yaml:6:", "occurs once in upstream's shapes/shapes.go, not 2 times"},
 		},
 		"import not there": {
 			map[string]string{"shapes/fork.yaml": "substitutions:\n  - files: [shapes.go]\n    class: gm\n    reason: r\n    imports: {crypto/x509: other/x509}\n"},
@@ -273,7 +273,7 @@ func TestChecksum(t *testing.T) {
 
 // TestWrongFolder checks that a folder of something else is refused.
 func TestWrongFolder(t *testing.T) {
-	for text, want := range map[string]string{"module other\n": "names module other", "": "is no checkout"} {
+	for text, want := range map[string]string{"module other\n": "names module other", "": "is not a checkout"} {
 		dir := t.TempDir()
 		if text != "" {
 			writeFile(t, dir, "go.mod", text)

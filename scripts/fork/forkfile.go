@@ -97,7 +97,7 @@ func (s *forkSpec) validate(report *problems) {
 	}
 	for _, glob := range s.Keep {
 		if _, err := path.Match(glob, ""); err != nil {
-			report.add(s.path, "keep: %q is no valid glob", glob)
+			report.add(s.path, "keep: %q is not a valid glob", glob)
 		}
 	}
 	for _, sub := range s.Substitutions {
@@ -107,7 +107,7 @@ func (s *forkSpec) validate(report *problems) {
 		}
 		for _, glob := range sub.Upstreams {
 			if _, err := path.Match(glob, ""); err != nil {
-				report.add(sub.where, "upstreams: %q is no valid glob", glob)
+				report.add(sub.where, "upstreams: %q is not a valid glob", glob)
 			}
 		}
 		if !sub.Class.known() {

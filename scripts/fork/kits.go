@@ -25,7 +25,7 @@ import (
 
 const fabricModule = "github.com/hyperledger/fabric"
 
-// kit is a part of the repository that others use as a Go module of its own. Its packages keep their import paths: the
+// kit is a part of the repository that others use as a separate Go module. Its packages keep their import paths: the
 // module's path is a prefix of them that upstream publishes no module under, so that a program may require upstream too.
 type kit struct {
 	folder string   // from the repository's root; the module's path is Fabric's with it behind
@@ -67,7 +67,7 @@ func kitOf(importPath string) (kit, bool) {
 // version alone.
 func runKits(out io.Writer, root, version, target string) error {
 	if semver.Canonical(version) != version {
-		return fmt.Errorf("kits: %q is no version of a module: want v1.2.3 or v1.2.3-suffix", version)
+		return fmt.Errorf("kits: %q is not a version of a module: want v1.2.3 or v1.2.3-suffix", version)
 	}
 	stamp, err := output(root, "git", "log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ")
 	if err != nil {

@@ -119,7 +119,7 @@ func run(root, which, checkout, tree, perf string, args []string) error {
 	return fmt.Errorf("unknown command %q\n%s", command, usage)
 }
 
-// defaultTree is where the assembled tree of the default stands. Other upstreams and PERF=off have trees of their own beside it.
+// defaultTree is where the assembled tree of the default stands. Other upstreams and PERF=off have separate trees in the same folder.
 const defaultTree = "build/fabric"
 
 // runAccept records the locks of the upstreams and writes the tree of the first. It changes no lock unless all of them assemble: a
@@ -144,8 +144,8 @@ func runAccept(out io.Writer, root string, upstreams ...*upstream) error {
 	return all[0].finish(out)
 }
 
-// openOthers finds the upstreams beside the default. What cannot be fetched here is left out, and said: its own 'make fork' finds what
-// its lock lacks.
+// openOthers finds the upstreams other than the default. It leaves out what cannot be fetched here, and says so: 'make fork' for that
+// upstream finds what its lock lacks.
 func openOthers(out io.Writer, root string) []*upstream {
 	toolDir := filepath.Join(root, "scripts", "fork")
 	var all []*upstream

@@ -75,7 +75,7 @@ func ourFiles(root string, spec *upstreamSpec) (map[string]string, error) {
 	return list, nil
 }
 
-// upstreamsFolder holds what belongs to upstreams beside the default.
+// upstreamsFolder holds what belongs to upstreams other than the default.
 const upstreamsFolder = "scripts/fork/upstreams/"
 
 // treePlace says where in the tree a file of the repository stands. ok is false when it is not laid over.

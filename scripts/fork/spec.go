@@ -14,7 +14,7 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// upstreamSpec is the content of scripts/fork/upstreams/NAME/upstream.yaml: an upstream beside the default one, and how the
+// upstreamSpec is the content of scripts/fork/upstreams/NAME/upstream.yaml: an upstream other than the default one, and how the
 // delta is laid over it. The zero value, with the module's path, is the default.
 type upstreamSpec struct {
 	pinned `yaml:",inline"`
@@ -57,7 +57,7 @@ type folded struct {
 
 const specFile = "upstream.yaml"
 
-// upstreamsDir holds a folder for each upstream beside the default.
+// upstreamsDir holds a folder for each upstream other than the default.
 func upstreamsDir(toolDir string) string { return filepath.Join(toolDir, "upstreams") }
 
 // readUpstreamSpec reads scripts/fork/upstreams/NAME/upstream.yaml. found is false when there is no such folder.
@@ -113,26 +113,26 @@ func (s *upstreamSpec) validate(where string, report *problems) {
 	}
 	for _, glob := range s.Omit {
 		if _, err := path.Match(glob, ""); err != nil {
-			report.add(where, "omit: %q is no valid glob", glob)
+			report.add(where, "omit: %q is not a valid glob", glob)
 		}
 	}
 }
 
 func (p *pinned) validate(where string, report *problems) {
 	if module.CheckPath(p.Module) != nil {
-		report.add(where, "%q is no module path", p.Module)
+		report.add(where, "%q is not a module path", p.Module)
 	}
 	if !strings.HasPrefix(p.Version, "v") {
-		report.add(where, "%s: version %q is no exact module version", p.Module, p.Version)
+		report.add(where, "%s: version %q is not an exact module version", p.Module, p.Version)
 	}
 	if !strings.HasPrefix(p.Sum, "h1:") {
-		report.add(where, "%s: sum %q is no checksum as go.sum has it (h1:...); 'go mod download -json %s@%s' prints it", p.Module, p.Sum, p.Module, p.Version)
+		report.add(where, "%s: sum %q is not a checksum as go.sum has it (h1:...); 'go mod download -json %s@%s' prints it", p.Module, p.Sum, p.Module, p.Version)
 	}
 }
 
 func checkFolder(where, name string, report *problems) {
 	if name == "" || path.Clean(name) != name || path.IsAbs(name) || name == ".." || strings.HasPrefix(name, "../") {
-		report.add(where, "%q is no folder below the root, written without ./ and trailing slash", name)
+		report.add(where, "%q is not a folder below the root, written without ./ and trailing slash", name)
 	}
 }
 

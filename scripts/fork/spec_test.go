@@ -184,12 +184,12 @@ func TestSpecErrors(t *testing.T) {
 	good := "module: example.com/other\nversion: v1.0.0\ntag: v1.0.0\nsum: h1:x\n"
 	for text, want := range map[string]string{
 		good: "", "": "EOF", good + "folds: []\n": "field folds not found",
-		strings.Replace(good, "v1.0.0", "latest", 1):                    `version "latest" is no exact module version`,
-		strings.Replace(good, "h1:x", "x", 1):                           `sum "x" is no checksum`,
+		strings.Replace(good, "v1.0.0", "latest", 1):                    `version "latest" is not an exact module version`,
+		strings.Replace(good, "h1:x", "x", 1):                           `sum "x" is not a checksum`,
 		strings.Replace(good, "tag: v1.0.0\n", "", 1):                   "names no tag",
-		good + "ours: {ca: ../out}\n":                                   `"../out" is no folder below the root`,
+		good + "ours: {ca: ../out}\n":                                   `"../out" is not a folder below the root`,
 		good + "fold: [{module: example.com/l, version: v1, sum: s}]\n": "folding example.com/l needs folders",
-		good + "omit: ['[']\n":                                          "is no valid glob",
+		good + "omit: ['[']\n":                                          "is not a valid glob",
 	} {
 		tool := t.TempDir()
 		writeFile(t, tool, "upstreams/other/upstream.yaml", text)

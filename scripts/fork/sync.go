@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// unfinished stands in the tree's go.mod while files are being written: the go command refuses it and shows this line.
+// unfinished is in the tree's go.mod while files are being written: the go command refuses it and shows this line.
 const unfinished = "this-tree-is-half-written-so-run-make-fork-again x\n"
 
 // changes is what bringing a tree on disk up to date means.
@@ -122,7 +122,7 @@ func sameLink(target string, file *outFile) (bool, error) {
 type lostEdit struct{ tree, source string }
 
 func (e *lostEdit) Error() string {
-	return fmt.Sprintf("this file stands in the place of a link to %[2]s and is newer. Keep it with 'mv %[1]s %[2]s', "+
+	return fmt.Sprintf("this file is in place of a link to %[2]s and is newer. Keep it with 'mv %[1]s %[2]s', "+
 		"or remove it, and run 'make fork' again", e.tree, e.source)
 }
 

@@ -94,7 +94,7 @@ func openUpstream(toolDir, which, checkout string) (*upstream, error) {
 	return &upstream{dir: dir, name: which, spec: fabric}, err
 }
 
-// openNamed finds the trees of an upstream that has a folder of its own, and of the modules that are folded into it.
+// openNamed finds the trees of an upstream that has a folder in upstreams, and of the modules that are folded into it.
 func openNamed(spec *upstreamSpec, checkout string) (*upstream, error) {
 	up := &upstream{name: spec.Tag, spec: spec}
 	var err error
@@ -149,7 +149,7 @@ func knownNames(toolDir string) string {
 	return "none is recorded"
 }
 
-// download has the go command fetch a module into its cache and returns the folder it stands in and its
+// download has the go command fetch a module into its cache and returns the folder it is in and its
 // checksum.
 func download(dir, module string, env ...string) (folder, sum string, err error) {
 	cmd := exec.Command("go", "mod", "download", "-json", module)
@@ -173,10 +173,10 @@ func downloadRemedy(text string) string {
 			"find out which proxy served them (go env GOPROXY), clear that copy (go clean -modcache) and try again."
 	case strings.Contains(text, "invalid version"), strings.Contains(text, "unknown revision"), strings.Contains(text, "not found"):
 		return "No such version of upstream: name an exact module version, or the folder of a checkout (make fork UPSTREAM=folder, or " +
-			"CHECKOUT=folder beside UPSTREAM=name)."
+			"CHECKOUT=folder with UPSTREAM=name)."
 	default:
 		return "No module proxy could be reached. Set GOPROXY to one that can be, or use a mirror made elsewhere by " +
-			"'make mirror' (GOPROXY=file:///path/of/mirror), or a local checkout (make fork UPSTREAM=folder, or CHECKOUT=folder beside UPSTREAM=name)."
+			"'make mirror' (GOPROXY=file:///path/of/mirror), or a local checkout (make fork UPSTREAM=folder, or CHECKOUT=folder with UPSTREAM=name)."
 	}
 }
 
@@ -185,9 +185,9 @@ func downloadRemedy(text string) string {
 // go.mod and go.sum.
 func (u *upstream) files() (map[string]string, error) {
 	if data, err := os.ReadFile(filepath.Join(u.dir, "go.mod")); err != nil {
-		return nil, fmt.Errorf("%s is no checkout of %s: %w", u.dir, u.spec.Module, err)
+		return nil, fmt.Errorf("%s is not a checkout of %s: %w", u.dir, u.spec.Module, err)
 	} else if got := modfile.ModulePath(data); got != u.spec.Module {
-		return nil, fmt.Errorf("%s is no checkout of %s: its go.mod names module %s", u.dir, u.spec.Module, got)
+		return nil, fmt.Errorf("%s is not a checkout of %s: its go.mod names module %s", u.dir, u.spec.Module, got)
 	}
 	all, err := moduleFiles(u.dir)
 	if err != nil {

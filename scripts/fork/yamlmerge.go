@@ -178,7 +178,7 @@ func checkMerge(upstream, ours, merged []byte) error {
 	for i, text := range [][]byte{upstream, ours, merged} {
 		root, err := yamlRoot(text)
 		if err != nil {
-			return fmt.Errorf("the merged text is no valid YAML: %w", err)
+			return fmt.Errorf("the merged text is not valid YAML: %w", err)
 		}
 		values[i] = plain(root).(map[string]any)
 	}

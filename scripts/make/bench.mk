@@ -5,7 +5,7 @@
 BENCH := build/bin/bench
 
 .PHONY: bench
-bench: bench-tool ## measure algorithms, TLCP, gRPC and networks beside unmodified Fabric, report in build/bench (BENCH_FLAGS=)
+bench: bench-tool ## measure algorithms, TLCP, gRPC and networks against unmodified Fabric, report in build/bench (BENCH_FLAGS=)
 	@$(BENCH) run $(BENCH_FLAGS)
 
 .PHONY: bench-short

@@ -7,11 +7,11 @@ ca: ## build fabric-ca-server and fabric-ca-client into build/bin-ca-1.5.21
 	@$(MAKE) --no-print-directory build UPSTREAM=$(CA_UPSTREAM)
 
 .PHONY: test-ca
-test-ca: ca ## enrol, renew and revoke at running CAs, beside stock's client and server
+test-ca: ca ## enrol, renew and revoke at running CAs, also with stock's client and server
 	go test -count=1 -timeout 20m -tags integration ./integration/ca
 
 .PHONY: measure-ca
-measure-ca: ca ## enrolments a second, SM2 beside ECDSA and an unmodified server, in turns
+measure-ca: ca ## enrolments per second, SM2 against ECDSA and an unmodified server, in turns
 	CA_MEASURE=1 go test -count=1 -timeout 20m -tags integration -run TestMeasureEnrolments -v ./integration/ca
 
 .PHONY: test-upstream-ca

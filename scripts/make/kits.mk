@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-# The version under which the kits and the parts beside them are required.
+# The version under which the kits and the other parts are required.
 KITS_VERSION ?= v$(FORK_VERSION)
 
 .PHONY: kits

@@ -55,7 +55,7 @@ test-attacks: build network-tools ## what strangers and members do to running no
 	go test -count=1 ./integration/attacks
 
 .PHONY: measure-attacks
-measure-attacks: build stock network-tools ## what honest clients see of attacks by strangers, beside unmodified Fabric: build/attacks/report.md
+measure-attacks: build stock network-tools ## what honest clients notice of attacks by strangers, against unmodified Fabric: build/attacks/report.md
 	@cp -R build/bin/asset build/bin/ccaas build/stock/
 	go test -count=1 -timeout 20m -tags integration -run 'TestBesideStock$$' ./integration/attacks
 

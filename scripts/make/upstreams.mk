@@ -14,7 +14,7 @@ test-bft: ca ## SmartBFT of 3.1.1 with faulty consenters under load; takes minut
 	$(MAKE) --no-print-directory build network-tools UPSTREAM=3.1.1
 	go test -count=1 -timeout 20m -tags integration -run '^TestBFT' ./integration/e2e
 
-# What test-networks leaves out, since it runs binaries of a folder of its own: other upstreams, PERF=off, stock Fabric, images, the CA, the
+# What test-networks leaves out, since it runs binaries of a separate folder: other upstreams, PERF=off, stock Fabric, images, the CA, the
 # command "network" of build/bin. Over SmartBFT also what adds orderers, kills them or renews their certificates as Raft's allow, which test-bft does as SmartBFT's do,
 # and what says that the orderers are Raft's.
 OTHER_NETWORKS := TestAuthorities|TestBFT.*|TestDocker.*|TestExampleApplication|TestInterruptedAnywhere|TestKeyDaemonImage|TestLoad.*|TestMigration|TestNetworkCommand|TestOsnadminUpdateAndFetch|TestReadme.*|TestStockPeerInDualNetwork|TestUpgrade.*|TestWithoutPerf

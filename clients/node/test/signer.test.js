@@ -65,7 +65,7 @@ test('reads the forms that openssl and cryptogen write', () => {
 
 test('refuses other keys and no keys', () => {
   const p256 = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  assert.throws(() => signer.readPrivateKey(p256.privateKey.export({ format: 'pem', type: 'pkcs8' })), /no SM2 key/);
-  assert.throws(() => signer.readPublicKey(p256.publicKey.export({ format: 'pem', type: 'spki' })), /no SM2 key/);
+  assert.throws(() => signer.readPrivateKey(p256.privateKey.export({ format: 'pem', type: 'pkcs8' })), /not an SM2 key/);
+  assert.throws(() => signer.readPublicKey(p256.publicKey.export({ format: 'pem', type: 'spki' })), /not an SM2 key/);
   assert.throws(() => signer.readPrivateKey('nothing'), /cannot be read/);
 });

@@ -124,7 +124,7 @@ func (a *anchors) issuerOf(cert *smx509.Certificate) *anchor {
 // critical extensions.
 func (a *anchor) chain(cert *smx509.Certificate, opts smx509.VerifyOptions) [][]*smx509.Certificate {
 	// A certificate with the name and perhaps the key of the root itself must not
-	// stand below it in a chain.
+	// are below it in a chain.
 	if !bytes.Equal(cert.RawIssuer, a.cert.RawSubject) || bytes.Equal(cert.RawSubject, a.cert.RawSubject) || cert.SignatureAlgorithm != smx509.SM2WithSM3 || constrainsPolicies(cert) ||
 		opts.CurrentTime.Before(a.cert.NotBefore) || opts.CurrentTime.After(a.cert.NotAfter) {
 		return nil

@@ -20,7 +20,7 @@ func anchoredCache(t *testing.T, root *testCA, usage smx509.ExtKeyUsage) *ChainC
 	cache := NewChainCache(4)
 	meetPeers(t, cache, root, trust{roots: poolOf(root), usage: usage}, anchorFrom)
 	if a := cache.pool(poolOf(root)).anchors.issuerOf(root.cert); a == nil {
-		t.Fatal("the root is no anchor")
+		t.Fatal("the root is not an anchor")
 	}
 	return cache
 }
@@ -217,7 +217,7 @@ func TestConcurrentAnchors(t *testing.T) {
 	wg.Wait()
 }
 
-// A certificate that may not issue others is no anchor, even if a path builder
+// A certificate that may not issue others is not an anchor, even if a path builder
 // should come to let it stand as a root.
 func TestLeafIsNoAnchor(t *testing.T) {
 	for name, option := range map[string]certOptions{

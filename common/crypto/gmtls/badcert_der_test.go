@@ -148,7 +148,7 @@ var badDERTable = []struct {
 		c.Validity.NotBefore, c.Validity.NotAfter = c.Validity.NotAfter, c.Validity.NotBefore
 	}), AlertCertificateExpired, "expired or is not yet valid"},
 	{"KeyUsage without bits", extension(oidKeyUsage, 3, 1, 0), AlertUnsupportedCertificate, gmx509.ErrPairSigningUsage.Error()},
-	{"KeyUsage that is no bit string", extension(oidKeyUsage, 4, 1, 0x80), AlertBadCertificate, "parsing certificate 0 of the peer"},
+	{"KeyUsage that is not a bit string", extension(oidKeyUsage, 4, 1, 0x80), AlertBadCertificate, "parsing certificate 0 of the peer"},
 	{"alternative names that are no list", extension(oidSAN, 4, 0), AlertBadCertificate, "parsing certificate 0 of the peer"},
 	{"alternative name of three bytes for an address", extension(oidSAN, 0x30, 5, 0x87, 3, 1, 2, 3), AlertBadCertificate, "parsing certificate 0 of the peer"},
 

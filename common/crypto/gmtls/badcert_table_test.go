@@ -255,7 +255,7 @@ var badCertTable = []struct {
 	{"tampered signature of the signing certificate", byBoth, func(b *badCerts) [][]byte { return [][]byte{tamper(b.pair[0]), b.pair[1]} }, AlertUnknownCA, "signing certificate: x509: certificate signed by unknown authority"},
 	{"tampered signature of the encryption certificate", byBoth, func(b *badCerts) [][]byte { return [][]byte{b.pair[0], tamper(b.pair[1])} }, AlertUnknownCA, "encryption certificate: x509: certificate signed by unknown authority"},
 	{"missing intermediate", byBoth, func(b *badCerts) [][]byte { return b.inter.pair(b.t, testName, nil).Certificate }, AlertUnknownCA, "signed by unknown authority"},
-	{"intermediate that is no authority", byBoth, func(b *badCerts) [][]byte {
+	{"intermediate that is not an authority", byBoth, func(b *badCerts) [][]byte {
 		return b.under(newCA(b.t, "inter", b.root, func(c *smx509.Certificate) { c.IsCA = false }))
 	}, AlertUnknownCA, "signed by unknown authority"},
 	{"intermediate without certSign", byBoth, func(b *badCerts) [][]byte {

@@ -34,7 +34,7 @@ func BenchmarkRatio13Full8(b *testing.B) {
 	compareHandshakes(b, 8, ownStack13(b, nil, false), stdStack(b, false))
 }
 
-// BenchmarkRatio13Hybrid has crypto/tls with a key exchange of its own choice,
+// BenchmarkRatio13Hybrid has crypto/tls with the key exchange that it chooses,
 // P-256 or X25519, without ML-KEM.
 func BenchmarkRatio13Hybrid(b *testing.B) {
 	compareHandshakes(b, 1, ownStack13(b, []CurveID{CurveSM2MLKEM768}, false), stdStack(b, false))

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Bounds on one certificate, which are checked before that of a peer is parsed and
-// when one of this end is loaded. Parsed
-// forms take many times the room of their DER where that consists of small
-// elements, such as extended usages of three bytes each.
+// Bounds on one certificate. They are checked before a peer's certificate is
+// parsed, and when one of this end is loaded. A parsed certificate needs many
+// times the memory of its DER if the DER consists of small elements, such as
+// extended usages of three bytes each.
 const (
 	maxCertificateSize = 16 << 10
 	maxCertExtensions  = 64
@@ -21,7 +21,7 @@ const (
 )
 
 // checkBounds says which of the bounds a certificate exceeds, as what it "has". What
-// is no DER is left to the parser.
+// is not DER is left to the parser.
 func checkBounds(der []byte) error {
 	if len(der) > maxCertificateSize {
 		return fmt.Errorf("has %d bytes, more than %d", len(der), maxCertificateSize)

@@ -14,15 +14,15 @@ import (
 )
 
 // ChainCache keeps the parsed certificates and the verified chains of peers, so
-// that one that is met again needs no parsing and no chain building. It may be
+// that a peer that connects again needs no parsing and no chain building. It may be
 // shared by many configurations and is safe for use by several goroutines.
 //
 // A peer is found again only if it sends the same bytes, the pool of
-// authorities has the same contents as then (whether or not it is the same
-// object), the same is asked of the chains, and every certificate in them is
+// authorities has the same contents as then (it need not be the same object),
+// the requirements on the chains are the same, and every certificate in them is
 // still valid. A peer is kept only after a complete handshake, in which it has
 // proved that it has the private keys, and only if each certificate that it
-// sent stands in one of its verified chains. Names and callbacks are checked for
+// sent is in one of its verified chains. Names and callbacks are checked for
 // every connection, without the cache.
 //
 // Pools with certificates that AddCertWithConstraint added must not be used
@@ -175,7 +175,7 @@ func (p *peer) size() int {
 	return n
 }
 
-// allInChains reports whether every certificate that the peer sent stands in a
+// allInChains reports whether every certificate that the peer sent is in a
 // verified chain. What a peer only adds is not worth keeping.
 func (p *peer) allInChains() bool {
 	used := make(map[string]bool)

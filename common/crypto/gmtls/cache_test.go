@@ -218,7 +218,7 @@ func TestChainCacheDoesNotReplaceCallbacks(t *testing.T) {
 }
 
 // stopBefore runs the client's side of a handshake, with the certificates given,
-// up to ClientKeyExchange, and goes on with what then says.
+// up to ClientKeyExchange, and continues with what then says.
 func stopBefore(t *testing.T, server *Config, certs [][]byte, then func(*clientHandshakeState) error) error {
 	t.Helper()
 	c, s := tcpPair(t)

@@ -93,7 +93,7 @@ func TestPairsOfCases(t *testing.T) {
 	}
 }
 
-// A chain that stands in the file root first is sent with the leaf first.
+// A chain that is in the file root first is sent with the leaf first.
 func TestChainRootFirst(t *testing.T) {
 	pair, err := basePair(t, map[string]string{"server-sign.crt": "chain-order/root-first.pem", "server-enc.crt": "chain-order/enc.crt"})
 	if err != nil {
@@ -111,7 +111,7 @@ func TestChainRootFirst(t *testing.T) {
 }
 
 // A peer whose CA signed with another SM2 id is told so, as far as the
-// authorities are at hand.
+// authorities are known.
 func TestRefusalNamesTheSignerID(t *testing.T) {
 	var certs []*x509.Certificate
 	for _, name := range []string{"signer-id/peer.crt", "signer-id/ca.crt"} {

@@ -36,7 +36,7 @@ const (
 	ECC_SM4_GCM_SM3   uint16 = 0xE053
 )
 
-// Cipher suites of TLS 1.3 (RFC 8998, section 2). They say nothing of the key
+// Cipher suites of TLS 1.3 (RFC 8998, section 2). They say nothing about the key
 // exchange, which always gives forward secrecy: see [CurveID].
 const (
 	TLS_SM4_GCM_SM3 uint16 = 0x00C6
@@ -50,7 +50,7 @@ const (
 	// CurveSM2 is ECDHE on the SM2 curve (RFC 8998, section 3.1).
 	CurveSM2 CurveID = 41
 	// CurveSM2MLKEM768 is CurveSM2 and ML-KEM-768 together: the secret stays one
-	// while either of them holds. It stands in a draft (draft-yang-tls-hybrid-sm2-mlkem)
+	// while either of them holds. It is in a draft (draft-yang-tls-hybrid-sm2-mlkem)
 	// and is not standardised yet.
 	CurveSM2MLKEM768 CurveID = 0x11EE
 )
@@ -256,9 +256,9 @@ type CertificateRequestInfo struct {
 // Context returns the context of the handshake.
 func (r *CertificateRequestInfo) Context() context.Context { return r.ctx }
 
-// Config configures a client or a server. After it was passed to a function of
-// this package it must not be changed, except as its fields say; it may be
-// used by many connections at once. Clone makes a copy that may be changed.
+// Config configures a client or a server. After it has been passed to a function of
+// this package it must not be changed, except as its fields say. Many connections
+// may use it at once. Clone makes a copy that may be changed.
 type Config struct {
 	// Rand is the source of randomness; nil means crypto/rand. It must be
 	// safe for use by several goroutines.
@@ -288,7 +288,7 @@ type Config struct {
 	GetClientCertificate func(*CertificateRequestInfo) (*Certificate, error)
 
 	// GetConfigForClient, if not nil, may return a Config for this client;
-	// nil means to go on with the present one.
+	// nil means to continue with the present one.
 	GetConfigForClient func(*ClientHelloInfo) (*Config, error)
 
 	// VerifyPeerCertificate, if not nil, is called after the normal
@@ -386,7 +386,7 @@ type Config struct {
 	SingleClientCertificate bool
 
 	// VectorClientParams makes a client put the length in front of its params in
-	// the ClientKeyExchange of the ECDHE suites, as the standard has it
+	// the ClientKeyExchange of the ECDHE suites, as the standard says
 	// (6.4.5.7) and GmSSL wants it from version 3.3 on; the other stacks want
 	// them bare. Nothing that a server sends before tells which it takes.
 	// Servers of this package take both.

@@ -19,7 +19,7 @@ import (
 )
 
 // A rawPeer plays one end of a handshake by hand, message by message, with
-// state and order of its own. At one step it does what a test case says instead
+// its own state and order. At one step it does what a test case says instead
 // of the right thing. It shares with the code under test how messages are
 // written and keys derived, which known answers and other stacks check
 // elsewhere, and nothing of how messages are read.
@@ -205,7 +205,7 @@ func rawWire(typ uint8, version uint16, length int, body []byte) []byte {
 	return append([]byte{typ, byte(version >> 8), byte(version), byte(length >> 8), byte(length)}, body...)
 }
 
-// record reads one record that is no alert.
+// record reads one record that is not an alert.
 func (p *rawPeer) record() (typ uint8, body []byte) {
 	if p.err != nil {
 		return 0, nil

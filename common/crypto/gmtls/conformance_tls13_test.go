@@ -391,7 +391,7 @@ func TestServerConformance13(t *testing.T) {
 		}, alert: AlertHandshakeFailure, err: "no group in common"},
 		{name: "groups odd", section: "4.2.7", at: stepHello, send: change(extSupportedGroups, is13(0, 3, 0, 41, 0)), alert: AlertDecodeError, err: "malformed extension 10"},
 		{name: "a byte behind the groups", section: "4.2.7", at: stepHello, send: change(extSupportedGroups, is13(0, 2, 0, 41, 0)), alert: AlertDecodeError, err: "malformed extension 10"},
-		{name: "key for a group that is not offered", section: "4.2.8", at: stepHello, send: change(extSupportedGroups, is13(0, 2, 0x11, 0xee)), alert: AlertIllegalParameter, err: "none of its groups"},
+		{name: "key for a group that is not offered", section: "4.2.8", at: stepHello, send: change(extSupportedGroups, is13(0, 2, 0x11, 0xee)), alert: AlertIllegalParameter, err: "not one of its groups"},
 		{name: "two keys for a group", section: "4.2.8", setup: hello(func(h *clientHello13) { h.shares = append(h.shares, h.shares[0]) }), alert: AlertIllegalParameter, err: "two keys for the group"},
 		{name: "key not on the curve", section: "4.2.8.2", at: stepHello, send: change(extKeyShare, is13(strange...)), alert: AlertIllegalParameter, err: "key exchange curveSM2"},
 		{name: "key compressed", section: "4.2.8.2", at: stepHello, send: change(extKeyShare, is13(append([]byte{0, 37, 0, 41, 0, 33, 2}, strange[7:39]...)...)), alert: AlertIllegalParameter, err: "uncompressed point"},
@@ -405,7 +405,7 @@ func TestServerConformance13(t *testing.T) {
 				msg = change(extSupportedGroups, is13(0, 2, 0x11, 0xee))(p, msg)[0].body
 				return change(extKeyShare, set13(2, 0x11, 0xee))(p, msg)
 			}, alert: AlertIllegalParameter, err: "curveSM2MLKEM768 is not of the 1249 bytes"},
-		{name: "hybrid key that is none of ML-KEM", section: "draft-yang-tls-hybrid-sm2-mlkem",
+		{name: "hybrid key that is not of ML-KEM", section: "draft-yang-tls-hybrid-sm2-mlkem",
 			setup: func(own *Config, p *rawPeer13) {
 				own.CurvePreferences = []CurveID{CurveSM2MLKEM768}
 				p.setHello = func(h *clientHello13) {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Conn is a connection by TLCP or TLS 1.3. It implements net.Conn; Read and Write may be
+// Conn is a connection over TLCP or TLS 1.3. It implements net.Conn; Read and Write may be
 // called at the same time by different goroutines.
 type Conn struct {
 	conn     net.Conn
@@ -83,7 +83,7 @@ func (c *Config) now() time.Time {
 	return time.Now()
 }
 
-// Read reads application data, after the handshake if need be. It returns
+// Read reads application data. It runs the handshake first if that has not been done. It returns
 // io.EOF after the peer's close_notify and io.ErrUnexpectedEOF if the
 // connection ended without one.
 func (c *Conn) Read(b []byte) (int, error) {
@@ -127,8 +127,8 @@ func (c *Conn) checkDataRecord(typ uint8, payload []byte) error {
 	return failf(AlertUnexpectedMessage, "a record of type %s came after the handshake", recordTypeName(typ))
 }
 
-// Write writes application data, after the handshake if need be. After an
-// error, a timeout included, nothing more can be written.
+// Write writes application data. It runs the handshake first if that has not been
+// done. After an error, including a timeout, nothing more can be written.
 func (c *Conn) Write(b []byte) (int, error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err
@@ -180,7 +180,7 @@ func (c *Conn) Close() error {
 	return alertErr
 }
 
-// CloseWrite sends close_notify; reading goes on.
+// CloseWrite sends close_notify; reading continues.
 func (c *Conn) CloseWrite() error {
 	if !c.handshakeDone.Load() {
 		return errEarlyClose

@@ -4,8 +4,8 @@ package gmtls
 
 import "time"
 
-// What a Config means where it says nothing, and the limits on what strangers
-// may make this end do.
+// The defaults of a Config, and the limits on what strangers can make this end
+// do.
 const (
 	defaultSessionLifetime  = time.Hour
 	maxSessionLifetime      = 24 * time.Hour
@@ -31,5 +31,5 @@ var defaultSuites = map[uint16][]uint16{
 	VersionTLS13: {TLS_SM4_GCM_SM3, TLS_SM4_CCM_SM3},
 }
 
-// defaultGroups leaves out what stands in a draft.
+// defaultGroups leaves out what is in a draft.
 var defaultGroups = []CurveID{CurveSM2}

@@ -24,12 +24,12 @@ type exportSecrets struct {
 // context; no context and an empty one differ in TLCP and are the same in TLS
 // 1.3. It waits for a handshake that is under way, and fails before there is one.
 //
-// TLCP has no exporter of its own. This is the one of TLS 1.2 (RFC 5705, section
+// TLCP defines no exporter. This is the one of TLS 1.2 (RFC 5705, section
 // 4) over TLCP's PRF. As TLCP has no extended master secret either (RFC 7627), a
 // server can give the connections to its client and to another server the same
-// secrets. So the value alone does not prove who is at the other end: whoever
-// signs it must sign the name of the intended receiver too, and the receiver must
-// check that it is the one.
+// secrets. So the value alone does not prove who is at the other end: the
+// signer must also sign the name of the intended receiver, and the receiver must
+// check that the name is its own.
 func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
 	c.handshakeMu.Lock()
 	defer c.handshakeMu.Unlock()

@@ -308,7 +308,7 @@ func newFuzzCaches() (ClientSessionCache, ServerSessionCache) {
 	return NewLRUClientSessionCache(1), NewLRUServerSessionCache(1)
 }
 
-// copy returns caches of their own with the same session in them.
+// copy returns new caches with the same session in them.
 func (s savedSessions) copy() savedSessions {
 	var c savedSessions
 	c.client, c.server = newFuzzCaches()

@@ -139,7 +139,7 @@ func FuzzVectorMessage(f *testing.F) {
 	})
 }
 
-// Whatever a client sends for a pre-master secret, the server goes on with a
+// Whatever a client sends for a pre-master secret, the server continues with a
 // secret of the right form, and with the client's only if it decrypts.
 func FuzzPreMaster(f *testing.F) {
 	_, _, pair := transcriptPKI(f)

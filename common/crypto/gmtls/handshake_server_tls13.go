@@ -123,7 +123,7 @@ func (hs *serverHandshakeState13) checkHello() error {
 			return failf(AlertIllegalParameter, "the client sends two keys for the group %v", share.group)
 		}
 		if !slices.Contains(hello.groups, share.group) {
-			return failf(AlertIllegalParameter, "the client sends a key for the group %v, which is none of its groups", share.group)
+			return failf(AlertIllegalParameter, "the client sends a key for the group %v, which is not one of its groups", share.group)
 		}
 	}
 	return nil

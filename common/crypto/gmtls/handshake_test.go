@@ -205,7 +205,7 @@ func TestResumption(t *testing.T) {
 }
 
 // anyAddressCache drops the address from the key: each test connection goes to
-// a port of its own.
+// a separate port.
 type anyAddressCache struct{ ClientSessionCache }
 
 func (c anyAddressCache) Get(string) (*ClientSessionState, bool) { return c.ClientSessionCache.Get("") }

@@ -46,7 +46,7 @@ func verifyContent(context string, transcript []byte) []byte {
 func (h *handshake13) signVerify(key crypto.PrivateKey, context string) ([]byte, error) {
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return nil, fmt.Errorf("the signing key is a %T, which is no crypto.Signer", key)
+		return nil, fmt.Errorf("the signing key is a %T, which is not a crypto.Signer", key)
 	}
 	pub, err := sm2PublicKey(signer)
 	if err != nil {

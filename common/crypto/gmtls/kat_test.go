@@ -230,7 +230,7 @@ func sealCBC(t testing.TB, c *cbcCipher, seq uint64, typ uint8, payload []byte, 
 	}
 	text := append(append(bytes.Clone(payload), mac...), padding...)
 	if len(text)%sm4.BlockSize != 0 {
-		t.Fatalf("a text of %d bytes is no number of blocks", len(text))
+		t.Fatalf("a text of %d bytes is not a number of blocks", len(text))
 	}
 	body := append(make([]byte, sm4.BlockSize), text...)
 	cipher.NewCBCEncrypter(c.block, body[:sm4.BlockSize]).CryptBlocks(body[sm4.BlockSize:], body[sm4.BlockSize:])

@@ -19,7 +19,7 @@ import (
 func signMessage(rand io.Reader, key crypto.PrivateKey, msg []byte) ([]byte, error) {
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return nil, fmt.Errorf("the signing key is a %T, which is no crypto.Signer", key)
+		return nil, fmt.Errorf("the signing key is a %T, which is not a crypto.Signer", key)
 	}
 	sig, err := signer.Sign(rand, msg, sm2.DefaultSM2SignerOpts)
 	if err != nil {
@@ -59,7 +59,7 @@ func newPreMaster(rand io.Reader) ([]byte, error) {
 func decryptPreMaster(rand io.Reader, key crypto.PrivateKey, ciphertext []byte) ([]byte, error) {
 	decrypter, ok := key.(crypto.Decrypter)
 	if !ok {
-		return nil, fmt.Errorf("the encryption key is a %T, which is no crypto.Decrypter", key)
+		return nil, fmt.Errorf("the encryption key is a %T, which is not a crypto.Decrypter", key)
 	}
 	fallback, err := newPreMaster(rand)
 	if err != nil {
@@ -92,11 +92,11 @@ func keyAgreer(key crypto.PrivateKey) (SM2KeyAgreer, error) {
 	case SM2KeyAgreer:
 		return k, nil
 	}
-	return nil, fmt.Errorf("the encryption key is a %T, which is no SM2KeyAgreer", key)
+	return nil, fmt.Errorf("the encryption key is a %T, which is not an SM2KeyAgreer", key)
 }
 
 // CanAgree reports whether the ECDHE suites can be used with an encryption key:
-// a key in memory can, one in a device that decrypts alone cannot.
+// with a key in memory they can, with one in a device that only decrypts they cannot.
 func CanAgree(encPrivateKey crypto.PrivateKey) bool {
 	_, err := keyAgreer(encPrivateKey)
 	return err == nil

@@ -70,8 +70,8 @@ func pairOf(files [4]*material.File, password []byte) (Certificate, error) {
 // NewCertificate makes a certificate pair. sign and enc hold the certificate of
 // its key, and may hold others of the chain, in any order; those of sign come
 // before those of enc in the result, and duplicates are dropped. The keys are
-// SM2, and the KeyUsage of the certificates must allow what their slot is for.
-// Errors name the file of what is wrong.
+// SM2, and the KeyUsage of each certificate must fit its place in the pair.
+// Errors name the file that is wrong.
 func NewCertificate(sign []*material.Certificate, signKey crypto.PrivateKey, enc []*material.Certificate, encKey crypto.PrivateKey) (Certificate, error) {
 	var leaves [2]*material.Certificate
 	var chains [2][]*material.Certificate
@@ -82,7 +82,7 @@ func NewCertificate(sign []*material.Certificate, signKey crypto.PrivateKey, enc
 	}{{"signing", sign, &signKey}, {"encryption", enc, &encKey}} {
 		priv, ok := sm2Signer(*half.key)
 		if !ok {
-			return Certificate{}, fmt.Errorf("gmtls: the %s key is no SM2 key, which TLCP needs", half.role)
+			return Certificate{}, fmt.Errorf("gmtls: the %s key is not an SM2 key, which TLCP needs", half.role)
 		}
 		*half.key = priv
 		chain, err := material.Chain(half.certs, priv)
@@ -128,10 +128,10 @@ func sm2Signer(key crypto.PrivateKey) (crypto.Signer, bool) {
 	return priv, ok
 }
 
-// CheckAsPeer judges the pair as a peer of this package does that meets it in a
-// handshake: with the same code, at that time, under those roots, for a use,
-// x509.ExtKeyUsageServerAuth or x509.ExtKeyUsageClientAuth. Without roots, all is
-// checked but that the chains lead to one.
+// CheckAsPeer judges the pair as a peer that uses this package does in a handshake:
+// with the same code, at the given time, under the given roots, for the use
+// x509.ExtKeyUsageServerAuth or x509.ExtKeyUsageClientAuth. Without roots it checks
+// everything except that the chains lead to a root.
 func (c *Certificate) CheckAsPeer(roots *smx509.CertPool, usage x509.ExtKeyUsage, now time.Time) error {
 	p, err := parsePeer(c.Certificate)
 	if err != nil {
@@ -155,7 +155,7 @@ func (c *Certificate) CheckAsPeer(roots *smx509.CertPool, usage x509.ExtKeyUsage
 func sm2PublicKey(key crypto.Signer) (*ecdsa.PublicKey, error) {
 	pub, ok := key.Public().(*ecdsa.PublicKey)
 	if !ok || pub.Curve != sm2.P256() {
-		return nil, fmt.Errorf("the signing key is a %T, which is no SM2 key", key)
+		return nil, fmt.Errorf("the signing key is a %T, which is not an SM2 key", key)
 	}
 	return pub, nil
 }

@@ -275,7 +275,7 @@ func TestSingleClientCertificate(t *testing.T) {
 	}
 }
 
-// A single certificate followed by its authority: the second is no encryption
+// A single certificate followed by its authority: the second is not an encryption
 // certificate.
 func TestSingleClientCertificateWithChain(t *testing.T) {
 	client, server := testConfigs(t)
@@ -572,7 +572,7 @@ func TestKeysInDevices(t *testing.T) {
 	}
 }
 
-// unfitKey is no key at all, or one that fails.
+// unfitKey is not a key at all, or one that fails.
 type unfitKey struct{ err error }
 
 func (k unfitKey) Public() crypto.PublicKey { return &ecdsa.PublicKey{} }

@@ -97,7 +97,7 @@ func fail(alert AlertError, err error) error { return &alertedError{alert, err} 
 var errSequence = errors.New("gmtls: record sequence number exhausted")
 
 // fillLocked makes n bytes from the connection available at c.in.buf[c.in.r:].
-// A failure leaves what was read in the buffer, so that reading can go on after
+// A failure leaves what was read in the buffer, so that reading can continue after
 // a deadline was moved.
 func (c *Conn) fillLocked(n int) error {
 	in := &c.in
@@ -228,7 +228,7 @@ func (c *Conn) checkFirstHeader(header []byte, typ uint8, version uint16) error 
 	}
 	switch {
 	case version == VersionTLCP && isRecord && c.speaks(VersionTLCP):
-		c.version = VersionTLCP // though what is no handshake is refused later
+		c.version = VersionTLCP // though what is not a handshake is refused later
 		return nil
 	case version>>8 == 3 && isRecord && c.speaks(VersionTLS13):
 		c.version = VersionTLS13
@@ -264,7 +264,7 @@ func (c *Conn) speaks(version uint16) bool {
 	return c.config.speaks(version)
 }
 
-// nextRecordLocked returns the next record that is no alert, and handles alerts.
+// nextRecordLocked returns the next record that is not an alert, and handles alerts.
 func (c *Conn) nextRecordLocked() (typ uint8, payload []byte, err error) {
 	for {
 		typ, payload, err = c.readRecordLocked()

@@ -59,13 +59,13 @@ type ClientSessionState struct{ session *session }
 type ServerSessionState struct{ session *session }
 
 // NewLRUClientSessionCache returns a cache of the given capacity that drops the
-// session that was not used for longest; capacity below 1 means 64.
+// least recently used session; a capacity below 1 means 64.
 func NewLRUClientSessionCache(capacity int) ClientSessionCache {
 	return newLRU[ClientSessionState](capacity)
 }
 
 // NewLRUServerSessionCache returns a cache of the given capacity that drops the
-// session that was not used for longest; capacity below 1 means 64.
+// least recently used session; a capacity below 1 means 64.
 func NewLRUServerSessionCache(capacity int) ServerSessionCache {
 	return newLRU[ServerSessionState](capacity)
 }

@@ -42,11 +42,10 @@ const sniffLen = 3
 // nor TLS.
 var ErrUnknownProtocol = errors.New("gmtls: the first bytes from the peer are neither TLCP nor TLS")
 
-// Sniff reads the first bytes that the client sends, tells the protocol, and
+// Sniff reads the first bytes that the client sends, recognises the protocol, and
 // returns a connection from which the same bytes can be read again. It waits
-// for timeout at most (zero: no limit of its own) and then leaves no deadline
-// behind. The returned connection is usable, and holds the bytes read, with an
-// error as well.
+// at most for timeout (zero: no limit) and leaves no deadline behind. Even with
+// an error, the returned connection is usable and holds the bytes read.
 func Sniff(conn net.Conn, timeout time.Duration) (Protocol, net.Conn, error) {
 	if timeout > 0 {
 		if err := conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
@@ -90,8 +89,8 @@ func (p *prefixConn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// NetConn returns the connection underneath. Bytes that were read ahead are
-// lost to who reads from it.
+// NetConn returns the connection underneath. Reading from it misses the bytes
+// that were read ahead.
 func (p *prefixConn) NetConn() net.Conn { return p.Conn }
 
 // CloseWrite shuts the writing side down if the connection underneath can.
@@ -125,8 +124,8 @@ const (
 	defaultSniffPending = 1024
 )
 
-// sniffListener sniffs each connection on a goroutine of its own, so that a
-// silent client holds up nobody, and hands out those that have spoken.
+// sniffListener sniffs each connection on a separate goroutine, so that a
+// silent client delays nobody, and hands out those that have spoken.
 type sniffListener struct {
 	net.Listener
 	config SniffConfig
@@ -142,9 +141,9 @@ type sniffListener struct {
 	done    chan struct{}         // closed when the accept loop has ended
 }
 
-// NewSniffListener returns a listener whose Accept returns connections whose
-// first bytes told TLCP from TLS, each made by the function of config for its
-// protocol. Close closes inner and the connections that are still pending, and
+// NewSniffListener returns a listener that distinguishes TLCP from TLS by the
+// first bytes. Its Accept returns connections that the function of config for
+// their protocol has made. Close closes inner and the connections that are still pending, and
 // waits for the goroutines to end.
 func NewSniffListener(inner net.Listener, config SniffConfig) net.Listener {
 	if config.Timeout <= 0 {
@@ -198,7 +197,7 @@ func (l *sniffListener) acceptLoop() {
 }
 
 // pause waits a little after a passing failure such as too many open files. It
-// reports whether to go on.
+// reports whether to continue.
 func (l *sniffListener) pause() bool {
 	timer := time.NewTimer(20 * time.Millisecond)
 	defer timer.Stop()

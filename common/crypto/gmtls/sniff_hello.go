@@ -14,12 +14,12 @@ import (
 // ClientHello with a hybrid key share has 2 KiB.
 const maxHelloLook = 16 << 10
 
-// OffersGM reads the ClientHello of a client of which Sniff has told that it
-// speaks TLS, and reports whether it can be served by TLS 1.3 with GM suites: it
-// offers that version, one of the suites, one of the groups and SM2 signatures.
-// The returned connection, usable with an error as well, gives the same bytes
-// again. A ClientHello that is malformed or longer than 16 KiB offers nothing. It
-// waits as long as the deadline of conn lets it.
+// OffersGM reads the ClientHello of a client that speaks TLS, as found by Sniff,
+// and reports whether TLS 1.3 with GM suites can serve it: the client must offer
+// that version, one of the suites, one of the groups and SM2 signatures. The
+// returned connection gives the same bytes again, and is usable even with an
+// error. A ClientHello that is malformed or longer than 16 KiB offers nothing.
+// OffersGM waits until the deadline of conn.
 func OffersGM(conn net.Conn) (bool, net.Conn, error) {
 	p := &prefixConn{Conn: conn}
 	var hello []byte
@@ -45,7 +45,7 @@ func OffersGM(conn net.Conn) (bool, net.Conn, error) {
 }
 
 // readHelloRecord reads one record, whose bytes it appends to read, and returns
-// what it carries; nil if it is no handshake record or does not fit into limit.
+// what it carries; nil if it is not a handshake record or does not fit into limit.
 func readHelloRecord(conn net.Conn, limit int, read *[]byte) ([]byte, error) {
 	if limit < recordHeaderLen {
 		return nil, nil

@@ -285,7 +285,7 @@ func TestProtocolNames(t *testing.T) {
 	}
 }
 
-// OffersGM tells by the ClientHello, and gives every byte back.
+// OffersGM decides by the ClientHello, and gives every byte back.
 func TestOffersGM(t *testing.T) {
 	hello := func(change func(h *clientHello13)) []byte {
 		h := &clientHello13{

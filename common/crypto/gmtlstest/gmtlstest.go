@@ -59,7 +59,7 @@ type Leaf struct {
 // validity is that of all certificates whose end the caller does not say.
 const validity = 24 * time.Hour
 
-// NewCA makes an SM2 authority, valid for a day, with a name that no other one has.
+// NewCA makes an SM2 authority, valid for a day, with a unique name.
 func NewCA(t testing.TB) *CA {
 	t.Helper()
 	return NewFamilyCA(t, SM2, "SM2 TLS CA "+newSerial(t).String())
@@ -77,7 +77,7 @@ func NewFamilyCA(t testing.TB, family Family, name string) *CA {
 	return ca
 }
 
-// Issue makes a certificate for the subject that can sign, and serve on localhost and 127.0.0.1.
+// Issue makes a certificate for the subject. It can sign, and serve on localhost and 127.0.0.1.
 func (ca *CA) Issue(t testing.TB, subject pkix.Name, extensions ...pkix.Extension) *Leaf {
 	t.Helper()
 	template := newTemplate(t, subject, time.Now().Add(validity))

@@ -64,7 +64,7 @@ func (p Pair) Bundle(stdCert, stdKey []byte) (certs, keys []byte) {
 }
 
 // Write stores the pair in the folder as PREFIX-sign.crt, PREFIX-sign.key, PREFIX-enc.crt and PREFIX-enc.key, replacing
-// what stands there.
+// what is there.
 func (p Pair) Write(t testing.TB, dir, prefix string) Files {
 	t.Helper()
 	return Files{

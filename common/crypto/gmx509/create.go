@@ -30,7 +30,7 @@ func signerOf(key any) (crypto.Signer, error) {
 
 // CreateCertificate makes a certificate as the function of crypto/x509 does, and returns its DER. priv, the issuer's key,
 // may be *sm2.PrivateKey, *ecdsa.PrivateKey on any known curve, or any crypto.Signer; a signer with an SM2 public key gets
-// the whole to-be-signed part with sm2.DefaultSM2SignerOpts and has to hash it itself.
+// the whole to-be-signed part with sm2.DefaultSM2SignerOpts and must hash it itself.
 // Issuer and subject must be of one family, as Verify accepts no other chains.
 func CreateCertificate(rand io.Reader, template, parent *Certificate, pub, priv any) ([]byte, error) {
 	signer, err := signerOf(priv)
@@ -84,8 +84,8 @@ func CreateRevocationList(rand io.Reader, template *RevocationList, issuer *Cert
 	return smx509.CreateRevocationList(rand, revocationListToSM(template), smIssuer, signer)
 }
 
-// CreateCRL makes a revocation list from the old pkix types, signed by issuer's key, and returns its DER. It stands for
-// the deprecated method of the standard type; new code takes CreateRevocationList.
+// CreateCRL makes a revocation list from the old pkix types, signed by issuer's key, and returns its DER. It replaces
+// the deprecated method of the standard type; new code uses CreateRevocationList.
 func CreateCRL(issuer *Certificate, rand io.Reader, priv any, revoked []pkix.RevokedCertificate, now, expiry time.Time) ([]byte, error) {
 	signer, err := signerOf(priv)
 	if err != nil {

@@ -26,9 +26,9 @@ var (
 )
 
 // CheckExactDER refuses a DER certificate (RFC 5280, section 4.1) in any form but the one: exactly { signed part, algorithm,
-// BIT STRING without unused bits }, minimal lengths, nothing left over, and with ECDSA and SM2 a canonical signature. Of the
-// second algorithm it suffices that it parses, as parsing compares its bytes with the signed ones. Both s and n-s of an ECDSA
-// signature pass: who sees the certificate alone cannot tell which one the CA wrote.
+// BIT STRING without unused bits }, minimal lengths, nothing left over, and with ECDSA and SM2 a canonical signature. The
+// second algorithm only has to parse, because parsing compares its bytes with the signed ones. Both s and n-s of an ECDSA
+// signature pass, because the certificate alone does not show which of them the CA wrote.
 func CheckExactDER(cert *Certificate) error {
 	input := cryptobyte.String(cert.Raw)
 	var outer, signed, algorithm, bits cryptobyte.String
@@ -93,9 +93,9 @@ func checkExactPEM(text []byte, block *pem.Block, rest []byte) error {
 	case len(block.Headers) != 0:
 		what = "it has headers"
 	case len(bytes.TrimSpace(rest)) != 0:
-		what = "something stands behind it"
+		what = "something follows it"
 	case !strings.HasPrefix(string(text), "-----BEGIN"):
-		what = "something stands in front of it"
+		what = "something precedes it"
 	}
 	return fmt.Errorf("x509: not exactly the PEM of a %s: %s; \"openssl x509 -in FILE\" prints the certificate in FILE as it should be", pemTypeCertificate, what)
 }

@@ -120,7 +120,7 @@ func TestOneFormOfPEM(t *testing.T) {
 	forms["empty"], forms["DER"], forms["no label"] = nil, cert.Raw, bytes.ReplaceAll(text, []byte(" CERTIFICATE"), []byte(" "))
 	why := map[string]string{
 		"empty": "no PEM block", "DER": "no PEM block", "other label": "label", "trusted": "label", "no label": "label", "headers": "headers",
-		"text in front": "in front", "newline in front": "in front", "text behind": "behind", "block behind": "behind",
+		"text in front": "precedes", "newline in front": "precedes", "text behind": "follows", "block behind": "follows",
 	}
 	for name, form := range forms {
 		_, err := ParseExactPEM(form)

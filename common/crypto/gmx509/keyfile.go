@@ -13,8 +13,8 @@ import (
 // maxPassword bounds a password, in bytes.
 const maxPassword = 4096
 
-// ReadPassword returns the first line of r without its end: what a file, a credential of systemd or standard input hold as
-// the password of a key.
+// ReadPassword returns the first line of r without its end. This is the form of a key's password in a file, in a credential of
+// systemd and on standard input.
 func ReadPassword(r io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxPassword+2))
 	if err != nil {
@@ -31,7 +31,7 @@ func ReadPassword(r io.Reader) ([]byte, error) {
 	return line, nil
 }
 
-// ReadPasswordFile is ReadPassword for a file; no name gives no password.
+// ReadPasswordFile is ReadPassword for a file; an empty name gives no password.
 func ReadPasswordFile(path string) ([]byte, error) {
 	if path == "" {
 		return nil, nil

@@ -182,8 +182,8 @@ func parseSM2SEC1(der []byte) (*sm2.PrivateKey, error) {
 // maxScalar bounds the bytes of a scalar with its zeros in front.
 const maxScalar = 64
 
-// NewSM2PrivateKey makes a key from its scalar, big-endian, in [1, n-2] (GB/T 32918.1). Encoders differ in the zeros in
-// front of it: there may be fewer or more than 32 bytes ask for.
+// NewSM2PrivateKey makes a key from its scalar, big-endian, in [1, n-2] (GB/T 32918.1). Encoders write
+// different numbers of leading zeros: there may be fewer or more bytes than 32.
 func NewSM2PrivateKey(scalar []byte) (*sm2.PrivateKey, error) {
 	if len(scalar) == 0 || len(scalar) > maxScalar {
 		return nil, errSM2KeyRange
@@ -276,7 +276,7 @@ func CheckSM2PrivateKey(key *sm2.PrivateKey) error {
 	return nil
 }
 
-// CheckKeyPair reports whether a private key belongs to the certificate: nil, or an error that says what does not fit.
+// CheckKeyPair checks that a private key belongs to the certificate. Its error says what does not fit.
 // key is anything with a Public method.
 func CheckKeyPair(cert *Certificate, key any) error {
 	signer, ok := key.(interface{ Public() crypto.PublicKey })
@@ -317,7 +317,7 @@ func MarshalPKCS1PrivateKey(key *rsa.PrivateKey) []byte { return x509.MarshalPKC
 // minRSABits is the shortest RSA key with which crypto/rsa signs and verifies, since Go 1.24.
 const minRSABits = 1024
 
-// CheckKeySize refuses a public key, or the private key with it, that parses and with which nothing can be signed or verified.
+// CheckKeySize refuses a public key, or its private key, that parses but can neither sign nor verify anything.
 func CheckKeySize(key any) error {
 	if private, ok := key.(crypto.Signer); ok {
 		key = private.Public()

@@ -69,7 +69,7 @@ func signedPart(der []byte) (tbs cryptobyte.String, ok bool) {
 	return tbs, ok
 }
 
-// keyOutline reads a DER SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7). Keys on curves stand under id-ecPublicKey (RFC 5480);
+// keyOutline reads a DER SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7). Keys on curves are under id-ecPublicKey (RFC 5480);
 // for SM2 keys some encoders write the curve's identifier in that place too.
 func keyOutline(der cryptobyte.String) (o outline) {
 	var info, algorithm, id, parameters cryptobyte.String

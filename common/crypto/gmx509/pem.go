@@ -45,7 +45,7 @@ func DecryptPEMBlock(block *pem.Block, password []byte) ([]byte, error) {
 	return plain, err
 }
 
-// EncryptPEMBlock encrypts in the way of RFC 1423. It is kept for upstream's key store; new code takes
+// EncryptPEMBlock encrypts in the way of RFC 1423. It is kept for upstream's key store; new code uses
 // MarshalPrivateKeyPEM.
 func EncryptPEMBlock(rand io.Reader, blockType string, data, password []byte, alg PEMCipher) (*pem.Block, error) {
 	return x509.EncryptPEMBlock(rand, blockType, data, password, alg) // see above

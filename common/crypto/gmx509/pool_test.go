@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAppendCertsFromPEM: as in the standard library, what is no certificate, has another label or headers is skipped, and a pool says
+// TestAppendCertsFromPEM: as in the standard library, what is not a certificate, has another label or headers is skipped, and a pool says
 // whether it took any.
 func TestAppendCertsFromPEM(t *testing.T) {
 	root := fixtureCert(t, "ca.crt")

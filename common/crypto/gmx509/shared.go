@@ -4,8 +4,8 @@ package gmx509
 
 import "sync"
 
-// ParseShared is ParseCertificate for callers that only read: it returns the same certificate again for the same DER, as
-// long as that is among the last ones asked for. The certificate must not be changed.
+// ParseShared is ParseCertificate for callers that only read. For the same DER it returns the same certificate again if it
+// was asked for recently. The certificate must not be changed.
 func ParseShared(der []byte) (*Certificate, error) { return recent.parse(der) }
 
 // Bounds, since strangers choose what is parsed: certificates in each generation, and bytes of the DER of one that is kept.

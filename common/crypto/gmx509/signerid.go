@@ -40,9 +40,9 @@ func signedWithEmptyID(pub *ecdsa.PublicKey, msg, sig []byte) bool {
 	return sm2.VerifyASN1(pub, h.Sum(nil), sig)
 }
 
-// ExplainSM2Signature looks for what sig, refused as an SM2 signature by pub over msg, is a signature of. It knows what SDKs
-// get wrong, and returns "" for anything else: an empty signer id, and a digest of the message in its place, signed as a
-// message or without Z (GB/T 32918.2, section 6.1). It costs up to five verifications, and makes no signature valid.
+// ExplainSM2Signature finds out what sig signs, if it was refused as an SM2 signature by pub over msg. It knows the mistakes of
+// SDKs: an empty signer id, and a digest in place of the message, signed as a message or without Z (GB/T 32918.2, section 6.1).
+// It returns "" for anything else. It costs up to five verifications, and does not make the signature valid.
 func ExplainSM2Signature(pub *ecdsa.PublicKey, msg, sig []byte) string {
 	if !IsSM2(pub) || CheckSM2SignatureDER(sig) != nil {
 		return ""
@@ -79,8 +79,8 @@ var emptyIDPrefix = func() []byte {
 // maxExplained bounds the signatures that Explain checks.
 const maxExplained = 4
 
-// Explain looks for the reason why certificates lead to no authority, and returns an error that says it, or nil. It knows
-// one: an authority has the right name and key, and the certificate was signed with another SM2 id (ErrOtherSignerID).
+// Explain finds out why certificates lead to no authority. It knows one reason: an authority has the right name and key, but
+// signed the certificate with another SM2 id (ErrOtherSignerID). It returns nil for any other reason.
 func Explain(certs, authorities []*Certificate) error {
 	checked := 0
 	for _, cert := range certs {

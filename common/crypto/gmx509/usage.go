@@ -8,8 +8,8 @@ import (
 	"fmt"
 )
 
-// The KeyUsage bits by which the two certificates of a TLCP pair are told apart (GB/T 38636-2020, 6.4.5.3). One bit of
-// its set makes a certificate fit for its place; a certificate without KeyUsage fits neither.
+// The KeyUsage bits that distinguish the two certificates of a TLCP pair (GB/T 38636-2020, 6.4.5.3). A certificate fits its
+// place if it has one bit of the set; a certificate without KeyUsage fits neither place.
 const (
 	PairSigningUsage    = KeyUsageDigitalSignature | KeyUsageContentCommitment
 	PairEncryptionUsage = KeyUsageKeyEncipherment | KeyUsageDataEncipherment | KeyUsageKeyAgreement

@@ -36,7 +36,7 @@ type VerifyOptions struct {
 
 var (
 	errMixedFamilies = errors.New("x509: certificate chain mixes SM2 and other keys: every certificate up to the root must " +
-		"be of one family; reissue the certificate from a CA of its own family")
+		"be of one family; reissue the certificate from a CA of the same family")
 	errNoSM2Roots = errors.New("x509: no root certificates given to verify an SM2 certificate")
 )
 

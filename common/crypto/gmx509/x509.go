@@ -68,8 +68,8 @@ const (
 )
 
 // SM2WithSM3 is the SignatureAlgorithm of certificates, requests and revocation lists signed with SM2 over SM3
-// (OID 1.2.156.10197.1.501, default signer id 1234567812345678). crypto/x509 has no name for it; the value lies far above
-// those it assigns.
+// (OID 1.2.156.10197.1.501, default signer id 1234567812345678). crypto/x509 has no name for it; the value is far above
+// those that it assigns.
 const SM2WithSM3 SignatureAlgorithm = 99
 
 // ErrUnsupportedAlgorithm is the standard library's error for a signature algorithm that cannot be checked.
@@ -92,7 +92,7 @@ func IsSM2(key any) bool {
 // curve (…1.301) and sm2-with-sm3 (…1.501) among them.
 var gmArc = []byte{0x06, 0x08, 0x2A, 0x81, 0x1C, 0xCF, 0x55, 0x01}
 
-// NamesGM reports whether the DER of a key names a GM algorithm, so that whoever reads keys of files tries SM2. It decides
+// NamesGM reports whether the DER of a key names a GM algorithm, so that readers of key files try SM2. It decides
 // nothing about certificates.
 func NamesGM(der []byte) bool {
 	return bytes.Contains(der, gmArc)

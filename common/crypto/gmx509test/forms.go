@@ -15,14 +15,14 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// outer is a certificate as RFC 5280, section 4.1 has it.
+// outer is a certificate as RFC 5280, section 4.1 defines it.
 type outer struct {
 	Signed, Algorithm asn1.RawValue
 	Signature         asn1.BitString
 }
 
-// DER returns forms of a DER certificate by what was done to it. Every parser in use takes those with something behind the
-// signature and, if the highest bits of the signature are free, those with unused bits.
+// DER returns forms of a DER certificate, each under the name of what was done to it. Every parser in use accepts those with
+// something behind the signature and, if the highest bits of the signature are free, those with unused bits.
 func DER(der []byte) map[string][]byte {
 	var c outer
 	if _, err := asn1.Unmarshal(der, &c); err != nil {
@@ -53,7 +53,7 @@ func DER(der []byte) map[string][]byte {
 	return forms
 }
 
-// PEM returns forms of a certificate in PEM by what was done to it.
+// PEM returns forms of a certificate in PEM, each under the name of what was done to it.
 func PEM(der []byte) map[string][]byte {
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	encoded := base64.StdEncoding.EncodeToString(der)
@@ -80,8 +80,8 @@ func PEM(der []byte) map[string][]byte {
 	return out
 }
 
-// Identities returns forms of a serialized identity (SerializedIdentity of Fabric's msp/identities.proto) of one certificate by
-// what was done to it: to the DER, to the PEM, or to the message.
+// Identities returns forms of a serialized identity (SerializedIdentity of Fabric's msp/identities.proto) of one certificate,
+// each under the name of what was done to it: to the DER, to the PEM, or to the message.
 func Identities(mspID string, der []byte) map[string][]byte {
 	exact := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	plain := Identity(mspID, exact)

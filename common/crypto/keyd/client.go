@@ -68,8 +68,8 @@ func ClientFor(socket string) *Client {
 	return c
 }
 
-// Do performs an operation. A connection that fails is replaced until ctx ends, which needs a deadline or gets DefaultTimeout;
-// so a restart of the daemon is only a delay. The error is an *Error.
+// Do performs an operation. It replaces a connection that fails, until ctx ends, so a restart of the daemon is only a delay. A ctx
+// without a deadline gets DefaultTimeout. The error is an *Error.
 func (c *Client) Do(ctx context.Context, op Operation, name string, payload []byte) ([]byte, error) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -88,7 +88,7 @@ func (c *Client) Do(ctx context.Context, op Operation, name string, payload []by
 		return nil, fail(Unavailable, fmt.Sprintf("%d operations are under way and none ended in time", maxConns))
 	}
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, 250*time.Millisecond) {
-		code, answer, err := c.once(ctx, deadline, Request{Op: op, Timeout: time.Until(deadline), Name: name, Payload: payload})
+		code, answer, err := c.tryOnce(ctx, deadline, Request{Op: op, Timeout: time.Until(deadline), Name: name, Payload: payload})
 		switch {
 		case errors.Is(err, ErrProtocol):
 			return nil, fail(Unavailable, err.Error())
@@ -105,8 +105,8 @@ func (c *Client) Do(ctx context.Context, op Operation, name string, payload []by
 	}
 }
 
-// once sends a request on one connection and reads the response. If that fails the daemon has gone, and with it all connections.
-func (c *Client) once(ctx context.Context, deadline time.Time, req Request) (Code, []byte, error) {
+// tryOnce sends a request on one connection and reads the response. If that fails the daemon has gone, and with it all connections.
+func (c *Client) tryOnce(ctx context.Context, deadline time.Time, req Request) (Code, []byte, error) {
 	cn, err := c.take(ctx)
 	if err != nil {
 		return 0, nil, err
@@ -176,7 +176,7 @@ func (c *Client) List(ctx context.Context) ([]KeyState, error) {
 	return keys, c.ask(ctx, OpList, &keys)
 }
 
-// Status returns how the daemon and its devices are.
+// Status returns the state of the daemon and its devices.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	var s Status
 	return s, c.ask(ctx, OpStatus, &s)

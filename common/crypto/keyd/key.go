@@ -34,7 +34,7 @@ type Key struct {
 	use      sync.Once
 }
 
-// NewKey makes a key of a reference. It does not ask the daemon; Check does.
+// NewKey makes a key from a reference. It does not ask the daemon; Check does.
 func NewKey(r Reference) (*Key, error) {
 	public, ok := r.Public.(*ecdsa.PublicKey)
 	if !ok {
@@ -64,7 +64,7 @@ func (k *Key) Public() crypto.PublicKey { return k.public }
 // String names the key for logs and errors.
 func (k *Key) String() string { return k.name }
 
-// Reference returns what the key was made of.
+// Reference returns the reference that the key was made from.
 func (k *Key) Reference() Reference {
 	return Reference{URI: k.uri, Socket: k.client.socket, Public: k.public}
 }
@@ -82,8 +82,8 @@ func (k *Key) Check(ctx context.Context) error {
 }
 
 // Sign signs. An SM2 key takes the message itself and sm2.DefaultSM2SignerOpts, as *sm2.PrivateKey does, and signs
-// SM3(Z || message) under the default signer id, or takes that digest under any id and crypto.Hash(0); an ECDSA key takes a digest and its hash. The signature is DER. It has been
-// verified with the public key of the reference.
+// SM3(Z || message) under the default signer id. Or it takes this digest, under any id, and crypto.Hash(0). An ECDSA key takes a
+// digest and its hash. The signature is DER. It has been verified with the public key of the reference.
 func (k *Key) Sign(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), DefaultTimeout)
 	defer cancel()
@@ -182,7 +182,7 @@ func (k *Key) verify(digest, signature []byte) bool {
 // DeviceUnavailable returning true says nothing about the ciphertext.
 func (k *Key) Decrypt(_ io.Reader, ciphertext []byte, _ crypto.DecrypterOpts) ([]byte, error) {
 	if k.za == nil {
-		return nil, fmt.Errorf("keyd: %s is no SM2 key and does not decrypt", k.name)
+		return nil, fmt.Errorf("keyd: %s is not an SM2 key and does not decrypt", k.name)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), DefaultTimeout)
 	defer cancel()
@@ -197,8 +197,8 @@ var (
 	used   = map[string]*Key{} // by socket and name; protected by usedMu
 )
 
-// OnUse and OnFailure, if an init function has set them, are told of the first use of each key, and of each operation that a device could
-// not do, whatever its input was.
+// OnUse is called at the first use of each key, OnFailure for each operation that a device could not do, whatever its input was. Only
+// init functions may set them.
 var (
 	OnUse     func(key, socket string)
 	OnFailure func(key, socket string, err error)
@@ -234,7 +234,7 @@ func (k *Key) failed(err error) error {
 	return err
 }
 
-// Health checks the keys that this process has used, and the sources of random bytes: nil, or what is wrong with one of them.
+// Health checks the keys that this process has used, and the sources of random bytes. Its error says what is wrong with one of them.
 func Health(ctx context.Context) error {
 	usedMu.Lock()
 	keys := make([]*Key, 0, len(used))

@@ -45,8 +45,8 @@ func TestURI(t *testing.T) {
 		"":                                           "neither sdf nor pkcs11",
 		"file:/x":                                    "neither sdf nor pkcs11",
 		"sdf:device=a;index=1":                       "needs device, index and usage",
-		"sdf:device=a;index=0;usage=sign":            "no number from 1 on",
-		"sdf:device=a;index=-1;usage=sign":           "no number from 1 on",
+		"sdf:device=a;index=0;usage=sign":            "not a number from 1 on",
+		"sdf:device=a;index=-1;usage=sign":           "not a number from 1 on",
 		"sdf:device=a;index=1;usage=both":            "neither sign nor encrypt",
 		"sdf:device=a;index=1;usage=sign;pin=1":      "attribute pin is not known",
 		"sdf:device=a;device=b":                      "occurs twice",
@@ -95,7 +95,7 @@ func TestReference(t *testing.T) {
 
 	block, _ := pem.Decode(text)
 	for reason, change := range map[string]func(*pem.Block){
-		"no key reference":          func(b *pem.Block) { b.Type = "PRIVATE KEY" },
+		"not a key reference":       func(b *pem.Block) { b.Type = "PRIVATE KEY" },
 		"neither sdf nor pkcs11":    func(b *pem.Block) { delete(b.Headers, "Key") },
 		"not an absolute path":      func(b *pem.Block) { b.Headers["Socket"] = "x.sock" },
 		`header "Pin" is not known`: func(b *pem.Block) { b.Headers["Pin"] = "1" },

@@ -27,7 +27,7 @@ var (
 )
 
 // Random returns the generator that mixes the random bytes of a device into the system's. An empty device means the daemon's first
-// that gives any. Its Read fails when the device does.
+// device that serves random bytes. Its Read fails when the device does.
 func Random(socket, device string) io.Reader {
 	r := &random{client: ClientFor(socket), device: device}
 	sourcesMu.Lock()

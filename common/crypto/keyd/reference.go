@@ -22,7 +22,7 @@ const (
 	headerSocket = "Socket"
 )
 
-// DefaultSocket is where gmkeyd listens, and its clients look for it, if nothing else is said.
+// DefaultSocket is the socket of gmkeyd and its clients if none is configured.
 const DefaultSocket = "/run/gmkeyd/gmkeyd.sock"
 
 // Reference is the content of a file that stands for a private key in a device.
@@ -49,7 +49,7 @@ func (r Reference) Encode() ([]byte, error) {
 func Decode(block *pem.Block) (Reference, error) {
 	r := Reference{Socket: block.Headers[headerSocket]}
 	if block.Type != ReferenceType {
-		return r, fmt.Errorf("keyd: PEM of type %s is no key reference", block.Type)
+		return r, fmt.Errorf("keyd: PEM of type %s is not a key reference", block.Type)
 	}
 	for name := range block.Headers {
 		if name != headerURI && name != headerSocket {

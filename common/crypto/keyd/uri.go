@@ -26,7 +26,7 @@ const maxURI = 1024
 //	pkcs11:token=LABEL;serial=SERIAL;object=LABEL;id=%01%02
 //
 // Device is the name that the daemon's configuration gives to an SDF device. The second form is RFC 7512; of its attributes
-// those above and type=private are taken, and each that is present must agree with the key. PINs have no place in a URI.
+// only those above and type=private are allowed, and each that is present must agree with the key. A URI never holds a PIN.
 type URI struct {
 	Scheme string // sdf or pkcs11
 
@@ -38,7 +38,7 @@ type URI struct {
 	ID                    []byte // pkcs11, nil means any
 }
 
-// ParseURI is the inverse of String. Attributes may stand in any order.
+// ParseURI is the inverse of String. Attributes may be in any order.
 func ParseURI(text string) (URI, error) {
 	u, err := parseURI(text)
 	if err != nil {
@@ -90,7 +90,7 @@ func (u *URI) set(name, value string) error {
 	case "sdf:index":
 		n, err := strconv.ParseUint(value, 10, 32)
 		if err != nil || n == 0 {
-			return errors.New("attribute index is no number from 1 on")
+			return errors.New("attribute index is not a number from 1 on")
 		}
 		u.Index = uint32(n)
 	case "sdf:usage":

@@ -34,7 +34,7 @@ const (
 // Operation is what a request asks for.
 type Operation byte
 
-// Operations. Name is the URI of a key, or where said of a device.
+// Operations. Name is the URI of a key, or of a device if the comment says so.
 const (
 	OpPublic      Operation = 1 + iota // -> SubjectPublicKeyInfo
 	OpSignDigest                       // hash, for SM2 e = SM3(Z || message) -> signature in DER
@@ -80,7 +80,7 @@ type Request struct {
 	Payload []byte
 }
 
-// KeyState is one key of a device, as OpList tells it.
+// KeyState is one key of a device, as OpList returns it.
 type KeyState struct {
 	URI    string
 	Device string
@@ -90,7 +90,7 @@ type KeyState struct {
 	Spare  bool   `json:",omitempty"` // that it cannot be used is no fault
 }
 
-// DeviceState is one device, as OpStatus tells it.
+// DeviceState is one device, as OpStatus returns it.
 type DeviceState struct {
 	Name     string
 	Type     string
@@ -102,7 +102,7 @@ type DeviceState struct {
 	Keys     []KeyState `json:",omitempty"`
 }
 
-// Status is what the daemon says of itself.
+// Status is the state of the daemon.
 type Status struct {
 	Healthy bool
 	Devices []DeviceState

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// Reasons why a file holds nothing at all, which is all that is wrong with a README or a .gitkeep.
+// Reasons why a file holds no object at all, as a README or a .gitkeep.
 var (
 	ErrEmpty = errors.New("it is empty")
 	ErrOther = errors.New("it is neither PEM nor DER")
 )
 
-// IsOdd reports whether a file was refused since it holds nothing that was ever a certificate, a list or a key.
+// IsOdd reports whether a file was refused because it holds nothing like a certificate, a list or a key.
 func IsOdd(err error) bool { return errors.Is(err, ErrEmpty) || errors.Is(err, ErrOther) }
 
 // Error says what is wrong with a file or with an object in it. Its text holds nothing of a private key.

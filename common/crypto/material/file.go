@@ -26,7 +26,7 @@ const (
 	labelList        = "X509 CRL"
 )
 
-// Family is what a key is, and with it a certificate.
+// Family is the kind of a key, and of a certificate by its key.
 type Family string
 
 // The families.
@@ -55,7 +55,7 @@ type Certificate struct {
 // Family returns the family of its key.
 func (c *Certificate) Family() Family { return FamilyOf(c.PublicKey) }
 
-// PEM returns it in PEM, whatever form the file has.
+// PEM returns the certificate in PEM, whatever form the file has.
 func (c *Certificate) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: labelCertificate, Bytes: c.Raw})
 }
@@ -67,7 +67,7 @@ type List struct {
 	DER []byte
 }
 
-// PEM returns it in PEM, whatever form the file has.
+// PEM returns the list in PEM, whatever form the file has.
 func (l *List) PEM() []byte { return pem.EncodeToMemory(&pem.Block{Type: labelList, Bytes: l.DER}) }
 
 // Key is a private key, perhaps encrypted, or the reference to one in a device, and where it was read.
@@ -92,7 +92,7 @@ func (k *Key) Form() Form {
 	return FormOf(k.block.Bytes)
 }
 
-// NamesSM2 reports whether the key, though it may not decode, is SM2's by its label or by the name of its curve.
+// NamesSM2 reports whether the label or the curve's name says that the key is SM2. The key need not decode.
 func (k *Key) NamesSM2() bool {
 	return k.block.Type == "SM2 PRIVATE KEY" || x509.NamesGM(k.block.Bytes)
 }
@@ -101,9 +101,8 @@ func (k *Key) NamesSM2() bool {
 func (k *Key) InDevice() bool { return k.block.Type == keyd.ReferenceType }
 
 // Open decodes the key: *sm2.PrivateKey, *ecdsa.PrivateKey, *rsa.PrivateKey or ed25519.PrivateKey, or *keyd.Key if it is in a
-// device, which is not asked for it. The passphrase is used if
-// the key is encrypted, and may else be nil. The error is an *Error, and wraps gmx509.ErrNoPassword or
-// gmx509.ErrWrongPassword where one of these is the reason.
+// device. Open does not ask the device for it. The passphrase is needed if the key is encrypted, and may be nil otherwise. The
+// error is an *Error, and wraps gmx509.ErrNoPassword or gmx509.ErrWrongPassword if that is the reason.
 func (k *Key) Open(passphrase []byte) (any, error) {
 	if k.InDevice() {
 		reference, err := keyd.Decode(k.block)
@@ -156,7 +155,7 @@ func Read(name string) (*File, error) {
 	return Parse(name, data)
 }
 
-// Parse parses the content of a file, or of a field, which name is for the errors.
+// Parse parses the content of a file or of a field. Errors have its name.
 func Parse(name string, data []byte) (*File, error) {
 	if len(data) > MaxList {
 		return nil, tooLarge(name, len(data), MaxList)

@@ -9,10 +9,10 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Form is what DER is by its outline. That it is well-formed to its end is for the parser of the form to say.
+// Form is the kind of DER by its outline. Only the parser of the form finds out whether the DER is well-formed to its end.
 type Form string
 
-// The forms that FormOf tells apart.
+// The forms that FormOf distinguishes.
 const (
 	FormUnknown      Form = "DER of an unknown kind"
 	FormCertificate  Form = "a certificate"

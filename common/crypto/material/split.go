@@ -30,7 +30,7 @@ var (
 	begin    = []byte("-----BEGIN ")
 )
 
-// Split separates the objects of a file, whose name is for the errors, and parses none. There is at least one.
+// Split separates the objects of a file and parses none of them. There is at least one. Errors have the file's name.
 func Split(name string, data []byte) ([]Object, error) {
 	fail := func(reason, remedy string) ([]Object, error) {
 		return nil, &Error{File: name, Err: errors.New(reason), Remedy: remedy}
@@ -109,7 +109,7 @@ func tooMany(name string) error {
 	return &Error{File: name, Err: fmt.Errorf("it holds more than %d objects", maxObjects), Remedy: "give a file of those that are needed"}
 }
 
-// splitPEM decodes what follows each BEGIN line, wherever it stands: encoding/pem passes over what it cannot decode.
+// splitPEM decodes what follows each BEGIN line, wherever it is: encoding/pem skips what it cannot decode.
 func splitPEM(name string, text []byte) ([]Object, error) {
 	var objects []Object
 	line := 1

@@ -12,7 +12,7 @@ import (
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
-// ReadCertificates reads a file of certificates, of trusted ones for example: at least one, and nothing else.
+// ReadCertificates reads a file of certificates, for example of roots. It must hold at least one, and nothing else.
 func ReadCertificates(name string) ([]*Certificate, error) {
 	return certificates(Read(name))
 }
@@ -22,7 +22,7 @@ func ParseCertificates(name string, data []byte) ([]*Certificate, error) {
 	return certificates(Parse(name, data))
 }
 
-// ReadLists reads a file of revocation lists: at least one, and nothing else.
+// ReadLists reads a file of revocation lists. It must hold at least one, and nothing else.
 func ReadLists(name string) ([]*List, error) { return lists(Read(name)) }
 
 // ParseLists is ReadLists for the content of a file or field.
@@ -52,9 +52,9 @@ func lists(f *File, err error) ([]*List, error) {
 	return f.Lists, nil
 }
 
-// Chain returns the certificates of a file in which an owner has its own: the owner's first, then its issuer and so on,
-// in whatever order the file has them, then what is left. The owner's is that to which key belongs, any value with a
-// Public method; without a key, the first that is no CA, or the first. The file may hold keys as well.
+// Chain returns the certificates of a file, whatever their order in the file: the owner's first, then its issuer and so on,
+// then the rest. The owner's certificate is the one to which key belongs, which is any value with a Public method. Without a
+// key it is the first that is not a CA, or else the first. The file may hold keys as well.
 func (f *File) Chain(key any) ([]*Certificate, error) {
 	if len(f.Lists) > 0 {
 		return nil, f.Lists[0].fail(errors.New("it is a revocation list, where a certificate belongs"), "")

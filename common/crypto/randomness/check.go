@@ -27,12 +27,12 @@ const intervals = 10
 // fails; the same one three times running is seen in about one of 10,000 calls. A test that no sample passes needs no repetition.
 const attempts = 3
 
-// Check reads samples of 20,000 bits from r and puts them to twelve of the tests: enough samples have to pass each of them, and the
-// Q-values of all samples have to be distributed evenly. It returns an *Error when one of these fails in each of three attempts, or
-// when no sample passes a test, and an error when r fails. It reads 50,000 bytes an attempt and takes a tenth of a second.
+// Check reads samples of 20,000 bits from r and runs twelve of the tests on them: enough samples must pass each test, and the Q-values
+// of all samples must be distributed evenly. It returns an *Error when one of these fails in each of three attempts, or
+// when no sample passes a test, and an error when r fails. It reads 50,000 bytes in each attempt and takes a tenth of a second.
 func Check(r io.Reader) error { return suite{periodic, 20000}.check(r) }
 
-// CheckFully is Check by all fifteen tests on samples of a million bits. It takes seconds.
+// CheckFully is Check with all fifteen tests on samples of a million bits. It takes seconds.
 func CheckFully(r io.Reader) error { return suite{full, 1000000}.check(r) }
 
 func (s suite) check(r io.Reader) error {

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// What is tested of each byte in use, as SP 800-90B, 4.4, and GB/T 37092 have it. Each number is so large that a good generator
+// The tests of each byte in use, as in SP 800-90B, 4.4, and GB/T 37092. Each number is so large that a good generator
 // fails less than once in 2^64 bytes.
 const (
 	repeated  = 9   // equal bytes in a row
@@ -18,18 +18,18 @@ const (
 	block     = 16 // bytes of a block that is compared with the one before
 )
 
-// What a Monitor has noticed.
+// Errors of a Monitor.
 var (
 	ErrRepeats = errors.New("random bytes repeat: nine in a row are equal")
 	ErrUneven  = errors.New("random bytes are uneven: too many of 512 are equal")
 	ErrBlocks  = errors.New("random bytes repeat: two blocks, one after the other, are equal")
 )
 
-// OnFailure is told why a Monitor gives no more bytes, once of each. It is set before the first byte is read.
+// OnFailure is called with the reason when a Monitor stops giving bytes, once for each Monitor. Set it before the first byte is read.
 var OnFailure = func(error) {}
 
-// Monitor is a generator that tests each byte before it gives it. After a test has failed, or after Fail, it gives no bytes any more.
-// A source that fails by itself may come back.
+// Monitor is a generator that tests each byte before it gives it out. After a test has failed, or after Fail, it gives no more bytes.
+// After a failure of the source itself it continues when the source does.
 type Monitor struct {
 	r io.Reader
 
@@ -60,14 +60,14 @@ func (m *Monitor) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Err is why the monitor gives no bytes, or nil.
+// Err returns the reason why the monitor gives no bytes, or nil.
 func (m *Monitor) Err() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.err
 }
 
-// Fail makes the monitor give no bytes any more.
+// Fail makes the monitor give no more bytes.
 func (m *Monitor) Fail(err error) {
 	m.mu.Lock()
 	first := m.err == nil

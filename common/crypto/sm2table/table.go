@@ -72,7 +72,7 @@ var base = sync.OnceValue(func() *Table {
 	return newTable(affine{mul(numberOf(params.Gx), toField), mul(numberOf(params.Gy), toField)})
 })
 
-// addColumn adds to p the entry of the bits that stand at column of each tooth's part of scalar.
+// addColumn adds to p the entry of the bits that are at column of each tooth's part of scalar.
 func (t *Table) addColumn(p *point, scalar *number, column int) {
 	set := 0
 	for i, limb := range [...]uint64{scalar.l0, scalar.l1, scalar.l2, scalar.l3} {

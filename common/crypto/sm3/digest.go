@@ -11,8 +11,8 @@ import (
 )
 
 // New returns a hash of one message. It is an [encoding.BinaryAppender] and
-// [encoding.BinaryUnmarshaler] too; a state that it has written is fit for the
-// same program on the same processor only.
+// [encoding.BinaryUnmarshaler] too; a state that it has written can be used only
+// by the same program on the same processor.
 func New() hash.Hash {
 	if !useOne {
 		return sm3.New()
@@ -126,7 +126,7 @@ func (d *digest) AppendBinary(b []byte) ([]byte, error) {
 
 func (d *digest) UnmarshalBinary(b []byte) error {
 	if len(b) != stateSize || string(b[:len(mark)]) != mark {
-		return errors.New("sm3: this is no state of a hash that was written here")
+		return errors.New("sm3: this is not a state of a hash that was written here")
 	}
 	b = b[len(mark):]
 	for i := range d.state {

@@ -48,7 +48,7 @@ func randomBytes(r *rand.Rand, n int) []byte {
 	return b
 }
 
-// requirePieces hashes in pieces, asks for the sum between them, and goes on
+// requirePieces hashes in pieces, asks for the sum between them, and continues
 // from a written state now and then.
 func requirePieces(t testing.TB, r *rand.Rand, message []byte) {
 	t.Helper()

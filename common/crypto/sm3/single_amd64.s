@@ -3,8 +3,8 @@
 #include "textflag.h"
 
 // One message. A round needs the round before, and from one E to the next it
-// is six steps: that bounds the rounds, in general registers, and the message
-// is expanded beside them in vector registers. Names follow GB/T 32905-2016,
+// is six steps: that bounds the rounds, in general registers. At the same time
+// vector registers expand the message. Names follow GB/T 32905-2016,
 // 5.3: A to H are the state, W the expanded message.
 
 DATA swapOne<>+0x00(SB)/8, $0x0405060700010203

@@ -28,7 +28,7 @@ type engineModes interface {
 	NewCBCDecrypter(iv []byte) cipher.BlockMode
 }
 
-// newEngineBlock returns nil if the engine has no modes of its own here.
+// newEngineBlock returns nil if the engine does not implement modes here.
 func newEngineBlock(key []byte) cipher.Block {
 	b, err := sm4.NewCipher(key)
 	if err != nil {

@@ -28,7 +28,7 @@ const (
 	KeySize = 16
 )
 
-// KeySizeError is the length in bytes of a key that is no key of SM4.
+// KeySizeError is the error for a key whose length in bytes is not 16.
 type KeySizeError int
 
 func (k KeySizeError) Error() string {

@@ -62,7 +62,7 @@ func (ca *pairCA) CertBytes() []byte { return ca.certPEM }
 // Signer returns the authority's key.
 func (ca *pairCA) Signer() crypto.Signer { return ca.key }
 
-// NewIntermediateCA always fails: a TLCP pair of this authority stands directly under it.
+// NewIntermediateCA always fails: a TLCP pair of this authority is directly under it.
 func (ca *pairCA) NewIntermediateCA() (CA, error) {
 	return nil, errors.New("tlsgen: a CA for TLCP pairs has no intermediates")
 }

@@ -160,7 +160,7 @@ func RevocationSettings(prefix string) (Revocation, error) {
 // Enabled returns PREFIX.tls.enabled; absent means false.
 func Enabled(prefix string) (bool, error) { return boolean(prefix + ".tls.enabled") }
 
-// ClientModeSetting returns PREFIX.tls.clientMode as it stands in the configuration.
+// ClientModeSetting returns PREFIX.tls.clientMode as it is in the configuration.
 func ClientModeSetting(prefix string) Setting { return setting(clientModeKey(prefix)) }
 
 func setting(key string) Setting { return Setting{key, viper.GetString(key)} }

@@ -53,7 +53,7 @@ type Listener struct {
 	ProtocolsKey string
 }
 
-// Revocation says whether the certificates of peers are checked for revocation, and by which lists beside those of the channels.
+// Revocation says whether the certificates of peers are checked for revocation, and by which lists in addition to the channels'.
 type Revocation struct {
 	Check    bool
 	CheckKey string

@@ -23,7 +23,7 @@ func TestCheckPeer(t *testing.T) {
 		keys map[string]any
 		want string
 	}{
-		"mode in capitals":    {map[string]any{"peer.tls.mode": "GM"}, `peer.tls.mode: comm: "GM" is no server mode: use tls, dual or gm`},
+		"mode in capitals":    {map[string]any{"peer.tls.mode": "GM"}, `peer.tls.mode: comm: "GM" is not a server mode: use tls, dual or gm`},
 		"mode yes":            {map[string]any{"peer.tls.mode": "yes"}, `peer.tls.mode: comm: "yes"`},
 		"client mode dual":    {map[string]any{"peer.tls.clientMode": "dual"}, `peer.tls.clientMode: comm: "dual"`},
 		"no TLS":              {map[string]any{"peer.tls.enabled": false}, `peer.tls.mode is "gm" but peer.tls.enabled is false`},
@@ -42,9 +42,9 @@ func TestCheckPeer(t *testing.T) {
 		"TLS to dial without pair": {map[string]any{"peer.tls.clientMode": "tls", "peer.tls.cert.file": "/absent", "peer.tls.key.file": "/absent"},
 			`set peer.tls.clientMode to "gm"`},
 		"suite":              {map[string]any{"peer.tls.gm.cipherSuites": []string{"SM4"}}, `peer.tls.gm.cipherSuites: TLCP has no cipher suite "SM4"`},
-		"protocols":          {map[string]any{"peer.tls.gm.protocols": []string{"TLS1.3"}}, `peer.tls.gm.protocols: "TLS1.3" is no GM protocol`},
+		"protocols":          {map[string]any{"peer.tls.gm.protocols": []string{"TLS1.3"}}, `peer.tls.gm.protocols: "TLS1.3" is not a GM protocol`},
 		"operations protos":  {map[string]any{"operations.tls.gm.protocols": []string{"TLCP", "TLCP"}}, `operations.tls.gm.protocols: the GM protocol TLCP is there twice`},
-		"client protocol":    {map[string]any{"peer.tls.gm.clientProtocol": "TLS"}, `peer.tls.gm.clientProtocol: "TLS" is no GM protocol`},
+		"client protocol":    {map[string]any{"peer.tls.gm.clientProtocol": "TLS"}, `peer.tls.gm.clientProtocol: "TLS" is not a GM protocol`},
 		"hybrid":             {map[string]any{"peer.tls.gm.hybridKeyExchange": "on"}, `peer.tls.gm.hybridKeyExchange is "on"`},
 		"handshakes":         {map[string]any{"peer.tls.handshakesPerAddress": "513"}, "peer.tls.handshakesPerAddress is"},
 		"grace":              {map[string]any{"operations.tls.drainGrace": "60"}, "operations.tls.drainGrace is"},
@@ -59,7 +59,7 @@ func TestCheckPeer(t *testing.T) {
 		"operators":          {map[string]any{"operations.operators": "CN=admin"}, "operations.operators: "},
 		"launched":           {map[string]any{"chaincode.tls.mode": "dual"}, `chaincode.tls.mode: comm: "dual"`},
 		"launched, no TLS":   {map[string]any{"chaincode.tls.mode": "gm", "peer.tls.enabled": false, "peer.tls.mode": "", "peer.tls.clientMode": ""}, `chaincode.tls.mode is "gm" but peer.tls.enabled is false`},
-		"launched by what":   {map[string]any{"chaincode.tls.mode": "gm", "chaincode.tls.gm.protocols": []string{"TLS1.3"}}, `chaincode.tls.gm.protocols: "TLS1.3" is no GM protocol: use TLCP or TLS13`},
+		"launched by what":   {map[string]any{"chaincode.tls.mode": "gm", "chaincode.tls.gm.protocols": []string{"TLS1.3"}}, `chaincode.tls.gm.protocols: "TLS1.3" is not a GM protocol: use TLCP or TLS13`},
 		"launched, no gm":    {map[string]any{"chaincode.tls.gm.protocols": []string{"TLS13"}}, `chaincode.tls.gm.protocols is given but chaincode.tls.mode is ""`},
 		"launched, TLS 1.3":  {map[string]any{"chaincode.tls.mode": "gm", "chaincode.tls.gm.protocols": []string{"TLS13", "TLCP"}}, ""},
 		"all is well":        {map[string]any{"peer.tls.checkRevocation": true, "peer.tls.revocationLists.files": []string{"x"}, "operations.operators": operator, "chaincode.tls.mode": "gm"}, ""},

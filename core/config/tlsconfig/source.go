@@ -22,8 +22,8 @@ type settings struct {
 // registering keeps two callers from making a source of one role at the same time.
 var registering sync.Mutex
 
-// PeerServerSource returns the live material of the peer's listeners. Where the gateway would present another certificate
-// than the rest of the peer when it dials, it becomes a source of its own, so that its mode can be seen and switched.
+// PeerServerSource returns the live material of the peer's listeners. If the gateway presents another certificate than the
+// rest of the peer when it dials, it also makes a separate source for the gateway, whose mode can be seen and switched.
 func PeerServerSource() (*comm.Source, error) {
 	mode, err := ServerMode("peer")
 	if err != nil {

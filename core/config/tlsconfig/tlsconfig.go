@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package tlsconfig reads the TLS keys of core.yaml, stock and GM, and turns them into the material that the comm layer
-// uses. The node and the peer command both read them, so the rules stand here once:
+// uses. The node and the peer command both read them, so the rules are here once:
 //
 //   - PREFIX.tls.cert, key, clientCert and clientKey name the crypto/tls pairs, as in stock Fabric;
 //   - PREFIX.tls.gm.signCert, signKey, encCert and encKey name the TLCP pair of a listener;

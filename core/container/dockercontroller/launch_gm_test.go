@@ -16,7 +16,7 @@ import (
 )
 
 // TestShimsOfTLSAlone: chaincode in Java and Node is refused where the peer's listener for chaincode speaks TLCP only, before the
-// engine is asked for anything, whether its image exists or not. All other chaincode goes on to the engine.
+// engine is asked for anything, whether its image exists or not. All other chaincode continues to the engine.
 func TestShimsOfTLSAlone(t *testing.T) {
 	t.Cleanup(func() { viper.Set(tlsconfig.ChaincodeModeKey, nil) })
 	for name, test := range map[string]struct {

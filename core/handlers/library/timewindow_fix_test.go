@@ -22,7 +22,7 @@ func (endorser) ProcessProposal(context.Context, *peer.SignedProposal) (*peer.Pr
 	return &peer.ProposalResponse{}, nil
 }
 
-// The filter is found by the name that stands in the configuration, and takes its window from there.
+// The filter is found by the name that is in the configuration, and takes its window from there.
 func TestTimeWindowCheckByName(t *testing.T) {
 	defer viper.Reset()
 	proposal := func(age time.Duration) *peer.SignedProposal {

@@ -186,7 +186,7 @@ func published(t *testing.T, container string, c corev1.Container, name string) 
 	return ""
 }
 
-// answers reports whether a handshake ends well. That this has no roots to verify the server by is another matter, with a code of its own.
+// answers reports whether a handshake succeeds. It has no roots to verify the server, which is another matter with a separate exit code.
 func answers(address string) bool {
 	err := exec.Command(gmtls, "probe", address, "--quick", "--protocol", "tlcp").Run()
 	var exit *exec.ExitError

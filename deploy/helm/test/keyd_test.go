@@ -14,8 +14,8 @@ const (
 	pin     = "87654321"
 )
 
-// TestKeyDaemon runs the key daemon beside a peer by its manifest. Its device is SoftHSM, the library of which comes in the claim; the token itself
-// lies where the container may write, as it is no device that is elsewhere.
+// TestKeyDaemon runs the key daemon with a peer, as their manifest says. Its device is SoftHSM, the library of which comes in the claim; the token itself
+// lies where the container may write, as it is not a device that is elsewhere.
 func TestKeyDaemon(t *testing.T) {
 	needTools(t)
 	tool, err := exec.LookPath("softhsm2-util")

@@ -169,7 +169,7 @@ func up(ctx context.Context, dir string, args []string, out io.Writer) error {
 }
 
 // checkProtection refuses variables that are misspelt ones of make network's and say how connections are protected. Others are too short
-// to be told from what else stands in an environment; make itself checks those on its command line.
+// to be told from what else is in an environment; make itself checks those on its command line.
 func checkProtection(environ []string) error {
 	return settings.CheckVariables(environ, []string{"MUTUAL_TLS", "CLIENT_MODE"}, "")
 }

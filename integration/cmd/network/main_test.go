@@ -35,7 +35,7 @@ func TestWrongCommandLines(t *testing.T) {
 		require.ErrorContains(t, run(t.Context(), append([]string{"-dir", dir}, c.args...), io.Discard), c.says, "%q", c.args)
 	}
 	require.NoDirExists(t, dir)
-	require.NoError(t, run(t.Context(), []string{"-dir", dir, "down"}, io.Discard), "nothing to stop is no error")
+	require.NoError(t, run(t.Context(), []string{"-dir", dir, "down"}, io.Discard), "nothing to stop is not an error")
 }
 
 // TestMisspeltProtection: a network without client certificates is not what MUTUAL_TSL=true asks for.

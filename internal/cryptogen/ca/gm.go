@@ -14,7 +14,7 @@ import (
 	"github.com/hyperledger/fabric/internal/cryptogen/csp"
 )
 
-// CA gains the SM2 TLS CA that stands beside a TLS CA.
+// CA gains the SM2 TLS CA that belongs to a TLS CA.
 //
 //fork:fields gm: TLCP pairs are issued next to standard TLS certificates
 type CA struct {

@@ -90,5 +90,5 @@ func readSigner(name string) (crypto.Signer, error) {
 	if signer := otherSigner(key); signer != nil {
 		return signer, nil
 	}
-	return nil, fmt.Errorf("%s: %T is no private key that a CA of cryptogen has", name, key)
+	return nil, fmt.Errorf("%s: %T is not a private key that a CA of cryptogen has", name, key)
 }

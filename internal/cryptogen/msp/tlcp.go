@@ -33,8 +33,8 @@ func AddGMTLSRoot(mspDir string, signCA, tlsCA *ca.CA) error {
 }
 
 // AddTLCP gives the node or user in nodeDir its TLCP material, unless it has it
-// or the organisation has no SM2 TLS CA. Beside the standard files of the tls
-// folder it writes gm-ca.crt and, with the prefix server for nodes and client
+// or the organisation has no SM2 TLS CA. In addition to the standard files
+// of the tls folder it writes gm-ca.crt and, with the prefix server for nodes and client
 // for users, PREFIX-sign.crt, PREFIX-sign.key, PREFIX-enc.crt and PREFIX-enc.key.
 func AddTLCP(nodeDir, name string, sans []string, signCA, tlsCA *ca.CA, nodeType int) error {
 	if tlsCA.GMTLS == nil {

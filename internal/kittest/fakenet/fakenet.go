@@ -175,7 +175,7 @@ func (n *Network) ProfileFile(t testing.TB, identity gmtlstest.Family) string {
 	return Write(t, n.Profile(t, n.options.Mode, identity, n.options.Mutual))
 }
 
-// Write writes a profile to a file of its own and returns the path.
+// Write writes a profile to a new file and returns the path.
 func Write(t testing.TB, profile Values) string {
 	t.Helper()
 	content, err := json.Marshal(profile) // JSON is YAML too

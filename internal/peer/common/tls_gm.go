@@ -28,7 +28,7 @@ var (
 	ordererModeKey string
 )
 
-// InitConfig refuses a key or a variable that is a misspelt one of ours: Fabric passes over what it does not know, and the
+// InitConfig refuses a key or a variable that is a misspelt one of ours: Fabric ignores what it does not know, and the
 // connections that it was to protect would not be. It has to be known here, where every command reads the configuration.
 //
 //fork:wrap gm: misspelt settings of TLCP are errors
@@ -173,7 +173,7 @@ func GetClientCertificate() (tls.Certificate, error) {
 }
 
 // getClientAuthInfoFromEnv returns the client's keys and certificates as PEM bundles: the pair of PREFIX.tls.clientKey and
-// clientCert, which may itself be the signing pair, and the TLCP files that are named beside it.
+// clientCert, which may itself be the signing pair, and the TLCP files that the same section names.
 //
 //fork:wrap gm: client authentication with a TLCP pair
 func getClientAuthInfoFromEnv(prefix string) ([]byte, []byte, error) {

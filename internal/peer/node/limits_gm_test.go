@@ -48,7 +48,7 @@ func limited(t *testing.T, places int) (context.Context, pb.DeliverClient) {
 	return ctx, pb.NewDeliverClient(conn)
 }
 
-// ask sends one envelope on a stream of its own, and returns the stream.
+// ask sends one envelope on a new stream, and returns the stream.
 func ask(ctx context.Context, t *testing.T, client pb.DeliverClient) (pb.Deliver_DeliverClient, error) {
 	stream, err := client.Deliver(ctx)
 	require.NoError(t, err)

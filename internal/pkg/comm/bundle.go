@@ -46,7 +46,7 @@ type Material struct {
 	certFile                 []byte        // content of the file of the TLS certificate, as other readers of the file have it
 }
 
-// Load reads each file once, checks it, and returns what it holds. It is fit to be the Load of a SourceConfig.
+// Load reads each file once, checks it, and returns what it holds. It can be the Load of a SourceConfig.
 func (f Files) Load() (Material, error) {
 	if err := f.complete(); err != nil {
 		return Material{}, err
@@ -88,8 +88,8 @@ func ParseMaterial(certificates, keys []byte, serverRoots, clientRoots [][]byte)
 	return m, nil
 }
 
-// PEM returns the certificates: the chain for TLS, then the TLCP pair and its chain. Upstream hands certificates on as such
-// bytes, and options that hold them find their source by them.
+// PEM returns the certificates: the chain for TLS, then the TLCP pair and its chain. Upstream passes certificates on in
+// this form, and options that hold them find their source by these bytes.
 func (m Material) PEM() []byte {
 	var chain [][]byte
 	if m.Std != nil {
@@ -105,7 +105,7 @@ func (m Material) PEM() []byte {
 	return text
 }
 
-// Named adds configuration keys that give files: key, file, key, file and so on. A file that several keys give is known by all of them.
+// Named adds the configuration keys that name files: key, file, key, file and so on. If several keys name one file, all are kept.
 func (f Files) Named(keysAndFiles ...string) Files {
 	named := maps.Clone(f.ConfigKeys)
 	if named == nil {
@@ -125,7 +125,7 @@ func (f Files) Named(keysAndFiles ...string) Files {
 	return f
 }
 
-// RootsError says that a file of trusted roots cannot be read, and is no matter of the role's own certificates.
+// RootsError says that a file of trusted roots cannot be read. It does not concern the role's own certificates.
 type RootsError struct{ Err error }
 
 // Error returns the reason.
@@ -250,7 +250,7 @@ func (f Files) readKey(path string, password []byte) (crypto.PrivateKey, error) 
 			"(of osnadmin: --client-key-password-file, of discover: --tlsKeyPassword; docs/deployment.md), or decrypt the key", err)
 	}
 	if err == nil && material.FamilyOf(key) != material.SM2 {
-		err = fmt.Errorf("%s: the key is no SM2 key, which TLCP needs", path)
+		err = fmt.Errorf("%s: the key is not an SM2 key, which TLCP needs", path)
 	}
 	if err != nil {
 		return nil, f.blame(path, err)

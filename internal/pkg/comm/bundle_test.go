@@ -91,7 +91,7 @@ func TestSplitBundleErrors(t *testing.T) {
 			require.ErrorContains(t, err, c.say)
 		})
 	}
-	// No part of a private key may stand in an error.
+	// No part of a private key may be in an error.
 	_, err := splitBundle(gm.Certificate, slices.Concat(keys[0], keys[0]))
 	require.NotContains(t, err.Error(), "PRIVATE")
 }

@@ -19,7 +19,7 @@ const callsFactor = 256
 // calls counts the calls that a listener serves, by address, and refuses more
 // where an address has its share of the bound. A call counts until its handler
 // has returned. One that the client has cancelled, and one whose connection is
-// gone, may go on for long, so that neither gRPC's bound on the calls of a
+// gone, may continue for long, so that neither gRPC's bound on the calls of a
 // connection nor one on connections bounds them. It implements stats.Handler.
 type calls struct {
 	max int

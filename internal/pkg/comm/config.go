@@ -20,7 +20,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 )
 
-// Greatest sizes of a gRPC message in bytes where a configuration names none.
+// Default limits on the size of a gRPC message in bytes.
 const (
 	DefaultMaxRecvMsgSize = 100 << 20
 	DefaultMaxSendMsgSize = 100 << 20
@@ -36,7 +36,7 @@ var DefaultKeepaliveOptions = KeepaliveOptions{
 	ServerMinInterval: time.Minute,
 }
 
-// DefaultTLSCipherSuites are the suites of TLS 1.2 that servers accept where a
+// DefaultTLSCipherSuites are the suites of TLS 1.2 that servers accept if a
 // configuration names none. Those of TLS 1.3 and of TLCP have their own lists.
 var DefaultTLSCipherSuites = []uint16{
 	// Forward secrecy, either kind of certificate; then RSA key transport,
@@ -47,7 +47,7 @@ var DefaultTLSCipherSuites = []uint16{
 }
 
 // DefaultConnectionTimeout bounds the time from accepting a connection to the
-// end of its handshakes where a configuration names no bound.
+// end of its handshakes if a configuration sets no limit.
 var DefaultConnectionTimeout = 5 * time.Second
 
 // ServerConfig configures a GRPCServer.
@@ -79,8 +79,8 @@ func sizeOr(size, standard int) int {
 	return size
 }
 
-// DialOptions returns the configuration in gRPC's form. It fails where the
-// security options cannot serve in their present mode.
+// DialOptions returns the configuration in gRPC's form. It fails if the
+// security options do not fit their present mode.
 func (cc ClientConfig) DialOptions() ([]grpc.DialOption, error) {
 	creds := insecure.NewCredentials()
 	if cc.SecOpts.UseTLS {
@@ -380,7 +380,7 @@ func (so SecureOptions) serverRoots(of *sourceState) (rootSet, error) {
 }
 
 // checkRoots refuses a client that could not verify any server. No roots at all
-// mean the system's in mode tls, as upstream has it.
+// mean the system's in mode tls, as upstream does.
 func checkRoots(role string, mode ClientMode, roots rootSet) error {
 	if mode == ClientGM && len(roots.gm) == 0 {
 		return fmt.Errorf("comm: dialer %s is in mode gm, but none of its %d server root CAs is SM2; add the SM2 root of the server's organisation, or set the client mode to tls", roleName(role), len(roots.std))

@@ -15,8 +15,8 @@ import (
 )
 
 // CredentialSupport holds what a peer presents to and trusts of other peers.
-// The credentials that it gives out are live: each handshake takes the roots,
-// the certificate and the mode of its time.
+// The credentials that it gives out are live: each handshake uses the present
+// roots, certificate and mode.
 type CredentialSupport struct {
 	mutex             sync.RWMutex
 	appRootCAsByChain map[string][][]byte // protected by mutex
@@ -32,7 +32,7 @@ type supportState struct {
 }
 
 // NewCredentialSupport returns a CredentialSupport that trusts the given
-// authorities (PEM) beside those of the channels.
+// authorities (PEM) in addition to those of the channels.
 func NewCredentialSupport(rootCAs ...[]byte) *CredentialSupport {
 	return &CredentialSupport{
 		appRootCAsByChain: make(map[string][][]byte),

@@ -58,9 +58,9 @@ func addressKey(local, remote net.Addr) string {
 // LocalCertificateHash returns the SHA-256 of the certificate, in DER, that
 // this end presented on the gRPC connection behind ctx, or would have presented
 // had it been asked for one. It is nil for a connection without TLS, without a
-// certificate, or not made by this package. A node that shows a TLS certificate
+// certificate, or not made by this package. A node that presents a TLS certificate
 // to one peer and a TLCP pair to another must use it wherever a message is
-// bound to the connection that carries it.
+// bound to its connection.
 func LocalCertificateHash(ctx context.Context) []byte {
 	if t := connectionOf(ctx); t != nil {
 		return t.localHash
@@ -134,7 +134,7 @@ func (g *connGroup) drain(grace time.Duration) {
 // first by request, after the grace by closing. Those that have been asked to
 // end for this cause, and still meet it, are not asked again.
 func (g *connGroup) retire(grace time.Duration, cause string, condition func(*tracked) bool) {
-	old := g.meeting(func(t *tracked) bool { return t.begins(cause, condition(t)) })
+	old := g.matching(func(t *tracked) bool { return t.noteCause(cause, condition(t)) })
 	if len(old) == 0 {
 		return
 	}
@@ -143,9 +143,9 @@ func (g *connGroup) retire(grace time.Duration, cause string, condition func(*tr
 		go t.finish() // may wait for a write that is under way
 	}
 	time.AfterFunc(grace, func() {
-		left := g.meeting(func(t *tracked) bool {
+		left := g.matching(func(t *tracked) bool {
 			due := condition(t)
-			t.begins(cause, due)
+			t.noteCause(cause, due)
 			return due
 		})
 		if len(left) != 0 {
@@ -157,9 +157,9 @@ func (g *connGroup) retire(grace time.Duration, cause string, condition func(*tr
 	})
 }
 
-// begins notes whether the cause holds for the connection, and reports whether
+// noteCause notes whether the cause holds for the connection, and reports whether
 // it does now and did not before. The group is locked.
-func (t *tracked) begins(cause string, holds bool) bool {
+func (t *tracked) noteCause(cause string, holds bool) bool {
 	_, held := t.ending[cause]
 	switch {
 	case !holds:
@@ -172,7 +172,7 @@ func (t *tracked) begins(cause string, holds bool) bool {
 	return holds && !held
 }
 
-func (g *connGroup) meeting(condition func(*tracked) bool) []*tracked {
+func (g *connGroup) matching(condition func(*tracked) bool) []*tracked {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var found []*tracked

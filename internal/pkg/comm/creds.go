@@ -87,8 +87,8 @@ func (sc *serverCreds) OverrideServerName(string) error { return ErrOverrideHost
 
 // DynamicClientCredentials are the credentials of a gRPC client. Those that
 // ClientConfig and CredentialSupport make follow their Source: each handshake
-// takes the mode and the certificate of its time. A literal with TLSConfig
-// alone speaks TLS with that configuration.
+// uses the present mode and certificate. A literal with only TLSConfig speaks TLS
+// with that configuration.
 type DynamicClientCredentials struct {
 	TLSConfig *tls.Config
 

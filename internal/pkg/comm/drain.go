@@ -39,7 +39,7 @@ type frames struct {
 	have    int  // bytes of the present header
 	payload int  // bytes of the present payload still to come
 	any     bool // whether one whole frame has passed
-	block   bool // whether a field block goes on in the next frame
+	block   bool // whether a field block continues in the next frame
 }
 
 func (f *frames) advance(p []byte) {
@@ -65,7 +65,7 @@ func (f *frames) advance(p []byte) {
 	}
 }
 
-// atBoundary reports whether another frame may stand here: no frame is under
+// atBoundary reports whether another frame may be here: no frame is under
 // way, and no field block, whose frames nothing may part (RFC 9113, 4.3).
 func (f *frames) atBoundary() bool {
 	return f.any && f.have == 0 && f.payload == 0 && !f.block

@@ -239,7 +239,7 @@ func (e *endpoint) negotiate(ctx context.Context, a *attempt) (*session, *server
 		return nil, nil, err
 	}
 	st := e.live.state.Load()
-	proto, conn, err := st.tell(spoken, conn)
+	proto, conn, err := st.identify(spoken, conn)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -320,7 +320,7 @@ func (s *session) tracked(localHash []byte, permitted func() bool) *tracked {
 func (e *endpoint) track(t *tracked) error {
 	err := e.conns.add(t)
 	if err == nil {
-		t.attempt.keep(func() { e.makesRoom(t) })
+		t.attempt.keep(func() { e.forgetDisplaced(t) })
 		return nil
 	}
 	t.close()
@@ -331,8 +331,8 @@ func (e *endpoint) track(t *tracked) error {
 	return err
 }
 
-// makesRoom forgets a connection that was closed because too many are open.
-func (e *endpoint) makesRoom(t *tracked) {
+// forgetDisplaced forgets a connection that was closed because too many are open.
+func (e *endpoint) forgetDisplaced(t *tracked) {
 	t.remove()
 	if ok, note := e.limit.Allow(time.Now()); ok {
 		e.logger.With("remote address", t.attempt.RemoteAddr().String()).Warnf(
@@ -344,8 +344,8 @@ func (e *endpoint) permits(p protocol) func() bool {
 	return func() bool { return e.live.state.Load().speaks(p) }
 }
 
-// lingerLimit and lingerTime bound how long a refused client is listened to so
-// that it can read the alert before the connection is reset.
+// lingerLimit and lingerTime bound how much and how long the server reads from a
+// refused client, so that the client can read the alert before the reset.
 const (
 	lingerLimit = 64 << 10
 	lingerTime  = 250 * time.Millisecond

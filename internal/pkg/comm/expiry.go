@@ -14,11 +14,10 @@ type expiryTracker struct {
 	schedule   crypto.Scheduler
 }
 
-// TrackExpiration stands in place of the function of that name in common/crypto
-// and writes its messages, but goes on where that one ends: what sources present
-// is tracked with the sources, of every role, and after a reload it is the new
-// certificates that are watched. Certificates of no source are tracked as they
-// are given. A process calls it once.
+// TrackExpiration replaces the function of that name in common/crypto and writes
+// the same messages. It also tracks the certificates of every source, and after a
+// reload the new ones. Certificates of no source are tracked as they are given. A
+// process calls it once.
 func TrackExpiration(tls bool, serverCert []byte, clientCertChain [][]byte, identity []byte, info, warn crypto.MessageFunc, now time.Time, schedule crypto.Scheduler) {
 	if sourceOf(serverCert) != nil {
 		serverCert = nil

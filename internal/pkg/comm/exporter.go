@@ -15,7 +15,7 @@ import (
 
 // ExportKeyingMaterial returns length bytes that both ends of the gRPC connection behind ctx can compute and nobody else; see
 // [gmtls.Conn.ExportKeyingMaterial] for what they prove. The state in credentials.TLSInfo cannot hold the secrets of a connection by
-// gmtls, so that the live connection is asked. It fails where there is neither TLS nor TLCP, and once such a connection has ended.
+// gmtls, so the live connection is asked. It fails if there is neither TLS nor TLCP, and after the connection has ended.
 func ExportKeyingMaterial(ctx context.Context, label string, material []byte, length int) ([]byte, error) {
 	p, ok := peer.FromContext(ctx)
 	if !ok {

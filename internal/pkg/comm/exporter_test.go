@@ -53,7 +53,7 @@ func TestExportKeyingMaterial(t *testing.T) {
 	}
 }
 
-// What is no live connection exports nothing, whatever its state claims.
+// What is not a live connection exports nothing, whatever its state claims.
 func TestExportKeyingMaterialIsRefused(t *testing.T) {
 	with := func(info credentials.AuthInfo) context.Context {
 		address := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1}

@@ -75,7 +75,7 @@ func headers(t *testing.T) []byte {
 	return block.Bytes()
 }
 
-// TestStreamsAreBounded: the call beyond the bound is refused, and those before it go on.
+// TestStreamsAreBounded: the call beyond the bound is refused, and those before it continue.
 func TestStreamsAreBounded(t *testing.T) {
 	address := openServer(t).Address()
 	for _, p := range families {
@@ -126,7 +126,7 @@ func TestHeaderFieldsAreBounded(t *testing.T) {
 }
 
 // TestFieldsThatUnpackAreBounded: fields that take a byte each on the wire and a copy of some KiB in memory are refused with their call,
-// and the connection goes on.
+// and the connection continues.
 func TestFieldsThatUnpackAreBounded(t *testing.T) {
 	address := openServer(t).Address()
 	const long = 2000
@@ -202,12 +202,12 @@ func TestOpenConnectionsAreBounded(t *testing.T) {
 					break
 				}
 			}
-			require.Len(t, group.meeting(func(*tracked) bool { return true }), 3)
+			require.Len(t, group.matching(func(*tracked) bool { return true }), 3)
 			for _, conn := range []net.Conn{one, newer, fresh} {
 				conn.Close()
 			}
 			eventually(t, "nothing is left", func() bool {
-				return guard.openNow() == 0 && len(group.meeting(func(*tracked) bool { return true })) == 0
+				return guard.openNow() == 0 && len(group.matching(func(*tracked) bool { return true })) == 0
 			})
 		})
 	}

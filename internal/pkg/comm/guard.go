@@ -17,7 +17,7 @@ import (
 	"github.com/hyperledger/fabric/common/audit"
 )
 
-// Bounds on what strangers can make a listener do before they are known.
+// Limits on what clients can make a listener do before they have authenticated.
 const (
 	// MaxHandshakes is the greatest number that HandshakesPerAddress can be, and
 	// DefaultHandshakesPerAddress what it is where nothing is configured.
@@ -316,8 +316,9 @@ func (a *attempt) leave() {
 	}
 }
 
-// Read waits for the client without a place, and then for one. A client that has
-// answered comes before those who begin: of many that stall few do.
+// Read waits for the client without holding a place, and then waits for a place. A
+// client that has answered comes before clients that begin, because few of those
+// that stall ever answer.
 func (a *attempt) Read(b []byte) (int, error) {
 	if a.done.Load() {
 		return a.Conn.Read(b)
@@ -334,8 +335,8 @@ func (a *attempt) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write gives the place back while the client takes what is sent. Either protocol
-// reads next, or is done.
+// Write gives the place back while it sends. After a write, both protocols read or
+// are done.
 func (a *attempt) Write(b []byte) (int, error) {
 	if a.done.Load() {
 		return a.Conn.Write(b)

@@ -25,8 +25,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// from dials from a loopback address of its own, as a source that is told apart
-// from the tests' honest clients.
+// from dials from the loopback address source, so that it is distinguished from
+// the tests' honest clients.
 func from(t testing.TB, source, address string) net.Conn {
 	t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}, Timeout: patience}
@@ -69,7 +69,7 @@ func besiege(t testing.TB, address string) (conns []net.Conn) {
 		func(c net.Conn) { // slow: half a ClientHello
 			c.Write(hello[:len(hello)/2])
 		},
-		func(c net.Conn) { // slow: byte by byte, each in a segment of its own, to the middle
+		func(c net.Conn) { // slow: byte by byte, each in a separate segment, to the middle
 			for i := range 100 {
 				c.Write(hello[i : i+1])
 			}
@@ -468,7 +468,7 @@ func handshakeLate(t *testing.T, e *endpoint, hook, closed func()) (outcomes []e
 		require.Less(t, write, 20)
 		client, server := tcpPair(t)
 		go tls.Client(client, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}).Handshake()
-		var late atomic.Bool // a deadline closes from a goroutine of its own
+		var late atomic.Bool // a deadline closes from another goroutine
 		conn := &lateConn{Conn: server, left: write, hook: func() { late.Store(true); hook() }, closed: func() {
 			if late.Load() {
 				closed()

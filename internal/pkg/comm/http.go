@@ -17,7 +17,7 @@ import (
 )
 
 // httpListener runs handshakes before it hands connections to net/http, each on
-// a goroutine of its own.
+// a separate goroutine.
 type httpListener struct {
 	net.Listener
 	endpoint *endpoint
@@ -30,7 +30,7 @@ type httpListener struct {
 // NewHTTPListener returns a listener for net/http that speaks TLS, TLCP or both
 // over inner, as the options' mode says. With RequireClientCert a client must
 // present a certificate; without it one that is presented is verified, as
-// upstream's operations server has it. Connections are *tls.Conn or *gmtls.Conn
+// in upstream's operations server. Connections are *tls.Conn or *gmtls.Conn
 // with the handshake done. Use HTTPConnContext and HTTPHandler with it.
 func NewHTTPListener(inner net.Listener, so SecureOptions) (net.Listener, error) {
 	return newHTTPListener(inner, so, tls.VerifyClientCertIfGiven)

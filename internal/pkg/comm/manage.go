@@ -106,8 +106,8 @@ func (r rootSet) status() []tlsstatus.Root {
 // nothing has changed. A root that was removed from the files is no longer
 // trusted unless options or a channel configuration have it as well.
 //
-// Files are read before anything is locked, for they may lie on a mount that does
-// not answer; after a minute Reload gives up.
+// Files are read before anything is locked, because they may be on a mount that
+// does not respond. After a minute Reload gives up.
 func Reload(role string) error {
 	loaded, finish, err := loadRole(role)
 	if err != nil {
@@ -203,7 +203,7 @@ func loadRole(role string) (loaded map[*Source]loading, finish func(), err error
 // SetMode switches the modes of a role, or of all roles that have such a mode
 // if role is empty. An empty mode leaves that side as it is. On an error
 // nothing has changed. Connections of a protocol that the new mode does not
-// have are asked to end and closed after the grace.
+// have are asked to end, and closed after the grace period.
 func SetMode(role string, server ServerMode, client ClientMode) error {
 	if server == "" && client == "" {
 		return errors.New("comm: no mode given")

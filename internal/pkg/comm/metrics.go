@@ -81,8 +81,8 @@ type tlsMetrics struct {
 
 var metricsInUse atomic.Pointer[tlsMetrics]
 
-// UseMetrics makes the provider get the metrics of all listeners and dialers
-// of the process from now on. A process calls it once, before it listens.
+// UseMetrics sends the metrics of all listeners and dialers of the process to the
+// provider from now on. A process calls it once, before it listens.
 func UseMetrics(p metrics.Provider) {
 	metricsInUse.Store(&tlsMetrics{
 		handshakes:  p.NewCounter(handshakesCounterOpts),
@@ -132,7 +132,7 @@ func observeCertificates(role string, s *sourceState) {
 	}
 }
 
-// observeIdentity shows the end of the certificate that the node signs with beside those that it connects with: the alerts watch it too.
+// observeIdentity shows the expiry of the certificate that the node signs with, as of those that it connects with: the alerts watch it too.
 func observeIdentity(serialized []byte) {
 	m := metricsInUse.Load()
 	if end := crypto.ExpiresAt(serialized); m != nil && !end.IsZero() {

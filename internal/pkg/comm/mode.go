@@ -43,7 +43,7 @@ func ParseServerMode(value string) (ServerMode, error) {
 	case ModeTLS, ModeDual, ModeGM:
 		return mode, nil
 	}
-	return "", fmt.Errorf("comm: %q is no server mode: use tls, dual or gm", value)
+	return "", fmt.Errorf("comm: %q is not a server mode: use tls, dual or gm", value)
 }
 
 // ParseClientMode returns the mode that a configuration value names; the empty
@@ -55,7 +55,7 @@ func ParseClientMode(value string) (ClientMode, error) {
 	case ClientTLS, ClientGM:
 		return mode, nil
 	}
-	return "", fmt.Errorf("comm: %q is no client mode: use tls or gm", value)
+	return "", fmt.Errorf("comm: %q is not a client mode: use tls or gm", value)
 }
 
 // modes are those of a role; empty where it does not listen or does not dial.
@@ -91,8 +91,8 @@ func (e *ModeError) Error() string {
 // Unwrap returns what the handshake ended with.
 func (e *ModeError) Unwrap() error { return e.Err }
 
-// Temporary tells gRPC that to try again cannot help, so that a blocking dial
-// fails at once with this error instead of running into its deadline.
+// Temporary tells gRPC that a retry cannot help. A blocking dial then fails at once
+// with this error, and does not wait for its deadline.
 func (e *ModeError) Temporary() bool { return false }
 
 func serverModeError(role, peer string, mode ServerMode, listed []protocol, spoken protocol) *ModeError {

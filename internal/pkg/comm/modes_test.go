@@ -144,7 +144,7 @@ func TestStrangersRefused(t *testing.T) {
 }
 
 // TestServerRefusedByClient: neither family accepts a server of another CA, nor
-// one root of the other family in place of its own.
+// one root of the other family and none of its family.
 func TestServerRefusedByClient(t *testing.T) {
 	org, stranger := newPKI(t), newPKI(t)
 	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
@@ -176,7 +176,7 @@ func TestModesWithoutMaterial(t *testing.T) {
 	require.ErrorContains(t, server(node.only(protocolTLCP), ModeTLS), "no certificate for TLS")
 	require.ErrorContains(t, server(node.only(protocolTLCP), ModeDual), "no certificate for TLS")
 	require.NoError(t, server(node.only(protocolTLCP), ModeGM))
-	require.ErrorContains(t, server(node, "gmtls"), `"gmtls" is no server mode`)
+	require.ErrorContains(t, server(node, "gmtls"), `"gmtls" is not a server mode`)
 
 	client := func(m bundles, mode ClientMode, roots ...[]byte) error {
 		co := m.options()

@@ -54,7 +54,7 @@ func (s *Source) checkTLCP(state *sourceState, usage x509.ExtKeyUsage, now time.
 		return nil
 	}
 	if !live {
-		now = within(pair, now)
+		now = nearestValidTime(pair, now)
 	}
 	refused := func(err error) error {
 		var invalid smx509.CertificateInvalidError
@@ -86,8 +86,8 @@ var usageRule = map[x509.ExtKeyUsage]string{
 	x509.ExtKeyUsageClientAuth: "both certificates of a dialer need the extended key usage clientAuth, or none at all",
 }
 
-// within returns now, or the nearest time at which both certificates of the pair are valid.
-func within(pair *gmtls.Certificate, now time.Time) time.Time {
+// nearestValidTime returns now, or the nearest time at which both certificates of the pair are valid.
+func nearestValidTime(pair *gmtls.Certificate, now time.Time) time.Time {
 	for _, cert := range []*x509.Certificate{pair.Leaf, pair.EncLeaf} {
 		if now.Before(cert.NotBefore) {
 			now = cert.NotBefore

@@ -134,7 +134,7 @@ func pairMaterial(p gmtlstest.Pair) bundles {
 	return bundles{Certificate: certs, Key: keys}
 }
 
-// TestOwnPairWithoutRoots: without a root at hand the chain cannot be checked, and the rest is.
+// TestOwnPairWithoutRoots: without a root the chain cannot be checked, and the rest is.
 func TestOwnPairWithoutRoots(t *testing.T) {
 	org := newPKI(t)
 	m := pairMaterial(org.gm.NewPair(t, "127.0.0.1"))

@@ -39,7 +39,7 @@ func joinProtocols(list []protocol) string {
 }
 
 // CheckGMProtocols refuses a list of GM protocols for listeners, or a GM protocol
-// for dialers, that names one which is unknown or twice. The caller adds the
+// for dialers, that has an unknown name, or a name twice. The caller adds the
 // configuration key to the error.
 func CheckGMProtocols(server []string, client string) error {
 	_, _, err := gmProtocols(server, client)
@@ -56,7 +56,7 @@ func gmProtocols(server []string, client string) (listed []protocol, dialed prot
 	}
 	for _, name := range append(slices.Clone(server), client) {
 		if _, ok := protocolSettings[name]; !ok {
-			return nil, "", fmt.Errorf("%q is no GM protocol: use %s or %s", name, GMProtocolTLCP, GMProtocolTLS13)
+			return nil, "", fmt.Errorf("%q is not a GM protocol: use %s or %s", name, GMProtocolTLCP, GMProtocolTLS13)
 		}
 	}
 	for _, name := range server {
@@ -137,10 +137,10 @@ func (st *serverState) speaks(p protocol) bool {
 	return st.mode.GM() && slices.Contains(st.gms, p)
 }
 
-// tell tells the protocol of a client by its first bytes, and where TLS and TLS
-// 1.3 with GM suites must be told apart by its ClientHello. What is none of them
-// is left to one that the listener has to refuse.
-func (st *serverState) tell(spoken gmtls.Protocol, conn net.Conn) (protocol, net.Conn, error) {
+// identify recognises the protocol of a client by its first bytes, and by its
+// ClientHello if the listener serves both TLS and TLS 1.3 with GM suites. Any other
+// client gets a protocol that the listener refuses.
+func (st *serverState) identify(spoken gmtls.Protocol, conn net.Conn) (protocol, net.Conn, error) {
 	switch {
 	case spoken == gmtls.ProtocolTLCP:
 		return protocolTLCP, conn, nil
@@ -158,8 +158,8 @@ func (st *serverState) tell(spoken gmtls.Protocol, conn net.Conn) (protocol, net
 
 // SetGMProtocols switches the GM protocols of a role, or of all roles if role is
 // empty: those that its listeners speak, and the one that it dials. An empty
-// value leaves that side as it is. On an error nothing has changed. Connections by a protocol
-// that is gone are asked to end and closed after the grace.
+// value leaves that side as it is. On an error nothing has changed. Connections of a
+// removed protocol are asked to end, and closed after the grace period.
 func SetGMProtocols(role string, server []string, client string) error {
 	if len(server) == 0 && client == "" {
 		return errors.New("comm: no GM protocol given")

@@ -30,8 +30,8 @@ func TestGMProtocolNames(t *testing.T) {
 	require.Equal(t, []protocol{protocolTLS13, protocolTLCP}, listed)
 	require.Equal(t, protocolTLS13, dialed)
 	require.NoError(t, CheckGMProtocols([]string{"TLS13"}, ""))
-	require.EqualError(t, CheckGMProtocols([]string{"tls13"}, ""), `"tls13" is no GM protocol: use TLCP or TLS13`)
-	require.EqualError(t, CheckGMProtocols(nil, "TLCP,TLS13"), `"TLCP,TLS13" is no GM protocol: use TLCP or TLS13`)
+	require.EqualError(t, CheckGMProtocols([]string{"tls13"}, ""), `"tls13" is not a GM protocol: use TLCP or TLS13`)
+	require.EqualError(t, CheckGMProtocols(nil, "TLCP,TLS13"), `"TLCP,TLS13" is not a GM protocol: use TLCP or TLS13`)
 	require.EqualError(t, CheckGMProtocols([]string{"TLCP", "TLCP"}, ""), "the GM protocol TLCP is there twice")
 	require.EqualError(t, SetGMProtocols("", nil, ""), "comm: no GM protocol given")
 }
@@ -117,7 +117,7 @@ func TestOnePort(t *testing.T) {
 	}
 }
 
-// The protocols are changed live: the new one beside the old, then the dialers,
+// The protocols are changed live: first both, then the dialers,
 // then the old one goes and its connections with it.
 func TestSwitchGMProtocol(t *testing.T) {
 	n := protocolNode(t, ModeGM, nil, "", false)
@@ -155,7 +155,7 @@ func TestSwitchGMProtocol(t *testing.T) {
 		_, err := call(t, old)
 		return err == nil && n.connections(protocolTLCP) == 1 && n.connections(protocolTLS13) == 0
 	}, patience, 10*time.Millisecond)
-	require.ErrorContains(t, SetGMProtocols(n.serverSource.role, []string{"SSL"}, ""), "is no GM protocol")
+	require.ErrorContains(t, SetGMProtocols(n.serverSource.role, []string{"SSL"}, ""), "is not a GM protocol")
 }
 
 // A client of the standard library at a listener that looks for GM suites is
@@ -228,5 +228,5 @@ func TestGMProtocolsWithoutSource(t *testing.T) {
 	require.ErrorContains(t, err, "no common protocol")
 	fixed.GMProtocols = []string{"TLS1.3"}
 	_, err = NewGRPCServer("127.0.0.1:0", ServerConfig{SecOpts: fixed})
-	require.ErrorContains(t, err, `"TLS1.3" is no GM protocol`)
+	require.ErrorContains(t, err, `"TLS1.3" is not a GM protocol`)
 }

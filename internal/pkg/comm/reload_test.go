@@ -40,7 +40,7 @@ func TestHangingReload(t *testing.T) {
 	require.NoError(t, SetMode(source.role, ModeTLS, ""))
 	require.NotEmpty(t, Status())
 	require.NoError(t, Reload(other.role))
-	require.ErrorIs(t, Reload(source.role), errLoading, "and not a second one beside it")
+	require.ErrorIs(t, Reload(source.role), errLoading, "and no second one at the same time")
 	select {
 	case err := <-done:
 		require.Fail(t, "the reload did not wait", "%v", err)

@@ -17,8 +17,8 @@ import (
 )
 
 // RevocationError says that a peer's certificate is refused by revocation
-// lists: one of them names it or a CA above it, or those of its organisation
-// cannot answer for it.
+// lists: a list names it or a CA above it, or the lists of its organisation cannot
+// be used.
 type RevocationError struct {
 	Subject, Serial string // of the peer's certificate, or of the CA that is revoked
 	Reason          string

@@ -82,7 +82,7 @@ func (f Files) loadLists(roots rootSet) (*organization, error) {
 		for _, list := range lists {
 			if err := o.add(list.CertificateList, cas); err != nil {
 				return nil, &RootsError{f.blame(path, fmt.Errorf("%s: revocation list of issuer %s: %w; the CA has to be among the root CAs of the "+
-					"role, in a file of its own or behind another", path, nameOf(list.CertificateList), err))}
+					"role, in a separate file or after another", path, nameOf(list.CertificateList), err))}
 			}
 		}
 	}

@@ -19,7 +19,7 @@ import (
 
 func init() { sweepInterval = 20 * time.Millisecond }
 
-// stand opens a stream that goes on until the connection ends, and returns a function that reports whether it has.
+// stand opens a stream that continues until the connection ends, and returns a function that reports whether it has.
 func stand(t *testing.T, address string, so SecureOptions) (ended func() bool) {
 	t.Helper()
 	conn, err := dial(t, address, so)
@@ -52,7 +52,7 @@ func stream(t *testing.T, conn *grpc.ClientConn) (ended func() bool) {
 }
 
 // TestEndOfListDrains: when the time of a list is over, the standing connections of its organisation end, those of clients and those to
-// servers, whatever streams they carry; others go on, and so do those where the clock of verification is set back.
+// servers, whatever streams they carry; others continue, and so do those where the clock of verification is set back.
 func TestEndOfListDrains(t *testing.T) {
 	for _, p := range families {
 		t.Run(string(p), func(t *testing.T) {

@@ -45,7 +45,7 @@ func newRevocable(t *testing.T, p protocol) *revocable {
 	return &revocable{p, ca, ca}
 }
 
-// node issues certificates for 127.0.0.1, and returns them beside their material.
+// node issues certificates for 127.0.0.1, and returns them with their material.
 func (r *revocable) node(t *testing.T) (bundles, []*material.Certificate) {
 	t.Helper()
 	m := bundles{ServerRootCAs: [][]byte{r.ca.CertPEM}, ClientRootCAs: [][]byte{r.ca.CertPEM}}
@@ -155,7 +155,7 @@ func TestRevokedClient(t *testing.T) {
 	}
 }
 
-// TestRevokedServer: a dialer refuses a server likewise, with a source of its own and without one, when the node has a dialing role
+// TestRevokedServer: a dialer refuses a server likewise, with a separate source and without one, when the node has a dialing role
 // that checks.
 func TestRevokedServer(t *testing.T) {
 	for _, p := range families {
@@ -218,7 +218,7 @@ func TestListsFailClosed(t *testing.T) {
 				"none":                    {nil, ""},
 				"good":                    {[][]byte{list(x509.RevocationList{})}, ""},
 				"forged":                  {[][]byte{forged}, "does not verify under CA"},
-				"good beside forged":      {[][]byte{list(x509.RevocationList{}), forged}, "does not verify under CA"},
+				"good and forged":         {[][]byte{list(x509.RevocationList{}), forged}, "does not verify under CA"},
 				"of a stranger":           {[][]byte{elsewhere.ca.RevocationList(t, x509.RevocationList{})}, "cannot be used"},
 				"of a CA of that name":    {[][]byte{namesake.RevocationList(t, x509.RevocationList{})}, "cannot be used"},
 				"no list at all":          {[][]byte{[]byte("X509 CRL")}, "cannot be used"},
@@ -302,7 +302,7 @@ func TestNewListDrains(t *testing.T) {
 				registry.mu.RLock()
 				defer registry.mu.RUnlock()
 				for e := range role.endpoints {
-					return len(e.conns.meeting(func(*tracked) bool { return true }))
+					return len(e.conns.matching(func(*tracked) bool { return true }))
 				}
 				return 0
 			}
@@ -317,7 +317,7 @@ func TestNewListDrains(t *testing.T) {
 			require.NoError(t, err)
 			publish(t, "channel", mspOf("Org", [][]byte{org.ca.CertPEM}, [][]byte{org.ca.RevocationList(t, x509.RevocationList{}, serving[0].SerialNumber)}))
 			eventually(t, "the connection to the revoked server ends", func() bool {
-				return len(dials.dialed.meeting(func(*tracked) bool { return true })) == 0
+				return len(dials.dialed.matching(func(*tracked) bool { return true })) == 0
 			})
 			_, err = call(t, conn)
 			require.Error(t, err, "and does not come back")
@@ -395,7 +395,7 @@ func TestListChangesDuringHandshake(t *testing.T) {
 	e := &endpoint{live: new(TLSConfig)}
 	require.ErrorIs(t, e.track(entry), refused)
 	require.True(t, closed)
-	require.Empty(t, e.conns.meeting(func(*tracked) bool { return true }))
+	require.Empty(t, e.conns.matching(func(*tracked) bool { return true }))
 }
 
 // TestListsFromFiles: lists of files are verified at start and at a reload under the role's roots, and drain as those of channels do.

@@ -46,7 +46,7 @@ func parseRootsStrict(blob []byte) (rootSet, error) {
 	return rootsOf(certs)
 }
 
-// parseRoots reads every certificate of a PEM blob that can be read and says what it passes over. It is for roots of channel
+// parseRoots reads every certificate of a PEM blob that can be read and says what it skips. It is for roots of channel
 // configurations, where one organisation's fault must not take the others' roots away.
 func parseRoots(blob []byte) rootSet {
 	roots, err := parseRootsStrict(blob)

@@ -141,7 +141,7 @@ func newEndpoint(addr net.Addr, so SecureOptions, optional tls.ClientAuthType, p
 	if err != nil {
 		return nil, err
 	}
-	e.warnIfDeaf(st)
+	e.warnIfUnverifiable(st)
 	e.live.state.Store(st)
 	source.endpoints[e] = struct{}{}
 	if so.Source == nil {
@@ -174,9 +174,9 @@ func fixedSource(so SecureOptions) (*Source, error) {
 	return s, nil
 }
 
-// warnIfDeaf says so if clients of a protocol that is served cannot be
+// warnIfUnverifiable says so if clients of a protocol that is served cannot be
 // verified. Roots often come later, from channel configurations.
-func (e *endpoint) warnIfDeaf(st *serverState) {
+func (e *endpoint) warnIfUnverifiable(st *serverState) {
 	if !e.policy.requireClientCert {
 		return
 	}
@@ -250,9 +250,9 @@ func (s *GRPCServer) MutualTLSRequired() bool {
 
 // SetClientRootCAs replaces the authorities that clients are verified by; those
 // of the source stay. Each element holds one or more certificates in PEM, of
-// either family. An element without one that can be parsed trusts nobody; it
-// does not keep the others from taking effect, but is named in the error. If no
-// element is usable the former authorities stay.
+// either family. An element without a certificate that can be parsed adds
+// nothing and is named in the error; the others take effect. If no element is
+// usable, the former authorities stay.
 func (s *GRPCServer) SetClientRootCAs(clientRoots [][]byte) error {
 	if s.endpoint == nil {
 		return errors.New("comm: a server without TLS has no client root CAs")

@@ -66,8 +66,8 @@ type SourceConfig struct {
 
 // Source is the live security material and the mode of one role. Listeners and
 // dialers that were made with it read it at every handshake, so that a reload
-// or a switch of mode needs no restart. A connection that stands is not
-// touched, unless a new mode does not have its protocol or the role redials for
+// or a switch of mode needs no restart. An existing connection
+// continues, unless a new mode does not have its protocol or the role redials for
 // a new certificate.
 type Source struct {
 	role       string
@@ -120,7 +120,7 @@ const maxDigests = 256
 
 // NewSource loads and checks the material and registers the source under its
 // role. An earlier source of that role is no longer found, but what was made
-// with it goes on using it.
+// with it continues using it.
 func NewSource(config SourceConfig) (*Source, error) {
 	if config.Role == "" || config.Load == nil {
 		return nil, errors.New("comm: a source needs a role and a way to load its material")
@@ -172,7 +172,7 @@ func NewSource(config SourceConfig) (*Source, error) {
 	return s, nil
 }
 
-// CheckCipherSuites refuses a name that is none of a suite of TLCP. The caller adds the configuration key to the error.
+// CheckCipherSuites refuses a name that is not that of a TLCP suite. The caller adds the configuration key to the error.
 func CheckCipherSuites(names []string) error {
 	_, err := suitesByName(names)
 	return err
@@ -226,7 +226,7 @@ func LookupSource(role string) *Source {
 	return registry.byRole[role]
 }
 
-// Settings returns what SourceConfig.Settings was.
+// Settings returns SourceConfig.Settings.
 func (s *Source) Settings() any { return s.settings }
 
 // sourceOf returns the source that has presented this certificate bundle (PEM)
@@ -336,7 +336,7 @@ func checkServerPairs(role string, mode ServerMode, m Material) error {
 	return nil
 }
 
-// Modes returns the present modes; empty where the role does not listen or
+// Modes returns the present modes. A mode is empty if the role does not listen or
 // does not dial.
 func (s *Source) Modes() (ServerMode, ClientMode) {
 	state := s.state.Load()

@@ -139,7 +139,7 @@ func TestSourceRefusals(t *testing.T) {
 	_, err = NewSource(SourceConfig{Role: t.Name()})
 	require.ErrorContains(t, err, "needs a role and a way to load its material")
 	_, err = NewSource(SourceConfig{Role: t.Name(), Load: fixed(org.node(t)), ServerMode: ModeDual, GMProtocols: []string{"SSL"}})
-	require.ErrorContains(t, err, `"SSL" is no GM protocol`)
+	require.ErrorContains(t, err, `"SSL" is not a GM protocol`)
 	_, err = NewSource(SourceConfig{Role: t.Name(), Load: fixed(org.node(t).only(protocolTLS)), ServerMode: ModeGM})
 	require.ErrorContains(t, err, "no SM2 signing and encryption pair")
 	_, err = NewSource(SourceConfig{Role: t.Name(), Load: fixed(org.node(t).only(protocolTLS)), ClientMode: ClientGM})

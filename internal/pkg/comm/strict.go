@@ -8,8 +8,8 @@ import (
 	"github.com/hyperledger/fabric/bccsp/gm"
 )
 
-// refuseInStrict says that a node with BCCSP.GM.Strict speaks the protocols of mode gm alone, or returns nil. It is asked where modes are set, so that a
-// node does not start with another, and once more at each handshake, for what has no mode of its own.
+// refuseInStrict says that a node with BCCSP.GM.Strict speaks the protocols of mode gm alone, or returns nil. It is called where modes are set, so that a
+// node does not start with another mode, and again at each handshake, for connections that have no mode.
 func refuseInStrict(what string, approved bool) error {
 	if approved || !gm.Strict() {
 		return nil

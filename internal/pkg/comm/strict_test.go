@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// inStrict runs the test in a process of its own, since the setting holds for the rest of a process.
+// inStrict runs the test in a separate process, since the setting holds for the rest of a process.
 func inStrict(t *testing.T) (here bool) {
 	t.Helper()
 	const variable = "TEST_OF_STRICT"

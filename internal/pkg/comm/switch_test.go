@@ -183,7 +183,7 @@ func TestDrainGrace(t *testing.T) {
 }
 
 // TestRotation replaces the certificates of both ends: the next handshakes
-// present the new ones, connections that stand go on, and options that were
+// present the new ones, connections that stand continue, and options that were
 // built from the old bytes follow.
 func TestRotation(t *testing.T) {
 	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
@@ -353,10 +353,10 @@ func TestSetModeRefusals(t *testing.T) {
 	n := newLiveNode(t, ModeTLS, patience)
 	require.ErrorContains(t, SetMode("no such role", ModeGM, ""), `no role "no such role"`)
 	require.ErrorContains(t, n.serverSource.SetMode("", ""), "no mode given")
-	require.ErrorContains(t, n.serverSource.SetMode("tlcp", ""), "no server mode")
+	require.ErrorContains(t, n.serverSource.SetMode("tlcp", ""), "not a server mode")
 	require.ErrorContains(t, n.serverSource.SetMode("", ClientGM), "does not listen or dial")
 	require.ErrorContains(t, n.clientSource.SetMode(ModeGM, ""), "does not listen or dial")
-	require.ErrorContains(t, n.clientSource.SetMode("", "dual"), "no client mode")
+	require.ErrorContains(t, n.clientSource.SetMode("", "dual"), "not a client mode")
 	_, client := n.clientSource.Modes()
 	require.Equal(t, ClientTLS, client)
 

@@ -37,7 +37,7 @@ func direction(sent bool) string {
 	return "received"
 }
 
-// tracedTLS returns a connection for crypto/tls, which has no trace of its own:
+// tracedTLS returns a connection for crypto/tls, which has no trace:
 // the records that cross it are reported to the debug log, if that is on, until
 // done is called.
 func tracedTLS(conn net.Conn) (_ net.Conn, done func()) {

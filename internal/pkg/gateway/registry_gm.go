@@ -8,7 +8,7 @@ import (
 	"github.com/hyperledger/fabric/common/channelconfig"
 )
 
-// staleGrace is how long calls over a connection that was taken out of the registry may go on.
+// staleGrace is how long calls over a connection that was taken out of the registry may continue.
 const staleGrace = time.Minute
 
 // configUpdate also gives up connections whose TLS roots are no longer those of the channel: they keep the roots of the time

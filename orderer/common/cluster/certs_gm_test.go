@@ -25,7 +25,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// known says by which certificates a node stands in the channel's consenter set.
+// known says by which certificates a node is in the channel's consenter set.
 type known string
 
 const (
@@ -150,7 +150,7 @@ func TestClusterAuthenticationOverBothProtocols(t *testing.T) {
 	}
 }
 
-// A stranger with a certificate of the right CA, over either protocol, is no consenter.
+// A stranger with a certificate of the right CA, over either protocol, is not a consenter.
 func TestStrangerOverTLCPIsNoConsenter(t *testing.T) {
 	gmCA := gmtlstest.NewCA(t)
 	for _, mode := range []comm_utils.ClientMode{comm_utils.ClientTLS, comm_utils.ClientGM} {

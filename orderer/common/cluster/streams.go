@@ -243,9 +243,9 @@ func (s *RPC) newStream(destination uint64) (*Stream, error) {
 }
 
 // SendSubmit hands a request of a client to a node. It calls report once, with what became of the request, also when it
-// returns an error. A request that a stream has refused or not sent since it ended goes over a fresh one: the node may
-// have closed it for reasons of its own, as a drain does. Should the node have got the request all the same, the second one is
-// found to be a duplicate, as any that a client repeats.
+// returns an error. A request that a stream has refused, or has not sent because it ended, is sent over a new stream: the
+// node may have closed the old one for another reason, as a drain does. If the node has received the request nevertheless, it treats
+// the second one as a duplicate, like any request that a client repeats.
 //
 //fork:replace fix: a request whose stream has just been closed is not refused, and any refusal is reported at once
 func (s *RPC) SendSubmit(destination uint64, request *orderer.SubmitRequest, report func(error)) error {

@@ -24,7 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// soon is for what must happen, without a bound of its own on when.
+// soon is for what must happen, without a limit on when.
 const soon = 30 * time.Second
 
 // serve gives the node a server that takes many requests in a stream, as an orderer's.
@@ -277,7 +277,7 @@ func TestNoRequestIsLostInALiveSwitch(t *testing.T) {
 	}
 }
 
-// A drain lets the streams of a connection go on for some time. New requests do not wait for its end: they use the new
+// A drain lets the streams of a connection continue for some time. New requests do not wait for its end: they use the new
 // connection as soon as it is there.
 func TestRequestsLeaveADrainedConnection(t *testing.T) {
 	gmCA := gmtlstest.NewCA(t)

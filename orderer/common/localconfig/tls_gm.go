@@ -19,7 +19,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// TLS holds what a listener and a dialer need for TLCP (GB/T 38636) beside TLS. All fields are flat, so that
+// TLS holds what a listener and a dialer need for TLCP (GB/T 38636) in addition to TLS. All fields are flat, so that
 // environment variables reach them in configuration files that do not name them. An absent field means stock behaviour.
 //
 //fork:fields gm: keys of TLCP for the orderer; the decoder refuses keys that the struct does not know
@@ -47,7 +47,7 @@ type TLS struct {
 	// GMClientProtocol is what is dialed with ClientMode gm, "TLCP" (also when empty) or "TLS13". It is read from General.TLS
 	// alone.
 	GMClientProtocol string
-	// DrainGrace is how long connections of a protocol that a live switch has abolished may go on; 0 means 60 s.
+	// DrainGrace is how long connections of a protocol that a live switch has abolished may continue; 0 means 60 s.
 	DrainGrace time.Duration
 	// CheckRevocation checks the certificates of peers by the revocation lists of the channels' MSPs and of the files
 	// RevocationLists. In General.TLS both cover the cluster's own listener and dialers too.
@@ -140,7 +140,7 @@ func checkKeys() error {
 	return settings.Orderer.CheckKeys(parser.ConfigFileUsed(), keys)
 }
 
-// completeInitialization resolves the GM paths like the standard ones beside them: those of General.TLS and of the cluster's
+// completeInitialization resolves the GM paths like the standard paths of the same section: those of General.TLS and of the cluster's
 // client against the configuration directory; those of the cluster's listener, Operations and Admin are used as they stand.
 //
 //fork:wrap gm: resolve the paths of the GM pairs

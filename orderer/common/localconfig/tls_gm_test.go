@@ -214,7 +214,7 @@ func TestContradictoryTLSSettingsAreRefused(t *testing.T) {
 		"lists without check":    {general("        RevocationLists: [a.crl]\n" + std), "General.TLS.RevocationLists is given but General.TLS.CheckRevocation is false"},
 		"misspelt key":           {general("        GMSignCert: x\n" + std), "write General.TLS.GMSignCertificate"},
 		"unknown key":            {general("        Protection: x\n" + std), "invalid keys: Protection"},
-		"mode in capitals":       {general("        Mode: GM\n" + std + gmPair), `General.TLS.Mode: comm: "GM" is no server mode`},
+		"mode in capitals":       {general("        Mode: GM\n" + std + gmPair), `General.TLS.Mode: comm: "GM" is not a server mode`},
 		"misspelt mode":          {general("        Modes: gm\n" + std + gmPair), "General.TLS.Modes, which does not exist: write General.TLS.Mode"},
 		"operators":              {"Operations:\n    Operators: [CN=admin]\n", "Operations.Operators"},
 		"unknown protocol":       {"Admin:\n    TLS:\n        GMProtocols: [SSL]\n", "Admin.TLS.GMProtocols"},
@@ -231,7 +231,7 @@ func TestContradictoryTLSSettingsAreRefused(t *testing.T) {
 	}
 }
 
-// TestMisspeltVariables: stock Fabric passes over variables that it does not know.
+// TestMisspeltVariables: stock Fabric ignores variables that it does not know.
 func TestMisspeltVariables(t *testing.T) {
 	for name, want := range map[string]string{
 		"ORDERER_GENERAL_TLS_MODES":        "ORDERER_GENERAL_TLS_MODE",
@@ -269,7 +269,7 @@ func TestStockNamesAreNoErrors(t *testing.T) {
 	require.Greater(t, len(keys), 100)
 	keys = slices.DeleteFunc(keys, func(key string) bool {
 		return strings.HasPrefix(key, "Kafka.TLS.") || strings.HasSuffix(key, ".TLS.ClientMode") ||
-			strings.HasSuffix(key, ".TLS.GMClientProtocol") // ours, with errors of their own
+			strings.HasSuffix(key, ".TLS.GMClientProtocol") // ours, with separate errors
 	})
 	require.NoError(t, settings.Orderer.CheckKeys("orderer.yaml", keys))
 	for _, key := range keys {

@@ -11,7 +11,7 @@ import (
 )
 
 // handOver makes the channels' consenters that can do so give their leadership to another node, all at once. Followers would
-// otherwise wait for an election timeout before ordering goes on.
+// otherwise wait for an election timeout before ordering continues.
 func handOver(registrar *multichannel.Registrar) {
 	var wg sync.WaitGroup
 	for _, channel := range registrar.ChannelList().Channels {

@@ -620,7 +620,7 @@ func (n *tlcpNode) gmPart(t *testing.T, bundle []byte) []byte {
 	return part
 }
 
-// TestHybridOfHTTPServers: the operations and the admin server have the key of their own section.
+// TestHybridOfHTTPServers: the operations and the admin server have the key in their sections.
 func TestHybridOfHTTPServers(t *testing.T) {
 	for _, hybrid := range []bool{true, false} {
 		options := httpOptions(tlsstatus.OrdererAdmin, "Admin.TLS", "127.0.0.1:0", localconfig.TLS{GMHybridKeyExchange: hybrid})

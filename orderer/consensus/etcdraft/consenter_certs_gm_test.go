@@ -156,7 +156,7 @@ func TestSharedSecondCertificateIsADuplicate(t *testing.T) {
 		bundle(a.stdCert(t), shared), bundle(a.stdCert(t), shared))), "share the TLS certificate")
 	require.ErrorContains(t, MetadataHasDuplication(metadata(
 		bundle(a.stdCert(t), shared), shared)), "share the TLS certificate")
-	// One CA behind each is no duplicate.
+	// One CA behind each is not a duplicate.
 	require.NoError(t, MetadataHasDuplication(metadata(
 		bundle(a.stdCert(t), a.std.CertBytes()), bundle(a.stdCert(t), a.std.CertBytes()))))
 }

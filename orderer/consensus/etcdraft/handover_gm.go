@@ -33,7 +33,7 @@ func (c *Chain) leading() (context.Context, context.CancelFunc) {
 }
 
 // proposeAgain proposes a block until raft takes it or ctx ends. Raft drops proposals while leadership is being transferred; if the
-// transfer fails, this node goes on leading, and the next block must not leave a gap.
+// transfer fails, this node continues to lead, and the next block must not leave a gap.
 func (c *Chain) proposeAgain(ctx context.Context, data []byte) error {
 	for {
 		err := c.Node.Propose(ctx, data)
@@ -118,7 +118,7 @@ func (c *Chain) electionTimeout() time.Duration {
 	return time.Duration(c.opts.ElectionTick) * c.opts.TickInterval
 }
 
-// HandOver makes a node that is about to stop give its leadership to another, so that ordering goes on at once instead of after an
+// HandOver makes a node that is about to stop give its leadership to another, so that ordering continues at once instead of after an
 // election timeout. It returns when the next leader has what this one had accepted, or after two election timeouts.
 func (c *Chain) HandOver() {
 	if c.isRunning() != nil || atomic.LoadUint64(&c.lastKnownLeader) != c.raftID {

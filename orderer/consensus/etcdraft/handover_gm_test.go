@@ -88,7 +88,7 @@ func TestHandOverOfFollower(t *testing.T) {
 }
 
 // TestProposalDuringFailedTransfer: raft drops proposals while leadership is being transferred. When the transfer fails, the leader
-// goes on with the block that was dropped.
+// continues with the block that was dropped.
 func TestProposalDuringFailedTransfer(t *testing.T) {
 	n := threeConsenters(t, 1, 2, 3)
 	leader := n.chains[1]

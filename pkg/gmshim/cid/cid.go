@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cid tells a chaincode who submitted the transaction, for creators whose certificate is on the SM2 curve
-// as well as for those that fabric-chaincode-go's package of the same name reads. Functions, interfaces and results
-// are the same, so that changing the import path is all a chaincode has to do.
+// Package cid tells chaincode who submitted the transaction. It reads creators with SM2 certificates, and those that
+// fabric-chaincode-go's package of the same name reads. Functions, interfaces and results are the same, so a chaincode
+// only changes the import path.
 //
-// The creator was authenticated by the endorsing peer before the chaincode ran; nothing here verifies it again.
+// The endorsing peer has authenticated the creator before the chaincode runs. This package does not verify it again.
 package cid
 
 import (
@@ -24,8 +24,8 @@ import (
 // ChaincodeStubInterface is the one method of the chaincode stub that this package needs.
 type ChaincodeStubInterface = upstream.ChaincodeStubInterface
 
-// ClientIdentity is the identity that submitted a transaction. It is upstream's interface, so that values of this
-// package can be handed to code written against that one (contractapi among it).
+// ClientIdentity is the identity that submitted a transaction. It is upstream's interface, so values of this
+// package can be passed to code that expects upstream's, such as contractapi.
 type ClientIdentity = upstream.ClientIdentity
 
 // ClientID is the identity of one transaction's submitter.

@@ -7,7 +7,7 @@
 //
 //	contract.TransactionContextHandler = new(gmcontract.TransactionContext)
 //
-// gets the identity from gmshim/cid instead. Its functions go on taking contractapi.TransactionContextInterface.
+// gets the identity from gmshim/cid instead. Its functions still take contractapi.TransactionContextInterface.
 package gmcontract
 
 import (
@@ -28,12 +28,12 @@ var (
 	_ contractapi.SettableTransactionContextInterface = (*TransactionContext)(nil)
 )
 
-// SetClientIdentity is called by the contract API with what upstream's cid made of the creator, which is not used:
+// SetClientIdentity does nothing. The contract API calls it with the identity that upstream's cid has read, but
 // GetClientIdentity reads the creator from the stub.
 func (*TransactionContext) SetClientIdentity(upstream.ClientIdentity) {}
 
-// GetClientIdentity returns the submitter of the transaction. When the creator cannot be read, every method of the
-// identity returned gives the cause as its error.
+// GetClientIdentity returns the submitter of the transaction. If the creator cannot be read, every method of the
+// returned identity returns the cause as its error.
 func (ctx *TransactionContext) GetClientIdentity() upstream.ClientIdentity {
 	id, err := cid.New(ctx.GetStub())
 	if err != nil {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sealed encrypts values before chaincode writes them, so that peers and the administrators of their hosts keep what they
-// cannot read. Values are encrypted with SM4-GCM. The client sends the key with each transaction, in the transient data, which are stored
-// nowhere.
+// Package sealed encrypts values before chaincode writes them, so that peers and the administrators of their hosts cannot
+// read them. Values are encrypted with SM4-GCM. The client sends the key with each transaction, in the transient data, which are not
+// stored.
 //
-// All endorsers must write the same bytes, so none of them may choose anything by chance. What encryption needs fresh is computed from
-// the key, the place and the value instead, by HMAC-SM3: two values have different keys and nonces unless they are the same value at
-// the same place in the same transaction. So no mistake of a caller repeats a nonce.
+// All endorsers must write the same bytes, so they cannot choose random keys or nonces. HMAC-SM3 computes both from the client's key,
+// the place and the value: two values have different keys and nonces unless they are the same value at the same place in the same
+// transaction. So a mistake of a caller cannot repeat a nonce.
 //
-// A sealed value opens at its place alone: the channel, the collection, the key of the state and the field that it was sealed for, and
-// the transaction that wrote it, which it names. Its length shows. An older value that is put back at its place opens; what the
-// endorsement policy allows must prevent that.
+// A sealed value opens only at its place: the channel, the collection, the key of the state and the field that it was sealed for, and
+// the transaction that wrote it, whose id it contains. Its length is visible. An older value that is put back at its place opens; the
+// endorsement policy must prevent that.
 package sealed
 
 import (
@@ -36,7 +36,7 @@ const (
 	tagLen   = 16
 )
 
-// The two uses of a caller's key, of which each has a key of its own.
+// The two uses of a caller's key. A separate key is derived for each.
 const (
 	labelSynthetic = "fabric-gm sealed 1 synthetic"
 	labelCipher    = "fabric-gm sealed 1 cipher"
@@ -45,7 +45,8 @@ const (
 // ErrOpen is the error for a value that was sealed with another key or for another place, or was changed.
 var ErrOpen = errors.New("the value does not open: it was sealed with another key, for another place, or was changed")
 
-// Place is where a value stands. Field is for values that are parts of a state, and may be empty, as Collection is for public state.
+// Place is where a value is stored. Field is for values that are parts of a state, and may be empty. Collection is empty for public
+// state.
 type Place struct {
 	Collection, Key, Field string
 }
@@ -75,7 +76,7 @@ func NewBox(stub shim.ChaincodeStubInterface, field string) (*Box, error) {
 	}, nil
 }
 
-// Seal encrypts a value for a place, in the name of the present transaction.
+// Seal encrypts a value for a place, and binds it to the present transaction.
 func (b *Box) Seal(place Place, value []byte) ([]byte, error) {
 	if n := len(b.transaction); n == 0 || n > maxTxID {
 		return nil, fmt.Errorf("the transaction's identifier has %d bytes: want 1 to %d", n, maxTxID)
@@ -91,7 +92,7 @@ func (b *Box) Seal(place Place, value []byte) ([]byte, error) {
 	return aead.Seal(out, nonce, value, bound), nil
 }
 
-// Open decrypts what was sealed for the place, by whatever transaction. An error that is no programming mistake is ErrOpen.
+// Open decrypts a value that any transaction sealed for the place. The error is ErrOpen, unless the caller made a mistake.
 func (b *Box) Open(place Place, sealed []byte) ([]byte, error) {
 	if len(sealed) < 2 || sealed[0] != version {
 		return nil, fmt.Errorf("the value is not sealed: %w", ErrOpen)

@@ -13,14 +13,14 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
-// Roots are trusted SM2 certificates: as a pool for TLCP, and one by one, for gmtls to explain a refusal.
+// Roots are trusted SM2 certificates: as a pool for TLCP, and as a list, by which gmtls explains a refusal.
 type Roots struct {
 	Pool        *smx509.CertPool
 	Authorities []*x509.Certificate
 }
 
-// SM2 returns the SM2 certificates of a bundle, whose name is for errors. Others may stand in it and are left out, since TLCP
-// cannot use them; a bundle without any SM2 certificate, or with something that cannot be read, is an error.
+// SM2 returns the SM2 certificates of a bundle. It leaves out others, because TLCP cannot use them. A bundle without an SM2
+// certificate, or with something that cannot be read, is an error, which has the name.
 func SM2(name string, bundle []byte) (Roots, error) {
 	certs, err := material.ParseCertificates(name, bundle)
 	if err != nil {
@@ -59,7 +59,7 @@ func Standard(name string, bundle []byte) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// TLSPair makes a pair for TLS of a chain in any order and its key, not encrypted. The names are for errors.
+// TLSPair makes a pair for TLS from a chain in any order and its key, which is not encrypted. Errors have the names.
 func TLSPair(certName string, cert []byte, keyName string, key []byte) (tls.Certificate, error) {
 	certs, err := material.Parse(certName, cert)
 	if err != nil {

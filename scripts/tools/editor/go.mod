@@ -1,4 +1,4 @@
-// The language server of the editor's test. It is built with the exact golang.org/x/tools that it asks for, hence a module of its own.
+// The language server of the editor's test. It is built with the exact golang.org/x/tools that it asks for, hence a separate module.
 module github.com/hyperledger/fabric/scripts/tools/editor
 
 go 1.26.0

@@ -55,7 +55,7 @@ func (s *System) Start() error {
 		tlsstatus.Path: tlsadmin.NewHandler(operators), tlsstatus.SelfTestPath: tlsadmin.NewSelfTestHandler(operators),
 	} {
 		if s.options.TLS.Enabled {
-			handler = known(handler)
+			handler = requireClientCertificate(handler)
 		}
 		s.mux.Handle(path, handler)
 	}
@@ -66,8 +66,8 @@ func (s *System) Start() error {
 	return s.upstreamStart()
 }
 
-// known demands a verified certificate of the client, as nodes do.
-func known(next http.Handler) http.Handler {
+// requireClientCertificate demands a verified certificate of the client, as nodes do.
+func requireClientCertificate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
 			http.Error(w, "a client certificate is needed, which operations.tls.clientcacertfiles verify", http.StatusUnauthorized)
@@ -116,7 +116,7 @@ func (s *System) listen() (net.Listener, error) {
 	return nil, errors.WithMessage(err, "operations.tls")
 }
 
-// mode refuses what is no mode, and TLCP that would go without protection.
+// mode refuses what is not a mode, and TLCP that would go without protection.
 func (t *TLS) mode() (comm.ServerMode, error) {
 	mode, err := comm.ParseServerMode(t.Mode)
 	if err != nil {

@@ -20,7 +20,7 @@ type Approval struct {
 	Policy string   `json:"policy"`         // /Channel/Application/Admins
 	Rule   string   `json:"rule"`           // MAJORITY Admins
 	Of     []string `json:"of"`             // organisations, or MSP ids, whose signatures can count
-	Need   int      `json:"need,omitempty"` // how many of them; 0 where the rule is no count
+	Need   int      `json:"need,omitempty"` // how many of them; 0 where the rule is not a count
 }
 
 // approvals lists the modification policies of what an update changes. New elements are covered by the group that they join.

@@ -309,7 +309,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		"a name twice":               {[]Change{AddOrganization(Organization{Name: "Port", MSPID: "OtherMSP", MSPDir: port.msp()})}, "has an organisation Port already"},
 		"an MSP id twice":            {[]Change{AddOrganization(Organization{Name: "Other", MSPID: "PortMSP", MSPDir: port.msp()})}, "is that of the organisation Port"},
-		"a name that policies break": {[]Change{AddOrganization(Organization{Name: "Other", MSPID: "O'MSP", MSPDir: port.msp()})}, "is no MSP id"},
+		"a name that policies break": {[]Change{AddOrganization(Organization{Name: "Other", MSPID: "O'MSP", MSPDir: port.msp()})}, "cannot be the MSP id"},
 		"no folder":                  {[]Change{AddOrganization(Organization{Name: "Other", MSPID: "OtherMSP", MSPDir: t.TempDir()})}, "valid ca certificate"},
 		"an anchor without port":     {[]Change{SetAnchors("Port", []string{"peer0.port.example"})}, "HOST:PORT"},
 		"unknown organisation":       {[]Change{SetAnchors("Ports", []string{"a:1"})}, "there are Bank, Customs, Port"},
@@ -367,12 +367,12 @@ func TestRemoveOrderer(t *testing.T) {
 	}))
 }
 
-// TestRead: what is no config block is refused by its name.
+// TestRead: what is not a config block is refused by its name.
 func TestRead(t *testing.T) {
 	for name, data := range map[string][]byte{"nothing": nil, "text": []byte("a block"), "a block without data": protoutil.MarshalOrPanic(&cb.Block{Header: &cb.BlockHeader{}})} {
 		file := filepath.Join(t.TempDir(), "block")
 		require.NoError(t, os.WriteFile(file, data, 0o600))
 		_, err := Read(file)
-		require.ErrorContains(t, err, file+": it is no block", name)
+		require.ErrorContains(t, err, file+": it is not a block", name)
 	}
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/hyperledger/fabric/protoutil"
 )
 
-// Config is the configuration of a channel as a config block has it.
+// Config is the configuration of a channel as a config block holds it.
 type Config struct {
 	Channel string
 	Block   uint64 // number of the block
@@ -55,7 +55,7 @@ func Read(file string) (*Config, error) {
 func parse(data []byte) (*Config, error) {
 	block := &cb.Block{}
 	if proto.Unmarshal(data, block) != nil || block.Header == nil || len(block.GetData().GetData()) == 0 {
-		return nil, errors.New("it is no block; peer channel fetch config gives one")
+		return nil, errors.New("it is not a block; peer channel fetch config gives one")
 	}
 	var (
 		envelope cb.Envelope
@@ -68,7 +68,7 @@ func parse(data []byte) (*Config, error) {
 		return nil, errors.New("its first transaction cannot be decoded")
 	}
 	if header.Type != int32(cb.HeaderType_CONFIG) {
-		return nil, errors.New("it is no config block; peer channel fetch config gives one")
+		return nil, errors.New("it is not a config block; peer channel fetch config gives one")
 	}
 	if proto.Unmarshal(payload.Data, &config) != nil || config.GetConfig().GetChannelGroup() == nil {
 		return nil, errors.New("its configuration cannot be decoded")

@@ -150,8 +150,8 @@ func (r *raft) save() ([]string, error) {
 // address is HOST:PORT.
 func address(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
-// seat finds a consenter by its address.
-func seat(all cluster, address string) (int, error) {
+// consenterIndex finds a consenter by its address.
+func consenterIndex(all cluster, address string) (int, error) {
 	i := slices.Index(all.addresses(), address)
 	if i < 0 {
 		return 0, fmt.Errorf("the channel has no consenter %s; it has %v", address, all.addresses())
@@ -230,7 +230,7 @@ func find(root *cb.ConfigGroup, at string) (cluster, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	i, err := seat(all, address(host, port))
+	i, err := consenterIndex(all, address(host, port))
 	return all, i, err
 }
 

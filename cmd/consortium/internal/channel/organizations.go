@@ -20,7 +20,7 @@ import (
 	"github.com/hyperledger/fabric/msp"
 )
 
-// Organization is one that joins a channel.
+// Organization is an organisation that joins a channel.
 type Organization struct {
 	Name     string // of its group in the configuration
 	MSPID    string
@@ -49,7 +49,7 @@ func Policies(mspID string, ordering bool) map[string]*genesisconfig.Policy {
 	}
 }
 
-// identifier is what names of organisations and MSPs may be: they stand in policies and in file names.
+// identifier is what names of organisations and MSPs may be: they are in policies and in file names.
 var identifier = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9.-]{0,99}$`)
 
 // AddOrganization lets an organisation join.
@@ -57,7 +57,7 @@ func AddOrganization(o Organization) Change {
 	return func(root *cb.ConfigGroup) ([]string, error) {
 		for what, name := range map[string]string{"name": o.Name, "MSP id": o.MSPID} {
 			if !identifier.MatchString(name) {
-				return nil, fmt.Errorf("%q is no %s of an organisation: letters, digits, dots and hyphens, up to 100", name, what)
+				return nil, fmt.Errorf("%q cannot be the %s of an organisation: use letters, digits, dots and hyphens, up to 100", name, what)
 			}
 		}
 		parent, err := organizations(root, o.Ordering)
@@ -153,7 +153,7 @@ func SetAnchors(name string, anchors []string) Change {
 	}
 }
 
-// SetMSP puts the MSP of a folder in place of an organisation's, wherever its MSP id stands: for renewed or further CAs.
+// SetMSP puts the MSP of a folder in place of an organisation's, wherever its MSP id occurs: for renewed or further CAs.
 // Revocation lists stay, unless the folder has some.
 func SetMSP(mspID, dir string) Change {
 	return func(root *cb.ConfigGroup) ([]string, error) {
@@ -177,7 +177,7 @@ func SetMSP(mspID, dir string) Change {
 	}
 }
 
-// place is where an MSP stands in a configuration.
+// place is where an MSP is in a configuration.
 type place struct {
 	name     string
 	ordering bool
@@ -206,7 +206,7 @@ func places(root *cb.ConfigGroup) (all []place) {
 	return all
 }
 
-// editMSP changes an MSP wherever its id stands.
+// editMSP changes an MSP wherever its id occurs.
 func editMSP(root *cb.ConfigGroup, mspID string, edit func(*mb.FabricMSPConfig) (string, error)) (did []string, err error) {
 	for _, p := range places(root) {
 		if p.config.Name != mspID {
@@ -298,7 +298,7 @@ func noOrganization(name string, parent *cb.ConfigGroup) error {
 func splitAddress(address string) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(address)
 	if err != nil || host == "" {
-		return "", 0, fmt.Errorf("%q is no address of the form HOST:PORT", address)
+		return "", 0, fmt.Errorf("%q is not an address of the form HOST:PORT", address)
 	}
 	number, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || number == 0 {

@@ -73,7 +73,7 @@ func SetPolicy(name, rule string) Change {
 			return nil, err
 		}
 		if !identifier.MatchString(key) {
-			return nil, fmt.Errorf("%q is no name of a policy", key)
+			return nil, fmt.Errorf("%q is not the name of a policy", key)
 		}
 		kind := encoder.SignaturePolicyType
 		if !strings.Contains(rule, "(") {
@@ -120,9 +120,8 @@ func SetCapability(name, capability string, on bool) Change {
 	}
 }
 
-// SetRevocationLists gives lists of files to the MSP of an organisation, wherever it stands. A list takes the place of the one
-// that the same CA has issued before. One that is older than that is refused: it would let revoked identities in again. Nodes check the
-// signature.
+// SetRevocationLists puts lists from files into the MSP of an organisation, wherever it occurs. A list replaces an earlier one of
+// the same CA. An older list is refused, because it would let revoked identities in again. Nodes check the signature.
 func SetRevocationLists(mspID string, files []string) Change {
 	return func(root *cb.ConfigGroup) ([]string, error) {
 		var fresh []*list
@@ -144,7 +143,7 @@ func SetRevocationLists(mspID string, files []string) Change {
 		}
 		return editMSP(root, mspID, func(f *mb.FabricMSPConfig) (string, error) {
 			for _, l := range fresh {
-				if err := l.into(f); err != nil {
+				if err := l.replaceIn(f); err != nil {
 					return "", err
 				}
 			}
@@ -160,8 +159,8 @@ type list struct {
 	file string
 }
 
-// into puts the list in the place of its predecessors in an MSP.
-func (l *list) into(f *mb.FabricMSPConfig) error {
+// replaceIn puts the list in the place of its predecessors in an MSP.
+func (l *list) replaceIn(f *mb.FabricMSPConfig) error {
 	var kept [][]byte
 	for _, blob := range f.RevocationList {
 		old, err := material.ParseLists("a revocation list in the channel", blob)

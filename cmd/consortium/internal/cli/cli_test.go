@@ -41,7 +41,7 @@ func TestWrongUsage(t *testing.T) {
 	require.NoError(t, os.WriteFile(block, []byte("no block"), 0o600))
 	for want, args := range map[string][]string{
 		"unknown flag: --max-message":    {"update", "set-batch", "--block", block, "--out", "x", "--max-message", "5"},
-		"it is no block":                 {"update", "set-batch", "--block", block, "--out", "x"},
+		"it is not a block":              {"update", "set-batch", "--block", block, "--out", "x"},
 		`unknown command "update-batch"`: {"update-batch"},
 	} {
 		code, _, errs := run(args...)

@@ -14,21 +14,21 @@ import (
 	"github.com/hyperledger/fabric/sampleconfig"
 )
 
-// Where things lie on every host, in containers too.
+// Folders on every host, and in containers.
 const (
 	configRoot = "/etc/fabric"
 	dataRoot   = "/var/hyperledger"
 )
 
-// Folder is where the node's configuration and keys lie.
+// Folder is the folder of the node's configuration and keys.
 func (n *Node) Folder() string { return path.Join(configRoot, n.FullName()) }
 
 // Data is where the node keeps its ledgers.
 func (n *Node) Data() string { return path.Join(dataRoot, n.FullName()) }
 
-// inside is the address to listen on for what only this host is to reach. A container listens on all its addresses; a compose
+// localAddress is the address to listen on for what only this host is to reach. A container listens on all its addresses; a compose
 // file publishes its port on loopback alone, and the chart has a policy for it.
-func (n *Node) inside(port int) string {
+func (n *Node) localAddress(port int) string {
 	host := "127.0.0.1"
 	if n.host.Run != RunSystemd {
 		host = "0.0.0.0"
@@ -90,12 +90,12 @@ func (p *Plan) peerSettings(n *Node) []setting {
 	}
 	all := []setting{
 		{"peer.id", n.FullName()}, {"peer.networkId", p.Channel}, {"peer.listenAddress", "0.0.0.0:" + strconv.Itoa(n.Port)}, {"peer.address", n.Address()},
-		{"peer.chaincodeListenAddress", n.inside(n.Launched)}, {"peer.localMspId", n.org.MSPID}, {"peer.mspConfigPath", n.Folder() + "/msp"},
+		{"peer.chaincodeListenAddress", n.localAddress(n.Launched)}, {"peer.localMspId", n.org.MSPID}, {"peer.mspConfigPath", n.Folder() + "/msp"},
 		{"peer.fileSystemPath", n.Data()}, {"ledger.snapshots.rootDir", n.Data() + "/snapshots"},
 		{"peer.gossip.bootstrap", strings.Join(others, " ")}, {"peer.gossip.endpoint", n.Address()}, {"peer.gossip.externalEndpoint", n.Address()},
 		{"peer.tls.clientMode", ModeGM}, {"peer.tls.rootcert.file", p.roots(n)[0]},
-		{"operations.listenAddress", n.inside(n.Operations)}, {"metrics.provider", "prometheus"},
-		{"vm.endpoint", ""}, // chaincode runs as a service of its own
+		{"operations.listenAddress", n.localAddress(n.Operations)}, {"metrics.provider", "prometheus"},
+		{"vm.endpoint", ""}, // chaincode runs as a separate service
 		{"chaincode.tls.mode", ModeGM},
 	}
 	return append(append(all, p.peerListener(n, "peer.tls")...), p.peerListener(n, "operations.tls")...)
@@ -124,7 +124,7 @@ func (p *Plan) ordererSettings(n *Node) []setting {
 		{"General.Cluster.GMClientSignCertificate", tls + "/server-sign.crt"}, {"General.Cluster.GMClientSignPrivateKey", tls + "/server-sign.key"},
 		{"General.Cluster.GMClientEncCertificate", tls + "/server-enc.crt"}, {"General.Cluster.GMClientEncPrivateKey", tls + "/server-enc.key"},
 		{"FileLedger.Location", n.Data()}, {"Consensus.WALDir", n.Data() + "/etcdraft/wal"}, {"Consensus.SnapDir", n.Data() + "/etcdraft/snapshot"},
-		{"ChannelParticipation.Enabled", true}, {"Admin.ListenAddress", n.inside(n.Admin)}, {"Operations.ListenAddress", n.inside(n.Operations)},
+		{"ChannelParticipation.Enabled", true}, {"Admin.ListenAddress", n.localAddress(n.Admin)}, {"Operations.ListenAddress", n.localAddress(n.Operations)},
 		{"Metrics.Provider", "prometheus"},
 	}
 	if p.Mode == ModeDual {

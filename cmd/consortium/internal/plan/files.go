@@ -23,7 +23,7 @@ var templates = template.Must(template.New("").Option("missingkey=error").ParseF
 // Admin is the name of every organisation's administrator, before its domain.
 const Admin = "admin"
 
-// Member is who gets certificates: a node or a user.
+// Member is a node or a user, which gets certificates.
 type Member struct {
 	Name     string // in full
 	Role     string // of its identity, the OU; empty for one without an identity, as chaincode is
@@ -33,7 +33,7 @@ type Member struct {
 	Org      string
 }
 
-// Type is the member's type as fabric-ca knows it.
+// Type is the member's type in Fabric CA.
 func (m Member) Type() string {
 	if m.Role == "" {
 		return "client"
@@ -41,7 +41,7 @@ func (m Member) Type() string {
 	return m.Role
 }
 
-// Subject is that of its certificates, in the words of openssl.
+// Subject is the subject of its certificates in the form of openssl.
 func (m Member) Subject() string {
 	subject := "/C=" + m.Country + "/O=" + m.Org
 	if m.Role != "" {
@@ -107,11 +107,11 @@ func (v view) Number(index int) int { return index + 1 }
 // Orderers are those of all organisations.
 func (v view) Orderers() []*Node { return v.nodes(Orderer) }
 
-// OrderersOf and PeersOf are those of one.
+// OrderersOf and PeersOf return those of one organisation.
 func (v view) OrderersOf(o *Organization) []*Node { return o.nodes(Orderer) }
 func (v view) PeersOf(o *Organization) []*Node    { return o.nodes(Peer) }
 
-// Resolvable reports whether a host is reached by a name: DNS knows it then, and its nodes' names too.
+// Resolvable reports whether a host has a name as its address. DNS then knows this name and those of its nodes.
 func (v view) Resolvable(h *Host) bool { return net.ParseIP(h.Address) == nil }
 
 // FirstPeer is the one that the administrator's commands talk to; nil if the organisation has none.

@@ -58,7 +58,7 @@ type Batch struct {
 	MaxMessages uint32        `yaml:"maxMessages"`
 }
 
-// Organization is a member. It orders if it has orderers, and takes part in the application if it has peers.
+// Organization is a member. It is an ordering organisation if it has orderers, and an application organisation if it has peers.
 type Organization struct {
 	Name         string   `yaml:"name"`
 	MSPID        string   `yaml:"mspID"`
@@ -66,7 +66,7 @@ type Organization struct {
 	Country      string   `yaml:"country"`
 	Certificates string   `yaml:"certificates"` // who issues: openssl or fabric-ca
 	CA           string   `yaml:"ca"`           // https://HOST:PORT of its fabric-ca-server
-	Users        []string `yaml:"users"`        // clients, beside the administrator; on its first host
+	Users        []string `yaml:"users"`        // clients, in addition to the administrator; on its first host
 	Hosts        []*Host  `yaml:"hosts"`
 }
 
@@ -105,7 +105,7 @@ const leastBFT = 4
 // maxPlan bounds the file, in bytes.
 const maxPlan = 1 << 20
 
-// Read reads a plan. Unknown keys are refused, and everything that would come to light on a host only.
+// Read reads a plan. It refuses unknown keys, and all mistakes that would otherwise show only on a host.
 func Read(file string) (*Plan, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -192,7 +192,7 @@ func (c *checker) oneOf(where, key, value string, values ...string) {
 func (c *checker) unique(kind, value, where string) {
 	id := kind + " " + strings.ToLower(value)
 	if other, there := c.seen[id]; there {
-		c.need(false, "%s: the %s %s stands at %s already", where, kind, value, other)
+		c.need(false, "%s: the %s %s is already that of %s", where, kind, value, other)
 	}
 	c.seen[id] = where
 }
@@ -224,7 +224,7 @@ func (p *Plan) checkOrganization(c *checker, o *Organization) {
 	c.oneOf(where, "certificates", o.Certificates, ByOpenSSL, ByFabricCA)
 	if o.Certificates == ByFabricCA {
 		c.match(caURL, where, "ca", o.CA)
-		c.need(p.Mode != ModeDual, "%s: mode dual needs certificates of two families, and a CA issues those of its own: use openssl", where)
+		c.need(p.Mode != ModeDual, "%s: mode dual needs certificates of two families, and a CA issues those of one: use openssl", where)
 	} else {
 		c.need(o.CA == "", "%s: ca is for certificates of fabric-ca", where)
 	}

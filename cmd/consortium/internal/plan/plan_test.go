@@ -51,7 +51,7 @@ func TestRefusedPlans(t *testing.T) {
 		"a batch of nothing":        {"maxMessages: 100", "maxMessages: 0", "maxMessages above 0"},
 		"a name that scripts break": {"name: Port", "name: Port$(id)", "organisation Port$(id): name"},
 		"a domain":                  {"domain: port.example", "domain: port_example", "domain is"},
-		"an MSP id twice":           {"mspID: CustomsMSP", "mspID: PortMSP", "the mspID PortMSP stands at organisation Port already"},
+		"an MSP id twice":           {"mspID: CustomsMSP", "mspID: PortMSP", "the mspID PortMSP is already that of organisation Port"},
 		"a domain twice":            {"domain: customs.example", "domain: port.example", "the domain port.example"},
 		"a node twice":              {"name: peer1", "name: peer0", "the name peer0.port.example"},
 		"a port twice":              {"launched: 7052, operations: 9443}\n          - {name: ledger", "launched: 7050, operations: 9443}\n          - {name: ledger", "the port of host port1 7050"},

@@ -27,7 +27,7 @@ import (
 type Config struct {
 	// Socket is where the daemon listens, DefaultSocket if empty. Its folder should be one that the users below can enter.
 	Socket string `yaml:"socket"`
-	// Users may use the daemon, beside the one that it runs as.
+	// Users may use the daemon, in addition to the user that it runs as.
 	Users []User `yaml:"users"`
 	// CallLimit ends the daemon if a function of a library has not returned for so long; 60 s if absent.
 	CallLimit time.Duration `yaml:"callLimit"`
@@ -181,7 +181,7 @@ func (s *SDF) check() error {
 		s.Decrypt = sdf.DecryptNone
 	}
 	if !slices.Contains([]string{sdf.DecryptNone, sdf.DecryptWithAlgorithm, sdf.DecryptWithoutAlgorithm}, s.Decrypt) {
-		return fmt.Errorf("sdf.decrypt: %q is none of %s, %s, %s", s.Decrypt, sdf.DecryptNone, sdf.DecryptWithAlgorithm, sdf.DecryptWithoutAlgorithm)
+		return fmt.Errorf("sdf.decrypt: %q is not one of %s, %s, %s", s.Decrypt, sdf.DecryptNone, sdf.DecryptWithAlgorithm, sdf.DecryptWithoutAlgorithm)
 	}
 	seen := map[uint32]bool{}
 	for _, k := range s.Keys {
@@ -220,7 +220,7 @@ func (u *User) check() error {
 	}
 	uid, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
-		return errors.New("this host has no such user, and it is no number")
+		return errors.New("this host has no such user, and it is not a number")
 	}
 	u.UID = uint32(uid)
 	if u.Keys.IsZero() {

@@ -48,7 +48,7 @@ var codes = map[uint64]struct {
 	0x190: {"CRYPTOKI_NOT_INITIALIZED", device.Lost},
 }
 
-// Codes that are no failure.
+// Codes that are not failures.
 const (
 	codeAlreadyLoggedIn    = 0x100
 	codeAlreadyInitialized = 0x191

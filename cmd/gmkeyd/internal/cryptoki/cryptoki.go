@@ -53,7 +53,7 @@ type Module struct {
 	loggedIn bool
 }
 
-// New makes the module; nothing is loaded yet.
+// New makes the module. It loads nothing; Open does.
 func New(c Config) *Module { return &Module{config: c} }
 
 // Open initializes the library and looks for the token.
@@ -93,7 +93,7 @@ func (m *Module) findToken() (token, error) {
 	return found[0], nil
 }
 
-// Close ends the use of the library.
+// Close finalizes the library.
 func (m *Module) Close() {
 	if m.lib != nil {
 		m.lib.end()
@@ -193,13 +193,13 @@ func (m *Module) key(s *session, object uint64) (_ device.Key, ok bool, err erro
 		k.Err = err
 		return k, true, nil
 	}
-	k.Sign = truth(read[attrSign])
+	k.Sign = isTrue(read[attrSign])
 	h := &handle{object: object, public: k.Public}
 	k.Handle = h
 	if gmx509.IsSM2(k.Public) {
 		c := m.config.SM2
 		k.Sign = k.Sign && c.Sign != 0
-		k.Decrypt = truth(read[attrDecrypt]) && c.Decrypt != 0
+		k.Decrypt = isTrue(read[attrDecrypt]) && c.Decrypt != 0
 		k.Hashes = c.Hash != HashDigest
 		if c.Hash == HashZMessage {
 			h.za, err = sm2.CalculateZA(k.Public, nil)
@@ -220,7 +220,7 @@ func number(value []byte) uint64 {
 	return *(*uint64)(unsafe.Pointer(&value[0]))
 }
 
-func truth(value []byte) bool { return len(value) == 1 && value[0] != 0 }
+func isTrue(value []byte) bool { return len(value) == 1 && value[0] != 0 }
 
 // public looks for the public key: the public object with the same id, or the same label if there is no id, or the private
 // object itself.
@@ -261,7 +261,7 @@ var curves = map[string]elliptic.Curve{
 	"\x06\x08\x2a\x81\x1c\xcf\x55\x01\x82\x2d": sm2.P256(),
 }
 
-// parsePoint takes CKA_EC_POINT in each form that is met: an OCTET STRING around the uncompressed point, as the standard has it, the point
+// parsePoint takes CKA_EC_POINT in each form that is met: an OCTET STRING around the uncompressed point, as the standard says, the point
 // alone, or its coordinates alone. Their lengths tell them apart.
 func parsePoint(kind uint64, params, point []byte) (*ecdsa.PublicKey, error) {
 	curve := curves[string(params)]
@@ -269,7 +269,7 @@ func parsePoint(kind uint64, params, point []byte) (*ecdsa.PublicKey, error) {
 		curve = sm2.P256()
 	}
 	if curve == nil {
-		return nil, fmt.Errorf("its curve (CKA_EC_PARAMS %x) is none of P-256, P-384, P-521, SM2", params)
+		return nil, fmt.Errorf("its curve (CKA_EC_PARAMS %x) is not one of P-256, P-384, P-521, SM2", params)
 	}
 	size := (curve.Params().BitSize + 7) / 8
 	var inner []byte
@@ -280,7 +280,7 @@ func parsePoint(kind uint64, params, point []byte) (*ecdsa.PublicKey, error) {
 	case err == nil && len(rest) == 0 && len(inner) == 1+2*size && inner[0] == 4:
 		point = inner
 	default:
-		return nil, fmt.Errorf("its CKA_EC_POINT of %d bytes is no point of the curve %s", len(point), curve.Params().Name)
+		return nil, fmt.Errorf("its CKA_EC_POINT of %d bytes is not a point of the curve %s", len(point), curve.Params().Name)
 	}
 	key := &ecdsa.PublicKey{Curve: curve, X: new(big.Int).SetBytes(point[1 : 1+size]), Y: new(big.Int).SetBytes(point[1+size:])}
 	if gmx509.IsSM2(key) {

@@ -14,7 +14,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/device"
 )
 
-// Places of the functions in CK_FUNCTION_LIST (PKCS #11 v2.40, section 5 in the order of pkcs11f.h), the version not counted.
+// Positions of the functions in CK_FUNCTION_LIST (PKCS #11 v2.40, section 5, in the order of pkcs11f.h), without the version.
 const (
 	fnInitialize        = 0
 	fnFinalize          = 1
@@ -63,7 +63,7 @@ func load(path string) (*library, error) {
 	}
 	get, err := purego.Dlsym(so, "C_GetFunctionList")
 	if err != nil {
-		return nil, fmt.Errorf("the library %s has no function C_GetFunctionList: it is no PKCS #11 module", path)
+		return nil, fmt.Errorf("the library %s has no function C_GetFunctionList: it is not a PKCS #11 module", path)
 	}
 	lib := &library{path: path}
 	code, _, _ := purego.SyscallN(get, uintptr(unsafe.Pointer(&lib.table)))

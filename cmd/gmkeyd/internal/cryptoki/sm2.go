@@ -12,7 +12,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/device"
 )
 
-// What a mechanism signs, and forms of its result and of ciphertexts.
+// The input of a signing mechanism, and forms of signatures and ciphertexts.
 const (
 	HashDigest   = "digest"    // e = SM3(Z || message)
 	HashMessage  = "message"   // the message; the token adds Z of the default signer id and hashes
@@ -25,7 +25,7 @@ const (
 	CiphertextC1C3C2 = "c1c3c2" // 04 || x || y || hash || text
 )
 
-// SM2 says what a vendor made of SM2. Sign or Decrypt may be 0: not possible.
+// SM2 has a vendor's numbers and forms for SM2. Sign or Decrypt is 0 if the token cannot do it.
 type SM2 struct {
 	KeyType    uint64 `yaml:"keyType"`
 	Sign       uint64 `yaml:"sign"` // mechanism
@@ -45,11 +45,11 @@ var Presets = map[string]SM2{
 	"ep11-sm3":   {KeyType: 0x80050002, Sign: 0x8005000C, Hash: HashMessage, Signature: SignatureRaw, Decrypt: 0x8005000D, Ciphertext: CiphertextC1C3C2},
 }
 
-// Preset returns a preset with the settings of own in place of its; an empty name means none.
+// Preset returns a preset in which the settings of own replace those of the preset. An empty name means no preset.
 func Preset(name string, own SM2) (SM2, error) {
 	s, ok := Presets[name]
 	if !ok && name != "" {
-		return SM2{}, fmt.Errorf("preset %q is none of %v", name, slices.Sorted(maps.Keys(Presets)))
+		return SM2{}, fmt.Errorf("preset %q is not one of %v", name, slices.Sorted(maps.Keys(Presets)))
 	}
 	for _, n := range []struct{ to, from *uint64 }{{&s.KeyType, &own.KeyType}, {&s.Sign, &own.Sign}, {&s.Decrypt, &own.Decrypt}} {
 		if *n.from != 0 {
@@ -66,7 +66,7 @@ func Preset(name string, own SM2) (SM2, error) {
 
 func (s SM2) check() error {
 	if s.Sign != 0 && !slices.Contains([]string{HashDigest, HashMessage, HashZMessage}, s.Hash) {
-		return fmt.Errorf("hash %q is none of %s, %s, %s", s.Hash, HashDigest, HashMessage, HashZMessage)
+		return fmt.Errorf("hash %q is not one of %s, %s, %s", s.Hash, HashDigest, HashMessage, HashZMessage)
 	}
 	if s.Sign != 0 && s.Signature != SignatureRaw && s.Signature != SignatureDER {
 		return fmt.Errorf("signature %q is neither %s nor %s", s.Signature, SignatureRaw, SignatureDER)

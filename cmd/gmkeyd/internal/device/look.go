@@ -76,8 +76,8 @@ func (d *Device) compare(l *link) {
 	}
 }
 
-// misses reports whether the device lacks a key that is configured, or one that could be used before.
-func (d *Device) misses(l *link) bool {
+// lacksKey reports whether the device lacks a key that is configured, or one that could be used before.
+func (d *Device) lacksKey(l *link) bool {
 	for _, k := range l.keys {
 		var e *Error
 		_, had := d.had[k.URI.String()]

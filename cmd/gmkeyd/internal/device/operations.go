@@ -26,7 +26,7 @@ type opError struct {
 
 func (e *opError) Error() string { return e.reason }
 
-// CodeOf returns what a client is told of an error.
+// CodeOf returns the code of an error for the client.
 func CodeOf(err error) keyd.Code {
 	var e *opError
 	if errors.As(err, &e) {
@@ -79,7 +79,7 @@ func (d *Device) key(l *link, uri keyd.URI) (*Key, error) {
 }
 
 // Resolve returns the full name of the key that a URI names, ErrNotMine if there is none. Names are remembered, so that a
-// device that is away does not lose its keys; those of an SDF device are full as they are.
+// device that is not reachable does not lose its keys. URIs of an SDF device are full names already.
 func (d *Device) Resolve(ctx context.Context, uri keyd.URI) (keyd.URI, error) {
 	if uri.Scheme == "sdf" {
 		return uri, nil
@@ -119,7 +119,7 @@ func (d *Device) Sign(ctx context.Context, uri keyd.URI, data []byte, message bo
 		case err != nil:
 			return err
 		case !k.Sign:
-			return Refuse(keyd.Failed, "it is no signing key")
+			return Refuse(keyd.Failed, "it is not a signing key")
 		case k.Hashes != message:
 			return otherForm(k)
 		case !message && (len(data) == 0 || len(data) > 64 || gmx509.IsSM2(k.Public) && len(data) != sm3.Size):
@@ -163,7 +163,7 @@ func (d *Device) Decrypt(ctx context.Context, uri keyd.URI, der []byte) (plain [
 	err = d.with(ctx, "decrypt", func(l *link, s *session) error {
 		k, err := d.key(l, uri)
 		if err == nil && !k.Decrypt {
-			err = Refuse(keyd.Failed, "it is no key to decrypt with")
+			err = Refuse(keyd.Failed, "it is not a key to decrypt with")
 		}
 		if err == nil {
 			plain, err = s.Decrypt(k.Handle, c)
@@ -173,7 +173,7 @@ func (d *Device) Decrypt(ctx context.Context, uri keyd.URI, der []byte) (plain [
 	return plain, err
 }
 
-// parseCiphertext refuses what is no ciphertext, so that no device ever sees it.
+// parseCiphertext refuses what is not a ciphertext, so that no device ever sees it.
 func parseCiphertext(der []byte) (Ciphertext, error) {
 	var raw struct {
 		X, Y       *big.Int

@@ -15,7 +15,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/keyd"
 )
 
-// Waits between attempts to reach a device, and between looks for keys that it should have.
+// Times between attempts to reach a device, and between searches for keys that it should have.
 const (
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 5 * time.Second
@@ -81,7 +81,7 @@ type session struct {
 	call string // what it is doing, for the log
 }
 
-// New starts to connect in the background, until ctx ends.
+// New returns a device that connects in the background until ctx ends.
 func New(ctx context.Context, module Module, o Options) *Device {
 	d := &Device{Options: o, module: module, changed: make(chan struct{}), had: map[string]Key{}, reason: errors.New("not connected yet")}
 	go d.run(ctx)
@@ -130,7 +130,7 @@ func (d *Device) run(ctx context.Context) {
 // how long the next one may last if they are still missing.
 func (d *Device) serve(ctx context.Context, l *link, look time.Duration) time.Duration {
 	var again <-chan time.Time
-	if d.misses(l) {
+	if d.lacksKey(l) {
 		again = time.After(look)
 		look = min(2*look, lastLook)
 	} else {
@@ -356,7 +356,7 @@ func (d *Device) watch(ctx context.Context) {
 	}
 }
 
-// State returns how the device is.
+// State returns the state of the device.
 func (d *Device) State() keyd.DeviceState {
 	d.mu.Lock()
 	l, reason := d.link, d.reason

@@ -20,14 +20,14 @@ import (
 )
 
 // Forms of SDF_InternalDecrypt_ECC. The edition of 2012 has no such function; libraries that have it take the identifier of the algorithm
-// as third argument, or no such argument. Nothing in the library tells which, and the wrong one crashes.
+// as third argument, or no such argument. Nothing in the library shows which form it has, and the wrong one crashes.
 const (
 	DecryptNone             = "none"
 	DecryptWithAlgorithm    = "with-algorithm"
 	DecryptWithoutAlgorithm = "without-algorithm"
 )
 
-// Sizes and offsets of the structures of GM/T 0018, section 5.3, which has ECCref_MAX_LEN 64: a number of 256 bits stands in the
+// Sizes and offsets of the structures of GM/T 0018, section 5.3, which has ECCref_MAX_LEN 64: a number of 256 bits is in the
 // last 32 of 64 bytes.
 const (
 	maxLen        = 64
@@ -65,7 +65,7 @@ type Module struct {
 	denied map[uint32]error
 }
 
-// New makes the module; nothing is loaded yet.
+// New makes the module. It loads nothing; Open does.
 func New(c Config) *Module { return &Module{config: c, denied: map[uint32]error{}} }
 
 // library has the addresses of the functions; 0 for those that are absent.
@@ -102,7 +102,7 @@ func load(path string) (*library, error) {
 		{"SDF_InternalDecrypt_ECC", &lib.decrypt},
 	} {
 		if *f.at, err = purego.Dlsym(so, f.name); err != nil && f.at != &lib.decrypt {
-			return nil, fmt.Errorf("the library %s has no function %s: it is none of GM/T 0018", path, f.name)
+			return nil, fmt.Errorf("the library %s has no function %s: it is not a library of GM/T 0018", path, f.name)
 		}
 	}
 	loaded[path] = lib
@@ -127,13 +127,13 @@ func (m *Module) Open() error {
 	m.handle = 0
 	if err := call("SDF_OpenDevice", lib.openDevice, uintptr(unsafe.Pointer(&m.handle))); err != nil {
 		m.handle = 0
-		return atLeastLost(err)
+		return asLost(err)
 	}
 	return nil
 }
 
-// atLeastLost takes any failure to open something for a device that cannot be reached.
-func atLeastLost(err error) error {
+// asLost treats any failure to open something as a device that cannot be reached.
+func asLost(err error) error {
 	var e *device.Error
 	if errors.As(err, &e) && e.Class != device.Pin {
 		e.Class = device.Lost
@@ -153,7 +153,7 @@ func (m *Module) Close() {
 func (m *Module) OpenSession() (device.Session, error) {
 	s := &session{module: m}
 	if err := call("SDF_OpenSession", m.lib.openSession, m.handle, uintptr(unsafe.Pointer(&s.handle))); err != nil {
-		return nil, atLeastLost(err)
+		return nil, asLost(err)
 	}
 	for _, k := range m.config.Keys {
 		if err := s.getAccess(k); err != nil {
@@ -164,7 +164,7 @@ func (m *Module) OpenSession() (device.Session, error) {
 	return s, nil
 }
 
-// getAccess presents the password of a key. One that is refused is noted, and the session goes on without the key.
+// getAccess presents the password of a key. One that is refused is noted, and the session continues without the key.
 func (s *session) getAccess(k KeyConfig) error {
 	if k.Pin == nil || s.module.denied[k.Index] != nil {
 		return nil
@@ -190,7 +190,7 @@ func (s *session) getAccess(k KeyConfig) error {
 	if e.Code == codeKeyNotExist {
 		return nil // Keys says so, and the PIN was not refused
 	}
-	// Vendors have codes of their own for a wrong password and for a locked key: whatever it is, it is not tried again.
+	// Vendors have different codes for a wrong password and for a locked key. The password is not tried again after any of them.
 	e.Class = device.Pin
 	s.module.denied[k.Index] = fmt.Errorf("index %d: %w: the PIN is wrong, the key is locked or it does not exist; not tried again before a restart", k.Index, err)
 	return nil
@@ -274,7 +274,7 @@ func (s *session) export(index uint32, usage string) (*ecdsa.PublicKey, error) {
 	}
 	public, err := sm2.NewPublicKey(append(append([]byte{4}, x...), y...))
 	if err != nil {
-		return nil, fmt.Errorf("%s: the key at index %d is no point of the SM2 curve", name, index)
+		return nil, fmt.Errorf("%s: the key at index %d is not a point of the SM2 curve", name, index)
 	}
 	return public, nil
 }
@@ -310,7 +310,7 @@ func (s *session) Sign(handle any, e []byte) (r, v []byte, err error) {
 
 // Decrypt decrypts.
 func (s *session) Decrypt(handle any, c device.Ciphertext) ([]byte, error) {
-	// Room beyond C: the edition of 2012 declares it with a length of its own.
+	// Room beyond C: the edition of 2012 declares it with another length.
 	raw := make([]byte, cipherHeader+len(c.Text)+16)
 	copy(raw[maxLen-32:], c.X)
 	copy(raw[2*maxLen-32:], c.Y)

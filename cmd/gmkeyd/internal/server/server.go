@@ -31,7 +31,7 @@ const (
 	maxWait     = time.Minute      // a client may ask to wait for a session
 )
 
-// Access says which keys a user may use; no entry: none, not even to ask.
+// Access says which keys a user may use. A user without an entry may not even connect.
 type Access map[uint32][]keyd.URI
 
 // allows reports whether the user may use the key. No URIs at all mean every key.
@@ -79,7 +79,7 @@ func Listen(path string) (*net.UnixListener, error) {
 	}
 	if info, err := os.Lstat(path); err == nil {
 		if info.Mode()&os.ModeSocket == 0 {
-			return nil, fmt.Errorf("%s exists and is no socket", path)
+			return nil, fmt.Errorf("%s exists and is not a socket", path)
 		}
 		if err := os.Remove(path); err != nil {
 			return nil, err
@@ -97,7 +97,7 @@ func Listen(path string) (*net.UnixListener, error) {
 	return l, nil
 }
 
-// Serve answers clients until ctx ends. It returns when no request is under way.
+// Serve answers clients until ctx ends, and returns when all requests are answered.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	s.shares = map[uint32]*share{}
 	for uid := range s.Access {
@@ -367,7 +367,7 @@ func (s *Server) keys(uid uint32) []keyd.KeyState {
 	return all
 }
 
-// Status reports how the devices are. It is healthy if every device is ready and every key can be used.
+// Status returns the state of the devices. It is healthy if every device is ready and every key can be used.
 func (s *Server) Status(uid uint32) keyd.Status {
 	status := keyd.Status{Healthy: true}
 	for _, d := range s.Devices {

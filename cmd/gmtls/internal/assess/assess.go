@@ -23,7 +23,7 @@ import (
 	files "github.com/hyperledger/fabric/common/crypto/material"
 )
 
-// Evidence is what was found. A part that nobody pointed to is empty, and shows nothing.
+// Evidence is what was found. A part without a source is empty, and shows nothing.
 type Evidence struct {
 	nodes    []migrate.Node
 	channels []channel
@@ -96,7 +96,7 @@ func readChannel(name string) (ch channel, err error) {
 	}
 	block := new(common.Block)
 	if err := proto.Unmarshal(data, block); err != nil || len(block.GetData().GetData()) == 0 {
-		return ch, fmt.Errorf("it is no block; peer channel fetch config gives one")
+		return ch, fmt.Errorf("it is not a block; peer channel fetch config gives one")
 	}
 	id, group, err := inspect.ConfigOf(block.Data.Data[0])
 	if err != nil {
@@ -159,8 +159,8 @@ func notSM2(org *common.ConfigGroup) (foreign []string, err error) {
 	return foreign, nil
 }
 
-// Has reports whether a channel has one of the capabilities.
-func (ch channel) has(names ...string) bool {
+// hasCapability reports whether a channel has one of the capabilities.
+func (ch channel) hasCapability(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(ch.capabilities, n) })
 }
 

@@ -4,7 +4,7 @@ package assess
 
 import "fmt"
 
-// State is what is known of a requirement.
+// State is the result for a requirement.
 type State string
 
 // The states.
@@ -36,16 +36,16 @@ func notShown(flag string) finding {
 	return finding{NotShown, "nothing was given that shows it", "give " + flag}
 }
 
-// answered is the remedy for nodes that could not be asked: what is not seen is not met.
-func unasked(e *Evidence) (problems []string) {
+// unaskedNodes says which nodes could not be asked, and why: their clauses are not met.
+func unaskedNodes(e *Evidence) (problems []string) {
 	for _, n := range e.nodes {
 		switch {
 		case n.Problem != "":
 			problems = append(problems, n.Name+": "+n.Problem)
 		case !n.Fork:
-			problems = append(problems, n.Name+" has no page /tls: it is no node of this fork")
+			problems = append(problems, n.Name+" has no page /tls: it is not a node of this fork")
 		case len(n.Roles) == 0:
-			problems = append(problems, n.Name+" says nothing of its listeners at /tls")
+			problems = append(problems, n.Name+" says nothing about its listeners at /tls")
 		}
 	}
 	return problems
@@ -57,7 +57,7 @@ func transport(e *Evidence) finding {
 	if len(e.nodes) == 0 {
 		return notShown("--inventory")
 	}
-	if problems := unasked(e); problems != nil {
+	if problems := unaskedNodes(e); problems != nil {
 		return notMet("let the nodes answer, see docs/operations.md", "%s", list(problems))
 	}
 	var wrong []string
@@ -100,7 +100,7 @@ func identities(e *Evidence) finding {
 		if len(ch.foreign) > 0 {
 			return notMet("replace the identities: docs/migration.md, stage 4", "channel %s: CAs without an SM2 key: %s", ch.name, list(ch.foreign))
 		}
-		if !ch.has("GM_V1", "GM_V2") {
+		if !ch.hasCapability("GM_V1", "GM_V2") {
 			return notMet("enable GM_V1: docs/upgrading.md", "channel %s has no capability by which an identity has one form", ch.name)
 		}
 		members += ch.members
@@ -200,7 +200,7 @@ func events(e *Evidence) finding {
 	if len(e.nodes) == 0 {
 		return notShown("--inventory")
 	}
-	if problems := unasked(e); problems != nil {
+	if problems := unaskedNodes(e); problems != nil {
 		return notMet("let the nodes answer, see docs/operations.md", "%s", list(problems))
 	}
 	return met("%d nodes write numbered security events into their logs; who keeps the logs is for the operator to show", len(e.nodes))
@@ -208,7 +208,7 @@ func events(e *Evidence) finding {
 
 // module: the product's certificate.
 func module(*Evidence) finding {
-	return finding{Open, "this software is no certified cryptographic product", "use certified devices for keys (docs/hsm.md), and agree on the rest with the assessor"}
+	return finding{Open, "this software is not a certified cryptographic product", "use certified devices for keys (docs/hsm.md), and agree on the rest with the assessor"}
 }
 
 func organisational(*Evidence) finding {

@@ -9,7 +9,7 @@ type clause struct {
 	checks           []check // all must be met
 }
 
-// ID is the standard and the clause's number, as docs/compliance.md has it.
+// ID is the standard and the clause's number, as in docs/compliance.md.
 func (c clause) ID() string { return c.Standard + " " + c.Number }
 
 // The standards.

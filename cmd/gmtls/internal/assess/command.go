@@ -27,7 +27,7 @@ type Report struct {
 	Count map[State]int `json:"count"`
 }
 
-// Judge puts the evidence to every clause. A clause has the worst state of its checks.
+// Judge checks every clause against the evidence. A clause has the worst state of its checks.
 func (e *Evidence) Judge() *Report {
 	r := &Report{Count: map[State]int{}}
 	for _, c := range clauses {

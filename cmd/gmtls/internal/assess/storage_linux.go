@@ -53,7 +53,7 @@ func cipherOf(device string, depth int) (string, error) {
 func cipherIn(table string) (string, error) {
 	fields := strings.Fields(table)
 	if len(fields) < 5 || fields[2] != "crypt" {
-		return "", fmt.Errorf("dmsetup prints %q, which is no mapping of the target crypt", strings.Join(fields[:min(len(fields), 3)], " "))
+		return "", fmt.Errorf("dmsetup prints %q, which is not a mapping of the target crypt", strings.Join(fields[:min(len(fields), 3)], " "))
 	}
 	return strings.TrimPrefix(fields[3], "capi:"), nil
 }
@@ -83,7 +83,7 @@ func release(root string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// loaded tells whether a module is in the kernel: below /sys/module, or as an algorithm in /proc/crypto.
+// loaded reports whether a module is in the kernel: below /sys/module, or as an algorithm in /proc/crypto.
 func loaded(root, algorithm, module string) bool {
 	folders, _ := os.ReadDir(filepath.Join(root, "sys/module")) // what cannot be read shows nothing
 	named := regexp.MustCompile("^" + module + "$")
@@ -94,7 +94,7 @@ func loaded(root, algorithm, module string) bool {
 	return algorithm != "" && regexp.MustCompile(`(?m)^name\s*:.*\b`+algorithm+`\b`).Match(text)
 }
 
-// loadable tells whether a module is a file that the kernel can load, or built in.
+// loadable reports whether a module is a file that the kernel can load, or built in.
 func loadable(root, module string) bool {
 	file := regexp.MustCompile("(?m)/" + module + `\.ko(\.[a-z0-9]+)?(:|$)`)
 	for _, list := range []string{"modules.dep", "modules.builtin"} {

@@ -32,7 +32,7 @@ func Command() *cobra.Command {
 		Long: `Takes what tcpdump -w or Wireshark wrote, or with -i watches a TCP port on an interface of this machine for
 --duration or until interrupted (Linux, with CAP_NET_RAW).
 
-With a key log file, of gmtls probe --keylog for example, TLCP and TLS 1.3 with GM suites are decrypted: the ladder names
+With a key log file, for example of gmtls probe --keylog, TLCP and TLS 1.3 with GM suites are decrypted: the ladder names
 what was encrypted and shows the records of application data, with --payload their beginnings too. TLS with other suites is
 not decrypted; Wireshark does that with the same file. A key log reveals the data, so protect the file and the output as you protect the data.
 
@@ -101,7 +101,7 @@ func (in *input) read(ctx context.Context, arg string) (*Report, error) {
 	if in.iface != "" {
 		port, err := strconv.ParseUint(arg, 10, 16)
 		if err != nil || port == 0 {
-			return nil, fmt.Errorf("%q is no TCP port", arg)
+			return nil, fmt.Errorf("%q is not a TCP port", arg)
 		}
 		o.Port = layers.TCPPort(port)
 		ctx, cancel := context.WithTimeout(ctx, in.duration)

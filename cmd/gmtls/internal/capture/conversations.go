@@ -27,7 +27,7 @@ import (
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
-// Bounds on what is kept of a file.
+// Limits on what is kept of a file.
 const (
 	maxConversations = 10_000
 	pagesPerStream   = 64
@@ -158,7 +158,7 @@ func (c *Conversation) feed(from string, p tcpassembly.Reassembly) {
 	}
 }
 
-// decide tells by the first six bytes whether the connection begins with a
+// decide finds out from the first six bytes whether the connection begins with a
 // ClientHello in a record of TLS or TLCP.
 func (c *Conversation) decide() {
 	if len(c.hello) < 6 {
@@ -373,7 +373,7 @@ func (c *Conversation) explainAlert(alert wire.Step) cause.Finding {
 		who = "client"
 	}
 	if alert.Alert == nil {
-		return cause.Find(c.ofSealedAlert(alert), "the %s sent an encrypted alert", who)
+		return cause.Find(c.causeOfSealedAlert(alert), "the %s sent an encrypted alert", who)
 	}
 	number := alert.Alert[1]
 	_, meaning := cause.AlertName(number)
@@ -382,7 +382,7 @@ func (c *Conversation) explainAlert(alert wire.Step) cause.Finding {
 	case who == "server" && p.RecordVersion[0] == gmtls.VersionTLCP && p.Version == 0 && number == uint8(gmtls.AlertProtocolVersion):
 		id = cause.SpeaksTLS
 	case who == "client":
-		id = c.ofClientAlert(number)
+		id = c.causeOfClientAlert(number)
 	}
 	found := cause.Find(id, "the %s sent %s: %s", who, alert.Note, meaning)
 	if chain := c.chain(); id == cause.UnknownRoot && len(chain) > 0 {
@@ -405,8 +405,8 @@ func (c *Conversation) chain() []string {
 	return material.Chain(certs[0], certs[1:], nil)
 }
 
-// ofSealedAlert guesses by the place of an alert that cannot be read.
-func (c *Conversation) ofSealedAlert(alert wire.Step) cause.ID {
+// causeOfSealedAlert guesses by the place of an alert that cannot be read.
+func (c *Conversation) causeOfSealedAlert(alert wire.Step) cause.ID {
 	switch {
 	case alert.FromClient || !c.parser.Requested:
 		return cause.AlertReceived
@@ -416,8 +416,8 @@ func (c *Conversation) ofSealedAlert(alert wire.Step) cause.ID {
 	return cause.ClientCertRefused
 }
 
-// ofClientAlert reports what an alert of the client that ends a handshake means.
-func (c *Conversation) ofClientAlert(number uint8) cause.ID {
+// causeOfClientAlert reports what an alert of the client that ends a handshake means.
+func (c *Conversation) causeOfClientAlert(number uint8) cause.ID {
 	switch {
 	case c.Protocol == wire.VersionName(gmtls.VersionTLCP) && len(c.parser.Certificates) == 1:
 		return cause.SingleCertificate

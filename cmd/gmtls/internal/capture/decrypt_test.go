@@ -247,7 +247,7 @@ func TestGrowingKeyLog(t *testing.T) {
 }
 
 // A client that is alone in the capture, whose ClientHello is cut off, and that
-// goes on as if there had been a handshake.
+// continues as if there had been a handshake.
 func TestDecryptionWithoutClientHello(t *testing.T) {
 	data := []byte{22, 1, 1, 0, 6, 1, 0, 0, 41, 1, 1, 20, 1, 1, 0, 1, 1, 22, 1, 1, 0, 4, 1, 2, 3, 4}
 	file, err := capturetest.File(false, 0, []capturetest.Flow{{Client: true, Data: data}})

@@ -33,8 +33,8 @@ type live struct {
 	packets chan captured
 }
 
-// ReadPacketData returns io.EOF when the context has ended and what had been
-// read is taken.
+// ReadPacketData returns io.EOF when the context has ended and all packets that
+// were read have been returned.
 func (l *live) ReadPacketData() ([]byte, gopacket.CaptureInfo, error) {
 	select {
 	case p := <-l.packets:

@@ -18,14 +18,14 @@ import (
 // segmentSize is the number of bytes that a packet carries at most.
 const segmentSize = 500
 
-// Flow is what went one way in one piece.
+// Flow is what was sent in one direction without an answer in between.
 type Flow struct {
 	Client bool // by the client
 	Data   []byte
 }
 
-// Tap is a client's connection that keeps what it carries. What goes one way
-// in a row is one flow, however it was read and written.
+// Tap is a client's connection that records what it carries. Everything that is
+// sent in one direction in a row is one flow, however it was read and written.
 type Tap struct {
 	net.Conn
 	mu    sync.Mutex

@@ -2,9 +2,9 @@
 
 package cause
 
-// OfServerAlert reports what an alert of the server that ends a handshake means,
-// by where the handshake stood: whether the server had answered with its hello,
-// had asked for a client certificate, and the client had one to send.
+// OfServerAlert returns the cause of an alert of the server that ends a handshake.
+// It depends on whether the server had answered with its hello, whether it had
+// asked for a client certificate, and whether the client had one to send.
 func OfServerAlert(number uint8, answered, requested, offered bool) ID {
 	aboutCert := number >= 40 && number <= 49 || number == 116
 	switch {

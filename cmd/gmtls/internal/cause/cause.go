@@ -26,7 +26,7 @@ type Cause struct {
 	Command string // the command that shows or proves it
 }
 
-// Finding is a cause that was met, with what it was met on.
+// Finding is a cause that was found, with the details of where.
 type Finding struct {
 	Cause  ID     `json:"cause"`
 	Detail string `json:"detail"`
@@ -81,7 +81,7 @@ func Failed(findings []Finding) bool {
 	return false
 }
 
-// String gives the finding in lines: what was met, then cause and remedy.
+// String returns the finding in lines: what was found, then cause and remedy.
 func (f Finding) String() string {
 	mark := "PROBLEM"
 	if f.Warning {

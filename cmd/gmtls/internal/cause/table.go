@@ -2,7 +2,7 @@
 
 package cause
 
-// The causes, by where they show.
+// The causes, by where they appear.
 const (
 	NameResolution     ID = "name-resolution"
 	Refused            ID = "connection-refused"
@@ -95,7 +95,7 @@ var Table = []Cause{
 		"Compare from the node's own machine; check the MTU on the way; look at the server's processor load.",
 		"gmtls probe HOST:PORT --timeout 30s"},
 	{SpeaksTLS, "TLCP was tried, the answer is TLS",
-		"The endpoint speaks TLS only: its TLS mode is tls, or it is no GM endpoint.",
+		"The endpoint speaks TLS only: its TLS mode is tls, or it is not a GM endpoint.",
 		"Set peer.tls.mode or General.TLS.Mode to gm or dual on the node, or use TLS on the client.",
 		"gmtls probe HOST:PORT --protocol tls"},
 	{SpeaksTLCP, "TLS was tried, the answer is TLCP",
@@ -274,7 +274,7 @@ var Table = []Cause{
 		"The first certificate is for encryption and the second one for signing.",
 		"Swap them in the configuration, with their keys.",
 		"gmtls inspect sign.crt enc.crt"},
-	{NotACA, "a root or intermediate is no CA",
+	{NotACA, "a root or intermediate is not a CA",
 		"BasicConstraints CA, KeyUsage certSign or the subject key identifier is missing: a leaf certificate was put where CAs belong, or the CA was made carelessly.",
 		"Put the CA's certificate there instead, or issue the CA's certificate again for its key.",
 		"gmtls inspect cacerts/*.pem"},
@@ -316,7 +316,7 @@ var Table = []Cause{
 		"gmtls upgrade-check FOLDER"},
 }
 
-// Other is what a cause comes from, and what is done about it, in other protocols than TLCP.
+// Other has the cause and the remedy in protocols other than TLCP.
 type Other struct {
 	ID            ID
 	Protocols     []string
@@ -329,7 +329,7 @@ const (
 	TLS13 = "TLS13-GM"
 )
 
-// Elsewhere holds the causes that are not in each protocol what Table says of them.
+// Elsewhere holds the causes that are different in other protocols than Table says.
 var Elsewhere = []Other{
 	{SpeaksTLS, []string{TLS13},
 		"The endpoint speaks TLS without GM suites: its mode is tls, or TLS13 is not among its GM protocols.",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cli defines the root command of gmtls and its subcommands, each of which has a package beside this one.
+// Package cli defines the root command of gmtls and its subcommands. Each subcommand has its own package in the parent folder.
 package cli
 
 import (

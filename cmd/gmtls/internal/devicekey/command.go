@@ -184,7 +184,7 @@ func requestCommand() *cobra.Command {
 			for _, a := range addresses {
 				ip := net.ParseIP(a)
 				if ip == nil {
-					return fmt.Errorf("--ip %s is no address", a)
+					return fmt.Errorf("--ip %s is not an address", a)
 				}
 				template.IPAddresses = append(template.IPAddresses, ip)
 			}
@@ -221,7 +221,7 @@ func parseSubject(text string) (pkix.Name, error) {
 		kind, value, ok := strings.Cut(strings.TrimSpace(part), "=")
 		value = strings.ReplaceAll(value, mark, ",")
 		if !ok || value == "" {
-			return name, fmt.Errorf("--subject: %q is no TYPE=VALUE", part)
+			return name, fmt.Errorf("--subject: %q is not TYPE=VALUE", part)
 		}
 		switch kind = strings.ToUpper(kind); {
 		case kind == "CN" && name.CommonName == "":

@@ -101,7 +101,7 @@ func TestCommands(t *testing.T) {
 	code, out = gmtls("request", file("enc.key"), "--subject", "CN=x", "--out", file("enc.csr"))
 	require.Equal(t, exit.Usage, code)
 	require.Contains(t, out, "signs no request")
-	for subject, reason := range map[string]string{"CN": "no TYPE=VALUE", "X=y": "X is not known", "CN=a,CN=b": "occurs twice"} {
+	for subject, reason := range map[string]string{"CN": "is not TYPE=VALUE", "X=y": "X is not known", "CN=a,CN=b": "occurs twice"} {
 		code, out = gmtls("request", file("sign.key"), "--subject", subject, "--out", file("x"))
 		require.Equal(t, exit.Usage, code)
 		require.Contains(t, out, reason)

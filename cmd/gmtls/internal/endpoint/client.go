@@ -23,7 +23,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 )
 
-// Secured is a connection after the handshake, of TLS or TLCP.
+// Secured is a connection of TLS or TLCP after the handshake.
 type Secured interface {
 	net.Conn
 	CloseWrite() error
@@ -211,7 +211,7 @@ func Describe(c Secured) (n Negotiated) {
 	return n
 }
 
-// String gives it in a line.
+// String returns it in one line.
 func (n Negotiated) String() string {
 	protocol := n.ALPN
 	if protocol == "" {

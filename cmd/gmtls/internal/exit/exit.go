@@ -15,8 +15,8 @@ const (
 	Findings  = 5 // inspect or capture found something wrong
 )
 
-// Error is an error with an exit code. A nil Err means that all was said
-// already and only the code is left to return.
+// Error is an error with an exit code. A nil Err means that the message was
+// printed already and only the code is left to return.
 type Error struct {
 	Code int
 	Err  error

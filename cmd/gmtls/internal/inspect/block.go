@@ -36,7 +36,7 @@ type organisation struct {
 }
 
 // block takes in a block: its hashes, which are recomputed, and of a config block the consenters, checked against the TLS roots
-// of the ordering organisations. ok is false if data is no block.
+// of the ordering organisations. ok is false if data is not a block.
 func (r *Report) block(where string, data []byte) (items []*Item, ok bool) {
 	block := new(common.Block)
 	if proto.Unmarshal(data, block) != nil || block.GetHeader() == nil || len(block.GetData().GetData()) == 0 {
@@ -77,7 +77,7 @@ func (r *Report) block(where string, data []byte) (items []*Item, ok bool) {
 	return items, true
 }
 
-var errNoConfig = errors.New("it is no config block; peer channel fetch config gives one")
+var errNoConfig = errors.New("it is not a config block; peer channel fetch config gives one")
 
 // ConfigOf opens the envelope of a config block: the channel's name and the root of its configuration.
 func ConfigOf(data []byte) (channel string, group *common.ConfigGroup, err error) {
@@ -168,7 +168,7 @@ func consentersOf(group *common.ConfigGroup) (list []consenter, kind string, err
 
 // consenter takes in the certificates of one and checks them against the
 // authorities: for TLS those of any ordering organisation, for the identity
-// those of its own.
+// those of the consenter's organisation.
 func (r *Report) consenter(where string, c consenter, orgs []organisation) []*Item {
 	var tls, own []*Item
 	for _, org := range orgs {

@@ -72,7 +72,7 @@ func (r *Report) referenced(where, path string) []*Item {
 	}
 	stat, err := os.Stat(path)
 	if err == nil && !stat.Mode().IsRegular() {
-		err = errors.New("it is no file")
+		err = errors.New("it is not a file")
 	}
 	var data []byte
 	if err == nil {

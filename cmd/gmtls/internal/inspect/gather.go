@@ -24,7 +24,7 @@ import (
 	files "github.com/hyperledger/fabric/common/crypto/material"
 )
 
-// Item is one thing that was found.
+// Item is one object that was found.
 type Item struct {
 	Where string         `json:"where"` // file, with the place in it
 	Kind  string         `json:"kind"`
@@ -101,7 +101,7 @@ func (r *Report) load(name string) ([]*Item, error) {
 	r.base = ""
 	for _, i := range items {
 		i.side = slices.Contains(documents, items[0].Kind)
-		if i.file == "" { // a profile's keys may stand in files of their own
+		if i.file == "" { // a profile's keys may be in separate files
 			i.file = name
 		}
 	}

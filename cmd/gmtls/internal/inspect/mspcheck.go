@@ -105,7 +105,7 @@ func (r *Report) checkPath(i *Item, m *mspFolder) {
 func (r *Report) checkSigner(m *mspFolder) {
 	switch {
 	case len(m.signers) == 0 && !isDir(filepath.Join(m.dir, "keystore")):
-		r.add(&Item{Where: m.dir, Kind: "MSP", Note: "verifies identities, has none of its own"})
+		r.add(&Item{Where: m.dir, Kind: "MSP", Note: "verifies identities, has no identity itself"})
 		return
 	case len(m.signers) == 0:
 		r.found(m.dir, cause.Find(cause.MSPIncomplete, "signcerts holds no certificate"))

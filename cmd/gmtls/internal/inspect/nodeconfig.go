@@ -18,7 +18,7 @@ type pair struct{ cert, key, encCert, encKey string }
 
 func (p pair) gm() bool { return p.encCert != "" }
 
-// section is a part of the configuration with material of its own.
+// section is a part of the configuration that has its own certificates and keys.
 type section struct {
 	enabled  string
 	mode     string

@@ -156,7 +156,7 @@ func (r *Report) unit(config string, m *mspFolder, o ou, listed bool) (unit, boo
 			return u, true
 		}
 	}
-	r.found(config, cause.Find(cause.NodeOUs, "%s, named for the OU %s, is none of the certificates in cacerts and intermediatecerts",
+	r.found(config, cause.Find(cause.NodeOUs, "%s, named for the OU %s, is not one of the certificates in cacerts and intermediatecerts",
 		wire.Printable(o.Certificate), wire.Printable(o.Identifier)))
 	return u, false
 }

@@ -145,7 +145,7 @@ func (r *Report) checkLists(lists, cas, leaves []*Item) {
 		}
 		if !signed {
 			// A node takes it, and revokes nobody by it.
-			r.found(list.Where, cause.Warn(cause.CRLForeign, "%q signed it, which is none of the CAs given", issuer))
+			r.found(list.Where, cause.Warn(cause.CRLForeign, "%q signed it, which is not one of the CAs given", issuer))
 		}
 	}
 }
@@ -154,7 +154,7 @@ func (r *Report) revoked(list *Item, ca *x509.Certificate, leaves []*Item) {
 	for _, entry := range list.crl.TBSCertList.RevokedCertificates {
 		for _, leaf := range leaves {
 			if bytes.Equal(leaf.cert.RawIssuer, ca.RawSubject) && leaf.cert.SerialNumber.Cmp(entry.SerialNumber) == 0 {
-				r.found(leaf.Where, cause.Find(cause.Revoked, "%q stands on %s", wire.Printable(leaf.cert.Subject.String()), list.Where))
+				r.found(leaf.Where, cause.Find(cause.Revoked, "%q is on %s", wire.Printable(leaf.cert.Subject.String()), list.Where))
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	files "github.com/hyperledger/fabric/common/crypto/material"
 )
 
-// Settings is what the configuration of a node says of its cryptography.
+// Settings is what the configuration of a node says about its cryptography.
 type Settings struct {
 	Kind   string
 	Strict bool     // BCCSP.GM.Strict
@@ -26,7 +26,7 @@ type KeyFile struct {
 	InDevice, Encrypted bool
 }
 
-// NodeSettings reads the configuration in a folder, as the node does, its environment included.
+// NodeSettings reads the configuration in a folder as the node does, with its environment.
 func NodeSettings(path string) (*Settings, error) {
 	for _, kind := range nodeKinds {
 		config, err := readNode(path, kind)

@@ -41,7 +41,7 @@ func (r *Report) checkTLS(dir string, m *mspFolder) error {
 		if i.cert.IsCA {
 			cas = append(cas, i)
 		} else if !slices.ContainsFunc(leaves, func(l *Item) bool { return bytes.Equal(l.cert.Raw, i.cert.Raw) }) {
-			leaves = append(leaves, i) // certificate and key may share a file, which then stands there under two names
+			leaves = append(leaves, i) // certificate and key may share a file, which then is there under two names
 		}
 		if i.cert.IsCA || locked > 0 || slices.ContainsFunc(items, func(k *Item) bool { return k.pub != nil && samePublic(k.pub, i.cert.PublicKey) }) {
 			continue

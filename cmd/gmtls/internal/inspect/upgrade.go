@@ -40,7 +40,7 @@ func UpgradeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "upgrade-check PATH...",
 		Short: "find every file, key and identity that a node of this version refuses, before the upgrade",
-		Long: `Reads what a node reads, with the code that it reads it by, and changes nothing. PATH is
+		Long: `Reads what a node reads, with the same code, and changes nothing. PATH is
   a folder with core.yaml or orderer.yaml (FABRIC_CFG_PATH): its MSP, the TLS and TLCP files of every section, and the
     connection.json of installed chaincode; variables CORE_ and ORDERER_ of the environment count as they do for the node;
   a config block (peer channel fetch config): the MSPs of all organisations, their lists, and the consenters;
@@ -123,7 +123,7 @@ func (r *Report) configured(c *nodeConfig) error {
 	r.password = password
 	switch {
 	case !isDir(dir):
-		r.refused(c, c.kind.msp, fmt.Errorf("%s is no folder", dir))
+		r.refused(c, c.kind.msp, fmt.Errorf("%s is not a folder", dir))
 	default:
 		m, err := r.readMSP(dir)
 		if err != nil {
@@ -262,7 +262,7 @@ func (r *Report) tlcpPair(c *nodeConfig, p pair, password []byte, roots []*files
 	under := pool.SM()
 	if !known {
 		under = nil
-		r.found(p.cert, cause.Warn(cause.UnknownRoot, "no SM2 root is configured beside it, so its chain cannot be checked"))
+		r.found(p.cert, cause.Warn(cause.UnknownRoot, "no SM2 root is configured for it, so its chain cannot be checked"))
 	}
 	usage := stdx509.ExtKeyUsageServerAuth
 	if strings.Contains(strings.ToLower(p.cert), "client") {

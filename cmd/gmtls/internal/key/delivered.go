@@ -28,7 +28,7 @@ var (
 	oidGMData = asn1.ObjectIdentifier{1, 2, 156, 10197, 6, 1, 4, 2, 1}
 )
 
-// escrowHead stands in front of the base64 in the answer of CFCA that holds an encryption key.
+// escrowHead is in front of the base64 in the answer of CFCA that holds an encryption key.
 const escrowHead = "00000000000000010000000000000001"
 
 // openEnveloped opens an SM2EnvelopedKey (GM/T 0009, section 7.4) with the private key that it was made for, which is the
@@ -201,8 +201,8 @@ func openEscrow(text []byte, with *sm2.PrivateKey) (*sm2.PrivateKey, error) {
 	return key, nil
 }
 
-// undress returns the DER in bare base64, or data itself.
-func undress(data []byte) []byte {
+// unwrapBase64 returns the DER in bare base64, or data itself.
+func unwrapBase64(data []byte) []byte {
 	text := strings.Join(strings.Fields(string(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))), "")
 	if der, err := base64.StdEncoding.DecodeString(text); err == nil && material.FormOf(der) != material.FormUnknown {
 		return der

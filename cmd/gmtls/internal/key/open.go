@@ -16,7 +16,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
-// formEscrow is a form that is no DER.
+// formEscrow is a form that is not DER.
 const formEscrow material.Form = "an encryption key as CFCA sends it"
 
 // secrets open a key file.
@@ -48,7 +48,7 @@ func open(name string, s secrets) (*opened, error) {
 	if isEscrow(data) {
 		return enveloped(&opened{form: formEscrow}, s, func() (*sm2.PrivateKey, error) { return openEscrow(data, s.with) })
 	}
-	der := undress(data)
+	der := unwrapBase64(data)
 	objects, err := material.Split(name, der)
 	if err != nil {
 		return nil, err

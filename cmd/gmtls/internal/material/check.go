@@ -96,12 +96,12 @@ func CheckServer(leaf *x509.Certificate, others []*x509.Certificate, roots *Root
 	return append(found, CheckChain(leaf, others, roots.Certs, now)...)
 }
 
-// CheckChain checks that a certificate leads to one of the roots, whatever its
-// own validity, names and usages are, which other checks report.
+// CheckChain checks that a certificate leads to one of the roots. Other checks
+// report the certificate's own validity, names and usages.
 func CheckChain(leaf *x509.Certificate, others, roots []*x509.Certificate, now time.Time) []cause.Finding {
 	opts := x509.VerifyOptions{
 		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(),
-		CurrentTime: within(leaf, now), KeyUsages: []stdx509.ExtKeyUsage{stdx509.ExtKeyUsageAny},
+		CurrentTime: nearestValidTime(leaf, now), KeyUsages: []stdx509.ExtKeyUsage{stdx509.ExtKeyUsageAny},
 	}
 	for _, c := range roots {
 		opts.Roots.AddCert(c)
@@ -116,7 +116,7 @@ func CheckChain(leaf *x509.Certificate, others, roots []*x509.Certificate, now t
 	if why := x509.Explain([]*x509.Certificate{leaf}, slices.Concat(others, roots)); errors.Is(why, x509.ErrOtherSignerID) {
 		return []cause.Finding{cause.Find(cause.SignerID, "%v", why)}
 	}
-	top := climb(leaf, others)
+	top := lastIssuer(leaf, others)
 	if bytes.Equal(top.RawSubject, top.RawIssuer) && !bytes.Equal(top.Raw, leaf.Raw) &&
 		!slices.ContainsFunc(roots, func(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, top.RawSubject) }) {
 		return []cause.Finding{cause.Find(cause.UnknownRoot, "%q leads to the root %q, which came along with it and is not among the %d given",
@@ -144,7 +144,7 @@ func CheckChain(leaf *x509.Certificate, others, roots []*x509.Certificate, now t
 	if bytes.Equal(top.RawSubject, top.RawIssuer) {
 		return []cause.Finding{cause.Find(cause.UnknownRoot, "%q is self-signed and not among the %d given", subject(top), len(roots))}
 	}
-	what := fmt.Sprintf("%q was issued by %q%s, which is neither beside it nor among the %d given",
+	what := fmt.Sprintf("%q was issued by %q%s, which is neither in its chain nor among the %d given",
 		subject(top), issuer(top), keyID(top.AuthorityKeyId), len(roots))
 	if above := issuerOfIssuer(top); above != nil && !bytes.Equal(above, top.RawIssuer) {
 		return []cause.Finding{cause.Find(cause.NoIntermediate, "%s; by the authority key identifier another CA issued that one", what)}
@@ -152,8 +152,8 @@ func CheckChain(leaf *x509.Certificate, others, roots []*x509.Certificate, now t
 	return []cause.Finding{cause.Find(cause.UnknownRoot, "%s", what)}
 }
 
-// NotSent tells that a certificate leads to a root once the authorities in known, which were met elsewhere, stand beside it: an
-// intermediate CA of the server's is missing, and no root.
+// NotSent reports whether a certificate leads to a root with the help of the authorities in known, which were found elsewhere. If so,
+// the server did not send an intermediate CA, and no root is missing.
 func NotSent(leaf *x509.Certificate, others, known, roots []*x509.Certificate, now time.Time) bool {
 	return len(CheckChain(leaf, slices.Concat(others, known), roots, now)) == 0
 }
@@ -192,8 +192,8 @@ func keyID(id []byte) string {
 	return fmt.Sprintf(" with the key id %s", hex.EncodeToString(id))
 }
 
-// within returns now, or the nearest time at which the certificate is valid.
-func within(c *x509.Certificate, now time.Time) time.Time {
+// nearestValidTime returns now, or the nearest time at which the certificate is valid.
+func nearestValidTime(c *x509.Certificate, now time.Time) time.Time {
 	switch {
 	case now.Before(c.NotBefore):
 		return c.NotBefore
@@ -203,8 +203,8 @@ func within(c *x509.Certificate, now time.Time) time.Time {
 	return now
 }
 
-// climb follows the issuers among others and returns the last one found.
-func climb(c *x509.Certificate, others []*x509.Certificate) *x509.Certificate {
+// lastIssuer follows the issuers among others and returns the last one found.
+func lastIssuer(c *x509.Certificate, others []*x509.Certificate) *x509.Certificate {
 	for range others {
 		i := slices.IndexFunc(others, func(o *x509.Certificate) bool { return issued(o, c) })
 		if i < 0 || bytes.Equal(c.RawSubject, c.RawIssuer) {
@@ -215,8 +215,8 @@ func climb(c *x509.Certificate, others []*x509.Certificate) *x509.Certificate {
 	return c
 }
 
-// Chain lists the subjects from a certificate to the last authority that can be
-// told, and where each of them is from.
+// Chain lists the subjects from a certificate to the last known authority, and
+// where each of them comes from.
 func Chain(leaf *x509.Certificate, others []*x509.Certificate, roots *Roots) []string {
 	names := []string{subject(leaf) + " (sent)"}
 	c := leaf

@@ -44,7 +44,7 @@ func Describe(c *x509.Certificate, now time.Time) Info {
 	}
 }
 
-// Lines gives the description as indented lines.
+// Lines returns the description as indented lines.
 func (i Info) Lines(indent string) string {
 	usage := strings.Join(i.Usage, ", ")
 	if usage == "" {

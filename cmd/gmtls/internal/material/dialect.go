@@ -11,7 +11,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 )
 
-// Dialect is where a stack departs from what the others make of TLCP or TLS 1.3. The zero value is what nodes speak.
+// Dialect says how a stack differs from other implementations of TLCP or TLS 1.3. The zero value is what nodes speak.
 type Dialect struct {
 	OmitExtensions, SingleCertificate, RawTranscript, VectorParams bool // TLCP
 	OmitMiddlebox                                                  bool // TLS 1.3
@@ -34,7 +34,8 @@ func (d Dialect) Apply(config *gmtls.Config) {
 	config.OmitMiddleboxCompatibility = d.OmitMiddlebox
 }
 
-// Check refuses flags that mean nothing in the protocol that a flag, named with its value, chooses; version 0 is a protocol without dialects.
+// Check refuses flags that have no meaning in the chosen protocol. chosen is the flag that chose it, with its value. Version 0 is a
+// protocol without dialects.
 func (d Dialect) Check(version uint16, chosen string) error {
 	rest := d
 	switch version {
@@ -49,7 +50,7 @@ func (d Dialect) Check(version uint16, chosen string) error {
 	return fmt.Errorf("%s means nothing with %s", rest, chosen)
 }
 
-// With returns what departs as d or as more does.
+// With returns the dialect with the differences of both d and more.
 func (d Dialect) With(more Dialect) Dialect {
 	return Dialect{
 		OmitExtensions: d.OmitExtensions || more.OmitExtensions, SingleCertificate: d.SingleCertificate || more.SingleCertificate,
@@ -58,7 +59,7 @@ func (d Dialect) With(more Dialect) Dialect {
 	}
 }
 
-// String gives the flags.
+// String returns the flags.
 func (d Dialect) String() string {
 	var flags []string
 	for _, f := range []struct {

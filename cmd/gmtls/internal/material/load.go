@@ -38,7 +38,7 @@ func ReadFile(name string) ([]byte, error) {
 	return data, nil
 }
 
-// CreateKeyLog opens a key log file, for its owner alone, to append to it.
+// CreateKeyLog opens a key log file for appending. Only its owner can read it.
 func CreateKeyLog(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -99,14 +99,14 @@ func Certificates(text []byte) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// Own names the files of a party's own certificates and keys: a TLCP pair and,
-// apart from it, a TLS certificate.
+// Own names the files of a party's own certificates and keys: a TLCP pair and a
+// TLS certificate.
 type Own struct {
 	Cert, Key, EncCert, EncKey string
 	TLSCert, TLSKey            string
 }
 
-// Flags adds the flags that name the files. who is whose they are.
+// Flags adds the flags that name the files. who is their owner, for the help text.
 func (o *Own) Flags(flags *pflag.FlagSet, who string) {
 	flags.StringVar(&o.Cert, "cert", "", "the "+who+"'s SM2 signing certificate for TLCP, PEM")
 	flags.StringVar(&o.Key, "key", "", "key of --cert")

@@ -8,7 +8,7 @@ import (
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
-// Node is what a node of an inventory said of itself.
+// Node is what a node of an inventory says about itself.
 type Node struct {
 	Name    string
 	Problem string // why it could not be asked
@@ -17,7 +17,7 @@ type Node struct {
 	Roles   []NodeRole
 }
 
-// NodeRole is one of its servers or dialers.
+// NodeRole is one of the node's servers or dialers.
 type NodeRole struct {
 	Role, ServerMode, ClientMode string
 	TLS, TLCP, TLS13             int // live connections; TLS13 are those of TLS 1.3 with GM suites

@@ -28,7 +28,7 @@ type channel struct {
 	Name   string
 	Number uint64 // of the block
 	group  *common.ConfigGroup
-	// members have an MSP in the channel. An organisation that orders and has peers stands here once, with two places.
+	// members have an MSP in the channel. An organisation that orders and has peers is here once, with two places.
 	members    []*member
 	consensus  *orderer.ConsensusType
 	metadata   *etcdraft.ConfigMetadata // nil unless the channel runs Raft
@@ -41,7 +41,7 @@ type member struct {
 	places []place
 }
 
-// place is where an organisation's MSP stands in the configuration.
+// place is where an organisation's MSP is in the configuration.
 type place struct {
 	path   []string // names of groups, from below the channel
 	outer  *msp.MSPConfig
@@ -52,7 +52,7 @@ type place struct {
 type seat struct {
 	address   string
 	consenter *etcdraft.Consenter
-	std, gm   bool // its certificates of either family stand in both fields
+	std, gm   bool // its certificates of either family are in both fields
 }
 
 // loadChannel reads a config block, as "peer channel fetch config" writes it.
@@ -71,7 +71,7 @@ func loadChannel(file string) (*channel, error) {
 func parseChannel(data []byte) (*channel, error) {
 	block := new(common.Block)
 	if proto.Unmarshal(data, block) != nil || block.GetHeader() == nil || len(block.GetData().GetData()) == 0 {
-		return nil, errors.New("it is no block; peer channel fetch config gives one")
+		return nil, errors.New("it is not a block; peer channel fetch config gives one")
 	}
 	name, group, err := inspect.ConfigOf(block.Data.Data[0])
 	if err != nil {
@@ -96,12 +96,12 @@ func (ch *channel) collect(group *common.ConfigGroup, path []string) error {
 	if value := group.GetValues()["MSP"]; value != nil {
 		p := place{path: slices.Clone(path), outer: new(msp.MSPConfig), fabric: new(msp.FabricMSPConfig)}
 		if err := proto.Unmarshal(value.Value, p.outer); err != nil {
-			return fmt.Errorf("the MSP of %s cannot be decoded", where(path))
+			return fmt.Errorf("the MSP of %s cannot be decoded", groupPath(path))
 		}
 		// Type 0 is the MSP of X.509 certificates. Others, for anonymous credentials, have no part in this.
 		if p.outer.Type == 0 {
 			if err := proto.Unmarshal(p.outer.Config, p.fabric); err != nil || p.fabric.Name == "" {
-				return fmt.Errorf("the MSP of %s cannot be decoded", where(path))
+				return fmt.Errorf("the MSP of %s cannot be decoded", groupPath(path))
 			}
 			ch.add(p)
 		}
@@ -132,10 +132,10 @@ func (ch *channel) member(id string) *member {
 	return nil
 }
 
-func where(path []string) string { return wire.Printable("/Channel/" + strings.Join(path, "/")) }
+func groupPath(path []string) string { return wire.Printable("/Channel/" + strings.Join(path, "/")) }
 
-// orders reports whether the organisation belongs to the ordering service.
-func (m *member) orders() bool {
+// isOrdering reports whether the organisation belongs to the ordering service.
+func (m *member) isOrdering() bool {
 	return slices.ContainsFunc(m.places, func(p place) bool { return p.path[0] == "Orderer" })
 }
 
@@ -171,12 +171,12 @@ func (m *member) held() (h held, err error) {
 		f := p.fabric
 		std, gm, err := families(slices.Concat(f.TlsRootCerts, f.TlsIntermediateCerts))
 		if err != nil {
-			return h, fmt.Errorf("TLS roots of %s: %w", where(p.path), err)
+			return h, fmt.Errorf("TLS roots of %s: %w", groupPath(p.path), err)
 		}
 		h.stdTLS, h.gmTLS, h.allGMTLS = append(h.stdTLS, std...), append(h.gmTLS, gm...), h.allGMTLS && len(gm) > 0
 		std, gm, err = families(slices.Concat(f.RootCerts, f.IntermediateCerts))
 		if err != nil {
-			return h, fmt.Errorf("roots of %s: %w", where(p.path), err)
+			return h, fmt.Errorf("roots of %s: %w", groupPath(p.path), err)
 		}
 		h.stdIdentity, h.gmIdentity = append(h.stdIdentity, std...), append(h.gmIdentity, gm...)
 		h.allGMIdentity = h.allGMIdentity && len(gm) > 0

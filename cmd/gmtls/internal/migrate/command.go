@@ -31,8 +31,8 @@ func (in *input) flags(c *cobra.Command) {
 	in.format.Flag(f)
 }
 
-// checking adds the flags of commands that refuse.
-func (in *input) checking(c *cobra.Command) {
+// addCheckFlags adds the flags of commands that refuse.
+func (in *input) addCheckFlags(c *cobra.Command) {
 	c.Flags().StringSliceVar(&in.elsewhere, "elsewhere", nil, "MSP ids of organisations whose operators have checked their nodes; may be repeated")
 	c.Flags().DurationVar(&in.validFor, "valid-for", 30*24*time.Hour, "how long certificates must still be valid")
 }
@@ -131,7 +131,7 @@ Exit codes: 0 the stage can be entered; 1 wrong usage or unreadable file; 5 it c
 		},
 	}
 	in.flags(c)
-	in.checking(c)
+	in.addCheckFlags(c)
 	c.Flags().IntVar(&q.stage, "stage", -1, "the stage, 0 to 5")
 	c.Flags().StringVar(&q.node, "node", "", "the node that is about to enter it (default: any)")
 	return c
@@ -186,7 +186,7 @@ it, and nothing was written.`,
 		},
 	}
 	in.flags(c)
-	in.checking(c)
+	in.addCheckFlags(c)
 	c.Flags().StringSliceVar(&u.orgs, "org", nil, "MSP ids of organisations to write for (default: all of the inventory); may be repeated")
 	c.Flags().StringVar(&u.out, "out", ".", "folder for the files, created if missing")
 	c.Flags().StringSliceVar(&recent, "recent", nil, "recent blocks, from peer channel fetch NUMBER; may be repeated")

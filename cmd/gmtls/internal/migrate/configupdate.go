@@ -23,8 +23,8 @@ func marshal(m proto.Message) ([]byte, error) {
 
 // envelope makes the unsigned transaction that changes values and nothing else:
 // what "peer channel signconfigtx" and "peer channel update" read. Groups on the
-// way stand in both sets at their present version, which says that they
-// are not changed; a changed value stands in the write set one version higher.
+// way are in both sets at their present version, which says that they
+// are not changed; a changed value is in the write set one version higher.
 // Orderers refuse it once the value has another version than in the block.
 func (ch *channel) envelope(name string, changes []change) ([]byte, error) {
 	update := &common.ConfigUpdate{
@@ -36,11 +36,11 @@ func (ch *channel) envelope(name string, changes []change) ([]byte, error) {
 		group, read, write := ch.group, update.ReadSet, update.WriteSet
 		for _, step := range c.path {
 			group = group.GetGroups()[step]
-			read, write = below(read, step, group.GetVersion()), below(write, step, group.GetVersion())
+			read, write = subgroup(read, step, group.GetVersion()), subgroup(write, step, group.GetVersion())
 		}
 		old := group.GetValues()[c.key]
 		if old == nil {
-			return nil, fmt.Errorf("%s has no value %s", where(c.path), c.key)
+			return nil, fmt.Errorf("%s has no value %s", groupPath(c.path), c.key)
 		}
 		if write.Values == nil {
 			write.Values = map[string]*common.ConfigValue{}
@@ -66,8 +66,8 @@ func (ch *channel) envelope(name string, changes []change) ([]byte, error) {
 	return marshal(&common.Envelope{Payload: payload})
 }
 
-// below is the group of that name in another, made if it is not there yet.
-func below(group *common.ConfigGroup, name string, version uint64) *common.ConfigGroup {
+// subgroup is the group of that name in another, made if it is not there yet.
+func subgroup(group *common.ConfigGroup, name string, version uint64) *common.ConfigGroup {
 	if group.Groups == nil {
 		group.Groups = map[string]*common.ConfigGroup{}
 	}

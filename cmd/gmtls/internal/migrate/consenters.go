@@ -66,11 +66,11 @@ func (n *network) leader(ctx context.Context, inv *inventory) (leader *seat, gap
 	for _, s := range n.channel.consenters {
 		f := s.known(n.nodes)
 		if f == nil {
-			return nil, []gap{n.ofSeat(s, "no node of the inventory has this address", "list all consenters: which of them leads must be known")}
+			return nil, []gap{n.seatGap(s, "no node of the inventory has this address", "list all consenters: which of them leads must be known")}
 		}
 		metrics, err := metricsOf(ctx, inv.Organizations[f.Organization], f.node)
 		if err != nil {
-			return nil, []gap{n.ofSeat(s, err.Error(), "set Metrics.Provider to prometheus: which consenter leads must be known")}
+			return nil, []gap{n.seatGap(s, err.Error(), "set Metrics.Provider to prometheus: which consenter leads must be known")}
 		}
 		if metrics.Value("consensus_etcdraft_is_leader", label) == 1 {
 			leader, active = s, metrics.Value("consensus_etcdraft_active_nodes", label)
@@ -80,7 +80,7 @@ func (n *network) leader(ctx context.Context, inv *inventory) (leader *seat, gap
 	case leader == nil:
 		return nil, []gap{{Reason: "no consenter says that it leads", Remedy: "wait for a leader, and ask again"}}
 	case int(active) != all:
-		return leader, []gap{n.ofSeat(leader, fmt.Sprintf("the leader counts %v of %d consenters as active", active, all),
+		return leader, []gap{n.seatGap(leader, fmt.Sprintf("the leader counts %v of %d consenters as active", active, all),
 			"wait until all are back: a change of one while another is away can cost the quorum")}
 	}
 	return leader, nil
@@ -95,8 +95,8 @@ func metricsOf(ctx context.Context, org *organization, n *node) (operations.Samp
 	return s.Metrics(ctx)
 }
 
-// reseat is the change of one consenter's fields.
-func (n *network) reseat(s *seat, f form, q question) (*change, *gap, error) {
+// changeConsenter is the change of one consenter's fields.
+func (n *network) changeConsenter(s *seat, f form, q question) (*change, *gap, error) {
 	fields := map[*[]byte]string{}
 	metadata := proto.CloneOf(n.channel.metadata)
 	for i, c := range n.channel.metadata.Consenters {
@@ -110,7 +110,7 @@ func (n *network) reseat(s *seat, f form, q question) (*change, *gap, error) {
 		var text []byte
 		if f.std {
 			if std == nil {
-				g := n.ofSeat(s, "its "+name+" field has no TLS certificate any more", "put it in by configtxlator: the channel does not have it")
+				g := n.seatGap(s, "its "+name+" field has no TLS certificate any more", "put it in by configtxlator: the channel does not have it")
 				return nil, &g, nil
 			}
 			text = append(text, std...)
@@ -145,7 +145,7 @@ func (n *network) consensusChange(metadata *etcdraft.ConfigMetadata) (*change, *
 // that the node presents.
 func (n *network) signingCert(s *seat, q question) ([]byte, *gap) {
 	refuse := func(format string, args ...any) ([]byte, *gap) {
-		g := n.ofSeat(s, fmt.Sprintf(format, args...), "name its SM2 signing certificate under signCert of the inventory")
+		g := n.seatGap(s, fmt.Sprintf(format, args...), "name its SM2 signing certificate under signCert of the inventory")
 		return nil, &g
 	}
 	f := s.known(n.nodes)
@@ -163,7 +163,7 @@ func (n *network) signingCert(s *seat, q question) ([]byte, *gap) {
 	}
 	var roots []*x509.Certificate
 	for _, m := range n.channel.members {
-		if m.orders() {
+		if m.isOrdering() {
 			roots = append(roots, n.held[m.ID].gmTLS...)
 		}
 	}

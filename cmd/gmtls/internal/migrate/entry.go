@@ -33,7 +33,7 @@ type question struct {
 
 // entry lists why a stage cannot be entered.
 func (n *network) entry(q question, inv *inventory) []gap {
-	all := n.wellness(q)
+	all := n.healthGaps(q)
 	if q.stage >= stageRoots {
 		all = append(all, n.coverage(q)...)
 	}
@@ -50,7 +50,7 @@ func (n *network) entry(q question, inv *inventory) []gap {
 		all = append(all, n.roots(q, inv)...)
 	case stageDialing:
 		all = append(all, n.each(func(f *facts) []gap { return n.pairVerifies(f, n.held[f.Organization].gmTLS, "the channel's", q.now) })...)
-		if f := n.find(q.node); f != nil && f.consents(n.channel) {
+		if f := n.find(q.node); f != nil && f.isConsenterOf(n.channel) {
 			all = append(all, n.consentersWithoutGM()...)
 		}
 	case stageListening:
@@ -87,13 +87,13 @@ func (n *network) chosen(q question, test func(*facts) []gap) []gap {
 	return nil
 }
 
-func (f *facts) consents(ch *channel) bool {
+func (f *facts) isConsenterOf(ch *channel) bool {
 	return ch != nil && slices.ContainsFunc(ch.consenters, func(s *seat) bool { return s.address == f.node.Address })
 }
 
-// wellness is what every stage wants: nodes that answer, are healthy, agree on
+// healthGaps is what every stage wants: nodes that answer, are healthy, agree on
 // the time, and have certificates that last.
-func (n *network) wellness(q question) (all []gap) {
+func (n *network) healthGaps(q question) (all []gap) {
 	for _, f := range n.nodes {
 		if f.Problem != "" {
 			all = append(all, f.gap("see that it runs and that the inventory names its operations service, roots and client certificate", "could not be asked: %s", f.Problem))
@@ -137,7 +137,7 @@ func (n *network) coverage(q question) (all []gap) {
 	}
 	for _, s := range n.channel.consenters {
 		if s.known(n.nodes) == nil && !n.ordersElsewhere(q) {
-			all = append(all, n.ofSeat(s, "no node of the inventory has this address", "list it, with the address by which the channel names it"))
+			all = append(all, n.seatGap(s, "no node of the inventory has this address", "list it, with the address by which the channel names it"))
 		}
 	}
 	return all
@@ -146,7 +146,7 @@ func (n *network) coverage(q question) (all []gap) {
 // ordersElsewhere reports whether an ordering organisation looks after its nodes
 // itself: which consenter is whose the channel does not say.
 func (n *network) ordersElsewhere(q question) bool {
-	return slices.ContainsFunc(n.channel.members, func(m *member) bool { return m.orders() && slices.Contains(q.elsewhere, m.ID) })
+	return slices.ContainsFunc(n.channel.members, func(m *member) bool { return m.isOrdering() && slices.Contains(q.elsewhere, m.ID) })
 }
 
 // roots looks at the SM2 TLS roots that are about to join the channel, and at the
@@ -159,7 +159,7 @@ func (n *network) roots(q question, inv *inventory) (all []gap) {
 			continue
 		}
 		for _, c := range org.tlsRoots {
-			if reason := unfit(c, q.now, q.validFor); reason != "" {
+			if reason := unfitAsRoot(c, q.now, q.validFor); reason != "" {
 				all = append(all, gap{Organization: id, Reason: reason, Remedy: "name an SM2 TLS CA that lasts under gmTLSRoots"})
 			}
 		}
@@ -173,8 +173,8 @@ func (n *network) roots(q question, inv *inventory) (all []gap) {
 	return all
 }
 
-// unfit says why a certificate cannot be an SM2 root of an MSP; empty if it can.
-func unfit(c *x509.Certificate, now time.Time, validFor time.Duration) string {
+// unfitAsRoot says why a certificate cannot be an SM2 root of an MSP; empty if it can.
+func unfitAsRoot(c *x509.Certificate, now time.Time, validFor time.Duration) string {
 	name := fmt.Sprintf("the certificate %q", wire.Printable(c.Subject.String()))
 	switch {
 	case !x509.IsSM2(c.PublicKey):
@@ -182,7 +182,7 @@ func unfit(c *x509.Certificate, now time.Time, validFor time.Duration) string {
 	case !c.IsCA:
 		return name + " is not of a CA"
 	case !bytes.Equal(c.RawSubject, c.RawIssuer) || x509.CheckSignatureFrom(c, c) != nil:
-		return name + " is not self-signed: it is no root"
+		return name + " is not self-signed: it is not a root"
 	case now.Before(c.NotBefore) || c.NotAfter.Sub(now) < validFor:
 		return fmt.Sprintf("%s is valid from %s to %s only", name, c.NotBefore.UTC().Format(time.DateTime), c.NotAfter.UTC().Format(time.DateTime))
 	}

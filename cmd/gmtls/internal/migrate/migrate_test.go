@@ -165,7 +165,7 @@ func (w *world) signedBlock(number uint64, gm map[string]bool) []byte {
 	})
 }
 
-// TestUpdateTouchesOneValue: an update names the groups on the way to a value and changes nothing beside it.
+// TestUpdateTouchesOneValue: an update names the groups on the way to a value and changes nothing else.
 func TestUpdateTouchesOneValue(t *testing.T) {
 	w := newWorld(t)
 	w.pairs(everyNode...)
@@ -249,9 +249,9 @@ func TestRefusals(t *testing.T) {
 			w.serve(w.nodes["orderer0"], w.orgs["OrdererMSP"].gmTLS)
 			w.inventory(nil)
 		}, "no node of the inventory has this address"},
-		"a root that is no SM2 root": {"2", func(w *world) { w.put("Org1MSP-gmtls.crt", pki.CertPEM(w.orgs["Org1MSP"].tls.Cert)) },
+		"a root that is not an SM2 root": {"2", func(w *world) { w.put("Org1MSP-gmtls.crt", pki.CertPEM(w.orgs["Org1MSP"].tls.Cert)) },
 			"has a key of ECDSA P-256, not of SM2"},
-		"a root that is no CA": {"2", func(w *world) { w.put("Org1MSP-gmtls.crt", pki.CertPEM(w.nodes["peer1"].sign)) }, "is not of a CA"},
+		"a root that is not a CA": {"2", func(w *world) { w.put("Org1MSP-gmtls.crt", pki.CertPEM(w.nodes["peer1"].sign)) }, "is not of a CA"},
 		"a TLS connection": {"4", func(w *world) {
 			w.nodes["peer2"].set(func(n *fakeNode) {
 				n.roles[1].Listeners = append(n.roles[1].Listeners, tlsstatus.Listener{
@@ -365,7 +365,7 @@ func TestUsage(t *testing.T) {
 		"kind":         {[]string{"update", "everything", w.block()}, good, "there is no update"},
 		"no block":     {[]string{"update", addGMTLS}, good, "--block is missing"},
 		"organisation": {[]string{"update", addGMTLS, w.block(), "--org=X"}, good, "the inventory has no organisation X"},
-		"no config":    {[]string{"plan", "--block=" + w.path("nodes.yaml")}, good, "it is no block"},
+		"no config":    {[]string{"plan", "--block=" + w.path("nodes.yaml")}, good, "it is not a block"},
 		"unknown key":  {[]string{"plan"}, good + "\nnodez: 1\n", "nodez"},
 		"empty":        {[]string{"plan"}, "organizations: {}\n", "organizations is empty"},
 		"protocol":     {[]string{"plan"}, strings.ReplaceAll(good, "protocol: tls,", "protocol: any,"), "client.protocol"},

@@ -26,7 +26,7 @@ func (m *member) apply(e edit) (changes []change, notes []string, err error) {
 		f := proto.CloneOf(p.fabric)
 		said, err := e(f)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", where(p.path), err)
+			return nil, nil, fmt.Errorf("%s: %w", groupPath(p.path), err)
 		}
 		if proto.Equal(f, p.fabric) {
 			continue
@@ -66,7 +66,7 @@ func addIdentityRoots(certs []*x509.Certificate) edit {
 			return nil, err
 		}
 		for _, c := range certs {
-			if slices.ContainsFunc(tls, func(blob []byte) bool { return holds(blob, c) }) {
+			if slices.ContainsFunc(tls, func(blob []byte) bool { return containsCertificate(blob, c) }) {
 				return nil, fmt.Errorf("%q is a TLS root of it: a CA for TLS must not make identities", wire.Printable(c.Subject.String()))
 			}
 		}
@@ -100,14 +100,14 @@ func with(list [][]byte, certs []*x509.Certificate) ([][]byte, error) {
 	}
 	list = slices.Clone(list)
 	for _, c := range certs {
-		if !slices.ContainsFunc(list, func(blob []byte) bool { return holds(blob, c) }) {
+		if !slices.ContainsFunc(list, func(blob []byte) bool { return containsCertificate(blob, c) }) {
 			list = append(list, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
 		}
 	}
 	return list, nil
 }
 
-func holds(blob []byte, c *x509.Certificate) bool {
+func containsCertificate(blob []byte, c *x509.Certificate) bool {
 	for {
 		var block *pem.Block
 		if block, blob = pem.Decode(blob); block == nil {

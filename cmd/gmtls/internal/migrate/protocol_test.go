@@ -44,7 +44,7 @@ func TestProtocol(t *testing.T) {
 		out, _ := w.run("protocol", "--to="+to)
 		require.Contains(t, out, "orderer0 (OrdererMSP): orderer.general does not listen for "+to)
 		require.NotContains(t, out, "peer1", "it is in both already")
-		require.NotContains(t, out, "operations", "servers for operators have protocols of their own")
+		require.NotContains(t, out, "operations", "servers for operators have separate protocols")
 		w.protocols(both, "", everyNode...)
 
 		w.refused([]string{"step 2 of 3: dialers speak the new one", "peer2 (Org2MSP): peer.client does not dial " + to,

@@ -46,7 +46,7 @@ func signersOf(files []string, channelID string) ([]signer, error) {
 func signersIn(data []byte, channelID string) ([]signer, error) {
 	block := new(common.Block)
 	if err := proto.Unmarshal(data, block); err != nil || block.Header == nil {
-		return nil, errors.New("it is no block")
+		return nil, errors.New("it is not a block")
 	}
 	r := &blockReader{number: block.Header.Number, channel: channelID}
 	for i, envelope := range block.GetData().GetData() {

@@ -11,8 +11,8 @@ import (
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
-// Stages. docs/migration.md describes them. A network has done a stage when
-// nothing of it and of those before is missing.
+// Stages. docs/migration.md describes them. A network has completed a stage when
+// nothing of this stage and of earlier ones is missing.
 const (
 	stageStock      = -1 // a node without the fork; only nodes and organisations can be in it
 	stageBinaries   = 0
@@ -180,7 +180,7 @@ func unpaired(f *facts) (all []gap) {
 			roots []tlsstatus.Root
 			asked bool
 		}{{"servers", r.ServerRoots, dials}, {"clients", r.ClientRoots, listens}} {
-			if list.asked && has(list.roots, tlsstatus.FamilyTLS) && !has(list.roots, tlsstatus.FamilyGM) {
+			if list.asked && hasRoot(list.roots, tlsstatus.FamilyTLS) && !hasRoot(list.roots, tlsstatus.FamilyGM) {
 				all = append(all, f.gap("add the SM2 TLS root to the files of its roots, and reload", "%s has no SM2 root in its files to verify %s by", r.Name, list.name))
 			}
 		}
@@ -188,7 +188,7 @@ func unpaired(f *facts) (all []gap) {
 	return all
 }
 
-func has(roots []tlsstatus.Root, family string) bool {
+func hasRoot(roots []tlsstatus.Root, family string) bool {
 	return slices.ContainsFunc(roots, func(r tlsstatus.Root) bool { return r.Family == family })
 }
 
@@ -218,14 +218,14 @@ func (n *network) consentersWithoutGM() (all []gap) {
 	}
 	for _, s := range n.channel.consenters {
 		if !s.gm {
-			all = append(all, n.ofSeat(s, "the channel does not have its SM2 certificate", updateRemedy(consentersBoth)))
+			all = append(all, n.seatGap(s, "the channel does not have its SM2 certificate", updateRemedy(consentersBoth)))
 		}
 	}
 	return all
 }
 
-// ofSeat names a consenter's node and organisation where they are known.
-func (n *network) ofSeat(s *seat, reason, remedy string) gap {
+// seatGap names a consenter's node and organisation where they are known.
+func (n *network) seatGap(s *seat, reason, remedy string) gap {
 	g := gap{Node: "consenter " + s.address, Reason: reason, Remedy: remedy}
 	if f := s.known(n.nodes); f != nil {
 		g.Node, g.Organization = f.Name, f.Organization

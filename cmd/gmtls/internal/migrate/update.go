@@ -119,7 +119,7 @@ func (u *updater) preconditions() []gap {
 	case consentersGM, removeECDSATLS, removeECDSAIdentity:
 		q.stage = stageIdentities
 	default: // on the way back
-		return append(u.net.wellness(q), u.wayBack()...)
+		return append(u.net.healthGaps(q), u.stillNeeded()...)
 	}
 	all := u.net.entry(q, u.inv)
 	switch u.kind {
@@ -131,8 +131,8 @@ func (u *updater) preconditions() []gap {
 	return all
 }
 
-// wayBack lists what still needs what an update takes away.
-func (u *updater) wayBack() []gap {
+// stillNeeded lists what still needs what an update takes away.
+func (u *updater) stillNeeded() []gap {
 	switch u.kind {
 	case removeGMIdentity:
 		return u.unused(true)
@@ -141,7 +141,7 @@ func (u *updater) wayBack() []gap {
 		return append(all, u.seats(func(s *seat) bool { return s.gm }, "the channel has its SM2 certificate, which the root verifies", consentersTLS)...)
 	}
 	return u.net.each(func(f *facts) []gap {
-		if !f.consents(u.net.channel) {
+		if !f.isConsenterOf(u.net.channel) {
 			return nil
 		}
 		return dialingGM(f)
@@ -157,12 +157,12 @@ func (u *updater) unused(gm bool) (all []gap) {
 
 // seats lists consenters that need the roots of an ordering organisation which is to lose them.
 func (u *updater) seats(need func(*seat) bool, reason, kind string) (all []gap) {
-	if !slices.ContainsFunc(u.orgs, func(id string) bool { return u.net.channel.member(id).orders() }) {
+	if !slices.ContainsFunc(u.orgs, func(id string) bool { return u.net.channel.member(id).isOrdering() }) {
 		return nil
 	}
 	for _, s := range u.net.channel.consenters {
 		if need(s) {
-			all = append(all, u.net.ofSeat(s, reason, updateRemedy(kind)+" first"))
+			all = append(all, u.net.seatGap(s, reason, updateRemedy(kind)+" first"))
 		}
 	}
 	return all
@@ -230,7 +230,7 @@ func (u *updater) fitRoots(id string, certs []*x509.Certificate) (all []gap) {
 		all = append(all, gap{Organization: id, Reason: "gmIdentityRoots of the inventory is empty", Remedy: remedy})
 	}
 	for _, c := range certs {
-		if reason := unfit(c, u.q.now, u.q.validFor); reason != "" {
+		if reason := unfitAsRoot(c, u.q.now, u.q.validFor); reason != "" {
 			all = append(all, gap{Organization: id, Reason: reason, Remedy: remedy})
 		}
 	}
@@ -245,7 +245,7 @@ func (u *updater) consenters(ctx context.Context, o *outcome, f form) error {
 		return err
 	}
 	next := r.left[0]
-	c, refusal, err := u.net.reseat(next, f, u.q)
+	c, refusal, err := u.net.changeConsenter(next, f, u.q)
 	if err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func (u *updater) consenters(ctx context.Context, o *outcome, f form) error {
 	return nil
 }
 
-// write puts a step's envelope into a file of its own, which must not exist.
+// write puts a step's envelope into a new file, which must not exist.
 func (u *updater) write(s *step) error {
 	data, err := u.net.channel.envelope(u.net.channel.Name, s.changes)
 	if err != nil {
@@ -291,12 +291,12 @@ func (u *updater) write(s *step) error {
 	return errors.Join(err, f.Close())
 }
 
-// policyOf is the full name of a modification policy that stands at a value of a group.
+// policyOf is the full name of a modification policy that is at a value of a group.
 func policyOf(path []string, policy string) string {
 	if strings.HasPrefix(policy, "/") {
 		return policy
 	}
-	return where(path) + "/" + policy
+	return groupPath(path) + "/" + policy
 }
 
 // fileName keeps a name to one file of a folder.

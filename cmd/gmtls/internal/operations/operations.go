@@ -32,7 +32,7 @@ const (
 	maxAnswer = 16 << 20
 )
 
-// Access says how operations services are reached. It is a part of files that operators write.
+// Access says how to reach operations services. It is a part of files that operators write.
 type Access struct {
 	Protocol string   `yaml:"protocol"` // tls, tlcp or tls13-gm
 	CA       []string `yaml:"ca"`
@@ -111,12 +111,12 @@ func (s *Service) Close() { s.client.CloseIdleConnections() }
 
 // Health is what the page /healthz says.
 type Health struct {
-	Status    string // empty of a server that is no operations service
+	Status    string // empty of a server that is not an operations service
 	Unhealthy string // components that say they are not well, with their reasons
 	Date      string // of the answer, as RFC 9110 has it
 }
 
-// Health asks whether the node is well.
+// Health asks whether the node is healthy.
 func (s *Service) Health(ctx context.Context) (Health, error) {
 	var page struct {
 		Status       string
@@ -171,14 +171,14 @@ func (s *Service) Roles(ctx context.Context) ([]tlsstatus.Role, error) {
 	return roles, nil
 }
 
-// Reload has all roles load their files again.
+// Reload makes all roles load their files again.
 func (s *Service) Reload(ctx context.Context) error {
 	code, _, answer, err := s.do(ctx, http.MethodPost, tlsstatus.Path)
 	if err != nil || code == http.StatusOK {
 		return err
 	}
 	var failure tlsstatus.Failure
-	if json.Unmarshal(answer, &failure) != nil { // not by the node, but by what stands in front of it
+	if json.Unmarshal(answer, &failure) != nil { // not by the node, but by what is in front of it
 		failure.Error = string(answer)
 	}
 	return fmt.Errorf("%w: %s", s.unexpected("POST "+tlsstatus.Path, code), wire.Printable(strings.TrimSpace(failure.Error)))
@@ -200,7 +200,7 @@ func (s *Service) unexpected(page string, code int) error {
 // Samples is a page of metrics in the text format of Prometheus.
 type Samples []byte
 
-// Value is that of the series of a name with a label; -1 if there is none.
+// Value returns the value of the series with the name and the label, or -1 if there is none.
 func (s Samples) Value(name, label string) float64 {
 	lines := bufio.NewScanner(bytes.NewReader(s))
 	for lines.Scan() {

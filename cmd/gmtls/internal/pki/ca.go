@@ -112,7 +112,7 @@ func create(template, parent *x509.Certificate, pub any, signer crypto.Signer) (
 	return x509.ParseCertificate(der)
 }
 
-// CertPEM gives certificates as PEM.
+// CertPEM returns certificates as PEM.
 func CertPEM(certs ...*x509.Certificate) []byte {
 	var out []byte
 	for _, c := range certs {

@@ -218,7 +218,7 @@ func (p *prober) listen(conn net.Conn, a *Attempt) {
 	a.OK, a.err = false, err
 }
 
-// gmConfig verifies nothing: the handshake shall go on, and what is wrong with
+// gmConfig verifies nothing: the handshake shall continue, and what is wrong with
 // the certificates is found afterwards.
 func (p *prober) gmConfig(protocol string, v variant) *gmtls.Config {
 	config := &gmtls.Config{

@@ -81,7 +81,7 @@ func (p *prober) hintAtIntermediate(authorities [][]byte) string {
 	return ""
 }
 
-// ownAuthorities are the intermediate CAs that stand behind the client's own certificates: a server of the same organisation is often
+// ownAuthorities are the intermediate CAs that are behind the client's own certificates: a server of the same organisation is often
 // issued by one of them.
 func (p *prober) ownAuthorities() (known []*x509.Certificate) {
 	var ders [][]byte

@@ -18,7 +18,7 @@ import (
 )
 
 // TestIntermediateOfTheClient: the issuer's name alone does not tell a root that was not given from an intermediate CA that was not
-// sent. It is the latter for certain if it stands in the client's own chain and leads to a root given.
+// sent. It is the latter for certain if it is in the client's own chain and leads to a root given.
 func TestIntermediateOfTheClient(t *testing.T) {
 	from, to := time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0)
 	authority := func(name string) *pki.CA {

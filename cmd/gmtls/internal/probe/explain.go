@@ -51,7 +51,7 @@ func alertNumber(err error, op string) (uint8, bool) {
 	if errors.As(opErr.Err, &std) {
 		return uint8(std), true
 	}
-	// crypto/tls has a type of its own for alerts on TCP, which only prints.
+	// For alerts on TCP crypto/tls has a separate type, which only prints.
 	for _, a := range cause.Alerts {
 		if opErr.Err.Error() == tls.AlertError(a.Number).Error() {
 			return a.Number, true

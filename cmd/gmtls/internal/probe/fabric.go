@@ -29,7 +29,7 @@ import (
 
 const transportPlain = "plain"
 
-// Fabric is what an endpoint is to Fabric.
+// Fabric says which port of which node an endpoint is.
 type Fabric struct {
 	Transport string          `json:"transport,omitempty"` // of everyProtocol, or plain
 	Role      string          `json:"role"`

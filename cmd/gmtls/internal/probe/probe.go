@@ -57,7 +57,7 @@ type Report struct {
 	ExitCode  int             `json:"exit_code"`
 }
 
-// Protocol is what was found of one protocol.
+// Protocol is the result for one protocol.
 type Protocol struct {
 	Name         string          `json:"protocol"`
 	Main         *Attempt        `json:"handshake"`
@@ -351,7 +351,7 @@ func (r *Protocol) verify(p *prober) {
 		switch known := p.ownAuthorities(); {
 		case f.Cause != cause.UnknownRoot:
 		case material.NotSent(certs[0], others, known, p.Roots.Certs, now):
-			f = cause.Find(cause.NoIntermediate, "%s; it stands in the chain of the client's certificate, with which the server's leads to a root given", f.Detail)
+			f = cause.Find(cause.NoIntermediate, "%s; it is in the chain of the client's certificate, with which the server's leads to a root given", f.Detail)
 		default:
 			f.Detail += p.hintAtIntermediate(r.Main.wire.Authorities)
 		}

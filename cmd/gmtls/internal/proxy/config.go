@@ -150,7 +150,7 @@ func (o *Options) loadServer(s *sides) error {
 		if cert == nil {
 			return errNoOwn
 		}
-		// Every connection has a configuration of its own, so tickets would never match.
+		// Every connection has a new configuration, so tickets would never match.
 		s.serverTLS = &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true}
 		if roots != nil {
 			s.serverTLS.ClientAuth, s.serverTLS.ClientCAs = tls.RequireAndVerifyClientCert, std(roots)

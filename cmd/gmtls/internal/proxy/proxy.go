@@ -120,10 +120,10 @@ func New(o Options, log *slog.Logger) (*Proxy, error) {
 	return p, nil
 }
 
-// Addr is the address on which clients are awaited.
+// Addr returns the address on which the proxy listens for clients.
 func (p *Proxy) Addr() net.Addr { return p.listener.Addr() }
 
-// MetricsAddr is the address of the metrics; nil if there are none.
+// MetricsAddr returns the address of the metrics, or nil if there are none.
 func (p *Proxy) MetricsAddr() net.Addr {
 	if p.metrics == nil {
 		return nil
@@ -131,8 +131,8 @@ func (p *Proxy) MetricsAddr() net.Addr {
 	return p.metrics.Addr()
 }
 
-// Reload reads the files again. New connections get what was read; if that
-// fails, everything stays as it was.
+// Reload reads the files again for new connections. If that fails, nothing
+// changes.
 func (p *Proxy) Reload() error {
 	s, err := p.options.load()
 	if err != nil {
@@ -144,8 +144,8 @@ func (p *Proxy) Reload() error {
 	return nil
 }
 
-// Run serves until ctx ends, then waits for open connections, for Grace at
-// most. It reloads on SIGHUP.
+// Run serves until ctx ends, and then waits for open connections, at most for
+// Grace. It reloads on SIGHUP.
 func (p *Proxy) Run(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -422,7 +422,7 @@ const bufferSize = 32 << 10
 // copy forwards until the end of the stream, which it passes on as a half-close.
 // A stream that is cut off without its protocol's goodbye is an error, and thus
 // never looks whole on the other side.
-// A direction that is quiet goes on while the other one is not.
+// A direction that is quiet continues while the other one is not.
 func (p *Proxy) copy(to, from net.Conn, count, last *atomic.Int64) error {
 	buf := make([]byte, bufferSize)
 	for {

@@ -457,7 +457,7 @@ func TestGracefulStop(t *testing.T) {
 		}
 		return err != nil
 	}, patience, 5*time.Millisecond, "the listener closes")
-	echo(t, c) // what is open goes on
+	echo(t, c) // what is open continues
 	require.NoError(t, c.Close())
 	<-stopped
 }

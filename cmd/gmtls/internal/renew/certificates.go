@@ -83,13 +83,13 @@ func leaf(file string) (*x509.Certificate, error) {
 	return all[0], nil
 }
 
-// endsBefore reports whether one of the certificates is there and ends before the given time.
-func endsBefore(time time.Time, certs ...*x509.Certificate) bool {
+// expiresBefore reports whether one of the certificates is there and ends before the given time.
+func expiresBefore(time time.Time, certs ...*x509.Certificate) bool {
 	return slices.ContainsFunc(certs, func(cert *x509.Certificate) bool { return cert != nil && cert.NotAfter.Before(time) })
 }
 
-// ends are the ends of validity, for people.
-func (c certificates) ends() string {
+// expiries are the ends of validity, for people.
+func (c certificates) expiries() string {
 	var parts []string
 	for _, part := range []struct {
 		name string

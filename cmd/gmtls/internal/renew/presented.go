@@ -100,7 +100,7 @@ func (r *run) renew(ctx context.Context, n *node, p presented, before certificat
 	if err != nil {
 		return errors.Join(fmt.Errorf("what is new was not taken up, the old files are back: %w", err), restore())
 	}
-	r.say(n, "renewed the %s, serves it: %s", p.name, now.ends())
+	r.say(n, "renewed the %s, serves it: %s", p.name, now.expiries())
 	return nil
 }
 

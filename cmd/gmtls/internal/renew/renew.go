@@ -52,7 +52,7 @@ something is due.`,
 			if only {
 				return r.check()
 			}
-			return r.all(c.Context())
+			return r.renewAll(c.Context())
 		},
 	}
 	c.Flags().StringVar(&file, "plan", "renew.yaml", "the plan: nodes, their folders, how they are reloaded and restarted")
@@ -79,8 +79,8 @@ func (r *run) check() error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", n.Name, err)
 		}
-		due := endsBefore(r.deadline(), present.identity, present.sign, present.enc, present.tls)
-		r.say(n, "ends: %s%s", present.ends(), map[bool]string{true: "; due"}[due])
+		due := expiresBefore(r.deadline(), present.identity, present.sign, present.enc, present.tls)
+		r.say(n, "ends: %s%s", present.expiries(), map[bool]string{true: "; due"}[due])
 		if due {
 			code = exit.Findings
 		}
@@ -88,8 +88,8 @@ func (r *run) check() error {
 	return exit.Silently(code)
 }
 
-// all renews what is due. What listeners present comes first, as it needs no restart.
-func (r *run) all(ctx context.Context) error {
+// renewAll renews what is due. What listeners present comes first, as it needs no restart.
+func (r *run) renewAll(ctx context.Context) error {
 	present := map[*node]certificates{}
 	for _, n := range r.plan.Nodes {
 		var err error
@@ -99,7 +99,7 @@ func (r *run) all(ctx context.Context) error {
 	}
 	for _, n := range r.plan.Nodes {
 		for _, p := range n.presented() {
-			if !endsBefore(r.deadline(), p.certificates(present[n])...) {
+			if !expiresBefore(r.deadline(), p.certificates(present[n])...) {
 				continue
 			}
 			if err := r.renew(ctx, n, p, present[n]); err != nil {
@@ -108,7 +108,7 @@ func (r *run) all(ctx context.Context) error {
 		}
 	}
 	for _, n := range r.plan.Nodes {
-		if endsBefore(r.deadline(), present[n].identity) {
+		if expiresBefore(r.deadline(), present[n].identity) {
 			if err := r.identity(ctx, n, present[n]); err != nil {
 				return &exit.Error{Code: exit.Findings, Err: fmt.Errorf("identity of %s: %w", n.Name, err)}
 			}
@@ -163,10 +163,10 @@ func (r *run) identity(ctx context.Context, n *node, before certificates) error 
 	if err := command(ctx, n.Restart[0], n.Restart[1:]...); err != nil {
 		return fmt.Errorf("restart: %w", err)
 	}
-	if err := await(ctx, func(ctx context.Context) error { return uses(ctx, n, now.identity) }); err != nil {
+	if err := await(ctx, func(ctx context.Context) error { return checkInUse(ctx, n, now.identity) }); err != nil {
 		return fmt.Errorf("after its restart: %w", err)
 	}
-	r.say(n, "renewed the identity, restarted: %s", now.ends())
+	r.say(n, "renewed the identity, restarted: %s", now.expiries())
 	return nil
 }
 
@@ -201,10 +201,10 @@ func healthy(ctx context.Context, n *node) error {
 		return err
 	}
 	defer s.Close()
-	return well(ctx, s)
+	return checkHealthy(ctx, s)
 }
 
-func well(ctx context.Context, s *operations.Service) error {
+func checkHealthy(ctx context.Context, s *operations.Service) error {
 	health, err := s.Health(ctx)
 	if err == nil && health.Unhealthy != "" {
 		err = errors.New(health.Unhealthy)
@@ -212,14 +212,14 @@ func well(ctx context.Context, s *operations.Service) error {
 	return err
 }
 
-// uses tells by its metrics whether a healthy node has the identity.
-func uses(ctx context.Context, n *node, cert *x509.Certificate) error {
+// checkInUse checks by its metrics that a healthy node uses the identity.
+func checkInUse(ctx context.Context, n *node, cert *x509.Certificate) error {
 	s, err := operations.NewService(&n.Access, n.Operations)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if err := well(ctx, s); err != nil {
+	if err := checkHealthy(ctx, s); err != nil {
 		return fmt.Errorf("it is not healthy: %w", err)
 	}
 	page, err := s.Metrics(ctx)

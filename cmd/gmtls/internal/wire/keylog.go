@@ -42,8 +42,8 @@ type secretID struct {
 }
 
 // KeyLog holds the secrets of a file in the NSS key log format. The file
-// may still grow: what was appended is read when an unknown secret is asked for.
-// It is for one goroutine.
+// may still grow: the log reads what was appended when a caller needs an unknown
+// secret. It must be used by one goroutine only.
 type KeyLog struct {
 	name    string
 	r       *bufio.Reader
@@ -54,14 +54,14 @@ type KeyLog struct {
 }
 
 // NewKeyLog reads what is in the file by now. Lines of other labels and comments
-// are passed over. name stands in the errors, which never hold a secret.
+// are ignored. name is in the errors, which never hold a secret.
 func NewKeyLog(name string, r io.Reader) (*KeyLog, error) {
 	k := &KeyLog{name: name, r: bufio.NewReaderSize(r, maxKeyLogLine), secrets: make(map[secretID][]byte)}
 	k.read()
 	return k, k.err
 }
 
-// Err returns what went wrong with what was appended later.
+// Err returns the error of reading what was appended later.
 func (k *KeyLog) Err() error { return k.err }
 
 // secret returns the secret with a label of the connection with a client random;

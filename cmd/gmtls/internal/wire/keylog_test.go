@@ -45,7 +45,7 @@ func TestKeyLog(t *testing.T) {
 	}
 }
 
-// Traffic secrets of TLS 1.3 are told apart by their label; those of suites with SHA-384 are passed over.
+// Traffic secrets of TLS 1.3 are told apart by their label; those of suites with SHA-384 are ignored.
 func TestKeyLog13(t *testing.T) {
 	random := strings.Repeat("ab", randomLen)
 	id := bytes.Repeat([]byte{0xab}, randomLen)

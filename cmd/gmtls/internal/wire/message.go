@@ -95,7 +95,7 @@ var OtherSuites = map[uint16]string{
 	0xE019: "RSA_SM4_CBC_SM3", 0xE059: "RSA_SM4_GCM_SM3", 0xE01C: "RSA_SM4_CBC_SHA256", 0xE05A: "RSA_SM4_GCM_SHA256",
 }
 
-// Hello is what is of interest in a ClientHello or ServerHello.
+// Hello is the part of a ClientHello or ServerHello that the tools use.
 type Hello struct {
 	Version    uint16 // the one negotiated, or the highest one offered
 	Random     []byte // 32 bytes
@@ -216,8 +216,8 @@ func ParseCertificates(body []byte, version uint16) (ders [][]byte, ok bool) {
 }
 
 // ParseAuthorities parses the body of a CertificateRequest message of TLCP, of
-// TLS 1.2, which has a list of signature algorithms more, or of TLS 1.3, where
-// the names stand in an extension. It returns the DER of the names.
+// TLS 1.2, which also has a list of signature algorithms, or of TLS 1.3, where
+// the names are in an extension. It returns the DER of the names.
 func ParseAuthorities(body []byte, version uint16) (names [][]byte, ok bool) {
 	s := cryptobyte.String(body)
 	var types, algorithms, list, name cryptobyte.String
@@ -307,7 +307,7 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// AlertNote gives level, name and number of an alert.
+// AlertNote returns level, name and number of an alert.
 func AlertNote(level, number uint8) string {
 	name, _ := cause.AlertName(number)
 	kind := "fatal"

@@ -26,7 +26,7 @@ type opener13 struct {
 }
 
 // newOpener13 returns what opens the records under a traffic secret; nil for a
-// suite that is none of GM.
+// suite that is not one of GM.
 func newOpener13(suite uint16, secret []byte) *opener13 {
 	o := &opener13{suite: suite, secret: secret, iv: expand13(secret, "iv", nonceLen13)}
 	switch key := expand13(secret, "key", sm4KeyLen); suite {

@@ -19,7 +19,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 )
 
-// sealer13 seals records under a traffic secret, as RFC 8446 has it.
+// sealer13 seals records under a traffic secret, as RFC 8446 does.
 type sealer13 struct {
 	aead cipher.AEAD
 	iv   []byte

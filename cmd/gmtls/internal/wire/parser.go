@@ -22,8 +22,8 @@ const (
 )
 
 // Parser follows one connection. Bytes of both directions are fed in the order
-// in which they crossed the wire; Steps grows with each complete message. It is
-// for one goroutine.
+// in which they crossed the wire; Steps grows with each complete message. It must
+// be used by one goroutine only.
 type Parser struct {
 	Steps   []Step
 	Version uint16 // as negotiated; 0 before ServerHello
@@ -243,7 +243,7 @@ func (p *Parser) message(side int, msg []byte, at time.Duration) {
 	}
 }
 
-// Learn notes what a message that can be read, given with its header, tells.
+// Learn uses the content of a message that can be read, given with its header.
 func (p *Parser) Learn(fromClient bool, msg []byte) {
 	body := msg[4:]
 	switch msg[0] {

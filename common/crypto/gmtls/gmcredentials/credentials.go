@@ -28,8 +28,8 @@ const alpnHTTP2 = "h2"
 type tlcpCreds struct{ config *gmtls.Config }
 
 // New returns credentials for a client or a server. The configuration is
-// copied; "h2" is added to its NextProtos where it is missing. A client's
-// ServerName is taken from the target where the configuration has none. Peers
+// copied; "h2" is added to its NextProtos if it is missing. A client's
+// ServerName is taken from the target if the configuration has none. Peers
 // that negotiate no application protocol are accepted, since not all TLCP
 // stacks know ALPN; one that negotiates another than h2 is refused.
 func New(config *gmtls.Config) credentials.TransportCredentials {

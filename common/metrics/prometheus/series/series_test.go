@@ -22,7 +22,7 @@ type trio struct {
 	histogram metrics.Histogram
 }
 
-// registered makes metrics in a registry of their own.
+// registered makes metrics in a new registry.
 func registered(t testing.TB, makeThem func() trio) (trio, *prometheus.Registry) {
 	t.Helper()
 	before := prometheus.DefaultRegisterer

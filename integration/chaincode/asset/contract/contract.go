@@ -27,7 +27,7 @@ type Contract struct {
 	contractapi.Contract
 }
 
-// Asset is one asset as it stands in the world state and in events.
+// Asset is one asset as it is in the world state and in events.
 type Asset struct {
 	ID    string `json:"id"`
 	Color string `json:"color"`

@@ -167,7 +167,7 @@ func TestQueries(t *testing.T) {
 	}))
 	require.Equal(t, [][]string{nil}, pages(func(bookmark string) []string {
 		return []string{"GetAssetsByOwner", "eve", "3", bookmark}
-	}), "an owner's name is no prefix")
+	}), "an owner's name is not a prefix")
 
 	l.submit(t, l.org1, nil, "TransferAsset", "a0", "odd", "Org1MSP")
 	require.Equal(t, [][]string{{"a0", "a1", "a3", "a5"}}, pages(func(bookmark string) []string {

@@ -11,7 +11,7 @@ import (
 	"github.com/hyperledger/fabric-contract-api-go/v2/contractapi"
 )
 
-// detailsField is the transient field in which clients send PrivateDetails as JSON: arguments stand in the block for
+// detailsField is the transient field in which clients send PrivateDetails as JSON: arguments are in the block for
 // all to read, transient data do not.
 const detailsField = "details"
 

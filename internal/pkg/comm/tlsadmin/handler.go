@@ -49,8 +49,8 @@ func reload(c tlsstatus.Change) error {
 // role. PUT switches modes: {"role", "serverMode", "clientMode"}, or what the GM
 // modes mean: {"role", "gmProtocols", "gmClientProtocol"}. POST loads
 // the files again: {"role"} or no body. Both answer with the state after the
-// change, or with an error and nothing changed. They need a client certificate
-// that was verified, and is one of the operators'.
+// change, or with an error and nothing changed. They need a verified
+// client certificate of one of the operators.
 func NewHandler(allowed Operators) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
@@ -90,7 +90,7 @@ func apply(w http.ResponseWriter, r *http.Request, allowed Operators, do func(tl
 	answer(w, http.StatusOK, comm.Status())
 }
 
-// admit refuses a request that is none of an operator's.
+// admit refuses a request that is not an operator's.
 func admit(w http.ResponseWriter, r *http.Request, allowed Operators) bool {
 	err := allowed.check(r.TLS)
 	if err == nil {

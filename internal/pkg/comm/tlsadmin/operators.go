@@ -12,7 +12,7 @@ import (
 )
 
 // Operators are the clients that may make changes, by the SHA-256 of their
-// certificate in DER. If there are none, nobody may.
+// certificate in DER. If there are none, nobody may make changes.
 type Operators map[[sha256.Size]byte]struct{}
 
 // ParseOperators reads SHA-256 fingerprints of certificates: 64 hexadecimal
@@ -23,7 +23,7 @@ func ParseOperators(fingerprints []string) (Operators, error) {
 	for _, text := range fingerprints {
 		sum, err := hex.DecodeString(strings.ReplaceAll(text, ":", ""))
 		if err != nil || len(sum) != sha256.Size {
-			return nil, fmt.Errorf("%q is no SHA-256 fingerprint of a certificate: give 64 hexadecimal digits, as openssl x509 -noout -fingerprint -sha256 prints them behind the equals sign", text)
+			return nil, fmt.Errorf("%q is not a SHA-256 fingerprint of a certificate: give 64 hexadecimal digits, as openssl x509 -noout -fingerprint -sha256 prints them behind the equals sign", text)
 		}
 		operators[[sha256.Size]byte(sum)] = struct{}{}
 	}
@@ -38,7 +38,7 @@ func (o Operators) check(state *tls.ConnectionState) error {
 	cert := state.VerifiedChains[0][0]
 	sum := sha256.Sum256(cert.Raw)
 	if _, ok := o[sum]; !ok {
-		return fmt.Errorf("the certificate %q is none of an operator: to let it make changes, add its SHA-256 fingerprint %x to the operators of the operations server (operations.operators in core.yaml, Operations.Operators in orderer.yaml)", cert.Subject, sum)
+		return fmt.Errorf("the certificate %q is not an operator's: to let it make changes, add its SHA-256 fingerprint %x to the operators of the operations server (operations.operators in core.yaml, Operations.Operators in orderer.yaml)", cert.Subject, sum)
 	}
 	return nil
 }

@@ -30,8 +30,8 @@ type selfTests struct {
 }
 
 // NewSelfTestHandler returns the handler of tlsstatus.SelfTestPath. POST runs the self-tests of the algorithms and of the source of random
-// bytes for one of the operators, at most once a minute. If a test fails, the process signs nothing any more; if it is one of
-// an algorithm, the process ends after the answer, because its verdicts on the signatures of others may be wrong.
+// bytes for one of the operators, at most once a minute. If a test fails, the process signs nothing any more. If it is the test
+// of an algorithm, the process ends after the answer, because its verdicts on the signatures of others may be wrong.
 func NewSelfTestHandler(allowed Operators) http.Handler {
 	return &selfTests{allowed: allowed, run: gm.SelfTestAgain, end: func() { os.Exit(1) }}
 }

@@ -37,7 +37,7 @@ public final class SM2Keys {
      *
      * @param pem PKCS #8 or SEC 1; PKCS #8 may be encrypted
      * @param passphrase of an encrypted key, or null
-     * @throws IOException if there is no private key that can be read, or if it is no SM2 key
+     * @throws IOException if there is no private key that can be read, or if it is not an SM2 key
      */
     public static PrivateKey readPrivateKey(final Reader pem, final char[] passphrase) throws IOException {
         try (PEMParser parser = new PEMParser(pem)) {
@@ -78,7 +78,7 @@ public final class SM2Keys {
      * Reads a public key, alone or in a certificate.
      *
      * @param pem PUBLIC KEY or CERTIFICATE
-     * @throws IOException if there is none, or if it is no SM2 key
+     * @throws IOException if there is none, or if it is not an SM2 key
      */
     public static PublicKey readPublicKey(final Reader pem) throws IOException {
         try (PEMParser parser = new PEMParser(pem)) {
@@ -107,7 +107,7 @@ public final class SM2Keys {
 
     private static void requireSM2(final AlgorithmIdentifier algorithm) throws PEMException {
         if (!GMObjectIdentifiers.sm2p256v1.equals(algorithm.getParameters())) {
-            throw new PEMException("the key is no SM2 key: an identity of this network has a key on the curve " + GMObjectIdentifiers.sm2p256v1);
+            throw new PEMException("the key is not an SM2 key: an identity of this network has a key on the curve " + GMObjectIdentifiers.sm2p256v1);
         }
     }
 }

@@ -10,7 +10,7 @@ import java.security.Signature;
 /**
  * Signs with SM2 over SM3 (GB/T 32918.2-2016) and the default signer id, as Fabric's nodes verify it.
  *
- * <p>For the gateway SDK, {@code new SM2Signer(key)::sign} is a Signer. It needs {@code .hash(Hash.NONE)} beside it, by which the
+ * <p>For the gateway SDK, {@code new SM2Signer(key)::sign} is a Signer. It also needs {@code .hash(Hash.NONE)}, by which the
  * SDK hands over the message itself: an SM2 signature is made over a hash that takes in the signer's key. With any other hash the
  * network refuses the signatures.
  */
@@ -37,7 +37,7 @@ public final class SM2Signer {
         return signature.sign();
     }
 
-    /** Verifies a signature in DER. What is no signature at all does not verify either. */
+    /** Verifies a signature in DER. What is not a signature at all does not verify either. */
     public static boolean verify(final PublicKey key, final byte[] message, final byte[] der) throws GeneralSecurityException {
         Signature signature = Signature.getInstance(ALGORITHM, SM2Keys.PROVIDER);
         signature.initVerify(key);

@@ -24,7 +24,7 @@ func responseOutput(showStatus bool, statusCode int, responseBody []byte, output
 	lastStatus = statusCode
 	block := &cb.Block{}
 	if err := proto.Unmarshal(responseBody, block); err != nil || block.Header == nil || block.Data == nil {
-		return "", fmt.Errorf("the answer is no block, so %s is not written: %.200q", outputFile, responseBody)
+		return "", fmt.Errorf("the answer is not a block, so %s is not written: %.200q", outputFile, responseBody)
 	}
 	return upstreamResponseOutput(showStatus, statusCode, responseBody, outputFile)
 }

@@ -20,7 +20,7 @@ func TestFetchedBlock(t *testing.T) {
 		"nothing": nil, "text": []byte("<html>proxy</html>"), "JSON": []byte(`{"channels":null}`),
 	} {
 		_, err := responseOutput(true, http.StatusOK, answer, file)
-		require.ErrorContains(t, err, "no block", name)
+		require.ErrorContains(t, err, "not a block", name)
 		require.NoFileExists(t, file, name)
 	}
 

@@ -19,11 +19,11 @@ import (
 func SanitizeX509Cert(initialPEM []byte) ([]byte, error) {
 	block, _ := pem.Decode(initialPEM)
 	if block == nil {
-		return nil, errors.New("the consenter's identity is no certificate in PEM")
+		return nil, errors.New("the consenter's identity is not a certificate in PEM")
 	}
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("the consenter's identity is no certificate: %w", err)
+		return nil, fmt.Errorf("the consenter's identity is not a certificate: %w", err)
 	}
 	if x509.IsSM2(cert.PublicKey) {
 		if err := x509.CheckExactDER(cert); err != nil {

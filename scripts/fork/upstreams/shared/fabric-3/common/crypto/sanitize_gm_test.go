@@ -42,9 +42,9 @@ func TestSanitizeX509CertOfBothFamilies(t *testing.T) {
 	trailing := bytes.Clone(block.Bytes)
 	trailing = append(trailing, 0)
 	for want, raw := range map[string][]byte{
-		"is no certificate in PEM": []byte("x"),
-		"is no certificate: ":      pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: trailing}),
-		"ed25519.PublicKey":        pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		"is not a certificate in PEM": []byte("x"),
+		"is not a certificate: ":      pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: trailing}),
+		"ed25519.PublicKey":           pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 	} {
 		_, err := SanitizeX509Cert(raw)
 		require.ErrorContains(t, err, want)
