@@ -60,11 +60,15 @@ func newKVLedger(initializer *lgrInitializer) (*kvLedger, error) {
 	return upstreamNewKVLedger(initializer)
 }
 
-// commit commits a block.
+// commit commits a block. Only a ledger without blocks takes the function from it, because upstream refuses a second first block later.
 //
 //fork:wrap gm: the first block says by which function a new ledger hashes
 func (l *kvLedger) commit(block *ledger.BlockAndPvtData, options *ledger.CommitOptions) error {
-	if block.Block.Header.Number == 0 {
+	info, err := l.blockStore.GetBlockchainInfo()
+	if err != nil {
+		return err
+	}
+	if info.Height == 0 {
 		f, err := protoutil.HashFunctionOfFirst(block.Block)
 		if err != nil {
 			return err

@@ -397,3 +397,19 @@ func TestContradictingFirstBlock(t *testing.T) {
 	_, err = channelhash.Of("contradicting")
 	require.ErrorContains(t, err, `the hash function of channel "contradicting" is not known`)
 }
+
+// TestSecondFirstBlock: a ledger that has blocks refuses another first block, and keeps its function.
+func TestSecondFirstBlock(t *testing.T) {
+	forBoth(t, func(t *testing.T, c hashCase, env *env, l *testLedger) {
+		for _, other := range hashCases {
+			ledgersHashWith = other.function
+			block, err := constructTestGenesisBlock("ledger1")
+			require.NoError(t, err)
+			require.Error(t, l.lgr.CommitLegacy(&ledger.BlockAndPvtData{Block: block}, &ledger.CommitOptions{}))
+			f, err := channelhash.Of("ledger1")
+			require.NoError(t, err)
+			require.Equal(t, c.function, f)
+		}
+		ledgersHashWith = c.function
+	})
+}
