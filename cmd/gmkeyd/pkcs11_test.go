@@ -177,7 +177,7 @@ func TestTokenPIN(t *testing.T) {
 	require.NoError(t, os.WriteFile(pin, []byte(keydtest.PIN), 0o600))
 	require.NoError(t, os.Chmod(pin, 0o644))
 	require.NoError(t, d.Start())
-	requireCode(t, d.signer(t).Check(within(t, time.Second)), keyd.Unavailable, "can be read by every user", "chmod 600")
+	requireCode(t, d.signer(t).Check(within(t, 5*time.Second)), keyd.Unavailable, "can be read by every user", "chmod 600")
 	require.NoError(t, os.Chmod(pin, 0o600))
 	require.NoError(t, d.signer(t).Check(within(t, 10*time.Second)), "a file that is put right needs no restart")
 	d.Kill()

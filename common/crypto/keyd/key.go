@@ -162,7 +162,7 @@ func (k *Key) checked(digest, signature []byte) ([]byte, error) {
 
 // wrong says that the device has another key than the reference.
 func (k *Key) wrong(op Operation, reason string) *Error {
-	return &Error{Code: Unusable, Op: op, Name: k.name, Socket: k.client.socket, Reason: reason}
+	return &Error{Code: WrongKey, Op: op, Name: k.name, Socket: k.client.socket, Reason: reason}
 }
 
 func (k *Key) verify(digest, signature []byte) bool {

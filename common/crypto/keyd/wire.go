@@ -70,6 +70,7 @@ const (
 	Failed           // the device refused the operation
 	OtherForm        // the key signs messages where a digest was given, or the other way round
 	Unusable         // the key is there, but its PIN is wrong or its self-test failed
+	WrongKey         // the device has another key than the reference says; clients find it, daemons never send it
 )
 
 // Request is one request.

@@ -307,7 +307,7 @@ func use(ctx context.Context, key *keyd.Key) error {
 // failed tells a daemon or device that cannot do it from a wrong key.
 func failed(err error) error {
 	var e *keyd.Error
-	if errors.As(err, &e) {
+	if errors.As(err, &e) && e.Code != keyd.WrongKey {
 		return &exit.Error{Code: exit.Connect, Err: err}
 	}
 	return &exit.Error{Code: exit.Findings, Err: err}
