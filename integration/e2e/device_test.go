@@ -166,6 +166,7 @@ func startWithoutDevice(ctx context.Context, t *testing.T, n *network.Network) {
 	nodes := []network.Node{n.Peers[0].PeersOf()[0], n.Nodes(network.Orderer)[0]}
 	begin := func() {
 		n.Device(t).Set(keydtest.Gone, 1)
+		time.Sleep(8 * time.Second) // the daemon looks every 5 s; until it has noticed, it answers what it knows
 		for _, node := range nodes {
 			require.NoError(t, n.Kill(ctx, node.Name))
 			require.NoError(t, n.Start(node.Name))
