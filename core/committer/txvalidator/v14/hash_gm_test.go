@@ -10,33 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	txvalidatorv14 "github.com/hyperledger/fabric/core/committer/txvalidator/v14"
+	"github.com/hyperledger/fabric/core/common/validation/validationtest"
 	"github.com/hyperledger/fabric/core/ledger/channelhash"
 	"github.com/hyperledger/fabric/internal/pkg/txflags"
 	"github.com/hyperledger/fabric/protoutil"
 )
 
 func init() { channelhash.Set("", protoutil.HashSHA256) } // the channel of upstream's tests
-
-// withSM3 is the transaction with the SM3 of its proposal in place of the SHA-256.
-func withSM3(t *testing.T, tx *common.Envelope) *common.Envelope {
-	payload, err := protoutil.UnmarshalPayload(tx.Payload)
-	require.NoError(t, err)
-	transaction, err := protoutil.UnmarshalTransaction(payload.Data)
-	require.NoError(t, err)
-	action, err := protoutil.UnmarshalChaincodeActionPayload(transaction.Actions[0].Payload)
-	require.NoError(t, err)
-	endorsed, err := protoutil.UnmarshalProposalResponsePayload(action.Action.ProposalResponsePayload)
-	require.NoError(t, err)
-	endorsed.ProposalHash, err = protoutil.ProposalHash(protoutil.HashSM3, payload.Header, action.ChaincodeProposalPayload)
-	require.NoError(t, err)
-	action.Action.ProposalResponsePayload = protoutil.MarshalOrPanic(endorsed)
-	transaction.Actions[0].Payload = protoutil.MarshalOrPanic(action)
-	payload.Data = protoutil.MarshalOrPanic(transaction)
-	signed := protoutil.MarshalOrPanic(payload)
-	signature, err := signer.Sign(signed)
-	require.NoError(t, err)
-	return &common.Envelope{Payload: signed, Signature: signature}
-}
 
 // TestProposalHashOfChannel: a block's transactions are judged by the function of the validator's channel. Without it, there is no
 // verdict.
@@ -48,7 +28,7 @@ func TestProposalHashOfChannel(t *testing.T) {
 	putCCInfo(l, "mycc", signedByAnyMember([]string{"SampleOrg"}), t)
 	bySHA256 := getEnv("mycc", nil, createRWset(t, "mycc"), t)
 	block := &common.Block{Header: &common.BlockHeader{Number: 2}, Data: &common.BlockData{Data: [][]byte{
-		protoutil.MarshalOrPanic(bySHA256), protoutil.MarshalOrPanic(withSM3(t, getEnv("mycc", nil, createRWset(t, "mycc"), t))),
+		protoutil.MarshalOrPanic(bySHA256), protoutil.MarshalOrPanic(validationtest.WithSM3(t, signer, getEnv("mycc", nil, createRWset(t, "mycc"), t))),
 	}}}
 	for channel, expected := range map[string][2]peer.TxValidationCode{
 		"":            {peer.TxValidationCode_VALID, peer.TxValidationCode_INVALID_ENDORSER_TRANSACTION},
