@@ -4,7 +4,9 @@ package kvledger
 
 import (
 	"crypto/sha256"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/golang/protobuf/proto"
 	"github.com/hyperledger/fabric-protos-go/common"
@@ -12,14 +14,19 @@ import (
 
 	configtxtest "github.com/hyperledger/fabric/common/configtx/test"
 	"github.com/hyperledger/fabric/common/crypto/sm3"
+	"github.com/hyperledger/fabric/core/ledger"
 	"github.com/hyperledger/fabric/core/ledger/mock"
 	"github.com/hyperledger/fabric/protoutil"
 )
 
 // TestCommitHashByFunction: the commit hash is of the channel's function, over what upstream hashes.
 func TestCommitHashByFunction(t *testing.T) {
-	conf, cleanup := testConfig(t)
-	defer cleanup()
+	dir := t.TempDir()
+	conf := &ledger.Config{
+		RootFSPath: dir, StateDBConfig: &ledger.StateDBConfig{}, HistoryDBConfig: &ledger.HistoryDBConfig{},
+		PrivateDataConfig: &ledger.PrivateDataConfig{MaxBatchSize: 5000, BatchesInterval: 1000, PurgeInterval: 100, DeprioritizedDataReconcilerInterval: time.Hour},
+		SnapshotsConfig:   &ledger.SnapshotsConfig{RootDir: filepath.Join(dir, "snapshots")},
+	}
 	provider := testutilNewProvider(conf, t, &mock.DeployedChaincodeInfoProvider{})
 	defer provider.Close()
 	genesis, err := configtxtest.MakeGenesisBlock("commits")

@@ -12,7 +12,7 @@ import (
 )
 
 // writeMember writes the folder of a peer of an SM2 organisation to dir/peer.
-func writeMember(t *testing.T, dir string) {
+func writeMember(t testing.TB, dir string) {
 	t.Helper()
 	signCA, err := ca.NewGMCA(filepath.Join(dir, "ca"), "org", "ca", "CN", "", "", "", "", "")
 	require.NoError(t, err)
