@@ -35,3 +35,23 @@ func TestLimit(t *testing.T) {
 	require.NotEmpty(t, note)
 	require.Equal(t, Burst-1, flood(), "no more than at first")
 }
+
+// TestPerSecond: a limit with another number takes that many at once, and as many a second.
+func TestPerSecond(t *testing.T) {
+	l := Limit{PerSecond: 20}
+	now := time.Now()
+	flood := func() (written int) {
+		for range 100 {
+			if ok, _ := l.Take(now); ok {
+				written++
+			}
+		}
+		return written
+	}
+	require.Equal(t, 20, flood())
+	now = now.Add(time.Second)
+	ok, suppressed := l.Take(now)
+	require.True(t, ok)
+	require.Equal(t, 80, suppressed)
+	require.Equal(t, 19, flood())
+}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/device"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"golang.org/x/sys/unix"
 )
 
@@ -56,7 +57,7 @@ type Server struct {
 
 	metrics   metrics
 	shares    map[uint32]*share // by user
-	strangers throttle
+	strangers loglimit.Limit    // lines about those who are not users
 }
 
 // lingers is how long the socket of a daemon that was killed may still take connections, until the kernel has closed it.
@@ -99,6 +100,7 @@ func Listen(path string) (*net.UnixListener, error) {
 
 // Serve answers clients until ctx ends, and returns when all requests are answered.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
+	s.strangers.PerSecond = maxLines
 	s.shares = map[uint32]*share{}
 	for uid := range s.Access {
 		s.shares[uid] = newShare()
@@ -124,14 +126,14 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 		mine := s.shares[uid]
 		if err != nil || mine == nil {
 			s.metrics.denied.Add(1)
-			s.strangers.warn(s.Log, "user refused", "uid", uid, "error", err)
+			warn(&s.strangers, s.Log, "user refused", "uid", uid, "error", err)
 			s.refuse(conn, keyd.Denied, fmt.Sprintf("user %d is not among the users of gmkeyd's configuration", uid))
 			continue
 		}
 		select {
 		case mine.conns <- struct{}{}:
 		default:
-			mine.log.warn(s.Log, "connection refused: the user has all that it may have", "uid", uid, "connections", maxConns)
+			warn(&mine.log, s.Log, "connection refused: the user has all that it may have", "uid", uid, "connections", maxConns)
 			s.refuse(conn, keyd.Unavailable, fmt.Sprintf("user %d has %d connections to gmkeyd already", uid, maxConns))
 			continue
 		}
@@ -226,7 +228,7 @@ func (s *Server) cutOff(conn *net.UnixConn, uid uint32, req keyd.Request, err er
 	case errors.Is(err, keyd.ErrProtocol):
 		code = keyd.BadRequest
 	case code == keyd.Failed: // reading failed, or took too long
-		s.shares[uid].log.warn(s.Log, "client cut off", "uid", uid, "error", err)
+		warn(&s.shares[uid].log, s.Log, "client cut off", "uid", uid, "error", err)
 		return
 	}
 	s.note(uid, req, code, err)
@@ -263,7 +265,7 @@ func (s *Server) note(uid uint32, req keyd.Request, code keyd.Code, err error) {
 	if code == keyd.OtherForm || code == keyd.Failed && req.Op == keyd.OpDecrypt {
 		return
 	}
-	s.shares[uid].log.warn(s.Log, "request failed", "operation", req.Op.String(), "name", req.Name, "uid", uid, "error", err)
+	warn(&s.shares[uid].log, s.Log, "request failed", "operation", req.Op.String(), "name", req.Name, "uid", uid, "error", err)
 }
 
 // answer does what a request asks for.
