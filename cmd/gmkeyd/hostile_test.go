@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -70,16 +71,12 @@ func TestStrangersAtOnce(t *testing.T) {
 	openTo(t, d.Socket)
 	sign, _ := keysOf(t, d)
 	mustSign(t, d, sign)
-	stop := make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for ctx.Err() == nil {
 				conn, err := dialAs(nobody, d.Socket)
 				if err == nil { // otherwise the queue of the socket is full
 					_, _ = conn.Write([]byte("\x40\x00\x00\x00\x01\x03"))
@@ -98,7 +95,7 @@ func TestStrangersAtOnce(t *testing.T) {
 	}
 	require.NoError(t, err, "a user gets through")
 	fresh.Close()
-	close(stop)
+	stop()
 	all.Wait()
 	refused := strings.Count(d.Log(), "user refused")
 	require.Positive(t, refused)

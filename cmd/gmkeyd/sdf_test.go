@@ -184,16 +184,12 @@ func TestKilledUnderLoad(t *testing.T) {
 	sign, _ := keysOf(t, d)
 	mustSign(t, d, sign)
 	var done, failed atomic.Int64
-	stop := make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for ctx.Err() == nil {
 				if _, err := sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts); err != nil {
 					failed.Add(1)
 					t.Error(err)
@@ -215,7 +211,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	for done.Load() < before+200 && failed.Load() == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	close(stop)
+	stop()
 	all.Wait()
 	require.Zero(t, failed.Load())
 }
