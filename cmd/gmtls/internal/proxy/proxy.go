@@ -284,6 +284,13 @@ func (p *Proxy) connect(ctx context.Context, raw net.Conn, known func()) (client
 		}
 		return []string{protocol}, nil
 	}
+	// done follows a handshake of the client that chose this protocol.
+	done := func(negotiated string) {
+		known()
+		if server == nil {
+			dial(ctx, protocolList(negotiated))
+		}
+	}
 	switch p.options.From {
 	case TLS:
 		config := s.serverTLS.Clone()
@@ -295,10 +302,7 @@ func (p *Proxy) connect(ctx context.Context, raw net.Conn, known func()) (client
 		}
 		conn := tls.Server(raw, config)
 		if client, err = conn, conn.HandshakeContext(ctx); err == nil {
-			known()
-			if server == nil {
-				dial(ctx, protocolList(conn.ConnectionState().NegotiatedProtocol))
-			}
+			done(conn.ConnectionState().NegotiatedProtocol)
 		}
 	case TLCP, TLS13:
 		config := s.serverGM.Clone()
@@ -310,10 +314,7 @@ func (p *Proxy) connect(ctx context.Context, raw net.Conn, known func()) (client
 		}
 		conn := gmtls.Server(raw, config)
 		if client, err = conn, conn.HandshakeContext(ctx); err == nil {
-			known()
-			if server == nil {
-				dial(ctx, protocolList(conn.ConnectionState().NegotiatedProtocol))
-			}
+			done(conn.ConnectionState().NegotiatedProtocol)
 		}
 	default:
 		known() // there is no handshake
