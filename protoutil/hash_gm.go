@@ -67,10 +67,7 @@ func HashFunctionOf(blockHash []byte) HashFunction {
 
 // HashFunctionOfFirst returns the function of the channel that begins with this block.
 func HashFunctionOfFirst(block *cb.Block) (HashFunction, error) {
-	named := HashSHA256
-	if name, err := hashingAlgorithm(block.GetData()); err == nil && name == SM3 {
-		named = HashSM3
-	}
+	named := namedFunction(block.GetData())
 	if found := HashFunctionOf(block.GetHeader().GetDataHash()); found != named {
 		return 0, fmt.Errorf("the first block names %s, and its data are hashed with %s", named, found)
 	}
@@ -111,18 +108,15 @@ func BlockHeaderHash(b *cb.BlockHeader) []byte {
 // its data. The algorithm is that of the previous hash, in a first block the one that its configuration names. A caller that
 // compares the result with header.DataHash has therefore checked the algorithm too.
 func ChannelDataHash(header *cb.BlockHeader, data *cb.BlockData) []byte {
-	ofSM3 := isSM3(header.GetPreviousHash())
+	f := HashFunctionOf(header.GetPreviousHash())
 	if header.GetNumber() == 0 {
-		name, err := hashingAlgorithm(data)
-		ofSM3 = err == nil && name == SM3 // a first block that is not a configuration is not of an SM3 channel
+		f = namedFunction(data)
 	}
-	var (
-		h   hash.Hash = sha256.New()
-		tag []byte
-	)
-	if ofSM3 {
-		h, tag = sm3.New(), bytes.Clone(sm3Tag)
+	var tag []byte
+	if f == HashSM3 {
+		tag = bytes.Clone(sm3Tag)
 	}
+	h := f.New()
 	for _, transaction := range data.GetData() {
 		h.Write(transaction)
 	}
@@ -149,6 +143,14 @@ func CheckConfigBlockHash(block *cb.Block) error {
 		return fmt.Errorf("block %d names HashingAlgorithm SM3, and the hash of its data is not the SM3 of them", number)
 	}
 	return nil
+}
+
+// namedFunction returns the function that the data of a first block name. Data that are not a configuration name SHA-256.
+func namedFunction(data *cb.BlockData) HashFunction {
+	if name, err := hashingAlgorithm(data); err == nil && name == SM3 {
+		return HashSM3
+	}
+	return HashSHA256
 }
 
 // hashingAlgorithm returns the HashingAlgorithm of the channel configuration in the first transaction.
