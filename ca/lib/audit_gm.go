@@ -64,11 +64,11 @@ func (se *serverEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	n := &noted{ResponseWriter: w}
 	se.upstreamServeHTTP(n, r.WithContext(context.WithValue(r.Context(), notedKey{}, n)))
-	record := audit.Record
-	if n.status >= http.StatusBadRequest {
-		record = audit.Bounded
+	if n.status < http.StatusBadRequest {
+		audit.Record(audit.CARequest, "method", r.Method, "path", r.URL.Path, "id", n.subject(), "caller", n.caller(), "address", r.RemoteAddr, "status", n.status)
+	} else {
+		audit.Bounded(audit.CARequest, "method", r.Method, "path", r.URL.Path, "id", n.subject(), "caller", n.caller(), "address", r.RemoteAddr, "status", n.status)
 	}
-	record(audit.CARequest, "method", r.Method, "path", r.URL.Path, "id", n.subject(), "caller", n.caller(), "address", r.RemoteAddr, "status", n.status)
 }
 
 // newServerRequestContext lets ServeHTTP know who has sent the request.
