@@ -315,10 +315,7 @@ func TestTokens(t *testing.T) {
 	user.enroll(ctx, t, "admin", "adminpw", sm2Key...)
 	cert, err := os.ReadFile(user.path("msp", "signcerts", "cert.pem"))
 	require.NoError(t, err)
-	keys, err := filepath.Glob(user.path("msp", "keystore", "*_sk"))
-	require.NoError(t, err)
-	key, ok := x509.AsSM2(readKey(t, keys[0]))
-	require.True(t, ok)
+	key := signingKey(t, user)
 	token := func(key *sm2.PrivateKey, method, uri string, body []byte) string {
 		return tokenOf(t, key, cert, method, uri, body)
 	}

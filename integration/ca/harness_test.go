@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emmansun/gmsm/sm2"
 	"github.com/stretchr/testify/require"
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
@@ -236,6 +237,23 @@ func readKey(t *testing.T, name string) any {
 	key, err := x509.ParsePrivateKeyPEM(text, nil)
 	require.NoError(t, err)
 	return key
+}
+
+// signingKey returns the SM2 key of a client's certificate. A refused enrolment leaves its key in the keystore too.
+func signingKey(t *testing.T, c *client) *sm2.PrivateKey {
+	t.Helper()
+	cert := readCertificate(t, c.path("msp", "signcerts", "cert.pem"))
+	names, err := filepath.Glob(c.path("msp", "keystore", "*_sk"))
+	require.NoError(t, err)
+	for _, name := range names {
+		if key := readKey(t, name); x509.CheckKeyPair(cert, key) == nil {
+			signer, ok := x509.AsSM2(key)
+			require.True(t, ok)
+			return signer
+		}
+	}
+	require.Fail(t, "no key of the certificate", names)
+	return nil
 }
 
 func readList(t *testing.T, name string) *x509.RevocationList {

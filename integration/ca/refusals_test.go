@@ -275,12 +275,8 @@ func TestTwoAuthorities(t *testing.T) {
 		require.Error(t, err, "the administrator of the other CA")
 		require.Contains(t, out, "Authentication failure")
 	}
-	keys, err := filepath.Glob(gm.path("msp", "keystore", "*_sk"))
-	require.NoError(t, err)
-	key, ok := x509.AsSM2(readKey(t, keys[0]))
-	require.True(t, ok)
 	body := []byte(`{"id":"made","type":"client","affiliation":"org1"}`)
-	token := tokenOf(t, key, mustRead(t, gm.path("msp", "signcerts", "cert.pem")), http.MethodPost, "/api/v1/register?ca=ca", body)
+	token := tokenOf(t, signingKey(t, gm), mustRead(t, gm.path("msp", "signcerts", "cert.pem")), http.MethodPost, "/api/v1/register?ca=ca", body)
 	for query, want := range map[string]int{"": http.StatusUnauthorized, "?ca=second": http.StatusUnauthorized, "?ca=ca": http.StatusCreated} {
 		status, answer := post(ctx, t, s, "register"+query, body, func(r *http.Request) { r.Header.Set("Authorization", token) })
 		require.Equal(t, want, status, answer)
