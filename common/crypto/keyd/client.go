@@ -73,20 +73,15 @@ func ClientFor(socket string) *Client {
 func (c *Client) Do(ctx context.Context, op Operation, name string, payload []byte) ([]byte, error) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, DefaultTimeout)
-		defer cancel()
-		deadline, _ = ctx.Deadline()
+		deadline = time.Now().Add(DefaultTimeout)
 	}
 	fail := func(code Code, reason string) error {
 		return &Error{Code: code, Op: op, Name: name, Socket: c.socket, Reason: reason}
 	}
-	select {
-	case c.places <- struct{}{}:
-		defer func() { <-c.places }()
-	case <-ctx.Done():
+	if !c.acquire(ctx, deadline) {
 		return nil, fail(Unavailable, fmt.Sprintf("%d operations are under way and none ended in time", maxConns))
 	}
+	defer func() { <-c.places }()
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, 250*time.Millisecond) {
 		code, answer, err := c.tryOnce(ctx, deadline, Request{Op: op, Timeout: time.Until(deadline), Name: name, Payload: payload})
 		switch {
@@ -99,15 +94,34 @@ func (c *Client) Do(ctx context.Context, op Operation, name string, payload []by
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fail(Unavailable, fmt.Sprintf("no answer in time: %v; is gmkeyd running?", err))
-		case <-time.After(wait):
+		case <-time.After(min(wait, time.Until(deadline))):
 		}
+		if ctx.Err() != nil || !time.Now().Before(deadline) {
+			return nil, fail(Unavailable, fmt.Sprintf("no answer in time: %v; is gmkeyd running?", err))
+		}
+	}
+}
+
+// acquire takes a place, and reports whether one was free in time. Only one that has to wait needs a timer, which costs some microseconds.
+func (c *Client) acquire(ctx context.Context, deadline time.Time) bool {
+	select {
+	case c.places <- struct{}{}:
+		return true
+	default:
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	select {
+	case c.places <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
 // tryOnce sends a request on one connection and reads the response. If that fails the daemon has gone, and with it all connections.
 func (c *Client) tryOnce(ctx context.Context, deadline time.Time, req Request) (Code, []byte, error) {
-	cn, err := c.take(ctx)
+	cn, err := c.take(ctx, deadline)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -132,7 +146,7 @@ func (c *Client) closeIdle() {
 	c.idle = nil
 }
 
-func (c *Client) take(ctx context.Context) (*conn, error) {
+func (c *Client) take(ctx context.Context, deadline time.Time) (*conn, error) {
 	c.mu.Lock()
 	if n := len(c.idle); n != 0 {
 		cn := c.idle[n-1]
@@ -141,7 +155,7 @@ func (c *Client) take(ctx context.Context) (*conn, error) {
 		return cn, nil
 	}
 	c.mu.Unlock()
-	var d net.Dialer
+	d := net.Dialer{Deadline: deadline}
 	raw, err := d.DialContext(ctx, "unix", c.socket)
 	if err != nil {
 		return nil, err

@@ -85,12 +85,10 @@ func (k *Key) Check(ctx context.Context) error {
 // SM3(Z || message) under the default signer id. Or it takes this digest, under any id, and crypto.Hash(0). An ECDSA key takes a
 // digest and its hash. The signature is DER. It has been verified with the public key of the reference.
 func (k *Key) Sign(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), DefaultTimeout)
-	defer cancel()
-	return k.SignContext(ctx, message, opts)
+	return k.SignContext(context.Background(), message, opts)
 }
 
-// SignContext is Sign within the time of ctx.
+// SignContext is Sign within the time of ctx; without a deadline it takes DefaultTimeout at most.
 func (k *Key) SignContext(ctx context.Context, message []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if k.za == nil {
 		if opts == nil || opts.HashFunc() != 0 && len(message) != opts.HashFunc().Size() {
@@ -184,12 +182,10 @@ func (k *Key) Decrypt(_ io.Reader, ciphertext []byte, _ crypto.DecrypterOpts) ([
 	if k.za == nil {
 		return nil, fmt.Errorf("keyd: %s is not an SM2 key and does not decrypt", k.name)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), DefaultTimeout)
-	defer cancel()
 	if len(ciphertext) > maxSmall {
 		return nil, &Error{Code: Failed, Op: OpDecrypt, Name: k.name, Socket: k.client.socket, Reason: "the ciphertext is too long"}
 	}
-	return k.do(ctx, OpDecrypt, ciphertext)
+	return k.do(context.Background(), OpDecrypt, ciphertext)
 }
 
 var (

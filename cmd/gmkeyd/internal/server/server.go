@@ -28,7 +28,7 @@ import (
 
 // Bounds of what a client can take.
 const (
-	requestTime = 30 * time.Second // to send a request that has begun, and to take its answer
+	requestTime = 30 * time.Second // to send a request that has begun, and to take its answer; up to twice that
 	maxWait     = time.Minute      // a client may ask to wait for a session
 )
 
@@ -177,13 +177,17 @@ func (s *Server) client(ctx context.Context, conn *net.UnixConn, uid uint32) {
 	defer stop()
 	in := bufio.NewReaderSize(conn, 1024)
 	var out []byte
+	var until time.Time
 	for {
-		if _, err := in.Peek(1); err != nil { // without a limit: clients keep connections
+		if until = extend(conn, until); ctx.Err() != nil {
 			return
 		}
-		if err := conn.SetDeadline(time.Now().Add(requestTime)); err != nil {
+		if _, err := in.Peek(1); errors.Is(err, os.ErrDeadlineExceeded) {
+			continue // clients keep connections
+		} else if err != nil {
 			return
 		}
+		until = extend(conn, until)
 		held := false
 		req, err := keyd.ReadRequest(in, func(r keyd.Request) (err error) {
 			held, err = s.takeLarge(ctx, uid, r)
@@ -203,20 +207,25 @@ func (s *Server) client(ctx context.Context, conn *net.UnixConn, uid uint32) {
 			s.note(uid, req, code, err)
 		}
 		s.metrics.note(req.Op, code, time.Since(begun))
-		if err := conn.SetDeadline(time.Now().Add(requestTime)); err != nil {
-			return
-		}
+		until = extend(conn, until)
 		out = keyd.AppendResponse(out[:0], code, answer)
 		clear(answer)
 		_, err = conn.Write(out)
 		clear(out)
-		if err != nil || ctx.Err() != nil {
-			return
-		}
-		if err := conn.SetDeadline(time.Time{}); err != nil {
+		if err != nil {
 			return
 		}
 	}
+}
+
+// extend gives the connection requestTime at least, and returns its deadline. It moves the deadline seldom, as each move wakes the
+// thread that waits for connections, and the request would wait for that.
+func extend(conn *net.UnixConn, until time.Time) time.Time {
+	if now := time.Now(); until.Sub(now) < requestTime {
+		until = now.Add(2 * requestTime)
+		_ = conn.SetDeadline(until) // of a closed connection, which says so at the next use
+	}
+	return until
 }
 
 // cutOff ends a connection whose request cannot be read, or may not be.
