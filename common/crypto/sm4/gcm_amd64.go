@@ -102,18 +102,19 @@ func (g *gcm) seal(dst, nonce, plaintext, last, additional []byte) []byte {
 
 	var s gcmState
 	g.begin(&s, nonce, additional, length)
-	n := 0
-	for _, text := range [...][]byte{plaintext[:whole], out} {
-		if n == 0 {
-			n = s.head(out, text)
-			s.hash.write(out[:n])
-		}
-		for n < len(text) {
-			m := min(len(text)-n, pass)
-			g.ctr(out[n:n+m], text[n:n+m], &s.counter)
-			s.hash.write(out[n : n+m])
-			n += m
-		}
+	first := plaintext[:whole]
+	if whole == 0 {
+		first = out
+	}
+	n := s.head(out, first)
+	s.hash.write(out[:n])
+	for n < length {
+		end := min(length, n+pass)
+		k := max(n, min(whole, end))
+		g.ctr(out[n:k], plaintext[n:k], &s.counter)
+		g.ctr(out[k:end], out[k:end], &s.counter)
+		s.hash.write(out[n:end])
+		n = end
 	}
 	tag := s.tag()
 	copy(dst[start+length:], tag[:])
