@@ -68,12 +68,19 @@ var hashCases = []hashCase{
 
 // forBoth runs the test over a ledger of each kind that has chaincode cc1 with collections coll1 and brief.
 func forBoth(t *testing.T, test func(t *testing.T, c hashCase, env *env, l *testLedger)) {
+	forBothWith(t, nil, test)
+}
+
+// forBothWith is forBoth with listeners for changes of state.
+func forBothWith(t *testing.T, listeners []ledger.StateListener, test func(t *testing.T, c hashCase, env *env, l *testLedger)) {
 	for _, c := range hashCases {
 		t.Run(c.function.String(), func(t *testing.T) {
 			if c.function == protoutil.HashSM3 {
 				overSM3(t)
 			}
-			env := newEnvWithInitializer(t, &ledgermgmt.Initializer{MembershipInfoProvider: &membershipInfoProvider{myOrgMSPID: "org1"}})
+			env := newEnvWithInitializer(t, &ledgermgmt.Initializer{
+				MembershipInfoProvider: &membershipInfoProvider{myOrgMSPID: "org1"}, StateListeners: listeners,
+			})
 			defer env.cleanup()
 			env.initLedgerMgmt()
 			l := env.createTestLedgerFromGenesisBlk("ledger1")
@@ -227,6 +234,40 @@ func TestReconciledPrivateData(t *testing.T) {
 		}
 		l.verifyPvtdataHashState("cc1", "brief", "key", nil)
 		l.verifyPvtState("cc1", "brief", "key", "")
+	})
+}
+
+// hashReader is a listener that looks up the hash of a private value while a block is committed, as the lifecycle of chaincodes does.
+type hashReader struct {
+	before, after [][]byte // by each change of cc1, what the state has and what it will have
+}
+
+func (*hashReader) Name() string                                        { return "reader of hashes" }
+func (*hashReader) Initialize(string, ledger.SimpleQueryExecutor) error { return nil }
+func (*hashReader) InterestedInNamespaces() []string                    { return []string{"cc1"} }
+func (*hashReader) StateCommitDone(string)                              {}
+
+func (r *hashReader) HandleStateUpdates(trigger *ledger.StateUpdateTrigger) error {
+	before, err := trigger.CommittedStateQueryExecutor.GetPrivateDataHash("cc1", "coll1", "key")
+	if err != nil {
+		return err
+	}
+	after, err := trigger.PostCommitQueryExecutor.GetPrivateDataHash("cc1", "coll1", "key")
+	r.before, r.after = append(r.before, before), append(r.after, after)
+	return err
+}
+
+// TestHashesThatListenersFind: a listener finds the private data of the block that is committed by the function of the channel.
+func TestHashesThatListenersFind(t *testing.T) {
+	listener := &hashReader{}
+	forBothWith(t, []ledger.StateListener{listener}, func(t *testing.T, c hashCase, env *env, l *testLedger) {
+		*listener = hashReader{}
+		for _, value := range []string{"first", "second"} {
+			l.simulateDataTx("", func(s *simulator) { s.setPvtdata("cc1", "coll1", "key", value) })
+			l.cutBlockAndCommitLegacy()
+		}
+		require.Equal(t, [][]byte{nil, c.sum("first")}, listener.before)
+		require.Equal(t, [][]byte{c.sum("first"), c.sum("second")}, listener.after)
 	})
 }
 
