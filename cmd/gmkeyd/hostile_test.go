@@ -179,6 +179,52 @@ func TestUserTakesItsShare(t *testing.T) {
 	}, 10*time.Second, 50*time.Millisecond, "connections that end are free again")
 }
 
+// A user who asks for more than a device can do waits for itself: another user's next signature comes after those under way, and not
+// after all that the first one waits for.
+func TestUsersTakeTurns(t *testing.T) {
+	for _, sessions := range []uint32{1, 4} {
+		d := keydtest.PrepareSDF(t, keydtest.SDF)
+		openTo(t, d.Socket)
+		require.NoError(t, d.Configure(d.Standard()+"users:\n- user: nobody\n"))
+		d.Folder.Set(keydtest.SessionLimit, sessions)
+		require.NoError(t, d.Start())
+		t.Cleanup(d.Kill)
+		sign, _ := keysOf(t, d)
+		mustSign(t, d, sign)
+		d.Folder.Set(keydtest.DelayMicroseconds, 10_000)
+
+		const flood = 200
+		request := keyd.AppendRequest(nil, keyd.Request{Op: keyd.OpSignDigest, Timeout: time.Minute, Name: signURI, Payload: make([]byte, 32)})
+		for range flood {
+			conn, err := dialAs(nobody, d.Socket)
+			for ; err != nil; conn, err = dialAs(nobody, d.Socket) {
+				time.Sleep(time.Millisecond)
+			}
+			t.Cleanup(func() { conn.Close() })
+			go func() {
+				answer := make([]byte, 512)
+				for err := error(nil); err == nil; {
+					if _, err = conn.Write(request); err == nil {
+						_, err = conn.Read(answer)
+					}
+				}
+			}()
+		}
+		before := d.Folder.Get(keydtest.Signatures)
+		require.Eventually(t, func() bool { return d.Folder.Get(keydtest.Signatures) > before+2*flood }, 20*time.Second, time.Millisecond)
+		var most uint32
+		for range 20 {
+			before, begun := d.Folder.Get(keydtest.Signatures), time.Now()
+			mustSign(t, d, sign)
+			made := d.Folder.Get(keydtest.Signatures) - before
+			most = max(most, made)
+			t.Logf("%d sessions: %v, and %d signatures in all", sessions, time.Since(begun).Round(time.Millisecond), made)
+		}
+		require.LessOrEqual(t, most, 3*sessions+2, "of %d that another user waits for", flood)
+		d.Kill()
+	}
+}
+
 // Large messages are read for a key that signs messages and that the user may use, by whatever name; those of one user do not hold up
 // another's.
 func TestLargeMessages(t *testing.T) {

@@ -40,7 +40,7 @@ func (d *Device) lookOnce(ctx context.Context) {
 		if k.Err != nil {
 			continue
 		}
-		in, s, err := d.acquire(ctx, "look for a key")
+		in, s, err := d.acquire(ctx, daemon, "look for a key")
 		if err != nil {
 			return // too busy, or lost: those who use the device notice
 		}
@@ -49,7 +49,7 @@ func (d *Device) lookOnce(ctx context.Context) {
 				d.lose(l, fmt.Errorf("looking for key %s: %w", k.URI, err))
 			}
 		}
-		d.release(in, s)
+		in.queue.giveBack(s)
 		if in != l || err != nil {
 			return
 		}

@@ -80,7 +80,7 @@ func (d *Device) key(l *link, uri keyd.URI) (*Key, error) {
 
 // Resolve returns the full name of the key that a URI names, ErrNotMine if there is none. Names are remembered, so that a
 // device that is not reachable does not lose its keys. URIs of an SDF device are full names already.
-func (d *Device) Resolve(ctx context.Context, uri keyd.URI) (keyd.URI, error) {
+func (d *Device) Resolve(ctx context.Context, user User, uri keyd.URI) (keyd.URI, error) {
 	if uri.Scheme == "sdf" {
 		return uri, nil
 	}
@@ -88,7 +88,7 @@ func (d *Device) Resolve(ctx context.Context, uri keyd.URI) (keyd.URI, error) {
 		return full.(keyd.URI), nil
 	}
 	full := uri
-	err := d.with(ctx, "look for a key", func(l *link, _ *session) error {
+	err := d.with(ctx, user, "look for a key", func(l *link, _ *session) error {
 		k, err := l.find(uri)
 		if err == nil {
 			full = k.URI
@@ -100,8 +100,8 @@ func (d *Device) Resolve(ctx context.Context, uri keyd.URI) (keyd.URI, error) {
 }
 
 // Public returns the public key.
-func (d *Device) Public(ctx context.Context, uri keyd.URI) (der []byte, err error) {
-	err = d.with(ctx, "public key", func(l *link, _ *session) error {
+func (d *Device) Public(ctx context.Context, user User, uri keyd.URI) (der []byte, err error) {
+	err = d.with(ctx, user, "public key", func(l *link, _ *session) error {
 		k, err := d.key(l, uri)
 		if err == nil {
 			der, err = gmx509.MarshalPKIXPublicKey(k.Public)
@@ -112,8 +112,8 @@ func (d *Device) Public(ctx context.Context, uri keyd.URI) (der []byte, err erro
 }
 
 // Sign signs a digest, or a message if message is true, and returns DER.
-func (d *Device) Sign(ctx context.Context, uri keyd.URI, data []byte, message bool) (der []byte, err error) {
-	err = d.with(ctx, "sign", func(l *link, s *session) error {
+func (d *Device) Sign(ctx context.Context, user User, uri keyd.URI, data []byte, message bool) (der []byte, err error) {
+	err = d.with(ctx, user, "sign", func(l *link, s *session) error {
 		k, err := d.key(l, uri)
 		switch {
 		case err != nil:
@@ -136,8 +136,8 @@ func otherForm(k *Key) error {
 }
 
 // SignsMessages returns nil if the key signs messages, so that a large one may be read for it.
-func (d *Device) SignsMessages(ctx context.Context, uri keyd.URI) error {
-	return d.with(ctx, "look for a key", func(l *link, _ *session) error {
+func (d *Device) SignsMessages(ctx context.Context, user User, uri keyd.URI) error {
+	return d.with(ctx, user, "look for a key", func(l *link, _ *session) error {
 		k, err := d.key(l, uri)
 		if err == nil && !k.Hashes {
 			err = otherForm(k)
@@ -155,12 +155,12 @@ func sign(s Session, k *Key, data []byte) ([]byte, error) {
 }
 
 // Decrypt decrypts a ciphertext in DER (GM/T 0009, section 7.2).
-func (d *Device) Decrypt(ctx context.Context, uri keyd.URI, der []byte) (plain []byte, err error) {
+func (d *Device) Decrypt(ctx context.Context, user User, uri keyd.URI, der []byte) (plain []byte, err error) {
 	c, err := parseCiphertext(der)
 	if err != nil {
 		return nil, err
 	}
-	err = d.with(ctx, "decrypt", func(l *link, s *session) error {
+	err = d.with(ctx, user, "decrypt", func(l *link, s *session) error {
 		k, err := d.key(l, uri)
 		if err == nil && !k.Decrypt {
 			err = Refuse(keyd.Failed, "it is not a key to decrypt with")
@@ -195,12 +195,12 @@ func parseCiphertext(der []byte) (Ciphertext, error) {
 }
 
 // ReadRandom returns n random bytes.
-func (d *Device) ReadRandom(ctx context.Context, n int) ([]byte, error) {
+func (d *Device) ReadRandom(ctx context.Context, user User, n int) ([]byte, error) {
 	if n < 1 || n > keyd.MaxRandom {
 		return nil, Refuse(keyd.BadRequest, "%d random bytes; 1 to %d can be had", n, keyd.MaxRandom)
 	}
 	p := make([]byte, n)
-	err := d.with(ctx, "random", func(_ *link, s *session) error { return s.Random(p) })
+	err := d.with(ctx, user, "random", func(_ *link, s *session) error { return s.Random(p) })
 	return p, err
 }
 

@@ -64,20 +64,18 @@ type Counters struct {
 
 // link is one connection, from its making to its loss.
 type link struct {
-	sessions chan *session // those at rest
-	size     int
-	keys     []Key
-	gone     []Key // of an earlier connection, for State
-	notes    []string
-	lost     chan struct{} // closed when the connection is given up
-
-	mu   sync.Mutex
-	busy map[*session]time.Time // protected by mu: since when
-	byID sync.Map               // name of a URI -> *Key
+	queue *queue
+	size  int // sessions
+	keys  []Key
+	gone  []Key // of an earlier connection, for State
+	notes []string
+	lost  chan struct{} // closed when the connection is given up
+	byID  sync.Map      // name of a URI -> *Key
 }
 
 type session struct {
 	Session
+	user *line  // who has it; protected by queue.mu, as is call
 	call string // what it is doing, for the log
 }
 
@@ -172,7 +170,7 @@ func (d *Device) connect() (_ *link, err error) {
 	if err := d.module.Open(); err != nil {
 		return nil, err
 	}
-	l := &link{sessions: make(chan *session, d.Sessions), lost: make(chan struct{}), busy: map[*session]time.Time{}}
+	l := &link{lost: make(chan struct{})}
 	var open []*session
 	defer func() {
 		if err != nil {
@@ -220,10 +218,7 @@ func (d *Device) connect() (_ *link, err error) {
 	for _, note := range l.notes {
 		d.Log.Warn(note, "device", d.Name)
 	}
-	l.size = len(open)
-	for _, s := range open {
-		l.sessions <- s
-	}
+	l.size, l.queue = len(open), newQueue(open)
 	return l, nil
 }
 
@@ -249,19 +244,20 @@ func (d *Device) leave(l *link, err error) bool {
 		return false
 	}
 	d.change(nil, err, false)
+	l.queue.stop()
 	close(l.lost)
 	return true
 }
 
 // drain waits until no function of the library runs in a session of the link, and closes them.
 func (d *Device) drain(l *link) {
-	for range l.size {
-		(<-l.sessions).Close()
+	for _, s := range l.queue.end(l.size) {
+		s.Close()
 	}
 }
 
 // acquire waits for a session of a device that is connected.
-func (d *Device) acquire(ctx context.Context, call string) (*link, *session, error) {
+func (d *Device) acquire(ctx context.Context, user User, call string) (*link, *session, error) {
 	for {
 		d.mu.Lock()
 		l, reason, refused, changed := d.link, d.reason, d.refused, d.changed
@@ -277,33 +273,27 @@ func (d *Device) acquire(ctx context.Context, call string) (*link, *session, err
 				return nil, nil, &opError{keyd.Unavailable, fmt.Sprintf("device %s is not reachable: %v", d.Name, reason)}
 			}
 		}
+		s, place := l.queue.take(user, call)
+		if s != nil {
+			return l, s, nil
+		}
 		select {
-		case s := <-l.sessions:
-			s.call = call
-			l.mu.Lock()
-			l.busy[s] = time.Now()
-			l.mu.Unlock()
+		case s := <-place.ready:
 			return l, s, nil
 		case <-l.lost:
+			l.queue.leave(user, place)
 		case <-ctx.Done():
+			l.queue.leave(user, place)
 			return nil, nil, &opError{keyd.Unavailable, fmt.Sprintf("device %s: all of its %d sessions were busy until the time was over", d.Name, l.size)}
 		}
 	}
 }
 
-// release gives the session back. Whatever happens to the device, it goes back to its link, where drain waits for it.
-func (d *Device) release(l *link, s *session) {
-	l.mu.Lock()
-	delete(l.busy, s)
-	l.mu.Unlock()
-	l.sessions <- s
-}
-
 // with runs do in a session. When the session or the device is lost on the way, it runs do again in another, until ctx ends: nothing
 // that do does changes the device.
-func (d *Device) with(ctx context.Context, call string, do func(*link, *session) error) error {
+func (d *Device) with(ctx context.Context, user User, call string, do func(*link, *session) error) error {
 	for {
-		l, s, err := d.acquire(ctx, call)
+		l, s, err := d.acquire(ctx, user, call)
 		if err != nil {
 			return err
 		}
@@ -316,13 +306,13 @@ func (d *Device) with(ctx context.Context, call string, do func(*link, *session)
 			// A session is not mended alone: what took it away took the others too, or soon will. Where a key has gone, the new
 			// connection shows which keys are left.
 			d.lose(l, err)
-			d.release(l, s)
+			l.queue.giveBack(s)
 			if ctx.Err() != nil {
 				return &opError{keyd.Unavailable, fmt.Sprintf("device %s: %v", d.Name, err)}
 			}
 			continue
 		}
-		d.release(l, s)
+		l.queue.giveBack(s)
 		return err
 	}
 }
@@ -346,13 +336,9 @@ func (d *Device) watch(ctx context.Context) {
 		if l == nil {
 			continue
 		}
-		l.mu.Lock()
-		for s, since := range l.busy {
-			if time.Since(since) > d.CallLimit {
-				d.Hang(d.Name, s.call)
-			}
+		if call, since := l.queue.longest(); !since.IsZero() && time.Since(since) > d.CallLimit {
+			d.Hang(d.Name, call)
 		}
-		l.mu.Unlock()
 	}
 }
 
@@ -366,10 +352,7 @@ func (d *Device) State() keyd.DeviceState {
 		state.Error = reason.Error()
 		return state
 	}
-	l.mu.Lock()
-	state.Busy = len(l.busy)
-	l.mu.Unlock()
-	state.Ready, state.Sessions, state.Notes = true, l.size, slices.Clone(l.notes)
+	state.Ready, state.Sessions, state.Busy, state.Notes = true, l.size, l.queue.inUse(), slices.Clone(l.notes)
 	for _, k := range slices.Concat(l.keys, l.gone) {
 		state.Keys = append(state.Keys, keyState(d.Name, k))
 	}

@@ -21,7 +21,8 @@ type fake struct {
 	key    *sm2.PrivateKey
 	fail   func() error // what signing returns before it signs; nil outside of tests of failures
 	delay  time.Duration
-	keys   int // how often it lists its key, under other indexes
+	made   atomic.Int64 // signatures
+	keys   int          // how often it lists its key, under other indexes
 	failMu sync.Mutex
 }
 
@@ -69,6 +70,7 @@ func (s fakeSession) Sign(_ any, digest []byte) (r, v []byte, err error) {
 			return nil, nil, err
 		}
 	}
+	s.made.Add(1)
 	x, y, err := sm2.Sign(rand.Reader, &s.key.PrivateKey, digest)
 	if err != nil {
 		return nil, nil, err
@@ -95,7 +97,7 @@ func TestLostInAllSessions(t *testing.T) {
 	d := startFake(t, f, Options{Sessions: sessions})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	_, err := d.Sign(ctx, uriOf(1), make([]byte, 32), false)
+	_, err := d.Sign(ctx, 0, uriOf(1), make([]byte, 32), false)
 	require.NoError(t, err)
 	for round := range 50 {
 		lost := d.Counters.Lost.Load()
@@ -115,7 +117,7 @@ func TestLostInAllSessions(t *testing.T) {
 		var all sync.WaitGroup
 		for range sessions {
 			all.Go(func() {
-				if _, err := d.Sign(ctx, uriOf(1), make([]byte, 32), false); err != nil {
+				if _, err := d.Sign(ctx, 0, uriOf(1), make([]byte, 32), false); err != nil {
 					t.Error(err)
 				}
 			})
@@ -133,7 +135,7 @@ func TestSlowSelfTests(t *testing.T) {
 	d := startFake(t, f, Options{Sessions: 1, CallLimit: 400 * time.Millisecond, Hang: func(string, string) { hung.Store(true) }})
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	_, err := d.Sign(ctx, uriOf(8), make([]byte, 32), false)
+	_, err := d.Sign(ctx, 0, uriOf(8), make([]byte, 32), false)
 	require.NoError(t, err)
 	require.False(t, hung.Load(), "eight keys of 100 ms each are no call of more than 400 ms")
 }

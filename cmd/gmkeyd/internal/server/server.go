@@ -250,7 +250,7 @@ func (s *Server) takeLarge(ctx context.Context, uid uint32, r keyd.Request) (hel
 	defer cancel()
 	d, full, err := s.keyOf(ctx, uid, r)
 	if err == nil {
-		err = d.SignsMessages(ctx, full)
+		err = d.SignsMessages(ctx, device.User(uid), full)
 	}
 	if err != nil {
 		return false, err
@@ -281,6 +281,7 @@ func (s *Server) note(uid uint32, req keyd.Request, code keyd.Code, err error) {
 func (s *Server) answer(ctx context.Context, uid uint32, req keyd.Request) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(req.Timeout, maxWait))
 	defer cancel()
+	user := device.User(uid)
 	switch req.Op {
 	case keyd.OpList:
 		return json.Marshal(s.keys(uid))
@@ -289,7 +290,7 @@ func (s *Server) answer(ctx context.Context, uid uint32, req keyd.Request) ([]by
 	case keyd.OpMetrics:
 		return s.metrics.text(s.Devices, s.Status(uid).Devices), nil
 	case keyd.OpRandom:
-		return s.random(ctx, req)
+		return s.random(ctx, user, req)
 	}
 	d, full, err := s.keyOf(ctx, uid, req)
 	if err != nil {
@@ -297,11 +298,11 @@ func (s *Server) answer(ctx context.Context, uid uint32, req keyd.Request) ([]by
 	}
 	switch req.Op {
 	case keyd.OpPublic:
-		return d.Public(ctx, full)
+		return d.Public(ctx, user, full)
 	case keyd.OpSignDigest, keyd.OpSignMessage:
-		return d.Sign(ctx, full, req.Payload, req.Op == keyd.OpSignMessage)
+		return d.Sign(ctx, user, full, req.Payload, req.Op == keyd.OpSignMessage)
 	case keyd.OpDecrypt:
-		return d.Decrypt(ctx, full, req.Payload)
+		return d.Decrypt(ctx, user, full, req.Payload)
 	}
 	return nil, device.Refuse(keyd.BadRequest, "%v is not known", req.Op)
 }
@@ -312,7 +313,7 @@ func (s *Server) keyOf(ctx context.Context, uid uint32, req keyd.Request) (*devi
 	if err != nil {
 		return nil, uri, device.Refuse(keyd.BadRequest, "%v", err)
 	}
-	d, full, err := s.deviceOf(ctx, uri)
+	d, full, err := s.deviceOf(ctx, device.User(uid), uri)
 	if err == nil && !s.Access.allows(uid, full) {
 		err = device.Refuse(keyd.Denied, "user %d may not use this key: see users in gmkeyd's configuration", uid)
 	}
@@ -320,7 +321,7 @@ func (s *Server) keyOf(ctx context.Context, uid uint32, req keyd.Request) (*devi
 }
 
 // deviceOf finds the device and the full name of a key.
-func (s *Server) deviceOf(ctx context.Context, uri keyd.URI) (*device.Device, keyd.URI, error) {
+func (s *Server) deviceOf(ctx context.Context, user device.User, uri keyd.URI) (*device.Device, keyd.URI, error) {
 	var found *device.Device
 	var full keyd.URI
 	var last error
@@ -332,7 +333,7 @@ func (s *Server) deviceOf(ctx context.Context, uri keyd.URI) (*device.Device, ke
 		if uri.Token != "" && d.Token != "" && uri.Token != d.Token {
 			continue
 		}
-		name, err := d.Resolve(ctx, uri)
+		name, err := d.Resolve(ctx, user, uri)
 		switch {
 		case errors.Is(err, device.ErrNotMine):
 			asked = append(asked, d.Name)
@@ -357,13 +358,13 @@ func (s *Server) deviceOf(ctx context.Context, uri keyd.URI) (*device.Device, ke
 	return found, full, nil
 }
 
-func (s *Server) random(ctx context.Context, req keyd.Request) ([]byte, error) {
+func (s *Server) random(ctx context.Context, user device.User, req keyd.Request) ([]byte, error) {
 	if len(req.Payload) != 4 {
 		return nil, device.Refuse(keyd.BadRequest, "a number of bytes is wanted")
 	}
 	for _, d := range s.Devices {
 		if d.Options.Random && (req.Name == "" || req.Name == d.Name) {
-			return d.ReadRandom(ctx, int(binary.BigEndian.Uint32(req.Payload)))
+			return d.ReadRandom(ctx, user, int(binary.BigEndian.Uint32(req.Payload)))
 		}
 	}
 	return nil, device.Refuse(keyd.NoKey, "no device %q with random: true", req.Name)
