@@ -100,7 +100,7 @@ func devices(ctx context.Context, c *config.Config, log *slog.Logger) []*device.
 		var module device.Module
 		if d.SDF != nil {
 			o.Type = "sdf"
-			m := sdf.Config{Name: d.Name, Library: d.SDF.Library, Decrypt: d.SDF.Decrypt}
+			m := sdf.Config{Name: d.Name, Library: d.SDF.Library, Decrypt: d.SDF.Decrypt, Algorithm: d.SDF.Algorithm}
 			for _, k := range d.SDF.Keys {
 				m.Keys = append(m.Keys, sdf.KeyConfig{Index: k.Index, Pin: k.Pin.Reader()})
 			}

@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
 	"fmt"
@@ -72,6 +73,7 @@ func (d *token) signer(t *testing.T) *keyd.Key {
 
 // Every preset works with a token of its family, for messages of every length, and decrypts where it says so.
 func TestPresets(t *testing.T) {
+	t.Parallel()
 	for preset, decrypts := range map[string]bool{
 		"sansec": true, "sansec-sm3": true, "tass": false, "tass-sm3": false, "ep11": true, "ep11-sm3": true,
 	} {
@@ -101,6 +103,7 @@ func TestPresets(t *testing.T) {
 
 // A wrong choice of numbers is found by the self-test, not by the first transaction.
 func TestSelfTestProvesTheChoice(t *testing.T) {
+	t.Parallel()
 	for settings, c := range map[string]struct{ family, reason string }{
 		"    preset: sansec\n    sm2: {signature: raw}":              {"sansec", "is the signature DER?"},
 		"    preset: tass\n    sm2: {signature: der}":                {"tass", "is the signature raw?"},
@@ -120,133 +123,218 @@ func TestSelfTestProvesTheChoice(t *testing.T) {
 	requireCode(t, d.signer(t).Check(within(t, 10*time.Second)), keyd.NoKey)
 }
 
-func TestTokenFaults(t *testing.T) {
-	d := startToken(t, "ep11", "    preset: ep11")
-	k := d.signer(t)
-	sign := func() error {
-		_, err := k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
-		return err
-	}
-	require.NoError(t, sign())
-
-	d.folder.Set(keydtest.Gone, 1)
-	_, err := k.SignContext(within(t, 500*time.Millisecond), []byte("m"), sm2.DefaultSM2SignerOpts)
-	requireCode(t, err, keyd.Unavailable, "device token", peerURI)
-	require.NoError(t, d.WaitLog(within(t, 5*time.Second), "CKR_DEVICE_REMOVED"))
-	d.folder.Set(keydtest.Gone, 0)
-	require.NoError(t, sign())
-
-	d.folder.Set(keydtest.LostRights, 1) // as after a reset of the token
-	require.NoError(t, sign())
-	require.NoError(t, d.WaitLog(within(t, 5*time.Second), "CKR_USER_NOT_LOGGED_IN"))
-	d.folder.Set(keydtest.VendorError, 1)
-	requireCode(t, sign(), keyd.Failed, "C_Sign", "0x80000123")
-	require.NoError(t, sign())
-	d.folder.Set(keydtest.WrongKey, 1)
-	require.ErrorContains(t, sign(), "does not fit the public key")
-	d.folder.Set(keydtest.WrongKey, 0)
-	require.NoError(t, sign())
-
-	d.folder.Set(keydtest.Removed, 1)
-	_, err = k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
-	requireCode(t, err, keyd.NoKey, peerURI, "device token")
-	d.folder.Set(keydtest.Removed, 0)
-	require.Eventually(t, func() bool { return sign() == nil }, 20*time.Second, 100*time.Millisecond, "the key is back")
-
-	ambiguous, err := keyd.NewKey(keyd.Reference{URI: keyd.URI{Scheme: "pkcs11", Token: "simulated", Object: "pee"}, Socket: d.Socket, Public: k.Public()})
-	require.NoError(t, err)
-	requireCode(t, ambiguous.Check(within(t, 5*time.Second)), keyd.NoKey)
-	for _, uri := range []string{"pkcs11:id=%01%02", "pkcs11:serial=0001;object=peer;id=%01%02"} {
+// A key of a token can be named by any attributes that fit no other.
+func TestTokenNames(t *testing.T) {
+	t.Parallel()
+	d := prepareToken(t, "ep11", "    preset: ep11")
+	require.NoError(t, d.folder.SetKeys(keydtest.PIN, []keydtest.Key{*d.key, {Label: "peer", ID: []byte{3}, Private: keydtest.NewKey(t)}}))
+	require.NoError(t, d.Start())
+	t.Cleanup(d.Kill)
+	for uri, reason := range map[string]string{
+		"pkcs11:id=%01%02":                         "",
+		"pkcs11:serial=0001;object=peer;id=%01%02": "",
+		"pkcs11:token=simulated;object=peer":       "both pkcs11:token=simulated;serial=0001;object=peer;id=%01%02 and ",
+		"pkcs11:id=%09":                            "device token has no such key",
+		"pkcs11:token=another;object=peer":         "no device of gmkeyd's configuration has this name",
+		"pkcs11:serial=0002;object=peer;id=%01%02": "device token has no such key",
+		"sdf:device=token;index=1;usage=sign":      "no device of gmkeyd's configuration has this name",
+	} {
 		k, err := keyd.NewKey(keydtest.Must(d.Reference(uri, d.key.Private))(t))
 		require.NoError(t, err)
-		require.NoError(t, k.Check(within(t, 5*time.Second)))
+		err = k.Check(within(t, 5*time.Second))
+		if reason == "" {
+			require.NoError(t, err, uri)
+			continue
+		}
+		requireCode(t, err, keyd.NoKey, reason)
 	}
 }
 
+// A file with the PIN that others can read is not used. One that is put right needs no restart, as the PIN was not sent.
 func TestTokenPIN(t *testing.T) {
+	t.Parallel()
 	d := prepareToken(t, "tass", "    preset: tass")
 	pin := filepath.Join(filepath.Dir(d.Config), "pin")
-	require.NoError(t, os.WriteFile(pin, []byte("wrong-secret\n"), 0o600))
-	require.NoError(t, d.Start())
-	requireCode(t, d.signer(t).Check(within(t, 5*time.Second)), keyd.Unusable, "CKR_PIN_INCORRECT", "not tried again before a restart")
-	time.Sleep(300 * time.Millisecond) // several of the waits after a device that is away
-	require.EqualValues(t, 1, d.folder.Get(keydtest.PINFailures))
-	require.NotContains(t, d.Log(), "wrong-secret")
-	d.Kill()
-
-	require.NoError(t, os.WriteFile(pin, []byte(keydtest.PIN), 0o600))
 	require.NoError(t, os.Chmod(pin, 0o644))
 	require.NoError(t, d.Start())
+	t.Cleanup(d.Kill)
 	requireCode(t, d.signer(t).Check(within(t, 5*time.Second)), keyd.Unavailable, "can be read by every user", "chmod 600")
 	require.NoError(t, os.Chmod(pin, 0o600))
-	require.NoError(t, d.signer(t).Check(within(t, 10*time.Second)), "a file that is put right needs no restart")
-	d.Kill()
+	require.NoError(t, d.signer(t).Check(within(t, 10*time.Second)))
 }
 
-// A PIN that is locked, or that one more mistake would lock, is not sent. One whose lock shows at the login is sent once.
-func TestTokenPINLocked(t *testing.T) {
-	for state, c := range map[uint32]struct {
-		reason string
-		sent   uint32
-	}{
-		1: {"one more wrong PIN would lock it, so none is tried", 0},
-		2: {"its user PIN is locked", 0},
-		3: {"C_Login returned 0x000000A4 (CKR_PIN_LOCKED)", 1},
-	} {
-		t.Run(c.reason, func(t *testing.T) {
+// A code of the vendor's own for a PIN, or a general one, may mean that the token counted it: it is not sent again.
+func TestTokenPINCodes(t *testing.T) {
+	t.Parallel()
+	for code, text := range map[uint32]string{0x80000ABC: "0x80000ABC, a code of the vendor's own", 0x5: "CKR_GENERAL_ERROR", 0x6: "CKR_FUNCTION_FAILED"} {
+		t.Run(text, func(t *testing.T) {
 			d := prepareToken(t, "tass", "    preset: tass")
-			d.folder.Set(keydtest.PINState, state)
+			d.folder.Set(keydtest.PINCode, code)
 			require.NoError(t, d.Start())
 			t.Cleanup(d.Kill)
-			requireCode(t, d.signer(t).Check(within(t, 5*time.Second)), keyd.Unusable, "device token", c.reason, "not tried again before a restart")
-			time.Sleep(300 * time.Millisecond) // several of the waits after a device that is away
-			require.Equal(t, c.sent, d.folder.Get(keydtest.PINFailures))
+			requireCode(t, d.signer(t).Check(within(t, 5*time.Second)), keyd.Unusable, text, "not tried again before a restart")
+			time.Sleep(500 * time.Millisecond) // several of the waits after a device that is away
+			require.EqualValues(t, 1, d.folder.Get(keydtest.PINFailures))
 		})
 	}
 }
 
-// A private key that vanishes is noticed without being used, also by the daemon's own status; no signature is made for that. It works again
-// when it is back.
+// The status lists the keys that a token had and has no more.
 func TestTokenKeyVanishes(t *testing.T) {
 	d := startToken(t, "tass", "    preset: tass")
 	k := d.signer(t)
 	require.NoError(t, k.Check(within(t, 10*time.Second)))
-	made := d.folder.Get(keydtest.Signatures)
-	status := func() keyd.Status {
-		t.Helper()
-		s, err := keyd.ClientFor(d.Socket).Status(within(t, 5*time.Second))
-		require.NoError(t, err)
-		return s
-	}
-	for end := time.Now().Add(lookEvery + time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		require.True(t, status().Healthy)
-	}
-	require.Equal(t, made, d.folder.Get(keydtest.Signatures), "a look makes no signature")
-
 	d.folder.Set(keydtest.Removed, 1)
-	require.Eventually(t, func() bool { return !status().Healthy }, lookEvery+3*time.Second, 50*time.Millisecond, "its interval and a moment")
-	require.Eventually(t, func() bool { return status().Devices[0].Ready }, 5*time.Second, 20*time.Millisecond)
-	keys := status().Devices[0].Keys
-	require.Len(t, keys, 2, "the device serves none, and the status says which are missing")
-	require.Equal(t, "the device had this key and has it no more", keys[1].Error)
-	requireCode(t, k.Check(within(t, 5*time.Second)), keyd.NoKey, peerURI, "device token has no such key")
-	require.NoError(t, d.WaitLog(within(t, time.Second), "key has gone"))
-
-	d.folder.Set(keydtest.Removed, 0)
-	require.Eventually(t, func() bool { return status().Healthy }, 20*time.Second, 100*time.Millisecond)
 	_, err := k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+	requireCode(t, err, keyd.NoKey, peerURI, "device token has no such key")
+	status, err := keyd.ClientFor(d.Socket).Status(within(t, 5*time.Second))
 	require.NoError(t, err)
+	require.False(t, status.Healthy)
+	require.Len(t, status.Devices[0].Keys, 2, "the device serves none")
+	require.Equal(t, "the device had this key and has it no more", status.Devices[0].Keys[1].Error)
+}
+
+// configure changes the configuration of a token before its daemon starts.
+func (d *token) configure(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(d.Config)
+	require.NoError(t, err)
+	require.Contains(t, string(text), from)
+	require.NoError(t, os.WriteFile(d.Config, []byte(strings.Replace(string(text), from, to, 1)), 0o600))
+}
+
+// A token is found by label and serial number. Exactly one has to have them.
+func TestTokenOfConfiguration(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		to     string // in place of its label
+		twin   uint32
+		reason string
+	}{
+		"label":                {"token: simulated", 0, ""},
+		"serial":               {`serial: "0001"`, 1, ""},
+		"both":                 {"token: simulated\n    serial: \"0002\"", 1, ""},
+		"another label":        {"token: other", 0, `0 tokens are labelled "other" with serial ""`},
+		"another serial":       {`serial: "0002"`, 0, `shows ["simulated" with serial "0001"]`},
+		"two of the same name": {"token: simulated", 1, `2 tokens are labelled "simulated"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := prepareToken(t, "tass", "    preset: tass")
+			d.configure(t, "token: simulated", c.to)
+			d.folder.Set(keydtest.Twin, c.twin)
+			require.NoError(t, d.Start())
+			t.Cleanup(d.Kill)
+			k, err := keyd.NewKey(keydtest.Must(d.Reference("pkcs11:object=peer", d.key.Private))(t))
+			require.NoError(t, err)
+			err = k.Check(within(t, 2*time.Second))
+			if c.reason == "" {
+				require.NoError(t, err, d.Log())
+				return
+			}
+			requireCode(t, err, keyd.Unavailable, c.reason)
+		})
+	}
+}
+
+// A token that asks for a PIN and gets none says so; one that asks for none needs none.
+func TestTokenWithoutPIN(t *testing.T) {
+	t.Parallel()
+	d := prepareToken(t, "tass", "    preset: tass")
+	pin := filepath.Join(filepath.Dir(d.Config), "pin")
+	require.NoError(t, os.WriteFile(pin, []byte("\n"), 0o600))
+	require.NoError(t, d.Start())
+	t.Cleanup(d.Kill)
+	requireCode(t, d.signer(t).Check(within(t, 2*time.Second)), keyd.Unavailable, "PIN")
+	d.Kill()
+	d.configure(t, "    pin: {file: "+pin+"}\n", "")
+	require.NoError(t, d.Start())
+	requireCode(t, d.signer(t).Check(within(t, 2*time.Second)), keyd.Unavailable, "the token asks for a PIN, and none is configured")
+	d.folder.Set(keydtest.NoRights, 1)
+	require.NoError(t, d.signer(t).Check(within(t, 10*time.Second)), d.Log())
+	require.Zero(t, d.folder.Get(keydtest.PINFailures))
+}
+
+// A key is used for what the token lets it do.
+func TestTokenKeyUses(t *testing.T) {
+	t.Parallel()
+	for not, c := range map[uint32]struct{ sign, decrypt string }{
+		1: {"it is not a signing key", ""},
+		2: {"", "it is not a key to decrypt with"},
+		3: {"lets the key neither sign nor decrypt", "lets the key neither sign nor decrypt"},
+	} {
+		d := prepareToken(t, "ep11", "    preset: ep11")
+		d.folder.Set(keydtest.NotFor, not)
+		require.NoError(t, d.Start())
+		t.Cleanup(d.Kill)
+		k := d.signer(t)
+		ciphertext, err := sm2.EncryptASN1(rand.Reader, &d.key.Private.PublicKey, []byte("a secret"))
+		require.NoError(t, err)
+		_, signErr := k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+		_, decryptErr := k.Decrypt(nil, ciphertext, nil)
+		for _, got := range []struct {
+			err    error
+			reason string
+		}{{signErr, c.sign}, {decryptErr, c.decrypt}} {
+			if got.reason == "" {
+				require.NoError(t, got.err)
+			} else {
+				require.ErrorContains(t, got.err, got.reason)
+			}
+		}
+	}
+}
+
+// PKCS #11 signs no empty message, and the daemon survives one.
+func TestTokenEmptyMessage(t *testing.T) {
+	d := startToken(t, "tass", "    preset: tass-sm3")
+	k := d.signer(t)
+	_, err := k.Sign(nil, nil, sm2.DefaultSM2SignerOpts)
+	requireCode(t, err, keyd.Failed, "PKCS #11 signs no empty message")
+	_, err = k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+	require.NoError(t, err)
+}
+
+// Two devices of the configuration may be the same token by one library, in any order of loss. A key that both have is not used by chance.
+func TestTwoTokensOfOneLibrary(t *testing.T) {
+	t.Parallel()
+	d := prepareToken(t, "tass", "    preset: tass")
+	text, err := os.ReadFile(d.Config)
+	require.NoError(t, err)
+	second := strings.Replace(string(text[strings.Index(string(text), "- name:"):]), "- name: token\n", "- name: again\n", 1)
+	second = strings.Replace(second, "token: simulated", `serial: "0001"`, 1)
+	require.NoError(t, os.WriteFile(d.Config, append(text, "\n"+second...), 0o600))
+	require.NoError(t, d.Start())
+	t.Cleanup(d.Kill)
+	healthy := func() bool {
+		s, err := keyd.ClientFor(d.Socket).Status(within(t, 5*time.Second))
+		return err == nil && s.Healthy
+	}
+	require.Eventually(t, healthy, 10*time.Second, 20*time.Millisecond)
+	requireCode(t, d.signer(t).Check(within(t, 5*time.Second)), keyd.NoKey, "the devices token and again both have it")
+	for range 3 {
+		lost := strings.Count(d.Log(), "device lost")
+		d.folder.Set(keydtest.SessionsLost, 1)
+		for _, name := range []string{"token", "again"} {
+			_, err := keyd.Random(d.Socket, name).Read(make([]byte, keyd.MaxRandom))
+			require.NoError(t, err)
+		}
+		require.Eventually(t, healthy, 10*time.Second, 20*time.Millisecond)
+		require.LessOrEqual(t, strings.Count(d.Log(), "device lost"), lost+2, "one does not take the other along:\n%s", d.Log())
+	}
 }
 
 // TestSoftHSM uses ECDSA keys in a token that is not ours.
 func TestSoftHSM(t *testing.T) {
+	t.Parallel()
 	var keys []*ecdsa.PrivateKey
 	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
 		key, err := ecdsa.GenerateKey(curve, rand.Reader)
 		require.NoError(t, err)
 		keys = append(keys, key)
 	}
-	d := keydtest.StartSoftHSM(t, keys...)
+	other, err := rsa.GenerateKey(rand.Reader, 2048) // which nobody sees
+	require.NoError(t, err)
+	d := keydtest.StartSoftHSM(t, keys[0], keys[1], keys[2], other)
 	for i, name := range []string{"key", "key2", "key3"} {
 		uri, err := keyd.ParseURI("pkcs11:token=soft;object=" + name)
 		require.NoError(t, err)

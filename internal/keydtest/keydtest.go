@@ -29,6 +29,7 @@ const (
 	SDF                 = "sdf"                   // SDF_InternalDecrypt_ECC takes the algorithm
 	SDFWithoutAlgorithm = "sdf-without-algorithm" // it does not
 	SDFWithoutDecrypt   = "sdf-without-decrypt"   // there is none
+	SDFOld              = "sdf-old"               // ECCref_MAX_LEN is 32, and SGD_SM2_3 0x00020400
 	PKCS11              = "pkcs11"
 )
 
@@ -62,6 +63,8 @@ func BuildDevice(dir, kind string) (library string, err error) {
 		args = append(args, "-DDECRYPT_WITHOUT_ALGORITHM")
 	case SDFWithoutDecrypt:
 		args = append(args, "-DWITHOUT_DECRYPT")
+	case SDFOld:
+		args = append(args, "-DOLD")
 	case PKCS11:
 		source = "pkcs11.c"
 	default:
@@ -176,6 +179,18 @@ const (
 	MostInFlight
 	Decryptions
 	PINState
+	SessionsLost
+	Replaced
+	NoRandom
+	PINCode
+	OwnCodes
+	NoRights
+	Bits
+	Left
+	Hashes
+	LostCall
+	NotFor
+	Twin
 )
 
 func (f *Folder) word(n Fault) *uint32 { return (*uint32)(unsafe.Pointer(&f.shared[4*int(n)])) }

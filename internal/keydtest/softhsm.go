@@ -3,7 +3,7 @@
 package keydtest
 
 import (
-	"crypto/ecdsa"
+	"crypto"
 	"crypto/x509"
 	"encoding/pem"
 	"os"
@@ -17,7 +17,7 @@ const SoftHSM = "/usr/lib/softhsm/libsofthsm2.so"
 
 // StartSoftHSM makes a token labelled soft, which holds the keys, the first of them labelled key, others key2 and so on, and starts a
 // daemon that calls the device soft. It skips the test where SoftHSM is not installed.
-func StartSoftHSM(t testing.TB, keys ...*ecdsa.PrivateKey) *Daemon {
+func StartSoftHSM(t testing.TB, keys ...crypto.Signer) *Daemon {
 	t.Helper()
 	tool, err := exec.LookPath("softhsm2-util")
 	if err != nil {

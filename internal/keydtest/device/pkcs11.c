@@ -25,10 +25,13 @@ enum {
 	PIN_LOCKED = 0xA4,
 	SESSION_COUNT = 0xB1,
 	SESSION_HANDLE_INVALID = 0xB3,
+	TOKEN_NOT_PRESENT = 0xE0,
 	ALREADY_LOGGED_IN = 0x100,
 	USER_NOT_LOGGED_IN = 0x101,
+	RANDOM_NO_RNG = 0x121,
 	BUFFER_TOO_SMALL = 0x150,
 	NOT_INITIALIZED = 0x190,
+	ALREADY_INITIALIZED = 0x191,
 };
 #define VENDOR 0x80000123UL
 
@@ -71,6 +74,7 @@ static struct session {
 } sessions[MAX_SESSIONS + 1];
 static int open_sessions, logged_in, initialized, started;
 static char pin[64];
+static CK_ULONG slots_seen; // when it was last asked how many there are
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 
 static void parse(char *line, BN_CTX *ctx) {
@@ -91,7 +95,7 @@ static void parse(char *line, BN_CTX *ctx) {
 
 static CK_RV C_Initialize(void *args) {
 	pthread_mutex_lock(&mu);
-	CK_RV rv = OK;
+	CK_RV rv = initialized ? ALREADY_INITIALIZED : OK;
 	if (!started) {
 		const char *name = getenv("SIMULATED_FAMILY");
 		for (size_t i = 0; name != NULL && i < sizeof families / sizeof *families; i++)
@@ -101,8 +105,10 @@ static CK_RV C_Initialize(void *args) {
 			rv = GENERAL_ERROR;
 		started = rv == OK;
 	}
-	if (rv == OK)
+	if (rv == OK) {
 		initialized = 1;
+		slots_seen = 0;
+	}
 	pthread_mutex_unlock(&mu);
 	return rv;
 }
@@ -118,24 +124,38 @@ static CK_RV C_Finalize(void *reserved) {
 static CK_RV C_GetSlotList(CK_BYTE present, CK_ULONG *list, CK_ULONG *count) {
 	if (!initialized)
 		return NOT_INITIALIZED;
-	CK_ULONG n = present && atomic_load(&faults[GONE]) ? 0 : 1;
-	if (list != NULL && n != 0) {
-		if (*count < n)
-			return BUFFER_TOO_SMALL;
-		list[0] = 7;
-	}
-	*count = n;
+	if (list == NULL)
+		slots_seen = present && atomic_load(&faults[GONE]) ? 0 : atomic_load(&faults[TWIN]) ? 2 : 1;
+	else if (*count < slots_seen)
+		return BUFFER_TOO_SMALL;
+	for (CK_ULONG i = 0; list != NULL && i < slots_seen; i++)
+		list[i] = 7 + i;
+	*count = slots_seen;
 	return OK;
 }
 
+// gone returns the code of a token that is away, or OK.
+static CK_RV gone(void) {
+	switch (atomic_load(&faults[GONE])) {
+	case 0:
+		return lost_call() ? DEVICE_REMOVED : OK;
+	case 2:
+		return TOKEN_NOT_PRESENT;
+	default:
+		return DEVICE_REMOVED;
+	}
+}
+
 static CK_RV C_GetTokenInfo(CK_ULONG slot, CK_BYTE *info) {
-	if (slot != 7)
+	if (slot != 7 && slot != 8)
 		return SLOT_ID_INVALID;
 	memset(info, 0, 208);
 	memset(info, ' ', 96);
 	memcpy(info, "simulated", 9);
-	memcpy(info + 80, "0001", 4);
-	CK_ULONG flags = 0x4 | 0x8; // LOGIN_REQUIRED, USER_PIN_INITIALIZED
+	memcpy(info + 80, slot == 7 ? "0001" : "0002", 4);
+	CK_ULONG flags = 0x8; // USER_PIN_INITIALIZED
+	if (!atomic_load(&faults[NO_RIGHTS]))
+		flags |= 0x4; // LOGIN_REQUIRED
 	if (atomic_load(&faults[PIN_STATE]) == 1)
 		flags |= 0x20000; // USER_PIN_FINAL_TRY
 	if (atomic_load(&faults[PIN_STATE]) == 2)
@@ -145,20 +165,24 @@ static CK_RV C_GetTokenInfo(CK_ULONG slot, CK_BYTE *info) {
 }
 
 static struct session *session_of(CK_ULONG handle, CK_RV *rv) {
-	*rv = OK;
-	if (!initialized)
-		*rv = NOT_INITIALIZED;
-	else if (atomic_load(&faults[GONE]))
-		*rv = DEVICE_REMOVED;
-	else if (handle == 0 || handle > MAX_SESSIONS || !sessions[handle].open)
+	*rv = initialized ? gone() : NOT_INITIALIZED;
+	if (initialized && take_fault(SESSIONS_LOST)) {
+		pthread_mutex_lock(&mu);
+		for (int i = 1; i <= MAX_SESSIONS; i++)
+			sessions[i].open = 0;
+		open_sessions = logged_in = 0;
+		pthread_mutex_unlock(&mu);
+	}
+	if (*rv == OK && (handle == 0 || handle > MAX_SESSIONS || !sessions[handle].open))
 		*rv = SESSION_HANDLE_INVALID;
 	return *rv == OK ? &sessions[handle] : NULL;
 }
 
 static CK_RV C_OpenSession(CK_ULONG slot, CK_ULONG flags, void *application, void *notify, CK_ULONG *handle) {
-	if (atomic_load(&faults[GONE]))
-		return DEVICE_REMOVED;
-	CK_RV rv = SESSION_COUNT;
+	CK_RV rv = initialized ? gone() : NOT_INITIALIZED;
+	if (rv != OK)
+		return rv;
+	rv = SESSION_COUNT;
 	int limit = (int)atomic_load(&faults[SESSION_LIMIT]);
 	pthread_mutex_lock(&mu);
 	for (int i = 1; i <= MAX_SESSIONS && (limit == 0 || open_sessions < limit); i++)
@@ -195,6 +219,11 @@ static CK_RV C_Login(CK_ULONG handle, CK_ULONG user, CK_BYTE *given, CK_ULONG le
 		atomic_fetch_add(&faults[PIN_FAILURES], 1);
 		return PIN_LOCKED;
 	}
+	CK_RV code = atomic_load(&faults[PIN_CODE]);
+	if (code != 0) {
+		atomic_fetch_add(&faults[PIN_FAILURES], 1);
+		return code;
+	}
 	if (strlen(pin) != len || memcmp(pin, given, len) != 0) {
 		atomic_fetch_add(&faults[PIN_FAILURES], 1);
 		return PIN_INCORRECT;
@@ -202,6 +231,9 @@ static CK_RV C_Login(CK_ULONG handle, CK_ULONG user, CK_BYTE *given, CK_ULONG le
 	logged_in = 1;
 	return OK;
 }
+
+// may_use says whether private keys can be used.
+static int may_use(void) { return logged_in || atomic_load(&faults[NO_RIGHTS]); }
 
 // Objects: 2i+1 is the private, 2i+2 the public half of keys[i].
 static sim_key *object(CK_ULONG handle) {
@@ -212,7 +244,7 @@ static sim_key *object(CK_ULONG handle) {
 
 // value writes the value of an attribute into a buffer; its length, or -1 if the object has none.
 static long value(CK_ULONG handle, CK_ULONG type, CK_BYTE *out) {
-	sim_key *k = object(handle);
+	const sim_key *k = object(handle), *held = holder(k);
 	int is_private = handle % 2 == 1;
 	CK_ULONG number;
 	switch (type) {
@@ -232,14 +264,14 @@ static long value(CK_ULONG handle, CK_ULONG type, CK_BYTE *out) {
 	case 0x108:
 		if (!is_private)
 			return -1;
-		out[0] = 1;
+		out[0] = (atomic_load(&faults[NOT_FOR]) & (type == 0x108 ? 1 : 2)) == 0;
 		return 1;
 	case 0x181:
 		if (is_private)
 			return -1;
 		if (family->point == COORDINATES) {
-			memcpy(out, k->x, 32);
-			memcpy(out + 32, k->y, 32);
+			memcpy(out, held->x, 32);
+			memcpy(out + 32, held->y, 32);
 			return 64;
 		}
 		CK_BYTE *at = out;
@@ -248,8 +280,8 @@ static long value(CK_ULONG handle, CK_ULONG type, CK_BYTE *out) {
 			*at++ = 65;
 		}
 		*at++ = 4;
-		memcpy(at, k->x, 32);
-		memcpy(at + 32, k->y, 32);
+		memcpy(at, held->x, 32);
+		memcpy(at + 32, held->y, 32);
 		return at + 64 - out;
 	default:
 		return -1;
@@ -289,7 +321,7 @@ static CK_RV C_FindObjectsInit(CK_ULONG handle, attribute *template, CK_ULONG co
 		return rv;
 	s->found_count = s->found_next = 0;
 	for (CK_ULONG obj = 1; obj <= 2 * (CK_ULONG)key_count; obj++) {
-		int fits = object(obj) != NULL && (obj % 2 == 0 || logged_in);
+		int fits = object(obj) != NULL && (obj % 2 == 0 || may_use());
 		for (CK_ULONG i = 0; fits && i < count; i++) {
 			CK_BYTE buffer[128];
 			long len = value(obj, template[i].type, buffer);
@@ -326,7 +358,7 @@ static CK_RV start(CK_ULONG handle, CK_ULONG obj, struct session **s, sim_key **
 	*k = object(obj);
 	if (*k == NULL || obj % 2 == 0)
 		return KEY_HANDLE_INVALID;
-	if (!logged_in || take_fault(LOST_RIGHTS))
+	if (!may_use() || take_fault(LOST_RIGHTS))
 		return USER_NOT_LOGGED_IN;
 	return OK;
 }
@@ -397,13 +429,11 @@ static CK_ULONG put_integer(CK_BYTE *out, const CK_BYTE *n) {
 
 static CK_RV finish(struct session *s, const CK_BYTE e[32], CK_BYTE *out, CK_ULONG *len) {
 	CK_BYTE r[32], v[32];
-	CK_RV rv = OK;
 	begin();
-	if (atomic_load(&faults[GONE]))
-		rv = DEVICE_REMOVED;
-	else if (take_fault(VENDOR_ERROR))
+	CK_RV rv = gone();
+	if (rv == OK && take_fault(VENDOR_ERROR))
 		rv = VENDOR;
-	else
+	if (rv == OK)
 		sm2_sign(s->sign, e, r, v);
 	end();
 	int der = s->mechanism == family->sign_digest && family->digest_der;
@@ -531,15 +561,18 @@ static CK_RV C_Decrypt(CK_ULONG handle, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *o
 	begin();
 	rv = sm2_decrypt(k, x, y, hash, text, text_len, out) == 0 ? OK : ENCRYPTED_DATA_INVALID;
 	end();
-	*len = text_len;
+	*len = text_len - (atomic_load(&faults[WRONG_PLAIN]) == 2);
 	return rv;
 }
 
 static CK_RV C_GenerateRandom(CK_ULONG handle, CK_BYTE *out, CK_ULONG len) {
 	CK_RV rv;
-	if (session_of(handle, &rv) != NULL)
-		sim_random(out, len);
-	return rv;
+	if (session_of(handle, &rv) == NULL)
+		return rv;
+	if (atomic_load(&faults[NO_RANDOM]))
+		return RANDOM_NO_RNG;
+	sim_random(out, len);
+	return OK;
 }
 
 static struct {

@@ -23,23 +23,35 @@
 
 // The file "faults" in the device's folder, mapped: words that the test writes, and some that it reads.
 enum fault {
-	GONE,           // every call fails as if the device were unplugged
+	GONE,           // every call fails as if the device were unplugged; 2: with the code of a device that is faulty, or of a token that is absent
 	DELAY,          // microseconds that a signature or decryption takes
 	SESSION_LIMIT,  // sessions at a time; 0: any number
 	WRONG_KEY,      // signatures are made with another key
 	CRASH,          // the next signature ends the process
 	HANG,           // signatures do not return
-	REMOVED,        // keys are not there any more
+	REMOVED,        // keys are not there any more; 2: of an sdf device, those for encryption
 	VENDOR_ERROR,   // so many signatures fail with a vendor's own code
 	FIXED_RANDOM,   // random bytes repeat
 	LOST_RIGHTS,    // so many signatures fail since the right to use the key is gone
-	WRONG_PLAIN,    // decryption gives something else
+	WRONG_PLAIN,    // decryption gives something else; 2: something shorter
 	PIN_FAILURES,   // read: PINs refused
 	SIGNATURES,     // read: signatures made
 	IN_FLIGHT,      // read: signatures and decryptions under way
 	MOST_IN_FLIGHT, // read: the most that were
 	DECRYPTIONS,    // read: decryptions tried
 	PIN_STATE,      // 1: the token says that one more wrong PIN locks it; 2: locked, and says so; 3: locked, and does not say so
+	SESSIONS_LOST,  // so many times, the next use of a session finds that the device has closed all of them
+	REPLACED,       // each key has the place and the name of the one before
+	NO_RANDOM,      // there is no random generator
+	PIN_CODE,       // pkcs11: what C_Login returns instead of CKR_PIN_INCORRECT
+	OWN_CODES,      // sdf: a key that does not exist has a code of the vendor's own
+	NO_RIGHTS,      // keys need no PIN; SDF_GetPrivateKeyAccessRight is not supported
+	BITS,           // sdf: what public keys have as their length instead of 256
+	LEFT,           // sdf: numbers are in the first bytes of their arrays
+	HASHES,         // sdf: what is given to be signed is hashed before
+	LOST_CALL,      // the call of this number from now on fails as if the device were unplugged
+	NOT_FOR,        // pkcs11: what keys are not for, 1 signing, 2 decrypting, 3 both
+	TWIN,           // pkcs11: there are two tokens with the same label
 	FAULTS
 };
 
@@ -78,6 +90,20 @@ static int take_fault(enum fault f) {
 		if (atomic_compare_exchange_weak(&faults[f], &n, n - 1))
 			return 1;
 	return 0;
+}
+
+// lost_call reports whether this is the call that finds the device away.
+static int lost_call(void) {
+	uint32_t n = atomic_load(&faults[LOST_CALL]);
+	while (n != 0)
+		if (atomic_compare_exchange_weak(&faults[LOST_CALL], &n, n - 1))
+			return n == 1;
+	return 0;
+}
+
+// holder returns the key that is in the place of another.
+static const sim_key *holder(const sim_key *key) {
+	return atomic_load(&faults[REPLACED]) ? &keys[(key - keys + 1) % key_count] : key;
 }
 
 static void point_of(const BIGNUM *k, unsigned char *x, unsigned char *y, BN_CTX *ctx) {
@@ -179,6 +205,7 @@ static void sm2_sign(const sim_key *key, const unsigned char e[32], unsigned cha
 	static __thread BN_CTX *ctx;
 	if (ctx == NULL)
 		ctx = BN_CTX_new();
+	key = holder(key);
 	if (atomic_load(&faults[WRONG_KEY]))
 		key = &keys[(key - keys + 1) % key_count];
 	BN_CTX_start(ctx);
@@ -221,6 +248,7 @@ static void sm3(unsigned char out[32], const void *a, size_t a_len, const void *
 static int sm2_decrypt(const sim_key *key, const unsigned char x[32], const unsigned char y[32], const unsigned char hash[32],
                        const unsigned char *text, size_t len, unsigned char *plain) {
 	atomic_fetch_add(&faults[DECRYPTIONS], 1);
+	key = holder(key);
 	BN_CTX *ctx = BN_CTX_new();
 	BIGNUM *bx = BN_bin2bn(x, 32, NULL), *by = BN_bin2bn(y, 32, NULL);
 	EC_POINT *p = EC_POINT_new(group);
@@ -239,7 +267,7 @@ static int sm2_decrypt(const sim_key *key, const unsigned char x[32], const unsi
 		}
 		sm3(check, shared, 32, plain, len, shared + 32, 32);
 		ok = CRYPTO_memcmp(check, hash, 32) == 0;
-		if (ok && atomic_load(&faults[WRONG_PLAIN]))
+		if (ok && atomic_load(&faults[WRONG_PLAIN]) == 1)
 			plain[0] ^= 1;
 	}
 	EC_POINT_free(p);

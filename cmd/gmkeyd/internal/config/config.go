@@ -56,9 +56,11 @@ type Device struct {
 
 // SDF is a device with the interface of GM/T 0018.
 type SDF struct {
-	Library string   `yaml:"library"`
-	Decrypt string   `yaml:"decrypt"` // none if absent
-	Keys    []SDFKey `yaml:"keys"`
+	Library string `yaml:"library"`
+	Decrypt string `yaml:"decrypt"` // none if absent
+	// Algorithm is SGD_SM2_3 in the vendor's header; that of GM/T 0006 if absent.
+	Algorithm uint32   `yaml:"algorithm"`
+	Keys      []SDFKey `yaml:"keys"`
 }
 
 // SDFKey is an index of an SDF device.
@@ -182,6 +184,12 @@ func (s *SDF) check() error {
 	}
 	if !slices.Contains([]string{sdf.DecryptNone, sdf.DecryptWithAlgorithm, sdf.DecryptWithoutAlgorithm}, s.Decrypt) {
 		return fmt.Errorf("sdf.decrypt: %q is not one of %s, %s, %s", s.Decrypt, sdf.DecryptNone, sdf.DecryptWithAlgorithm, sdf.DecryptWithoutAlgorithm)
+	}
+	if s.Algorithm != 0 && s.Decrypt != sdf.DecryptWithAlgorithm {
+		return fmt.Errorf("sdf.algorithm: it has a meaning for decrypt: %s alone", sdf.DecryptWithAlgorithm)
+	}
+	if s.Algorithm == 0 {
+		s.Algorithm = sdf.AlgSM2Encrypt
 	}
 	seen := map[uint32]bool{}
 	for _, k := range s.Keys {

@@ -140,8 +140,12 @@ func (m *Module) login(s *session) error {
 	}
 	const user = 1 // CKU_USER
 	err = m.lib.call("C_Login", fnLogin, uintptr(s.handle), user, uintptr(unsafe.Pointer(&pin[0])), uintptr(len(pin)))
-	if codeOf(err) == codeAlreadyLoggedIn {
+	var e *device.Error
+	switch {
+	case codeOf(err) == codeAlreadyLoggedIn:
 		return nil
+	case errors.As(err, &e) && e.Class != device.Lost && e.Class != device.Broken:
+		e.Class = device.Pin // also a code of the vendor's own: nothing says that the token did not count it
 	}
 	return err
 }
@@ -185,9 +189,8 @@ func (m *Module) key(s *session, object uint64) (_ device.Key, ok bool, err erro
 		return device.Key{}, false, nil
 	}
 	k := device.Key{URI: keyd.URI{Scheme: "pkcs11", Token: m.token.label, Serial: m.token.serial, Object: string(read[attrLabel]), ID: read[attrID]}}
-	if k.Public, err = m.public(s, object, kind, read[attrID], read[attrLabel]); err != nil {
-		var e *device.Error
-		if errors.As(err, &e) && (e.Class == device.Lost || e.Class == device.Broken) {
+	if k.Public, err = s.public(object, kind, read[attrID], read[attrLabel]); err != nil {
+		if isGone(err) {
 			return k, false, err
 		}
 		k.Err = err
@@ -212,7 +215,13 @@ func (m *Module) key(s *session, object uint64) (_ device.Key, ok bool, err erro
 	return k, true, nil
 }
 
-// number reads a CK_ULONG, truth a CK_BBOOL.
+// isGone reports whether the error says that the token, or the session, has gone.
+func isGone(err error) bool {
+	var e *device.Error
+	return errors.As(err, &e) && (e.Class == device.Lost || e.Class == device.Broken)
+}
+
+// number reads a CK_ULONG, isTrue a CK_BBOOL.
 func number(value []byte) uint64 {
 	if len(value) != 8 {
 		return 0
@@ -224,25 +233,25 @@ func isTrue(value []byte) bool { return len(value) == 1 && value[0] != 0 }
 
 // public looks for the public key: the public object with the same id, or the same label if there is no id, or the private
 // object itself.
-func (m *Module) public(s *session, object, kind uint64, id, label []byte) (*ecdsa.PublicKey, error) {
+func (s *session) public(object, kind uint64, id, label []byte) (*ecdsa.PublicKey, error) {
 	candidates := []uint64{object}
 	same := octets(attrID, id)
 	if len(id) == 0 {
 		same = octets(attrLabel, label)
 	}
 	if same.length != 0 {
-		found, err := m.lib.find(s.handle, ulong(attrClass, classPublic), same)
+		found, err := s.lib.find(s.handle, ulong(attrClass, classPublic), same)
 		if err != nil {
 			return nil, err
 		}
 		candidates = append(found, object)
 	}
 	for _, c := range candidates {
-		point, err := m.lib.attribute(s.handle, c, attrECPoint)
+		point, err := s.lib.attribute(s.handle, c, attrECPoint)
 		if err != nil {
 			return nil, err
 		}
-		params, err := m.lib.attribute(s.handle, c, attrECParams)
+		params, err := s.lib.attribute(s.handle, c, attrECParams)
 		if err != nil {
 			return nil, err
 		}
@@ -302,7 +311,8 @@ type session struct {
 // Close closes the session.
 func (s *session) Close() { _ = s.lib.call("C_CloseSession", fnCloseSession, uintptr(s.handle)) }
 
-// Has looks for the private key by its id and label. Its handle is not compared: a library may give an object another one.
+// Has looks for the private key by its id and label, and compares the public key. The handle of the private key is not compared: a library
+// may give an object another one.
 func (s *session) Has(k *device.Key) error {
 	template := []attribute{ulong(attrClass, classPrivate)}
 	if len(k.URI.ID) != 0 {
@@ -312,10 +322,26 @@ func (s *session) Has(k *device.Key) error {
 		template = append(template, octets(attrLabel, []byte(k.URI.Object)))
 	}
 	found, err := s.lib.find(s.handle, template...)
-	if err == nil && len(found) == 0 {
-		err = errors.New("C_FindObjects: the token has no such private key")
+	if err != nil {
+		return err
 	}
-	return err
+	for _, object := range found {
+		kind, err := s.lib.attribute(s.handle, object, attrKeyType)
+		if err != nil {
+			return err
+		}
+		public, err := s.public(object, number(kind), k.URI.ID, []byte(k.URI.Object))
+		if err == nil && public.Equal(k.Public) {
+			return nil
+		}
+		if isGone(err) {
+			return err
+		}
+	}
+	if len(found) == 0 {
+		return errors.New("C_FindObjects: the token has no such private key")
+	}
+	return errors.New("the token has another key under this name now")
 }
 
 // Random fills p.

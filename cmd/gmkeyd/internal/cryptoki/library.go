@@ -145,7 +145,12 @@ const (
 // tokens lists the tokens that are present.
 func (lib *library) tokens() ([]token, error) {
 	var slots [64]uint64
-	count := uint64(len(slots))
+	var count uint64
+	// Libraries look for tokens that were put in or taken out only when they are asked for the number of slots (section 5.5).
+	if err := lib.call("C_GetSlotList", fnGetSlotList, 1, 0, uintptr(unsafe.Pointer(&count))); err != nil {
+		return nil, err
+	}
+	count = uint64(len(slots))
 	if err := lib.call("C_GetSlotList", fnGetSlotList, 1, uintptr(unsafe.Pointer(&slots)), uintptr(unsafe.Pointer(&count))); err != nil {
 		return nil, err
 	}

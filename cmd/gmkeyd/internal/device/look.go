@@ -59,10 +59,15 @@ func (d *Device) lookOnce(ctx context.Context) {
 // compare notes which keys can be used by a new connection, and lists those of earlier ones that it does not have.
 func (d *Device) compare(l *link) {
 	listed := map[string]bool{}
-	for _, k := range l.keys {
-		listed[k.URI.String()] = true
+	for i := range l.keys {
+		k := &l.keys[i]
+		name := k.URI.String()
+		listed[name] = true
+		if _, had := d.had[name]; had {
+			k.Spare = false // it was meant to be used
+		}
 		if k.Err == nil {
-			d.had[k.URI.String()] = k
+			d.had[name] = *k
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.had)) {

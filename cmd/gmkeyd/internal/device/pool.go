@@ -64,13 +64,14 @@ type Counters struct {
 
 // link is one connection, from its making to its loss.
 type link struct {
-	queue *queue
-	size  int // sessions
-	keys  []Key
-	gone  []Key // of an earlier connection, for State
-	notes []string
-	lost  chan struct{} // closed when the connection is given up
-	byID  sync.Map      // name of a URI -> *Key
+	queue  *queue
+	size   int // sessions
+	keys   []Key
+	gone   []Key // of an earlier connection, for State
+	notes  []string
+	random bool          // the device gives random bytes
+	lost   chan struct{} // closed when the connection is given up
+	byID   sync.Map      // name of a URI -> *Key
 }
 
 type session struct {
@@ -205,10 +206,9 @@ func (d *Device) connect() (_ *link, err error) {
 			return nil, k.Err
 		}
 	}
-	if d.Random {
-		if err := testRandom(open[0]); err != nil {
-			return nil, fmt.Errorf("self-test of the random generator: %w", err)
-		}
+	err = testRandom(open[0])
+	if l.random = err == nil; d.Random && !l.random {
+		return nil, fmt.Errorf("self-test of the random generator: %w", err)
 	}
 	for _, k := range l.keys {
 		if k.Err != nil {
@@ -299,7 +299,7 @@ func (d *Device) with(ctx context.Context, user User, call string, do func(*link
 		}
 		err = do(l, s)
 		var e *Error
-		if errors.As(err, &e) && e.Class == Unknown && testRandom(s) != nil {
+		if errors.As(err, &e) && e.Class == Unknown && !l.works(s) {
 			e.Class = Broken
 		}
 		if lost(err) || errors.As(err, &e) && e.Class == KeyGone {
@@ -315,6 +315,19 @@ func (d *Device) with(ctx context.Context, user User, call string, do func(*link
 		l.queue.giveBack(s)
 		return err
 	}
+}
+
+// works reports whether a session still does anything, after an error that leaves it open.
+func (l *link) works(s Session) bool {
+	if l.random {
+		return s.Random(make([]byte, 16)) == nil
+	}
+	for i := range l.keys {
+		if k := &l.keys[i]; k.Err == nil {
+			return s.Has(k) == nil
+		}
+	}
+	return true
 }
 
 // watch ends the process through Hang if a function of the library does not return.

@@ -27,17 +27,22 @@ const (
 	DecryptWithoutAlgorithm = "without-algorithm"
 )
 
-// Sizes and offsets of the structures of GM/T 0018, section 5.3, which has ECCref_MAX_LEN 64: a number of 256 bits is in the
-// last 32 of 64 bytes.
+// Sizes of the structures of GM/T 0018, section 5.3. A number of 256 bits is in the last 32 bytes of an array of ECCref_MAX_LEN. This is 64
+// in the standard. Headers from before the standard have 32, and some vendors' headers let one choose.
 const (
-	maxLen        = 64
-	publicKeySize = 4 + 2*maxLen
-	signatureSize = 2 * maxLen
-	cipherHeader  = 2*maxLen + 32 + 4 // C follows
+	numberSize    = 32
+	longArray     = 64
+	shortArray    = 32
+	publicKeySize = 4 + 2*longArray
+	signatureSize = 2 * longArray
 )
 
-// algSM2Encrypt is SGD_SM2_3 of GM/T 0006.
-const algSM2Encrypt = 0x00020800
+// maxDeclared is the longest array for C in ECCCipher that headers of vendors declare; the standard declares one byte. A library may copy
+// the whole structure.
+const maxDeclared = 4096
+
+// AlgSM2Encrypt is SGD_SM2_3 of GM/T 0006-2012. Older headers have 0x00020400.
+const AlgSM2Encrypt = 0x00020800
 
 // Pin fetches the password of a private key; the caller overwrites it.
 type Pin func() ([]byte, error)
@@ -53,7 +58,9 @@ type Config struct {
 	Name    string // in URIs
 	Library string // file, or name that the loader finds
 	Decrypt string // one of the forms above
-	Keys    []KeyConfig
+	// Algorithm is the third argument of SDF_InternalDecrypt_ECC, if that has such an argument.
+	Algorithm uint32
+	Keys      []KeyConfig
 }
 
 // Module is a device.
@@ -190,47 +197,75 @@ func (s *session) getAccess(k KeyConfig) error {
 	if e.Code == codeKeyNotExist {
 		return nil // Keys says so, and the PIN was not refused
 	}
+	if e.Code == codeNotSupport {
+		return nil // the keys of this device need no right; otherwise the self-test says so
+	}
 	// Vendors have different codes for a wrong password and for a locked key. The password is not tried again after any of them.
 	e.Class = device.Pin
 	s.module.denied[k.Index] = fmt.Errorf("index %d: %w: the PIN is wrong, the key is locked or it does not exist; not tried again before a restart", k.Index, err)
 	return nil
 }
 
-// Keys exports the public keys of the configured indexes. An index has a signing key, an encryption key or both.
+// handle is what a session needs to know of a key.
+type handle struct {
+	index  uint32
+	maxLen int  // of the arrays in the structures of the library
+	pin    bool // one is configured
+}
+
+// Keys exports the public keys of the configured indexes.
 func (m *Module) Keys(any device.Session) ([]device.Key, error) {
 	s := any.(*session)
 	var keys []device.Key
 	for _, k := range m.config.Keys {
-		found := false
-		var absent error
-		for _, usage := range []string{keyd.UsageSign, keyd.UsageEncrypt} {
-			public, err := s.export(k.Index, usage)
+		more, err := m.keysAt(s, k)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, more...)
+	}
+	return keys, nil
+}
+
+// keysAt lists the keys of an index, which has a signing key, an encryption key or both.
+func (m *Module) keysAt(s *session, k KeyConfig) ([]device.Key, error) {
+	var keys []device.Key
+	var absent error
+	found := false
+	for _, usage := range []string{keyd.UsageSign, keyd.UsageEncrypt} {
+		public, maxLen, err := s.export(k.Index, usage)
+		var e *device.Error
+		if errors.As(err, &e) && (e.Class == device.Lost || e.Class == device.Broken) {
+			return nil, err
+		}
+		if errors.As(err, &e) && e.Code == codeKeyNotExist {
+			absent = err
+			continue
+		}
+		found = found || err == nil
+		key := device.Key{
+			URI: keyd.URI{Scheme: "sdf", Device: m.config.Name, Index: k.Index, Usage: usage}, Public: public, Err: err,
+			Handle: handle{k.Index, maxLen, k.Pin != nil}, Sign: usage == keyd.UsageSign, Decrypt: usage == keyd.UsageEncrypt,
+		}
+		if key.Err == nil {
+			key.Err = m.denied[k.Index]
+		}
+		if key.Decrypt && key.Err == nil {
+			key.Err = m.noDecryption()
+			key.Spare = key.Err != nil
+		}
+		keys = append(keys, key)
+	}
+	if found {
+		for i := range keys {
+			// Some devices have a code of their own for a key that does not exist.
 			var e *device.Error
-			if errors.As(err, &e) && e.Code == codeKeyNotExist {
-				absent = err
-				continue
-			}
-			if errors.As(err, &e) && (e.Class == device.Lost || e.Class == device.Broken) {
-				return nil, err
-			}
-			found = true
-			key := device.Key{
-				URI: keyd.URI{Scheme: "sdf", Device: m.config.Name, Index: k.Index, Usage: usage}, Public: public, Err: err,
-				Handle: k.Index, Sign: usage == keyd.UsageSign, Decrypt: usage == keyd.UsageEncrypt,
-			}
-			if key.Err == nil {
-				key.Err = m.denied[k.Index]
-			}
-			if key.Decrypt && key.Err == nil {
-				key.Err = m.noDecryption()
-				key.Spare = key.Err != nil
-			}
-			keys = append(keys, key)
+			keys[i].Spare = keys[i].Spare || keys[i].Public == nil && errors.As(keys[i].Err, &e)
 		}
-		if !found {
-			uri := keyd.URI{Scheme: "sdf", Device: m.config.Name, Index: k.Index, Usage: keyd.UsageSign}
-			keys = append(keys, device.Key{URI: uri, Err: fmt.Errorf("index %d of the device has neither a signing nor an encryption key: %w", k.Index, absent)})
-		}
+	}
+	if len(keys) == 0 {
+		uri := keyd.URI{Scheme: "sdf", Device: m.config.Name, Index: k.Index, Usage: keyd.UsageSign}
+		keys = append(keys, device.Key{URI: uri, Err: fmt.Errorf("index %d of the device has neither a signing nor an encryption key: %w", k.Index, absent)})
 	}
 	return keys, nil
 }
@@ -255,83 +290,106 @@ type session struct {
 // Close closes the session; the rights to use keys end with it.
 func (s *session) Close() { _ = call("SDF_CloseSession", s.module.lib.closeSession, s.handle) }
 
-func (s *session) export(index uint32, usage string) (*ecdsa.PublicKey, error) {
+// export returns a public key, and ECCref_MAX_LEN of the library.
+func (s *session) export(index uint32, usage string) (public *ecdsa.PublicKey, maxLen int, err error) {
 	name, fn := "SDF_ExportSignPublicKey_ECC", s.module.lib.exportSign
 	if usage == keyd.UsageEncrypt {
 		name, fn = "SDF_ExportEncPublicKey_ECC", s.module.lib.exportEnc
 	}
 	var raw [publicKeySize]byte
 	if err := call(name, fn, s.handle, uintptr(index), uintptr(unsafe.Pointer(&raw))); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if bits := binary.NativeEndian.Uint32(raw[:]); bits != 256 {
-		return nil, fmt.Errorf("%s says that the key at index %d has %d bits; SM2 has 256", name, index, bits)
+		return nil, 0, fmt.Errorf("%s says that the key at index %d has %d bits; SM2 has 256", name, index, bits)
 	}
-	x, okX := unpad(raw[4 : 4+maxLen])
-	y, okY := unpad(raw[4+maxLen:])
-	if !okX || !okY {
-		return nil, fmt.Errorf("%s: the coordinates of index %d are not in the last 32 of 64 bytes, as GM/T 0018 demands", name, index)
+	for _, maxLen := range []int{longArray, shortArray} {
+		x, y, ok := numbers(raw[4:], maxLen)
+		if !ok {
+			continue
+		}
+		public, err := sm2.NewPublicKey(append(append([]byte{4}, x...), y...))
+		if err != nil {
+			return nil, 0, fmt.Errorf("%s: the key at index %d is not a point of the SM2 curve", name, index)
+		}
+		return public, maxLen, nil
 	}
-	public, err := sm2.NewPublicKey(append(append([]byte{4}, x...), y...))
-	if err != nil {
-		return nil, fmt.Errorf("%s: the key at index %d is not a point of the SM2 curve", name, index)
-	}
-	return public, nil
+	return nil, 0, fmt.Errorf("%s: the coordinates of index %d are neither in 32 bytes each nor in the last 32 of 64, as GM/T 0018 demands", name, index)
 }
 
 // Has exports the public key again.
 func (s *session) Has(k *device.Key) error {
-	public, err := s.export(k.URI.Index, k.URI.Usage)
+	public, _, err := s.export(k.URI.Index, k.URI.Usage)
 	if err == nil && !public.Equal(k.Public) {
 		err = fmt.Errorf("index %d has another key now", k.URI.Index)
 	}
 	return err
 }
 
-// unpad returns the last 32 of 64 bytes if those before are zero.
-func unpad(field []byte) ([]byte, bool) {
-	return field[maxLen-32:], bytes.Equal(field[:maxLen-32], make([]byte, maxLen-32))
+// numbers returns the two numbers that are in the last bytes of two arrays of maxLen bytes, if everything else is zero.
+func numbers(raw []byte, maxLen int) (a, b []byte, ok bool) {
+	pad := maxLen - numberSize
+	a, b = raw[pad:maxLen], raw[maxLen+pad:2*maxLen]
+	rest := bytes.Join([][]byte{raw[:pad], raw[maxLen : maxLen+pad], raw[2*maxLen:]}, nil)
+	return a, b, bytes.Equal(rest, make([]byte, len(rest)))
+}
+
+// withoutPIN explains the refusal of a key for which no PIN is configured: the session cannot have lost a right that it never had.
+func (h handle) withoutPIN(err error) error {
+	var e *device.Error
+	if h.pin || !errors.As(err, &e) || e.Code != codeParDeny {
+		return err
+	}
+	e.Class = device.Refused
+	return fmt.Errorf("index %d: %w: no PIN is configured for it", h.index, err)
 }
 
 // Sign signs e.
-func (s *session) Sign(handle any, e []byte) (r, v []byte, err error) {
+func (s *session) Sign(any any, e []byte) (r, v []byte, err error) {
+	h := any.(handle)
 	var raw [signatureSize]byte
-	if err := call("SDF_InternalSign_ECC", s.module.lib.sign, s.handle, uintptr(handle.(uint32)),
+	if err := call("SDF_InternalSign_ECC", s.module.lib.sign, s.handle, uintptr(h.index),
 		uintptr(unsafe.Pointer(&e[0])), uintptr(len(e)), uintptr(unsafe.Pointer(&raw))); err != nil {
-		return nil, nil, err
+		return nil, nil, h.withoutPIN(err)
 	}
-	r, okR := unpad(raw[:maxLen])
-	v, okS := unpad(raw[maxLen:])
-	if !okR || !okS {
-		return nil, nil, errors.New("SDF_InternalSign_ECC: r and s are not in the last 32 of 64 bytes each, as GM/T 0018 demands")
+	r, v, ok := numbers(raw[:], h.maxLen)
+	if !ok {
+		return nil, nil, fmt.Errorf("SDF_InternalSign_ECC: r and s are not in the last 32 of %d bytes each", h.maxLen)
 	}
 	return r, v, nil
 }
 
 // Decrypt decrypts.
-func (s *session) Decrypt(handle any, c device.Ciphertext) ([]byte, error) {
-	// Room beyond C: the edition of 2012 declares it with another length.
-	raw := make([]byte, cipherHeader+len(c.Text)+16)
-	copy(raw[maxLen-32:], c.X)
-	copy(raw[2*maxLen-32:], c.Y)
-	copy(raw[2*maxLen:], c.Hash)
-	binary.NativeEndian.PutUint32(raw[2*maxLen+32:], uint32(len(c.Text)))
-	copy(raw[cipherHeader:], c.Text)
+func (s *session) Decrypt(any any, c device.Ciphertext) ([]byte, error) {
+	h := any.(handle)
+	raw := encodeCiphertext(c, h.maxLen)
 	plain := make([]byte, len(c.Text)+64)
 	length := uint32(len(plain))
-	args := []uintptr{s.handle, uintptr(handle.(uint32))}
+	args := []uintptr{s.handle, uintptr(h.index)}
 	if s.module.config.Decrypt == DecryptWithAlgorithm {
-		args = append(args, algSM2Encrypt)
+		args = append(args, uintptr(s.module.config.Algorithm))
 	}
 	if err := s.decrypt(args, raw, plain, &length); err != nil {
 		clear(plain)
-		return nil, err
+		return nil, h.withoutPIN(err)
 	}
 	if int(length) != len(c.Text) {
 		clear(plain)
 		return nil, fmt.Errorf("SDF_InternalDecrypt_ECC: %d bytes of plaintext, want %d", length, len(c.Text))
 	}
 	return plain[:length], nil
+}
+
+// encodeCiphertext makes an ECCCipher: x, y, M, L and C.
+func encodeCiphertext(c device.Ciphertext, maxLen int) []byte {
+	header := 2*maxLen + 32 + 4
+	raw := make([]byte, header+max(len(c.Text), maxDeclared))
+	copy(raw[maxLen-numberSize:], c.X)
+	copy(raw[2*maxLen-numberSize:], c.Y)
+	copy(raw[2*maxLen:], c.Hash)
+	binary.NativeEndian.PutUint32(raw[2*maxLen+32:], uint32(len(c.Text)))
+	copy(raw[header:], c.Text)
+	return raw
 }
 
 func (s *session) decrypt(head []uintptr, raw, plain []byte, length *uint32) error {

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/asn1"
+	"errors"
+	"log/slog"
+	"math/big"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/stretchr/testify/require"
+)
+
+// scripted is a device whose calls a test can make fail. It counts what is open.
+type scripted struct {
+	*fake
+	open           func() error
+	keys           func() ([]Key, error)
+	has            func(*Key) error
+	devices, inUse atomic.Int32 // connections and sessions that are open
+	mostSessions   atomic.Int32
+}
+
+func (s *scripted) Open() error {
+	if s.open != nil {
+		if err := s.open(); err != nil {
+			return err
+		}
+	}
+	s.devices.Add(1)
+	return nil
+}
+
+func (s *scripted) Close() { s.devices.Add(-1) }
+
+func (s *scripted) OpenSession() (Session, error) {
+	s.mostSessions.Store(max(s.mostSessions.Load(), s.inUse.Add(1)))
+	return scriptedSession{fakeSession{s.fake}, s}, nil
+}
+
+func (s *scripted) Keys(session Session) ([]Key, error) {
+	if s.keys != nil {
+		return s.keys()
+	}
+	return s.fake.Keys(session)
+}
+
+type scriptedSession struct {
+	fakeSession
+	device *scripted
+}
+
+func (s scriptedSession) Close() { s.device.inUse.Add(-1) }
+
+func (s scriptedSession) Has(k *Key) error {
+	if s.device.has != nil {
+		return s.device.has(k)
+	}
+	return nil
+}
+
+func startScripted(t *testing.T, s *scripted, o Options) *Device {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	o.Name, o.Log = "d", slog.New(slog.DiscardHandler)
+	o.CallLimit, o.LookEvery = max(o.CallLimit, 200*time.Millisecond), max(o.LookEvery, 10*time.Millisecond)
+	if o.Sessions == 0 {
+		o.Sessions = 3
+	}
+	return New(ctx, s, o)
+}
+
+func mustSign(t *testing.T, d *Device, uri keyd.URI) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, err := d.Sign(ctx, 0, uri, make([]byte, 32), false)
+	require.NoError(t, err)
+}
+
+// once returns a function that fails with the error the first time.
+func once(err error) func() error {
+	var done atomic.Bool
+	return func() error {
+		if done.Swap(true) {
+			return nil
+		}
+		return err
+	}
+}
+
+// Whatever fails while a connection is made, it is made again, and the sessions and the connection that there were are closed before.
+func TestConnectAgain(t *testing.T) {
+	lostErr := &Error{Call: "call", Class: Lost}
+	for name, prepare := range map[string]func(*scripted){
+		"open": func(s *scripted) { s.open = once(lostErr) },
+		"keys": func(s *scripted) {
+			f := once(lostErr)
+			s.keys = func() ([]Key, error) { list, _ := s.fake.Keys(nil); return list, f() }
+		},
+		"self-test":     func(s *scripted) { s.fail = once(lostErr) },
+		"broken":        func(s *scripted) { s.fail = once(&Error{Call: "call", Class: Broken}) },
+		"not a code":    func(s *scripted) { s.open = once(errors.New("no such file")) },
+		"refused first": func(s *scripted) { s.open = once(&Error{Call: "call", Class: Refused}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &scripted{fake: newFake(t)}
+			prepare(s)
+			d := startScripted(t, s, Options{})
+			mustSign(t, d, uriOf(1))
+			require.EqualValues(t, 1, d.Counters.Connects.Load())
+			require.EqualValues(t, 1, s.devices.Load())
+			require.EqualValues(t, 3, s.inUse.Load())
+			require.EqualValues(t, 3, s.mostSessions.Load())
+		})
+	}
+}
+
+// Sessions and connection are closed when the device is lost, before they are made again.
+func TestClosedWhenLost(t *testing.T) {
+	s := &scripted{fake: newFake(t)}
+	d := startScripted(t, s, Options{})
+	for range 5 {
+		mustSign(t, d, uriOf(1))
+		s.failWith(once(&Error{Call: "sign", Class: Lost}))
+	}
+	mustSign(t, d, uriOf(1))
+	require.EqualValues(t, 1, s.devices.Load())
+	require.EqualValues(t, 3, s.mostSessions.Load())
+}
+
+// A function that does not return is noticed while a connection is made, too.
+func TestHangingConnect(t *testing.T) {
+	s := &scripted{fake: newFake(t)}
+	blocked := make(chan struct{})
+	defer close(blocked)
+	s.open = func() error { <-blocked; return nil }
+	hung := make(chan string, 100)
+	startScripted(t, s, Options{Hang: func(_, call string) { hung <- call }})
+	select {
+	case call := <-hung:
+		require.Equal(t, "connect", call)
+	case <-time.After(10 * time.Second):
+		t.Fatal("not noticed")
+	}
+}
+
+// Each of many sessions has the limit of a call; all of them together may take longer.
+func TestSlowSessions(t *testing.T) {
+	s := &scripted{fake: newFake(t)}
+	var hung atomic.Bool
+	slow := &slowSessions{s}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	d := New(ctx, slow, Options{
+		Name: "d", Sessions: 8, CallLimit: 400 * time.Millisecond, LookEvery: time.Minute, Log: slog.New(slog.DiscardHandler),
+		Hang: func(string, string) { hung.Store(true) },
+	})
+	mustSign(t, d, uriOf(1))
+	require.False(t, hung.Load())
+}
+
+type slowSessions struct{ *scripted }
+
+func (s *slowSessions) OpenSession() (Session, error) {
+	time.Sleep(100 * time.Millisecond)
+	return s.scripted.OpenSession()
+}
+
+// A key that cannot be used is not looked for: that it is missing would end the connection each time.
+func TestLookOmitsBadKeys(t *testing.T) {
+	s := &scripted{fake: newFake(t)}
+	s.keys = func() ([]Key, error) {
+		good, err := s.fake.Keys(nil)
+		return append(good, Key{URI: uriOf(2), Err: errors.New("it is no SM2 key")}), err
+	}
+	var looks atomic.Int32
+	s.has = func(k *Key) error {
+		looks.Add(1)
+		if k.URI.Index == 2 {
+			return errors.New("not there")
+		}
+		return nil
+	}
+	d := startScripted(t, s, Options{})
+	require.Eventually(t, func() bool { return looks.Load() > 5 }, 10*time.Second, time.Millisecond)
+	require.EqualValues(t, 1, d.Counters.Connects.Load())
+	require.Zero(t, d.Counters.Lost.Load())
+}
+
+// A name that fitted one key stands for what it fits in the next connection: another key, which another user may have.
+func TestNamesAreLookedUpAgain(t *testing.T) {
+	s := &scripted{fake: newFake(t)}
+	var id atomic.Int32
+	id.Store(1)
+	s.keys = func() ([]Key, error) {
+		uri := keyd.URI{Scheme: "pkcs11", Token: "t", Object: "peer", ID: []byte{byte(id.Load())}}
+		return []Key{{URI: uri, Public: &s.key.PublicKey, Sign: true}}, nil
+	}
+	d := startScripted(t, s, Options{LookEvery: time.Minute})
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	short := keyd.URI{Scheme: "pkcs11", Object: "peer"}
+	full, err := d.Resolve(ctx, 0, short)
+	require.NoError(t, err)
+	require.Equal(t, []byte{1}, full.ID)
+	id.Store(2)
+	s.failWith(once(&Error{Call: "sign", Class: Lost}))
+	mustSign(t, d, short)
+	full, err = d.Resolve(ctx, 0, short)
+	require.NoError(t, err)
+	require.Equal(t, []byte{2}, full.ID)
+}
+
+// A key that was missing from the start is looked for.
+func TestMissingFromTheStart(t *testing.T) {
+	s := &scripted{fake: newFake(t)}
+	var there atomic.Bool
+	s.keys = func() ([]Key, error) {
+		if there.Load() {
+			return s.fake.Keys(nil)
+		}
+		return []Key{{URI: uriOf(1), Err: &Error{Call: "export", Class: KeyGone}}}, nil
+	}
+	d := startScripted(t, s, Options{LookEvery: time.Minute})
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, err := d.Sign(ctx, 0, uriOf(1), make([]byte, 32), false)
+	require.Equal(t, keyd.Unusable, CodeOf(err))
+	there.Store(true)
+	require.Eventually(t, func() bool {
+		_, err := d.Sign(ctx, 0, uriOf(1), make([]byte, 32), false)
+		return err == nil
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+// ecKeys is a device with an ECDSA key, which counts signatures.
+type ecKeys struct {
+	*scripted
+	ec   *ecdsa.PrivateKey
+	made atomic.Int32
+}
+
+func (e *ecKeys) OpenSession() (Session, error) {
+	s, err := e.scripted.OpenSession()
+	return ecSession{s, e}, err
+}
+
+func (e *ecKeys) Keys(Session) ([]Key, error) {
+	return []Key{{URI: uriOf(1), Public: &e.ec.PublicKey, Sign: true}, {URI: uriOf(2), Public: &e.key.PublicKey, Sign: true}}, nil
+}
+
+type ecSession struct {
+	Session
+	device *ecKeys
+}
+
+func (s ecSession) Has(*Key) error { return nil }
+
+func (s ecSession) Sign(handle any, digest []byte) ([]byte, []byte, error) {
+	s.device.made.Add(1)
+	r, v, err := ecdsa.Sign(rand.Reader, s.device.ec, digest)
+	if err != nil {
+		return nil, nil, err
+	}
+	return r.Bytes(), v.Bytes(), nil
+}
+
+// What has not the length of a digest goes to no device.
+func TestDigests(t *testing.T) {
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	module := &ecKeys{scripted: &scripted{fake: newFake(t)}, ec: ec}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	d := New(ctx, module, Options{Name: "d", Sessions: 1, CallLimit: time.Minute, LookEvery: time.Minute, Log: slog.New(slog.DiscardHandler)})
+	for _, size := range []int{20, 32, 48, 64} {
+		_, err = d.Sign(ctx, 0, uriOf(1), make([]byte, size), false)
+		require.NoError(t, err, "%d bytes", size)
+	}
+	made := module.made.Load()
+	for _, size := range []int{0, 65, 1000} {
+		_, err = d.Sign(ctx, 0, uriOf(1), make([]byte, size), false)
+		require.Equal(t, keyd.BadRequest, CodeOf(err), "%d bytes", size)
+	}
+	require.Equal(t, made, module.made.Load())
+
+	sm2Device := startScripted(t, &scripted{fake: newFake(t)}, Options{LookEvery: time.Minute})
+	mustSign(t, sm2Device, uriOf(1))
+	for _, size := range []int{0, 31, 33, 64} {
+		_, err = sm2Device.Sign(ctx, 0, uriOf(1), make([]byte, size), false)
+		require.Equal(t, keyd.BadRequest, CodeOf(err), "%d bytes", size)
+	}
+}
+
+// Random bytes are given in a bounded number.
+func TestBoundsOfRandom(t *testing.T) {
+	d := startScripted(t, &scripted{fake: newFake(t)}, Options{})
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for n, want := range map[int]keyd.Code{-1: keyd.BadRequest, 0: keyd.BadRequest, 1: keyd.OK, keyd.MaxRandom: keyd.OK, keyd.MaxRandom + 1: keyd.BadRequest} {
+		p, err := d.ReadRandom(ctx, 0, n)
+		if want == keyd.OK {
+			require.NoError(t, err)
+			require.Len(t, p, n)
+			continue
+		}
+		require.Equal(t, want, CodeOf(err), "%d bytes", n)
+	}
+}
+
+// A ciphertext of nothing is none: SM2 encrypts no empty text.
+func TestEmptyCiphertext(t *testing.T) {
+	f := newFake(t)
+	der, err := asn1.Marshal(struct {
+		X, Y       *big.Int
+		Hash, Text []byte
+	}{f.key.X, f.key.Y, make([]byte, 32), nil})
+	require.NoError(t, err)
+	_, err = parseCiphertext(der)
+	require.ErrorContains(t, err, "no SM2 ciphertext")
+}
