@@ -32,6 +32,9 @@ const (
 	maxWait     = time.Minute      // a client may ask to wait for a session
 )
 
+// limits are the first two bounds.
+type limits struct{ request, wait time.Duration }
+
 // Access says which keys a user may use. A user without an entry may not even connect.
 type Access map[uint32][]keyd.URI
 
@@ -55,6 +58,7 @@ type Server struct {
 	Access  Access
 	Log     *slog.Logger
 
+	limits    limits // those above if zero
 	metrics   metrics
 	shares    map[uint32]*share // by user
 	strangers loglimit.Limit    // lines about those who are not users
@@ -100,6 +104,9 @@ func Listen(path string) (*net.UnixListener, error) {
 
 // Serve answers clients until ctx ends, and returns when all requests are answered.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
+	if s.limits == (limits{}) {
+		s.limits = limits{requestTime, maxWait}
+	}
 	s.strangers.PerSecond = maxLines
 	s.shares = map[uint32]*share{}
 	for uid := range s.Access {
@@ -179,7 +186,7 @@ func (s *Server) client(ctx context.Context, conn *net.UnixConn, uid uint32) {
 	var out []byte
 	var until time.Time
 	for {
-		if until = extend(conn, until); ctx.Err() != nil {
+		if until = s.extend(conn, until); ctx.Err() != nil {
 			return
 		}
 		if _, err := in.Peek(1); errors.Is(err, os.ErrDeadlineExceeded) {
@@ -187,7 +194,7 @@ func (s *Server) client(ctx context.Context, conn *net.UnixConn, uid uint32) {
 		} else if err != nil {
 			return
 		}
-		until = extend(conn, until)
+		until = s.extend(conn, until)
 		held := false
 		req, err := keyd.ReadRequest(in, func(r keyd.Request) (err error) {
 			held, err = s.takeLarge(ctx, uid, r)
@@ -207,7 +214,7 @@ func (s *Server) client(ctx context.Context, conn *net.UnixConn, uid uint32) {
 			s.note(uid, req, code, err)
 		}
 		s.metrics.note(req.Op, code, time.Since(begun))
-		until = extend(conn, until)
+		until = s.extend(conn, until)
 		out = keyd.AppendResponse(out[:0], code, answer)
 		clear(answer)
 		_, err = conn.Write(out)
@@ -218,11 +225,11 @@ func (s *Server) client(ctx context.Context, conn *net.UnixConn, uid uint32) {
 	}
 }
 
-// extend gives the connection requestTime at least, and returns its deadline. It moves the deadline seldom, as each move wakes the
+// extend gives the connection the time of a request at least, and returns its deadline. It moves the deadline seldom, as each move wakes the
 // thread that waits for connections, and the request would wait for that.
-func extend(conn *net.UnixConn, until time.Time) time.Time {
-	if now := time.Now(); until.Sub(now) < requestTime {
-		until = now.Add(2 * requestTime)
+func (s *Server) extend(conn *net.UnixConn, until time.Time) time.Time {
+	if now := time.Now(); until.Sub(now) < s.limits.request {
+		until = now.Add(2 * s.limits.request)
 		_ = conn.SetDeadline(until) // of a closed connection, which says so at the next use
 	}
 	return until
@@ -246,7 +253,7 @@ func (s *Server) cutOff(conn *net.UnixConn, uid uint32, req keyd.Request, err er
 
 // takeLarge decides whether a large message may be read: for a key that this user may use and that signs messages, and not many at a time.
 func (s *Server) takeLarge(ctx context.Context, uid uint32, r keyd.Request) (held bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, min(r.Timeout, requestTime))
+	ctx, cancel := context.WithTimeout(ctx, min(r.Timeout, s.limits.request))
 	defer cancel()
 	d, full, err := s.keyOf(ctx, uid, r)
 	if err == nil {
@@ -279,7 +286,7 @@ func (s *Server) note(uid uint32, req keyd.Request, code keyd.Code, err error) {
 
 // answer does what a request asks for.
 func (s *Server) answer(ctx context.Context, uid uint32, req keyd.Request) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, min(req.Timeout, maxWait))
+	ctx, cancel := context.WithTimeout(ctx, min(req.Timeout, s.limits.wait))
 	defer cancel()
 	user := device.User(uid)
 	switch req.Op {

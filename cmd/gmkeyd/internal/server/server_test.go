@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/device"
+	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/hyperledger/fabric/internal/keydtest"
+	"github.com/stretchr/testify/require"
+)
+
+// away is a device that cannot be reached.
+type away struct{}
+
+func (away) Open() error                               { return errors.New("it is away") }
+func (away) OpenSession() (device.Session, error)      { return nil, errors.New("it is away") }
+func (away) Keys(device.Session) ([]device.Key, error) { return nil, nil }
+func (away) Close()                                    {}
+
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// serve serves a device that is away, called d, with short limits, to this user.
+func serve(t *testing.T, l limits) (socket string, log *buffer) {
+	t.Helper()
+	socket, log = filepath.Join(keydtest.ShortDir(t), "s"), &buffer{}
+	listener, err := Listen(socket)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	d := device.New(ctx, away{}, device.Options{
+		Name: "d", Type: "sdf", Sessions: 1, Random: true, CallLimit: time.Minute, LookEvery: time.Minute, Log: slog.New(slog.DiscardHandler),
+	})
+	s := &Server{Devices: []*device.Device{d}, Access: Access{uint32(os.Getuid()): nil}, Log: slog.New(slog.NewTextHandler(log, nil)), limits: l}
+	ended := make(chan error)
+	go func() { ended <- s.Serve(ctx, listener) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-ended)
+	})
+	return socket, log
+}
+
+func dial(t *testing.T, socket string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("unix", socket)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	return conn
+}
+
+// ask sends a request and reads its answer.
+func ask(t *testing.T, conn net.Conn, r keyd.Request) (keyd.Code, string) {
+	t.Helper()
+	_, err := conn.Write(keyd.AppendRequest(nil, r))
+	require.NoError(t, err)
+	head := make([]byte, 6)
+	_, err = io.ReadFull(conn, head)
+	require.NoError(t, err)
+	body := make([]byte, binary.BigEndian.Uint32(head)-2)
+	_, err = io.ReadFull(conn, body)
+	require.NoError(t, err)
+	return keyd.Code(head[5]), string(body)
+}
+
+// A request that has begun has to be sent in time. A connection without a request may rest.
+func TestTimeOfRequest(t *testing.T) {
+	socket, log := serve(t, limits{request: 300 * time.Millisecond, wait: time.Minute})
+	idle, used, slow := dial(t, socket), dial(t, socket), dial(t, socket)
+	code, _ := ask(t, used, keyd.Request{Op: keyd.OpStatus})
+	require.Equal(t, keyd.OK, code)
+	begun := time.Now()
+	_, err := slow.Write(keyd.AppendRequest(nil, keyd.Request{Op: keyd.OpStatus})[:7])
+	require.NoError(t, err)
+	_, err = slow.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+	require.Greater(t, time.Since(begun), 250*time.Millisecond)
+	require.Contains(t, log.String(), "client cut off")
+	time.Sleep(400 * time.Millisecond)
+	for _, conn := range []net.Conn{idle, used} {
+		code, _ := ask(t, conn, keyd.Request{Op: keyd.OpStatus})
+		require.Equal(t, keyd.OK, code)
+	}
+}
+
+// A client that takes no answers is cut off.
+func TestTimeOfAnswer(t *testing.T) {
+	socket, _ := serve(t, limits{request: 300 * time.Millisecond, wait: time.Minute})
+	conn := dial(t, socket)
+	requests := bytes.Repeat(keyd.AppendRequest(nil, keyd.Request{Op: keyd.OpMetrics}), 20000)
+	_, err := conn.Write(requests)
+	require.Error(t, err, "the daemon reads no more, and closes the connection")
+	var timeout net.Error
+	require.False(t, errors.As(err, &timeout) && timeout.Timeout(), "the connection is still open after ten seconds")
+}
+
+// A client cannot wait for a device for as long as it likes. Its answer has a time that begins then.
+func TestTimeOfWaiting(t *testing.T) {
+	socket, _ := serve(t, limits{request: 100 * time.Millisecond, wait: 300 * time.Millisecond})
+	begun := time.Now()
+	code, text := ask(t, dial(t, socket), keyd.Request{Op: keyd.OpRandom, Timeout: time.Hour, Payload: []byte{0, 0, 0, 1}})
+	require.Equal(t, keyd.Unavailable, code)
+	require.Contains(t, text, "it is away")
+	require.Less(t, time.Since(begun), 5*time.Second)
+}
+
+// A number of bytes is four bytes, and names of devices are looked at.
+func TestRandomRequests(t *testing.T) {
+	socket, _ := serve(t, limits{request: time.Minute, wait: 100 * time.Millisecond})
+	for _, payload := range [][]byte{nil, {1}, {0, 0, 0, 1, 0}} {
+		code, text := ask(t, dial(t, socket), keyd.Request{Op: keyd.OpRandom, Timeout: time.Second, Payload: payload})
+		require.Equal(t, keyd.BadRequest, code)
+		require.Contains(t, text, "a number of bytes is wanted")
+	}
+	for _, n := range []uint32{0, keyd.MaxRandom + 1, 1 << 31} {
+		code, _ := ask(t, dial(t, socket), keyd.Request{Op: keyd.OpRandom, Timeout: time.Second, Payload: binary.BigEndian.AppendUint32(nil, n)})
+		require.Equal(t, keyd.BadRequest, code, "%d bytes", n)
+	}
+	code, _ := ask(t, dial(t, socket), keyd.Request{Op: keyd.OpRandom, Name: "e", Timeout: time.Second, Payload: []byte{0, 0, 0, 1}})
+	require.Equal(t, keyd.NoKey, code)
+}
+
+// Operations that do not exist have a place in the metrics.
+func TestMetricsOfUnknownOperation(t *testing.T) {
+	socket, _ := serve(t, limits{})
+	conn := dial(t, socket)
+	code, _ := ask(t, conn, keyd.Request{Op: 99, Timeout: time.Second, Name: "sdf:device=d;index=1;usage=sign"})
+	require.Equal(t, keyd.BadRequest, code)
+	code, text := ask(t, conn, keyd.Request{Op: keyd.OpMetrics})
+	require.Equal(t, keyd.OK, code)
+	require.Contains(t, text, `gmkeyd_requests_total{operation="operation 0",result="bad-request"} 1`)
+}
