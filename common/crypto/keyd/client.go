@@ -30,6 +30,9 @@ type Error struct {
 
 // Error names key, socket and reason.
 func (e *Error) Error() string {
+	if e.Name == "" {
+		return fmt.Sprintf("keyd: %v by %s: %s", e.Op, e.Socket, e.Reason)
+	}
 	return fmt.Sprintf("keyd: %v with %s by %s: %s", e.Op, e.Name, e.Socket, e.Reason)
 }
 

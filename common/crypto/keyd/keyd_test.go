@@ -128,8 +128,9 @@ func TestOptions(t *testing.T) {
 	require.ErrorContains(t, err, "does not decrypt")
 }
 
-// TestHealth is about the keys of a whole process, hence the only test here that has any.
+// TestHealth is about the keys of a whole process.
 func TestHealth(t *testing.T) {
+	keyd.Forget()
 	d := keydtest.StartSDF(t)
 	k, err := keyd.ParseReference(d.SignReference(t))
 	require.NoError(t, err)
