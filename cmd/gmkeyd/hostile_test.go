@@ -254,8 +254,9 @@ func TestLargeMessages(t *testing.T) {
 	code, _ = answerOf(t, as(nobody, "pkcs11:object=none", 100_000, 0))
 	require.Equal(t, keyd.NoKey, code, "before it is read")
 
+	var half []net.Conn
 	for range 2 {
-		as(nobody, peerURI, 64<<20, 9000) // and never the rest
+		half = append(half, as(nobody, peerURI, 64<<20, 9000)) // and never the rest
 	}
 	time.Sleep(300 * time.Millisecond)
 	waiting, begun := as(nobody, peerURI, 100_000, 0), time.Now()
@@ -268,6 +269,11 @@ func TestLargeMessages(t *testing.T) {
 	require.Equal(t, keyd.Unavailable, code)
 	require.Contains(t, answer, "user 65534 has 2 large messages under way")
 	require.Greater(t, time.Since(begun), 5*time.Second)
+	for _, conn := range half {
+		conn.Close()
+	}
+	code, _ = answerOf(t, as(nobody, peerURI, 100_000, 100_000))
+	require.Equal(t, keyd.OK, code, "those that end make room")
 }
 
 // Restricted users see other users' keys neither in the list nor in the metrics.

@@ -195,6 +195,43 @@ func TestOperationsAtOnce(t *testing.T) {
 	require.Less(t, time.Since(begun), 2*time.Second)
 }
 
+// An operation whose context has no end takes the default time at most, for a place as well as for a daemon that is not there. One that
+// is given up ends at once.
+func TestDefaultTime(t *testing.T) {
+	t.Parallel()
+	gate := make(chan struct{})
+	defer close(gate)
+	var underWay atomic.Int32
+	busy := startDaemon(t, func(keyd.Request) []byte { underWay.Add(1); <-gate; return nil })
+	for range 64 {
+		go func() { _, _ = busy.do(time.Minute, keyd.OpPublic, nil) }()
+	}
+	require.Eventually(t, func() bool { return underWay.Load() == 64 }, 10*time.Second, time.Millisecond)
+	absent := filepath.Join(keydtest.ShortDir(t), "s")
+	begun := time.Now()
+	failed := make(chan error, 2)
+	for _, socket := range []string{busy.socket, absent} {
+		go func() {
+			_, err := keyd.ClientFor(socket).Do(context.Background(), keyd.OpPublic, "", nil)
+			failed <- err
+		}()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	_, err := keyd.ClientFor(absent).Do(ctx, keyd.OpPublic, "", nil)
+	require.Equal(t, keyd.Unavailable, codeOf(t, err))
+	require.Less(t, time.Since(begun), 5*time.Second)
+	for range 2 {
+		select {
+		case err := <-failed:
+			require.Equal(t, keyd.Unavailable, codeOf(t, err))
+			require.Greater(t, time.Since(begun), keyd.DefaultTimeout-time.Second)
+		case <-time.After(2 * keyd.DefaultTimeout):
+			t.Fatal("it does not end")
+		}
+	}
+}
+
 // A connection that failed is closed.
 func TestFailedConnectionIsClosed(t *testing.T) {
 	socket := filepath.Join(keydtest.ShortDir(t), "s")

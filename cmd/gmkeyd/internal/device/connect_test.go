@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/big"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -328,4 +329,50 @@ func TestEmptyCiphertext(t *testing.T) {
 	require.NoError(t, err)
 	_, err = parseCiphertext(der)
 	require.ErrorContains(t, err, "no SM2 ciphertext")
+}
+
+// When a connection is lost, those who wait for its sessions wait for the next one. None of them tries the lost one first.
+func TestLostConnectionIsLeftAlone(t *testing.T) {
+	s := &scripted{fake: newFake(t)}
+	var isLost atomic.Bool
+	var tried atomic.Int32
+	s.open = func() error { isLost.Store(false); return nil }
+	d := startScripted(t, s, Options{Sessions: 1, LookEvery: time.Minute, CallLimit: time.Minute})
+	mustSign(t, d, uriOf(1))
+	isLost.Store(true)
+	begun, goOn := make(chan struct{}, 100), make(chan struct{})
+	s.failWith(func() error {
+		if !isLost.Load() {
+			return nil
+		}
+		tried.Add(1)
+		begun <- struct{}{}
+		<-goOn
+		return &Error{Call: "sign", Class: Lost}
+	})
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() { mustSign(t, d, uriOf(1)) })
+	}
+	<-begun
+	require.Eventually(t, func() bool {
+		q := d.link.queue
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return len(q.users[0].waiting) == 19
+	}, 10*time.Second, time.Millisecond)
+	close(goOn)
+	all.Wait()
+	require.EqualValues(t, 1, tried.Load())
+}
+
+// A device that stays away is asked less and less often.
+func TestAttemptsBecomeRare(t *testing.T) {
+	s := &scripted{fake: newFake(t)}
+	var attempts atomic.Int32
+	s.open = func() error { attempts.Add(1); return errors.New("away") }
+	startScripted(t, s, Options{CallLimit: time.Minute})
+	time.Sleep(2 * time.Second)
+	require.LessOrEqual(t, attempts.Load(), int32(6), "after 0, 100, 300, 700 and 1500 ms")
+	require.GreaterOrEqual(t, attempts.Load(), int32(3))
 }

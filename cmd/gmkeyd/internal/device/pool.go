@@ -244,7 +244,6 @@ func (d *Device) leave(l *link, err error) bool {
 		return false
 	}
 	d.change(nil, err, false)
-	l.queue.stop()
 	close(l.lost)
 	return true
 }

@@ -121,18 +121,11 @@ func (q *queue) leave(user User, w *waiter) {
 	}
 }
 
-// stop gives no session to anybody from now on.
-func (q *queue) stop() {
+// end waits until all of the sessions, so many, are at rest, and returns them. It gives none to anybody from now on.
+func (q *queue) end(sessions int) []*session {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.ended = true
-}
-
-// end stops the queue, waits until all of its sessions, so many, are at rest, and returns them.
-func (q *queue) end(sessions int) []*session {
-	q.stop()
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	for len(q.rest) < sessions {
 		q.resting.Wait()
 	}

@@ -101,19 +101,23 @@ func TestQueueLeft(t *testing.T) {
 	require.Equal(t, 1, q.inUse())
 }
 
-// A queue that is stopped gives nothing to anybody, and ends when all of its sessions are at rest.
+// A queue that ends gives nothing to anybody, and has ended when all of its sessions are at rest.
 func TestQueueEnds(t *testing.T) {
 	q := newQueue([]*session{{}, {}})
 	s, _ := q.take(1, "")
 	other, _ := q.take(1, "")
 	_, waits := q.take(2, "")
-	q.stop()
+	ended := make(chan []*session)
+	go func() { ended <- q.end(2) }()
+	require.Eventually(t, func() bool {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return q.ended
+	}, 10*time.Second, time.Millisecond)
 	q.giveBack(other)
 	require.Nil(t, taken(waits))
 	none, _ := q.take(1, "")
 	require.Nil(t, none)
-	ended := make(chan []*session)
-	go func() { ended <- q.end(2) }()
 	select {
 	case <-ended:
 		t.Fatal("a session is in use")

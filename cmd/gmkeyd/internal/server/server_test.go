@@ -50,6 +50,14 @@ func (b *buffer) String() string {
 // serve serves a device that is away, called d, with short limits, to this user.
 func serve(t *testing.T, l limits) (socket string, log *buffer) {
 	t.Helper()
+	socket, log, end := serveUntil(t, l)
+	t.Cleanup(end)
+	return socket, log
+}
+
+// serveUntil is serve until the function is called, which waits for the end.
+func serveUntil(t *testing.T, l limits) (socket string, log *buffer, end func()) {
+	t.Helper()
 	socket, log = filepath.Join(keydtest.ShortDir(t), "s"), &buffer{}
 	listener, err := Listen(socket)
 	require.NoError(t, err)
@@ -60,11 +68,36 @@ func serve(t *testing.T, l limits) (socket string, log *buffer) {
 	s := &Server{Devices: []*device.Device{d}, Access: Access{uint32(os.Getuid()): nil}, Log: slog.New(slog.NewTextHandler(log, nil)), limits: l}
 	ended := make(chan error)
 	go func() { ended <- s.Serve(ctx, listener) }()
-	t.Cleanup(func() {
+	return socket, log, func() {
 		cancel()
 		require.NoError(t, <-ended)
-	})
-	return socket, log
+	}
+}
+
+// A server that is to end does not wait for clients that ask for nothing.
+func TestEndsWithIdleClients(t *testing.T) {
+	socket, _, end := serveUntil(t, limits{})
+	dial(t, socket)
+	used := dial(t, socket)
+	ask(t, used, keyd.Request{Op: keyd.OpStatus})
+	begun := time.Now()
+	end()
+	require.Less(t, time.Since(begun), 5*time.Second)
+	_, err := used.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+}
+
+// A user that is not in the configuration may use no key, one without a list every key, and others those of their lists.
+func TestAccess(t *testing.T) {
+	key := func(index uint32) keyd.URI {
+		return keyd.URI{Scheme: "sdf", Device: "d", Index: index, Usage: keyd.UsageSign}
+	}
+	a := Access{1: nil, 2: {key(1), key(3)}}
+	for index, want := range map[uint32][3]bool{1: {false, true, true}, 2: {false, true, false}, 3: {false, true, true}} {
+		for uid, allowed := range want {
+			require.Equal(t, allowed, a.allows(uint32(uid), key(index)), "user %d, key %d", uid, index)
+		}
+	}
 }
 
 func dial(t *testing.T, socket string) net.Conn {
@@ -108,6 +141,22 @@ func TestTimeOfRequest(t *testing.T) {
 		code, _ := ask(t, conn, keyd.Request{Op: keyd.OpStatus})
 		require.Equal(t, keyd.OK, code)
 	}
+}
+
+// A request that begins late in the time of a connection at rest has its whole time.
+func TestLateRequest(t *testing.T) {
+	t.Parallel()
+	socket, _ := serve(t, limits{request: time.Second, wait: time.Minute})
+	conn := dial(t, socket)
+	request := keyd.AppendRequest(nil, keyd.Request{Op: keyd.OpStatus})
+	time.Sleep(1700 * time.Millisecond)
+	_, err := conn.Write(request[:7])
+	require.NoError(t, err)
+	time.Sleep(600 * time.Millisecond)
+	_, err = conn.Write(request[7:])
+	require.NoError(t, err)
+	_, err = io.ReadFull(conn, make([]byte, 6))
+	require.NoError(t, err)
 }
 
 // A client that takes no answers is cut off.
