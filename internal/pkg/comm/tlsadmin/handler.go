@@ -11,9 +11,11 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
@@ -22,6 +24,9 @@ import (
 const maxBody = 4 << 10
 
 var logger = flogging.MustGetLogger("comm.tlsadmin")
+
+// refusedLimit bounds the lines of refused requests, which anybody who reaches the server can send.
+var refusedLimit loglimit.Limit
 
 func modes(c tlsstatus.Change) bool     { return c.ServerMode != "" || c.ClientMode != "" }
 func protocols(c tlsstatus.Change) bool { return len(c.GMProtocols) > 0 || c.GMClientProtocol != "" }
@@ -96,7 +101,9 @@ func admit(w http.ResponseWriter, r *http.Request, allowed Operators) bool {
 	if err == nil {
 		return true
 	}
-	logger.Warnf("%s %s from %s refused: %s", r.Method, r.URL.Path, r.RemoteAddr, err)
+	if ok, note := refusedLimit.Allow(time.Now()); ok {
+		logger.Warnf("%s %s from %s refused: %s%s", r.Method, r.URL.Path, r.RemoteAddr, err, note)
+	}
 	audit.Bounded(audit.OperatorRefused, "method", r.Method, "address", r.RemoteAddr, "reason", err.Error())
 	answer(w, http.StatusForbidden, tlsstatus.Failure{Error: err.Error()})
 	return false

@@ -22,7 +22,9 @@ import (
 	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
+	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/flogging/floggingtest"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/stretchr/testify/require"
@@ -335,4 +337,18 @@ func TestHangup(t *testing.T) {
 		require.True(t, time.Now().Before(deadline), "SIGHUP did not reload")
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// TestRefusedRequestsAreBounded: who is no operator fills no log.
+func TestRefusedRequestsAreBounded(t *testing.T) {
+	var out bytes.Buffer
+	defer flogging.Reset()
+	require.NoError(t, flogging.Global.Apply(flogging.Config{Writer: &out}))
+	defer audit.Use(audit.Use(audit.NewLog(func(string, ...any) {})))
+	for range 4 * loglimit.Burst {
+		code, _ := request(t, http.MethodPost, "", nil)
+		require.Equal(t, http.StatusForbidden, code)
+	}
+	require.Contains(t, out.String(), "refused")
+	require.Less(t, strings.Count(out.String(), "\n"), 2*loglimit.Burst)
 }
