@@ -3,8 +3,14 @@
 package flogging
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"google.golang.org/grpc/codes"
 
@@ -14,19 +20,23 @@ import (
 // callsLogger writes a line when a call ends.
 const callsLogger = "comm.grpc.server"
 
+// gatewayLogger writes, at level info, a line for each transaction that it passes on, whoever sends it.
+const gatewayLogger = "gateway"
+
 // strangersLoggers warn of what a client has sent before anybody knows who it is.
 var strangersLoggers = map[string]bool{
-	"cauthdsl": true, "common.deliver": true, "discovery": true, "endorser": true, "gateway": true, "gossip.comm": true, "msp": true,
-	"msp.identity": true, "orderer.common.broadcast": true, "orderer.common.cluster": true, "policies": true, "protoutils": true,
+	"aclmgmt": true, "cauthdsl": true, "common.deliver": true, "discovery": true, "endorser": true, gatewayLogger: true, "gossip.comm": true,
+	"msp": true, "msp.identity": true, "nodeCmd": true, "orderer.common.broadcast": true, "orderer.common.cluster": true,
+	"orderer.common.msgprocessor": true, "peer.gossip.mcs": true, "policies": true, "policy": true, "protoutils": true,
 }
 
 // strangersLimits are by the place in the code that writes the line: uintptr, *loglimit.Limit.
 var strangersLimits sync.Map
 
-// Write writes a line, unless it is one of many that strangers cause: calls that fail, above all those that a client resets, and what is
-// refused. The next line that is written says how many were left out.
+// Write writes a line, unless it is one of many that strangers cause: calls that fail or are refused, above all those that a client resets,
+// and what is refused. The next line that is written says how many were left out. Nothing in a message can look like the start of a line.
 //
-//fork:wrap fix: a client that nobody knows cannot fill the log with calls that it resets, or with what is refused
+//fork:wrap fix: a client that nobody knows cannot fill the log with calls that it resets, or with what is refused, and cannot forge lines
 func (c *Core) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	if strangersCause(e, fields) {
 		limit, _ := strangersLimits.LoadOrStore(e.Caller.PC, new(loglimit.Limit))
@@ -34,7 +44,10 @@ func (c *Core) Write(e zapcore.Entry, fields []zapcore.Field) error {
 		if !ok {
 			return nil
 		}
-		e.Message += note
+		e.Message, fields = shortened(e.Message)+note, shortenedFields(fields)
+	}
+	if c.Selector.Encoding() == CONSOLE { // the other encodings, and that of fields, quote
+		e.Message = quoteControls(e.Message)
 	}
 	return c.upstreamWrite(e, fields)
 }
@@ -43,13 +56,74 @@ func strangersCause(e zapcore.Entry, fields []zapcore.Field) bool {
 	switch {
 	case e.LoggerName == callsLogger:
 		for _, field := range fields {
-			if code, ok := field.Interface.(codes.Code); ok {
-				return code != codes.OK
+			// A refusal in an answer has the code OK, and an error that package grpclogging makes of it.
+			if code, ok := field.Interface.(codes.Code); ok && code != codes.OK || field.Type == zapcore.ErrorType {
+				return true
 			}
 		}
 		return false
+	case e.LoggerName == gatewayLogger && e.Level == zapcore.InfoLevel:
+		return true
 	case e.Level != zapcore.WarnLevel && e.Level != zapcore.ErrorLevel:
 		return false
 	}
 	return strangersLoggers[e.LoggerName]
 }
+
+// maxLogged bounds, in bytes, a message and each field of a line that strangers cause: a request has up to 100 MiB.
+const maxLogged = 4096
+
+func shortened(text string) string {
+	if len(text) <= maxLogged {
+		return text
+	}
+	return fmt.Sprintf("%s… (%d bytes)", text[:maxLogged], len(text))
+}
+
+// shortenedFields returns fields of which none has a long text.
+func shortenedFields(fields []zapcore.Field) []zapcore.Field {
+	short := slices.Clone(fields)
+	for i, field := range short {
+		switch value := field.Interface.(type) {
+		case error:
+			if text := textOf(value); len(text) > maxLogged {
+				short[i] = zap.String(field.Key, shortened(text))
+			}
+		default:
+			short[i].String = shortened(field.String)
+		}
+	}
+	return short
+}
+
+// textOf is the text of an error, and none for a nil pointer, which zap takes too.
+func textOf(err error) (text string) {
+	defer func() { _ = recover() }()
+	return err.Error()
+}
+
+// quoteControls indents the lines of a message after the first, since a line at the margin is an entry of the log, and writes other
+// characters that move a terminal's cursor, and bytes that are no UTF-8, as Go does. Names that strangers choose are in messages as they are.
+func quoteControls(message string) string {
+	if strings.IndexFunc(message, isControl) < 0 && utf8.ValidString(message) {
+		return message
+	}
+	var quoted strings.Builder
+	for len(message) > 0 {
+		r, n := utf8.DecodeRuneInString(message)
+		switch {
+		case r == '\n' && len(message) > n:
+			quoted.WriteString("\n\t")
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&quoted, `\x%02x`, message[0])
+		case isControl(r) && r != '\n':
+			fmt.Fprintf(&quoted, `\u%04x`, r)
+		default:
+			quoted.WriteString(message[:n])
+		}
+		message = message[n:]
+	}
+	return quoted.String()
+}
+
+func isControl(r rune) bool { return r != '\t' && unicode.IsControl(r) }

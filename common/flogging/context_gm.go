@@ -57,5 +57,9 @@ func (c contextCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 	if len(c.context) == 0 {
 		return c.Core.Write(entry, fields)
 	}
-	return c.Core.With(c.context).Write(entry, fields)
+	context := c.context
+	if strangersCause(entry, fields) {
+		context = shortenedFields(context)
+	}
+	return c.Core.With(context).Write(entry, fields)
 }
