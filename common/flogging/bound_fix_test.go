@@ -86,6 +86,7 @@ func TestNobodyForgesLines(t *testing.T) {
 			l.Logger("endorser").Warnf("MSP %s is unknown", name)
 			l.Logger("endorser").Warnw("access denied", "error", name)
 			l.ZapLogger("endorser").With(zap.String("channel", name)).Warn("access denied")
+			l.Logger("node").Infof("8-bit: \x9b2K")
 			l.Logger("node").Infof("three lines:\n\tone\ttab\nand 中文\n")
 			for _, line := range strings.Split(out.String(), "\n") {
 				require.NotRegexp(t, `^2026-11-29`, line)
@@ -95,6 +96,7 @@ func TestNobodyForgesLines(t *testing.T) {
 			require.Contains(t, out.String(), "and 中文")
 			if format == "%{message}" {
 				require.Contains(t, out.String(), "MSP none\n\t"+forged+`\u000d\u001b[2K\u009b\x9bend is unknown`+"\n")
+				require.Contains(t, out.String(), `8-bit: \x9b2K`)
 				require.Contains(t, out.String(), "three lines:\n\t\tone\ttab\n\tand 中文\n")
 			}
 		})
