@@ -5,10 +5,16 @@ package lib
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"path"
+	"runtime/debug"
+	"time"
+
+	"github.com/cloudflare/cfssl/log"
 
 	"github.com/hyperledger/fabric/common/audit"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // noted is what a security event says of a request, beyond what the request says itself.
@@ -53,21 +59,57 @@ func (n *noted) subject() string {
 	return body.ID
 }
 
+// changes reports whether a request would change something.
+func (se *serverEndpoint) changes(r *http.Request) bool {
+	return r.Method != http.MethodGet && r.Method != http.MethodHead && path.Base(se.Path) != "cainfo"
+}
+
 // ServeHTTP records who wanted to change identities, certificates or lists, and whether it was done. Strangers can have requests refused
 // at will, and cannot have them done.
 //
-//fork:wrap gm: requests that change something are security events
+//fork:wrap gm: requests that change something are security events; one whose handling panics is answered, and is an event too
 func (se *serverEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead || path.Base(se.Path) == "cainfo" {
-		se.upstreamServeHTTP(w, r)
-		return
-	}
 	n := &noted{ResponseWriter: w}
+	defer func() {
+		cause := recover()
+		unanswered := cause != nil && n.status == 0
+		if cause != nil {
+			logPanic(cause)
+			n.status = http.StatusInternalServerError
+		}
+		if se.changes(r) {
+			n.record(r)
+		}
+		if unanswered {
+			n.apologize()
+		} else if cause != nil {
+			panic(http.ErrAbortHandler) // the client sees that the rest of the answer is missing
+		}
+	}()
 	se.upstreamServeHTTP(n, r.WithContext(context.WithValue(r.Context(), notedKey{}, n)))
+}
+
+func (n *noted) record(r *http.Request) {
 	if n.status < http.StatusBadRequest {
 		audit.Record(audit.CARequest, "method", r.Method, "path", r.URL.Path, "id", n.subject(), "caller", n.caller(), "address", r.RemoteAddr, "status", n.status)
 	} else {
 		audit.Bounded(audit.CARequest, "method", r.Method, "path", r.URL.Path, "id", n.subject(), "caller", n.caller(), "address", r.RemoteAddr, "status", n.status)
+	}
+}
+
+// apologize answers a request whose handling has panicked, in the form of upstream's answers.
+func (n *noted) apologize() {
+	n.Header().Set("Content-Type", "application/json")
+	n.WriteHeader(http.StatusInternalServerError)
+	_, _ = io.WriteString(n, `{"result":"","errors":[{"code":0,"message":"the CA could not handle the request; its log says why"}],"messages":[],"success":false}`)
+}
+
+// panics bounds the lines about requests that panic: strangers may find one.
+var panics loglimit.Limit
+
+func logPanic(cause any) {
+	if ok, note := panics.Allow(time.Now()); ok {
+		log.Errorf("A request was not handled: panic: %v%s\n%s", cause, note, debug.Stack())
 	}
 }
 

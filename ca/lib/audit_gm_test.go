@@ -3,6 +3,7 @@
 package lib
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,4 +45,37 @@ func TestRequestsAreRecorded(t *testing.T) {
 	require.Len(t, lines, 1+60+1)
 	ask(http.MethodDelete, "register")
 	require.Len(t, lines, 1+60+1, "a method that is not allowed is bounded too")
+}
+
+// TestPanics: a request whose handling panics is answered and recorded, and says nothing of the cause to the client. An answer of which a
+// part is sent is not ended as if it were whole.
+func TestPanics(t *testing.T) {
+	var lines [][]any
+	defer audit.Use(audit.Use(audit.NewLog(func(_ string, fields ...any) { lines = append(lines, fields) })))
+	se := &serverEndpoint{Path: "register", Methods: []string{http.MethodPost}, Handler: func(ctx *serverRequestContextImpl) (any, error) {
+		if ctx.req.URL.RawQuery == "partly" {
+			_, err := ctx.resp.Write([]byte("{"))
+			require.NoError(t, err)
+		}
+		panic("the cause")
+	}}
+	w := httptest.NewRecorder()
+	se.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/v1/register", strings.NewReader("{}")))
+	require.Equal(t, http.StatusInternalServerError, w.Code)
+	require.NotContains(t, w.Body.String(), "the cause")
+	var answer struct {
+		Success bool
+		Errors  []struct{ Message string }
+	}
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer))
+	require.False(t, answer.Success)
+	require.Len(t, answer.Errors, 1)
+	require.Len(t, lines, 1)
+	require.Equal(t, []any{"status", 500}, lines[0][len(lines[0])-2:])
+
+	require.PanicsWithValue(t, http.ErrAbortHandler, func() {
+		se.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/api/v1/register?partly", strings.NewReader("{}")))
+	})
+	require.Len(t, lines, 2)
+	require.Equal(t, []any{"status", 500}, lines[1][len(lines[1])-2:])
 }

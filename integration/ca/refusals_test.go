@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -197,11 +198,27 @@ func TestChosenByClient(t *testing.T) {
 
 func requestOf(t *testing.T, subject pkix.Name) string {
 	t.Helper()
+	return requestBy(t, x509.CertificateRequest{Subject: subject})
+}
+
+// requestBy is the request of a new SM2 key by a template.
+func requestBy(t *testing.T, template x509.CertificateRequest) string {
+	t.Helper()
 	key, err := sm2.GenerateKey(rand.Reader)
 	require.NoError(t, err)
-	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: subject}, key)
+	der, err := x509.CreateCertificateRequest(rand.Reader, &template, key)
 	require.NoError(t, err)
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
+}
+
+// numberedSubject is a subject, in DER, with an attribute that is a number.
+func numberedSubject(t *testing.T, name string) []byte {
+	t.Helper()
+	der, err := asn1.Marshal(pkix.RDNSequence{
+		{{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: name}}, {{Type: asn1.ObjectIdentifier{2, 5, 4, 5}, Value: 7}},
+	})
+	require.NoError(t, err)
+	return der
 }
 
 // certificatesOn are the certificates of an id that are on the CA's record.

@@ -5,12 +5,19 @@
 package ca
 
 import (
+	"crypto/rand"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -48,4 +55,66 @@ func TestGuessedPasswords(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, try("pw"), id)
 	}
 	require.Zero(t, issued(ctx, t, admin, "at-once"))
+}
+
+// TestBodiesAreNotLogged: what a body holds, a password perhaps, is not in the log if the body is no JSON.
+func TestBodiesAreNotLogged(t *testing.T) {
+	ctx := limited(t)
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2"})
+	status, _ := post(ctx, t, s, "register", []byte(`{"id":"user","secret":"of-a-user",`), func(*http.Request) {})
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Eventually(t, func() bool { return strings.Contains(s.log.String(), "Invalid request body") }, 10*time.Second, pause)
+	require.NotContains(t, s.log.String(), "of-a-user")
+}
+
+// rsaRequest is a request for a certificate whose RSA key has the number of bits, with a signature that is wrong: it is verified first.
+func rsaRequest(t *testing.T, name string, bits uint) string {
+	t.Helper()
+	null := asn1.RawValue{Tag: asn1.TagNull}
+	modulus, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), bits))
+	require.NoError(t, err)
+	modulus.SetBit(modulus, int(bits)-1, 1).SetBit(modulus, 0, 1)
+	key, err := asn1.Marshal(struct {
+		N *big.Int
+		E int
+	}{modulus, 65537})
+	require.NoError(t, err)
+	type publicKey struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	info, err := asn1.Marshal(struct {
+		Version    int
+		Subject    pkix.RDNSequence
+		Key        publicKey
+		Attributes []asn1.RawValue `asn1:"tag:0"`
+	}{0, pkix.Name{CommonName: name}.ToRDNSequence(), publicKey{
+		pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}, Parameters: null}, asn1.BitString{Bytes: key, BitLength: 8 * len(key)},
+	}, nil})
+	require.NoError(t, err)
+	signature := make([]byte, bits/8)
+	signature[len(signature)-1] = 2
+	der, err := asn1.Marshal(struct {
+		Info      asn1.RawValue
+		Algorithm pkix.AlgorithmIdentifier
+		Signature asn1.BitString
+	}{asn1.RawValue{FullBytes: info}, pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}, Parameters: null},
+		asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}})
+	require.NoError(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
+}
+
+// TestLongRSAKeys: the CA does not spend its time on a signature by an RSA key of any length.
+func TestLongRSAKeys(t *testing.T) {
+	ctx := limited(t)
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "ecdsa"})
+	for bits, want := range map[uint]string{2048: "", 8192: "", 16384: "16384 bits", 1 << 20: "1048576 bits"} {
+		body, err := json.Marshal(enrolment{Request: rsaRequest(t, "admin", bits)})
+		require.NoError(t, err)
+		began := time.Now()
+		status, answer := post(ctx, t, s, "enroll", body, func(r *http.Request) { r.SetBasicAuth("admin", "adminpw") })
+		require.GreaterOrEqual(t, status, 400, answer)
+		require.Contains(t, answer, want)
+		require.Less(t, time.Since(began), 5*time.Second)
+	}
 }
