@@ -211,6 +211,9 @@ func TestLimits(t *testing.T) {
 	status, text = post(ctx, t, s, "enroll", body, func(r *http.Request) { r.SetBasicAuth("admin", "adminpw") })
 	require.Equal(t, http.StatusCreated, status, text)
 
+	unread := leaveUnread(ctx, t, s)
+	defer unread.Close()
+
 	// A header and a body that do not end.
 	var all sync.WaitGroup
 	for text, limit := range map[string]time.Duration{
@@ -233,6 +236,38 @@ func TestLimits(t *testing.T) {
 		})
 	}
 	all.Wait()
+	// The list held the one connection to the database meanwhile.
+	require.Eventually(t, func() bool {
+		status, _ := post(ctx, t, s, "enroll", body, func(r *http.Request) { r.SetBasicAuth("admin", "adminpw") })
+		return status == http.StatusCreated
+	}, 30*time.Second, time.Second)
+}
+
+// leaveUnread asks for a list of certificates that is larger than the buffers of sockets, and reads nothing of it.
+func leaveUnread(ctx context.Context, t *testing.T, s *server) net.Conn {
+	t.Helper()
+	admin := newClient(t, s, "")
+	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
+	names := make([]string, 2000)
+	for i := range names {
+		names[i] = fmt.Sprintf("%0200d", i)
+	}
+	body, err := json.Marshal(enrolment{Request: requestBy(t, x509.CertificateRequest{Subject: pkixName("admin"), DNSNames: names})})
+	require.NoError(t, err)
+	for range 20 {
+		status, text := post(ctx, t, s, "enroll", body, func(r *http.Request) { r.SetBasicAuth("admin", "adminpw") })
+		require.Equal(t, http.StatusCreated, status, text)
+	}
+	const path = "/api/v1/certificates"
+	token := tokenOf(t, signingKey(t, admin), mustRead(t, admin.path("msp", "signcerts", "cert.pem")), http.MethodGet, path, nil)
+	conn, err := net.Dial("tcp", s.address())
+	require.NoError(t, err)
+	require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(4<<10))
+	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\n\r\n", path, token)
+	require.NoError(t, err)
+	_, err = io.ReadFull(conn, make([]byte, 16)) // it has begun
+	require.NoError(t, err)
+	return conn
 }
 
 // endless counts the bytes that are taken from it.
@@ -249,13 +284,21 @@ func (e *endless) Read(p []byte) (int, error) {
 // TestOwnPair: the pair that the CA makes for its listener stays over starts, until it is in its last month.
 func TestOwnPair(t *testing.T) {
 	ctx := limited(t)
-	for profiles, kept := range map[string]bool{"": true, "tlcp: {usage: [digital signature, server auth], expiry: 700h}": false} {
+	for profiles, kept := range map[string]bool{
+		"": true,
+		"tlcp: {usage: [digital signature, server auth], expiry: 719h}":                                             false,
+		"tlcp: {usage: [digital signature, server auth], expiry: 721h}":                                             true,
+		"tlcp-encryption: {usage: [key encipherment, data encipherment, key agreement, server auth], expiry: 719h}": false,
+	} {
 		home := t.TempDir()
 		s := startServer(ctx, t, home, settings{algo: "sm2", mode: "gm", profiles: profiles})
 		root := mustRead(t, filepath.Join(home, "ca-cert.pem"))
 		first, err := served(ctx, t, s, root)
 		require.NoError(t, err)
 		s.stop()
+		for _, name := range []string{"tlcp-sign.key", "tlcp-enc.key"} {
+			readKey(t, filepath.Join(home, name)) // for its owner alone
+		}
 		second, err := served(ctx, t, startServer(ctx, t, home, settings{algo: "sm2", mode: "gm", profiles: profiles}), root)
 		require.NoError(t, err)
 		require.Equal(t, kept, first == second, profiles)
