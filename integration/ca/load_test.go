@@ -469,6 +469,7 @@ func onDatabase(ctx context.Context, t *testing.T, db string, many int) {
 	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
 	admin.register(ctx, t, "user", "pw", "client")
 	issued := enrollAtOnce(ctx, t, admin, many)
+	requireSpentTokens(ctx, t, admin)
 	user := newClient(t, s, "")
 	user.enroll(ctx, t, "user", "pw", sm2Key...)
 	s.stop()
