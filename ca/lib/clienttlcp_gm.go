@@ -218,8 +218,13 @@ func (p *pair) accept(result *api.EnrollmentResponseNet) (err error) {
 	if err != nil {
 		return errors.WithMessage(err, "chain of the CA")
 	}
-	p.chain, err = util.GetX509CertificatesFromPEM(chain)
-	return errors.WithMessage(err, "chain of the CA")
+	if p.chain, err = util.GetX509CertificatesFromPEM(chain); err != nil {
+		return errors.WithMessage(err, "chain of the CA")
+	}
+	if len(p.chain) == 0 {
+		return errors.New("chain of the CA: it has no certificate")
+	}
+	return nil
 }
 
 func certificateIn(b64 string) (*x509.Certificate, error) {

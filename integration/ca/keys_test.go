@@ -57,6 +57,9 @@ func TestRecovery(t *testing.T) {
 	info, err := os.Stat(kept + ".der")
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	info, err = os.Stat(filepath.Dir(kept))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
 	recover := func(with string) ([]byte, error) {
 		return exec.CommandContext(ctx, gmtls, "key", kept+".der", "--decrypt-with", with, "--cert", peer.path("tls", "server-enc.crt"),
 			"--out", peer.path("tls", "server-enc.key")).CombinedOutput()
@@ -67,8 +70,17 @@ func TestRecovery(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	require.Equal(t, lost, readKey(t, peer.path("tls", "server-enc.key")))
 
+	// A key for which nothing is issued is not kept.
+	body, err := json.Marshal(enrolment{Request: sm2Request(t, "admin"), Profile: "tlcp"})
+	require.NoError(t, err)
+	status, text := post(ctx, t, s, "enroll", body, func(r *http.Request) { r.SetBasicAuth("peer0", "pw") })
+	require.Equal(t, http.StatusForbidden, status, text)
+	entries, err := os.ReadDir(filepath.Dir(kept))
+	require.NoError(t, err)
+	require.Len(t, entries, 2)
+
 	// Who recovers it cannot act as the node: at the CA it authenticates nobody.
-	body, err := json.Marshal(enrolment{Request: sm2Request(t, "peer0")})
+	body, err = json.Marshal(enrolment{Request: sm2Request(t, "peer0")})
 	require.NoError(t, err)
 	for name, want := range map[string]int{"server-enc": http.StatusUnauthorized, "server-sign": http.StatusCreated} {
 		key, ok := x509.AsSM2(readKey(t, peer.path("tls", name+".key")))
@@ -105,6 +117,8 @@ func TestRecoveryOrNothing(t *testing.T) {
 		"no SM2 key":              {"ca", gmtlstest.WriteFile(t, t.TempDir(), "c.crt", standard.CertPEM), "not an SM2 key"},
 		"a signing certificate":   {"ca", operator.SignCert, "allows no encryption"},
 		"a private key":           {"ca", operator.EncKey, "private key"},
+		"two certificates":        {"ca", gmtlstest.WriteFile(t, t.TempDir(), "c.crt", append(mustRead(t, operator.EncCert), mustRead(t, operator.EncCert)...)), "must hold one"},
+		"who makes keys is wrong": {"CA", operator.EncCert, `tlcp.encryptionkey is "CA"`},
 		"it sees no keys to keep": {"client", operator.EncCert, "sees no encryption keys"},
 	} {
 		t.Run(name, func(t *testing.T) {
