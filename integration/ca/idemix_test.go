@@ -33,6 +33,9 @@ func TestIdemixClients(t *testing.T) {
 				require.NoError(t, os.WriteFile(c.path("fabric-ca-client-config.yaml"), []byte("url: "+s.url+"\n"+at.client), 0o600))
 				c.enroll(ctx, t, id, secret, "--enrollment.type", "idemix")
 				require.NoFileExists(t, c.path("msp", "signcerts", "cert.pem"))
+				info, err := os.Stat(c.path("msp", "user", "SignerConfig"))
+				require.NoError(t, err)
+				require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "it has the secret key")
 				return c
 			}
 			admin := of(s, "admin", "adminpw")

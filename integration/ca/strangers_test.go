@@ -11,8 +11,12 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,6 +69,33 @@ func TestBodiesAreNotLogged(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, status)
 	require.Eventually(t, func() bool { return strings.Contains(s.log.String(), "Invalid request body") }, 10*time.Second, pause)
 	require.NotContains(t, s.log.String(), "of-a-user")
+}
+
+// TestFileModes: what the first start writes is for its owner alone, but for what is public.
+func TestFileModes(t *testing.T) {
+	ctx := limited(t)
+	home := t.TempDir()
+	start := exec.CommandContext(ctx, filepath.Join(bin, "fabric-ca-server"), "start", "-H", home, "-b", "admin:adminpw", "--cacount", "1", "--tls.enabled", "--tls.mode", "gm",
+		"--csr.keyrequest.algo", "sm2", "--csr.keyrequest.size", "256", "--address", "127.0.0.1", "--port", fmt.Sprint(freePort(t)))
+	start.Env = append(os.Environ(), fmt.Sprintf("FABRIC_CA_SERVER_OPERATIONS_LISTENADDRESS=127.0.0.1:%d", freePort(t)))
+	log := &lockedBuffer{}
+	start.Stdout, start.Stderr = log, log
+	require.NoError(t, start.Start())
+	s := &server{cmd: start, log: log}
+	defer s.stop()
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "Listening on http") }, 30*time.Second, pause, "%s", log)
+	public := map[string]bool{"ca-cert.pem": true, "IssuerPublicKey": true, "IssuerRevocationPublicKey": true, "tlcp-sign.crt": true, "tlcp-enc.crt": true}
+	private := 0
+	require.NoError(t, filepath.WalkDir(home, func(name string, entry fs.DirEntry, err error) error {
+		require.NoError(t, err)
+		if info, err := entry.Info(); !entry.IsDir() && !public[entry.Name()] {
+			require.NoError(t, err)
+			require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), name)
+			private++
+		}
+		return nil
+	}))
+	require.GreaterOrEqual(t, private, 10, "keys, configuration and database of two CAs")
 }
 
 // rsaRequest is a request for a certificate whose RSA key has the number of bits, with a signature that is wrong: it is verified first.
