@@ -81,6 +81,7 @@ func TestTokensOfSM2(t *testing.T) {
 		"another certificate": {other + "." + parts[1], "POST", "/register", string(body)},
 		"another's signature": {cert + "." + B64Encode(forged), "POST", "/register", string(body)},
 		"no signature":        {cert + ".", "POST", "/register", string(body)},
+		"more than base64":    {token + "%", "POST", "/register", string(body)},
 		"no base64":           {cert + ".%", "POST", "/register", string(body)},
 		"a third part":        {token + ".", "POST", "/register", string(body)},
 		"no certificate":      {B64Encode([]byte("x")) + "." + parts[1], "POST", "/register", string(body)},
@@ -142,6 +143,9 @@ func TestKeyFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Error(t, CheckKeyFile(cert, "key", other))
 	require.Error(t, CheckKeyFile(cert, "key", []byte("x")))
+	noKey, err := B64Decode(b64)
+	require.NoError(t, err)
+	require.Error(t, CheckKeyFile(cert, "key", noKey), "a certificate is no key")
 	encrypted, err := x509.MarshalPrivateKeyPEM(raw, []byte("of a test"))
 	require.NoError(t, err)
 	require.ErrorContains(t, CheckKeyFile(cert, "key", encrypted), "is encrypted: put the file into msp/keystore")

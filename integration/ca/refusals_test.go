@@ -235,6 +235,53 @@ func certificatesOn(ctx context.Context, t *testing.T, admin *client, id string)
 	return certs
 }
 
+// TestWrongProfiles: a CA whose configured profiles make no pair that TLCP peers accept gives none.
+func TestWrongProfiles(t *testing.T) {
+	ctx := limited(t)
+	for _, profile := range []string{"tlcp: {usage: [key encipherment, server auth], expiry: 8760h}", "tlcp-encryption: {usage: [digital signature, server auth], expiry: 8760h}"} {
+		s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2", profiles: profile})
+		body, err := json.Marshal(pairRequest(t, "admin", false))
+		require.NoError(t, err)
+		status, answer := post(ctx, t, s, "enroll", body, func(r *http.Request) { r.SetBasicAuth("admin", "adminpw") })
+		require.Equal(t, http.StatusInternalServerError, status)
+		require.Contains(t, answer, "issue no pair that TLCP peers accept")
+	}
+}
+
+// TestWrongModes: what is not a mode, and a mode that would go without protection, stops server and client, by the name of the setting. A client
+// that has no SM2 root does not take the roots of the system instead.
+func TestWrongModes(t *testing.T) {
+	ctx := limited(t)
+	for more, want := range map[string]string{
+		"tls: {enabled: true, mode: GM}":    "tls.mode",
+		"tls: {enabled: false, mode: gm}":   "tls.enabled is false",
+		"tls: {enabled: false, mode: dual}": "tls.enabled is false",
+	} {
+		require.Contains(t, refusedStart(ctx, t, settings{algo: "sm2", more: more + "\n"}), want)
+	}
+	require.Contains(t, refusedStart(ctx, t, settings{algo: "sm2", operationsMore: ", operators: ['00']"}), "operations.operators")
+	plain, gm := startServer(ctx, t, t.TempDir(), settings{algo: "sm2"}), startServer(ctx, t, t.TempDir(), settings{algo: "sm2", mode: "gm"})
+	standard := gmtlstest.WriteFile(t, t.TempDir(), "root.crt", gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "standard").CertPEM)
+	for _, test := range []struct {
+		server *server
+		flags  []string
+		want   string
+	}{
+		{plain, []string{"--tls.mode", "gm", "--tls.certfiles", filepath.Join(gm.home, "ca-cert.pem")}, "requests would go without protection"},
+		{gm, []string{"--tls.mode", "GM", "--tls.certfiles", filepath.Join(gm.home, "ca-cert.pem")}, "tls.mode"},
+		{gm, []string{"--tls.mode", "gm", "--tls.certfiles", standard}, "no SM2 certificate of an authority"},
+		{gm, []string{"--tls.mode", "gm"}, "no SM2 certificate of an authority"},
+		{gm, []string{"--tls.mode", "gm", "--tls.certfiles", filepath.Join(plain.home, "ca-cert.pem")}, "certificate"},
+	} {
+		c := newClient(t, test.server, "")
+		c.flags = test.flags
+		out, err := c.try(ctx, append([]string{"enroll", "-u", c.with("admin", "adminpw")}, sm2Key...)...)
+		require.Error(t, err)
+		require.Contains(t, out, test.want)
+		require.NoFileExists(t, c.path("msp", "signcerts", "cert.pem"))
+	}
+}
+
 // TestExpiredIdentity: a certificate that has ended authenticates nobody.
 func TestExpiredIdentity(t *testing.T) {
 	ctx := limited(t)
