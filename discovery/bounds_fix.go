@@ -7,7 +7,7 @@ import (
 
 	"github.com/hyperledger/fabric-protos-go/discovery"
 	"github.com/hyperledger/fabric-protos-go/peer"
-	"github.com/hyperledger/fabric/discovery/bounds"
+	"github.com/hyperledger/fabric/common/interest"
 	"github.com/hyperledger/fabric/protoutil"
 	"github.com/pkg/errors"
 )
@@ -15,7 +15,7 @@ import (
 // Bounds on one request. Without them a small request could ask for any amount of work and memory.
 const (
 	maxPayload = 1 << 20 // bytes of the signed part
-	maxParts   = 1000    // queries, and what package bounds counts in their interests
+	maxParts   = 1000    // queries, and what package interest counts in their interests
 )
 
 // Discover answers the queries of a request.
@@ -75,12 +75,12 @@ func validateStructure(ctx context.Context, request *discovery.SignedRequest, tl
 func checkParts(request *discovery.Request) error {
 	parts := len(request.Queries)
 	for _, query := range request.Queries {
-		interests := query.GetCcQuery().GetInterests()
+		asked := query.GetCcQuery().GetInterests()
 		if filter := query.GetPeerQuery().GetFilter(); filter != nil {
-			interests = []*peer.ChaincodeInterest{filter}
+			asked = []*peer.ChaincodeInterest{filter}
 		}
-		for _, interest := range interests {
-			n, err := bounds.CheckInterest(interest)
+		for _, each := range asked {
+			n, err := interest.Check(each)
 			if err != nil {
 				return err
 			}

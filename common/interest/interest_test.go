@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package bounds
+package interest
 
 import (
 	"testing"
@@ -41,8 +41,8 @@ func different(n int) (rules []*common.SignaturePolicy) {
 	return rules
 }
 
-// TestCheckInterest takes policies of keys as peers find them in their ledgers, and some that would occupy a peer.
-func TestCheckInterest(t *testing.T) {
+// TestCheck takes policies of keys as peers find them in their ledgers, and some that would occupy a peer.
+func TestCheck(t *testing.T) {
 	one := signedBy(0)
 	half := outOf(20, times(40, one)...)
 	for name, test := range map[string]struct {
@@ -68,7 +68,7 @@ func TestCheckInterest(t *testing.T) {
 		"no rule":                   {[]*peer.ChaincodeCall{call(nil)}, 2 + 1 + 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			parts, err := CheckInterest(&peer.ChaincodeInterest{Chaincodes: test.calls})
+			parts, err := Check(&peer.ChaincodeInterest{Chaincodes: test.calls})
 			if test.parts == 0 {
 				require.ErrorContains(t, err, "more than 256 sets of principals")
 				return
@@ -77,6 +77,6 @@ func TestCheckInterest(t *testing.T) {
 			require.Equal(t, test.parts, parts)
 		})
 	}
-	_, err := CheckInterest(nil)
+	_, err := Check(nil)
 	require.NoError(t, err)
 }

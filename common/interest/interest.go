@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package bounds counts what an interest in chaincodes asks of a peer, before the peer computes it. Clients and other peers write
+// Package interest counts what an interest in chaincodes asks of a peer, before the peer computes it. Clients and other peers write
 // interests, and the sets of principals of all policies in one are multiplied.
-package bounds
+package interest
 
 import (
 	"fmt"
@@ -19,9 +19,9 @@ const (
 	maxRules = 256 // rules in one part of a policy
 )
 
-// CheckInterest refuses an interest whose policies of keys more than MaxSets sets of principals satisfy. Otherwise it returns the work
+// Check refuses an interest whose policies of keys more than MaxSets sets of principals satisfy. Otherwise it returns the work
 // that the interest is: the number of its chaincodes, collections, policies and sets.
-func CheckInterest(interest *peer.ChaincodeInterest) (parts int, err error) {
+func Check(interest *peer.ChaincodeInterest) (parts int, err error) {
 	sets, seen := 1, map[string]bool{}
 	parts = len(interest.GetChaincodes())
 	for _, call := range interest.GetChaincodes() {
