@@ -17,6 +17,10 @@ var functions sync.Map // from the name of a channel to its protoutil.HashFuncti
 // Set says by which function a channel hashes. Only the channel's ledger calls it.
 func Set(channel string, f protoutil.HashFunction) { functions.Store(channel, f) }
 
+// Forget says that the ledger of a channel could not be opened or begun. Only that ledger calls it. Closing a ledger does not: a peer does
+// so when it ends, and a ledger that is opened says its function before anything asks.
+func Forget(channel string) { functions.Delete(channel) }
+
 // Of returns the function of a channel. A channel whose ledger is not open has none: to guess it could part this peer from the
 // others.
 func Of(channel string) (protoutil.HashFunction, error) {

@@ -22,4 +22,9 @@ func TestFunctions(t *testing.T) {
 	}
 	_, err = Of("")
 	require.Error(t, err)
+	Forget("trade")
+	_, err = Of("trade")
+	require.Error(t, err)
+	_, err = Of("older")
+	require.NoError(t, err)
 }

@@ -57,7 +57,12 @@ func newKVLedger(initializer *lgrInitializer) (*kvLedger, error) {
 		h.set(protoutil.HashFunctionOf(info.CurrentBlockHash))
 	}
 	initializer.hashProvider = h
-	return upstreamNewKVLedger(initializer)
+	l, err := upstreamNewKVLedger(initializer)
+	if err != nil {
+		channelhash.Forget(initializer.ledgerID)
+		return nil, err
+	}
+	return l, nil
 }
 
 // commit commits a block. Only a ledger without blocks takes the function from it, because upstream refuses a second first block later.
@@ -75,7 +80,11 @@ func (l *kvLedger) commit(block *ledger.BlockAndPvtData, options *ledger.CommitO
 		}
 		l.hashProvider.(*ledgerHash).set(f)
 	}
-	return l.upstreamCommit(block, options)
+	err = l.upstreamCommit(block, options)
+	if err != nil && info.Height == 0 { // upstream takes the ledger back
+		channelhash.Forget(l.ledgerID)
+	}
+	return err
 }
 
 // snapshotHash is the provider by which the files of a snapshot are verified before there is a ledger.

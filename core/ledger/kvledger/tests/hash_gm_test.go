@@ -6,12 +6,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/golang/protobuf/proto"
+	"github.com/hyperledger/fabric-protos-go/common"
 	"github.com/hyperledger/fabric-protos-go/ledger/rwset"
 	"github.com/hyperledger/fabric-protos-go/ledger/rwset/kvrwset"
 	"github.com/hyperledger/fabric-protos-go/peer"
@@ -240,12 +242,13 @@ func TestReconciledPrivateData(t *testing.T) {
 // hashReader is a listener that looks up the hash of a private value while a block is committed, as the lifecycle of chaincodes does.
 type hashReader struct {
 	before, after [][]byte // by each change of cc1, what the state has and what it will have
+	refuses       error    // what the ledger learns when it is opened
 }
 
-func (*hashReader) Name() string                                        { return "reader of hashes" }
-func (*hashReader) Initialize(string, ledger.SimpleQueryExecutor) error { return nil }
-func (*hashReader) InterestedInNamespaces() []string                    { return []string{"cc1"} }
-func (*hashReader) StateCommitDone(string)                              {}
+func (*hashReader) Name() string                                          { return "reader of hashes" }
+func (r *hashReader) Initialize(string, ledger.SimpleQueryExecutor) error { return r.refuses }
+func (*hashReader) InterestedInNamespaces() []string                      { return []string{"cc1"} }
+func (*hashReader) StateCommitDone(string)                                {}
 
 func (r *hashReader) HandleStateUpdates(trigger *ledger.StateUpdateTrigger) error {
 	before, err := trigger.CommittedStateQueryExecutor.GetPrivateDataHash("cc1", "coll1", "key")
@@ -420,6 +423,58 @@ func requireSnapshotHashes(t *testing.T, c hashCase, dir string) {
 	require.NotEmpty(t, signable.Hashes)
 	for name, hash := range signable.Hashes {
 		require.Equal(t, hex.EncodeToString(c.sum(read(name))), hash, name)
+	}
+}
+
+// refusal is a processor of transactions that refuses them.
+type refusal struct{ error }
+
+func (r refusal) GenerateSimulationResults(*common.Envelope, ledger.TxSimulator, bool) error {
+	return r.error
+}
+
+// TestFunctionOfFailedLedger: a ledger that cannot be begun or opened has no function. A channel of the same name may then begin with
+// another one.
+func TestFunctionOfFailedLedger(t *testing.T) {
+	unknown := func(t *testing.T, channel string) {
+		t.Helper()
+		_, err := channelhash.Of(channel)
+		require.ErrorContains(t, err, fmt.Sprintf("the hash function of channel %q is not known", channel))
+	}
+	processors := map[common.HeaderType]ledger.CustomTxProcessor{}
+	listener := &hashReader{}
+	env := newEnvWithInitializer(t, &ledgermgmt.Initializer{CustomTxProcessors: processors, StateListeners: []ledger.StateListener{listener}})
+	defer env.cleanup()
+	env.initLedgerMgmt()
+	for i, c := range hashCases {
+		t.Run(c.function.String(), func(t *testing.T) {
+			t.Cleanup(func() { ledgersHashWith = protoutil.HashSHA256 })
+			channel := fmt.Sprintf("failing%d", i)
+			create := func(f protoutil.HashFunction) error {
+				ledgersHashWith = f
+				block, err := constructTestGenesisBlock(channel)
+				require.NoError(t, err)
+				_, err = env.ledgerMgr.CreateLedger(channel, block)
+				return err
+			}
+			processors[common.HeaderType_CONFIG] = refusal{errors.New("not this one")}
+			require.ErrorContains(t, create(c.function), "not this one")
+			unknown(t, channel)
+			delete(processors, common.HeaderType_CONFIG)
+			other := hashCases[1-i].function
+			require.NoError(t, create(other))
+			f, err := channelhash.Of(channel)
+			require.NoError(t, err)
+			require.Equal(t, other, f)
+
+			env.closeLedgerMgmt()
+			env.initLedgerMgmt()
+			listener.refuses = errors.New("not now")
+			_, err = env.ledgerMgr.OpenLedger(channel)
+			require.ErrorContains(t, err, "not now")
+			unknown(t, channel)
+			listener.refuses = nil
+		})
 	}
 }
 
