@@ -3,6 +3,8 @@
 package fabhttp_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -28,5 +30,38 @@ func TestRequestsOfOperatorsAreRecorded(t *testing.T) {
 			continue
 		}
 		require.Contains(t, before, "event=operator-request method="+method+" path=/logspec operator= address=192.0.2.1:1234", method)
+	}
+}
+
+// TestStrangersAreRecorded: a change that is asked for without a verified certificate is refused, and the log says so. Others are not.
+func TestStrangersAreRecorded(t *testing.T) {
+	logger, lines := floggingtest.NewTestLogger(t)
+	defer audit.Use(audit.Use(audit.NewLog(logger.Infow)))
+	verified := &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{}}}}
+	presented := &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{}}}
+	for _, c := range []struct {
+		method  string
+		secure  bool
+		state   *tls.ConnectionState
+		refused bool // by the answer
+		event   bool
+	}{
+		{"PUT", true, nil, true, true},
+		{"PUT", true, presented, true, true},
+		{"PUT", true, verified, false, false},
+		{"PUT", false, nil, false, false},
+		{"GET", true, nil, true, false},
+	} {
+		lines.Reset()
+		done := false
+		handler := fabhttp.NewServer(fabhttp.Options{}).HandlerChain(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { done = true }), c.secure)
+		answer, request := httptest.NewRecorder(), httptest.NewRequest(c.method, "/logspec", nil)
+		request.TLS = c.state
+		handler.ServeHTTP(answer, request)
+		require.Equal(t, c.refused, answer.Code == http.StatusUnauthorized, "%+v", c)
+		require.NotEqual(t, c.refused, done, "%+v", c)
+		found := strings.Contains(strings.Join(lines.Entries(), "\n"),
+			"event=operator-refused method="+c.method+" address=192.0.2.1:1234 reason=\"no verified client certificate\"")
+		require.Equal(t, c.event, found, "%+v: %q", c, lines.Entries())
 	}
 }

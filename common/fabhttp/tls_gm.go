@@ -93,12 +93,13 @@ func (s *Server) initializeServer() {
 	s.httpServer.ConnContext = comm.HTTPConnContext
 }
 
-// HandlerChain records what changes a node before it is done: it may be that nothing is logged any more.
+// HandlerChain records what changes a node before it is done: it may be that nothing is logged any more. Upstream refuses a
+// client without a verified certificate before the handler sees its request. This is recorded too.
 //
 //fork:wrap gm: requests of operators are security events
 func (s *Server) HandlerChain(h http.Handler, secure bool) http.Handler {
-	return s.upstreamHandlerChain(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	chain := s.upstreamHandlerChain(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if changes(r) {
 			operator := ""
 			if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 				operator = r.TLS.PeerCertificates[0].Subject.String()
@@ -107,7 +108,16 @@ func (s *Server) HandlerChain(h http.Handler, secure bool) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	}), secure)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if secure && changes(r) && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
+			audit.Bounded(audit.OperatorRefused, "method", r.Method, "address", r.RemoteAddr, "reason", "no verified client certificate")
+		}
+		chain.ServeHTTP(w, r)
+	})
 }
+
+// changes reports whether a request is to change a node.
+func changes(r *http.Request) bool { return r.Method != http.MethodGet && r.Method != http.MethodHead }
 
 // section is the part of the configuration that the settings come from, for messages.
 func (t TLS) section() string {
