@@ -16,143 +16,152 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestVendors has what implementations of GM/T 0018 do in different ways.
+// vendor is an implementation of GM/T 0018 that differs from another.
+type vendor struct {
+	kind    string                           // SDF if empty
+	prepare func(*keydtest.SDFDevice) string // returns the configuration; empty: the standard one
+	test    func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key)
+}
+
+// mustDecrypt decrypts texts of several lengths.
+func mustDecrypt(t *testing.T, d *keydtest.SDFDevice, k *keyd.Key) {
+	t.Helper()
+	for _, size := range []int{1, 48, 4000} {
+		secret := make([]byte, size)
+		_, _ = rand.Read(secret)
+		ciphertext, err := sm2.EncryptASN1(rand.Reader, &d.Encrypt.PublicKey, secret)
+		require.NoError(t, err)
+		plain, err := k.Decrypt(nil, ciphertext, nil)
+		require.NoError(t, err)
+		require.Equal(t, secret, plain)
+	}
+}
+
+func checkKey(t *testing.T, k *keyd.Key) error {
+	t.Helper()
+	return k.Check(within(t, 5*time.Second))
+}
+
+// vendors has what implementations of GM/T 0018 do in different ways.
+var vendors = map[string]vendor{
+	"arrays of 256 bits and the old number of the algorithm": {
+		kind: keydtest.SDFOld,
+		prepare: func(d *keydtest.SDFDevice) string {
+			return strings.Replace(d.Standard(), "decrypt: with-algorithm", "decrypt: with-algorithm\n    algorithm: 0x00020400", 1)
+		},
+		test: func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key) {
+			mustSign(t, d, sign)
+			mustDecrypt(t, d, encrypt)
+			require.True(t, statusOf(t, d).Healthy)
+		},
+	},
+	"another number of the algorithm than is configured": {
+		kind: keydtest.SDFOld,
+		test: func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key) {
+			mustSign(t, d, sign)
+			requireCode(t, checkKey(t, encrypt), keyd.Unusable, "self-test: SDF_InternalDecrypt_ECC returned 0x0100001D (SDR_INARGERR)")
+		},
+	},
+	"arrays of 512 bits": {
+		test: func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key) {
+			mustSign(t, d, sign)
+			mustDecrypt(t, d, encrypt)
+		},
+	},
+	"numbers on the left": {
+		prepare: func(d *keydtest.SDFDevice) string { d.Folder.Set(keydtest.Left, 1); return "" },
+		test: func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key) {
+			for _, k := range []*keyd.Key{sign, encrypt} {
+				requireCode(t, checkKey(t, k), keyd.Unusable, "_ECC: the coordinates of index 1 are neither in 32 bytes each nor in the last 32 of 64")
+			}
+			require.False(t, statusOf(t, d).Healthy)
+		},
+	},
+	"numbers on the left in signatures": {
+		test: func(t *testing.T, d *keydtest.SDFDevice, sign, _ *keyd.Key) {
+			mustSign(t, d, sign)
+			d.Folder.Set(keydtest.Left, 1)
+			_, err := sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+			requireCode(t, err, keyd.Failed, "r and s are not in the last 32 of 64 bytes each")
+		},
+	},
+	"another length of the key": {
+		prepare: func(d *keydtest.SDFDevice) string { d.Folder.Set(keydtest.Bits, 512); return "" },
+		test: func(t *testing.T, d *keydtest.SDFDevice, sign, _ *keyd.Key) {
+			requireCode(t, checkKey(t, sign), keyd.Unusable, "SDF_ExportSignPublicKey_ECC says that the key at index 1 has 512 bits")
+		},
+	},
+	"a device that hashes": {
+		prepare: func(d *keydtest.SDFDevice) string { d.Folder.Set(keydtest.Hashes, 1); return "" },
+		test: func(t *testing.T, d *keydtest.SDFDevice, sign, _ *keyd.Key) {
+			requireCode(t, checkKey(t, sign), keyd.Unusable, "self-test: the device's signature does not verify")
+		},
+	},
+	"keys without rights": {
+		prepare: func(d *keydtest.SDFDevice) string { d.Folder.Set(keydtest.NoRights, 1); return "" },
+		test: func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key) {
+			mustSign(t, d, sign)
+			mustDecrypt(t, d, encrypt)
+			require.True(t, statusOf(t, d).Healthy)
+		},
+	},
+	"a key that needs a PIN and has none": {
+		prepare: func(d *keydtest.SDFDevice) string {
+			free := keydtest.Key{Index: 2, Usage: keyd.UsageSign, Private: d.Sign}
+			kept := keydtest.Key{Index: 1, Usage: keyd.UsageSign, PIN: keydtest.PIN, Private: d.Sign}
+			encrypt := keydtest.Key{Index: 1, Usage: keyd.UsageEncrypt, PIN: keydtest.PIN, Private: d.Encrypt}
+			_ = d.Folder.SetKeys("", []keydtest.Key{kept, encrypt, free})
+			return strings.Replace(d.Standard(), "      pin: {environment: DEVICE_PIN}\n", "    - index: 2\n", 1)
+		},
+		test: func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key) {
+			free, err := keyd.NewKey(keydtest.Must(d.Reference("sdf:device=hsm;index=2;usage=sign", d.Sign))(t))
+			require.NoError(t, err)
+			mustSign(t, d, free)
+			for _, k := range []*keyd.Key{sign, encrypt} {
+				requireCode(t, checkKey(t, k), keyd.Unusable, "self-test: index 1: SDF_Internal", "SDR_PARDENY", "no PIN is configured for it")
+			}
+			require.NotContains(t, d.Log(), "device unavailable")
+		},
+	},
+	"a code of its own for a key that is absent": {
+		prepare: func(d *keydtest.SDFDevice) string {
+			d.Folder.Set(keydtest.OwnCodes, 1)
+			_ = d.Folder.SetKeys("", []keydtest.Key{{Index: 1, Usage: keyd.UsageSign, PIN: keydtest.PIN, Private: d.Sign}})
+			return ""
+		},
+		test: func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key) {
+			mustSign(t, d, sign)
+			require.True(t, statusOf(t, d).Healthy, "an index may have a signing key alone")
+			requireCode(t, checkKey(t, encrypt), keyd.Unusable, "SDF_ExportEncPublicKey_ECC returned 0x02000300")
+			d.Folder.Set(keydtest.Removed, 1)
+			waitHealthy(t, d, false)
+			require.Eventually(t, func() bool { return checkKey(t, sign) != nil }, 5*time.Second, 50*time.Millisecond)
+			d.Folder.Set(keydtest.Removed, 0)
+			waitHealthy(t, d, true)
+			mustSign(t, d, sign)
+		},
+	},
+}
+
+// Libraries that differ are used, or refused by the name of what differs.
 func TestVendors(t *testing.T) {
 	t.Parallel()
-	mustDecrypt := func(t *testing.T, d *keydtest.SDFDevice, k *keyd.Key) {
-		t.Helper()
-		for _, size := range []int{1, 48, 4000} {
-			secret := make([]byte, size)
-			_, _ = rand.Read(secret)
-			ciphertext, err := sm2.EncryptASN1(rand.Reader, &d.Encrypt.PublicKey, secret)
-			require.NoError(t, err)
-			plain, err := k.Decrypt(nil, ciphertext, nil)
-			require.NoError(t, err)
-			require.Equal(t, secret, plain)
-		}
-	}
-	check := func(t *testing.T, k *keyd.Key) error {
-		t.Helper()
-		return k.Check(within(t, 5*time.Second))
-	}
-	for name, c := range map[string]struct {
-		kind    string
-		prepare func(*keydtest.SDFDevice) string // returns the configuration; nil: the standard one
-		test    func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key)
-	}{
-		"arrays of 256 bits and the old number of the algorithm": {
-			kind: keydtest.SDFOld,
-			prepare: func(d *keydtest.SDFDevice) string {
-				return strings.Replace(d.Standard(), "decrypt: with-algorithm", "decrypt: with-algorithm\n    algorithm: 0x00020400", 1)
-			},
-			test: func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key) {
-				mustSign(t, d, sign)
-				mustDecrypt(t, d, encrypt)
-				require.True(t, statusOf(t, d).Healthy)
-			},
-		},
-		"another number of the algorithm than is configured": {
-			kind: keydtest.SDFOld,
-			test: func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key) {
-				mustSign(t, d, sign)
-				requireCode(t, check(t, encrypt), keyd.Unusable, "self-test: SDF_InternalDecrypt_ECC returned 0x0100001D (SDR_INARGERR)")
-			},
-		},
-		"arrays of 512 bits": {
-			test: func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key) {
-				mustSign(t, d, sign)
-				mustDecrypt(t, d, encrypt)
-			},
-		},
-		"numbers on the left": {
-			prepare: func(d *keydtest.SDFDevice) string { d.Folder.Set(keydtest.Left, 1); return "" },
-			test: func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key) {
-				for _, k := range []*keyd.Key{sign, encrypt} {
-					requireCode(t, check(t, k), keyd.Unusable, "_ECC: the coordinates of index 1 are neither in 32 bytes each nor in the last 32 of 64")
-				}
-				require.False(t, statusOf(t, d).Healthy)
-			},
-		},
-		"numbers on the left in signatures": {
-			test: func(t *testing.T, d *keydtest.SDFDevice, sign, _ *keyd.Key) {
-				mustSign(t, d, sign)
-				d.Folder.Set(keydtest.Left, 1)
-				_, err := sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
-				requireCode(t, err, keyd.Failed, "r and s are not in the last 32 of 64 bytes each")
-			},
-		},
-		"another length of the key": {
-			prepare: func(d *keydtest.SDFDevice) string { d.Folder.Set(keydtest.Bits, 512); return "" },
-			test: func(t *testing.T, d *keydtest.SDFDevice, sign, _ *keyd.Key) {
-				requireCode(t, check(t, sign), keyd.Unusable, "SDF_ExportSignPublicKey_ECC says that the key at index 1 has 512 bits")
-			},
-		},
-		"a device that hashes": {
-			prepare: func(d *keydtest.SDFDevice) string { d.Folder.Set(keydtest.Hashes, 1); return "" },
-			test: func(t *testing.T, d *keydtest.SDFDevice, sign, _ *keyd.Key) {
-				requireCode(t, check(t, sign), keyd.Unusable, "self-test: the device's signature does not verify")
-			},
-		},
-		"keys without rights": {
-			prepare: func(d *keydtest.SDFDevice) string { d.Folder.Set(keydtest.NoRights, 1); return "" },
-			test: func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key) {
-				mustSign(t, d, sign)
-				mustDecrypt(t, d, encrypt)
-				require.True(t, statusOf(t, d).Healthy)
-			},
-		},
-		"a key that needs a PIN and has none": {
-			prepare: func(d *keydtest.SDFDevice) string {
-				free := keydtest.Key{Index: 2, Usage: keyd.UsageSign, Private: d.Sign}
-				kept := keydtest.Key{Index: 1, Usage: keyd.UsageSign, PIN: keydtest.PIN, Private: d.Sign}
-				encrypt := keydtest.Key{Index: 1, Usage: keyd.UsageEncrypt, PIN: keydtest.PIN, Private: d.Encrypt}
-				_ = d.Folder.SetKeys("", []keydtest.Key{kept, encrypt, free})
-				return strings.Replace(d.Standard(), "      pin: {environment: DEVICE_PIN}\n", "    - index: 2\n", 1)
-			},
-			test: func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key) {
-				free, err := keyd.NewKey(keydtest.Must(d.Reference("sdf:device=hsm;index=2;usage=sign", d.Sign))(t))
-				require.NoError(t, err)
-				mustSign(t, d, free)
-				for _, k := range []*keyd.Key{sign, encrypt} {
-					requireCode(t, check(t, k), keyd.Unusable, "self-test: index 1: SDF_Internal", "SDR_PARDENY", "no PIN is configured for it")
-				}
-				require.NotContains(t, d.Log(), "device unavailable")
-			},
-		},
-		"a code of its own for a key that is absent": {
-			prepare: func(d *keydtest.SDFDevice) string {
-				d.Folder.Set(keydtest.OwnCodes, 1)
-				_ = d.Folder.SetKeys("", []keydtest.Key{{Index: 1, Usage: keyd.UsageSign, PIN: keydtest.PIN, Private: d.Sign}})
-				return ""
-			},
-			test: func(t *testing.T, d *keydtest.SDFDevice, sign, encrypt *keyd.Key) {
-				mustSign(t, d, sign)
-				require.True(t, statusOf(t, d).Healthy, "an index may have a signing key alone")
-				requireCode(t, check(t, encrypt), keyd.Unusable, "SDF_ExportEncPublicKey_ECC returned 0x02000300")
-				d.Folder.Set(keydtest.Removed, 1)
-				waitHealthy(t, d, false)
-				require.Eventually(t, func() bool { return check(t, sign) != nil }, 5*time.Second, 50*time.Millisecond)
-				d.Folder.Set(keydtest.Removed, 0)
-				waitHealthy(t, d, true)
-				mustSign(t, d, sign)
-			},
-		},
-	} {
+	for name, v := range vendors {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if c.kind == "" {
-				c.kind = keydtest.SDF
+			if v.kind == "" {
+				v.kind = keydtest.SDF
 			}
-			d := keydtest.PrepareSDF(t, c.kind)
-			if c.prepare != nil {
-				if config := c.prepare(d); config != "" {
+			d := keydtest.PrepareSDF(t, v.kind)
+			if v.prepare != nil {
+				if config := v.prepare(d); config != "" {
 					require.NoError(t, d.Configure(config))
 				}
 			}
 			require.NoError(t, d.Start())
 			t.Cleanup(d.Kill)
 			sign, encrypt := keysOf(t, d)
-			c.test(t, d, sign, encrypt)
+			v.test(t, d, sign, encrypt)
 		})
 	}
 }
