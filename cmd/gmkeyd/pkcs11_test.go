@@ -294,33 +294,63 @@ func TestTokenEmptyMessage(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Two devices of the configuration may be the same token by one library, in any order of loss. A key that both have is not used by chance.
+// Two tokens of one library live and die apart: when one of them is lost, the other keeps its sessions. A key that both have is not used by
+// chance.
 func TestTwoTokensOfOneLibrary(t *testing.T) {
 	t.Parallel()
 	d := prepareToken(t, "tass", "    preset: tass")
+	d.folder.Set(keydtest.Twin, 1)
 	text, err := os.ReadFile(d.Config)
 	require.NoError(t, err)
-	second := strings.Replace(string(text[strings.Index(string(text), "- name:"):]), "- name: token\n", "- name: again\n", 1)
-	second = strings.Replace(second, "token: simulated", `serial: "0001"`, 1)
-	require.NoError(t, os.WriteFile(d.Config, append(text, "\n"+second...), 0o600))
+	first := strings.Replace(string(text), "token: simulated", `serial: "0001"`, 1)
+	second := strings.Replace(first[strings.Index(first, "- name:"):], "- name: token\n", "- name: again\n", 1)
+	second = strings.Replace(second, "0001", "0002", 1)
+	require.NoError(t, os.WriteFile(d.Config, []byte(first+"\n"+second), 0o600))
 	require.NoError(t, d.Start())
 	t.Cleanup(d.Kill)
-	healthy := func() bool {
-		s, err := keyd.ClientFor(d.Socket).Status(within(t, 5*time.Second))
-		return err == nil && s.Healthy
+	key := func(uri string) *keyd.Key {
+		k, err := keyd.NewKey(keydtest.Must(d.Reference(uri, d.key.Private))(t))
+		require.NoError(t, err)
+		return k
 	}
-	require.Eventually(t, healthy, 10*time.Second, 20*time.Millisecond)
-	requireCode(t, d.signer(t).Check(within(t, 5*time.Second)), keyd.NoKey, "the devices token and again both have it")
-	for range 3 {
-		lost := strings.Count(d.Log(), "device lost")
-		d.folder.Set(keydtest.SessionsLost, 1)
-		for _, name := range []string{"token", "again"} {
-			_, err := keyd.Random(d.Socket, name).Read(make([]byte, keyd.MaxRandom))
-			require.NoError(t, err)
+	one, two := key("pkcs11:serial=0001;object=peer"), key("pkcs11:serial=0002;object=peer")
+	sign := func(k *keyd.Key) {
+		t.Helper()
+		_, err := k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+		require.NoError(t, err, d.Log())
+	}
+	sign(one)
+	sign(two)
+	requireCode(t, key("pkcs11:object=peer").Check(within(t, 5*time.Second)), keyd.NoKey, "the devices token and again both have it")
+	for i := range 3 {
+		d.folder.Set(keydtest.LostRights, 1)
+		sign(one)
+		require.Equal(t, i+1, strings.Count(d.Log(), `msg="device lost" device=token`))
+		for range 8 {
+			sign(two)
 		}
-		require.Eventually(t, healthy, 10*time.Second, 20*time.Millisecond)
-		require.LessOrEqual(t, strings.Count(d.Log(), "device lost"), lost+2, "one does not take the other along:\n%s", d.Log())
 	}
+	require.NotContains(t, d.Log(), `msg="device lost" device=again`)
+}
+
+// A library that looks for tokens only when it begins is begun again for a token that has come back.
+func TestTokenOfFrozenLibrary(t *testing.T) {
+	t.Parallel()
+	d := prepareToken(t, "tass", "    preset: tass")
+	d.folder.Set(keydtest.Frozen, 1)
+	require.NoError(t, d.Start())
+	t.Cleanup(d.Kill)
+	k := d.signer(t)
+	for range 2 {
+		_, err := k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+		require.NoError(t, err, d.Log())
+		d.folder.Set(keydtest.Gone, 1)
+		_, err = k.SignContext(within(t, 500*time.Millisecond), []byte("m"), sm2.DefaultSM2SignerOpts)
+		requireCode(t, err, keyd.Unavailable)
+		d.folder.Set(keydtest.Gone, 0)
+	}
+	_, err := k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
+	require.NoError(t, err, d.Log())
 }
 
 // TestSoftHSM uses ECDSA keys in a token that is not ours.

@@ -191,6 +191,7 @@ const (
 	LostCall
 	NotFor
 	Twin
+	Frozen
 )
 
 func (f *Folder) word(n Fault) *uint32 { return (*uint32)(unsafe.Pointer(&f.shared[4*int(n)])) }

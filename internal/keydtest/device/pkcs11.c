@@ -75,6 +75,7 @@ static struct session {
 static int open_sessions, logged_in, initialized, started;
 static char pin[64];
 static CK_ULONG slots_seen; // when it was last asked how many there are
+static int slots_asked;     // since C_Initialize
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 
 static void parse(char *line, BN_CTX *ctx) {
@@ -108,6 +109,7 @@ static CK_RV C_Initialize(void *args) {
 	if (rv == OK) {
 		initialized = 1;
 		slots_seen = 0;
+		slots_asked = 0;
 	}
 	pthread_mutex_unlock(&mu);
 	return rv;
@@ -124,10 +126,13 @@ static CK_RV C_Finalize(void *reserved) {
 static CK_RV C_GetSlotList(CK_BYTE present, CK_ULONG *list, CK_ULONG *count) {
 	if (!initialized)
 		return NOT_INITIALIZED;
-	if (list == NULL)
+	if (list == NULL && slots_asked && atomic_load(&faults[FROZEN]))
+		;
+	else if (list == NULL)
 		slots_seen = present && atomic_load(&faults[GONE]) ? 0 : atomic_load(&faults[TWIN]) ? 2 : 1;
 	else if (*count < slots_seen)
 		return BUFFER_TOO_SMALL;
+	slots_asked = 1;
 	for (CK_ULONG i = 0; list != NULL && i < slots_seen; i++)
 		list[i] = 7 + i;
 	*count = slots_seen;

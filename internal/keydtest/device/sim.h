@@ -52,6 +52,7 @@ enum fault {
 	LOST_CALL,      // the call of this number from now on fails as if the device were unplugged
 	NOT_FOR,        // pkcs11: what keys are not for, 1 signing, 2 decrypting, 3 both
 	TWIN,           // pkcs11: there are two tokens with the same label
+	FROZEN,         // pkcs11: which tokens there are is found out once after C_Initialize
 	FAULTS
 };
 
