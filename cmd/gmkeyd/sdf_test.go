@@ -69,9 +69,18 @@ func mustSign(t testing.TB, d *keydtest.SDFDevice, k *keyd.Key) {
 
 func statusOf(t testing.TB, d *keydtest.SDFDevice) keyd.Status {
 	t.Helper()
-	status, err := keyd.ClientFor(d.Socket).Status(within(t, 10*time.Second))
+	status, err := keyd.ClientFor(d.Socket).Status(within(t, 20*time.Second))
 	require.NoError(t, err)
 	return status
+}
+
+// awaitReason waits until a daemon that has just started says why its device cannot be reached.
+func awaitReason(t testing.TB, d *keydtest.Daemon) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		status, err := keyd.ClientFor(d.Socket).Status(within(t, 20*time.Second))
+		return err == nil && status.Devices[0].Error != "" && status.Devices[0].Error != "not connected yet"
+	}, 30*time.Second, 20*time.Millisecond)
 }
 
 // waitHealthy waits until the daemon is, or is not.
@@ -99,7 +108,7 @@ func requireCode(t testing.TB, err error, code keyd.Code, texts ...string) {
 func TestSDF(t *testing.T) {
 	d := keydtest.StartSDF(t)
 	sign, encrypt := keysOf(t, d)
-	require.NoError(t, sign.Check(within(t, 10*time.Second)), d.Log())
+	require.NoError(t, sign.Check(within(t, 20*time.Second)), d.Log())
 	mustSign(t, d, sign)
 
 	secret := []byte("forty-eight bytes, as TLCP's pre-master secret is")
@@ -112,7 +121,7 @@ func TestSDF(t *testing.T) {
 	status := statusOf(t, d)
 	require.True(t, status.Healthy, "%+v", status)
 	require.Equal(t, 16, status.Devices[0].Sessions)
-	keys, err := keyd.ClientFor(d.Socket).List(within(t, 5*time.Second))
+	keys, err := keyd.ClientFor(d.Socket).List(within(t, 20*time.Second))
 	require.NoError(t, err)
 	require.Equal(t, []keyd.KeyState{
 		{URI: signURI, Device: "hsm", Kind: "SM2", Use: []string{"sign"}},
@@ -152,13 +161,13 @@ func TestOneKeyForOneUse(t *testing.T) {
 
 	other, err := keyd.NewKey(keydtest.Must(d.Reference(signURI, d.Encrypt))(t))
 	require.NoError(t, err)
-	require.ErrorContains(t, other.Check(within(t, 5*time.Second)), "another key there")
+	require.ErrorContains(t, other.Check(within(t, 20*time.Second)), "another key there")
 	absent, err := keyd.NewKey(keydtest.Must(d.Reference("sdf:device=hsm;index=2;usage=sign", d.Sign))(t))
 	require.NoError(t, err)
-	requireCode(t, absent.Check(within(t, 5*time.Second)), keyd.NoKey, "hsm", "index=2")
+	requireCode(t, absent.Check(within(t, 20*time.Second)), keyd.NoKey, "hsm", "index=2")
 	elsewhere, err := keyd.NewKey(keydtest.Must(d.Reference("sdf:device=other;index=1;usage=sign", d.Sign))(t))
 	require.NoError(t, err)
-	requireCode(t, elsewhere.Check(within(t, 5*time.Second)), keyd.NoKey)
+	requireCode(t, elsewhere.Check(within(t, 20*time.Second)), keyd.NoKey)
 }
 
 // Whoever signs while the daemon is killed and started again gets all signatures.
@@ -208,13 +217,13 @@ func TestKeyVanishes(t *testing.T) {
 	d.Folder.Set(keydtest.Removed, 1)
 	_, err := sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
 	requireCode(t, err, keyd.Unusable, signURI, "device hsm: index 1 of the device has neither a signing nor an encryption key", "SDR_KEYNOTEXIST")
-	requireCode(t, encrypt.Check(within(t, 5*time.Second)), keyd.NoKey, encryptURI, "device hsm")
+	requireCode(t, encrypt.Check(within(t, 20*time.Second)), keyd.NoKey, encryptURI, "device hsm")
 	keys := waitHealthy(t, d, false).Devices[0].Keys
 	require.Len(t, keys, 2)
 	require.Equal(t, "the device had this key and has it no more", keys[1].Error)
 	time.Sleep(3 * time.Second) // a look for the keys that does not find them
 	require.Greater(t, strings.Count(d.Log(), "device ready"), 2)
-	requireCode(t, sign.Check(within(t, 5*time.Second)), keyd.Unusable)
+	requireCode(t, sign.Check(within(t, 20*time.Second)), keyd.Unusable)
 	d.Folder.Set(keydtest.Removed, 0)
 	waitHealthy(t, d, true)
 	mustSign(t, d, sign)
@@ -223,7 +232,7 @@ func TestKeyVanishes(t *testing.T) {
 func TestWrongCiphertexts(t *testing.T) {
 	d := keydtest.StartSDF(t)
 	_, encrypt := keysOf(t, d)
-	require.NoError(t, encrypt.Check(within(t, 10*time.Second)))
+	require.NoError(t, encrypt.Check(within(t, 20*time.Second)))
 	tested := d.Folder.Get(keydtest.Decryptions)
 
 	ciphertext, err := sm2.EncryptASN1(rand.Reader, &d.Encrypt.PublicKey, make([]byte, 48))
@@ -284,7 +293,7 @@ func TestFormsOfDecrypt(t *testing.T) {
 				return
 			}
 			requireCode(t, err, keyd.Unusable, c.reason)
-			require.NoError(t, d.WaitLog(within(t, 5*time.Second), c.reason), "it is said at start")
+			require.NoError(t, d.WaitLog(within(t, 20*time.Second), c.reason), "it is said at start")
 		})
 	}
 }
@@ -297,7 +306,7 @@ func TestSelfTest(t *testing.T) {
 	t.Cleanup(d.Kill)
 	sign, encrypt := keysOf(t, d)
 	mustSign(t, d, sign)
-	requireCode(t, encrypt.Check(within(t, 5*time.Second)), keyd.Unusable, encryptURI, "self-test: the device decrypts to something else")
+	requireCode(t, encrypt.Check(within(t, 20*time.Second)), keyd.Unusable, encryptURI, "self-test: the device decrypts to something else")
 	require.False(t, statusOf(t, d).Healthy)
 	d.Kill()
 
@@ -356,7 +365,7 @@ func TestUsers(t *testing.T) {
 	out, err := asNobody(t, d, "status")
 	require.Error(t, err)
 	require.Contains(t, out, "user 65534 is not among the users")
-	require.NoError(t, d.WaitLog(within(t, 5*time.Second), "user refused"))
+	require.NoError(t, d.WaitLog(within(t, 20*time.Second), "user refused"))
 	d.Kill()
 
 	require.NoError(t, d.Configure(d.Standard()+"users:\n- user: nobody\n  keys: ['"+encryptURI+"']\n"))
@@ -374,7 +383,7 @@ func TestUsers(t *testing.T) {
 	t.Cleanup(d.Kill)
 	_, err = sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
 	requireCode(t, err, keyd.Denied, signURI, "user 0 may not use this key")
-	requireCode(t, sign.Check(within(t, 5*time.Second)), keyd.Denied)
+	requireCode(t, sign.Check(within(t, 20*time.Second)), keyd.Denied)
 }
 
 // What no client of ours sends ends the connection, and nothing else.

@@ -39,7 +39,7 @@ func mustDecrypt(t *testing.T, d *keydtest.SDFDevice, k *keyd.Key) {
 
 func checkKey(t *testing.T, k *keyd.Key) error {
 	t.Helper()
-	return k.Check(within(t, 5*time.Second))
+	return k.Check(within(t, 20*time.Second))
 }
 
 // vendors has what implementations of GM/T 0018 do in different ways.
@@ -135,7 +135,7 @@ var vendors = map[string]vendor{
 			requireCode(t, checkKey(t, encrypt), keyd.Unusable, "SDF_ExportEncPublicKey_ECC returned 0x02000300")
 			d.Folder.Set(keydtest.Removed, 1)
 			waitHealthy(t, d, false)
-			require.Eventually(t, func() bool { return checkKey(t, sign) != nil }, 5*time.Second, 50*time.Millisecond)
+			require.Eventually(t, func() bool { return checkKey(t, sign) != nil }, 20*time.Second, 50*time.Millisecond)
 			d.Folder.Set(keydtest.Removed, 0)
 			waitHealthy(t, d, true)
 			mustSign(t, d, sign)
@@ -175,16 +175,16 @@ func TestVendorsCodeOfLostKey(t *testing.T) {
 		require.NoError(t, d.Start())
 		t.Cleanup(d.Kill)
 		sign, encrypt := keysOf(t, d)
-		require.NoError(t, encrypt.Check(within(t, 10*time.Second)))
+		require.NoError(t, encrypt.Check(within(t, 20*time.Second)))
 		require.True(t, statusOf(t, d).Healthy)
 		d.Folder.Set(keydtest.Removed, 2)
 		waitHealthy(t, d, false)
 		mustSign(t, d, sign)
-		require.Error(t, encrypt.Check(within(t, 5*time.Second)))
+		require.Error(t, encrypt.Check(within(t, 20*time.Second)))
 		require.False(t, statusOf(t, d).Healthy)
 		d.Folder.Set(keydtest.Removed, 0)
 		waitHealthy(t, d, true)
-		require.NoError(t, encrypt.Check(within(t, 10*time.Second)))
+		require.NoError(t, encrypt.Check(within(t, 20*time.Second)))
 	}
 }
 
@@ -204,7 +204,7 @@ func TestUnreadablePIN(t *testing.T) {
 		require.NoError(t, d.Start())
 		t.Cleanup(d.Kill)
 		sign, _ := keysOf(t, d)
-		requireCode(t, sign.Check(within(t, 5*time.Second)), keyd.Unusable, reason)
+		requireCode(t, sign.Check(within(t, 20*time.Second)), keyd.Unusable, reason)
 		require.Zero(t, d.Folder.Get(keydtest.PINFailures))
 		require.False(t, statusOf(t, d).Healthy)
 	}
@@ -218,7 +218,7 @@ func TestKeyComesLater(t *testing.T) {
 	require.NoError(t, d.Start())
 	t.Cleanup(d.Kill)
 	sign, _ := keysOf(t, d)
-	requireCode(t, sign.Check(within(t, 5*time.Second)), keyd.Unusable, "has neither a signing nor an encryption key")
+	requireCode(t, sign.Check(within(t, 20*time.Second)), keyd.Unusable, "has neither a signing nor an encryption key")
 	d.Folder.Set(keydtest.Removed, 0)
 	waitHealthy(t, d, true)
 	mustSign(t, d, sign)
@@ -244,7 +244,7 @@ func TestTwoDevices(t *testing.T) {
 	}
 	third, err := keyd.NewKey(keydtest.Must(d.Reference("sdf:device=third;index=1;usage=sign", d.Sign))(t))
 	require.NoError(t, err)
-	requireCode(t, third.Check(within(t, 5*time.Second)), keyd.NoKey, "no device of gmkeyd's configuration has this name")
+	requireCode(t, third.Check(within(t, 20*time.Second)), keyd.NoKey, "no device of gmkeyd's configuration has this name")
 }
 
 // A file that is no library of the standard is refused by the function that it lacks.
@@ -258,11 +258,12 @@ func TestWrongLibrary(t *testing.T) {
 	} {
 		require.NoError(t, d.Configure(strings.Replace(d.Standard(), d.Library, library, 1)))
 		require.NoError(t, d.Start())
+		awaitReason(t, d.Daemon)
 		requireCode(t, sign.Check(within(t, time.Second)), keyd.Unavailable, reason)
 		d.Kill()
 	}
 	require.NoError(t, d.Configure("socket: SOCKET\ndevices: [{name: hsm, pkcs11: {library: "+d.Library+", token: t}}]\n"))
 	require.NoError(t, d.Start())
 	t.Cleanup(d.Kill)
-	require.NoError(t, d.WaitLog(within(t, 5*time.Second), "has no function C_GetFunctionList: it is not a PKCS #11 module"))
+	require.NoError(t, d.WaitLog(within(t, 20*time.Second), "has no function C_GetFunctionList: it is not a PKCS #11 module"))
 }
