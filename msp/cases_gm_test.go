@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/golang/protobuf/proto"
 	m "github.com/hyperledger/fabric-protos-go/msp"
@@ -248,4 +249,24 @@ func TestSignatureOverTheDigest(t *testing.T) {
 	explained.Store(0)
 	require.ErrorContains(t, id.Verify([]byte("a transaction"), sig), "The signature is invalid: it was made over the SHA-256 digest")
 	require.NoError(t, id.Verify(digest[:], sig))
+}
+
+// Anybody can send wrong signatures, and an explanation costs as much as five: there is one a second.
+func TestSignaturesAreExplainedOnceASecond(t *testing.T) {
+	msp, err := setUp(t, basePeer(t, nil))
+	require.NoError(t, err)
+	id, err := msp.GetDefaultSigningIdentity()
+	require.NoError(t, err)
+	digest := sha256.Sum256([]byte("a transaction"))
+	sig, err := id.Sign(digest[:])
+	require.NoError(t, err)
+	for {
+		now := time.Now().Unix()
+		explained.Store(now)
+		err := id.Verify([]byte("a transaction"), sig)
+		if time.Now().Unix() == now {
+			require.EqualError(t, err, "The signature is invalid")
+			return
+		}
+	}
 }
