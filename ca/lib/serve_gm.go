@@ -117,9 +117,7 @@ func (ctx *serverRequestContextImpl) ReadBodyBytes() ([]byte, error) {
 // answered ends the connection of a client that does not read: each part of an answer must be taken within the limit.
 func answered(limit time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := &answer{ResponseWriter: w, control: http.NewResponseController(w), limit: limit}
-		_ = a.control.SetWriteDeadline(time.Time{}) // the one of the request before may have passed
-		next.ServeHTTP(a, r)
+		next.ServeHTTP(&answer{ResponseWriter: w, control: http.NewResponseController(w), limit: limit}, r)
 	})
 }
 

@@ -66,13 +66,17 @@ func TestBodies(t *testing.T) {
 			require.Equal(t, size, length)
 		}
 	}
-	done := make(chan struct{})
+	done := make(chan struct{}, maxLarge)
 	for range maxLarge {
 		go func() {
 			handler.ServeHTTP(httptest.NewRecorder(), of(smallBody+1, "/hold"))
 			done <- struct{}{}
 		}()
-		<-holding
+		select {
+		case <-holding:
+		case <-time.After(10 * time.Second):
+			require.Fail(t, "a place is not given back")
+		}
 	}
 	_, status := read(t, handler, of(smallBody+1, "/"))
 	require.Equal(t, http.StatusServiceUnavailable, status)
