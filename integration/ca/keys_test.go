@@ -202,6 +202,24 @@ func testEncryptedKeys(t *testing.T, algo string) {
 	admin.run(ctx, t, append([]string{"reenroll", "-u", s.url}, kind...)...)
 }
 
+// TestEncryptedByEnvironment: the provider and its password may be named in the environment, whether the configuration has a section for them or
+// not. A password that would not be used stops the server.
+func TestEncryptedByEnvironment(t *testing.T) {
+	ctx := limited(t)
+	password := "FABRIC_CA_SERVER_BCCSP_GM_FILEKEYSTORE_PASSWORDFILE=" + gmtlstest.WriteFile(t, t.TempDir(), "password", []byte("of a test\n"))
+	for _, section := range []string{"", "bccsp: {default: SW, sw: {hash: SHA2, security: 256, filekeystore: {keystore: msp/keystore}}}\n"} {
+		home := t.TempDir()
+		startServer(ctx, t, home, settings{algo: "sm2", more: section, environment: []string{"FABRIC_CA_SERVER_BCCSP_DEFAULT=GM", password}}).stop()
+		stored, err := filepath.Glob(filepath.Join(home, "msp", "keystore", "*_sk"))
+		require.NoError(t, err)
+		require.NotEmpty(t, stored)
+		for _, file := range stored {
+			require.Contains(t, string(mustRead(t, file)), "BEGIN ENCRYPTED PRIVATE KEY")
+		}
+	}
+	require.Contains(t, refusedStart(ctx, t, settings{algo: "sm2", more: "bccsp: {default: SW, gm: {filekeystore: {passwordfile: /password}}}\n"}), "keys would not be encrypted")
+}
+
 // TestKeyInDevice: a CA whose key is in a device makes its certificate with it, issues, and signs lists, by the device alone.
 func TestKeyInDevice(t *testing.T) {
 	ctx := limited(t)

@@ -3,19 +3,51 @@
 package main
 
 import (
+	"github.com/pkg/errors"
+
+	"github.com/hyperledger/fabric-ca/lib"
 	"github.com/hyperledger/fabric-ca/lib/server/operations"
 	"github.com/hyperledger/fabric-ca/util"
+	"github.com/hyperledger/fabric/bccsp/factory"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
 
 // configInit reads the configuration.
 //
-//fork:wrap fix: operations.tls.clientAuthRequired and .clientRootCAs of the configuration that upstream writes have an effect
+//fork:wrap fix: operations.tls.clientAuthRequired and .clientRootCAs of the configuration that upstream writes, and the provider of keys in the environment, have an effect
 func (s *ServerCmd) configInit() error {
 	if err := s.upstreamConfigInit(); err != nil || s.cfg == nil {
 		return err
 	}
+	if err := s.provider(&s.cfg.CAcfg); err != nil {
+		return err
+	}
 	return s.operationsTLS(&s.cfg.Operations.TLS)
+}
+
+// provider takes the provider of keys and its password file from the environment too. Upstream takes from there only what the configuration
+// file has as well, and keys would then be stored without encryption.
+func (s *ServerCmd) provider(c *lib.CAConfig) error {
+	name, file := s.myViper.GetString("bccsp.default"), s.myViper.GetString("bccsp.gm.filekeystore.passwordfile")
+	if file != "" && name != factory.GMBasedFactoryName {
+		return errors.Errorf("bccsp.gm.filekeystore.passwordfile is set, but bccsp.default is %q: keys would not be encrypted; set bccsp.default to %s",
+			name, factory.GMBasedFactoryName)
+	}
+	if file == "" && c.CSP != nil || name != factory.GMBasedFactoryName {
+		return nil
+	}
+	if c.CSP == nil {
+		c.CSP = &factory.FactoryOpts{}
+	}
+	c.CSP.Default = name
+	if c.CSP.GM == nil {
+		c.CSP.GM = &factory.GmOpts{}
+	}
+	if c.CSP.GM.FileKeystore == nil {
+		c.CSP.GM.FileKeystore = &factory.GmFileKeystoreOpts{}
+	}
+	c.CSP.GM.FileKeystore.PasswordFile = file
+	return nil
 }
 
 // operationsTLS completes the settings of the operations server.
