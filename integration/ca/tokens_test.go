@@ -63,6 +63,7 @@ func TestSpentTokens(t *testing.T) {
 	admin := newClient(t, s, "")
 	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
 	token, body := requireSpentTokens(ctx, t, admin)
+	require.Regexp(t, `event=ca-request method=POST path=/api/v1/reenroll id= caller= address="?127.0.0.1:\d+"? status=401`, s.log.String(), "it authenticates nobody")
 	key, cert := signingKey(t, admin), mustRead(t, admin.path("msp", "signcerts", "cert.pem"))
 	for range 2 {
 		list := []byte(`{"caname":"ca"}`)
