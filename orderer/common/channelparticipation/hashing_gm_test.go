@@ -10,7 +10,6 @@ import (
 	"github.com/hyperledger/fabric/core/config/configtest"
 	"github.com/hyperledger/fabric/internal/configtxgen/encoder"
 	"github.com/hyperledger/fabric/internal/configtxgen/genesisconfig"
-	"github.com/hyperledger/fabric/orderer/common/channelparticipation"
 	"github.com/stretchr/testify/require"
 )
 
@@ -31,15 +30,19 @@ func TestJoinBlockOfSM3(t *testing.T) {
 	bootstrapper, err := encoder.NewBootstrapper(profile)
 	require.NoError(t, err)
 	block := bootstrapper.GenesisBlockForChannel("new")
-	channel, ofApplications, err := channelparticipation.ValidateJoinBlock(block)
+	channel, err := validateJoinBlock(block)
 	require.NoError(t, err)
 	require.Equal(t, "new", channel)
-	require.True(t, ofApplications)
 
 	sum := sha256.Sum256(block.Data.Data[0])
 	block.Header.DataHash = sum[:]
-	channel, ofApplications, err = channelparticipation.ValidateJoinBlock(block)
-	require.ErrorContains(t, err, "the hash of its data is not the SM3 of them")
+	channel, err = validateJoinBlock(block)
+	require.ErrorContains(t, err, wrongDataHash)
 	require.Empty(t, channel)
-	require.False(t, ofApplications)
+
+	// A later block with the hashes of another channel's chain.
+	block.Header.Number, block.Header.PreviousHash = 1, sum[:]
+	channel, err = validateJoinBlock(block)
+	require.ErrorContains(t, err, "its previous hash is not one of SM3")
+	require.Empty(t, channel)
 }

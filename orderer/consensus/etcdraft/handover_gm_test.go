@@ -33,7 +33,7 @@ func threeConsenters(t *testing.T, cutting ...uint64) *network {
 		consenters[uint64(i+1)] = c
 	}
 	n := createNetwork(10*time.Minute, "handover", t.TempDir(), metadata, consenters, provider, ca, nil)
-	n.exec(func(c *chain) { c.cutter.CutNext = true }, cutting...)
+	n.exec(cutEach, cutting...)
 	n.init()
 	n.start()
 	t.Cleanup(func() { n.stop() })
