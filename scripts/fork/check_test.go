@@ -160,6 +160,8 @@ func TestLint(t *testing.T) {
 		"echo '# pkg'; echo shapes/shapes.go:3:1: x; exit 1": {"", true},
 		"echo ./extra/e.go:3:1: x; exit 1":                   {"./extra/e.go:3:1: x\n", false},
 		"echo vet: extra/e.go:3:1: x; exit 1":                {"vet: extra/e.go:3:1: x\n", false},
+		"echo vet: ./shapes/shapes_test.go:3:1: x; exit 1":   {"vet: ./shapes/shapes_test.go:3:1: x\n", false},
+		"echo go: downloading a v1.0.0; exit 0":              {"", true},
 		"echo cannot load packages; exit 1":                  {"cannot load packages\n", false},
 		"exit 1":                                             {"", false},
 	} {

@@ -32,7 +32,8 @@ func (a *assembly) treePackages() ([]string, error) {
 var findingPath = regexp.MustCompile(`^(?:vet: )?(?:\./)?([^\s:]+\.go):[0-9]+`)
 
 // runLint runs a linter over treePackages. What it says about upstream's files is upstream's
-// business and dropped; anything else is printed and is an error.
+// business and dropped; anything else is printed and is an error. If vet cannot check a package because a file of it does not
+// compile, that is an error whosever the file is: a change of ours may be the cause, and our files there were not checked.
 func runLint(out io.Writer, root string, up *upstream, command []string) error {
 	if len(command) == 0 {
 		return fmt.Errorf("lint needs the linter's command")
@@ -56,9 +57,10 @@ func runLint(out io.Writer, root string, up *upstream, command []string) error {
 	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
 		m := findingPath.FindStringSubmatch(line)
 		switch {
-		case m != nil && !ours[m[1]]:
+		case m != nil && !ours[m[1]] && !strings.HasPrefix(line, "vet: "):
 			about++
 		case line == "" || strings.HasPrefix(line, "#") || strings.HasPrefix(line, "\t") || strings.HasPrefix(line, "exit status"):
+		case strings.HasPrefix(line, "go: downloading "):
 		default:
 			findings++
 			fmt.Fprintln(out, line)
