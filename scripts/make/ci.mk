@@ -15,8 +15,12 @@ test-race: fork ## run the tests of state that goroutines share under the race d
 	go test -race -vet=off $(TEST_FLAGS) $(RACE_PACKAGES)
 	cd $(TREE) && GODEBUG=rsa1024min=0 go test -race -vet=off -skip '$(RACE_SKIP)' $(TEST_FLAGS) $(RACE_TREE_PACKAGES)
 
+.PHONY: vet-upstream
+vet-upstream: fork ## vet our packages, tests included, over another upstream (UPSTREAM=3.1.1)
+	$(FORK) lint go vet
+
 .PHONY: test-upstream-core
-test-upstream-core: ## run upstream's tests of msp, bccsp and internal/pkg/comm
+test-upstream-core: ## run upstream's tests of msp, bccsp and internal/pkg/comm (UPSTREAM=3.1.1)
 	@$(MAKE) --no-print-directory test-upstream PACKAGES='$(UPSTREAM_CORE)'
 
 .PHONY: test-arm64
@@ -27,10 +31,12 @@ test-arm64: ## run the tests of algorithms and of TLCP for arm64 by qemu-user, w
 .PHONY: nightly
 nightly: ## everything that takes hours: all of upstream's tests, the matrix of networks, faults, attacks, the release, fuzzing
 	$(MAKE) verify
+	$(MAKE) vet-upstream UPSTREAM=3.1.1
 	$(MAKE) test
 	$(MAKE) test-race
 	$(MAKE) test-editor
 	$(MAKE) test-upstream
+	$(MAKE) test-upstream-core UPSTREAM=3.1.1
 	$(MAKE) test-ca test-upstream-ca
 	$(MAKE) test-integration
 	$(MAKE) test-bft
