@@ -83,13 +83,15 @@ func (m *Monitor) Fail(err error) {
 // judge puts p to the tests. Readers at the same time are judged one after the other, in any order.
 func (m *Monitor) judge(p []byte) error {
 	m.mu.Lock()
-	err := m.err
-	if err == nil {
-		err = m.testLocked(p)
+	first := false
+	if m.err == nil { // set before another reader's turn
+		m.err = m.testLocked(p)
+		first = m.err != nil
 	}
+	err := m.err
 	m.mu.Unlock()
-	if err != nil {
-		m.Fail(err)
+	if first {
+		OnFailure(err)
 	}
 	return err
 }
