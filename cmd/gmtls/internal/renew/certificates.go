@@ -186,6 +186,14 @@ func (s saved) restore() error {
 	return errors.Join(errs...)
 }
 
+// undo puts the old files back after a failure, and returns the failure with how that ended.
+func undo(failure error, restore func() error) error {
+	if err := restore(); err != nil {
+		return fmt.Errorf("%w; the old files could not be put back: %w", failure, err)
+	}
+	return fmt.Errorf("%w; the old files are back", failure)
+}
+
 func replace(file string, data []byte) error {
 	info, err := os.Stat(file)
 	if err != nil {

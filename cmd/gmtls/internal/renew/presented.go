@@ -82,7 +82,7 @@ func (r *run) renew(ctx context.Context, n *node, p presented, before certificat
 		args = append([]string{"--csr.keyrequest.reusekey"}, args...)
 	}
 	if err = r.reenroll(ctx, p.home, first, args); err != nil {
-		return errors.Join(err, restore())
+		return undo(err, restore)
 	}
 	if p.install != nil {
 		err = p.install()
@@ -98,7 +98,7 @@ func (r *run) renew(ctx context.Context, n *node, p presented, before certificat
 		err = r.take(ctx, n, s, p, now, old)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("what is new was not taken up, the old files are back: %w", err), restore())
+		return undo(fmt.Errorf("the node did not take up the new files: %w", err), restore)
 	}
 	r.say(n, "renewed the %s, serves it: %s", p.name, now.expiries())
 	return nil

@@ -146,8 +146,9 @@ func (r *run) identity(ctx context.Context, n *node, before certificates) error 
 	if err != nil {
 		return err
 	}
+	restore := func() error { return backup.restoreFolder(folder) }
 	if err := r.reenroll(ctx, n.Identity.Home, before.identity, n.Identity.Flags); err != nil {
-		return errors.Join(err, backup.restoreFolder(folder))
+		return undo(err, restore)
 	}
 	now, err := n.read()
 	switch {
@@ -158,7 +159,7 @@ func (r *run) identity(ctx context.Context, n *node, before certificates) error 
 		err = sameNames(before.identity, now.identity)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("the node was not restarted, the old certificate is back: %w", err), backup.restoreFolder(folder))
+		return undo(fmt.Errorf("the node was not restarted: %w", err), restore)
 	}
 	if err := command(ctx, n.Restart[0], n.Restart[1:]...); err != nil {
 		return fmt.Errorf("restart: %w", err)

@@ -232,6 +232,30 @@ func TestRefusedPair(t *testing.T) {
 	}
 }
 
+// TestLostFiles: the error says whether the old files are back. The commands of this plan remove them.
+func TestLostFiles(t *testing.T) {
+	for name, lose := range map[string]func(s *site){
+		"by the reload": func(s *site) { s.node["reload"] = []string{"sh", "-c", "rm -r " + s.home + "/tls; false"} },
+		"by fabric-ca-client": func(s *site) {
+			s.plan["client"] = gmtlstest.WriteFile(s.t, s.next, "remove", []byte("#!/bin/sh\nrm -r "+s.home+"/tls; exit 1\n"))
+			require.NoError(s.t, os.Chmod(s.plan["client"].(string), 0o700))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			delete(s.node, "tls")
+			lose(s)
+			_, err := s.run()
+			require.ErrorContains(t, err, "could not be put back")
+			require.NotContains(t, err.Error(), "are back")
+		})
+	}
+	s := newSite(t)
+	s.deaf = true
+	_, err := s.run()
+	require.ErrorContains(t, err, "the old files are back")
+}
+
 // TestRefusedTLS: the same for a certificate of TLS; what fabric-ca-client has made goes as well.
 func TestRefusedTLS(t *testing.T) {
 	before := t.TempDir()
