@@ -54,8 +54,8 @@ func TestAllStages(t *testing.T) {
 		w.modes("", "gm", everyNode...)
 		require.Equal(t, stageDialing, w.stageNow())
 
-		w.refused([]string{"peer.client dials TLCP", "orderer.cluster.client dials TLCP"}, "update", removeGMTLS, w.block(), "--out", w.dir)
-		w.refused([]string{"orderer.cluster.client dials TLCP"}, "update", consentersTLS, w.block(), "--out", w.dir)
+		w.refused([]string{"peer.client dials a GM protocol", "orderer.cluster.client dials a GM protocol"}, "update", removeGMTLS, w.block(), "--out", w.dir)
+		w.refused([]string{"orderer.cluster.client dials a GM protocol"}, "update", consentersTLS, w.block(), "--out", w.dir)
 		w.modes("", "tls", everyNode...)
 		w.refused([]string{"the channel has its SM2 certificate"}, "update", removeGMTLS, w.block(), "--out", w.dir)
 		w.rotateAll(consentersTLS)

@@ -171,7 +171,7 @@ func (u *updater) seats(need func(*seat) bool, reason, kind string) (all []gap) 
 func dialingGM(f *facts) (all []gap) {
 	for _, r := range f.Roles {
 		if r.ClientMode == tlsstatus.ClientGM {
-			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"clientMode":"tls"} to its /tls as one of its operators, and write it into its configuration`, r.Name), "%s dials TLCP", r.Name))
+			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"clientMode":"tls"} to its /tls as one of its operators, and write it into its configuration`, r.Name), "%s dials a GM protocol", r.Name))
 		}
 	}
 	return all
@@ -181,7 +181,7 @@ func usingGM(f *facts) []gap {
 	all := dialingGM(f)
 	for _, r := range f.Roles {
 		if r.ServerMode == tlsstatus.ModeGM && r.InNetwork() {
-			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"serverMode":"dual"} to its /tls as one of its operators, and write it into its configuration`, r.Name), "%s listens for TLCP alone", r.Name))
+			all = append(all, f.gap(fmt.Sprintf(`PUT {"role":%q,"serverMode":"dual"} to its /tls as one of its operators, and write it into its configuration`, r.Name), "%s listens only for GM protocols", r.Name))
 		}
 	}
 	return all
