@@ -23,7 +23,7 @@ import (
 // Server is a test server.
 type Server struct {
 	Listen   string
-	Protocol string // tlcp, tls or dual
+	Protocol string // tlcp, tls, tls13-gm, dual or all
 	Own      material.Own
 	Clients  []string // roots of clients, who then must show a certificate
 	ALPN     []string
@@ -61,21 +61,10 @@ func (s *Server) listener() (net.Listener, error) {
 	}
 	var sniff gmtls.SniffConfig
 	if useTLCP || useTLS13 {
-		pair, err := s.Own.Pair()
+		config, err := s.gmConfig(roots)
 		if err != nil {
 			return nil, err
 		}
-		if pair == nil {
-			return nil, errors.New("a GM server needs --cert, --key, --enc-cert and --enc-key (gmtls pki makes some)")
-		}
-		config := &gmtls.Config{
-			Certificates: []gmtls.Certificate{*pair}, NextProtos: s.ALPN, HandshakeTimeout: handshakeTimeout,
-			ServerSessionCache: gmtls.NewLRUServerSessionCache(0), KeyLogWriter: s.KeyLog, RawTranscriptVerify: s.RawTranscript,
-		}
-		if roots != nil {
-			config.ClientAuth, config.ClientCAs = gmtls.RequireAndVerifyClientCert, roots.Pool.SM()
-		}
-		config.CurvePreferences = material.Groups(s.Hybrid)
 		of := func(version uint16) func(net.Conn) net.Conn {
 			config := config.Clone()
 			config.Versions = []uint16{version}
@@ -89,16 +78,9 @@ func (s *Server) listener() (net.Listener, error) {
 		}
 	}
 	if useTLS {
-		cert, err := s.Own.TLS()
+		config, err := s.tlsConfig(roots)
 		if err != nil {
 			return nil, err
-		}
-		if cert == nil {
-			return nil, errors.New("a TLS server needs --tls-cert and --tls-key (gmtls pki makes some)")
-		}
-		config := &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: s.ALPN, MinVersion: tls.VersionTLS12, KeyLogWriter: s.KeyLog}
-		if roots != nil {
-			config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, roots.Pool.Std()
 		}
 		sniff.TLS = func(c net.Conn) net.Conn { return tls.Server(c, config) }
 	}
@@ -115,6 +97,41 @@ func (s *Server) listener() (net.Listener, error) {
 		return &wrapping{l, sniff.TLS13}, nil
 	}
 	return gmtls.NewSniffListener(l, sniff), nil
+}
+
+// gmConfig is for the GM protocols. roots are those of clients; nil: clients need no certificate.
+func (s *Server) gmConfig(roots *material.Roots) (*gmtls.Config, error) {
+	pair, err := s.Own.Pair()
+	if err != nil {
+		return nil, err
+	}
+	if pair == nil {
+		return nil, errors.New("a GM server needs --cert, --key, --enc-cert and --enc-key (gmtls pki makes some)")
+	}
+	config := &gmtls.Config{
+		Certificates: []gmtls.Certificate{*pair}, NextProtos: s.ALPN, HandshakeTimeout: handshakeTimeout, CurvePreferences: material.Groups(s.Hybrid),
+		ServerSessionCache: gmtls.NewLRUServerSessionCache(0), KeyLogWriter: s.KeyLog, RawTranscriptVerify: s.RawTranscript,
+	}
+	if roots != nil {
+		config.ClientAuth, config.ClientCAs = gmtls.RequireAndVerifyClientCert, roots.Pool.SM()
+	}
+	return config, nil
+}
+
+// tlsConfig is for TLS. roots are as in gmConfig.
+func (s *Server) tlsConfig(roots *material.Roots) (*tls.Config, error) {
+	cert, err := s.Own.TLS()
+	if err != nil {
+		return nil, err
+	}
+	if cert == nil {
+		return nil, errors.New("a TLS server needs --tls-cert and --tls-key (gmtls pki makes some)")
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{*cert}, NextProtos: s.ALPN, MinVersion: tls.VersionTLS12, KeyLogWriter: s.KeyLog}
+	if roots != nil {
+		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, roots.Pool.Std()
+	}
+	return config, nil
 }
 
 // wrapping applies one protocol to every connection.

@@ -46,7 +46,7 @@ type variant struct {
 	tlsSessions    tls.ClientSessionCache
 }
 
-// with returns the variant that departs as v or as more does, of what retrials are made of.
+// with returns the variant with the differences of both v and more, of those in which retrials differ.
 func (v variant) with(more variant) variant {
 	v.noALPN, v.noName = v.noALPN || more.noALPN, v.noName || more.noName
 	v.dialect = v.dialect.With(more.dialect)
