@@ -120,7 +120,7 @@ const documentHead = `# Troubleshooting TLCP and TLS
 
 Start with ` + "`gmtls probe HOST:PORT --ca ca.crt`" + ` for a running endpoint, and with ` + "`gmtls inspect FILE...`" + ` or
 ` + "`gmtls inspect --msp DIR`" + ` for files. ` + "`gmtls capture FILE.pcap`" + ` or ` + "`gmtls capture -i INTERFACE PORT`" + ` shows what
-happens between two others; with ` + "`--keylog FILE`" + `, of ` + "`gmtls probe --keylog`" + ` for example, it decrypts TLCP.
+happens between two others. With ` + "`--keylog FILE`" + `, for example of ` + "`gmtls probe --keylog`" + `, it decrypts TLCP and TLS 1.3 with GM suites.
 The page [certificates, keys and lists](files.md) explains what nodes say about files that they refuse.
 
 Exit codes: 0 nothing wrong, 1 wrong usage or unreadable input, 2 not reached, 3 no handshake succeeded, 4 certificates do
