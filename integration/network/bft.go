@@ -56,7 +56,7 @@ func (n *Network) replaceConsenter(ctx context.Context, node Node) error {
 
 // MigrateToBFT takes the channel from Raft to SmartBFT, as upstream describes it: into maintenance, the other type with its consenters
 // and the policy of their signatures, all orderers started again, out of maintenance. backUp is called while the orderers stand still
-// in maintenance, before anything of Raft is gone. The channel has the capability V3_0, and three orderers more than a multiple of three.
+// in maintenance, before anything of Raft is gone. The channel needs the capability V3_0 and at least four orderers.
 func (n *Network) MigrateToBFT(ctx context.Context, backUp func() error) error {
 	if len(n.Ordering.Nodes) < leastBFT {
 		return fmt.Errorf("SmartBFT needs %d orderers", leastBFT)

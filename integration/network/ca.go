@@ -115,7 +115,7 @@ func (n *Network) writeCAConfig(org Org) error {
 			},
 			"db": map[string]any{"type": "sqlite3", "datasource": "fabric-ca-server.db"},
 			"registry": map[string]any{"maxenrollments": -1, "identities": []map[string]any{{
-				"name": registrar, "pass": n.secrets.secretOf(org.Name, registrar), "type": "client", "affiliation": "",
+				"name": registrar, "pass": n.secrets.secretOf(org.Name), "type": "client", "affiliation": "",
 				"attrs": map[string]any{"hf.Registrar.Roles": "*", "hf.Registrar.DelegateRoles": "*", "hf.Registrar.Attributes": "*",
 					"hf.Revoker": true, "hf.GenCRL": true, "hf.AffiliationMgr": true},
 			}}},
@@ -257,7 +257,7 @@ func (n *Network) register(ctx context.Context, org Org, h holder, attributes ..
 		if authority == identityCA && !h.identity {
 			continue
 		}
-		args := []string{"register", "--id.name", h.id, "--id.secret", n.secrets.secretOf(org.Name, h.id), "--id.type", h.role}
+		args := []string{"register", "--id.name", h.id, "--id.secret", n.secrets.secretOf(org.Name), "--id.type", h.role}
 		if authority == identityCA && len(attributes) > 0 {
 			args = append(args, "--id.attrs", strings.Join(attributes, ","))
 		}
@@ -366,7 +366,7 @@ func (n *Network) caClient(ctx context.Context, org Org, authority, home, id str
 	defer cancel()
 	address := "https://" + n.caAddress(org)
 	if id != "" {
-		address = fmt.Sprintf("https://%s:%s@%s", strings.ReplaceAll(id, "@", "%40"), n.secrets.secretOf(org.Name, id), n.caAddress(org))
+		address = fmt.Sprintf("https://%s:%s@%s", strings.ReplaceAll(id, "@", "%40"), n.secrets.secretOf(org.Name), n.caAddress(org))
 	}
 	if err := os.MkdirAll(n.path(filepath.FromSlash(home)), 0o700); err != nil {
 		return fmt.Errorf("create directory: %w", err)
@@ -392,13 +392,13 @@ func (n *Network) caFlags(org Org) []string {
 	return flags
 }
 
-// secrets are those of the identities of a network, by organisation and id. They live as long as the process that made it.
+// secrets are those of the identities of a network, by organisation. They live as long as the process that made them.
 type secrets struct{ seed string }
 
 func newSecrets() *secrets { return &secrets{rand.Text()} }
 
-// secretOf returns the secret of one identity.
-func (s *secrets) secretOf(org, id string) string { return s.seed + "-" + strings.ToLower(org) }
+// secretOf returns the secret that all identities of an organisation have.
+func (s *secrets) secretOf(org string) string { return s.seed + "-" + strings.ToLower(org) }
 
 func (s *secrets) redact(texts []string) []string {
 	hidden := make([]string, len(texts))
