@@ -289,11 +289,11 @@ func (n *Network) enrol(ctx context.Context, org Org, h holder) error {
 			return err
 		}
 	}
-	return n.arrange(org, h)
+	return n.arrange(h)
 }
 
 // arrange gives files the names that cryptogen's layout has and the client's has not.
-func (n *Network) arrange(org Org, h holder) error {
+func (n *Network) arrange(h holder) error {
 	for _, authority := range n.authorities() {
 		var err error
 		switch {
