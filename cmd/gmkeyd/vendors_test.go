@@ -188,6 +188,19 @@ func TestVendorsCodeOfLostKey(t *testing.T) {
 	}
 }
 
+// An index with neither key is a fault, whatever the code for that is.
+func TestVendorsCodeFromTheStart(t *testing.T) {
+	t.Parallel()
+	d := keydtest.PrepareSDF(t, keydtest.SDF)
+	d.Folder.Set(keydtest.OwnCodes, 1)
+	d.Folder.Set(keydtest.Removed, 1)
+	require.NoError(t, d.Start())
+	t.Cleanup(d.Kill)
+	sign, _ := keysOf(t, d)
+	requireCode(t, checkKey(t, sign), keyd.Unusable, "SDF_ExportSignPublicKey_ECC returned 0x02000300")
+	require.False(t, statusOf(t, d).Healthy)
+}
+
 // A PIN that cannot be read is not sent, and the key is not used.
 func TestUnreadablePIN(t *testing.T) {
 	dir := t.TempDir()
