@@ -110,7 +110,7 @@ func (f *folder) nothingNamed(d *directive) string {
 	if len(near) > 0 {
 		return msg + "; it has " + strings.Join(near, ", ")
 	}
-	return msg + "; remove the directive, or name what upstream calls it now"
+	return msg + "; 'make fork-drift' looks for it elsewhere. Name what upstream calls it now, or remove the directive"
 }
 
 // reportClash reports a declaration of ours that upstream has too.

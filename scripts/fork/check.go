@@ -167,6 +167,10 @@ func checkLengths(root string, report *problems) error {
 		if err != nil {
 			return err
 		}
+		if strings.Contains(string(data), "\r\n") {
+			report.add(name+":1", "ends lines with CR LF; let git write LF (git config core.autocrlf false, and check the file out again)")
+			continue
+		}
 		if n := strings.Count(string(data), "\n"); n >= maxLines {
 			report.add(fmt.Sprintf("%s:%d", name, n), "has %d lines; split it by role below %d", n, maxLines)
 		}

@@ -26,6 +26,7 @@ func TestCheck(t *testing.T) {
 	toy.accept()
 	toy.write("long/l.go", spdx+"package long\n"+strings.Repeat("\n", maxLines))
 	toy.write("bare/l.go", "package bare\n")
+	toy.write("dos/l.go", strings.ReplaceAll(spdx+"package dos\n", "\n", "\r\n"))
 	toy.write("go.mod", mod+"ignore ./free\n")
 	data, err := os.ReadFile(toy.up.lockPath(toy.root))
 	if err != nil {
@@ -41,14 +42,14 @@ func TestCheck(t *testing.T) {
 		"go.mod: bound builds in the assembled tree alone (it imports shapes); add: ignore ./bound",
 		"go.mod: free needs no upstream",
 		"hashes/h.go:1: builds in the assembled tree alone, in a folder that cannot be ignored",
-		"long/l.go:1003: has 1003 lines", "bare/l.go:1: begin the file with",
+		"long/l.go:1003: has 1003 lines", "bare/l.go:1: begin the file with", "dos/l.go:1: ends lines with CR LF",
 	} {
 		if !strings.Contains(err.Error(), w) {
 			t.Errorf("%q lacks %q", err, w)
 		}
 	}
-	if n := strings.Count(err.Error(), "\n"); n != 5 {
-		t.Errorf("%d further findings in %q", n-5, err)
+	if n := strings.Count(err.Error(), "\n"); n != 6 {
+		t.Errorf("%d further findings in %q", n-6, err)
 	}
 }
 

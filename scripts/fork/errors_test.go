@@ -3,8 +3,6 @@
 package main
 
 import (
-	"archive/zip"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -231,32 +229,9 @@ func TestNoUpstream(t *testing.T) {
 
 // TestChecksum serves a module whose bytes are not those that go.sum records.
 func TestChecksum(t *testing.T) {
-	proxy, tool := t.TempDir(), t.TempDir()
+	tool := t.TempDir()
 	const version = "v1.0.0"
-	dir := upstreamModule + "/@v/" + version
-	mod := "module " + upstreamModule + "\n"
-	writeFile(t, proxy, dir+".info", `{"Version":"`+version+`"}`)
-	writeFile(t, proxy, dir+".mod", mod)
-	archive, err := os.Create(filepath.Join(proxy, filepath.FromSlash(dir+".zip")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := zip.NewWriter(archive)
-	f, err := w.Create(upstreamModule + "@" + version + "/go.mod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.Write([]byte(mod)); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(w.Close(), archive.Close()); err != nil {
-		t.Fatal(err)
-	}
-	// Modules are read-only; without that the temporary folder can be removed.
-	t.Setenv("GOFLAGS", "-modcacherw")
-	t.Setenv("GOMODCACHE", t.TempDir())
-	t.Setenv("GOPROXY", "file://"+filepath.ToSlash(proxy))
-	t.Setenv("GONOSUMDB", upstreamModule)
+	serve(t, upstreamModule, version, map[string]string{"go.mod": "module " + upstreamModule + "\n"})
 	writeFile(t, tool, "go.mod", "module x\n\ngo 1.26\n\nrequire "+upstreamModule+" "+version+" // indirect; "+version+"\n")
 	writeFile(t, tool, "go.sum", "")
 	up, err := openUpstream(tool, "", "")

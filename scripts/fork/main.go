@@ -56,7 +56,7 @@ func run(root, which, checkout, tree, perf string, args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("a command is needed\n%s", usage)
 	}
-	root, err := filepath.Abs(root)
+	root, err := realFolder(root) // links in the tree are relative
 	if err != nil {
 		return err
 	}
@@ -186,6 +186,9 @@ func (a *assembly) finish(out io.Writer) error {
 		return err
 	}
 	if err := report.err(); err != nil {
+		return err
+	}
+	if err := a.up.verifyCache(); err != nil {
 		return err
 	}
 	c, err := a.sync(a.up.treePath(a.root))

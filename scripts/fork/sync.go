@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"syscall"
 )
@@ -34,7 +35,10 @@ func (a *assembly) compare(out string) (changes, error) {
 		if a.isLink(name, file) {
 			same = sameLink
 		}
-		ok, err := same(filepath.Join(out, filepath.FromSlash(name)), file)
+		ok, err := false, error(nil)
+		if !behindLink(out, path.Dir(name)) {
+			ok, err = same(filepath.Join(out, filepath.FromSlash(name)), file)
+		}
 		var lost *lostEdit
 		switch {
 		case errors.As(err, &lost):
@@ -65,6 +69,16 @@ func (a *assembly) compare(out string) (changes, error) {
 		return nil
 	})
 	return c, err
+}
+
+// behindLink reports whether a folder of the tree, or one above it, is a link. Such a link is removed, and what seemed to be there is written.
+func behindLink(out, dir string) bool {
+	for ; dir != "."; dir = path.Dir(dir) {
+		if info, err := os.Lstat(filepath.Join(out, filepath.FromSlash(dir))); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // sourceCode are the extensions of files that are linked. Copies of all others: go:embed refuses links, and folders such as
@@ -159,6 +173,10 @@ func fileMode(data []byte) fs.FileMode {
 // was interrupted cannot be built, and the next run mends it.
 func (a *assembly) sync(out string) (changes, error) {
 	if err := os.MkdirAll(out, 0o755); err != nil {
+		return changes{}, cannotWrite(out, err)
+	}
+	out, err := realFolder(out)
+	if err != nil {
 		return changes{}, cannotWrite(out, err)
 	}
 	release, err := exclusive(out)

@@ -9,10 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/sumdb/dirhash"
 )
 
 // upstreamModule is the path of the module that the fork is laid over (and that it bears itself).
@@ -23,11 +25,15 @@ type upstream struct {
 	dir   string
 	name  string // for people: v2.5.9 for the pin, else the tag, the module version or the folder
 	spec  *upstreamSpec
-	folds []string // the folders of the modules of spec.Fold
+	folds []string  // the folders of the modules of spec.Fold
+	cache []fetched // what of it is in Go's module cache
 
 	tree   string // the assembled tree's folder, as a slash path from the root
 	noPerf bool   // leave out what is of class perf
 }
+
+// fetched is a module that the go command has downloaded and verified.
+type fetched struct{ Path, Version, Dir, Sum string }
 
 // pin is what scripts/fork/go.mod requires.
 type pin struct {
@@ -80,55 +86,85 @@ func openUpstream(toolDir, which, checkout string) (*upstream, error) {
 	}
 	if which == "" || which == p.version || which == p.tag || "v"+which == p.tag {
 		// Without a version in the argument the go command takes it from go.mod and checks it against go.sum.
-		dir, _, err := download(toolDir, upstreamModule)
-		return &upstream{dir: dir, name: p.tag, spec: fabric}, err
+		m, err := download(toolDir, upstreamModule)
+		return &upstream{dir: m.Dir, name: p.tag, spec: fabric, cache: []fetched{m}}, err
 	}
 	if info, err := os.Stat(which); err == nil && info.IsDir() {
-		dir, err := filepath.Abs(which)
+		dir, err := realFolder(which)
 		return &upstream{dir: dir, name: dir, spec: fabric}, err
 	}
 	if strings.ContainsAny(which, "/\\") || !strings.HasPrefix(which, "v") {
 		return nil, fmt.Errorf("UPSTREAM=%s is neither a known upstream (%s), a folder, nor a module version such as %s", which, knownNames(toolDir), p.version)
 	}
-	dir, _, err := download(os.TempDir(), upstreamModule+"@"+which)
-	return &upstream{dir: dir, name: which, spec: fabric}, err
+	m, err := download(os.TempDir(), upstreamModule+"@"+which)
+	return &upstream{dir: m.Dir, name: which, spec: fabric, cache: []fetched{m}}, err
+}
+
+// realFolder is the absolute path of a folder that may be named by a link: what walks folders does not follow links.
+func realFolder(name string) (string, error) {
+	dir, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(dir)
 }
 
 // openNamed finds the trees of an upstream that has a folder in upstreams, and of the modules that are folded into it.
 func openNamed(spec *upstreamSpec, checkout string) (*upstream, error) {
 	up := &upstream{name: spec.Tag, spec: spec}
-	var err error
 	if checkout != "" {
-		if up.dir, err = filepath.Abs(checkout); err == nil {
-			err = verifyCheckout(up.dir, spec.pinned)
+		dir, err := realFolder(checkout)
+		if err != nil {
+			return nil, fmt.Errorf("CHECKOUT: %w", err)
 		}
+		if err := verifyCheckout(dir, spec.pinned); err != nil {
+			return nil, err
+		}
+		up.dir = dir
 	} else {
-		up.dir, err = fetchPinned(spec.pinned)
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range spec.Fold {
-		dir, err := fetchPinned(f.pinned)
+		m, err := fetchPinned(spec.pinned)
 		if err != nil {
 			return nil, err
 		}
-		up.folds = append(up.folds, dir)
+		up.dir, up.cache = m.Dir, []fetched{m}
+	}
+	for _, f := range spec.Fold {
+		m, err := fetchPinned(f.pinned)
+		if err != nil {
+			return nil, err
+		}
+		up.folds, up.cache = append(up.folds, m.Dir), append(up.cache, m)
 	}
 	return up, nil
 }
 
 // fetchPinned has the go command fetch a module and compares its checksum with the recorded one.
-func fetchPinned(p pinned) (dir string, err error) {
-	dir, sum, err := download(os.TempDir(), p.Module+"@"+p.Version, "GONOSUMDB="+os.Getenv("GONOSUMDB")+","+p.Module) // our record stands in for the database
+func fetchPinned(p pinned) (fetched, error) {
+	m, err := download(os.TempDir(), p.Module+"@"+p.Version, "GONOSUMDB="+os.Getenv("GONOSUMDB")+","+p.Module) // our record stands in for the database
 	if err != nil {
-		return "", err
+		return fetched{}, err
 	}
-	if sum != p.Sum {
-		return "", fmt.Errorf("%s %s has the checksum %s, recorded is %s. Find out which proxy served it (go env GOPROXY), clear that copy "+
-			"(go clean -modcache) and try again", p.Module, p.Version, sum, p.Sum)
+	if m.Sum != p.Sum {
+		return fetched{}, fmt.Errorf("%s %s has the checksum %s, recorded is %s. Find out which proxy served it (go env GOPROXY), clear that copy "+
+			"(go clean -modcache) and try again", p.Module, p.Version, m.Sum, p.Sum)
 	}
-	return dir, nil
+	return m, nil
+}
+
+// verifyCache compares the files in Go's module cache with the checksums of the modules. The go command does so only when it unpacks
+// them, and an edit there would be in each binary.
+func (u *upstream) verifyCache() error {
+	for _, m := range u.cache {
+		sum, err := dirhash.HashDir(m.Dir, m.Path+"@"+m.Version, dirhash.Hash1)
+		if err != nil {
+			return err
+		}
+		if sum != m.Sum {
+			return fmt.Errorf("files in %s were changed or added after the download of %s %s. Remove this folder ('go clean -modcache' removes all "+
+				"modules), and run 'make fork' again", m.Dir, m.Path, m.Version)
+		}
+	}
+	return nil
 }
 
 // knownUpstreams lists the names in scripts/fork/upstreams.
@@ -149,20 +185,22 @@ func knownNames(toolDir string) string {
 	return "none is recorded"
 }
 
-// download has the go command fetch a module into its cache and returns the folder it is in and its
-// checksum.
-func download(dir, module string, env ...string) (folder, sum string, err error) {
-	cmd := exec.Command("go", "mod", "download", "-json", module)
+// download has the go command fetch a module into its cache.
+func download(dir, name string, env ...string) (fetched, error) {
+	cmd := exec.Command("go", "mod", "download", "-json", name)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	runErr := cmd.Run()
-	var reply struct{ Dir, Sum, Error string }
+	var reply struct {
+		fetched
+		Error string
+	}
 	if err := json.Unmarshal(stdout.Bytes(), &reply); err == nil && reply.Error == "" && runErr == nil {
-		return reply.Dir, reply.Sum, nil
+		return reply.fetched, nil
 	}
 	text := strings.TrimSpace(reply.Error + "\n" + stderr.String())
-	return "", "", fmt.Errorf("fetching %s failed: %s\n%s", module, text, downloadRemedy(text))
+	return fetched{}, fmt.Errorf("fetching %s failed: %s\n%s", name, text, downloadRemedy(text))
 }
 
 // downloadRemedy says what to do about a failed fetch.
@@ -247,15 +285,20 @@ func moduleFiles(dir string) (map[string]string, error) {
 	return list, err
 }
 
+// skipUpstreamDir leaves out what a module's checksum does not cover, and what builds write into a checkout.
 func skipUpstreamDir(root, rel string) bool {
-	switch rel {
-	case ".":
+	switch {
+	case rel == ".":
 		return false
-	case ".git", "vendor", "build":
+	case rel == "build":
 		return true
 	}
-	_, err := os.Stat(filepath.Join(root, rel, "go.mod"))
-	return err == nil
+	switch path.Base(rel) {
+	case "vendor", ".git", ".hg", ".svn", ".bzr":
+		return true
+	}
+	info, err := os.Lstat(filepath.Join(root, rel, "go.mod"))
+	return err == nil && !info.IsDir()
 }
 
 // version is upstream's version as binaries print it: the tag of the pin, the commit of another module version, or
