@@ -237,29 +237,30 @@ func TestCertificatesOfUnits(t *testing.T) {
 	}
 }
 
-// An SDK that signs the digest is told so, once a second.
-func TestSignatureOverTheDigest(t *testing.T) {
+// signedDigest returns an identity, the SHA-256 digest of "a transaction", and what the identity has signed: the digest, as if it were the message.
+func signedDigest(t *testing.T) (id SigningIdentity, digest, sig []byte) {
+	t.Helper()
 	msp, err := setUp(t, basePeer(t, nil))
 	require.NoError(t, err)
-	id, err := msp.GetDefaultSigningIdentity()
+	id, err = msp.GetDefaultSigningIdentity()
 	require.NoError(t, err)
-	digest := sha256.Sum256([]byte("a transaction"))
-	sig, err := id.Sign(digest[:])
+	sum := sha256.Sum256([]byte("a transaction"))
+	sig, err = id.Sign(sum[:])
 	require.NoError(t, err)
+	return id, sum[:], sig
+}
+
+// An SDK that signs the digest is told so, once a second.
+func TestSignatureOverTheDigest(t *testing.T) {
+	id, digest, sig := signedDigest(t)
 	explained.Store(0)
 	require.ErrorContains(t, id.Verify([]byte("a transaction"), sig), "The signature is invalid: it was made over the SHA-256 digest")
-	require.NoError(t, id.Verify(digest[:], sig))
+	require.NoError(t, id.Verify(digest, sig))
 }
 
 // Anybody can send wrong signatures, and an explanation costs as much as five: there is one a second.
 func TestSignaturesAreExplainedOnceASecond(t *testing.T) {
-	msp, err := setUp(t, basePeer(t, nil))
-	require.NoError(t, err)
-	id, err := msp.GetDefaultSigningIdentity()
-	require.NoError(t, err)
-	digest := sha256.Sum256([]byte("a transaction"))
-	sig, err := id.Sign(digest[:])
-	require.NoError(t, err)
+	id, _, sig := signedDigest(t)
 	for {
 		now := time.Now().Unix()
 		explained.Store(now)
