@@ -221,12 +221,47 @@ func TestSM2Encryption(t *testing.T) {
 		_, err = sm2Decryptor{}.Decrypt(newKey(t), text, opts)
 		require.ErrorIs(t, err, errDecryption)
 	}
+	// Of so many, some eight begin with a scalar whose key stream is zero.
+	for i := range 2000 {
+		text, err := sm2Encryptor{}.Encrypt(key.pub, []byte{byte(i)}, opts)
+		require.NoError(t, err)
+		plain, err := sm2Decryptor{}.Decrypt(key, text, opts)
+		require.NoError(t, err)
+		require.Equal(t, []byte{byte(i)}, plain)
+	}
 	_, err = sm2Encryptor{}.Encrypt(key.pub, nil, opts)
 	require.ErrorContains(t, err, "empty")
 	_, err = sm2Encryptor{}.Encrypt(key.pub, []byte("x"), nil)
 	require.ErrorIs(t, err, errSM2Opts)
 	_, err = sm2Decryptor{}.Decrypt(key, text, &bccsp.SM4GCMModeOpts{})
 	require.ErrorIs(t, err, errSM2Opts)
+}
+
+// A source whose scalars all give a key stream of zero ends in an error.
+func TestSM2EncryptionEnds(t *testing.T) {
+	key := standardKey(t)
+	for scalar := 1; scalar < 10000; scalar++ {
+		random := &sameScalar{last: []byte{byte(scalar >> 8), byte(scalar)}}
+		if _, err := encryptSM2(random, key.pub.key, []byte{1}); err != nil {
+			require.ErrorIs(t, err, errScalarRefused)
+			require.Equal(t, maxScalars, random.read)
+			return
+		}
+	}
+	t.Fatal("no scalar was refused")
+}
+
+// sameScalar gives one scalar of 32 bytes again and again.
+type sameScalar struct {
+	last []byte
+	read int
+}
+
+func (s *sameScalar) Read(p []byte) (int, error) {
+	s.read++
+	clear(p)
+	copy(p[len(p)-len(s.last):], s.last)
+	return len(p), nil
 }
 
 func TestSM2Import(t *testing.T) {

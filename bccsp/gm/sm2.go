@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/hyperledger/fabric/bccsp"
@@ -180,7 +181,39 @@ func (sm2Encryptor) Encrypt(k bccsp.Key, plaintext []byte, opts bccsp.EncrypterO
 	if len(plaintext) == 0 {
 		return nil, errors.New("gm: SM2 cannot encrypt an empty plaintext")
 	}
-	return sm2.EncryptASN1(Random(), key.key, plaintext)
+	return encryptSM2(Random(), key.key, plaintext)
+}
+
+// encryptSM2 encrypts, and draws a scalar whose key stream is zero anew: with a message of one byte that is one scalar of 256. The engine, when
+// it draws anew, goes on with a point that it has changed, and nobody can decrypt the result (github.com/emmansun/gmsm v0.44.1).
+func encryptSM2(random io.Reader, public *ecdsa.PublicKey, plaintext []byte) ([]byte, error) {
+	for range maxScalars {
+		ciphertext, err := sm2.EncryptASN1(&oneScalar{random: random}, public, plaintext)
+		if !errors.Is(err, errScalarRefused) {
+			return ciphertext, err
+		}
+	}
+	return nil, errScalarRefused
+}
+
+// maxScalars bounds the loop; so many are refused once in 256^100 times.
+const maxScalars = 100
+
+var errScalarRefused = errors.New("gm: SM2 encryption: the random bytes do not give a key stream")
+
+// oneScalar gives random bytes for one scalar and then fails with errScalarRefused.
+type oneScalar struct {
+	random io.Reader
+	given  bool
+}
+
+// Read fills p or fails.
+func (s *oneScalar) Read(p []byte) (int, error) {
+	if s.given {
+		return 0, errScalarRefused
+	}
+	s.given = true
+	return io.ReadFull(s.random, p)
 }
 
 type sm2Decryptor struct{}
