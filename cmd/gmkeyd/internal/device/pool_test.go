@@ -21,9 +21,16 @@ type fake struct {
 	key    *sm2.PrivateKey
 	fail   func() error // what signing returns before it signs; nil outside of tests of failures
 	delay  time.Duration
+	hold   chan held    // who signs comes here first; nil: nobody is held
 	made   atomic.Int64 // signatures
 	keys   int          // how often it lists its key, under other indexes
 	failMu sync.Mutex
+}
+
+// held is a signature that waits until goOn is closed.
+type held struct {
+	digest []byte
+	goOn   chan struct{}
 }
 
 func newFake(t *testing.T) *fake {
@@ -62,6 +69,11 @@ func (s fakeSession) Random(p []byte) error                       { _, err := ra
 
 func (s fakeSession) Sign(_ any, digest []byte) (r, v []byte, err error) {
 	time.Sleep(s.delay)
+	if s.hold != nil {
+		h := held{digest, make(chan struct{})}
+		s.hold <- h
+		<-h.goOn
+	}
 	s.failMu.Lock()
 	fail := s.fail
 	s.failMu.Unlock()

@@ -3,6 +3,7 @@
 package device
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"testing"
@@ -193,35 +194,57 @@ func TestNoSessionIsLost(t *testing.T) {
 	require.Zero(t, d.State().Busy)
 }
 
-// While one user floods the device, another's signature takes about as long as one.
+// While one user floods the device, another's signature is made in the session that becomes free next.
 func TestFloodOfOneUser(t *testing.T) {
 	const flood = 200
 	for _, sessions := range []int{1, 2, 8} {
 		f := newFake(t)
-		f.delay = 5 * time.Millisecond
+		f.hold = make(chan held)
 		d := startFake(t, f, Options{Sessions: sessions})
+		close((<-f.hold).goOn) // of the self-test
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		sign := func(user User) {
-			if _, err := d.Sign(ctx, user, uriOf(1), make([]byte, 32), false); err != nil && ctx.Err() == nil {
-				t.Error(err)
-			}
-		}
 		var all sync.WaitGroup
-		for range flood {
+		sign := func(user User) {
 			all.Go(func() {
-				for ctx.Err() == nil {
-					sign(1)
+				if _, err := d.Sign(ctx, user, uriOf(1), bytes.Repeat([]byte{byte(user)}, 32), false); err != nil && ctx.Err() == nil {
+					t.Error(err)
 				}
 			})
 		}
-		require.Eventually(t, func() bool { return f.made.Load() > 2*flood }, 20*time.Second, time.Millisecond)
-		for range 10 {
-			before := f.made.Load()
-			sign(2)
-			require.LessOrEqual(t, f.made.Load()-before, int64(3*sessions+2), "of %d that another user waits for", flood)
+		waiting := func(user User, n int) {
+			t.Helper()
+			require.Eventually(t, func() bool {
+				q := d.link.queue
+				q.mu.Lock()
+				defer q.mu.Unlock()
+				return q.users[user] != nil && len(q.users[user].waiting) == n
+			}, 20*time.Second, time.Millisecond)
 		}
-		cancel()
+		var underWay []held
+		for range flood {
+			sign(1)
+		}
+		for range sessions {
+			underWay = append(underWay, <-f.hold)
+		}
+		waiting(1, flood-sessions)
+		const rounds = 10
+		for range rounds {
+			sign(2)
+			waiting(2, 1)
+			close(underWay[0].goOn)
+			next := <-f.hold
+			require.Equal(t, byte(2), next.digest[0], "another of %d comes first", flood)
+			close(next.goOn)
+			underWay = append(underWay[1:], <-f.hold)
+		}
+		for _, h := range underWay {
+			close(h.goOn)
+		}
+		for range flood - sessions - rounds { // have not begun
+			close((<-f.hold).goOn)
+		}
 		all.Wait()
 	}
 }
