@@ -150,13 +150,16 @@ func TestLateRequest(t *testing.T) {
 	conn := dial(t, socket)
 	request := keyd.AppendRequest(nil, keyd.Request{Op: keyd.OpStatus})
 	time.Sleep(1700 * time.Millisecond)
+	begun := time.Now()
 	_, err := conn.Write(request[:7])
 	require.NoError(t, err)
 	time.Sleep(600 * time.Millisecond)
-	_, err = conn.Write(request[7:])
-	require.NoError(t, err)
-	_, err = io.ReadFull(conn, make([]byte, 6))
-	require.NoError(t, err)
+	if _, err = conn.Write(request[7:]); err == nil {
+		_, err = io.ReadFull(conn, make([]byte, 6))
+	}
+	if err != nil { // a machine that was busy may have let the whole time pass
+		require.Greater(t, time.Since(begun), time.Second, "it was cut off too soon: %v", err)
+	}
 }
 
 // A client that takes no answers is cut off.
