@@ -254,7 +254,11 @@ func (o Object) refuseLabel() error {
 			"convert it with: openssl crl -in FILE -out FILE.pem")
 	}
 	form := FormOf(o.DER)
-	return o.fail(fmt.Errorf("its label is %q, which is not read (it holds %s)", o.Label, form), remedies[form])
+	remedy := remedies[form]
+	if label := labels[form]; label != "" {
+		remedy = "write " + label + " in its BEGIN and END lines"
+	}
+	return o.fail(fmt.Errorf("its label is %q, which is not read (it holds %s)", o.Label, form), remedy)
 }
 
 // unreadable carries the parser's reason, and what the object seems to be if that is another thing than its label says.

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -127,11 +128,13 @@ func TestRefusedFiles(t *testing.T) {
 		"byte behind DER":          {append(bytes.Clone(der), 0), []string{"object 2: ", "left over (1 byte)"}},
 		"byte in PEM behind DER":   {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: append(bytes.Clone(der), 0)}), []string{"trailing data"}},
 		"UTF-16":                   {[]byte("\xff\xfe-\x00-\x00"), []string{"UTF-16", "save it as UTF-8"}},
+		"UTF-16 without a mark":    {wide(ca, false), []string{"UTF-16", "save it as UTF-8"}},
+		"UTF-16, the other order":  {wide(ca, true), []string{"UTF-16", "save it as UTF-8"}},
 		"bare base64":              {[]byte(base64.StdEncoding.EncodeToString(der)), []string{"base64 without a BEGIN line, and holds a certificate", "openssl base64 -d"}},
 		"trusted label":            {caseFile(t, "identity-ca/trusted-label.crt"), []string{"TRUSTED CERTIFICATE", "openssl x509 -in"}},
 		"trusted, second":          {join(gmCA, relabel("TRUSTED CERTIFICATE")), []string{"object 2 (line ", "TRUSTED CERTIFICATE"}},
 		"X509 label":               {relabel("X509 CERTIFICATE"), []string{"X509 CERTIFICATE", "openssl x509 -in"}},
-		"small letters":            {relabel("certificate"), []string{`"certificate", which is not read (it holds a certificate)`}},
+		"small letters":            {relabel("certificate"), []string{`"certificate", which is not read (it holds a certificate)`, "write CERTIFICATE in its BEGIN and END lines"}},
 		"PKCS7 label":              {relabel("PKCS7"), []string{`"PKCS7"`}},
 		"a key labelled so":        {pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: derOf(t, key)}), []string{"certificate: ", "it is a private key (PKCS #8)"}},
 		"serial not shortest":      {caseFile(t, "identity-ca/nonminimal-serial.crt"), []string{"certificate: x509: malformed serial number"}},
@@ -166,6 +169,50 @@ func TestStandardCertificatesAreReadAsInStock(t *testing.T) {
 	require.Negative(t, certs[0].SerialNumber.Sign())
 	_, err = ParseCertificates("", caseFile(t, "tlcp-files/negative-serial.crt"))
 	require.ErrorContains(t, err, "negative serial number", "SM2 was never so")
+}
+
+// wide is ASCII in UTF-16 without a byte order mark.
+func wide(text []byte, bigEndian bool) []byte {
+	var out []byte
+	for _, c := range text {
+		if bigEndian {
+			out = append(out, 0, c)
+		} else {
+			out = append(out, c, 0)
+		}
+	}
+	return out
+}
+
+// The command that is given for base64 without a BEGIN line decodes it, however long its lines are. For what is not read in DER either, the
+// next command follows.
+func TestRemedyForBareBase64(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("openssl is not installed")
+	}
+	der := derOf(t, caseFile(t, "base/ca.crt"))
+	text := base64.StdEncoding.EncodeToString(der)
+	for name, content := range map[string]string{
+		"one line": text, "lines": text[:64] + "\n" + text[64:128] + "\n" + text[128:] + "\n", "CR LF": text[:76] + "\r\n" + text[76:] + "\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "file")
+			require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+			_, err := Read(file)
+			var typed *Error
+			require.ErrorAs(t, err, &typed)
+			command, ok := strings.CutPrefix(typed.Remedy, "decode it with: ")
+			require.True(t, ok, typed.Remedy)
+			out, err := exec.Command("sh", "-c", strings.ReplaceAll(command, "FILE", file)).CombinedOutput()
+			require.NoError(t, err, string(out))
+			certs, err := ReadCertificates(file + ".der")
+			require.NoError(t, err)
+			require.Equal(t, der, certs[0].Raw)
+		})
+	}
+	pkcs12 := []byte{0x30, 0x05, 0x02, 0x01, 0x03, 0x30, 0x00}
+	_, err := Parse("f", []byte(base64.StdEncoding.EncodeToString(pkcs12)))
+	require.ErrorContains(t, err, "-out FILE.der; then take certificate and key out with: openssl pkcs12 -in FILE.der ")
 }
 
 func mustBase64(t *testing.T, text []byte) []byte {

@@ -28,6 +28,9 @@ type Object struct {
 var (
 	utf8Mark = []byte("\xef\xbb\xbf")
 	begin    = []byte("-----BEGIN ")
+
+	// wideBegin is in a BEGIN line in UTF-16 of either byte order, which editors also write without a byte order mark.
+	wideBegin = []byte("B\x00E\x00G\x00I\x00N\x00 ")
 )
 
 // Split separates the objects of a file and parses none of them. There is at least one. Errors have the file's name.
@@ -40,7 +43,7 @@ func Split(name string, data []byte) ([]Object, error) {
 		return nil, &Error{File: name, Err: ErrEmpty}
 	case isDER(data):
 		return splitDER(name, data)
-	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")), bytes.Contains(data, wideBegin):
 		return fail("it is text in UTF-16", "save it as UTF-8 or ASCII")
 	}
 	text := unixLines(bytes.TrimPrefix(data, utf8Mark))
@@ -57,11 +60,18 @@ func Split(name string, data []byte) ([]Object, error) {
 	return nil, &Error{File: name, Err: ErrOther}
 }
 
+// bareRemedy says what to do with base64 without a BEGIN line. Openssl writes an empty file, and reports no error, where -A meets more than
+// one line.
 func bareRemedy(form Form) string {
-	if remedy := remedies[form]; remedy != "" {
-		return remedy
+	const decode = "decode it with: tr -d '\\r\\n' < FILE | openssl base64 -d -A -out FILE.der"
+	remedy := remedies[form]
+	switch {
+	case remedy == "":
+		return decode
+	case form == FormPKCS7, form == FormPKCS12: // which openssl does not read in base64
+		return decode + "; then " + strings.ReplaceAll(remedy, "-in FILE ", "-in FILE.der ")
 	}
-	return "decode it with: openssl base64 -d -A -in FILE -out FILE.der"
+	return remedy
 }
 
 // unixLines ends every line with LF alone and takes the spaces around it away, as PEM is pasted into other documents.
