@@ -3,6 +3,7 @@
 package material
 
 import (
+	"crypto"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
@@ -114,6 +115,9 @@ func (k *Key) Open(passphrase []byte) (any, error) {
 	key, err := x509.ParsePrivateKeyPEM(pem.EncodeToMemory(k.block), passphrase)
 	if err != nil {
 		return nil, k.fail(fmt.Errorf("private key: %w", err), "")
+	}
+	if _, ok := key.(crypto.Signer); !ok { // crypto/x509 reads X25519 as well
+		return nil, k.fail(fmt.Errorf("private key: %T signs nothing", key), "give the key that the certificate was issued for")
 	}
 	return key, nil
 }

@@ -4,6 +4,8 @@ package material
 
 import (
 	"bytes"
+	"crypto/ecdh"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
@@ -295,6 +297,10 @@ func TestKeys(t *testing.T) {
 		require.NoError(t, gmx509.CheckKeyPair(f.Certificates[0].Certificate, open(t, caseFile(t, "gmssl3-keys/"+half+".key"), []byte("1234"))))
 	}
 
+	agreement, err := ecdh.X25519().GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	x25519, err := gmx509.MarshalPKCS8PrivateKey(agreement)
+	require.NoError(t, err)
 	f, err := Parse("the file", sealed)
 	require.NoError(t, err)
 	require.True(t, f.Keys[0].Encrypted())
@@ -311,6 +317,7 @@ func TestKeys(t *testing.T) {
 		"two keys": {join(plain, plain), "holds 2 private keys"},
 		"a list":   {caseFile(t, "revocation/rev.crl"), "where a private key belongs"},
 		"no DER":   {encode("PRIVATE KEY", []byte("not a key")), "not a private key"},
+		"X25519":   {encode("PRIVATE KEY", x25519), "signs nothing; give the key that the certificate was issued for"},
 	} {
 		f, err := Parse("the file", c.file)
 		require.NoError(t, err, name)
