@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,4 +77,38 @@ func TestOpenSSLReadsOurs(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "msg"), msg, 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "sig"), sig, 0o600))
 	openssl(t, dir, "dgst", "-sm3", "-verify", "leaf.key.pub", "-sigopt", distID, "-signature", "sig", "msg")
+}
+
+// TestRemedyForEncryptions: keys that openssl encrypts in ways that are not read are refused with a command, and what that command makes of
+// them is read.
+func TestRemedyForEncryptions(t *testing.T) {
+	dir := t.TempDir()
+	text, err := MarshalPrivateKeyPEM(sm2Key(t), nil)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "plain.pem"), text, 0o600))
+	plain, err := ParsePrivateKeyPEM(text, nil)
+	require.NoError(t, err)
+	for name, args := range map[string][]string{
+		"PBES1":          {"pkcs8", "-topk8", "-v1", "PBE-SHA1-3DES"},
+		"scrypt":         {"pkcs8", "-topk8", "-scrypt"},
+		"HMAC-SHA224":    {"pkcs8", "-topk8", "-v2", "aes256", "-v2prf", "hmacWithSHA224"},
+		"3DES":           {"pkcs8", "-topk8", "-v2", "des3"},
+		"SM4 in CTR":     {"pkcs8", "-topk8", "-v2", "sm4-ctr"},
+		"old form, ARIA": {"ec", "-aria128"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			openssl(t, dir, append(args, "-in", "plain.pem", "-passout", "pass:secret", "-out", "FILE")...)
+			text, err := os.ReadFile(filepath.Join(dir, "FILE"))
+			require.NoError(t, err)
+			_, err = ParsePrivateKeyPEM(text, []byte("secret"))
+			require.ErrorContains(t, err, "; convert it with: openssl ")
+			_, command, _ := strings.Cut(err.Error(), "openssl ")
+			openssl(t, dir, append(strings.Fields(command), "-passin", "pass:secret", "-passout", "pass:secret")...)
+			text, err = os.ReadFile(filepath.Join(dir, "FILE.pem"))
+			require.NoError(t, err)
+			key, err := ParsePrivateKeyPEM(text, []byte("secret"))
+			require.NoError(t, err)
+			require.True(t, plain.(*sm2.PrivateKey).Equal(key))
+		})
+	}
 }

@@ -36,6 +36,11 @@ const (
 // cannot be told apart.
 var ErrWrongPassword = errors.New("x509: wrong password, or the encrypted key is damaged")
 
+// unsupported is the error for a way of encryption that openssl reads and this package does not.
+func unsupported(format string, args ...any) error {
+	return fmt.Errorf("x509: "+format+"; convert it with: openssl pkcs8 -topk8 -v2 aes256 -in FILE -out FILE.pem", args...)
+}
+
 var (
 	oidPBES2  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13}
 	oidPBKDF2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
@@ -103,8 +108,7 @@ func DecryptPBES2(der, password []byte) ([]byte, error) {
 		return nil, err
 	}
 	if !outer.Algorithm.Algorithm.Equal(oidPBES2) {
-		return nil, fmt.Errorf("x509: private key encrypted with %v, only PBES2 is supported; convert it with: "+
-			"openssl pkcs8 -topk8 -v2 aes256", outer.Algorithm.Algorithm)
+		return nil, unsupported("private key encrypted with %v, only PBES2 is supported", outer.Algorithm.Algorithm)
 	}
 	var params pbes2Params
 	if err := unmarshalExactly(outer.Algorithm.Parameters.FullBytes, &params, "PBES2 parameters"); err != nil {
@@ -199,13 +203,13 @@ func schemeOf(id pkix.AlgorithmIdentifier) (blockScheme, []byte, error) {
 		}
 		return s, iv, nil
 	}
-	return blockScheme{}, nil, fmt.Errorf("x509: private key encrypted with cipher %v, want AES-CBC or SM4-CBC", id.Algorithm)
+	return blockScheme{}, nil, unsupported("private key encrypted with cipher %v, want AES-CBC or SM4-CBC", id.Algorithm)
 }
 
 // derivePBKDF2 derives a key of size bytes as the AlgorithmIdentifier says (RFC 8018, section 5.2).
 func derivePBKDF2(id pkix.AlgorithmIdentifier, password []byte, size int) ([]byte, error) {
 	if !id.Algorithm.Equal(oidPBKDF2) {
-		return nil, fmt.Errorf("x509: key derivation %v is not supported, want PBKDF2", id.Algorithm)
+		return nil, unsupported("key derivation %v is not supported, want PBKDF2", id.Algorithm)
 	}
 	var p pbkdf2Params
 	if err := unmarshalExactly(id.Parameters.FullBytes, &p, "PBKDF2 parameters"); err != nil {
@@ -213,7 +217,7 @@ func derivePBKDF2(id pkix.AlgorithmIdentifier, password []byte, size int) ([]byt
 	}
 	switch {
 	case p.Iterations < minPBKDF2Iterations || p.Iterations > maxPBKDF2Iterations:
-		return nil, fmt.Errorf("x509: PBKDF2 with %d iterations, allowed are %d to %d", p.Iterations, minPBKDF2Iterations, maxPBKDF2Iterations)
+		return nil, unsupported("PBKDF2 with %d iterations, allowed are %d to %d", p.Iterations, minPBKDF2Iterations, maxPBKDF2Iterations)
 	case len(p.Salt) == 0 || len(p.Salt) > maxPBKDF2Salt:
 		return nil, fmt.Errorf("x509: PBKDF2 with a salt of %d bytes, allowed are 1 to %d", len(p.Salt), maxPBKDF2Salt)
 	case p.KeyLength != 0 && p.KeyLength != size:
@@ -229,7 +233,7 @@ func derivePBKDF2(id pkix.AlgorithmIdentifier, password []byte, size int) ([]byt
 		}
 	}
 	if h == nil {
-		return nil, fmt.Errorf("x509: PBKDF2 with pseudo-random function %v is not supported", p.PRF.Algorithm)
+		return nil, unsupported("PBKDF2 with pseudo-random function %v is not supported", p.PRF.Algorithm)
 	}
 	if params := p.PRF.Parameters.FullBytes; len(params) != 0 && string(params) != string(asn1.NullBytes) {
 		return nil, errors.New("x509: PBKDF2 pseudo-random function has parameters, want NULL or none")

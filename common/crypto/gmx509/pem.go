@@ -42,7 +42,10 @@ func DecryptPEMBlock(block *pem.Block, password []byte) ([]byte, error) {
 	if errors.Is(err, x509.IncorrectPasswordError) || errors.Is(err, smx509.IncorrectPasswordError) {
 		return nil, ErrWrongPassword
 	}
-	return plain, err
+	if err != nil {
+		return nil, unsupported("private key encrypted with DEK-Info %q: %w", block.Headers["DEK-Info"], err)
+	}
+	return plain, nil
 }
 
 // EncryptPEMBlock encrypts in the way of RFC 1423. It is kept for upstream's key store; new code uses
