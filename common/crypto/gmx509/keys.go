@@ -97,8 +97,8 @@ func SM2Point(pub *ecdsa.PublicKey) ([]byte, error) {
 }
 
 // ParsePKCS8PrivateKey parses an unencrypted DER PrivateKeyInfo (RFC 5208) of any family. SM2 keys come as
-// *sm2.PrivateKey; their scalar must be in [1, n-2] (GB/T 32918.1) and an embedded public key, compressed or not, must
-// belong to it. Curve parameters may be written out if they are exactly those of the SM2 curve.
+// *sm2.PrivateKey; their scalar must be in [1, n-2] (GB/T 32918.1) and an embedded public key, in any of the three forms of a
+// point, must belong to it. Curve parameters may be written out if they are exactly those of the SM2 curve.
 func ParsePKCS8PrivateKey(der []byte) (any, error) {
 	var info pkcs8Key
 	rest, err := asn1.Unmarshal(der, &info)
@@ -170,14 +170,20 @@ func parseSM2SEC1(der []byte) (*sm2.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(raw.Point.Bytes) == 33 {
+	switch {
+	case len(raw.Point.Bytes) == 33:
 		point = elliptic.MarshalCompressed(key.Curve, key.X, key.Y)
+	case len(raw.Point.Bytes) == len(point) && raw.Point.Bytes[0]&^1 == hybridPoint:
+		point[0] = hybridPoint | byte(key.Y.Bit(0))
 	}
 	if raw.Point.BitLength%8 != 0 || subtle.ConstantTimeCompare(point, raw.Point.Bytes) != 1 {
 		return nil, errSM2KeyMismatch
 	}
 	return key, nil
 }
+
+// hybridPoint, with the last bit of y, is the first byte of a point in the mixed form of GB/T 32918.1, which SEC 1 calls hybrid.
+const hybridPoint = 6
 
 // maxScalar bounds the bytes of a scalar with its zeros in front.
 const maxScalar = 64

@@ -95,6 +95,9 @@ func TestBadSM2PrivateKeys(t *testing.T) {
 		"another public key":    {scalar, otherPoint, errSM2KeyMismatch},
 		"compressed public key": {scalar, compressed(&good.PublicKey), nil},
 		"another, compressed":   {scalar, compressed(&other.PublicKey), errSM2KeyMismatch},
+		"mixed form":            {scalar, mixed(&good.PublicKey), nil},
+		"another, mixed form":   {scalar, mixed(&other.PublicKey), errSM2KeyMismatch},
+		"mixed, the other sign": {scalar, append([]byte{13 - mixed(&good.PublicKey)[0]}, point[1:]...), errSM2KeyMismatch},
 		"of the other sign":     {scalar, append([]byte{5 - compressed(&good.PublicKey)[0]}, point[1:33]...), errSM2KeyMismatch},
 		"one":                   {[]byte{1}, nil, nil},
 		"n-2":                   {minus(2), nil, nil},
@@ -144,6 +147,13 @@ func TestBadSM2PrivateKeys(t *testing.T) {
 
 func compressed(pub *ecdsa.PublicKey) []byte {
 	return elliptic.MarshalCompressed(pub.Curve, pub.X, pub.Y)
+}
+
+// mixed is a point as openssl writes it with -conv_form hybrid.
+func mixed(pub *ecdsa.PublicKey) []byte {
+	point := elliptic.Marshal(pub.Curve, pub.X, pub.Y)
+	point[0] = compressed(pub)[0] + 4
+	return point
 }
 
 func sm2Algorithm(t *testing.T) pkix.AlgorithmIdentifier {
