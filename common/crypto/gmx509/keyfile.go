@@ -13,14 +13,14 @@ import (
 // maxPassword bounds a password, in bytes.
 const maxPassword = 4096
 
-// ReadPassword returns the first line of r without its end. This is the form of a key's password in a file, in a credential of
+// ReadPassword returns the first line of r without its end, and without a byte order mark, which some editors put in front. This is the form of a key's password in a file, in a credential of
 // systemd and on standard input.
 func ReadPassword(r io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxPassword+2))
 	if err != nil {
 		return nil, err
 	}
-	line, _, _ := bytes.Cut(text, []byte("\n"))
+	line, _, _ := bytes.Cut(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), []byte("\n"))
 	line = bytes.TrimSuffix(line, []byte("\r"))
 	switch {
 	case len(line) == 0:

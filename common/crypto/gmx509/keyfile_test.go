@@ -13,7 +13,7 @@ import (
 
 func TestReadPassword(t *testing.T) {
 	for text, want := range map[string]string{
-		"secret": "secret", "secret\n": "secret", "secret\r\nmore": "secret", " s \n": " s ", strings.Repeat("x", maxPassword) + "\n": strings.Repeat("x", maxPassword),
+		"secret": "secret", "secret\n": "secret", "secret\r\nmore": "secret", " s \n": " s ", "\xef\xbb\xbfsecret\r\n": "secret", strings.Repeat("x", maxPassword) + "\n": strings.Repeat("x", maxPassword),
 	} {
 		got, err := ReadPassword(strings.NewReader(text))
 		require.NoError(t, err)
