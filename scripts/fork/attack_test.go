@@ -219,6 +219,7 @@ func TestDriftIntoFold(t *testing.T) {
 	const run, old = "// Run runs.\nfunc Run() string { return strings.Repeat(sums.Name(), 2) }\n", "func Old(x interface{}) { _ = ioutil.Discard; _ = reflect.TypeOf((*error)(nil)).Elem() }\n"
 	app, lib := filepath.Join(toy.up.dir, "app"), toy.up.folds[0]
 	writeFile(t, app, "old.go", "package app\n\nimport (\n\t\"io/ioutil\"\n\t\"reflect\"\n)\n\n"+old)
+	toy.write("ca/app/fork.yaml", "substitutions:\n  - files: [app.go]\n    class: gm\n    reason: r\n    expressions: [{find: \"2\", replace: \"1 + 1\", count: 1}]\n")
 	toy.write("ca/app/older.go", spdx+"package app\n\n//fork:wrap gm: r\nfunc Old(x interface{}) { upstreamOld(x) }\n")
 	toy.accept()
 	l, err := readLock(toy.up.lockPath(toy.root))
@@ -241,6 +242,8 @@ func TestDriftIntoFold(t *testing.T) {
 			}
 		}
 	}
+	// The lock has hashes of mapped text: app.go imports the module that is folded.
+	expect("same file app/app.go ->")
 	writeFile(t, app, "old.go", "package app\n\nimport (\n\t\"io\"\n\t\"reflect\"\n)\n\nfunc Old(x any) { _ = io.Discard; _ = reflect.TypeFor[error]() }\n")
 	moveDecl(t, filepath.Join(app, "app.go"), run, filepath.Join(lib, "sums/deep/run.go"), "package deep\n\n")
 	expect("same wrap app/old.go Old ->", "moved wrap app/app.go Run -> common/sums/deep/run.go\n", "same wrap common/sums/sums.go Name ->")
