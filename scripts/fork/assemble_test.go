@@ -28,7 +28,7 @@ func newToy(t *testing.T, ours map[string]string) *toy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	toy := &toy{t: t, root: t.TempDir(), up: &upstream{dir: t.TempDir(), name: "v0-toy", tree: defaultTree, spec: &upstreamSpec{pinned: pinned{Module: upstreamModule}}}}
+	toy := &toy{t: t, root: t.TempDir(), up: &upstream{dir: t.TempDir(), name: "v0-toy", pin: "v0-toy", tree: defaultTree, spec: &upstreamSpec{pinned: pinned{Module: upstreamModule}}}}
 	for _, f := range archive.Files {
 		writeFile(t, toy.up.dir, f.Name, string(f.Data))
 	}

@@ -116,8 +116,8 @@ func TestUnverifiedFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if list, err := up.files(); err != nil || list["shapes/shapes.go"] == "" {
-		t.Error(len(list), err)
+	if list, err := up.files(); err != nil || list["shapes/shapes.go"] == "" || up.short() != "9" {
+		t.Error(len(list), up.short(), err)
 	}
 	_, err = openUpstream(tool, "", link)
 	wants(t, err, "a checkout is verified against an upstream", "name one with UPSTREAM")

@@ -217,10 +217,11 @@ func (u *upstream) moduleFile(root, name string) string {
 	return filepath.Join(u.spec.dir, name)
 }
 
-// short is the name by which fork.yaml entries know this upstream.
+// short is the name by which fork.yaml entries know this upstream. A folder or a module version counts as the default, whose lock it is
+// compared with too: ours is written against that.
 func (u *upstream) short() string {
 	if u.spec.dir == "" {
-		return strings.TrimPrefix(u.name, "v")
+		return u.defaultShort()
 	}
 	return filepath.Base(u.spec.dir)
 }
@@ -232,3 +233,5 @@ func (u *upstream) makeFlag() string {
 	}
 	return " UPSTREAM=" + filepath.Base(u.spec.dir)
 }
+func (u *upstream) defaultShort() string { return strings.TrimPrefix(u.pin, "v") }
+

@@ -48,7 +48,7 @@ func newOther(t *testing.T) *toy {
 		Imports: map[string]string{"github.com/hyperledger/fabric": otherModule},
 		dir:     filepath.Join(toy.root, "scripts", "fork", "upstreams", "other"),
 	}
-	toy.up = &upstream{dir: up, folds: []string{lib}, name: "v1.0.0", spec: spec, tree: "build/fabric-other"}
+	toy.up = &upstream{dir: up, folds: []string{lib}, name: "v1.0.0", pin: "v0-toy", spec: spec, tree: "build/fabric-other"}
 	return toy
 }
 
@@ -91,7 +91,11 @@ func TestOtherUpstream(t *testing.T) {
 func TestEntriesByUpstream(t *testing.T) {
 	entry := "  - files: [hashes.go]\n    class: gm\n    upstreams: [%]\n    reason: r\n    imports: {crypto/md5: crypto/sha1}\n"
 	for glob, made := range map[string]bool{"0-toy": true, "'0-*'": true, "'3.*'": false, "'3.*', 0-toy": true} {
-		toy := newToy(t, map[string]string{"hashes/fork.yaml": "substitutions:\n" + strings.Replace(entry, "%", glob, 1)})
+		toy := newToy(t, map[string]string{
+			"hashes/fork.yaml":                         "substitutions:\n" + strings.Replace(entry, "%", glob, 1),
+			"scripts/fork/upstreams/3.1/upstream.yaml": "",
+		})
+		toy.up.name = toy.up.dir // a folder counts as the default
 		toy.accept()
 		if got := strings.Contains(toy.read("hashes/hashes.go"), "crypto/sha1"); got != made {
 			t.Errorf("upstreams: [%s]: made is %v", glob, got)
@@ -120,7 +124,7 @@ func TestAcceptIsAllOrNothing(t *testing.T) {
 		for file, text := range map[string]string{"lock.txt": "# before\n", "go.mod": "module github.com/hyperledger/fabric\n\ngo 1.26\n", "go.sum": ""} {
 			writeFile(t, spec.dir, file, text)
 		}
-		return &upstream{dir: toy.up.dir, name: name, spec: &spec, tree: "build/fabric-" + name}
+		return &upstream{dir: toy.up.dir, name: name, pin: "v0-toy", spec: &spec, tree: "build/fabric-" + name}
 	}
 	good, other := named("good"), named("other")
 	other.spec.Omit = nil

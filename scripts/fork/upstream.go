@@ -24,6 +24,7 @@ const upstreamModule = "github.com/hyperledger/fabric"
 type upstream struct {
 	dir   string
 	name  string // for people: v2.5.9 for the pin, else the tag, the module version or the folder
+	pin   string // the tag of the default upstream
 	spec  *upstreamSpec
 	folds []string  // the folders of the modules of spec.Fold
 	cache []fetched // what of it is in Go's module cache
@@ -80,24 +81,24 @@ func openUpstream(toolDir, which, checkout string) (*upstream, error) {
 	case err != nil:
 		return nil, err
 	case named:
-		return openNamed(spec, checkout)
+		return openNamed(spec, p, checkout)
 	case checkout != "":
 		return nil, fmt.Errorf("a checkout is verified against an upstream of scripts/fork/upstreams: name one with UPSTREAM (%s)", knownNames(toolDir))
 	}
 	if which == "" || which == p.version || which == p.tag || "v"+which == p.tag {
 		// Without a version in the argument the go command takes it from go.mod and checks it against go.sum.
 		m, err := download(toolDir, upstreamModule)
-		return &upstream{dir: m.Dir, name: p.tag, spec: fabric, cache: []fetched{m}}, err
+		return &upstream{dir: m.Dir, name: p.tag, pin: p.tag, spec: fabric, cache: []fetched{m}}, err
 	}
 	if info, err := os.Stat(which); err == nil && info.IsDir() {
 		dir, err := realFolder(which)
-		return &upstream{dir: dir, name: dir, spec: fabric}, err
+		return &upstream{dir: dir, name: dir, pin: p.tag, spec: fabric}, err
 	}
 	if strings.ContainsAny(which, "/\\") || !strings.HasPrefix(which, "v") {
 		return nil, fmt.Errorf("UPSTREAM=%s is neither a known upstream (%s), a folder, nor a module version such as %s", which, knownNames(toolDir), p.version)
 	}
 	m, err := download(os.TempDir(), upstreamModule+"@"+which)
-	return &upstream{dir: m.Dir, name: which, spec: fabric, cache: []fetched{m}}, err
+	return &upstream{dir: m.Dir, name: which, pin: p.tag, spec: fabric, cache: []fetched{m}}, err
 }
 
 // realFolder is the absolute path of a folder that may be named by a link: what walks folders does not follow links.
@@ -110,8 +111,8 @@ func realFolder(name string) (string, error) {
 }
 
 // openNamed finds the trees of an upstream that has a folder in upstreams, and of the modules that are folded into it.
-func openNamed(spec *upstreamSpec, checkout string) (*upstream, error) {
-	up := &upstream{name: spec.Tag, spec: spec}
+func openNamed(spec *upstreamSpec, p pin, checkout string) (*upstream, error) {
+	up := &upstream{name: spec.Tag, pin: p.tag, spec: spec}
 	if checkout != "" {
 		dir, err := realFolder(checkout)
 		if err != nil {
