@@ -34,6 +34,8 @@ type assembly struct {
 	ourPaths []string            // ours, by their paths in the tree, sorted
 	inRepo   map[string]string   // the same: their paths in the repository
 	imports  map[string]string   // for every Go file, see mapImports
+	// upstreams are the names by which entries of a fork.yaml know upstreams.
+	upstreams []string
 }
 
 // ourFile is the place on disk of a file of ours, named by its path in the tree.
@@ -44,6 +46,8 @@ func (a *assembly) ourFile(name string) string {
 // assemble lays the delta in root over up. Everything wrong is reported in one error.
 func assemble(root string, up *upstream) (*assembly, error) {
 	a := &assembly{root: root, up: up, files: map[string]*outFile{}, touched: newTouches(), imports: up.spec.importMap()}
+	a.upstreams = append(knownUpstreams(filepath.Join(root, "scripts", "fork")), up.defaultShort())
+	sort.Strings(a.upstreams)
 	upPaths, err := up.files()
 	if err != nil {
 		return nil, err
@@ -191,6 +195,7 @@ func (f *folder) readSpec() error {
 			return err
 		}
 		f.spec = parseForkSpec(f.label(base), data, f.report)
+		f.spec.checkUpstreams(f.a.upstreams, f.report)
 		f.spec.mapImports(f.a.imports)
 	}
 	return nil

@@ -15,8 +15,8 @@ import (
 // maxLines is the length that no Go file of ours reaches: files are split by role.
 const maxLines = 1000
 
-// runCheck is what 'make verify' asks of the delta beyond assembling: no left-over lock entries, ignore directives in
-// go.mod for exactly the folders that build in the assembled tree alone, and files of bearable length.
+// runCheck is what 'make verify' asks of the delta beyond assembling: no left-over entries of the lock or of lists of
+// upstream's tests, ignore directives in go.mod for exactly the folders that build in the assembled tree alone, and files of bearable length.
 func runCheck(root string, up *upstream) error {
 	a, err := assemble(root, up)
 	if err != nil {
@@ -34,6 +34,9 @@ func runCheck(root string, up *upstream) error {
 		if _, ok := a.touched.byKey[key]; !ok {
 			report.add(up.lockName(), "nothing of ours depends on %q any more; run 'make fork-accept%s'", key, up.makeFlag())
 		}
+	}
+	if err := a.checkTestLists(&report, "skip.txt", "must-pass.txt"); err != nil {
+		return err
 	}
 	if err := a.checkIgnored(&report); err != nil {
 		return err

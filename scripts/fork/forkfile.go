@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -122,6 +124,25 @@ func (s *forkSpec) validate(report *problems) {
 		for _, e := range sub.Expressions {
 			if e == nil || e.Find == "" || e.Count < 1 {
 				report.add(sub.where, "an expression needs find, replace and a count of 1 or more")
+			}
+		}
+	}
+}
+
+// checkUpstreams reports globs that match the name of no upstream: such an entry is made nowhere.
+func (s *forkSpec) checkUpstreams(known []string, report *problems) {
+	if s == nil {
+		return
+	}
+	for _, sub := range s.Substitutions {
+		if sub == nil {
+			continue
+		}
+		for _, glob := range sub.Upstreams {
+			matches := func(name string) bool { ok, _ := path.Match(glob, name); return ok }
+			if !slices.ContainsFunc(known, matches) {
+				report.add(sub.where, "upstreams: %q matches no upstream; there are %s. Correct it, or remove what is for an upstream that is gone",
+					glob, strings.Join(known, ", "))
 			}
 		}
 	}

@@ -34,8 +34,13 @@ func ourFiles(root string, spec *upstreamSpec) (map[string]string, error) {
 		return nil, err
 	}
 	list := map[string]string{}
+	used := map[string]bool{} // entries of spec, see unused
 	special := make([]map[string]string, len(spec.Files))
 	for _, name := range all {
+		info, err := os.Lstat(filepath.Join(root, filepath.FromSlash(name)))
+		if err != nil {
+			continue // tracked, but deleted in the working tree
+		}
 		to, ok := treePlace(name, spec)
 		layer := list
 		for i, folder := range spec.Files {
@@ -46,12 +51,11 @@ func ourFiles(root string, spec *upstreamSpec) (map[string]string, error) {
 				to, ok, layer = rest, true, special[i]
 			}
 		}
-		if !ok || spec.omits(to) {
-			continue
+		for from := range spec.Ours {
+			used["ours "+from] = used["ours "+from] || holds(from, name)
 		}
-		info, err := os.Lstat(filepath.Join(root, filepath.FromSlash(name)))
-		if err != nil {
-			continue // tracked, but deleted in the working tree
+		if !ok || spec.omits(to, used) {
+			continue
 		}
 		if !info.Mode().IsRegular() {
 			return nil, fmt.Errorf("%s: only regular files can be laid over upstream; replace this link or device by a file", name)
@@ -72,7 +76,7 @@ func ourFiles(root string, spec *upstreamSpec) (map[string]string, error) {
 		}
 		maps.Copy(list, files)
 	}
-	return list, nil
+	return list, spec.unused(used)
 }
 
 // upstreamsFolder holds what belongs to upstreams other than the default.

@@ -76,12 +76,11 @@ func readUpstreamSpec(toolDir, name string) (spec *upstreamSpec, found bool, err
 	spec = &upstreamSpec{dir: dir}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	decoder.KnownFields(true)
-	where := path.Join("scripts/fork/upstreams", name, specFile)
 	if err := decoder.Decode(spec); err != nil {
-		return nil, false, fmt.Errorf("%s: %w", where, err)
+		return nil, false, fmt.Errorf("%s: %w", spec.where(), err)
 	}
 	var report problems
-	spec.validate(where, &report)
+	spec.validate(spec.where(), &report)
 	return spec, true, report.err()
 }
 
@@ -152,6 +151,9 @@ func remap(folders map[string]string, name string) (to string, ok bool) {
 	}
 }
 
+// holds reports whether a file is in a folder, "." for the root, or below it.
+func holds(folder, name string) bool { return folder == "." || strings.HasPrefix(name, folder+"/") }
+
 // importMap is Imports with what follows from the folded modules.
 func (s *upstreamSpec) importMap() map[string]string {
 	all := map[string]string{}
@@ -166,14 +168,37 @@ func (s *upstreamSpec) importMap() map[string]string {
 	return all
 }
 
-// omits reports whether this upstream goes without a file of ours.
-func (s *upstreamSpec) omits(name string) bool {
+// omits reports whether this upstream goes without a file of ours, and notes the globs that say so.
+func (s *upstreamSpec) omits(name string, used map[string]bool) bool {
+	found := false
 	for _, glob := range s.Omit {
 		if ok, _ := path.Match(glob, name); ok {
-			return true
+			found, used["omit "+glob] = true, true
 		}
 	}
-	return false
+	return found
+}
+
+// unused reports entries that name nothing of ours, any more or by a slip: what they are to leave out or bring would be in the tree, or
+// missing there.
+func (s *upstreamSpec) unused(used map[string]bool) error {
+	var report problems
+	for _, glob := range s.Omit {
+		if !used["omit "+glob] {
+			report.add(s.where(), "omit: %q matches no file of ours; write the path that the file has in the tree now, or remove the entry", glob)
+		}
+	}
+	for _, from := range sortedKeys(s.Ours) {
+		if !used["ours "+from] {
+			report.add(s.where(), "ours: the repository has no files in %q; write the folder's present name, or remove the entry", from)
+		}
+	}
+	return report.err()
+}
+
+// where names the file in messages.
+func (s *upstreamSpec) where() string {
+	return upstreamsFolder + filepath.Base(s.dir) + "/" + specFile
 }
 
 // Paths of what belongs to one upstream. The default's stand where they stood before there were others.
@@ -226,6 +251,8 @@ func (u *upstream) short() string {
 	return filepath.Base(u.spec.dir)
 }
 
+func (u *upstream) defaultShort() string { return strings.TrimPrefix(u.pin, "v") }
+
 // makeFlag is what to add to a make target to mean this upstream.
 func (u *upstream) makeFlag() string {
 	if u.spec.dir == "" {
@@ -233,5 +260,3 @@ func (u *upstream) makeFlag() string {
 	}
 	return " UPSTREAM=" + filepath.Base(u.spec.dir)
 }
-func (u *upstream) defaultShort() string { return strings.TrimPrefix(u.pin, "v") }
-

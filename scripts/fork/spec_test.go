@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -103,6 +104,71 @@ func TestEntriesByUpstream(t *testing.T) {
 	}
 }
 
+// TestNamesOfNothing checks that entries which name nothing are refused by file and entry, with what to do: globs for upstreams that there are
+// not, files and folders of ours that are gone, tests that upstream does not have.
+func TestNamesOfNothing(t *testing.T) {
+	const entry = "substitutions:\n  - files: [hashes.go]\n    class: gm\n    upstreams: ['0-*', '2.5.99']\n    reason: r\n    imports: {crypto/md5: crypto/sha1}\n"
+	toy := newToy(t, map[string]string{"hashes/fork.yaml": entry, "scripts/fork/upstreams/3.1/upstream.yaml": ""})
+	wants(t, errors.New(toy.assemble()), `hashes/fork.yaml:2: upstreams: "2.5.99" matches no upstream; there are 0-toy, 3.1. Correct it`)
+
+	toy = newOther(t)
+	toy.up.spec.Omit = append(toy.up.spec.Omit, "common/sums/in*", "common/gone*.go")
+	toy.up.spec.Ours["gone"], toy.up.spec.Ours["c"] = "gone", "c"
+	got := toy.assemble()
+	wants(t, errors.New(got), `scripts/fork/upstreams/other/upstream.yaml: omit: "common/gone*.go" matches no file of ours; write the path`,
+		`scripts/fork/upstreams/other/upstream.yaml: ours: the repository has no files in "gone"; write the folder's present name`,
+		`no files in "c"`)
+	if n := strings.Count(got, "\n"); n != 2 {
+		t.Errorf("%d further findings in %q", n-2, got)
+	}
+	// What git tracks and the working tree has not is gone.
+	toy = newOther(t)
+	inRoot(t, toy, "git", "init", "-q")
+	inRoot(t, toy, "git", "add", ".")
+	if got := toy.assemble(); strings.Contains(got, specFile) {
+		t.Error(got)
+	}
+	if err := os.Remove(filepath.Join(toy.root, "common/sums/left.go")); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, errors.New(toy.assemble()), `omit: "common/sums/l*" matches no file of ours`)
+}
+
+func inRoot(t *testing.T, toy *toy, command ...string) {
+	t.Helper()
+	if _, err := output(toy.root, command...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestListedTests checks that lines of the lists of upstream's tests are refused when the tree has no such package or test, before anything
+// is run, and that the list which is being recorded is not.
+func TestListedTests(t *testing.T) {
+	toy := newToy(t, nil)
+	toy.accept()
+	toy.write("scripts/fork/upstream-tests/skip.txt", "shapes TestSum/a_case\nshapes TestGone/case\nshapes\n")
+	toy.write("scripts/fork/upstream-tests/must-pass.txt", "gone TestX\nshapes TestHelper\nextra TestX\n")
+	toy.write("extra/e.go", "package extra\n\nfunc TestX() {}\n")
+	want := []string{
+		`scripts/fork/upstream-tests/skip.txt: "shapes TestGone/case": no test of this name is in shapes; write its present name, or remove`,
+		`scripts/fork/upstream-tests/skip.txt: "shapes": no test of this name`,
+		`scripts/fork/upstream-tests/must-pass.txt: "gone TestX": upstream v0-toy has no tests in a folder gone; write where they are now, or remove`,
+		`scripts/fork/upstream-tests/must-pass.txt: "extra TestX": upstream v0-toy has no tests`,
+	}
+	wants(t, runCheck(toy.root, toy.up), want...)
+	t.Setenv("PATH", "") // nothing is run
+	err := runUpstreamTests(io.Discard, toy.root, toy.up, []string{"./shapes"}, false)
+	wants(t, err, want...)
+	if n := strings.Count(err.Error(), "\n"); n != 3 {
+		t.Errorf("%d further findings in %q", n-3, err)
+	}
+	err = runUpstreamTests(io.Discard, toy.root, toy.up, []string{"./shapes"}, true)
+	wants(t, err, want[:2]...)
+	if strings.Contains(err.Error(), "must-pass.txt") {
+		t.Error(err)
+	}
+}
+
 // TestHiddenEntries checks that a folder of an upstream cannot hide a fork.yaml, and with it changes that its tree should have.
 func TestHiddenEntries(t *testing.T) {
 	const entry = "substitutions:\n  - files: [hashes.go]\n    class: gm\n    reason: r\n    imports: {crypto/md5: crypto/sha1}\n"
@@ -200,6 +266,23 @@ func TestSpecErrors(t *testing.T) {
 		_, _, err := readUpstreamSpec(tool, "other")
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// TestRecordedUpstreams checks the entries of each recorded upstream.yaml against the repository, also where no proxy serves the upstream.
+func TestRecordedUpstreams(t *testing.T) {
+	names := knownUpstreams(".")
+	if len(names) == 0 {
+		t.Fatal("none is found")
+	}
+	for _, name := range names {
+		spec, found, err := readUpstreamSpec(".", name)
+		if err != nil || !found {
+			t.Fatal(name, found, err)
+		}
+		if _, err := ourFiles(filepath.Join("..", ".."), spec); err != nil {
+			t.Error(err)
 		}
 	}
 }

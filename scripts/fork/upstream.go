@@ -244,7 +244,7 @@ func (u *upstream) files() (map[string]string, error) {
 				continue
 			}
 			for from := range f.Folders {
-				used[from] = used[from] || from == "." || strings.HasPrefix(name, from+"/")
+				used[from] = used[from] || holds(from, name)
 			}
 			if all[to] != "" {
 				return nil, fmt.Errorf("folding %s: upstream has %s already; fold it into another folder", f.Module, to)

@@ -100,6 +100,17 @@ func runUpstreamTests(out io.Writer, root string, up *upstream, only []string, r
 	if err != nil {
 		return err
 	}
+	var report problems
+	lists := []string{"skip.txt", "must-pass.txt"}
+	if record {
+		lists = lists[:1] // the other is what is written
+	}
+	if err := a.checkTestLists(&report, lists...); err != nil {
+		return err
+	}
+	if err := report.err(); err != nil {
+		return err
+	}
 	pkgs := only
 	if len(pkgs) == 0 {
 		if pkgs, err = a.testPackages(); err != nil {
@@ -216,6 +227,61 @@ func readTestList(name string) (map[string]bool, error) {
 		}
 	}
 	return list, nil
+}
+
+var testDeclaration = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Example)\w*)\(`)
+
+// checkTestLists reports entries whose test the tree does not have, as far as its text says: the names of subtests come up only when they
+// run. Such an entry of skip.txt would leave out nothing, and one of must-pass.txt is missed only in a run of all packages.
+func (a *assembly) checkTestLists(report *problems, lists ...string) error {
+	for _, base := range lists {
+		name := a.up.testList(a.root, base)
+		list, err := readTestList(name)
+		if err != nil {
+			return err
+		}
+		where, err := filepath.Rel(a.root, name)
+		if err != nil {
+			return err
+		}
+		declared, err := a.declaredTests(list)
+		if err != nil {
+			return err
+		}
+		for key := range list {
+			pkg, test, _ := strings.Cut(key, " ")
+			test, _, _ = strings.Cut(test, "/")
+			switch tests := declared[pkg]; {
+			case len(tests) == 0:
+				report.add(where, "%q: upstream %s has no tests in a folder %s; write where they are now, or remove the line", key, a.up.name, pkg)
+			case !tests[test]:
+				report.add(where, "%q: no test of this name is in %s; write its present name, or remove the line", key, pkg)
+			}
+		}
+	}
+	return nil
+}
+
+// declaredTests finds the tests that the packages of a list declare in the tree.
+func (a *assembly) declaredTests(list map[string]bool) (map[string]map[string]bool, error) {
+	declared := map[string]map[string]bool{}
+	for key := range list {
+		declared[packageOf(key)] = map[string]bool{}
+	}
+	for name, file := range a.files {
+		tests := declared[path.Dir(name)]
+		if tests == nil || !strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		data, err := file.content()
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range testDeclaration.FindAllSubmatch(data, -1) {
+			tests[string(m[1])] = true
+		}
+	}
+	return declared, nil
 }
 
 func packageOf(key string) string {
