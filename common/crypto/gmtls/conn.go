@@ -180,7 +180,8 @@ func (c *Conn) Close() error {
 	return alertErr
 }
 
-// CloseWrite sends close_notify; reading continues.
+// CloseWrite sends close_notify; reading continues. It has a deadline of its own
+// to do so: one that was set for an earlier Write may be over.
 func (c *Conn) CloseWrite() error {
 	if !c.handshakeDone.Load() {
 		return errEarlyClose
@@ -190,6 +191,7 @@ func (c *Conn) CloseWrite() error {
 	if c.out.err != nil {
 		return c.out.err
 	}
+	c.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
 	err := c.sendAlertLocked(alertLevelWarning, AlertCloseNotify)
 	c.out.err = errShutdown
 	return err

@@ -244,6 +244,7 @@ func TestALPN(t *testing.T) {
 func TestCloseNotify(t *testing.T) {
 	clientConfig, serverConfig := testConfigs(t)
 	client, server := mustShake(t, clientConfig, serverConfig)
+	client.SetWriteDeadline(time.Unix(1, 0)) // of a Write long ago
 	if err := client.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
