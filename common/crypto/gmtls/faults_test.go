@@ -268,20 +268,43 @@ func TestManyAuthorities13(t *testing.T) {
 	}
 }
 
-// A message after the handshake may not be longer than any in it.
+// A server refuses a message after the handshake by its first bytes: it keeps nothing of one that it does not take. A client, which takes
+// tickets, refuses one that is longer than any message in the handshake.
 func TestLongMessageAfterHandshake13(t *testing.T) {
-	client, server := mustShake(testPair13(t))
-	client.out.Lock()
-	err := client.appendRecordsLocked(recordHandshake, []byte{msgKeyUpdate, 0xff, 0xff, 0xff})
-	if err == nil {
-		err = client.flushLocked()
+	for _, test := range []struct {
+		name  string
+		begin []byte
+		want  AlertError
+	}{
+		{"KeyUpdate of two bytes", []byte{msgKeyUpdate, 0, 0, 2}, AlertDecodeError},
+		{"KeyUpdate of 64 KiB", []byte{msgKeyUpdate, 0, 0xff, 0xff}, AlertDecodeError},
+		{"ticket of a client", []byte{msgNewSessionTicket}, AlertUnexpectedMessage},
+		{"certificate", []byte{msgCertificate}, AlertUnexpectedMessage},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			client, server := mustShake(testPair13(t))
+			sendHandshakeRecord(t, client, test.begin)
+			_, err := server.Read(make([]byte, 1))
+			wantAlert(t, err, "local error", test.want)
+		})
 	}
-	client.out.Unlock()
-	if err != nil {
+	client, server := mustShake(testPair13(t))
+	sendHandshakeRecord(t, server, []byte{msgNewSessionTicket, 0xff, 0xff, 0xff})
+	_, err := client.Read(make([]byte, 1))
+	wantAlert(t, err, "local error", AlertIllegalParameter)
+}
+
+// sendHandshakeRecord sends a record of a handshake message, or of a part of one, behind the handshake.
+func sendHandshakeRecord(t *testing.T, c *Conn, body []byte) {
+	t.Helper()
+	c.out.Lock()
+	defer c.out.Unlock()
+	if err := c.appendRecordsLocked(recordHandshake, body); err != nil {
 		t.Fatal(err)
 	}
-	_, err = server.Read(make([]byte, 1))
-	wantAlert(t, err, "local error", AlertIllegalParameter)
+	if err := c.flushLocked(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 type failingSigner struct{ *sm2.PrivateKey }

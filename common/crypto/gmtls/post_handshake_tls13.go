@@ -84,6 +84,9 @@ func (c *Conn) handlePostHandshakeLocked(payload []byte) error {
 	in := &c.in
 	c.keepHandshakeLocked(payload)
 	for {
+		if err := c.checkComingLocked(); err != nil {
+			return err
+		}
 		msg, err := c.takeMessageLocked()
 		if err != nil {
 			return err
@@ -94,13 +97,10 @@ func (c *Conn) handlePostHandshakeLocked(payload []byte) error {
 		if c.control++; c.control > maxUselessRecords {
 			return failf(AlertUnexpectedMessage, "more than %d handshake messages in a row after the handshake", maxUselessRecords)
 		}
-		switch {
-		case msg[0] == msgKeyUpdate:
+		if msg[0] == msgKeyUpdate {
 			err = c.handleKeyUpdateLocked(msg[handshakeHdrLen:])
-		case msg[0] == msgNewSessionTicket && c.isClient:
+		} else {
 			err = c.takeTicketLocked(msg[handshakeHdrLen:])
-		default:
-			err = failf(AlertUnexpectedMessage, "%s (type %d) came after the handshake", handshakeTypeName(msg[0]), msg[0])
 		}
 		if err != nil {
 			return err
@@ -112,14 +112,27 @@ func (c *Conn) handlePostHandshakeLocked(payload []byte) error {
 	return nil
 }
 
+// checkComingLocked refuses a message by the first bytes of it that are there, so
+// that a peer cannot make this end keep 64 KiB for each connection. A server takes
+// nothing but KeyUpdate, which has one byte.
+func (c *Conn) checkComingLocked() error {
+	coming := c.in.hand[c.in.handOff:]
+	switch {
+	case len(coming) == 0, coming[0] == msgNewSessionTicket && c.isClient:
+		return nil
+	case coming[0] != msgKeyUpdate:
+		return failf(AlertUnexpectedMessage, "%s (type %d) came after the handshake", handshakeTypeName(coming[0]), coming[0])
+	case len(coming) >= handshakeHdrLen && !bytes.Equal(coming[1:handshakeHdrLen], []byte{0, 0, 1}):
+		return decodeError(msgKeyUpdate)
+	}
+	return nil
+}
+
 // handleKeyUpdateLocked changes to the peer's next key (RFC 8446, section
 // 4.6.3). If it asks for an update of this end's, that goes in front of the next
 // application data: once for all that were asked for, and no reading waits for
 // it.
 func (c *Conn) handleKeyUpdateLocked(body []byte) error {
-	if len(body) != 1 {
-		return decodeError(msgKeyUpdate)
-	}
 	if body[0] != updateNotRequested && body[0] != updateRequested {
 		return failf(AlertIllegalParameter, "a KeyUpdate asks for %d", body[0])
 	}
