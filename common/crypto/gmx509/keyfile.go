@@ -13,8 +13,8 @@ import (
 // maxPassword bounds a password, in bytes.
 const maxPassword = 4096
 
-// ReadPassword returns the first line of r without its end, and without a byte order mark, which some editors put in front. This is the form of a key's password in a file, in a credential of
-// systemd and on standard input.
+// ReadPassword returns the first line of r without its end, and without the byte order mark that some editors put in front. This is the
+// form of a key's password in a file, in a credential of systemd and on standard input.
 func ReadPassword(r io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxPassword+2))
 	if err != nil {
