@@ -34,8 +34,9 @@ type assembly struct {
 	ourPaths []string            // ours, by their paths in the tree, sorted
 	inRepo   map[string]string   // the same: their paths in the repository
 	imports  map[string]string   // for every Go file, see mapImports
-	// upstreams are the names by which entries of a fork.yaml know upstreams.
+	// upstreams are the names by which entries of a fork.yaml know upstreams, and named are the entries that name some.
 	upstreams []string
+	named     []*substitution
 }
 
 // ourFile is the place on disk of a file of ours, named by its path in the tree.
@@ -79,10 +80,22 @@ func assemble(root string, up *upstream) (*assembly, error) {
 			return nil, err
 		}
 	}
+	a.checkName(&report)
 	if err := a.moduleFiles(); err != nil {
 		return nil, err
 	}
 	return a, report.err()
+}
+
+// checkName reports an upstream for which no entry with upstreams: is made. Such entries come in sets, of which each line of versions has
+// one: under a name that is in none of them, all these changes would be missing.
+func (a *assembly) checkName(report *problems) {
+	name := a.up.short()
+	if len(a.named) == 0 || slices.ContainsFunc(a.named, func(s *substitution) bool { return s.isFor(name) }) {
+		return
+	}
+	report.add(a.named[0].where, "no entry with upstreams: in a fork.yaml is for %q, so their changes would be missing; give the upstream's folder a "+
+		"name that the globs of its line of versions match (here %s), or add its name to the entries", name, strings.Join(a.named[0].Upstreams, ", "))
 }
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -195,7 +208,7 @@ func (f *folder) readSpec() error {
 			return err
 		}
 		f.spec = parseForkSpec(f.label(base), data, f.report)
-		f.spec.checkUpstreams(f.a.upstreams, f.report)
+		f.a.named = append(f.a.named, f.spec.checkUpstreams(f.a.upstreams, f.report)...)
 		f.spec.mapImports(f.a.imports)
 	}
 	return nil

@@ -50,9 +50,7 @@ type expression struct {
 // parseForkSpec reads a fork.yaml. Unknown keys and missing ones are reported.
 func parseForkSpec(name string, data []byte, report *problems) *forkSpec {
 	spec := &forkSpec{path: name}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(spec); err != nil && !errors.Is(err, io.EOF) {
+	if err := decodeStrictly(data, spec); err != nil && !errors.Is(err, io.EOF) {
 		report.add(name, "%v", err)
 		return nil
 	}
@@ -64,6 +62,19 @@ func parseForkSpec(name string, data []byte, report *problems) *forkSpec {
 	spec.locate(&doc)
 	spec.validate(report)
 	return spec
+}
+
+// decodeStrictly reads a file of one YAML document without unknown keys. A second document would not be read.
+func decodeStrictly(data []byte, into any) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if err := decoder.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
+		return errors.New("holds a second document behind a line ---; join the two")
+	}
+	return nil
 }
 
 // locate gives each substitution and expression its file:line.
@@ -129,15 +140,17 @@ func (s *forkSpec) validate(report *problems) {
 	}
 }
 
-// checkUpstreams reports globs that match the name of no upstream: such an entry is made nowhere.
-func (s *forkSpec) checkUpstreams(known []string, report *problems) {
+// checkUpstreams returns the entries that are for some upstreams, and reports globs that match the name of none: such an entry is made
+// nowhere.
+func (s *forkSpec) checkUpstreams(known []string, report *problems) (named []*substitution) {
 	if s == nil {
-		return
+		return nil
 	}
 	for _, sub := range s.Substitutions {
-		if sub == nil {
+		if sub == nil || len(sub.Upstreams) == 0 {
 			continue
 		}
+		named = append(named, sub)
 		for _, glob := range sub.Upstreams {
 			matches := func(name string) bool { ok, _ := path.Match(glob, name); return ok }
 			if !slices.ContainsFunc(known, matches) {
@@ -146,6 +159,7 @@ func (s *forkSpec) checkUpstreams(known []string, report *problems) {
 			}
 		}
 	}
+	return named
 }
 
 // mapImports maps the import paths that substitutions name, as those of the Go files are.

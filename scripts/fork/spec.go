@@ -3,14 +3,12 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
 	"golang.org/x/mod/module"
 )
 
@@ -74,9 +72,7 @@ func readUpstreamSpec(toolDir, name string) (spec *upstreamSpec, found bool, err
 		return nil, false, err
 	}
 	spec = &upstreamSpec{dir: dir}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(spec); err != nil {
+	if err := decodeStrictly(data, spec); err != nil {
 		return nil, false, fmt.Errorf("%s: %w", spec.where(), err)
 	}
 	var report problems

@@ -94,6 +94,7 @@ func TestEntriesByUpstream(t *testing.T) {
 	for glob, made := range map[string]bool{"0-toy": true, "'0-*'": true, "'3.*'": false, "'3.*', 0-toy": true} {
 		toy := newToy(t, map[string]string{
 			"hashes/fork.yaml":                         "substitutions:\n" + strings.Replace(entry, "%", glob, 1),
+			"shapes/fork.yaml":                         "substitutions:\n  - {files: [shapes.go], class: gm, upstreams: ['0-*'], reason: r, expressions: [{find: package shapes, replace: package shapes, count: 1}]}\n",
 			"scripts/fork/upstreams/3.1/upstream.yaml": "",
 		})
 		toy.up.name = toy.up.dir // a folder counts as the default
@@ -110,6 +111,9 @@ func TestNamesOfNothing(t *testing.T) {
 	const entry = "substitutions:\n  - files: [hashes.go]\n    class: gm\n    upstreams: ['0-*', '2.5.99']\n    reason: r\n    imports: {crypto/md5: crypto/sha1}\n"
 	toy := newToy(t, map[string]string{"hashes/fork.yaml": entry, "scripts/fork/upstreams/3.1/upstream.yaml": ""})
 	wants(t, errors.New(toy.assemble()), `hashes/fork.yaml:2: upstreams: "2.5.99" matches no upstream; there are 0-toy, 3.1. Correct it`)
+
+	toy = newToy(t, map[string]string{"hashes/fork.yaml": strings.Replace(entry, "'0-*', '2.5.99'", "'3.*'", 1), "scripts/fork/upstreams/3.1/upstream.yaml": ""})
+	wants(t, errors.New(toy.assemble()), `hashes/fork.yaml:2: no entry with upstreams: in a fork.yaml is for "0-toy"`, "match (here 3.*), or add its name")
 
 	toy = newOther(t)
 	toy.up.spec.Omit = append(toy.up.spec.Omit, "common/sums/in*", "common/gone*.go")
