@@ -59,7 +59,7 @@ build: fork ## build every binary into build/bin, static (PERF=off, UPSTREAM=: a
 .PHONY: stock
 stock: $(if $(UPSTREAM),fork-tool) ## build unmodified upstream binaries into build/stock, to compare with (UPSTREAM=3.1.1: build/stock-3.1.1)
 	@mkdir -p $(STOCK)
-	cd $(if $(UPSTREAM),$$($(FORK) folder),scripts/fork) && CGO_ENABLED=0 go build -trimpath -o $(STOCK)/ $(FABRIC_TOOLS:%=$(MODULE)/cmd/%)
+	dir=$(if $(UPSTREAM),$$($(FORK) folder),scripts/fork) && cd "$$dir" && CGO_ENABLED=0 go build -trimpath -o $(STOCK)/ $(FABRIC_TOOLS:%=$(MODULE)/cmd/%)
 
 .PHONY: fork
 fork: fork-tool ## assemble build/fabric from pinned upstream and ours (PERF=off, UPSTREAM=name|folder|version)

@@ -111,6 +111,9 @@ func sortedKeys[V any](m map[string]V) []string {
 func (a *assembly) moduleFiles() error {
 	name := a.up.moduleFile(a.root, "go.mod")
 	data, err := os.ReadFile(name)
+	if os.IsNotExist(err) {
+		return fmt.Errorf("%s is missing: put upstream's go.mod and go.sum there, and run 'make tidy%s'", name, a.up.makeFlag())
+	}
 	if err != nil {
 		return fmt.Errorf("reading our module file: %w", err)
 	}

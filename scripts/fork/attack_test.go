@@ -88,7 +88,7 @@ func TestEditedModule(t *testing.T) {
 // named by a link.
 func TestUnverifiedFiles(t *testing.T) {
 	toy := newToy(t, nil)
-	for _, name := range []string{"shapes/vendor/x/x.go", "shapes/.svn/x.go", ".hg/x.go", "shapes/sub/go.mod", "shapes/sub/x.go"} {
+	for _, name := range []string{"shapes/vendor/x/x.go", "shapes/.svn/x.go", ".hg/x.go", "shapes/sub/go.mod", "shapes/sub/x.go", "build/x.go"} {
 		writeFile(t, toy.up.dir, name, "package x\n")
 	}
 	if err := os.Symlink("shapes.go", filepath.Join(toy.up.dir, "shapes/link.go")); err != nil {
@@ -98,7 +98,7 @@ func TestUnverifiedFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	toy.accept()
-	for _, name := range []string{"shapes/vendor", "shapes/.svn", ".hg", "shapes/sub", "shapes/link.go"} {
+	for _, name := range []string{"shapes/vendor", "shapes/.svn", ".hg", "shapes/sub", "shapes/link.go", "build"} {
 		if _, err := os.Lstat(filepath.Join(toy.tree(), name)); err == nil {
 			t.Errorf("%s is in the tree", name)
 		}

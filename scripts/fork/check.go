@@ -27,7 +27,7 @@ func runCheck(root string, up *upstream) error {
 	if err != nil {
 		return err
 	}
-	if err := a.touched.check(l, up.name, &report); err != nil {
+	if err := a.touched.check(l, up, &report); err != nil {
 		return err
 	}
 	for key := range l {

@@ -14,7 +14,7 @@ import (
 
 // verifyCheckout computes the checksum of the module that a checkout's folder holds, as a module proxy would serve it, and
 // compares it with the recorded one.
-func verifyCheckout(dir string, p pinned) error {
+func verifyCheckout(dir string, p pinned, tag string) error {
 	tmp, err := os.MkdirTemp("", "fork-checkout-")
 	if err != nil {
 		return err
@@ -37,8 +37,8 @@ func verifyCheckout(dir string, p pinned) error {
 		return err
 	}
 	if sum != p.Sum {
-		return fmt.Errorf("the files in %s are not those of %s %s: their checksum is %s, recorded is %s. Check out the tag without changes "+
-			"and without files of your own (git status --ignored shows them)", dir, p.Module, p.Version, sum, p.Sum)
+		return fmt.Errorf("the files in %s are not those of %s %s: their checksum is %s, recorded is %s. Check out %s without changes "+
+			"and without files of your own (git status --ignored shows them)", dir, p.Module, p.Version, sum, p.Sum, tag)
 	}
 	return nil
 }

@@ -146,7 +146,7 @@ func (l lock) write(name string) error {
 }
 
 // check compares the touches with a lock and reports what the lock does not cover.
-func (t *touches) check(l lock, upstreamName string, report *problems) error {
+func (t *touches) check(l lock, up *upstream, report *problems) error {
 	now, err := t.current()
 	if err != nil {
 		return err
@@ -155,10 +155,10 @@ func (t *touches) check(l lock, upstreamName string, report *problems) error {
 		label := strings.TrimSpace(one.file + " " + one.name)
 		switch {
 		case l[key] == "":
-			report.add(one.where, "upstream's %s is not in the lock; read it, then run 'make fork-accept'", label)
+			report.add(one.where, "upstream's %s is not in the lock; read it, then run 'make fork-accept%s'", label, up.makeFlag())
 		case l[key] != now[key]:
 			report.add(one.where, "upstream's %s differs in %s from what this was written against; review it with 'make fork-drift', "+
-				"adapt ours, then run 'make fork-accept'", label, upstreamName)
+				"adapt ours, then run 'make fork-accept%s'", label, up.name, up.makeFlag())
 		}
 	}
 	return nil

@@ -182,7 +182,7 @@ func (a *assembly) finish(out io.Writer) error {
 		return err
 	}
 	var report problems
-	if err := a.touched.check(l, a.up.name, &report); err != nil {
+	if err := a.touched.check(l, a.up, &report); err != nil {
 		return err
 	}
 	if err := report.err(); err != nil {

@@ -117,11 +117,12 @@ func (p *pinned) validate(where string, report *problems) {
 	if module.CheckPath(p.Module) != nil {
 		report.add(where, "%q is not a module path", p.Module)
 	}
-	if !strings.HasPrefix(p.Version, "v") {
-		report.add(where, "%s: version %q is not an exact module version", p.Module, p.Version)
+	if module.CanonicalVersion(p.Version) != p.Version || module.Check(p.Module, p.Version) != nil {
+		report.add(where, "%s: version %q is not an exact module version of it; 'go list -m %s@COMMIT' prints that of a release's commit", p.Module, p.Version, p.Module)
 	}
 	if !strings.HasPrefix(p.Sum, "h1:") {
-		report.add(where, "%s: sum %q is not a checksum as go.sum has it (h1:...); 'go mod download -json %s@%s' prints it", p.Module, p.Sum, p.Module, p.Version)
+		report.add(where, "%s: sum %q is not a checksum as go.sum has it (h1:...); 'go mod download -json %s@%s' prints it. "+
+			"Where no proxy serves it, write h1:none: 'make fork' with CHECKOUT then names that of a new clone", p.Module, p.Sum, p.Module, p.Version)
 	}
 }
 

@@ -221,6 +221,24 @@ func TestAcceptIsAllOrNothing(t *testing.T) {
 	}
 }
 
+// sumOf is the checksum of the module in a folder.
+func sumOf(t *testing.T, dir string) string {
+	t.Helper()
+	out, err := os.Create(filepath.Join(t.TempDir(), "m.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if err := zip.CreateFromDir(out, module.Version{Path: otherModule, Version: "v1.0.0"}, dir); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := dirhash.HashZip(out.Name(), dirhash.Hash1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
 // TestCheckout checks that a checkout is held against the checksum of the module, whatever lies in folders that a module
 // has not, and refused when a byte differs or a file is too many.
 func TestCheckout(t *testing.T) {
@@ -228,25 +246,15 @@ func TestCheckout(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, dir, "go.mod", "module "+otherModule+"\n")
 	writeFile(t, dir, "a.go", "package a\n")
-	out, err := os.Create(filepath.Join(t.TempDir(), "m.zip"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	if err := zip.CreateFromDir(out, module.Version{Path: p.Module, Version: p.Version}, dir); err != nil {
-		t.Fatal(err)
-	}
-	if p.Sum, err = dirhash.HashZip(out.Name(), dirhash.Hash1); err != nil {
-		t.Fatal(err)
-	}
+	p.Sum = sumOf(t, dir)
 	writeFile(t, dir, ".git/config", "x")
 	writeFile(t, dir, "vendor/b/b.go", "package b\n")
-	if err := verifyCheckout(dir, p); err != nil {
+	if err := verifyCheckout(dir, p, "v1"); err != nil {
 		t.Error(err)
 	}
 	for name, text := range map[string]string{"a.go": "package A\n", "b.go": "package a\n"} {
 		writeFile(t, dir, name, text)
-		if err := verifyCheckout(dir, p); err == nil || !strings.Contains(err.Error(), "recorded is "+p.Sum) {
+		if err := verifyCheckout(dir, p, "v1"); err == nil || !strings.Contains(err.Error(), "recorded is "+p.Sum+". Check out v1 without changes") {
 			t.Errorf("%s: %v", name, err)
 		}
 		writeFile(t, dir, "a.go", "package a\n")

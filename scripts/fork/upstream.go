@@ -118,7 +118,7 @@ func openNamed(spec *upstreamSpec, p pin, checkout string) (*upstream, error) {
 		if err != nil {
 			return nil, fmt.Errorf("CHECKOUT: %w", err)
 		}
-		if err := verifyCheckout(dir, spec.pinned); err != nil {
+		if err := verifyCheckout(dir, spec.pinned, spec.Tag); err != nil {
 			return nil, err
 		}
 		up.dir = dir
@@ -213,6 +213,9 @@ func downloadRemedy(text string) string {
 	case strings.Contains(text, "invalid version"), strings.Contains(text, "unknown revision"), strings.Contains(text, "not found"):
 		return "No such version of upstream: name an exact module version, or the folder of a checkout (make fork UPSTREAM=folder, or " +
 			"CHECKOUT=folder with UPSTREAM=name)."
+	case strings.Contains(text, "server response:"):
+		return "The module proxy answers, but does not serve this version. Set GOPROXY to one that does (go env GOPROXY), or use a checkout: " +
+			"CHECKOUT=folder with UPSTREAM=name."
 	default:
 		return "No module proxy could be reached. Set GOPROXY to one that can be, or use a mirror made elsewhere by " +
 			"'make mirror' (GOPROXY=file:///path/of/mirror), or a local checkout (make fork UPSTREAM=folder, or CHECKOUT=folder with UPSTREAM=name)."
