@@ -221,8 +221,8 @@ func TestKeyVanishes(t *testing.T) {
 	keys := waitHealthy(t, d, false).Devices[0].Keys
 	require.Len(t, keys, 2)
 	require.Equal(t, "the device had this key and has it no more", keys[1].Error)
-	time.Sleep(3 * time.Second) // a look for the keys that does not find them
-	require.Greater(t, strings.Count(d.Log(), "device ready"), 2)
+	require.Eventually(t, func() bool { return strings.Count(d.Log(), "device ready") > 2 }, 20*time.Second, 20*time.Millisecond,
+		"looks for the keys that do not find them")
 	requireCode(t, sign.Check(within(t, 20*time.Second)), keyd.Unusable)
 	d.Folder.Set(keydtest.Removed, 0)
 	waitHealthy(t, d, true)
