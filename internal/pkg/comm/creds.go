@@ -60,7 +60,7 @@ func (sc *serverCreds) ServerHandshake(raw net.Conn) (net.Conn, credentials.Auth
 	start := time.Now()
 	s, st, err := e.handshake(raw)
 	if err == nil {
-		conn := &serverConn{Conn: s.conn}
+		conn := newServerConn(s.conn)
 		conn.entry = s.tracked(st.material.hash(s.protocol), e.permits(s.protocol))
 		conn.entry.finish, conn.entry.close = conn.finish, conn.Close
 		if err = e.track(conn.entry); err == nil {

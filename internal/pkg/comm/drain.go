@@ -75,16 +75,29 @@ func (f *frames) atBoundary() bool {
 // frame between the frames that gRPC writes.
 type serverConn struct {
 	net.Conn
-	entry *tracked
+	entry   *tracked
+	backlog *backlog
 
 	mu      sync.Mutex
 	written frames // protected by mu
 	pending bool   // a GOAWAY waits for a boundary; protected by mu
 }
 
+// newServerConn returns the end over conn.
+func newServerConn(conn net.Conn) *serverConn { return &serverConn{Conn: conn, backlog: newBacklog()} }
+
+func (c *serverConn) Read(p []byte) (int, error) {
+	c.backlog.wait()
+	n, err := c.Conn.Read(p)
+	c.backlog.took(n)
+	return n, err
+}
+
 func (c *serverConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.backlog.begin()
+	defer c.backlog.end()
 	n, err := c.Conn.Write(p)
 	c.written.advance(p[:n])
 	if err == nil {
