@@ -26,6 +26,7 @@ import (
 	stls "github.com/hyperledger/fabric-ca/lib/tls"
 	"github.com/hyperledger/fabric-ca/util"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/safefile"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/hyperledger/fabric/internal/pkg/comm/tlsadmin"
@@ -192,6 +193,10 @@ func lasting(files ...string) (bool, error) {
 	return true, nil
 }
 
+// unfinished is the file that is there while the CA replaces the pair of its listener. After a crash it says that the files may be of two pairs.
+// Without it they are those of an operator, who is told what is wrong with them.
+const unfinished = "tlcp-pair.unfinished"
+
 // makePair has the server's own CA issue the TLCP pair of the listener, where the configuration names no files.
 func (s *Server) makePair() error {
 	f := &s.Config.TLS.GM
@@ -202,43 +207,58 @@ func (s *Server) makePair() error {
 	if err := stls.AbsTLSServer(&s.Config.TLS, s.HomeDir); err != nil {
 		return err
 	}
-	if ok, err := lasting(f.SignCert, f.EncCert); ok || err != nil {
+	mark := filepath.Join(s.HomeDir, unfinished)
+	if util.FileExists(mark) {
+		log.Warningf("The server ended while it replaced the TLCP pair of its listener (%s is there): it makes a new pair", mark)
+	} else if ok, err := lasting(f.SignCert, f.EncCert); ok || err != nil {
 		return err
 	}
-	issuer, err := s.CA.asIntermediate()
+	sign, err := s.issueHalf(api.ProfileTLCP, f.SignCert, f.SignKey)
 	if err != nil {
 		return err
 	}
-	request := s.Config.CAcfg.CSR
-	for _, half := range []struct{ profile, cert, key string }{
-		{api.ProfileTLCP, f.SignCert, f.SignKey}, {profileTLCPEncryption, f.EncCert, f.EncKey},
-	} {
-		key, err := sm2.GenerateKey(rand.Reader)
-		if err != nil {
-			return err
-		}
-		// The name of the CA's own certificate must not come again, or no authority key identifier is written.
-		text, err := csr.Generate(key, &csr.CertificateRequest{CN: util.Hostname(), Names: request.Names, Hosts: request.Hosts, SerialNumber: request.SerialNumber})
-		if err != nil {
-			return err
-		}
-		cert, err := s.CA.enrollSigner.Sign(signer.SignRequest{Profile: half.profile, Request: string(text)})
-		if err != nil {
-			return err
-		}
-		keyText, err := x509.MarshalPrivateKeyPEM(key, nil)
-		if err != nil {
-			return err
-		}
-		if err := replaceFile(half.key, keyText, 0o600); err != nil {
-			return err
-		}
-		if err := replaceFile(half.cert, append(cert, issuer...), 0o644); err != nil {
-			return err
-		}
+	enc, err := s.issueHalf(profileTLCPEncryption, f.EncCert, f.EncKey)
+	if err != nil {
+		return err
+	}
+	if err := safefile.Replace(safefile.File{Name: mark, Mode: 0o600}); err != nil {
+		return err
+	}
+	if err := safefile.Replace(append(sign, enc...)...); err != nil {
+		return err
+	}
+	if err := os.Remove(mark); err != nil {
+		return err
 	}
 	log.Infof("Made a TLCP pair for the listener: %s, %s", f.SignCert, f.EncCert)
 	return nil
+}
+
+// issueHalf makes a key, has the CA certify it, and returns both as files.
+func (s *Server) issueHalf(profile, certFile, keyFile string) ([]safefile.File, error) {
+	issuer, err := s.CA.asIntermediate()
+	if err != nil {
+		return nil, err
+	}
+	key, err := sm2.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	request := s.Config.CAcfg.CSR
+	// The name of the CA's own certificate must not come again, or no authority key identifier is written.
+	text, err := csr.Generate(key, &csr.CertificateRequest{CN: util.Hostname(), Names: request.Names, Hosts: request.Hosts, SerialNumber: request.SerialNumber})
+	if err != nil {
+		return nil, err
+	}
+	cert, err := s.CA.enrollSigner.Sign(signer.SignRequest{Profile: profile, Request: string(text)})
+	if err != nil {
+		return nil, err
+	}
+	keyText, err := x509.MarshalPrivateKeyPEM(key, nil)
+	if err != nil {
+		return nil, err
+	}
+	return []safefile.File{{Name: keyFile, Data: keyText, Mode: 0o600}, {Name: certFile, Data: append(cert, issuer...), Mode: 0o644}}, nil
 }
 
 // asIntermediate is the CA's certificate, PEM, if it stands between those that it issues and their root.

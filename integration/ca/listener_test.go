@@ -304,3 +304,42 @@ func TestOwnPair(t *testing.T) {
 		require.Equal(t, kept, first == second, profiles)
 	}
 }
+
+// TestTornPair: a server that ended while it replaced its own pair makes a new one at the next start, and says so. Files that do not fit for
+// another reason are refused by name.
+func TestTornPair(t *testing.T) {
+	ctx := limited(t)
+	home, own := t.TempDir(), settings{algo: "sm2", mode: "gm"}
+	start := func() *server { return startServer(ctx, t, home, own) }
+	start().stop()
+	sign, enc, aside := filepath.Join(home, "tlcp-sign.crt"), filepath.Join(home, "tlcp-enc.crt"), filepath.Join(home, "aside")
+	old := serialOf(t, enc)
+
+	// A folder in the place of the last file ends the server where a crash would have.
+	require.NoError(t, os.Remove(sign))
+	require.NoError(t, os.Rename(enc, aside))
+	require.NoError(t, os.Mkdir(enc, 0o700))
+	refused := settings{algo: "sm2", more: "tls: {enabled: true, mode: gm}\n"}
+	require.Contains(t, refusedIn(ctx, t, home, refused), "making a TLCP pair for the listener")
+	require.NoError(t, os.Remove(enc))
+	require.NoError(t, os.Rename(aside, enc))
+	s := start()
+	root := mustRead(t, filepath.Join(home, "ca-cert.pem"))
+	first, err := served(ctx, t, s, root)
+	require.NoError(t, err)
+	require.Contains(t, s.log.String(), "makes a new pair")
+	require.NotEqual(t, old, serialOf(t, enc))
+	s.stop()
+	s = start()
+	second, err := served(ctx, t, s, root)
+	require.NoError(t, err)
+	require.Equal(t, first, second)
+	require.NotContains(t, s.log.String(), "makes a new pair")
+	s.stop()
+
+	before := mustRead(t, filepath.Join(home, "tlcp-enc.key"))
+	foreign := gmtlstest.NewCA(t).NewPairUntil(t, time.Now().AddDate(1, 0, 0), "localhost").Write(t, t.TempDir(), "server")
+	require.NoError(t, os.Rename(foreign.EncCert, enc))
+	require.Contains(t, refusedIn(ctx, t, home, refused), enc)
+	require.Equal(t, before, mustRead(t, filepath.Join(home, "tlcp-enc.key")))
+}
