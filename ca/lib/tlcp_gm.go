@@ -5,16 +5,19 @@ package lib
 import (
 	"crypto/ecdsa"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/cloudflare/cfssl/config"
 	"github.com/cloudflare/cfssl/log"
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/pkg/errors"
+	"golang.org/x/crypto/ocsp"
 
 	"github.com/hyperledger/fabric-ca/api"
 	"github.com/hyperledger/fabric-ca/lib/caerrors"
@@ -168,6 +171,7 @@ func issueKept(ctx *serverRequestContextImpl, id string, req *api.EnrollmentRequ
 		return nil, err
 	}
 	if err := certify(name, resp.EncryptionCert); err != nil {
+		ctx.ca.withdraw(resp.Cert, resp.EncryptionCert)
 		return nil, notKept(err)
 	}
 	return resp, nil
@@ -179,29 +183,50 @@ func notKept(err error) error {
 	return caerrors.NewHTTPErr(http.StatusInternalServerError, caerrors.ErrUnknown, "the CA could not keep the encryption key for recovery; its log says why")
 }
 
-// issuePair has both certificates issued by upstream's rules, one after the other.
+// issuePair has both certificates issued by upstream's rules, one after the other. Those of a pair that is not whole are revoked.
 func issuePair(ctx *serverRequestContextImpl, id string, req *api.EnrollmentRequestNet, sign *x509.CertificateRequest,
 	encryptionRequest string, made *sm2.PrivateKey) (*api.EnrollmentResponseNet, error) {
+	var envelope []byte
+	if made != nil {
+		var err error
+		if envelope, err = sm2.MarshalEnvelopedPrivateKey(rand.Reader, sign.PublicKey.(*ecdsa.PublicKey), made); err != nil {
+			return nil, errors.WithMessage(err, "enveloping the encryption key")
+		}
+	}
 	resp, err := issueBy(ctx, id, *req, api.ProfileTLCP, req.Request)
 	if err != nil {
 		return nil, err
 	}
 	enc, err := issueBy(ctx, id, *req, profileTLCPEncryption, encryptionRequest)
 	if err != nil {
+		ctx.ca.withdraw(resp.Cert)
 		return nil, err
 	}
 	resp.EncryptionCert = enc.Cert
 	if made != nil {
-		envelope, err := sm2.MarshalEnvelopedPrivateKey(rand.Reader, sign.PublicKey.(*ecdsa.PublicKey), made)
-		if err != nil {
-			return nil, errors.WithMessage(err, "enveloping the encryption key")
-		}
 		resp.EncryptedKey = util.B64Encode(envelope)
 	}
 	if err := checkIssuedPair(resp); err != nil {
+		ctx.ca.withdraw(resp.Cert, resp.EncryptionCert)
 		return nil, errors.WithMessagef(err, "profiles %s and %s of the CA issue no pair that TLCP peers accept", api.ProfileTLCP, profileTLCPEncryption)
 	}
 	return resp, nil
+}
+
+// withdraw revokes certificates that were issued and are given to nobody, as the other one of their pair, or its key, could not be.
+func (ca *CA) withdraw(issued ...string) {
+	for _, b64 := range issued {
+		cert, err := certificateIn(b64)
+		if err == nil {
+			aki := strings.TrimLeft(hex.EncodeToString(cert.AuthorityKeyId), "0")
+			err = ca.certDBAccessor.RevokeCertificate(util.GetSerialAsHex(cert.SerialNumber), aki, ocsp.CessationOfOperation)
+		}
+		if err != nil {
+			log.Errorf("A certificate of a TLCP pair that was not issued as a whole stays valid, but nobody has it: %s", err)
+			continue
+		}
+		log.Warningf("Revoked the certificate %s of %s: its TLCP pair was not issued as a whole", util.GetSerialAsHex(cert.SerialNumber), cert.Subject.CommonName)
+	}
 }
 
 // issueBy has upstream handle the request with another profile and certificate request.

@@ -235,16 +235,31 @@ func certificatesOn(ctx context.Context, t *testing.T, admin *client, id string)
 	return certs
 }
 
-// TestWrongProfiles: a CA whose configured profiles make no pair that TLCP peers accept gives none.
+// TestWrongProfiles: a CA whose configured profiles make no pair that TLCP peers accept gives none, nor one whose second certificate is refused.
+// What was issued of the pair is then revoked.
 func TestWrongProfiles(t *testing.T) {
 	ctx := limited(t)
-	for _, profile := range []string{"tlcp: {usage: [key encipherment, server auth], expiry: 8760h}", "tlcp-encryption: {usage: [digital signature, server auth], expiry: 8760h}"} {
+	for profile, want := range map[string]struct {
+		status, revoked int
+		answer          string
+	}{
+		"tlcp: {usage: [key encipherment, server auth], expiry: 8760h}":             {http.StatusInternalServerError, 2, "issue no pair that TLCP peers accept"},
+		"tlcp-encryption: {usage: [digital signature, server auth], expiry: 8760h}": {http.StatusInternalServerError, 2, "issue no pair that TLCP peers accept"},
+		"tlcp-encryption: {usage: [cert sign], caconstraint: {isca: true}}":         {http.StatusForbidden, 1, "Authorization failure"},
+	} {
 		s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2", profiles: profile})
-		body, err := json.Marshal(pairRequest(t, "admin", false))
+		admin := newClient(t, s, "")
+		admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
+		admin.register(ctx, t, "user", "pw", "client")
+		body, err := json.Marshal(pairRequest(t, "user", false))
 		require.NoError(t, err)
-		status, answer := post(ctx, t, s, "enroll", body, func(r *http.Request) { r.SetBasicAuth("admin", "adminpw") })
-		require.Equal(t, http.StatusInternalServerError, status)
-		require.Contains(t, answer, "issue no pair that TLCP peers accept")
+		status, answer := post(ctx, t, s, "enroll", body, func(r *http.Request) { r.SetBasicAuth("user", "pw") })
+		require.Equal(t, want.status, status, answer)
+		require.Contains(t, answer, want.answer)
+		require.Equal(t, want.revoked, issued(ctx, t, admin, "user"))
+		admin.run(ctx, t, "gencrl", "-u", s.url)
+		require.Len(t, readList(t, admin.path("msp", "crls", "crl.pem")).RevokedCertificateEntries, want.revoked, profile)
+		require.Equal(t, want.revoked, strings.Count(s.log.String(), "Revoked the certificate"), "%s", s.log)
 	}
 }
 
