@@ -16,6 +16,7 @@ import (
 	"github.com/hyperledger/fabric-ca/api"
 	"github.com/hyperledger/fabric-ca/util"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/safefile"
 )
 
 // Names of the files of a pair, which are those of cryptogen.
@@ -235,8 +236,8 @@ func certificateIn(b64 string) (*x509.Certificate, error) {
 	return util.GetX509CertificateFromPEM(text)
 }
 
-// write replaces the files of the pair: intermediates follow the certificates, roots are in a separate file. Each file is
-// replaced as a whole; a node that reloads in between refuses the mixture and keeps what it has.
+// write replaces the files of the pair: intermediates follow the certificates, roots are in a separate file. All are on disk before one is
+// replaced, so that a full disk does not leave a mixture. A node that reloads in between refuses the mixture and keeps what it has.
 func (p *pair) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -257,53 +258,16 @@ func (p *pair) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range []struct {
-		name string
-		data []byte
-		mode os.FileMode
-	}{
-		{pairSignKey, signKey, 0o600},
-		{pairEncKey, encKey, 0o600},
-		{pairSignCert, append(certificatePEM(p.signCert), intermediates...), 0o644},
-		{pairEncCert, append(certificatePEM(p.encCert), intermediates...), 0o644},
-		{pairRoots, roots, 0o644},
-	} {
-		if err := replaceFile(filepath.Join(dir, f.name), f.data, f.mode); err != nil {
-			return err
-		}
-	}
-	return nil
+	at := func(name string) string { return filepath.Join(dir, name) }
+	return safefile.Replace(
+		safefile.File{Name: at(pairSignKey), Data: signKey, Mode: 0o600},
+		safefile.File{Name: at(pairEncKey), Data: encKey, Mode: 0o600},
+		safefile.File{Name: at(pairSignCert), Data: append(certificatePEM(p.signCert), intermediates...), Mode: 0o644},
+		safefile.File{Name: at(pairEncCert), Data: append(certificatePEM(p.encCert), intermediates...), Mode: 0o644},
+		safefile.File{Name: at(pairRoots), Data: roots, Mode: 0o644},
+	)
 }
 
 func certificatePEM(cert *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
-}
-
-func replaceFile(name string, data []byte, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails once it is renamed
-	if err := f.Chmod(mode); err != nil {
-		return err
-	}
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync() // or a crash of the machine may take the new name back
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/emmansun/gmsm/sm2"
@@ -17,6 +18,7 @@ import (
 	"github.com/hyperledger/fabric-ca/util"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/safefile/safefiletest"
 )
 
 func sm2KeyOf(t *testing.T, text []byte) *sm2.PrivateKey {
@@ -83,6 +85,35 @@ func TestAnswersOfCA(t *testing.T) {
 	}
 }
 
+// enrolled is a pair as the client has it from a CA with this chain.
+func enrolled(t *testing.T, made gmtlstest.Pair, chain ...*gmtlstest.CA) *pair {
+	t.Helper()
+	p := &pair{sign: sm2KeyOf(t, made.SignKey), enc: sm2KeyOf(t, made.EncKey)}
+	for _, authority := range chain {
+		p.chain = append(p.chain, authority.Cert)
+	}
+	for i, text := range [][]byte{made.SignCert, made.EncCert} {
+		cert, err := x509.ParseCertificatePEM(text)
+		require.NoError(t, err)
+		*[]**x509.Certificate{&p.signCert, &p.encCert}[i] = cert
+	}
+	return p
+}
+
+// TestFullDisk: where there is no room for the certificates of a new pair, the keys of the present one stay too.
+func TestFullDisk(t *testing.T) {
+	root, dir := gmtlstest.NewCA(t), t.TempDir()
+	present, next := root.NewPair(t, "peer0"), root.NewPair(t, "peer0")
+	require.NoError(t, enrolled(t, present, root).write(dir))
+	const room = 400 // of a key
+	require.ErrorIs(t, safefiletest.OnFullDisk(t, room, func() error { return enrolled(t, next, root).write(dir) }), syscall.EFBIG)
+	for name, want := range map[string][]byte{pairSignKey: present.SignKey, pairEncKey: present.EncKey, pairSignCert: present.SignCert, pairEncCert: present.EncCert} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(text), name)
+	}
+}
+
 // TestPairFiles: private keys are for their owner alone, in a folder that is too, whatever stood there before; intermediates follow the
 // certificates, and roots are in a file of their own.
 func TestPairFiles(t *testing.T) {
@@ -90,12 +121,7 @@ func TestPairFiles(t *testing.T) {
 	issuing := root.Intermediate(t, "issuing")
 	made := issuing.NewPair(t, "peer0")
 	dir := filepath.Join(t.TempDir(), "tls")
-	p := &pair{sign: sm2KeyOf(t, made.SignKey), enc: sm2KeyOf(t, made.EncKey), chain: []*x509.Certificate{issuing.Cert, root.Cert}}
-	for i, text := range [][]byte{made.SignCert, made.EncCert} {
-		cert, err := x509.ParseCertificatePEM(text)
-		require.NoError(t, err)
-		*[]**x509.Certificate{&p.signCert, &p.encCert}[i] = cert
-	}
+	p := enrolled(t, made, issuing, root)
 	for range 2 {
 		require.NoError(t, p.write(dir))
 		for name, want := range map[string]os.FileMode{

@@ -16,6 +16,7 @@ import (
 	"github.com/hyperledger/fabric-ca/util"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/safefile"
 )
 
 // recoveryNone is the value of tlcp.recovery of a CA that keeps no encryption keys.
@@ -79,7 +80,7 @@ func (r *recovery) keep(key *sm2.PrivateKey) (name string, err error) {
 	}
 	sum := sha256.Sum256(spki)
 	name = filepath.Join(r.dir, hex.EncodeToString(sum[:]))
-	return name, errors.WithMessage(replaceFile(name+".der", envelope, 0o600), "keeping the encryption key for recovery")
+	return name, errors.WithMessage(safefile.Replace(safefile.File{Name: name + ".der", Data: envelope, Mode: 0o600}), "keeping the encryption key for recovery")
 }
 
 // certify stores the certificate that was issued for a key in the key's folder, so that it is found by name.
@@ -88,5 +89,5 @@ func certify(name, certB64 string) error {
 	if err != nil {
 		return err
 	}
-	return errors.WithMessage(replaceFile(name+".crt", certificatePEM(cert), 0o644), "keeping the encryption certificate for recovery")
+	return errors.WithMessage(safefile.Replace(safefile.File{Name: name + ".crt", Data: certificatePEM(cert), Mode: 0o644}), "keeping the encryption certificate for recovery")
 }
