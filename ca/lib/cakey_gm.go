@@ -43,3 +43,10 @@ func validateMatchingKeys(cert *x509.Certificate, keyFile string) error {
 	}
 	return util.CheckKeyFile(cert, keyFile, text)
 }
+
+// writeFile writes the CA's certificate.
+//
+//fork:replace fix: a crash at the first start left a part of the CA's certificate, or none of it, and the server did not start again
+func writeFile(file string, buf []byte, perm os.FileMode) error {
+	return util.WriteFile(file, buf, perm)
+}
