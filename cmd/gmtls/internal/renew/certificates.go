@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/safefile"
 )
 
 // Files of a pair, as fabric-ca-client writes them.
@@ -140,20 +142,23 @@ func sameSubject(cert *x509.Certificate) ([]string, error) {
 }
 
 // saved are files as they were before a renewal.
-type saved map[string][]byte
+type saved map[string]safefile.File
 
 // save reads files; one that is not there is left out.
 func save(files ...string) (saved, error) {
 	s := saved{}
 	for _, file := range files {
-		data, err := os.ReadFile(file)
+		before, err := like(file, nil)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
+		}
+		if err == nil {
+			before.Data, err = os.ReadFile(file)
 		}
 		if err != nil {
 			return nil, err
 		}
-		s[file] = data
+		s[file] = before
 	}
 	return s, nil
 }
@@ -177,14 +182,8 @@ func (s saved) restoreFolder(folder string) error {
 	return errors.Join(err, s.restore())
 }
 
-// restore puts the files back, each as a whole.
-func (s saved) restore() error {
-	var errs []error
-	for file, data := range s {
-		errs = append(errs, replace(file, data))
-	}
-	return errors.Join(errs...)
-}
+// restore puts the files back.
+func (s saved) restore() error { return safefile.Replace(slices.Collect(maps.Values(s))...) }
 
 // undo puts the old files back after a failure, and returns the failure with how that ended.
 func undo(failure error, restore func() error) error {
@@ -194,23 +193,11 @@ func undo(failure error, restore func() error) error {
 	return fmt.Errorf("%w; the old files are back", failure)
 }
 
-func replace(file string, data []byte) error {
+// like is new content for a file that is there, with its permissions.
+func like(file string, data []byte) (safefile.File, error) {
 	info, err := os.Stat(file)
 	if err != nil {
-		return err
+		return safefile.File{}, err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails once it is renamed
-	if err := errors.Join(f.Chmod(info.Mode().Perm()), write(f, data)); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
-}
-
-func write(f *os.File, data []byte) error {
-	_, err := f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
+	return safefile.File{Name: file, Data: data, Mode: info.Mode().Perm()}, nil
 }

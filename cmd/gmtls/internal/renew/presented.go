@@ -11,6 +11,7 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/safefile"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
@@ -167,16 +168,22 @@ func (c *tlsCertificate) install() error {
 		}
 		chain = append(chain, text...)
 	}
-	if !c.KeepKeys {
-		key, err := keyOf(file, filepath.Join(c.MSP, "keystore"))
-		if err != nil {
-			return err
-		}
-		if err := replace(c.Key, key); err != nil {
-			return err
-		}
+	cert, err := like(c.Cert, chain)
+	if err != nil {
+		return err
 	}
-	return replace(c.Cert, chain)
+	if c.KeepKeys {
+		return safefile.Replace(cert)
+	}
+	text, err := keyOf(file, filepath.Join(c.MSP, "keystore"))
+	if err != nil {
+		return err
+	}
+	key, err := like(c.Key, text)
+	if err != nil {
+		return err
+	}
+	return safefile.Replace(key, cert)
 }
 
 // keyOf is the file of the folder that holds the certificate's key: fabric-ca-client leaves old keys where they are.

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/safefile/safefiletest"
 )
 
 // site is a node whose operations service answers like that of a peer, and a program in the place of fabric-ca-client that copies the
@@ -290,6 +292,21 @@ func TestRefusedTLS(t *testing.T) {
 			require.Zero(t, s.restarted())
 		})
 	}
+}
+
+// TestFullDisk: where there is no room for a certificate, the key of the one before stays too.
+func TestFullDisk(t *testing.T) {
+	s := newSite(t)
+	before := t.TempDir()
+	require.NoError(t, os.CopyFS(before, os.DirFS(s.home)))
+	c := &tlsCertificate{MSP: filepath.Join(s.next, "tls-msp"), Cert: filepath.Join(s.home, "tls", "server.crt"), Key: filepath.Join(s.home, "tls", "server.key")}
+	const room = 400 // of a key
+	require.ErrorIs(t, safefiletest.OnFullDisk(t, room, c.install), syscall.EFBIG)
+	for _, file := range []string{"tls/server.crt", "tls/server.key"} {
+		require.True(t, s.same(before, file), file)
+	}
+	require.NoError(t, c.install())
+	require.False(t, s.same(before, "tls/server.key"))
 }
 
 // TestKeptKeyOfTLS: with keepKeys, fabric-ca-client is asked to keep the key, and the node's file of it is not written.
