@@ -15,6 +15,7 @@ import (
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/bccsp/gm"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/safefile"
 )
 
 // maxKeyFile bounds the key files that are read, in bytes; upstream has the same limit where it searches.
@@ -28,7 +29,10 @@ func (ks *fileBasedKeyStore) StoreKey(k bccsp.Key) error {
 	standard, ok := k.(*ecdsaPrivateKey)
 	encrypts := ok && len(ks.pwd) != 0
 	if !gm.IsKey(k) && !encrypts {
-		return ks.upstreamStoreKey(k)
+		if err := ks.upstreamStoreKey(k); err != nil {
+			return err
+		}
+		return ks.settle(k.SKI())
 	}
 	if ks.readOnly {
 		return errors.New("read only KeyStore")
@@ -45,7 +49,8 @@ func (ks *fileBasedKeyStore) StoreKey(k bccsp.Key) error {
 	if err != nil {
 		return fmt.Errorf("failed storing key [%x]: %w", k.SKI(), err)
 	}
-	if err := replaceFile(ks.getPathForAlias(hex.EncodeToString(k.SKI()), suffix), text); err != nil {
+	file := safefile.File{Name: ks.getPathForAlias(hex.EncodeToString(k.SKI()), suffix), Data: text, Mode: 0o600}
+	if err := safefile.Replace(file); err != nil {
 		return fmt.Errorf("failed storing key [%x]: %w", k.SKI(), err)
 	}
 	return nil
@@ -129,27 +134,13 @@ func (ks *fileBasedKeyStore) readGM(path string) (bccsp.Key, error) {
 	return decodeKey(text, ks.pwd)
 }
 
-// replaceFile writes a file that only its owner can read, so that after a crash either the old or the new content stands
-// under its name.
-func replaceFile(path string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
+// settle has a key that upstream has written on disk, before its certificate is.
+func (ks *fileBasedKeyStore) settle(ski []byte) error {
+	for _, suffix := range []string{gm.SuffixPrivate, gm.SuffixPublic, gm.SuffixSymmetric} {
+		err := safefile.Sync(ks.getPathForAlias(hex.EncodeToString(ski), suffix))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("failed storing key [%x]: %w", ski, err)
 		}
-	}()
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
 	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return nil
 }
