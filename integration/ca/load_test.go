@@ -472,10 +472,28 @@ func onDatabase(ctx context.Context, t *testing.T, db string, many int) {
 	requireSpentTokens(ctx, t, admin)
 	user := newClient(t, s, "")
 	user.enroll(ctx, t, "user", "pw", sm2Key...)
+	requireExactNames(ctx, t, admin)
 	s.stop()
 	s = startServer(ctx, t, home, settings{algo: "sm2", db: db})
 	admin.server, user.server = s, s
 	user.run(ctx, t, append([]string{"reenroll", "-u", s.url}, sm2Key...)...)
 	admin.run(ctx, t, "revoke", "-u", s.url, "-e", "user", "--gencrl")
 	require.Len(t, readList(t, admin.path("msp", "crls", "crl.pem")).RevokedCertificateEntries, issued+2)
+}
+
+// requireExactNames: names that differ by case are two identities, with two passwords, and what is done to one is not done to the other.
+func requireExactNames(ctx context.Context, t *testing.T, admin *client) {
+	t.Helper()
+	admin.register(ctx, t, "Name", "of-Name", "client")
+	other := newClient(t, admin.server, "")
+	text, err := other.try(ctx, append([]string{"enroll", "-u", other.with("NAME", "of-Name")}, sm2Key...)...)
+	require.Error(t, err, text)
+	admin.register(ctx, t, "NAME", "of-NAME", "client")
+	text, err = other.try(ctx, append([]string{"enroll", "-u", other.with("NAME", "of-Name")}, sm2Key...)...)
+	require.Error(t, err, text)
+	other.enroll(ctx, t, "NAME", "of-NAME", sm2Key...)
+	admin.run(ctx, t, "revoke", "-u", admin.server.url, "-e", "Name")
+	other.enroll(ctx, t, "NAME", "of-NAME", sm2Key...)
+	require.Equal(t, 2, issued(ctx, t, admin, "NAME"))
+	require.Zero(t, issued(ctx, t, admin, "name"))
 }
