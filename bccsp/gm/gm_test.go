@@ -351,6 +351,8 @@ func TestSM2Derivation(t *testing.T) {
 	require.ErrorContains(t, err, "point at infinity")
 	_, err = sm2PrivateKeyDeriver{}.KeyDeriv(key, &bccsp.HMACDeriveKeyOpts{})
 	require.ErrorContains(t, err, "ECDSAReRandKeyOpts")
+	_, err = sm2PublicKeyDeriver{}.KeyDeriv(key.pub, &bccsp.HMACDeriveKeyOpts{})
+	require.ErrorContains(t, err, "ECDSAReRandKeyOpts")
 }
 
 func TestAddModOrder(t *testing.T) {
@@ -571,6 +573,8 @@ func TestKeysOfAnotherKind(t *testing.T) {
 	require.False(t, IsKey(nil))
 	for _, k := range []bccsp.Key{priv, priv.pub, sym, mac} {
 		require.True(t, IsKey(k))
+		require.Equal(t, k == sym || k == mac, k.Symmetric())
+		require.Equal(t, k != bccsp.Key(priv.pub), k.Private())
 		require.Len(t, k.SKI(), 32)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	mathrand "math/rand/v2"
+	"os"
+	"os/exec"
 	"testing"
 	"testing/iotest"
 
@@ -52,6 +54,42 @@ func TestStrictNeedsRandomBytes(t *testing.T) {
 	UseRandom(noise())
 	require.NoError(t, EnableStrict())
 	require.True(t, Strict())
+}
+
+// TestStrictNeedsTheSelfTest: EnableStrict fails as SelfTest does.
+func TestStrictNeedsTheSelfTest(t *testing.T) {
+	failed := errors.New("a wrong answer")
+	defer func(before func() error) { selfTestOnce = before }(selfTestOnce)
+	selfTestOnce = func() error { return failed }
+	require.Equal(t, failed, SelfTest())
+	require.Equal(t, failed, EnableStrict())
+	require.False(t, Strict())
+}
+
+// TestSelfTestComparesWithTheStandard runs SelfTest, which a process does once, in a process of its own with a wrong answer.
+func TestSelfTestComparesWithTheStandard(t *testing.T) {
+	const child = "GM_TEST_OF_A_WRONG_ANSWER"
+	if os.Getenv(child) != "" {
+		standardAnswers.sm3Abc = standardAnswers.sm3Abcd
+		require.ErrorContains(t, SelfTest(), "self-test of SM3 hash")
+		require.ErrorContains(t, SelfTest(), "self-test of SM3 hash")
+		return
+	}
+	command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	command.Env = append(os.Environ(), child+"=1")
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+}
+
+// TestPairThatCannotBeTried: a pair is not given out before it has signed. That the source of random bytes ends is no fault of the pair.
+func TestPairThatCannotBeTried(t *testing.T) {
+	t.Cleanup(func() { UseRandom(rand.Reader) })
+	defer func(before func(error)) { OnFailure = before }(OnFailure)
+	OnFailure = func(err error) { t.Errorf("told: %s", err) }
+	UseRandom(io.LimitReader(rand.Reader, 48)) // for a key, and no signature
+	_, err := sm2KeyGenerator{}.KeyGen(nil)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.NotContains(t, err.Error(), "generating an SM2 key")
 }
 
 func TestInconsistentPairIsRefused(t *testing.T) {
