@@ -380,6 +380,9 @@ func TestMissingKeyIsExplained(t *testing.T) {
 	err := setupWithKeyStore(t, root, peer, dir)
 	require.ErrorContains(t, err, "no private key for the certificate of CN=peer")
 	require.ErrorContains(t, err, file)
+
+	// An error that is not for want of the key stays.
+	require.Equal(t, net.ErrClosed, explainMissingKey(&m.SigningIdentityInfo{PublicSigner: peer.pem()}, net.ErrClosed, nil))
 }
 
 // A node whose key is in an absent device says which key and which daemon, whatever the family of the key. It asks once: a daemon that is

@@ -5,9 +5,11 @@ package msp
 import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"errors"
 	"math/rand"
 	"strings"
 	"testing"
+	"time"
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/stretchr/testify/require"
@@ -42,4 +44,25 @@ func TestNameConstraintsAreUpstreams(t *testing.T) {
 		}
 	}
 	require.Greater(t, refused, 1000)
+}
+
+// TestChainsAreNotExplainedAway: an explanation is added to the errors that it fits, and every other error stays as it is.
+func TestChainsAreNotExplainedAway(t *testing.T) {
+	earlier, later := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	leaf := &x509.Certificate{Subject: pkix.Name{CommonName: "leaf"}, NotBefore: earlier}
+	expired := func(from time.Time) error {
+		return x509.CertificateInvalidError{Cert: &x509.Certificate{NotBefore: from}, Reason: x509.Expired}
+	}
+	require.NoError(t, explainChain(nil, leaf))
+	for name, err := range map[string]error{
+		"another error":       errors.New("another"),
+		"without certificate": x509.CertificateInvalidError{Reason: x509.Expired},
+		"CA of the same time": expired(earlier),
+		"CA that may not":     x509.CertificateInvalidError{Cert: &x509.Certificate{NotBefore: later}, Reason: x509.NotAuthorizedToSign},
+	} {
+		require.Equal(t, err, explainChain(err, leaf), name)
+	}
+	renewed := explainChain(expired(later), leaf)
+	require.ErrorContains(t, renewed, "if the CA was renewed with its key")
+	require.ErrorAs(t, renewed, new(x509.CertificateInvalidError))
 }

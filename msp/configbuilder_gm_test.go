@@ -141,6 +141,16 @@ func TestWrongLocalMSPFolderNamesTheFile(t *testing.T) {
 				return "signcerts/identity.pem"
 			}, "has no chain to a CA in cacerts and intermediatecerts",
 		},
+		"intermediate CA of another root": {
+			func(t *testing.T, dir string) string {
+				middle := newRoot(t, familySM2, "root").issue(t, familySM2, asCA(template(t, "middle")))
+				identity := middle.issue(t, familySM2, template(t, "peer"))
+				put(t, dir, "intermediatecerts/middle.pem", middle.pem())
+				put(t, dir, "signcerts/identity.pem", identity.pem())
+				put(t, dir, "keystore/priv_sk", identity.keyPEM(t))
+				return "signcerts/identity.pem"
+			}, "has no chain to a CA in cacerts and intermediatecerts",
+		},
 		"unknown curve": {
 			func(t *testing.T, dir string) string {
 				// the last arc of the curve, 1.2.156.10197.1.301, changed
@@ -187,9 +197,35 @@ func TestUnusedFilesInSigncerts(t *testing.T) {
 func TestKeystoreThatOnlyTheProviderReads(t *testing.T) {
 	root := newRoot(t, familySM2, "root")
 	dir := folder(t, root, root.issue(t, familySM2, template(t, "peer")))
-	put(t, dir, "keystore/priv_sk", []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"))
-	_, err := GetLocalMspConfig(dir, softwareProvider(""), "TestMSP")
+	for _, text := range []string{"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", "neither PEM nor DER"} {
+		put(t, dir, "keystore/priv_sk", []byte(text))
+		_, err := GetLocalMspConfig(dir, softwareProvider(""), "TestMSP")
+		require.NoError(t, err)
+	}
+}
+
+// Whether a CA of an organisation without SM2 has issued the identity is left to the setup of the MSP, as in stock Fabric.
+func TestChainOfECDSAIsLeftToTheSetup(t *testing.T) {
+	identity := newRoot(t, familyECDSA, "other").issue(t, familyECDSA, template(t, "peer"))
+	_, err := GetLocalMspConfig(folder(t, newRoot(t, familyECDSA, "root"), identity), softwareProvider(""), "TestMSP")
 	require.NoError(t, err)
+}
+
+// A key that is not in a folder, and an ECDSA key, are for the provider alone to find.
+func TestKeysThatAreNotLookedFor(t *testing.T) {
+	for name, tc := range map[string]struct {
+		family   family
+		provider *factory.FactoryOpts
+	}{
+		"SM2 key of a provider without folder": {familySM2, &factory.FactoryOpts{Default: "PKCS11"}},
+		"ECDSA key":                            {familyECDSA, softwareProvider("")},
+	} {
+		root := newRoot(t, tc.family, "root")
+		dir := folder(t, root, root.issue(t, tc.family, template(t, "peer")))
+		require.NoError(t, os.Remove(filepath.Join(dir, "keystore/priv_sk")))
+		_, err := GetLocalMspConfig(dir, tc.provider, "TestMSP")
+		require.NoError(t, err, name)
+	}
 }
 
 func TestHashFamilyOfFolder(t *testing.T) {
@@ -232,6 +268,13 @@ func TestKeystoreOfProviderGM(t *testing.T) {
 		"named under SW": {&factory.FactoryOpts{Default: "GM", SW: softwareProvider("sw").SW}, "sw"},
 		"empty SW":       {&factory.FactoryOpts{Default: "GM", SW: softwareProvider("").SW}, "msp/keystore"},
 		"Default SW":     {softwareProvider(""), "msp/keystore"},
+		"no keystore":    {&factory.FactoryOpts{Default: "GM", GM: &factory.GmOpts{}}, "msp/keystore"},
+		"password under GM, folder under SW": {&factory.FactoryOpts{
+			Default: "GM", SW: softwareProvider("sw").SW, GM: &factory.GmOpts{FileKeystore: &factory.GmFileKeystoreOpts{PasswordFile: "p"}},
+		}, "sw"},
+		"GM beside Default SW": {&factory.FactoryOpts{
+			Default: "SW", SW: softwareProvider("sw").SW, GM: &factory.GmOpts{FileKeystore: &factory.GmFileKeystoreOpts{KeyStorePath: "gm"}},
+		}, "sw"},
 	} {
 		require.Equal(t, tc.want, keystorePath(SetupBCCSPKeystoreConfig(tc.given, "msp/keystore")), name)
 	}
