@@ -69,6 +69,8 @@ func TestSplitBundleErrors(t *testing.T) {
 	gm := m.only(protocolTLCP)
 	certs, keys := blocks(gm.Certificate), blocks(gm.Key)
 	other := blocks(org.node(t).only(protocolTLCP).Certificate)
+	withoutKeyUsage, err := os.ReadFile(caseName("no-keyusage/server-enc.crt"))
+	require.NoError(t, err)
 	for _, c := range []struct {
 		name        string
 		certs, keys []byte
@@ -80,6 +82,7 @@ func TestSplitBundleErrors(t *testing.T) {
 		{"no signing key", gm.Certificate, keys[1], "no key for the SM2 signing certificate"},
 		{"two signing certificates", slices.Concat(gm.Certificate, other[0]), gm.Key, "neither the signing certificate"},
 		{"two encryption certificates", slices.Concat(gm.Certificate, other[1]), gm.Key, "neither the signing certificate"},
+		{"a certificate of no use", slices.Concat(certs[0], withoutKeyUsage), gm.Key, "neither the signing certificate"},
 		{"too long a chain", slices.Concat(gm.Certificate, manyCAs(t)), gm.Key, "peers accept 16"},
 		{"damaged certificate", slices.Concat(gm.Certificate, certPEM([]byte("garbage"))), gm.Key, "object 3"},
 		{"damaged key", gm.Certificate, keys[0][:100], "key bundle"},
@@ -92,7 +95,7 @@ func TestSplitBundleErrors(t *testing.T) {
 		})
 	}
 	// No part of a private key may be in an error.
-	_, err := splitBundle(gm.Certificate, slices.Concat(keys[0], keys[0]))
+	_, err = splitBundle(gm.Certificate, slices.Concat(keys[0], keys[0]))
 	require.NotContains(t, err.Error(), "PRIVATE")
 }
 
@@ -186,6 +189,10 @@ func TestFiles(t *testing.T) {
 	_, err = incomplete.Load()
 	require.ErrorContains(t, err, "the private key does not belong to the certificate")
 	require.ErrorContains(t, err, "node-enc.crt")
+	incomplete = files
+	incomplete.EncKey = files.Key
+	_, err = incomplete.Load()
+	require.ErrorContains(t, err, "server.key: the key is not an SM2 key, which TLCP needs")
 	incomplete = files
 	incomplete.EncKey = files.EncCert
 	_, err = incomplete.Load()

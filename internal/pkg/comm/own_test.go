@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/stretchr/testify/require"
@@ -148,6 +149,28 @@ func TestOwnPairWithoutRoots(t *testing.T) {
 	require.ErrorContains(t, err, "incompatible key usage")
 }
 
+// TestOwnPairIsJudgedForItsUse: by what the role does, and for each of the two if it does both.
+func TestOwnPairIsJudgedForItsUse(t *testing.T) {
+	org := newPKI(t)
+	pair := func(usage x509.ExtKeyUsage) func() (Material, error) {
+		return fixed(pairMaterial(org.gm.NewPairFor(t, usage, "127.0.0.1")))
+	}
+	newTestSource(t, SourceConfig{Role: t.Name() + " dials", Load: pair(x509.ExtKeyUsageClientAuth), ClientMode: ClientGM, RedialForCertificate: true})
+	newTestSource(t, SourceConfig{Role: t.Name() + " listens", Load: pair(x509.ExtKeyUsageServerAuth), ServerMode: ModeGM, RedialForCertificate: true})
+	for _, usage := range []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth} {
+		_, err := NewSource(SourceConfig{Role: t.Name(), Load: pair(usage), ServerMode: ModeGM, ClientMode: ClientGM, RedialForCertificate: true})
+		require.ErrorContains(t, err, "incompatible key usage")
+	}
+}
+
+// TestExpiredPairStarts: a node starts with an expired pair that is good otherwise, as with an expired certificate for TLS.
+func TestExpiredPairStarts(t *testing.T) {
+	org := newPKI(t)
+	expired := pairMaterial(org.gm.NewPairUntil(t, time.Now().Add(-time.Minute), "127.0.0.1"))
+	expired.ServerRootCAs = org.roots()
+	newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(expired), ServerMode: ModeGM})
+}
+
 // TestReloadJudgesTLS: a certificate for TLS that peers would refuse does not take the place of one that they accept.
 func TestReloadJudgesTLS(t *testing.T) {
 	org, other := newPKI(t), newPKI(t)
@@ -157,8 +180,16 @@ func TestReloadJudgesTLS(t *testing.T) {
 	bad.ServerRootCAs = org.roots()
 	material.set(bad, nil)
 	require.ErrorContains(t, source.Reload(), "peers would refuse the TLS certificate")
+	newTestSource(t, SourceConfig{Role: t.Name() + " starts", Load: fixed(bad), ServerMode: ModeTLS}) // as upstream
 	material.set(org.node(t).only(protocolTLS), nil)
 	require.NoError(t, source.Reload())
+	bad.ServerRootCAs = nil
+	material.set(bad, nil)
+	require.NoError(t, source.Reload(), "without a root nothing is known about its issuer")
+
+	pair := &changing{m: org.node(t).only(protocolTLCP)}
+	source = newTestSource(t, SourceConfig{Role: t.Name() + " without TLS", Load: pair.load, ServerMode: ModeGM})
+	require.NoError(t, source.Reload(), "roots for TLS, and nothing to judge")
 }
 
 // TestOneFileOfSeveralKeys: where keys give the same file, the message names each of
