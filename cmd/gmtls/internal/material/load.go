@@ -16,6 +16,7 @@ import (
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	files "github.com/hyperledger/fabric/common/crypto/material"
 )
 
 // MaxFile is the size in bytes up to which files are read.
@@ -53,30 +54,26 @@ type Roots struct {
 	Pool  *x509.CertPool
 }
 
-// LoadRoots reads the certificates of PEM files; nil without files.
-func LoadRoots(files []string) (*Roots, error) {
-	if len(files) == 0 {
+// LoadRoots reads files of certificates, as nodes read theirs; nil without files.
+func LoadRoots(names []string) (*Roots, error) {
+	if len(names) == 0 {
 		return nil, nil
 	}
 	r := &Roots{Pool: x509.NewCertPool()}
-	for _, name := range files {
-		data, err := ReadFile(name)
+	for _, name := range names {
+		certs, err := files.ReadCertificates(name)
 		if err != nil {
 			return nil, fmt.Errorf("reading roots: %w", err)
 		}
-		certs, err := Certificates(data)
-		if err != nil {
-			return nil, fmt.Errorf("reading roots: %s: %w", name, err)
-		}
 		for _, c := range certs {
-			r.Certs = append(r.Certs, c)
-			r.Pool.AddCert(c)
+			r.Certs = append(r.Certs, c.Certificate)
+			r.Pool.AddCert(c.Certificate)
 		}
 	}
 	return r, nil
 }
 
-// Certificates parses every CERTIFICATE block of PEM text; there must be one.
+// Certificates parses every CERTIFICATE block of PEM text that stands in a block of a channel; there must be one.
 func Certificates(text []byte) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
 	for {

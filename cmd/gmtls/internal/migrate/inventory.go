@@ -15,6 +15,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	files "github.com/hyperledger/fabric/common/crypto/material"
 )
 
 // inventory is the operator's description of nodes, nodes.yaml. Paths in it are
@@ -120,18 +121,16 @@ func (o *organization) complete(id, dir string) error {
 	return nil
 }
 
-func loadAll(key string, files []string) ([]*x509.Certificate, error) {
+func loadAll(key string, names []string) ([]*x509.Certificate, error) {
 	var all []*x509.Certificate
-	for _, file := range files {
-		data, err := material.ReadFile(file)
+	for _, name := range names {
+		certs, err := files.ReadCertificates(name)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
-		certs, err := material.Certificates(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", key, file, err)
+		for _, c := range certs {
+			all = append(all, c.Certificate)
 		}
-		all = append(all, certs...)
 	}
 	return all, nil
 }

@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/common/safefile"
 )
 
@@ -72,17 +72,17 @@ func signcert(msp string) (string, error) {
 	return filepath.Join(folder, entries[0].Name()), nil
 }
 
-// leaf is the first certificate of a file.
-func leaf(file string) (*x509.Certificate, error) {
-	data, err := material.ReadFile(file)
+// leaf is the owner's certificate in a file, as nodes find it: a chain may have any order.
+func leaf(name string) (*x509.Certificate, error) {
+	file, err := material.Read(name)
 	if err != nil {
 		return nil, err
 	}
-	all, err := material.Certificates(data)
+	chain, err := file.Chain(nil)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, err
 	}
-	return all[0], nil
+	return chain[0].Certificate, nil
 }
 
 // expiresBefore reports whether one of the certificates is there and ends before the given time.

@@ -382,3 +382,16 @@ func TestWrongPlans(t *testing.T) {
 		})
 	}
 }
+
+// TestOwnerInAChain: a certificate's file may hold its chain in any order, and what is renewed is the owner's.
+func TestOwnerInAChain(t *testing.T) {
+	const cases = "../../../../common/crypto/material/testdata/cases/"
+	cert, err := leaf(cases + "chain-order/root-first.pem")
+	require.NoError(t, err)
+	require.False(t, cert.IsCA)
+	cert, err = leaf(cases + "tlcp-files/der.crt")
+	require.NoError(t, err)
+	require.False(t, cert.IsCA)
+	_, err = leaf(cases + "crls-folder/key.pem")
+	require.ErrorContains(t, err, "crls-folder/key.pem: ")
+}
