@@ -145,6 +145,7 @@ func (r *Report) pem(where string, text []byte) []*Item {
 		return nil
 	}
 	var items []*Item
+	before := len(r.Findings)
 	for n, object := range objects {
 		place := where
 		if len(objects) > 1 {
@@ -152,6 +153,11 @@ func (r *Report) pem(where string, text []byte) []*Item {
 		}
 		if item := r.object(place, object); item != nil {
 			items = append(items, item)
+		}
+	}
+	if len(items) == 0 && len(r.Findings) == before { // curve parameters alone
+		if _, err := files.Parse(where, text); err != nil {
+			r.unreadable(err)
 		}
 	}
 	return items
