@@ -3,6 +3,7 @@
 package verdict
 
 import (
+	"bytes"
 	"path/filepath"
 	"testing"
 
@@ -48,6 +49,12 @@ func tlsRows(t *testing.T) map[string]row {
 		"key of the other half":   {put{"server-sign.key": encKey}, false},
 		"no encryption half":      {put{"server-enc.crt": nil, "server-enc.key": nil}, false},
 		"envelope":                {put{"server-enc.key": read(t, "enveloped-keys/enveloped.der")}, false},
+		"keys exchanged":          {put{"server-sign.key": encKey, "server-enc.key": signKey}, false},
+		"two keys":                {put{"server-sign.key": append(bytes.Clone(signKey), encKey...)}, false},
+		"key among the roots":     {put{"gm-ca.crt": append(at("gm-ca.crt"), signKey...)}, false},
+		"list behind certificate": {put{"server-sign.crt": append(bytes.Clone(sign), read(t, "revocation/rev.crl")...)}, false},
+		"leaf among the roots":    {put{"gm-ca.crt": append(at("gm-ca.crt"), sign...)}, true},
+		"both in both files":      {put{"server-sign.crt": append(bytes.Clone(sign), enc...), "server-enc.crt": append(bytes.Clone(sign), enc...)}, true},
 		"root is another":         {put{"gm-ca.crt": read(t, "root-bundle/other-ca.crt")}, false},
 		"roots joined":            {put{"gm-ca.crt": read(t, "root-bundle/joined.pem")}, true},
 		"encrypted keys of GmSSL": {put{"server-sign.crt": read(t, "gmssl3-keys/sign.crt"), "server-sign.key": read(t, "gmssl3-keys/sign.key"), "server-enc.crt": read(t, "gmssl3-keys/enc.crt"), "server-enc.key": read(t, "gmssl3-keys/enc.key"), "gm-ca.crt": read(t, "gmssl3-keys/gm-ca.crt")}, true},

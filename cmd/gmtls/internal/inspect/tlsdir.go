@@ -36,8 +36,13 @@ func (r *Report) checkTLS(dir string, m *mspFolder) error {
 			r.found(i.Where, cause.Find(cause.KeyEncrypted, "a node opens encrypted keys of TLCP pairs alone"))
 		}
 	}
+	if err := r.checkAsRead(dir); err != nil {
+		return err
+	}
 	var cas, leaves []*Item
-	for _, i := range certified(items) {
+	certs := certified(items)
+	slices.SortStableFunc(certs, inPlace)
+	for _, i := range certs {
 		if i.cert.IsCA {
 			cas = append(cas, i)
 		} else if !slices.ContainsFunc(leaves, func(l *Item) bool { return bytes.Equal(l.cert.Raw, i.cert.Raw) }) {
