@@ -46,7 +46,7 @@ func (msp *bccspmsp) setupCRLs(conf *m.FabricMSPConfig) error {
 	return nil
 }
 
-// checkLists judges the revocation lists of an MSP's folder as setup does, where the file of one that is refused can be found.
+// checkLists judges the revocation lists of an MSP's folder as setup does and more strictly, where the file of one that is refused can be found.
 func checkLists(dir string, fabric *m.FabricMSPConfig) error {
 	if len(fabric.RevocationList) == 0 {
 		return nil
@@ -64,7 +64,7 @@ func checkLists(dir string, fabric *m.FabricMSPConfig) error {
 		if err != nil {
 			return err
 		}
-		if err := mspfolder.CheckList(lists[0].CertificateList, issuers); err != nil {
+		if err := mspfolder.CheckFolderList(lists[0].CertificateList, issuers); err != nil {
 			return errors.WithMessagef(err, "%s: revocation list of issuer %s", fileOfList(dir, text), lists[0].TBSCertList.Issuer)
 		}
 	}

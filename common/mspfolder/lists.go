@@ -51,6 +51,17 @@ func CheckList(list *pkix.CertificateList, issuers []*x509.Certificate) error {
 	return nil
 }
 
+// CheckFolderList is CheckList for a list in a folder. It also refuses one that SM2 has signed and that Scope refuses: by such a list nobody
+// may report that a certificate is good (RFC 5280, section 5.2), and an MSP takes each entry for a certificate of the list's own CA. Lists in
+// the configuration of a channel are not judged by it, because peers of other versions accept them.
+func CheckFolderList(list *pkix.CertificateList, issuers []*x509.Certificate) error {
+	if err := CheckList(list, issuers); err != nil || !list.SignatureAlgorithm.Algorithm.Equal(oidSM2WithSM3) {
+		return err
+	}
+	_, err := Scope(list)
+	return err
+}
+
 func authorityKeyID(list *pkix.CertificateList) ([]byte, error) {
 	for _, extension := range list.TBSCertList.Extensions {
 		if !extension.Id.Equal(oidAuthorityKeyID) {

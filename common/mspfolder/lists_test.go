@@ -96,5 +96,14 @@ func TestScope(t *testing.T) {
 	} {
 		_, err := Scope(list)
 		require.ErrorContains(t, err, reason)
+		cas := []*x509.Certificate{ca.Cert}
+		require.ErrorContains(t, CheckFolderList(list, cas), reason)
+		require.NoError(t, CheckList(list, cas), "in a channel it stays what it was")
 	}
+	require.NoError(t, CheckFolderList(with(point(flags{UsersOnly: true})), []*x509.Certificate{ca.Cert}))
+	require.ErrorContains(t, CheckFolderList(with(), nil), "no CA of this MSP")
+	// An MSP without SM2 is judged as in stock Fabric.
+	standard := gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "standard")
+	delta := listOf(t, standard.RevocationList(t, x509.RevocationList{ExtraExtensions: []pkix.Extension{critical(1, 2, 5, 29, 27)}}))
+	require.NoError(t, CheckFolderList(delta, []*x509.Certificate{standard.Cert}))
 }

@@ -127,7 +127,7 @@ func (r *Report) checkLists(lists, cas, leaves []*Item) {
 			continue
 		}
 		issuer := wire.Printable(list.crl.TBSCertList.Issuer.String())
-		if err := mspfolder.CheckList(list.crl.CertificateList, authorities); err != nil {
+		if err := mspfolder.CheckFolderList(list.crl.CertificateList, authorities); err != nil {
 			id := cause.CRLForeign
 			if errors.Is(err, x509.ErrOtherSignerID) {
 				id = cause.SignerID
