@@ -3,14 +3,18 @@
 package msp
 
 import (
+	crand "crypto/rand"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"encoding/pem"
+	"math/big"
 	"math/rand"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/emmansun/gmsm/sm2"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/stretchr/testify/require"
 )
@@ -65,4 +69,53 @@ func TestChainsAreNotExplainedAway(t *testing.T) {
 	renewed := explainChain(expired(later), leaf)
 	require.ErrorContains(t, renewed, "if the CA was renewed with its key")
 	require.ErrorAs(t, renewed, new(x509.CertificateInvalidError))
+}
+
+// TestChainsThatAreRefused: an MSP takes one chain, to a CA at the end of the tree. Which CA stands in the way is told by its name. A CA
+// that was renewed with its key makes two chains for identities since then, if both of its certificates are there.
+func TestChainsThatAreRefused(t *testing.T) {
+	ca, err := x509.ParseCertificatePEM(caseFile(t, "base/ca.crt"))
+	require.NoError(t, err)
+	key, err := x509.ParsePrivateKeyPEM(caseFile(t, "base/ca.key"), nil)
+	require.NoError(t, err)
+	next, err := sm2.GenerateKey(crand.Reader)
+	require.NoError(t, err)
+	issue := func(public any, keyID []byte) []byte {
+		template := *ca
+		template.SerialNumber, template.SubjectKeyId = big.NewInt(0xabc), keyID
+		der, err := x509.CreateCertificate(crand.Reader, &template, ca, public, key)
+		require.NoError(t, err)
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	}
+	for name, c := range map[string]struct {
+		files map[string][]byte
+		wants []string
+	}{
+		"two certificates of the CA": {
+			map[string][]byte{"cacerts/again.crt": issue(ca.PublicKey, ca.SubjectKeyId)},
+			[]string{"signcerts/peer.crt: ", "an MSP takes one chain, and there are 2: the CA certificates ", "serial number abc, valid from 2026-11-28T14:08:18Z", "keep one of them"},
+		},
+		"the CA has one below it": {
+			map[string][]byte{"intermediatecerts/next.crt": issue(next.Public(), []byte{1, 2, 3})},
+			[]string{"signcerts/peer.crt: ", "also the intermediate CA ", "(serial number abc)", "take that CA out of the MSP"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := setUp(t, basePeer(t, c.files))
+			for _, want := range c.wants {
+				require.ErrorContains(t, err, want)
+			}
+		})
+	}
+	// What a channel's MSP says of somebody's identity.
+	made, err := setUp(t, basePeer(t, nil))
+	require.NoError(t, err)
+	x := made.(*bccspmsp)
+	again, err := x509.ParseCertificatePEM(issue(ca.PublicKey, ca.SubjectKeyId))
+	require.NoError(t, err)
+	x.opts.Roots.AddCert(again)
+	peer, err := x509.ParseCertificatePEM(caseFile(t, "base/peer/msp/signcerts/peer.crt"))
+	require.NoError(t, err)
+	_, err = x.getValidationChain(peer, false)
+	require.ErrorContains(t, err, "this MSP only supports a single validation chain, got 2: the CA certificates ")
 }

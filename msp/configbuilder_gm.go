@@ -232,8 +232,8 @@ func checkSigningKey(cert *x509.Certificate, keystoreDir string) error {
 		"put the key that was generated with it there", len(files), keystoreDir, cert.Subject)
 }
 
-// checkSigningChain verifies that a CA of the MSP in dir issued cert, if cert or a CA is SM2. Like the MSP itself it does not
-// look at the clock.
+// checkSigningChain verifies that a CA of the MSP in dir issued cert, if cert or a CA is SM2, and that the chain is one that the MSP
+// takes. Like the MSP itself it does not look at the clock.
 func checkSigningChain(cert *x509.Certificate, dir string, config *m.MSPConfig) error {
 	fabric := &m.FabricMSPConfig{}
 	if err := proto.Unmarshal(config.Config, fabric); err != nil {
@@ -248,10 +248,12 @@ func checkSigningChain(cert *x509.Certificate, dir string, config *m.MSPConfig) 
 	if err != nil {
 		return err
 	}
+	var intermediates []*x509.Certificate
 	for i, ca := range cas {
 		pool := opts.Roots
 		if i >= len(fabric.RootCerts) {
 			pool = opts.Intermediates
+			intermediates = append(intermediates, ca.Certificate)
 		}
 		pool.AddCert(ca.Certificate)
 		concernsSM2 = concernsSM2 || ca.Family() == material.SM2
@@ -260,8 +262,14 @@ func checkSigningChain(cert *x509.Certificate, dir string, config *m.MSPConfig) 
 		return nil
 	}
 	chains, err := x509.Verify(cert, opts)
-	if err == nil {
-		err = verifyLegacyNameConstraints(chains[0])
+	switch {
+	case err != nil:
+	case len(chains) > 1:
+		err = explainChains(errors.Errorf("an MSP takes one chain, and there are %d", len(chains)), chains)
+	case len(chains[0]) > 1:
+		if err = verifyLegacyNameConstraints(chains[0]); err == nil {
+			err = mspfolder.CheckParent(cert, chains[0][1], intermediates)
+		}
 	}
 	return errors.WithMessagef(explainChain(err, cert), "the certificate of %s, issued by %s, has no chain to a CA in %s and %s of %s",
 		cert.Subject, cert.Issuer, cacerts, intermediatecerts, dir)

@@ -3,6 +3,7 @@
 package mspfolder
 
 import (
+	"bytes"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
@@ -31,6 +32,18 @@ func CheckNameConstraints(chain []*x509.Certificate) error {
 		if hasExtension(ca, oidNameConstraints) {
 			return fmt.Errorf("the certificate of %q has a host name as its common name and no subject alternative name, and its CA %q has "+
 				"name constraints: issue it with an alternative name", chain[0].Subject, ca.Subject)
+		}
+	}
+	return nil
+}
+
+// CheckParent refuses an identity whose CA, parent, has also issued one of the intermediate CAs. It is a rule of upstream's, whose error has
+// the bytes of the certificate and no name.
+func CheckParent(identity, parent *x509.Certificate, intermediates []*x509.Certificate) error {
+	for _, ca := range intermediates {
+		if bytes.Equal(ca.RawIssuer, parent.RawSubject) && !bytes.Equal(ca.Raw, parent.Raw) && x509.CheckSignatureFrom(ca, parent) == nil {
+			return fmt.Errorf("%q issued %q and also the intermediate CA %q (serial number %x), and an MSP takes identities only of a CA without CAs below it: "+
+				"let the intermediate CA issue it, or take that CA out of the MSP", parent.Subject, identity.Subject, ca.Subject, ca.SerialNumber)
 		}
 	}
 	return nil

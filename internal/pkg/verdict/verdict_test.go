@@ -5,15 +5,20 @@ package verdict
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/rand"
 	"crypto/x509/pkix"
+	"encoding/binary"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
+	"github.com/emmansun/gmsm/sm2"
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	mspproto "github.com/hyperledger/fabric-protos-go/msp"
@@ -153,6 +158,7 @@ func mspRows(t *testing.T) map[string]row {
 	require.NoError(t, err)
 	encrypted, err := gmx509.MarshalPrivateKeyPEM(locked, []byte("secret"))
 	require.NoError(t, err)
+	made := byCA(t)
 	return map[string]row{
 		"as it is":                    {nil, true},
 		"identity in DER":             {put{"signcerts/peer.crt": der(t, cert)}, true},
@@ -195,8 +201,64 @@ func mspRows(t *testing.T) map[string]row {
 		"admin is an encryption cert": {put{"admincerts/a.pem": read(t, "base/peer/tls/server-enc.crt")}, false},
 		"ECDSA, negative serial":      {put{"tlscacerts/negative.crt": read(t, "negative-serial/ecdsa-ca.crt")}, true},
 		"SM2, negative serial":        {put{"tlscacerts/negative.crt": read(t, "tlcp-files/negative-serial.crt")}, false},
+		"bytes behind the signature":  {put{"signcerts/peer.crt": behindSignature(der(t, cert))}, false},
+		"CA has two certificates":     {put{"cacerts/again.crt": made.again}, false},
+		"CA below the identity's":     {put{"intermediatecerts/next.crt": made.next}, false},
+		"list with a number":          {put{"crls/l.crl": made.list(t)}, true},
+		"list of CAs":                 {put{"crls/l.crl": made.list(t, critical([]byte{0x30, 3, 0x82, 1, 0xff}, 2, 5, 29, 28))}, true},
+		"list of changes":             {put{"crls/l.crl": made.list(t, critical([]byte{2, 1, 1}, 2, 5, 29, 27))}, false},
+		"list, indirect":              {put{"crls/l.crl": made.list(t, critical([]byte{0x30, 3, 0x84, 1, 0xff}, 2, 5, 29, 28))}, false},
+		"list, critical extension":    {put{"crls/l.crl": made.list(t, critical([]byte{5, 0}, 1, 2, 3))}, false},
 		"identity and key, one file":  {put{"signcerts/peer.crt": append(bytes.Clone(cert), key...)}, false},
 	}
+}
+
+// ofCA is what the identity CA of the cases makes here.
+type ofCA struct {
+	cert *gmx509.Certificate
+	key  crypto.Signer
+	// again is another certificate of the CA, and next one of a CA of the same name with another key, which it has signed.
+	again, next []byte
+}
+
+func byCA(t *testing.T) ofCA {
+	t.Helper()
+	cert, err := gmx509.ParseCertificatePEM(read(t, "base/ca.crt"))
+	require.NoError(t, err)
+	key, err := gmx509.ParsePrivateKeyPEM(read(t, "base/ca.key"), nil)
+	require.NoError(t, err)
+	made := ofCA{cert: cert, key: key.(crypto.Signer)}
+	issue := func(public any, keyID []byte) []byte {
+		template := *cert
+		template.SerialNumber, template.SubjectKeyId = big.NewInt(99), keyID
+		der, err := gmx509.CreateCertificate(rand.Reader, &template, cert, public, key)
+		require.NoError(t, err)
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	}
+	next, err := sm2.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	made.again, made.next = issue(cert.PublicKey, cert.SubjectKeyId), issue(next.Public(), []byte{1, 2, 3})
+	return made
+}
+
+// list is one that revokes nobody.
+func (c ofCA) list(t *testing.T, extensions ...pkix.Extension) []byte {
+	t.Helper()
+	template := &gmx509.RevocationList{Number: big.NewInt(1), ThisUpdate: c.cert.NotBefore, NextUpdate: c.cert.NotAfter, ExtraExtensions: extensions}
+	list, err := gmx509.CreateRevocationList(rand.Reader, template, c.cert, c.key)
+	require.NoError(t, err)
+	return pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: list})
+}
+
+func critical(value []byte, id ...int) pkix.Extension {
+	return pkix.Extension{Id: id, Critical: true, Value: value}
+}
+
+// behindSignature adds a NULL as the last member of a certificate whose length is in two bytes.
+func behindSignature(der []byte) []byte {
+	longer := append(bytes.Clone(der), 5, 0)
+	binary.BigEndian.PutUint16(longer[2:], binary.BigEndian.Uint16(longer[2:])+2)
+	return longer
 }
 
 func TestMSPFolders(t *testing.T) {

@@ -64,17 +64,26 @@ func (r *Report) checkIdentity(i *Item, m *mspFolder) {
 		r.found(i.Where, cause.Find(cause.ChainBroken, "%q is a CA, which cannot be an identity", i.Cert.Subject))
 		return
 	}
-	r.checkPath(i, m)
+	if x509.IsSM2(i.cert.PublicKey) {
+		if err := x509.CheckExactDER(i.cert); err != nil {
+			r.found(i.Where, cause.Find(cause.ChainBroken, "other nodes refuse %q: %v; have the CA issue it in DER", i.Cert.Subject, err))
+		}
+	}
+	if parent := r.checkPath(i, m); parent != nil {
+		if err := mspfolder.CheckParent(i.cert, parent, certsOf(m.intermediates)); err != nil {
+			r.found(i.Where, cause.Find(cause.ChainBroken, "%s", wire.Printable(err.Error())))
+		}
+	}
 }
 
 // checkPath checks that one chain leads from a certificate to a root. As an MSP
 // does, it leaves the clock aside and wants serverAuth among the extended key
-// usages if there are any.
-func (r *Report) checkPath(i *Item, m *mspFolder) {
+// usages if there are any. It returns who issued the certificate if nothing is wrong.
+func (r *Report) checkPath(i *Item, m *mspFolder) (parent *x509.Certificate) {
 	roots, intermediates := certsOf(m.roots), certsOf(m.intermediates)
 	if found := material.CheckChain(i.cert, intermediates, roots, r.now); len(found) > 0 {
 		r.found(i.Where, found...)
-		return
+		return nil
 	}
 	opts := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: i.cert.NotBefore.Add(time.Second)}
 	for _, c := range roots {
@@ -91,13 +100,16 @@ func (r *Report) checkPath(i *Item, m *mspFolder) {
 	case err != nil:
 		r.found(i.Where, cause.Find(cause.ChainBroken, "%q: %v", i.Cert.Subject, err))
 	case len(chains) != 1:
-		r.found(i.Where, cause.Find(cause.ChainBroken, "%d chains lead from %q to a CA, an MSP takes one: no CA may stand both in cacerts and in intermediatecerts",
-			len(chains), i.Cert.Subject))
+		r.found(i.Where, cause.Find(cause.ChainBroken, "%d chains lead from %q to a CA, an MSP takes one: no CA may stand both in cacerts and in intermediatecerts, "+
+			"or there with two certificates of one key that are valid at the same time", len(chains), i.Cert.Subject))
 	default:
 		if err := mspfolder.CheckNameConstraints(chains[0]); err != nil {
 			r.found(i.Where, cause.Find(cause.ChainBroken, "%s", wire.Printable(err.Error())))
+		} else if len(chains[0]) > 1 {
+			return chains[0][1]
 		}
 	}
+	return nil
 }
 
 // checkSigner checks the node's own identity. An MSP without signcerts and
