@@ -18,7 +18,8 @@ import (
 var ErrOtherSignerID = errors.New("x509: SM2 signature made with an empty signer id by the right key; the id must be 1234567812345678: " +
 	"sign again with openssl's option -sigopt distid:1234567812345678 (and -vfyopt distid:1234567812345678 to verify a request)")
 
-var errWrongSignature = errors.New("x509: SM2 signature is wrong")
+var errWrongSignature = errors.New("x509: SM2 signature is wrong: what is signed has changed since, or another key made it, " +
+	"or another signer id than 1234567812345678 was used (openssl: -sigopt distid:1234567812345678)")
 
 // signedWithEmptyID reports whether sig is an SM2 signature by pub over msg with the empty signer id. It explains a
 // signature that has been refused; it makes none valid.
@@ -79,9 +80,10 @@ var emptyIDPrefix = func() []byte {
 // maxExplained bounds the signatures that Explain checks.
 const maxExplained = 4
 
-// Explain finds out why certificates lead to no authority. It knows one reason: an authority has the right name and key, but
-// signed the certificate with another SM2 id (ErrOtherSignerID). It returns nil for any other reason.
-func Explain(certs, authorities []*Certificate) error {
+// Explain finds out why certificates lead to no authority. It knows two reasons: an authority has the right name and key, but
+// signed the certificate with an empty SM2 id (ErrOtherSignerID); or it has the right name and key id, and the signature is wrong, as with
+// any other id. It returns nil for any other reason.
+func Explain(certs, authorities []*Certificate) (reason error) {
 	checked := 0
 	for _, cert := range certs {
 		for _, ca := range authorities {
@@ -89,14 +91,19 @@ func Explain(certs, authorities []*Certificate) error {
 				continue
 			}
 			if checked++; checked > maxExplained {
-				return nil
+				return reason
 			}
-			if errors.Is(CheckSignatureFrom(cert, ca), ErrOtherSignerID) {
-				return fmt.Errorf("certificate of %q, issuer %q: name and key id of the issuer fit: %w", cert.Subject, ca.Subject, ErrOtherSignerID)
+			err := CheckSignatureFrom(cert, ca)
+			found := fmt.Errorf("certificate of %q, issuer %q: name and key id of the issuer fit: %w", cert.Subject, ca.Subject, err)
+			switch {
+			case errors.Is(err, ErrOtherSignerID):
+				return found
+			case errors.Is(err, errWrongSignature) && len(cert.AuthorityKeyId) > 0 && bytes.Equal(cert.AuthorityKeyId, ca.SubjectKeyId):
+				reason = found
 			}
 		}
 	}
-	return nil
+	return reason
 }
 
 // mayHaveIssued reports whether names and key ids say that ca issued cert with SM2.

@@ -8,6 +8,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,11 +57,34 @@ func TestSignatureWithAnotherSignerID(t *testing.T) {
 	renamed.RawSubject = ca.RawSubject
 	require.NoError(t, Explain([]*Certificate{peer}, []*Certificate{&renamed}))
 	renamed.SubjectKeyId = peer.AuthorityKeyId
-	require.NoError(t, Explain([]*Certificate{peer}, []*Certificate{&renamed}))
+	require.ErrorIs(t, Explain([]*Certificate{peer}, []*Certificate{&renamed}), errWrongSignature, "the key id is claimed")
 	// The work is bounded.
 	many := []*Certificate{&renamed, &renamed, &renamed, &renamed, ca}
-	require.NoError(t, Explain([]*Certificate{peer}, many))
-	require.Error(t, Explain([]*Certificate{peer}, many[1:]))
+	require.NotErrorIs(t, Explain([]*Certificate{peer}, many), ErrOtherSignerID)
+	require.ErrorIs(t, Explain([]*Certificate{peer}, many[1:]), ErrOtherSignerID)
+}
+
+// TestSignatureWithANamedSignerID: which id a CA used cannot be found out. That its name and key id fit is told, and what may be wrong.
+func TestSignatureWithANamedSignerID(t *testing.T) {
+	root := issue(t, template("root", true), sm2Key(t), nil)
+	good := issue(t, template("leaf", false), sm2Key(t), root).cert
+	sig, err := root.key.(*sm2.PrivateKey).Sign(rand.Reader, good.RawTBSCertificate, sm2.NewSM2SignerOption(true, []byte("ALICE123@YAHOO.COM")))
+	require.NoError(t, err)
+	der, err := asn1.Marshal(struct {
+		Signed    asn1.RawValue
+		Algorithm pkix.AlgorithmIdentifier
+		Signature asn1.BitString
+	}{asn1.RawValue{FullBytes: good.RawTBSCertificate}, pkix.AlgorithmIdentifier{Algorithm: oidSM2WithSM3}, asn1.BitString{Bytes: sig, BitLength: 8 * len(sig)}})
+	require.NoError(t, err)
+	leaf, err := ParseCertificate(der)
+	require.NoError(t, err)
+	roots := NewCertPool()
+	roots.AddCert(root.cert)
+	_, err = Verify(leaf, VerifyOptions{Roots: roots, CurrentTime: leaf.NotBefore.Add(time.Hour), KeyUsages: []ExtKeyUsage{ExtKeyUsageAny}})
+	require.NotErrorIs(t, err, ErrOtherSignerID)
+	require.ErrorContains(t, err, "name and key id of the issuer fit: x509: SM2 signature is wrong")
+	require.ErrorContains(t, err, "-sigopt distid:1234567812345678")
+	require.NoError(t, Explain([]*Certificate{good}, []*Certificate{root.cert}))
 }
 
 // The openssl command signs with the empty id unless told otherwise, which the error says how to do.

@@ -135,7 +135,9 @@ func CheckChain(leaf *x509.Certificate, others, roots []*x509.Certificate, now t
 			return []cause.Finding{cause.Find(cause.FamilyMixed, "%q has a key of %s, its issuer %q one of %s",
 				subject(leaf), KeyName(leaf.PublicKey), subject(c), KeyName(c.PublicKey))}
 		}
-		if x509.CheckSignatureFrom(top, c) != nil {
+		if err := x509.CheckSignatureFrom(top, c); err != nil && len(c.SubjectKeyId) > 0 && bytes.Equal(top.AuthorityKeyId, c.SubjectKeyId) {
+			return []cause.Finding{cause.Find(cause.ChainBroken, "%q names the CA %q and its key id, and that is not its issuer: %v", subject(top), subject(c), err)}
+		} else if err != nil {
 			return []cause.Finding{cause.Find(cause.WrongRoot, "%q was issued by %q%s; the one given has the key id %s",
 				subject(top), issuer(top), keyID(top.AuthorityKeyId), hex.EncodeToString(c.SubjectKeyId))}
 		}
