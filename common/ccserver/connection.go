@@ -12,9 +12,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/material"
@@ -90,7 +92,9 @@ func FromMembers(members map[string]any) (*Connection, error) {
 				return nil, fieldError(field, "must be true or false")
 			}
 		case field == "dial_timeout":
-			c.DialTimeout = value
+			if c.DialTimeout = value; value == nil { // which the peer refuses, when it connects
+				return nil, fieldError("dial_timeout", "must be text with a unit, such as \"10s\"")
+			}
 		default:
 			continue
 		}
@@ -173,15 +177,21 @@ func (c *Connection) CheckFields() error {
 	return nil
 }
 
+// schemes begin targets that gRPC reads. It takes any other, such as https, for a part of a host's name.
+var schemes = []string{"dns:", "unix:", "unix-abstract:", "passthrough:"}
+
+// notInHost finds characters that no host has, as when the address has spaces around it or is a URL. The host may be a template.
+func notInHost(r rune) bool { return r == '/' || unicode.IsSpace(r) || unicode.IsControl(r) }
+
 func (c *Connection) checkAddress() error {
 	switch {
 	case c.Address == "":
 		return fieldError("address", "is missing or empty")
-	case strings.Contains(c.Address, "://"), strings.HasPrefix(c.Address, "unix:"), strings.HasPrefix(c.Address, "dns:"):
-		return nil // a target with its scheme, which gRPC reads
+	case slices.ContainsFunc(schemes, func(scheme string) bool { return strings.HasPrefix(c.Address, scheme) }):
+		return nil
 	}
 	host, port, err := net.SplitHostPort(c.Address)
-	if err != nil || host == "" {
+	if err != nil || host == "" || !strings.Contains(host, "{{") && strings.ContainsFunc(host, notInHost) {
 		return fieldError("address", "is %q: write host:port", c.Address)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {

@@ -44,9 +44,10 @@ func TestGoodConnections(t *testing.T) {
 		"without timeout":          func(m map[string]any) { delete(m, "dial_timeout") },
 		"nanoseconds":              func(m map[string]any) { m["dial_timeout"] = 10000000000 },
 		"capital letters":          func(m map[string]any) { m["Address"] = m["address"]; delete(m, "address") },
+		"a template":               func(m map[string]any) { m["address"] = "{{ .host }}:9999" },
+		"a socket":                 func(m map[string]any) { m["address"] = "unix:///run/cc.sock" },
 		"a target of gRPC":         func(m map[string]any) { m["address"] = "dns:///cc.example.com:9999" },
 		"a field of somebody else": func(m map[string]any) { m["owner"] = []int{1} },
-		"null":                     func(m map[string]any) { m["dial_timeout"] = nil },
 		"in the clear": func(m map[string]any) {
 			clear(m)
 			m["address"] = "127.0.0.1:9999"
@@ -69,6 +70,10 @@ func TestBadConnections(t *testing.T) {
 		"no port":              {"address", func(m map[string]any) { m["address"] = "cc.example.com" }},
 		"port is not a number": {"address", func(m map[string]any) { m["address"] = "cc.example.com:http" }},
 		"port is 0":            {"address", func(m map[string]any) { m["address"] = "cc.example.com:0" }},
+		"a URL":                {"address", func(m map[string]any) { m["address"] = "https://cc.example.com:9999" }},
+		"a space in front":     {"address", func(m map[string]any) { m["address"] = " cc.example.com:9999" }},
+		"a line break":         {"address", func(m map[string]any) { m["address"] = "cc.example.com\n:9999" }},
+		"null as timeout":      {"dial_timeout", func(m map[string]any) { m["dial_timeout"] = nil }},
 		"no host":              {"address", func(m map[string]any) { m["address"] = ":9999" }},
 		"address is a number":  {"address", func(m map[string]any) { m["address"] = 9999 }},
 		"address twice":        {"address", func(m map[string]any) { m["Address"] = "a:1" }},
