@@ -17,8 +17,12 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
-// ErrEncryption says that a field begins with the encryption certificate of a TLCP pair.
-var ErrEncryption = errors.New("it is an SM2 encryption certificate: put the SM2 signing certificate into the field")
+// Errors of Check. ErrEncryption says that a field begins with the encryption certificate of a TLCP pair.
+var (
+	ErrEncryption = errors.New("it is an SM2 encryption certificate: put the SM2 signing certificate into the field")
+	errAuthority  = errors.New("it is the certificate of a CA: put the SM2 signing certificate of the consenter into the field, first")
+	errNoUsage    = errors.New("it has no KeyUsage, which an SM2 signing certificate needs: let the CA issue it with digitalSignature")
+)
 
 // IdentityCertificates returns the PEM blocks of a field by which its owner is recognised: the first block, as upstream, and the
 // first end-entity certificate of the other key family (SM2 or standard) behind it. An SM2 certificate counts when it may sign. CA
@@ -48,8 +52,8 @@ func maySign(cert *x509.Certificate) bool {
 	return !x509.IsSM2(cert.PublicKey) || x509.IsPairSigning(cert)
 }
 
-// Check checks that the certificate of a field's first block is one by which a node can be recognised. The error is ErrEncryption,
-// or what is wrong with the block.
+// Check checks that the certificate of a field's first block is one by which a node can be recognised. The error says
+// what is wrong with the block.
 func Check(first *pem.Block) error {
 	if first == nil {
 		return errors.New("it holds no certificate in PEM")
@@ -58,10 +62,15 @@ func Check(first *pem.Block) error {
 	if err != nil {
 		return err
 	}
-	if !maySign(cert) {
-		return ErrEncryption
+	switch {
+	case maySign(cert):
+		return nil
+	case cert.IsCA:
+		return errAuthority
+	case cert.KeyUsage == 0:
+		return errNoUsage
 	}
-	return nil
+	return ErrEncryption
 }
 
 // ReadField reads a file as the content of a field: its certificates in PEM, whatever form the file has.

@@ -30,12 +30,17 @@ func TestReadField(t *testing.T) {
 		require.NoError(t, err, name)
 		require.Equal(t, string(c.want), string(got), name)
 	}
+	noUsage, err := os.ReadFile("../crypto/material/testdata/cases/no-keyusage/server-sign.crt")
+	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		file []byte
 		want string
 	}{
 		"encryption certificate":       {pair.EncCert, ErrEncryption.Error()},
 		"encryption certificate first": {append(append([]byte{}, pair.EncCert...), pair.SignCert...), ErrEncryption.Error()},
+		"CA":                           {gm.CertPEM, "it is the certificate of a CA"},
+		"CA first":                     {append(append([]byte{}, gm.CertPEM...), pair.SignCert...), "it is the certificate of a CA"},
+		"no KeyUsage":                  {noUsage, "it has no KeyUsage"},
 		"key":                          {pair.SignKey, "private key, where only certificates belong"},
 		"text":                         {[]byte("x"), "neither PEM nor DER"},
 		"damaged second":               {append(append([]byte{}, standard...), pair.SignCert[:100]...), "object 2"},
@@ -44,7 +49,7 @@ func TestReadField(t *testing.T) {
 		require.ErrorContains(t, err, c.want, name)
 		require.ErrorContains(t, err, filepath.Join(dir, "file"), name)
 	}
-	_, err := ReadField("../crypto/material/testdata/cases/consenter/enc.pem")
+	_, err = ReadField("../crypto/material/testdata/cases/consenter/enc.pem")
 	require.ErrorIs(t, err, ErrEncryption)
 	_, err = ReadField(filepath.Join(dir, "absent"))
 	require.ErrorIs(t, err, os.ErrNotExist)
