@@ -32,6 +32,7 @@ import (
 	"github.com/hyperledger/fabric/common/channelconfig"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/core/container/ccintf"
 	"github.com/hyperledger/fabric/core/container/externalbuilder"
 	"github.com/hyperledger/fabric/msp"
 	raft "github.com/hyperledger/fabric/orderer/consensus/etcdraft"
@@ -282,7 +283,7 @@ func TestConnectionsAndConsenters(t *testing.T) {
 	}
 	text, err := json.Marshal(good)
 	require.NoError(t, err)
-	connections := map[string][]byte{"good": text}
+	connections := map[string][]byte{"good": text, "byte order mark": mark(text), "null": bytes.Replace(text, []byte(`"10s"`), []byte("null"), 1)}
 	for _, name := range []string{"mode-GM", "timeout-number", "no-enc", "root-path"} {
 		connections[name] = read(t, "connection-json/"+name+".json")
 	}
@@ -293,10 +294,12 @@ func TestConnectionsAndConsenters(t *testing.T) {
 			same(t, name == "good", ccaas.Build(dir, t.TempDir(), ""), inspect(t, tool, file))
 			// The peer, which connects with it.
 			var data externalbuilder.ChaincodeServerUserData
-			require.NoError(t, json.Unmarshal(content, &data))
-			info, err := data.ChaincodeServerInfo("")
+			err := json.Unmarshal(content, &data)
 			if err == nil {
-				_, err = info.ClientConfig.DialOptions()
+				var info *ccintf.ChaincodeServerInfo
+				if info, err = data.ChaincodeServerInfo(""); err == nil {
+					_, err = info.ClientConfig.DialOptions()
+				}
 			}
 			same(t, name == "good", err, err)
 		})

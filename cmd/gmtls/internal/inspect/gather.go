@@ -131,6 +131,13 @@ func (r *Report) parse(where string, data []byte) []*Item {
 	if trimmed[0] == '{' || trimmed[0] == '[' {
 		return r.json(where, trimmed)
 	}
+	if rest, marked := bytes.CutPrefix(trimmed, []byte("\xef\xbb\xbf{")); marked {
+		items := r.json(where, append([]byte("{"), rest...))
+		if len(items) > 0 && items[0].Kind == kindConnection {
+			r.found(where, cause.Find(cause.Unparsable, "it begins with a byte order mark, which the peer does not read in JSON: save it as UTF-8 without one"))
+		}
+		return items
+	}
 	if items, ok := r.yaml(where, data); ok {
 		return items
 	}
