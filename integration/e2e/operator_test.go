@@ -118,14 +118,12 @@ func checkDiscovery(ctx context.Context, t *testing.T, n *network.Network) {
 // TestCrashedNodeIsExplained starts a network whose orderer ends at once: the error must name it and show the end of its log,
 // and nothing may be left running.
 func TestCrashedNodeIsExplained(t *testing.T) {
-	root, err := filepath.Abs("../..")
-	require.NoError(t, err)
-	bin := t.TempDir()
-	built, err := os.ReadDir(filepath.Join(root, "build", "bin"))
+	bin, tested := t.TempDir(), networktest.Bin(t)
+	built, err := os.ReadDir(tested)
 	require.NoError(t, err, "run make build network-tools first")
 	for _, file := range built {
 		if file.Name() != "orderer" {
-			require.NoError(t, os.Symlink(filepath.Join(root, "build", "bin", file.Name()), filepath.Join(bin, file.Name())))
+			require.NoError(t, os.Symlink(filepath.Join(tested, file.Name()), filepath.Join(bin, file.Name())))
 		}
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "orderer"), []byte("#!/bin/sh\necho the disk is made of cheese >&2\nexit 3\n"), 0o755))

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hyperledger/fabric/integration/networktest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -136,18 +137,16 @@ Profiles:
 
 // plainNetwork runs Fabric's commands as an operator does, with the sample configuration and settings from the environment.
 type plainNetwork struct {
-	t         *testing.T
-	ctx       context.Context
-	dir, root string
-	ports     map[string]string
+	t        *testing.T
+	ctx      context.Context
+	dir, bin string
+	ports    map[string]string
 }
 
 func newPlainNetwork(t *testing.T) *plainNetwork {
 	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
 	t.Cleanup(cancel)
-	root, err := filepath.Abs("../..")
-	require.NoError(t, err)
-	p := &plainNetwork{t: t, ctx: ctx, dir: t.TempDir(), root: root, ports: map[string]string{}}
+	p := &plainNetwork{t: t, ctx: ctx, dir: t.TempDir(), bin: networktest.Bin(t), ports: map[string]string{}}
 	base := freeBlock(t)
 	for i, name := range []string{"orderer", "cluster", "admin", "orderer-operations", "peer", "chaincode", "peer-operations"} {
 		p.ports[name] = fmt.Sprint(base + i)
@@ -168,8 +167,9 @@ func (p *plainNetwork) fill(text string) string {
 }
 
 func (p *plainNetwork) command(env []string, line ...string) *exec.Cmd {
-	cmd := exec.CommandContext(p.ctx, filepath.Join(p.root, "build", "bin", line[0]), line[1:]...)
-	cmd.Env = append(env, "PATH="+os.Getenv("PATH"), "FABRIC_CFG_PATH="+filepath.Join(p.root, "build", "fabric", "sampleconfig"))
+	tree := strings.Replace(filepath.Base(p.bin), "bin", "fabric", 1) // that the binaries were built from
+	cmd := exec.CommandContext(p.ctx, filepath.Join(p.bin, line[0]), line[1:]...)
+	cmd.Env = append(env, "PATH="+os.Getenv("PATH"), "FABRIC_CFG_PATH="+filepath.Join(p.bin, "..", tree, "sampleconfig"))
 	cmd.Dir = p.dir
 	return cmd
 }

@@ -27,6 +27,17 @@ func (w Log) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Bin is the folder of the binaries under test: what the variable NETWORK_BIN names, else build/bin.
+func Bin(t *testing.T) string {
+	t.Helper()
+	if bin := os.Getenv("NETWORK_BIN"); bin != "" {
+		return bin
+	}
+	bin, err := filepath.Abs("../../build/bin")
+	require.NoError(t, err)
+	return bin
+}
+
 // Start brings up a network for one test of a package two folders below the repository's root. Binaries come from build/bin
 // unless o, or the variable NETWORK_BIN, names others. With NETWORK_CONSENSUS=bft a network whose test leaves the consensus open is one of
 // SmartBFT, with the fewest orderers that it has. The network is stopped at the end of the test; its state, with the logs, stays under
@@ -40,10 +51,7 @@ func Start(t *testing.T, o network.Options) (*network.Network, context.Context) 
 	here, err := filepath.Abs(".")
 	require.NoError(t, err)
 	if o.Bin == "" {
-		o.Bin = os.Getenv("NETWORK_BIN")
-	}
-	if o.Bin == "" {
-		o.Bin = filepath.Join(root, "build", "bin")
+		o.Bin = Bin(t)
 	}
 	if o.Consensus == "" {
 		if o.Consensus = os.Getenv("NETWORK_CONSENSUS"); o.Consensus == network.ConsensusBFT {
