@@ -32,6 +32,7 @@ test-arm64: ## run the tests of algorithms and of TLCP for arm64 by qemu-user, w
 nightly: ## everything that takes hours: all of upstream's tests, the matrix of networks, faults, attacks, the release, fuzzing
 	$(MAKE) verify
 	$(MAKE) vet-upstream UPSTREAM=3.1.1
+	$(MAKE) vet-upstream UPSTREAM=ca-1.5.21
 	$(MAKE) test
 	$(MAKE) test-race
 	$(MAKE) test-editor
