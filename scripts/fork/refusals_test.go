@@ -197,3 +197,15 @@ func TestTreeIsMended(t *testing.T) {
 		t.Error(err, toy.read("go.mod"))
 	}
 }
+
+// TestEditRefusals checks what changes to one file of upstream's cannot be made.
+func TestEditRefusals(t *testing.T) {
+	_, err := applyEdits([]byte("abcdef"), []edit{{2, 4, "x", "b.go:2"}, {1, 3, "y", "a.go:1"}})
+	wants(t, err, "the change from b.go:2 overlaps the one from a.go:1")
+	toy := newToy(t, map[string]string{
+		"shapes/fork.yaml": "substitutions:\n  - {files: [shapes.go], class: gm, reason: r, expressions: [{find: // x, replace: y, count: 1}, {find: \"'\", replace: y, count: 1}]}\n",
+		"shapes/o.go":      "package shapes\n\ntype (\n\t//fork:fields gm: r\n\tShape struct{ Own int }\n\tother int\n)\n",
+	})
+	wants(t, errors.New(toy.assemble()), `shapes/fork.yaml:2: find "// x": holds no Go token`, `shapes/fork.yaml:2: find "'": line 1: `,
+		"shapes/o.go:4: //fork:fields needs a separate type declaration")
+}
