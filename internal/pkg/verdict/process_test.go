@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -88,13 +89,19 @@ func peer(ctx context.Context, t *testing.T, bin, mspDir, tlsDir, password strin
 	return starts(t, command(ctx, bin, "peer", env, "node", "start"), "Started peer with ID")
 }
 
-// freePort is one that nothing listens at; the orderer takes 0 for its default.
+// freePort is one that nothing listens at; the orderer takes 0 for its default. It is not among those that the system gives out, or somebody
+// could have it before the orderer listens.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	for range 100 {
+		port := 12000 + rand.IntN(19000)
+		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
+	t.Fatal("there is no free port from 12000 to 31000")
+	return 0
 }
 
 // orderer starts an orderer likewise. It does not serve clusters without TLS, so it always has a tls folder.
@@ -126,8 +133,6 @@ func orderer(ctx context.Context, t *testing.T, bin, mspDir, tlsDir, password st
 // a stack; a row or two of each kind.
 func TestProcesses(t *testing.T) {
 	bin := programs(t, "peer", "orderer")
-	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
-	defer cancel()
 	password := passwordFile(t)
 	for folder, rows := range map[string]map[string]row{"base/peer/msp": mspRows(t), "base/peer/tls": tlsRows(t)} {
 		names := []string{"as it is", "key of another", "CA is cut", "certificate in crls", "list that revokes DER", "another SM2 id", "name constraints", "CA in DER"}
@@ -151,6 +156,8 @@ func TestProcesses(t *testing.T) {
 						tlsDir = c.files.into(t, folder)
 						blamed = tlsDir
 					}
+					ctx, cancel := context.WithTimeout(t.Context(), startLimit)
+					defer cancel()
 					err := start(ctx, t, bin, mspDir, tlsDir, password)
 					require.Equal(t, c.good, err == nil, "%v", err)
 					if err != nil && name != "root is another" && name != "two subjects" && name != "list that revokes DER" {
