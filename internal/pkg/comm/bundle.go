@@ -193,11 +193,11 @@ func (f Files) loadTLS() (Material, error) {
 		return Material{}, f.blame(f.Key, err)
 	}
 	keys, err := openKeys(file)
-	if err == nil {
-		err = checkDevices(keys...)
-	}
 	if err != nil {
 		return Material{}, f.blame(f.Key, err)
+	}
+	if err := checkDevices(keys...); err != nil {
+		return Material{}, f.blame(f.Key, fmt.Errorf("%s: %w", f.Key, err))
 	}
 	m, err := pairsOfFiles(certs, keys)
 	if err != nil {

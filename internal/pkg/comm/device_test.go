@@ -113,4 +113,10 @@ func TestStandardPairInDevice(t *testing.T) {
 	require.NoError(t, err)
 	_, err = splitBundle(other.Cert, keydtest.Must(reference.Encode())(t))
 	require.ErrorContains(t, err, "does not belong to the certificate")
+
+	// Nobody is there: a node does not start.
+	d.Kill()
+	_, err = files.Load()
+	require.ErrorContains(t, err, "server.key")
+	require.ErrorContains(t, err, "is gmkeyd running?")
 }
