@@ -40,6 +40,8 @@ NO_NODES = $(if $(filter ./cmd/peer,$(BINARIES)),,yes)
 # The files of the module in use.
 MODULE_FILES := $(if $(wildcard scripts/fork/upstreams/$(UPSTREAM)/go.mod),scripts/fork/upstreams/$(UPSTREAM)/,)
 LDFLAGS = -X $(MODULE)/common/metadata.Version=$(VERSION) -X $(MODULE)/common/metadata.CommitSHA=$(COMMIT)
+# Where nodes spend CPU time, by which the compiler chooses what it inlines (make profile).
+PROFILE = $(if $(filter off,$(PERF)),off,$(CURDIR)/cmd/nodes.pgo)
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 
 include $(sort $(wildcard scripts/make/*.mk))
@@ -51,7 +53,7 @@ help: ## list the targets
 .PHONY: build
 build: fork ## build every binary into build/bin, static (PERF=off, UPSTREAM=: another tree, see docs/fork.md)
 	@mkdir -p $(BIN)
-	cd $(TREE) && $(GO_BUILD) -o $(BIN)/ $(BINARIES)
+	cd $(TREE) && $(GO_BUILD) $(if $(NO_NODES),,-pgo='$(PROFILE)') -o $(BIN)/ $(BINARIES)
 	$(if $(NO_NODES),,@mkdir -p $(BIN)/ccaas/bin)
 	$(if $(NO_NODES),,$(GO_BUILD) -o $(BIN)/ccaas/bin/ $(CCAAS_STEPS:%=./cmd/ccaas/%))
 	$(if $(NO_NODES)$(if $(ROOT_TOOLS),,none),,$(GO_BUILD) -o $(BIN)/ $(ROOT_TOOLS:%=./cmd/%))

@@ -27,7 +27,7 @@ mkdir -p "$out"
 export CGO_ENABLED=0 GOOS=linux GOFLAGS=-mod=readonly GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off
 unset GOEXPERIMENT
 
-# build FOLDER DESTINATION PACKAGES...: static binaries of the architecture in GOARCH.
+# build FOLDER DESTINATION [FLAGS] PACKAGES...: static binaries of the architecture in GOARCH.
 build() {
     folder=$1 destination=$2
     shift 2
@@ -58,7 +58,7 @@ for arch in $architectures; do
     export GOARCH=$arch
     name=fabric-gm-$version-linux-$arch
     staging=$root/$out/$name
-    build build/fabric "$staging/bin" $tree_tools
+    build build/fabric "$staging/bin" -pgo="$root/cmd/nodes.pgo" $tree_tools
     build . "$staging/bin" $root_tools
     build "build/fabric-$ca" "$staging/bin" $ca_tools
     build . "$staging/ccaas/bin" ./cmd/ccaas/detect ./cmd/ccaas/build ./cmd/ccaas/release

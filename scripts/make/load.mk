@@ -20,6 +20,10 @@ load-stock: build network-tools load-tool stock ## measure unmodified Fabric aga
 	@cp -R $(BIN)/asset $(BIN)/ccaas $(STOCK)/
 	@build/bin/load alternate -a 'mode=tls,algorithm=ecdsa,bin=$(STOCK:$(CURDIR)/%=%),$(ORDERED)' -b 'bin=$(BIN:$(CURDIR)/%=%),$(ORDERED),$(B)' -rounds $(ROUNDS) $(LOAD_FLAGS)
 
+.PHONY: profile
+profile: build network-tools load-tool ## measure where nodes spend CPU time under load, and write it into cmd/nodes.pgo, which builds use
+	@scripts/profile.sh cmd/nodes.pgo
+
 .PHONY: load-tool
 load-tool:
 	@mkdir -p build/bin
