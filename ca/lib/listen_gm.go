@@ -213,11 +213,15 @@ func (s *Server) makePair() error {
 	} else if ok, err := lasting(f.SignCert, f.EncCert); ok || err != nil {
 		return err
 	}
-	sign, err := s.issueHalf(api.ProfileTLCP, f.SignCert, f.SignKey)
+	issuer, err := s.CA.asIntermediate()
 	if err != nil {
 		return err
 	}
-	enc, err := s.issueHalf(profileTLCPEncryption, f.EncCert, f.EncKey)
+	sign, err := s.issueHalf(api.ProfileTLCP, issuer, f.SignCert, f.SignKey)
+	if err != nil {
+		return err
+	}
+	enc, err := s.issueHalf(profileTLCPEncryption, issuer, f.EncCert, f.EncKey)
 	if err != nil {
 		return err
 	}
@@ -234,12 +238,8 @@ func (s *Server) makePair() error {
 	return nil
 }
 
-// issueHalf makes a key, has the CA certify it, and returns both as files.
-func (s *Server) issueHalf(profile, certFile, keyFile string) ([]safefile.File, error) {
-	issuer, err := s.CA.asIntermediate()
-	if err != nil {
-		return nil, err
-	}
+// issueHalf makes a key, has the CA certify it, and returns both as files. The certificate is followed by issuer, PEM.
+func (s *Server) issueHalf(profile string, issuer []byte, certFile, keyFile string) ([]safefile.File, error) {
 	key, err := sm2.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err
