@@ -40,7 +40,7 @@ nightly: ## everything that takes hours: all of upstream's tests, the matrix of 
 	$(MAKE) test-upstream-core UPSTREAM=3.1.1
 	$(MAKE) test-ca test-upstream-ca
 	$(MAKE) test-integration
-	$(MAKE) test-bft
+	$(MAKE) test-bft test-storage
 	$(MAKE) test-networks UPSTREAM=3.1.1
 	$(MAKE) test-networks UPSTREAM=3.1.1 CONSENSUS=bft
 	$(MAKE) docker

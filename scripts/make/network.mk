@@ -67,3 +67,13 @@ test-integration: build stock network-tools ca kits ## networks over modes, iden
 	@if docker version >/dev/null 2>&1; then scripts/docker-images.sh '$(VERSION)' '$(COMMIT)'; else echo "no Docker engine answers: TestDocker will be skipped"; fi
 	@if docker version >/dev/null 2>&1; then scripts/docker-chaincode.sh; fi
 	go test -count=1 -timeout 60m -tags integration -skip '^TestFromRelease$$' ./integration/e2e ./integration/attacks ./integration/clients ./integration/chaincode
+
+# The network's folder, build/e2e, is the volume. The emulated processor is slow: the machine's tests have long limits.
+.PHONY: test-storage
+test-storage: ca ## ledgers on a volume by SM4, in a virtual machine whose kernel has it (Debian; takes minutes)
+	$(MAKE) --no-print-directory build network-tools UPSTREAM=3.1.1
+	mkdir -p build/sm4-kernel
+	go test -c -o build/sm4-kernel/ ./cmd/gmtls/internal/assess
+	go test -c -tags integration -o build/sm4-kernel/ ./integration/e2e
+	scripts/sm4-kernel.sh build/sm4-kernel/assess.test -test.v -test.run '^TestLedgerOnSM4$$'
+	SM4_VOLUME='$(CURDIR)/build/e2e' SM4_KERNEL_MEMORY=10G scripts/sm4-kernel.sh sh -c 'cd integration/e2e && exec ../../build/sm4-kernel/e2e.test -test.v -test.timeout 20m -test.run "^TestAssessedOnSM4$$"'
