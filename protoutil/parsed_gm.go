@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//fork:file perf: a peer parses each transaction of a block once while it commits the block
+
+package protoutil
+
+import (
+	"sync"
+
+	"github.com/hyperledger/fabric-protos-go/common"
+	"github.com/hyperledger/fabric-protos-go/peer"
+)
+
+// parseOnceAtMost bounds in bytes the transactions of a block that are kept parsed, which takes about five times as much. The rest of a
+// larger block is parsed each time, as upstream does.
+const parseOnceAtMost = 8 << 20
+
+// onceParsed has the encoded messages that are parsed once, by the address of their first byte: *byte to *encodedMessage. An entry keeps
+// its bytes, so that no other message gets the address.
+var onceParsed sync.Map
+
+// encodedMessage is one encoded message of a transaction, and what was parsed of it.
+type encodedMessage struct {
+	encoded []byte
+	block   *parsedBlock
+	once    sync.Once
+	parsed  any // nil if it could not be parsed
+}
+
+// parsedBlock is what is kept for one block.
+type parsedBlock struct {
+	mu     sync.Mutex
+	ended  bool    // protected by mu, as the next
+	starts []*byte // keys of onceParsed
+}
+
+// ParseOnce has the transactions of a block parsed once until the function that it returns is called: envelopes, payloads, headers,
+// transactions and what was endorsed. Until then nobody may change the block, nor what is parsed of it. A transaction that cannot be
+// parsed is parsed each time.
+func ParseOnce(data *common.BlockData) (end func()) {
+	b := new(parsedBlock)
+	size := 0
+	for _, transaction := range data.GetData() {
+		if size += len(transaction); size > parseOnceAtMost {
+			break
+		}
+		b.add(transaction)
+	}
+	return b.end
+}
+
+func (b *parsedBlock) add(messages ...[]byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, encoded := range messages {
+		if len(encoded) == 0 || b.ended {
+			continue
+		}
+		if _, there := onceParsed.LoadOrStore(&encoded[0], &encodedMessage{encoded: encoded, block: b}); !there {
+			b.starts = append(b.starts, &encoded[0])
+		}
+	}
+}
+
+func (b *parsedBlock) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = true
+	for _, start := range b.starts {
+		onceParsed.Delete(start)
+	}
+}
+
+// ParsedOnce returns the message that parse makes of the encoded one. If that belongs to a block of ParseOnce, all callers get one message, and
+// what inside returns (nil: nothing) is parsed once too.
+func ParsedOnce[M any](encoded []byte, parse func([]byte) (*M, error), inside func(*M) [][]byte) (*M, error) {
+	if len(encoded) == 0 {
+		return parse(encoded)
+	}
+	found, _ := onceParsed.Load(&encoded[0])
+	m, _ := found.(*encodedMessage)
+	if m == nil || len(m.encoded) != len(encoded) {
+		return parse(encoded)
+	}
+	m.once.Do(func() {
+		if parsed, err := parse(encoded); err == nil {
+			m.parsed = parsed
+			if inside != nil {
+				m.block.add(inside(parsed)...)
+			}
+		}
+	})
+	if parsed, ok := m.parsed.(*M); ok {
+		return parsed, nil
+	}
+	return parse(encoded) // which says why not, or makes another message of the same bytes
+}
+
+// GetEnvelopeFromBlock unmarshals a transaction of a block.
+//
+//fork:wrap perf: transactions of a block that is committed are parsed once
+func GetEnvelopeFromBlock(data []byte) (*common.Envelope, error) {
+	return ParsedOnce(data, upstreamGetEnvelopeFromBlock, insideEnvelope)
+}
+
+// UnmarshalEnvelope unmarshals an envelope.
+//
+//fork:wrap perf: transactions of a block that is committed are parsed once
+func UnmarshalEnvelope(encoded []byte) (*common.Envelope, error) {
+	return ParsedOnce(encoded, upstreamUnmarshalEnvelope, insideEnvelope)
+}
+
+func insideEnvelope(e *common.Envelope) [][]byte { return [][]byte{e.Payload} }
+
+// UnmarshalPayload unmarshals a payload.
+//
+//fork:wrap perf: transactions of a block that is committed are parsed once
+func UnmarshalPayload(encoded []byte) (*common.Payload, error) {
+	return ParsedOnce(encoded, upstreamUnmarshalPayload, func(p *common.Payload) [][]byte {
+		return [][]byte{p.Data, p.GetHeader().GetChannelHeader(), p.GetHeader().GetSignatureHeader()}
+	})
+}
+
+// UnmarshalChannelHeader unmarshals a channel header.
+//
+//fork:wrap perf: transactions of a block that is committed are parsed once
+func UnmarshalChannelHeader(encoded []byte) (*common.ChannelHeader, error) {
+	return ParsedOnce(encoded, upstreamUnmarshalChannelHeader, nil)
+}
+
+// UnmarshalSignatureHeader unmarshals a signature header.
+//
+//fork:wrap perf: transactions of a block that is committed are parsed once
+func UnmarshalSignatureHeader(encoded []byte) (*common.SignatureHeader, error) {
+	return ParsedOnce(encoded, upstreamUnmarshalSignatureHeader, nil)
+}
+
+// UnmarshalTransaction unmarshals a transaction.
+//
+//fork:wrap perf: transactions of a block that is committed are parsed once
+func UnmarshalTransaction(encoded []byte) (*peer.Transaction, error) {
+	return ParsedOnce(encoded, upstreamUnmarshalTransaction, func(t *peer.Transaction) (payloads [][]byte) {
+		for _, action := range t.Actions {
+			payloads = append(payloads, action.GetPayload())
+		}
+		return payloads
+	})
+}
+
+// UnmarshalChaincodeActionPayload unmarshals the payload of a transaction's action.
+//
+//fork:wrap perf: transactions of a block that is committed are parsed once
+func UnmarshalChaincodeActionPayload(encoded []byte) (*peer.ChaincodeActionPayload, error) {
+	return ParsedOnce(encoded, upstreamUnmarshalChaincodeActionPayload, func(p *peer.ChaincodeActionPayload) [][]byte {
+		return [][]byte{p.GetAction().GetProposalResponsePayload()}
+	})
+}
+
+// UnmarshalProposalResponsePayload unmarshals what endorsers signed.
+//
+//fork:wrap perf: transactions of a block that is committed are parsed once
+func UnmarshalProposalResponsePayload(encoded []byte) (*peer.ProposalResponsePayload, error) {
+	return ParsedOnce(encoded, upstreamUnmarshalProposalResponsePayload, func(p *peer.ProposalResponsePayload) [][]byte {
+		return [][]byte{p.Extension}
+	})
+}
+
+// UnmarshalChaincodeAction unmarshals the results of a chaincode.
+//
+//fork:wrap perf: transactions of a block that is committed are parsed once
+func UnmarshalChaincodeAction(encoded []byte) (*peer.ChaincodeAction, error) {
+	return ParsedOnce(encoded, upstreamUnmarshalChaincodeAction, func(a *peer.ChaincodeAction) [][]byte {
+		return [][]byte{a.Results}
+	})
+}
