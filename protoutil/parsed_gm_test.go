@@ -137,6 +137,18 @@ func TestParseOnceBounds(t *testing.T) {
 	require.Zero(t, kept())
 }
 
+// TestParseOnceEnded ends a block while a message of it is parsed: what is inside is not kept.
+func TestParseOnceEnded(t *testing.T) {
+	encoded := endorsed("one")
+	end := ParseOnce(&common.BlockData{Data: [][]byte{encoded}})
+	_, err := ParsedOnce(encoded, func(encoded []byte) (*common.Envelope, error) {
+		end()
+		return upstreamUnmarshalEnvelope(encoded)
+	}, insideEnvelope)
+	require.NoError(t, err)
+	require.Zero(t, kept())
+}
+
 // TestParseOnceTogether has validators parse a block while it ends, and two blocks with the same transaction.
 func TestParseOnceTogether(t *testing.T) {
 	encoded := endorsed("one")
