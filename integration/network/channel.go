@@ -19,7 +19,7 @@ const commitLimit = 30 * time.Second
 func (n *Network) joinOrderers(ctx context.Context) error {
 	return parallel(n.Nodes(Orderer), func(orderer Node) error {
 		_, err := n.Osnadmin(ctx, orderer, "join", "--channelID", n.Channel, "--config-block", n.genesis())
-		return n.explain(err, orderer)
+		return err
 	})
 }
 
@@ -31,7 +31,7 @@ func (n *Network) joinPeers(ctx context.Context) error {
 // JoinPeer lets a peer join the channel from its first block. The peer fetches all others afterwards.
 func (n *Network) JoinPeer(ctx context.Context, peer Node) error {
 	_, err := n.PeerCommand(ctx, peer, "channel", "join", "--blockpath", n.genesis())
-	return n.explain(err, peer)
+	return err
 }
 
 // explain adds to a failed command the end of the log of a node that it spoke to, if that has ended.
@@ -67,7 +67,7 @@ func (n *Network) packageChaincode(ctx context.Context, version string) (map[str
 func (n *Network) installChaincode(ctx context.Context, files map[string]string) error {
 	return parallel(n.Nodes(Peer), func(peer Node) error {
 		_, err := n.PeerCommand(ctx, peer, "lifecycle", "chaincode", "install", files[n.orgOf(peer).Name])
-		return n.explain(err, peer)
+		return err
 	})
 }
 
@@ -83,7 +83,7 @@ func (n *Network) approveChaincode(ctx context.Context, version string, sequence
 		orderer, peer := orderers[i%len(orderers)], org.PeersOf()[0]
 		args := append(n.definition("approveformyorg", version, sequence), "--package-id", n.packages[org.Name])
 		_, err := n.PeerCommand(ctx, peer, append(args, n.OrdererFlags(orderer, org, "Admin")...)...)
-		return n.explain(err, peer, orderer)
+		return n.explain(err, orderer)
 	})
 }
 
@@ -93,7 +93,7 @@ func (n *Network) commitChaincode(ctx context.Context, version string, sequence 
 	org, orderer := n.Peers[0], n.Nodes(Orderer)[0]
 	args := append(n.definition("commit", version, sequence), n.endorserFlags()...)
 	_, err := n.PeerCommand(ctx, org.PeersOf()[0], append(args, n.OrdererFlags(orderer, org, "Admin")...)...)
-	return n.explain(err, append(n.Nodes(Peer), orderer)...)
+	return n.explain(err, append(n.Nodes(Peer)[1:], orderer)...) // PeerCommand tells of the first
 }
 
 // UpgradeChaincode installs the asset chaincode as another version under a new package id, lets the servers answer to that id
@@ -171,7 +171,7 @@ func (n *Network) Info(ctx context.Context, peer Node) (BlockchainInfo, error) {
 	var info BlockchainInfo
 	out, err := n.PeerCommand(ctx, peer, "channel", "getinfo", "--channelID", n.Channel)
 	if err != nil {
-		return info, n.explain(err, peer)
+		return info, err
 	}
 	start := strings.IndexByte(out, '{')
 	if start < 0 {

@@ -67,13 +67,14 @@ func (n *Network) OrdererFlags(orderer Node, org Org, user string) []string {
 		"--encCertfile", filepath.Join(tls, "client-enc.crt"), "--encKeyfile", filepath.Join(tls, "client-enc.key"))
 }
 
-// PeerCommand runs "peer ARGS" as the Admin of org against one of its peers.
+// PeerCommand runs "peer ARGS" as the Admin of org against one of its peers. The error tells if that has ended.
 func (n *Network) PeerCommand(ctx context.Context, peer Node, args ...string) (string, error) {
-	return n.command(ctx, n.PeerEnv(n.orgOf(peer), peer, "Admin"), "peer", args...)
+	out, err := n.command(ctx, n.PeerEnv(n.orgOf(peer), peer, "Admin"), "peer", args...)
+	return out, n.explain(err, peer)
 }
 
 // Osnadmin runs "osnadmin channel VERB ARGS" against one orderer. Fabric's osnadmin ends with 0 when the orderer
-// refuses, so the HTTP status that it prints is read as well.
+// refuses, so the HTTP status that it prints is read as well. The error tells if the orderer has ended.
 func (n *Network) Osnadmin(ctx context.Context, orderer Node, verb string, args ...string) (string, error) {
 	tls := filepath.Join(n.path(filepath.FromSlash(n.userCrypto(n.Ordering, "Admin"))), "tls")
 	all := []string{
@@ -91,11 +92,11 @@ func (n *Network) Osnadmin(ctx context.Context, orderer Node, verb string, args 
 		all = append(all, "--client-cert", filepath.Join(tls, "client.crt"), "--client-key", filepath.Join(tls, "client.key"))
 	}
 	out, err := n.command(ctx, nil, "osnadmin", append(all, args...)...)
-	if err != nil {
-		return "", err
+	if err == nil && !strings.HasPrefix(out, "Status: 2") {
+		err = fmt.Errorf("osnadmin channel %s at %s: %s", verb, orderer.Name, strings.TrimSpace(out))
 	}
-	if !strings.HasPrefix(out, "Status: 2") {
-		return "", fmt.Errorf("osnadmin channel %s at %s: %s", verb, orderer.Name, strings.TrimSpace(out))
+	if err != nil {
+		return "", n.explain(err, orderer)
 	}
 	return out, nil
 }

@@ -116,7 +116,7 @@ func (n *Network) serve(ctx context.Context, index int, name, program string, se
 	}
 	return parallel(org.PeersOf(), func(peer Node) error {
 		_, err := n.PeerCommand(ctx, peer, "lifecycle", "chaincode", "install", file)
-		return n.explain(err, peer)
+		return err
 	})
 }
 

@@ -62,10 +62,10 @@ func (n *Network) joinNewOrg(ctx context.Context, org Org, version string, seque
 	}
 	for _, peer := range org.PeersOf() {
 		if _, err := n.PeerCommand(ctx, peer, "channel", "join", "--blockpath", n.genesis()); err != nil {
-			return n.explain(err, peer)
+			return err
 		}
 		if _, err := n.PeerCommand(ctx, peer, "lifecycle", "chaincode", "install", files[org.Name]); err != nil {
-			return n.explain(err, peer)
+			return err
 		}
 	}
 	// The new peers must know that they belong to the channel before they can endorse the approval.
@@ -75,7 +75,7 @@ func (n *Network) joinNewOrg(ctx context.Context, org Org, version string, seque
 	peer, orderer := org.PeersOf()[0], n.Nodes(Orderer)[0]
 	args := append(n.definition("approveformyorg", version, sequence), "--package-id", n.packages[org.Name])
 	_, err = n.PeerCommand(ctx, peer, append(args, n.OrdererFlags(orderer, org, "Admin")...)...)
-	return n.explain(err, peer, orderer)
+	return n.explain(err, orderer)
 }
 
 // AddOrderer makes a further consenter, lets the ordering organisation admit it to the channel, and starts it. A consenter of SmartBFT
@@ -125,7 +125,7 @@ func (n *Network) joinOrderer(ctx context.Context, node Node) error {
 		return err
 	}
 	_, err := n.Osnadmin(ctx, node, "join", "--channelID", n.Channel, "--config-block", block)
-	return n.explain(err, node)
+	return err
 }
 
 // awaitParticipation waits until an orderer has the channel's blocks and that relation to its consensus.
@@ -145,7 +145,7 @@ func (n *Network) RemoveOrderer(ctx context.Context, node Node) error {
 		return err
 	}
 	if _, err := n.Osnadmin(ctx, node, "remove", "--channelID", n.Channel); err != nil {
-		return n.explain(err, node)
+		return err
 	}
 	if err := n.Stop(ctx, node.Name); err != nil {
 		return err

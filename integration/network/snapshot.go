@@ -32,8 +32,7 @@ func (n *Network) Snapshot(ctx context.Context, peer Node) (string, error) {
 // snapshotCommand adds the flags by which the snapshot commands, unlike others, want to be told of the peer.
 func (n *Network) snapshotCommand(ctx context.Context, peer Node, args ...string) (string, error) {
 	root := n.path(filepath.FromSlash(n.nodeCrypto(peer)), "tls", n.rootFile())
-	out, err := n.PeerCommand(ctx, peer, append(append([]string{"snapshot"}, args...), "--peerAddress", peer.Local(), "--tlsRootCertFile", root)...)
-	return out, n.explain(err, peer)
+	return n.PeerCommand(ctx, peer, append(append([]string{"snapshot"}, args...), "--peerAddress", peer.Local(), "--tlsRootCertFile", root)...)
 }
 
 // WipeData removes all that a stopped peer has stored.
@@ -50,12 +49,12 @@ func (n *Network) WipeData(peer Node) error {
 // JoinBySnapshot lets a peer join the channel from a snapshot and waits until it has.
 func (n *Network) JoinBySnapshot(ctx context.Context, peer Node, folder string) error {
 	if _, err := n.PeerCommand(ctx, peer, "channel", "joinbysnapshot", "--snapshotpath", folder); err != nil {
-		return n.explain(err, peer)
+		return err
 	}
 	return poll(ctx, commitLimit, peer.Name+" to join by snapshot", func(ctx context.Context) error {
 		out, err := n.PeerCommand(ctx, peer, "channel", "joinbysnapshotstatus")
 		if err != nil {
-			return n.explain(err, peer)
+			return err
 		}
 		if !strings.Contains(out, "No joinbysnapshot operation is in progress") {
 			return errors.New(strings.TrimSpace(out))
@@ -70,5 +69,5 @@ func (n *Network) InstallChaincode(ctx context.Context, peer Node) error {
 	label, _, _ := strings.Cut(n.packages[n.orgOf(peer).Name], ":")
 	file := n.path("chaincode", strings.ToLower(n.orgOf(peer).Name), label+".tar.gz")
 	_, err := n.PeerCommand(ctx, peer, "lifecycle", "chaincode", "install", file)
-	return n.explain(err, peer)
+	return err
 }
