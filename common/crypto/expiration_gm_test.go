@@ -98,6 +98,21 @@ func TestEveryCertificateOfABundleIsTracked(t *testing.T) {
 			server: asPEM(enc), now: expiry.Add(10*hour - 8*24*hour),
 			want: []string{"after 24h0m0s: The server TLS SM2 encryption certificate will expire within one week"},
 		},
+		"not valid yet": {
+			server: asPEM(sign, enc), now: expiry.Add(-1000*hour - time.Second),
+			want: []string{
+				"The server TLS SM2 certificate is not valid before 2030-03-25T15:08:09Z, and this clock says 2030-03-25T15:08:08Z: " +
+					"others refuse it until then; set the clock, or use the former certificate until then",
+				"after 852h0m1s: The server TLS SM2 certificate will expire within one week",
+				"The server TLS SM2 encryption certificate is not valid before 2030-03-25T15:08:09Z, and this clock says 2030-03-25T15:08:08Z: " +
+					"others refuse it until then; set the clock, or use the former certificate until then",
+				"after 842h0m1s: The server TLS SM2 encryption certificate will expire within one week",
+			},
+		},
+		"valid from now": {
+			server: asPEM(sign), now: expiry.Add(-1000 * hour),
+			want: []string{"after 852h0m0s: The server TLS SM2 certificate will expire within one week"},
+		},
 		"not parsable": {
 			server: asPEM([]byte{0x30, 0x00}, enc), now: expiry.Add(15 * hour),
 			want: []string{

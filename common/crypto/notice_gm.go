@@ -44,6 +44,10 @@ func trackOne(cert *x509.Certificate, role string, info MessageFunc, warn Messag
 	const day = 24 * time.Hour
 	const notice = 7 * day
 
+	if now.Before(cert.NotBefore) {
+		warn("The %s certificate is not valid before %s, and this clock says %s: others refuse it until then; set the clock, or use the former certificate until then",
+			role, cert.NotBefore.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	}
 	left := cert.NotAfter.Sub(now)
 	if left < 0 {
 		warn("The %s certificate has expired", role)

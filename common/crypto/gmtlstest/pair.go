@@ -31,22 +31,31 @@ func (ca *CA) NewPair(t testing.TB, hosts ...string) Pair {
 // NewPairUntil is NewPair with an end of validity, which may lie in the past.
 func (ca *CA) NewPairUntil(t testing.TB, notAfter time.Time, hosts ...string) Pair {
 	t.Helper()
-	return ca.newPair(t, notAfter, nil, hosts)
+	return ca.newPair(t, time.Time{}, notAfter, nil, hosts)
+}
+
+// NewPairFrom is NewPair with a start of validity, which may lie ahead by less than the day.
+func (ca *CA) NewPairFrom(t testing.TB, notBefore time.Time, hosts ...string) Pair {
+	t.Helper()
+	return ca.newPair(t, notBefore, time.Now().Add(validity), nil, hosts)
 }
 
 // NewPairFor is NewPair for one use, x509.ExtKeyUsageServerAuth or x509.ExtKeyUsageClientAuth.
 func (ca *CA) NewPairFor(t testing.TB, use x509.ExtKeyUsage, hosts ...string) Pair {
 	t.Helper()
-	return ca.newPair(t, time.Now().Add(validity), []x509.ExtKeyUsage{use}, hosts)
+	return ca.newPair(t, time.Time{}, time.Now().Add(validity), []x509.ExtKeyUsage{use}, hosts)
 }
 
-// newPair issues a pair for uses; nil means both.
-func (ca *CA) newPair(t testing.TB, notAfter time.Time, uses []x509.ExtKeyUsage, hosts []string) Pair {
+// newPair issues a pair for uses; nil means both. No notBefore means a time that is past.
+func (ca *CA) newPair(t testing.TB, notBefore, notAfter time.Time, uses []x509.ExtKeyUsage, hosts []string) Pair {
 	t.Helper()
 	subject := pkix.Name{CommonName: "node", SerialNumber: newSerial(t).String()} // one for both, as peers demand
 	half := func(usage x509.KeyUsage) *Leaf {
 		template := newTemplate(t, subject, notAfter)
 		template.KeyUsage = usage
+		if !notBefore.IsZero() {
+			template.NotBefore = notBefore
+		}
 		if uses != nil {
 			template.ExtKeyUsage = uses
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,6 +170,26 @@ func TestExpiredPairStarts(t *testing.T) {
 	expired := pairMaterial(org.gm.NewPairUntil(t, time.Now().Add(-time.Minute), "127.0.0.1"))
 	expired.ServerRootCAs = org.roots()
 	newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(expired), ServerMode: ModeGM})
+}
+
+// TestFuturePairStarts: so does one with a pair that is not valid yet, and the node says so of each certificate, with the time.
+// At a reload it would take the place of a pair that peers accept, and is refused.
+func TestFuturePairStarts(t *testing.T) {
+	org := newPKI(t)
+	from := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+	future := pairMaterial(org.gm.NewPairFrom(t, from, "127.0.0.1"))
+	future.ServerRootCAs = org.roots()
+	a := track(t, nil, nil)
+	newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(future), ServerMode: ModeGM})
+	said := strings.Join(a.due(t.Name()), "\n")
+	for _, use := range []string{"SM2", "SM2 encryption"} {
+		require.Contains(t, said, "The server TLS "+use+" certificate is not valid before "+from.Format(time.RFC3339))
+	}
+
+	material := &changing{m: org.node(t).only(protocolTLCP)}
+	source := newTestSource(t, SourceConfig{Role: t.Name() + " reloads", Load: material.load, ServerMode: ModeGM})
+	material.set(future, nil)
+	require.ErrorContains(t, source.Reload(), "is valid from "+from.Format(time.RFC3339))
 }
 
 // TestReloadJudgesTLS: a certificate for TLS that peers would refuse does not take the place of one that they accept.
