@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ const (
 	maxBody = 64 << 10
 )
 
-// Service is a node's operations service as its configuration describes it. Files are PEM.
+// Service is a node's operations service as its configuration describes it. Files have any form that the node reads.
 type Service struct {
 	Address string // host:port it listens on; an unspecified host means any address of this machine
 	TLS     bool
@@ -125,7 +126,7 @@ func (s Service) dialer() (dialFunc, error) {
 var errStranger = errors.New("what answers on the port is not this node: it has another certificate than the configuration names")
 
 func (s Service) dialTLS() (dialFunc, error) {
-	own, err := leaf(s.Certificate)
+	own, err := leaf(s.Certificate, material.Standard)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +140,7 @@ func (s Service) dialTLS() (dialFunc, error) {
 			return nil
 		},
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(s.Certificate, s.PrivateKey)
+			pair, err := material.ReadTLSPair(s.Certificate, s.PrivateKey)
 			return &pair, err
 		},
 	}
@@ -147,7 +148,7 @@ func (s Service) dialTLS() (dialFunc, error) {
 }
 
 func (s Service) dialTLCP() (dialFunc, error) {
-	own, err := leaf(s.SignCertificate)
+	own, err := leaf(s.SignCertificate, material.SM2)
 	if err != nil {
 		return nil, err
 	}
@@ -176,13 +177,17 @@ func (s Service) pair() (*gmtls.Certificate, error) {
 	return &pair, err
 }
 
-// leaf reads the node's own certificate, in DER, from a file that may hold its chain.
-func leaf(name string) ([]byte, error) {
+// leaf reads the node's own certificate of a family, in DER, from a file that may hold its chain and certificates of the other family.
+func leaf(name string, family material.Family) ([]byte, error) {
 	file, err := material.Read(name)
 	if err != nil {
 		return nil, fmt.Errorf("certificate of the operations service: %w", err)
 	}
-	chain, err := file.Chain(nil)
+	certs := slices.DeleteFunc(file.Certificates, func(c *material.Certificate) bool { return c.Family() != family })
+	if len(certs) == 0 {
+		return nil, fmt.Errorf("certificate of the operations service: %s holds no %s certificate", name, family)
+	}
+	chain, err := material.Chain(certs, nil)
 	if err != nil {
 		return nil, fmt.Errorf("certificate of the operations service: %w", err)
 	}

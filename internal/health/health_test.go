@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,6 +90,28 @@ func TestDemandedClientCertificateIsTheNodesOwn(t *testing.T) {
 	writeKey(t, key, pair.PrivateKey)
 	service.PrivateKey = key
 	require.NoError(t, service.Check(t.Context()))
+}
+
+// TestFilesAsTheNodeReadsThem: the service's own files may have other forms than PEM, and hold the TLCP pair as well.
+func TestFilesAsTheNodeReadsThem(t *testing.T) {
+	service, server := serve(t, http.StatusOK, true)
+	server.TLS.ClientAuth = tls.RequireAnyClientCert
+	dir := t.TempDir()
+	der, err := x509.MarshalPKCS8PrivateKey(server.TLS.Certificates[0].PrivateKey)
+	require.NoError(t, err)
+	service.Certificate = gmtlstest.WriteFile(t, dir, "server.crt", server.Certificate().Raw)
+	service.PrivateKey = gmtlstest.WriteFile(t, dir, "server.key", der)
+	require.NoError(t, service.Check(t.Context()))
+
+	pair := gmtlstest.NewCA(t).NewPair(t, "127.0.0.1")
+	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	service.Certificate = gmtlstest.WriteFile(t, dir, "both.crt", slices.Concat(pair.SignCert, pair.EncCert, certPEM))
+	service.PrivateKey = gmtlstest.WriteFile(t, dir, "both.key", slices.Concat(pair.SignKey, pair.EncKey, keyPEM))
+	require.NoError(t, service.Check(t.Context()))
+
+	service.Certificate = gmtlstest.WriteFile(t, dir, "sm2.crt", pair.SignCert)
+	require.ErrorContains(t, service.Check(t.Context()), "sm2.crt holds no standard certificate")
 }
 
 // TestEncryptedKeysOverTLCP: a service that demands the client's pair gets the node's own, from encrypted keys.

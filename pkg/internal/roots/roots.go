@@ -73,7 +73,7 @@ func TLSPair(certName string, cert []byte, keyName string, key []byte) (tls.Cert
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	opened, text, err := stored.OpenPEM(nil)
+	opened, err := stored.OpenPlain()
 	if err != nil {
 		return tls.Certificate{}, err
 	}
@@ -81,5 +81,5 @@ func TLSPair(certName string, cert []byte, keyName string, key []byte) (tls.Cert
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	return tls.X509KeyPair(material.EncodeCertificates(chain), text)
+	return material.TLSPair(chain, opened)
 }

@@ -129,7 +129,7 @@ func (o *Own) Pair() (*gmtls.Certificate, error) {
 	return &pair, nil
 }
 
-// TLS loads the TLS certificate; nil without flags.
+// TLS loads the TLS certificate as nodes read theirs; nil without flags.
 func (o *Own) TLS() (*tls.Certificate, error) {
 	switch count(o.TLSCert, o.TLSKey) {
 	case 0:
@@ -137,9 +137,9 @@ func (o *Own) TLS() (*tls.Certificate, error) {
 	case 1:
 		return nil, errors.New("--tls-cert and --tls-key must be given together")
 	}
-	cert, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey)
+	cert, err := files.ReadTLSPair(o.TLSCert, o.TLSKey)
 	if err != nil {
-		return nil, fmt.Errorf("loading %s and %s: %w", o.TLSCert, o.TLSKey, err)
+		return nil, err
 	}
 	return &cert, nil
 }

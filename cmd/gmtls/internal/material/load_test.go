@@ -3,11 +3,16 @@
 package material
 
 import (
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 const cases = "../../../../common/crypto/material/testdata/cases/"
@@ -30,4 +35,37 @@ func TestLoadRoots(t *testing.T) {
 		require.ErrorContains(t, err, name)
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// TestOwnTLS: the pair for TLS is read as a node reads it, also in DER, and what cannot be read is refused by file, reason and remedy.
+func TestOwnTLS(t *testing.T) {
+	leaf := gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca").Issue(t, pkix.Name{CommonName: "node"})
+	dir := t.TempDir()
+	own := Own{
+		TLSCert: gmtlstest.WriteFile(t, dir, "node.crt", derOf(t, leaf.CertPEM)),
+		TLSKey:  gmtlstest.WriteFile(t, dir, "node.key", derOf(t, leaf.KeyPEM)),
+	}
+	pair, err := own.TLS()
+	require.NoError(t, err)
+	require.Equal(t, [][]byte{derOf(t, leaf.CertPEM)}, pair.Certificate)
+
+	key, err := x509.ParsePrivateKeyPEM(leaf.KeyPEM, nil)
+	require.NoError(t, err)
+	locked, err := x509.MarshalPrivateKeyPEM(key, []byte("secret"))
+	require.NoError(t, err)
+	own.TLSKey = gmtlstest.WriteFile(t, dir, "locked.key", locked)
+	_, err = own.TLS()
+	require.ErrorContains(t, err, "locked.key: private key: x509: the private key is encrypted")
+	require.ErrorContains(t, err, "decrypt it with: openssl pkey")
+
+	own.TLSKey = ""
+	_, err = own.TLS()
+	require.ErrorContains(t, err, "--tls-cert and --tls-key must be given together")
+}
+
+func derOf(t *testing.T, text []byte) []byte {
+	t.Helper()
+	block, _ := pem.Decode(text)
+	require.NotNil(t, block)
+	return block.Bytes
 }
