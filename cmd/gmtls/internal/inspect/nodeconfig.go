@@ -165,6 +165,9 @@ func (c *nodeConfig) lastOnly(node *yaml.Node, path string, depth int) {
 	node.Content = kept
 }
 
+// at names a key with its file: several nodes may be checked at once.
+func (c *nodeConfig) at(key string) string { return c.file + ": " + key }
+
 // value finds a key; names are compared without their case, as nodes do.
 func (c *nodeConfig) value(key string) any {
 	if text, ok := os.LookupEnv(c.kind.env + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))); ok && text != "" {

@@ -117,13 +117,13 @@ func (r *Report) configured(c *nodeConfig) error {
 	}
 	password, err := x509.ReadPasswordFile(c.text(c.kind.bccsp + ".GM.FileKeyStore.PasswordFile"))
 	if err != nil {
-		r.refused(c.kind.bccsp+".GM.FileKeyStore.PasswordFile", err)
+		r.refused(c, c.kind.bccsp+".GM.FileKeyStore.PasswordFile", err)
 	}
 	dir := c.path(c.kind.msp)
 	r.password = password
 	switch {
 	case !isDir(dir):
-		r.refused(c.kind.msp, fmt.Errorf("%s is not a folder", dir))
+		r.refused(c, c.kind.msp, fmt.Errorf("%s is not a folder", dir))
 	default:
 		m, err := r.readMSP(dir)
 		if err != nil {
@@ -153,8 +153,8 @@ func (r *Report) configured(c *nodeConfig) error {
 }
 
 // refused reports a key of the configuration whose files a node refuses.
-func (r *Report) refused(key string, err error) {
-	r.found(key, cause.Find(cause.Unparsable, "%s", wire.Printable(err.Error())))
+func (r *Report) refused(c *nodeConfig, key string, err error) {
+	r.found(c.at(key), cause.Find(cause.Unparsable, "%s", wire.Printable(err.Error())))
 }
 
 // section checks the files of one listener or dialer.
@@ -168,7 +168,7 @@ func (r *Report) section(c *nodeConfig, s section) {
 		for _, name := range c.paths(key) {
 			certs, err := files.ReadCertificates(name)
 			if err != nil {
-				r.refused(key, err)
+				r.refused(c, key, err)
 				continue
 			}
 			r.add(&Item{Where: name, Kind: "roots", Note: fmt.Sprintf("%d, of %s", len(certs), key)})
@@ -181,7 +181,7 @@ func (r *Report) section(c *nodeConfig, s section) {
 	r.sectionLists(c, s.lists, roots)
 	password, err := x509.ReadPasswordFile(c.path(s.password))
 	if err != nil {
-		r.refused(s.password, err)
+		r.refused(c, s.password, err)
 	}
 	for _, p := range s.pairs {
 		if p.gm() {
@@ -193,7 +193,7 @@ func (r *Report) section(c *nodeConfig, s section) {
 		}
 		chain, _, err := c.half(p.cert, p.key, nil)
 		if err != nil {
-			r.refused(p.cert, err)
+			r.refused(c, p.cert, err)
 		}
 		for _, cert := range chain {
 			r.checkSize(c.path(p.cert), cert.PublicKey)
@@ -219,7 +219,7 @@ func (r *Report) sectionLists(c *nodeConfig, key string, roots []*files.Certific
 			}
 		}
 		if err != nil {
-			r.refused(key, err)
+			r.refused(c, key, err)
 			continue
 		}
 		r.add(&Item{Where: name, Kind: "revocation lists", Note: fmt.Sprintf("%d, of %s", len(lists), key)})
@@ -238,17 +238,17 @@ func (r *Report) tlcpPair(c *nodeConfig, p pair, password []byte, roots []*files
 	}
 	sign, signKey, err := c.half(p.cert, p.key, password)
 	if err != nil {
-		r.refused(p.cert, err)
+		r.refused(c, p.cert, err)
 		return
 	}
 	enc, encKey, err := c.half(p.encCert, p.encKey, password)
 	if err != nil {
-		r.refused(p.encCert, err)
+		r.refused(c, p.encCert, err)
 		return
 	}
 	own, err := gmtls.NewCertificate(sign, signKey, enc, encKey)
 	if err != nil {
-		r.refused(p.cert, err)
+		r.refused(c, p.cert, err)
 		return
 	}
 	pool := x509.NewCertPool()
@@ -262,14 +262,14 @@ func (r *Report) tlcpPair(c *nodeConfig, p pair, password []byte, roots []*files
 	under := pool.SM()
 	if !known {
 		under = nil
-		r.found(p.cert, cause.Warn(cause.UnknownRoot, "no SM2 root is configured for it, so its chain cannot be checked"))
+		r.found(c.at(p.cert), cause.Warn(cause.UnknownRoot, "no SM2 root is configured for it, so its chain cannot be checked"))
 	}
 	usage := stdx509.ExtKeyUsageServerAuth
 	if strings.Contains(strings.ToLower(p.cert), "client") {
 		usage = stdx509.ExtKeyUsageClientAuth
 	}
 	if err := own.CheckAsPeer(under, usage, r.now); err != nil {
-		r.found(p.cert, cause.Find(cause.ChainBroken, "a peer refuses the pair: %s", wire.Printable(err.Error())))
+		r.found(c.at(p.cert), cause.Find(cause.ChainBroken, "a peer refuses the pair: %s", wire.Printable(err.Error())))
 		return
 	}
 	r.add(&Item{Where: c.path(p.cert), Kind: "TLCP pair", Note: "of " + p.cert})
