@@ -51,6 +51,7 @@ const (
 	KeyMismatch        ID = "key-mismatch"
 	KeyMissing         ID = "key-missing"
 	KeyEncrypted       ID = "key-encrypted"
+	KeyPassword        ID = "key-password"
 	KeyReadable        ID = "key-readable"
 	KeyReused          ID = "key-reused"
 	KeyShort           ID = "key-short"
@@ -258,6 +259,11 @@ var Table = []Cause{
 		"Fabric's nodes read plain keys for TLS.",
 		"Decrypt it for the node, and protect the file by its owner and mode.",
 		"gmtls inspect server.key"},
+	{KeyPassword, "an encrypted private key does not open",
+		"Its password is wrong or not given, or the file is damaged: a wrong password and damage look the same.",
+		"Write the password into the first line of a file and name it: --passphrase-file for gmtls, peer.tls.gm.keyPassword.file or " +
+			"General.TLS.GMKeyPasswordFile for a TLCP pair. If the password is right, copy the key again.",
+		"gmtls inspect server-sign.key --passphrase-file FILE"},
 	{KeyReadable, "the key file is open to other users",
 		"Its mode lets the group or all users read it.",
 		"chmod 600, owned by the user that the node runs as.",

@@ -171,7 +171,15 @@ func (r *Report) pem(where string, text []byte) []*Item {
 }
 
 func (r *Report) unreadable(err error) {
-	r.found("", cause.Find(cause.Unparsable, "%s", wire.Printable(err.Error())))
+	r.found("", cause.Find(unreadableBy(err), "%s", wire.Printable(err.Error())))
+}
+
+// unreadableBy is the cause of an error of a file: one that is whole may lack its password.
+func unreadableBy(err error) cause.ID {
+	if errors.Is(err, x509.ErrNoPassword) || errors.Is(err, x509.ErrWrongPassword) {
+		return cause.KeyPassword
+	}
+	return cause.Unparsable
 }
 
 func (r *Report) object(place string, object files.Object) *Item {

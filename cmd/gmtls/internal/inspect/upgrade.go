@@ -154,7 +154,7 @@ func (r *Report) configured(c *nodeConfig) error {
 
 // refused reports a key of the configuration whose files a node refuses.
 func (r *Report) refused(c *nodeConfig, key string, err error) {
-	r.found(c.at(key), cause.Find(cause.Unparsable, "%s", wire.Printable(err.Error())))
+	r.found(c.at(key), cause.Find(unreadableBy(err), "%s", wire.Printable(err.Error())))
 }
 
 // section checks the files of one listener or dialer.
