@@ -41,12 +41,12 @@ type Proxy struct {
 // visitor is a client from its connection on.
 type visitor struct {
 	cancel  context.CancelFunc // of its handshake
-	element *list.Element      // in unknown; nil: the handshake is done; protected by Proxy.mu, as the next
-	gone    bool
+	element *list.Element      // in unknown; nil: the handshake is done, or cancelled; protected by Proxy.mu
+	left    chan struct{}      // closed when nothing of it is open
 }
 
 // enter lets a client in. If there are too many, the oldest whose handshake is not done makes room, since it may be one that
-// stalls. It returns nil if all of them are done.
+// stalls; enter waits until it has left. It returns nil if all of them are done. One goroutine alone calls it.
 func (p *Proxy) enter(cancel context.CancelFunc) *visitor {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,11 +56,14 @@ func (p *Proxy) enter(cancel context.CancelFunc) *visitor {
 			return nil
 		}
 		displaced := oldest.Value.(*visitor)
-		p.leaveLocked(displaced)
+		p.knownLocked(displaced)
 		displaced.cancel()
 		p.counters.displaced.Add(1)
+		p.mu.Unlock()
+		<-displaced.left
+		p.mu.Lock()
 	}
-	v := &visitor{cancel: cancel}
+	v := &visitor{cancel: cancel, left: make(chan struct{})}
 	v.element = p.unknown.PushBack(v)
 	p.visitors++
 	return v
@@ -80,19 +83,13 @@ func (p *Proxy) knownLocked(v *visitor) {
 	}
 }
 
-// leave gives the place of a client back, unless another has it already.
+// leave gives the place of a client back.
 func (p *Proxy) leave(v *visitor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.leaveLocked(v)
-}
-
-func (p *Proxy) leaveLocked(v *visitor) {
 	p.knownLocked(v)
-	if !v.gone {
-		v.gone = true
-		p.visitors--
-	}
+	p.visitors--
+	close(v.left)
 }
 
 // New reads the files and listens.

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -412,6 +413,44 @@ func TestStalledClientsMakeRoom(t *testing.T) {
 			}, patience, time.Millisecond)
 		})
 	}
+}
+
+// slowLog takes its time for each record, as a log on a busy disk does, and notes how many connections were open at most.
+type slowLog struct {
+	slog.Handler
+	open *atomic.Int64
+	most atomic.Int64
+}
+
+func (h *slowLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *slowLog) Handle(context.Context, slog.Record) error {
+	time.Sleep(100 * time.Millisecond)
+	h.most.Store(max(h.most.Load(), h.open.Load()))
+	return nil
+}
+
+// TestDisplacedLeaveFirst: a client that makes room has left when the next comes in, so there are never more than are allowed.
+func TestDisplacedLeaveFirst(t *testing.T) {
+	s := newSite(t)
+	p, err := New(Options{Listen: "127.0.0.1:0", From: TLCP, ToMode: TLS, To: "127.0.0.1:1", Server: s.own(), Roots: []string{s.file("ca.crt")},
+		MaxConnections: 1, Timeout: patience, Idle: patience}, nil)
+	require.NoError(t, err)
+	log := &slowLog{Handler: slog.DiscardHandler, open: &p.counters.active}
+	p.log = slog.New(log)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	for range 3 {
+		stalled, err := net.DialTimeout("tcp", p.Addr().String(), patience)
+		require.NoError(t, err)
+		defer stalled.Close()
+	}
+	require.Eventually(t, func() bool { return p.counters.accepted.Load() == 3 }, patience, time.Millisecond)
+	cancel()
+	require.NoError(t, <-done)
+	require.EqualValues(t, 2, p.counters.displaced.Load())
+	require.EqualValues(t, 1, log.most.Load())
 }
 
 func echo(t *testing.T, c net.Conn) {
