@@ -6,11 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/common/safefile"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
@@ -160,15 +160,15 @@ func (c *tlsCertificate) install() error {
 	if err != nil {
 		return err
 	}
-	var chain []byte
+	var chain []*material.Certificate
 	for _, name := range append([]string{file}, names...) {
-		text, err := os.ReadFile(name)
+		certs, err := material.ReadCertificates(name)
 		if err != nil {
 			return err
 		}
-		chain = append(chain, text...)
+		chain = append(chain, certs...)
 	}
-	cert, err := like(c.Cert, chain)
+	cert, err := like(c.Cert, material.EncodeCertificates(chain))
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,8 @@ func (c *tlsCertificate) install() error {
 	return safefile.Replace(key, cert)
 }
 
-// keyOf is the file of the folder that holds the certificate's key: fabric-ca-client leaves old keys where they are.
+// keyOf is the certificate's key in PEM, from a folder in which fabric-ca-client leaves old keys where they are. The files are read as
+// nodes read theirs, and those that cannot be are named only if the key is in none of the others.
 func keyOf(file, folder string) ([]byte, error) {
 	cert, err := leaf(file)
 	if err != nil {
@@ -196,14 +197,24 @@ func keyOf(file, folder string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	missing := fmt.Errorf("no file in %s holds the key of %s", folder, file)
 	for _, name := range names {
-		text, err := os.ReadFile(name)
+		stored, err := material.Read(name)
 		if err != nil {
-			return nil, err
+			missing = fmt.Errorf("%w; %w", missing, err)
+			continue
 		}
-		if key, err := x509.ParsePrivateKeyPEM(text, nil); err == nil && x509.CheckKeyPair(cert, key) == nil {
-			return text, nil
+		for _, one := range stored.Keys {
+			key, err := one.OpenPlain()
+			if err != nil {
+				missing = fmt.Errorf("%w; %w", missing, err)
+				continue
+			}
+			if x509.CheckKeyPair(cert, key) == nil {
+				_, text, err := one.OpenPEM(nil)
+				return text, err
+			}
 		}
 	}
-	return nil, fmt.Errorf("no file in %s holds the key of %s", folder, file)
+	return nil, missing
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/common/safefile/safefiletest"
 )
 
@@ -394,4 +395,49 @@ func TestOwnerInAChain(t *testing.T) {
 	require.False(t, cert.IsCA)
 	_, err = leaf(cases + "crls-folder/key.pem")
 	require.ErrorContains(t, err, "crls-folder/key.pem: ")
+}
+
+// TestInstallAsNodesRead: what fabric-ca-client leaves is read in each form that nodes read, and what the node gets is a pair.
+func TestInstallAsNodesRead(t *testing.T) {
+	der := func(text []byte) []byte {
+		block, _ := pem.Decode(text)
+		return block.Bytes
+	}
+	leaf := gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca").Issue(t, subject)
+	old := gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "ca").Issue(t, subject)
+	private, err := x509.ParsePrivateKeyPEM(leaf.KeyPEM, nil)
+	require.NoError(t, err)
+	locked, err := x509.MarshalPrivateKeyPEM(private, []byte("secret"))
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		cert, key []byte
+		want      []string // of the error; none: it is installed
+	}{
+		"PEM":                {cert: leaf.CertPEM, key: leaf.KeyPEM},
+		"DER":                {cert: der(leaf.CertPEM), key: der(leaf.KeyPEM)},
+		"byte order mark":    {cert: append([]byte("\xef\xbb\xbf"), leaf.CertPEM...), key: append([]byte("\xef\xbb\xbf"), leaf.KeyPEM...)},
+		"behind another key": {cert: leaf.CertPEM, key: append(bytes.Clone(old.KeyPEM), leaf.KeyPEM...)},
+		"encrypted key":      {leaf.CertPEM, locked, []string{"holds the key", "is.key: private key: x509: the private key is encrypted", "openssl pkey"}},
+		"damaged key":        {leaf.CertPEM, leaf.KeyPEM[:60], []string{"holds the key", "is.key", "END line is missing"}},
+		"damaged chain":      {leaf.CertPEM[:60], leaf.KeyPEM, []string{"cert.pem", "END line is missing"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			tls := &tlsCertificate{MSP: filepath.Join(s.next, "tls-msp"), Cert: filepath.Join(s.home, "tls", "server.crt"), Key: filepath.Join(s.home, "tls", "server.key")}
+			gmtlstest.WriteFile(t, filepath.Join(tls.MSP, "signcerts"), "cert.pem", c.cert)
+			gmtlstest.WriteFile(t, filepath.Join(tls.MSP, "keystore"), "is.key", c.key)
+			gmtlstest.WriteFile(t, filepath.Join(tls.MSP, "keystore"), "another.key", old.KeyPEM)
+			err := tls.install()
+			for _, want := range c.want {
+				require.ErrorContains(t, err, want)
+			}
+			if len(c.want) > 0 {
+				return
+			}
+			require.NoError(t, err)
+			pair, err := material.ReadTLSPair(tls.Cert, tls.Key)
+			require.NoError(t, err)
+			require.Equal(t, der(leaf.CertPEM), pair.Certificate[0])
+		})
+	}
 }
