@@ -35,7 +35,7 @@ type finding struct{ State, Detail, Remedy string }
 func assess(ctx context.Context, t *testing.T, n *network.Network) assessed {
 	t.Helper()
 	inventory, block := filepath.Join(t.TempDir(), "nodes.yaml"), filepath.Join(t.TempDir(), "config.block")
-	require.NoError(t, n.WriteInventory(inventory))
+	writeInventory(t, n, inventory)
 	_, err := n.PeerCommand(ctx, n.Peers[0].PeersOf()[0], "channel", "fetch", "config", block, "--channelID", n.Channel)
 	require.NoError(t, err)
 	args := []string{"assess", "--inventory", inventory, "--block", block, "-o", "json"}

@@ -5,6 +5,7 @@
 package e2e
 
 import (
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,12 +39,12 @@ func TestBFTFaults(t *testing.T) {
 		require.NoError(t, err)
 		l := startLoad(ctx, t, n, clients...)
 		l.awaitMore(5, "before the fault")
-		require.NoError(t, n.Freeze(leader.Name))
+		sendSignal(t, n, leader, syscall.SIGSTOP)
 		l.awaitMore(5, "while "+leader.Name+" hangs")
 		next, err := n.AwaitLeader(ctx) // of those that answer
 		require.NoError(t, err)
 		require.NotEqual(t, leader.Name, next.Name)
-		require.NoError(t, n.Thaw(leader.Name))
+		sendSignal(t, n, leader, syscall.SIGCONT)
 		l.awaitMore(50, "until the others reach it again")
 		l.finish(ctx)
 		requireSameOrdererHeight(ctx, t, n)

@@ -118,7 +118,8 @@ func TestBFTRenewal(t *testing.T) {
 	for _, o := range n.Nodes(network.Orderer) {
 		served, err := n.ServedCertificate(ctx, o)
 		require.NoError(t, err)
-		require.NoError(t, n.RenewConsenter(ctx, o))
+		require.NoError(t, os.RemoveAll(reissue(ctx, t, n, o)))
+		replaceConsenter(ctx, t, n, o)
 		now, err := n.ServedCertificate(ctx, o)
 		require.NoError(t, err)
 		require.NotEqual(t, served, now)
@@ -133,20 +134,30 @@ func TestBFTRenewal(t *testing.T) {
 // one of either, blocks have signatures of either.
 func TestBFTMixedIdentities(t *testing.T) {
 	n, ctx, clients := startBFT(t, network.Options{Algorithm: network.AlgorithmECDSA, Relayed: true})
-	require.NoError(t, n.IssueIdentities(ctx))
+	issueIdentities(ctx, t, n)
 	for _, o := range n.Nodes(network.Orderer) {
-		require.NoError(t, n.TrustIdentities(o))
+		trustIdentities(t, n, o)
 		require.NoError(t, n.Restart(ctx, o.Name))
 	}
-	require.NoError(t, n.TrustInChannel(ctx, n.Ordering))
+	trustInChannel(ctx, t, n, n.Ordering)
 	l := startLoad(ctx, t, n, clients...)
 	l.awaitMore(5, "with ECDSA alone")
 	for _, o := range n.Nodes(network.Orderer)[:2] {
-		require.NoError(t, n.AdoptConsenter(ctx, o))
+		adoptIdentity(t, n, o, "")
+		replaceConsenter(ctx, t, n, o)
 		l.awaitMore(5, "with SM2 at "+o.Name)
 		requireSameOrdererHeight(ctx, t, n)
 	}
 	requireAnyCanBeMissed(ctx, t, n, l)
+}
+
+// replaceConsenter puts the node's present certificates into the channel's configuration and starts the node again.
+func replaceConsenter(ctx context.Context, t *testing.T, n *network.Network, node network.Node) {
+	t.Helper()
+	require.NoError(t, n.Change(ctx, "renew-"+node.Name, []network.Org{n.Ordering}, "replace-orderer", n.ConsenterFlags(node)...))
+	require.NoError(t, n.Stop(ctx, node.Name))
+	require.NoError(t, n.Start(node.Name))
+	require.NoError(t, n.AwaitHealthy(ctx, node))
 }
 
 // requireAnyCanBeMissed kills each consenter in turn: the three others are a quorum, so each of them counts. As in TestBFTFaults the others must have
@@ -162,32 +173,4 @@ func requireAnyCanBeMissed(ctx context.Context, t *testing.T, n *network.Network
 		requireSameOrdererHeight(ctx, t, n)
 	}
 	l.finish(ctx)
-}
-
-// TestBFTMigration takes a channel in mode gm from Raft to SmartBFT, as docs/byzantine.md tells. What was committed before is there, and the
-// orderers survive the loss of any one.
-func TestBFTMigration(t *testing.T) {
-	n, ctx := start(t, network.Options{Orderers: 4, Peers: 1, Relayed: true, Bin: fabric3(t)})
-	clients := []network.Node{n.Peers[0].PeersOf()[0], n.Peers[1].PeersOf()[0]}
-	l := startLoad(ctx, t, n, clients...)
-	l.awaitMore(5, "on Raft")
-	l.finish(ctx)
-	everybody := append([]network.Org{n.Ordering}, n.Peers...)
-	require.NoError(t, n.Change(ctx, "capability", everybody, "set-capability", "--capability", "V3_0"))
-
-	backup := t.TempDir()
-	require.NoError(t, n.MigrateToBFT(ctx, func() error { return os.CopyFS(backup, os.DirFS(filepath.Join(n.Dir, "data"))) }))
-	for _, o := range n.Nodes(network.Orderer) {
-		require.DirExists(t, filepath.Join(backup, o.Name))
-		log, err := os.ReadFile(n.LogFile(o.Name))
-		require.NoError(t, err)
-		require.Contains(t, string(log), "Detected migration to BFT")
-	}
-	after := startLoad(ctx, t, n, clients...)
-	after.awaitMore(5, "on SmartBFT")
-	requireAnyCanBeMissed(ctx, t, n, after)
-	for _, id := range l.committed {
-		require.Equal(t, "load", read(ctx, t, contract(t, n, clients[1]), id).Owner)
-	}
-	requireOnly(t, n, network.ModeGM)
 }

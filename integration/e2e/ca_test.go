@@ -46,7 +46,7 @@ func growByAuthorities(ctx context.Context, t *testing.T, n *network.Network) {
 	submit(ctx, t, contract(t, opened, org.PeersOf()[0]), "CreateAsset", "from-the-new-one", "pink", "1", "hedwig", "4")
 	orderer, err := opened.AddOrderer(ctx)
 	require.NoError(t, err)
-	root := leafOf(t, filepath.Join(n.Dir, "ca", "orderer", "ca-cert.pem"))
+	root := leafOf(t, caCertificate(n, n.Ordering))
 	require.NoError(t, x509.CheckSignatureFrom(leafOf(t, filepath.Join(opened.NodeFolder(orderer), "tls", "server-sign.crt")), root))
 	requireSameOrdererHeight(ctx, t, opened)
 	require.NoError(t, opened.Stop(ctx, org.PeersOf()[0].Name))
@@ -99,7 +99,7 @@ func renewUnderLoad(ctx context.Context, t *testing.T, n *network.Network) {
 	defer restarts.Close()
 	plan := filepath.Join(t.TempDir(), "renew.yaml")
 	restart := []string{"sh", "-c", "curl --fail --silent --show-error --max-time 60 " + restarts.URL + "/$0"}
-	require.NoError(t, n.WriteRenewalPlan(plan, 20000*time.Hour, restart, peer, orderer))
+	writeRenewalPlan(t, n, plan, 20000*time.Hour, restart, peer, orderer)
 
 	before := map[string]*x509.Certificate{}
 	for _, file := range renewed(n, peer, orderer) {
@@ -138,6 +138,11 @@ func renewed(n *network.Network, nodes ...network.Node) (files []string) {
 		}
 	}
 	return files
+}
+
+// caCertificate is the file with the certificate of the authority that certifies an organisation's TLCP pairs and its listener.
+func caCertificate(n *network.Network, org network.Org) string {
+	return filepath.Join(n.Dir, "ca", strings.ToLower(org.Name), "ca-cert.pem")
 }
 
 func leafOf(t *testing.T, file string) *x509.Certificate {

@@ -39,14 +39,23 @@ func TestKeysInDevice(t *testing.T) {
 	checkPrivateData(ctx, t, n)
 	killDaemonUnderLoad(ctx, t, n)
 
-	signatures := n.Device(t).Get(keydtest.Signatures)
+	signatures := device(t, n).Get(keydtest.Signatures)
 	contract := contract(t, n, n.Peers[0].PeersOf()[0])
 	submit(ctx, t, contract, "CreateAsset", "in-device", "red", "7", "berta", "120")
-	require.Greater(t, n.Device(t).Get(keydtest.Signatures), signatures+3, "application, endorser and orderer sign in the device")
+	require.Greater(t, device(t, n).Get(keydtest.Signatures), signatures+3, "application, endorser and orderer sign in the device")
 	requireSameChain(ctx, t, n)
 	takeDeviceAway(ctx, t, n)
 	startWithoutDevice(ctx, t, n)
 	requireSameChain(ctx, t, n)
+}
+
+// device opens the simulated device of a running network, to see what it did and to switch faults on.
+func device(t *testing.T, n *network.Network) *keydtest.Folder {
+	t.Helper()
+	folder, err := keydtest.OpenFolder(filepath.Join(n.Dir, "device", "state"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = folder.Close() })
+	return folder
 }
 
 // requireNoKeysInFiles holds that no node and no user has an SM2 private key in its files.
@@ -112,7 +121,7 @@ func takeDeviceAway(ctx context.Context, t *testing.T, n *network.Network) {
 		require.Contains(t, health[node.Name](), "200 OK")
 	}
 
-	n.Device(t).Set(keydtest.Gone, 1)
+	device(t, n).Set(keydtest.Gone, 1)
 	_, err = transaction.SubmitWithContext(ctx)
 	require.NoError(t, err, "the orderer takes it, and cannot sign its block")
 	for _, node := range nodes {
@@ -138,7 +147,7 @@ func takeDeviceAway(ctx context.Context, t *testing.T, n *network.Network) {
 		}
 	}
 
-	n.Device(t).Set(keydtest.Gone, 0)
+	device(t, n).Set(keydtest.Gone, 0)
 	require.NoError(t, n.AwaitHealthy(ctx, nodes...))
 	require.Eventually(t, func() bool {
 		out, err := c.EvaluateWithContext(ctx, "ReadAsset", client.WithArguments("while-away"))
@@ -151,9 +160,9 @@ func takeDeviceAway(ctx context.Context, t *testing.T, n *network.Network) {
 		_, err := c.SubmitWithContext(ctx, "CreateAsset", client.WithArguments(fmt.Sprint("met-again-", tries), "red", "7", "berta", "1"))
 		return err == nil
 	}, time.Minute, time.Second, "peers that count as dead are found again")
-	n.Device(t).Set(keydtest.DelayMicroseconds, 100_000)
+	device(t, n).Set(keydtest.DelayMicroseconds, 100_000)
 	submit(ctx, t, c, "CreateAsset", "with-slow-device", "red", "7", "berta", "1")
-	n.Device(t).Set(keydtest.DelayMicroseconds, 0)
+	device(t, n).Set(keydtest.DelayMicroseconds, 0)
 	for name, pid := range pids {
 		require.NotZero(t, pid)
 		require.Equal(t, pid, n.PID(name), "%s was not started again", name)
@@ -165,7 +174,7 @@ func startWithoutDevice(ctx context.Context, t *testing.T, n *network.Network) {
 	t.Helper()
 	nodes := []network.Node{n.Peers[0].PeersOf()[0], n.Nodes(network.Orderer)[0]}
 	begin := func() {
-		n.Device(t).Set(keydtest.Gone, 1)
+		device(t, n).Set(keydtest.Gone, 1)
 		time.Sleep(8 * time.Second) // the daemon looks every 5 s; until it has noticed, it answers what it knows
 		for _, node := range nodes {
 			require.NoError(t, n.Kill(ctx, node.Name))
@@ -174,7 +183,7 @@ func startWithoutDevice(ctx context.Context, t *testing.T, n *network.Network) {
 	}
 	begin()
 	time.Sleep(3 * time.Second)
-	n.Device(t).Set(keydtest.Gone, 0)
+	device(t, n).Set(keydtest.Gone, 0)
 	require.NoError(t, n.AwaitHealthy(ctx, nodes...), "the device came back in time")
 
 	begin()
@@ -187,7 +196,7 @@ func startWithoutDevice(ctx context.Context, t *testing.T, n *network.Network) {
 		require.Contains(t, end, "device hsm is not reachable")
 		require.Contains(t, end, "SDR_COMMFAIL")
 	}
-	n.Device(t).Set(keydtest.Gone, 0)
+	device(t, n).Set(keydtest.Gone, 0)
 	for _, node := range nodes {
 		require.NoError(t, n.Start(node.Name))
 	}
@@ -201,14 +210,14 @@ func startWithoutDevice(ctx context.Context, t *testing.T, n *network.Network) {
 // softwareSign signs as User1 of the first organisation, whose key it takes out of the simulated device.
 func softwareSign(t *testing.T, n *network.Network) identity.Sign {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(filepath.Dir(filepath.Dir(n.NodeFolder(n.Peers[0].PeersOf()[0]))), "users", "User1@*", "msp", "keystore", "*"))
+	files, err := filepath.Glob(filepath.Join(n.UserFolder(n.Peers[0], "User1"), "msp", "keystore", "*"))
 	require.NoError(t, err)
 	require.Len(t, files, 1)
 	text, err := os.ReadFile(files[0])
 	require.NoError(t, err)
 	reference, err := keyd.ParseReference(text)
 	require.NoError(t, err)
-	keys, err := os.ReadFile(filepath.Join(n.Device(t).Path, "keys"))
+	keys, err := os.ReadFile(filepath.Join(device(t, n).Path, "keys"))
 	require.NoError(t, err)
 	for line := range strings.Lines(string(keys)) {
 		fields := strings.Fields(line) // index, usage, scalar, PIN

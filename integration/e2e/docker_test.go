@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -39,7 +38,7 @@ func TestDockerAuthorities(t *testing.T) {
 		require.NoError(t, err)
 		cert, err := x509.ParseCertificate(served)
 		require.NoError(t, err)
-		root := leafOf(t, filepath.Join(n.Dir, "ca", map[network.Kind]string{network.Orderer: "orderer", network.Peer: "org1"}[node.Kind], "ca-cert.pem"))
+		root := leafOf(t, caCertificate(n, n.OrgOf(node)))
 		require.NoError(t, x509.CheckSignatureFrom(cert, root))
 	}
 	checkTransactions(ctx, t, n)

@@ -101,7 +101,7 @@ func (w *watched) operate(node network.Node) {
 	require.NoError(w.t, err)
 	w.await(node, "operator-request", "method=POST path=/tls operator=", "Admin@")
 	w.await(node, "change-done", "method=POST", "Admin@")
-	require.Error(w.t, w.n.SwitchModes(w.ctx, node, network.ModeDual, ""), "it has no certificate for TLS")
+	require.Error(w.t, switchModes(w.ctx, w.n, node, network.ModeDual, ""), "it has no certificate for TLS")
 	w.await(node, "change-failed", "method=PUT", "Admin@")
 
 	requireAnswer := func(expected int, pairs ...gmtls.Certificate) {
@@ -131,7 +131,7 @@ func (w *watched) operate(node network.Node) {
 // reload has a node read its files at SIGHUP, once without one of them.
 func (w *watched) reload(node network.Node) {
 	w.t.Helper()
-	hangUp := func() { require.NoError(w.t, syscall.Kill(w.n.PID(node.Name), syscall.SIGHUP)) }
+	hangUp := func() { sendSignal(w.t, w.n, node, syscall.SIGHUP) }
 	file := filepath.Join(w.n.NodeFolder(node), "tls", "server-sign.crt")
 	require.NoError(w.t, os.Rename(file, file+".away"))
 	hangUp()
@@ -196,7 +196,7 @@ func (w *watched) impersonate() {
 	env := w.n.PeerEnv(w.org, w.peer, "User1")
 	for i := range env {
 		if env[i].Name == "CORE_PEER_MSPCONFIGPATH" {
-			env[i].Value = mspDir(w.t, w.n, w.n.Peers[1], "User1")
+			env[i].Value = filepath.Join(w.n.UserFolder(w.n.Peers[1], "User1"), "msp")
 		}
 	}
 	for node, command := range map[network.Node][]string{

@@ -7,8 +7,11 @@ package e2e
 import (
 	"context"
 	"io"
+	"syscall"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric/integration/network"
@@ -74,10 +77,10 @@ func TestFaults(t *testing.T) {
 		victim := org1.PeersOf()[1]
 		l := startLoad(ctx, t, n, clients...)
 		l.awaitMore(5, "before the fault")
-		require.NoError(t, n.Freeze(victim.Name))
+		sendSignal(t, n, victim, syscall.SIGSTOP)
 		l.awaitMore(5, "while "+victim.Name+" hangs")
 		require.ErrorContains(t, n.WriteStatus(ctx, io.Discard), "running, but not answering: "+victim.Name)
-		require.NoError(t, n.Thaw(victim.Name))
+		sendSignal(t, n, victim, syscall.SIGCONT)
 		l.awaitMore(5, "with it again")
 		l.finish(ctx)
 	})
@@ -92,7 +95,7 @@ func TestLedgerRebuild(t *testing.T) {
 	submit(ctx, t, contract(t, n, peer), "CreateAsset", "kept", "green", "3", "eva", "9")
 	awaitHeights(ctx, t, n)
 	require.NoError(t, n.Stop(ctx, peer.Name))
-	require.NoError(t, n.NodeCommand(ctx, peer, "rebuild-dbs"))
+	offline(ctx, t, n, peer, "peer", "node", "rebuild-dbs")
 	require.NoError(t, n.Start(peer.Name))
 	require.NoError(t, n.AwaitHealthy(ctx, peer))
 	require.Equal(t, "eva", read(ctx, t, contract(t, n, peer), "kept").Owner)
@@ -112,9 +115,27 @@ func TestChaincodeUpgrade(t *testing.T) {
 	requireSameChain(ctx, t, n)
 }
 
-// requireSameOrdererHeight waits for all orderers to have every block.
-func requireSameOrdererHeight(ctx context.Context, t *testing.T, n *network.Network) {
+// sendSignal sends a signal to the process of a node: SIGSTOP stops it from running without ending it, as a partition from everybody would
+// look, until SIGCONT.
+func sendSignal(t *testing.T, n *network.Network, node network.Node, sig syscall.Signal) {
 	t.Helper()
-	_, err := n.AwaitSameOrdererHeight(ctx)
-	require.NoError(t, err)
+	pid := n.PID(node.Name)
+	require.NotZero(t, pid, "%s does not run", node.Name)
+	require.NoError(t, syscall.Kill(pid, sig))
+}
+
+// requireSameOrdererHeight waits for all orderers to have every block, and returns how many there are.
+func requireSameOrdererHeight(ctx context.Context, t *testing.T, n *network.Network) (height uint64) {
+	t.Helper()
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		for i, orderer := range n.Nodes(network.Orderer) {
+			now, err := n.Height(ctx, orderer)
+			require.NoError(c, err)
+			if i == 0 {
+				height = now
+			}
+			require.Equal(c, height, now, "%s differs", orderer.Name)
+		}
+	}, 30*time.Second, 20*time.Millisecond, "all orderers are at one height")
+	return height
 }

@@ -44,26 +44,3 @@ func TestGrow(t *testing.T) {
 	requireSameOrdererHeight(ctx, t, n)
 	requireOnly(t, n, network.ModeGM)
 }
-
-// TestJoinBySnapshot lets a peer that has lost everything join from another peer's snapshot.
-func TestJoinBySnapshot(t *testing.T) {
-	n, ctx := start(t, network.Options{Orderers: 1})
-	source, target := n.Peers[0].PeersOf()[0], n.Peers[0].PeersOf()[1]
-	c := contract(t, n, source)
-	submit(ctx, t, c, "CreateAsset", "in-snapshot", "blue", "2", "ida", "8")
-	awaitHeights(ctx, t, n)
-	snapshot, err := n.Snapshot(ctx, source)
-	require.NoError(t, err)
-	require.NoError(t, n.Stop(ctx, target.Name))
-	require.NoError(t, n.WipeData(target))
-	require.NoError(t, n.Start(target.Name))
-	require.NoError(t, n.AwaitHealthy(ctx, target))
-	require.NoError(t, n.JoinBySnapshot(ctx, target, snapshot))
-	submit(ctx, t, c, "CreateAsset", "after-snapshot", "blue", "2", "jan", "8")
-	requireSameChain(ctx, t, n)
-	// Chaincode packages are not part of a ledger.
-	require.NoError(t, n.InstallChaincode(ctx, target))
-	joined := contract(t, n, target)
-	require.Equal(t, "ida", read(ctx, t, joined, "in-snapshot").Owner)
-	require.Equal(t, "jan", read(ctx, t, joined, "after-snapshot").Owner)
-}

@@ -121,13 +121,12 @@ func TestSM3Channel(t *testing.T) {
 	// A peer that lost everything: one channel from its first block, the other from a snapshot, then the other way round.
 	for _, by := range [][2]string{{sm3, older}, {older, sm3}} {
 		use(by[1])
-		snapshot, err := n.Snapshot(ctx, first)
-		require.NoError(t, err)
+		snapshot := takeSnapshot(ctx, t, n, first)
 		restart(func() { require.NoError(t, n.WipeData(second)) })
-		require.NoError(t, n.JoinBySnapshot(ctx, second, snapshot))
+		joinBySnapshot(ctx, t, n, second, snapshot)
 		use(by[0])
 		require.NoError(t, n.JoinPeer(ctx, second))
-		require.NoError(t, n.InstallChaincode(ctx, second))
+		installChaincode(ctx, t, n, second, network.FirstVersion)
 		write("after " + by[0])
 		for _, channel := range []string{sm3, older} {
 			use(channel)

@@ -120,30 +120,18 @@ func (l *load) finish(ctx context.Context) {
 		c := contract(l.t, l.n, peer)
 		for _, id := range l.committed {
 			out, err := c.EvaluateWithContext(ctx, "AssetExists", client.WithArguments(id),
-				client.WithEndorsingOrganizations(mspOf(l.n, peer)))
+				client.WithEndorsingOrganizations(l.n.OrgOf(peer).MSPID))
 			require.NoError(l.t, err)
 			require.Equal(l.t, "true", string(out), "committed transaction %s is lost on %s", id, peer.Name)
 		}
 	}
 }
 
-func mspOf(n *network.Network, peer network.Node) string {
-	for _, org := range n.Peers {
-		for _, p := range org.PeersOf() {
-			if p.Name == peer.Name {
-				return org.MSPID
-			}
-		}
-	}
-	return ""
-}
-
 // requireSameOrdererChain waits for all orderers to have every block, and compares the headers of their last ones. The rest of a
 // block differs: each orderer signs its own copy.
 func requireSameOrdererChain(ctx context.Context, t *testing.T, n *network.Network) {
 	t.Helper()
-	height, err := n.AwaitSameOrdererHeight(ctx)
-	require.NoError(t, err)
+	height := requireSameOrdererHeight(ctx, t, n)
 	org, file := n.Peers[0], filepath.Join(t.TempDir(), "block")
 	var first any
 	for i, orderer := range n.Nodes(network.Orderer) {

@@ -105,7 +105,7 @@ func (m *migration) restart(node network.Node, why string) {
 func (m *migration) gmtls(args ...string) (string, error) {
 	m.Helper()
 	nodes, block := filepath.Join(m.n.Dir, "nodes.yaml"), filepath.Join(m.n.Dir, "config.block")
-	require.NoError(m, m.n.WriteInventory(nodes))
+	writeInventory(m.T, m.n, nodes)
 	require.NoError(m, m.n.FetchConfig(m.ctx, block))
 	return run(m.ctx, m.n, nil, "gmtls", append(append([]string{"migrate"}, args...), "--nodes", nodes, "--block", block)...)
 }
@@ -242,11 +242,11 @@ func (m *migration) binaries() {
 func (m *migration) pairs() {
 	m.Helper()
 	m.mayEnter(1)
-	require.NoError(m, m.n.AddPairs(m.ctx))
-	require.NoError(m, m.n.IssueIdentities(m.ctx))
+	addPairs(m.ctx, m.T, m.n)
+	issueIdentities(m.ctx, m.T, m.n)
 	for _, node := range m.nodes() {
 		if node.Name != m.stock.Name {
-			require.NoError(m, m.n.TrustIdentities(node))
+			trustIdentities(m.T, m.n, node)
 			m.restart(node, ", in mode dual")
 		}
 	}
@@ -261,7 +261,7 @@ func (m *migration) pairs() {
 	_, err := m.gmtls("update", "add-gm-tls-roots", "--out", m.TempDir())
 	require.ErrorContains(m, err, m.stock.Name)
 
-	require.NoError(m, m.n.TrustIdentities(m.stock))
+	trustIdentities(m.T, m.n, m.stock)
 	m.restart(m.stock, ", the last one from the fork's binary")
 	require.Equal(m, 1, m.plan().Stage)
 }
@@ -283,7 +283,7 @@ func (m *migration) dialing() {
 	m.rotate("consenters-both")
 	for _, node := range m.nodes() {
 		m.mayEnter(3, "--node", node.Name)
-		require.NoError(m, m.n.SwitchModes(m.ctx, node, "", network.ModeGM))
+		require.NoError(m, switchModes(m.ctx, m.n, node, "", network.ModeGM))
 		m.load.goesOn(1, "with "+node.Name+" dialing gm")
 	}
 	require.Equal(m, 3, m.plan().Stage)
@@ -293,7 +293,7 @@ func (m *migration) dialing() {
 func (m *migration) back() {
 	m.Helper()
 	for _, node := range m.nodes() {
-		require.NoError(m, m.n.SwitchModes(m.ctx, node, "", network.ModeTLS))
+		require.NoError(m, switchModes(m.ctx, m.n, node, "", network.ModeTLS))
 		m.load.goesOn(1, "with "+node.Name+" dialing tls")
 	}
 	m.rotate("consenters-tls")
@@ -304,7 +304,7 @@ func (m *migration) back() {
 // applications follow in stage 3: clients and chaincode. A new load begins before the old one ends.
 func (m *migration) applications(clients []network.Node) {
 	m.Helper()
-	require.NoError(m, m.n.AdoptModes(network.ModeDual, network.ModeGM))
+	adoptModes(m.T, m.n, network.ModeDual, network.ModeGM)
 	m.relieve(clients)
 	require.NoError(m, m.n.MoveChaincode(m.ctx, "1.0", 1))
 	m.load.goesOn(3, "with chaincode over TLCP")
@@ -331,10 +331,10 @@ func (m *migration) listening() {
 	})
 	for _, node := range m.nodes() {
 		m.mayEnter(4, "--node", node.Name)
-		require.NoError(m, m.n.SwitchModes(m.ctx, node, network.ModeGM, ""))
+		require.NoError(m, switchModes(m.ctx, m.n, node, network.ModeGM, ""))
 		m.load.goesOn(1, "with "+node.Name+" listening for gm alone")
 	}
-	require.NoError(m, m.n.AdoptModes(network.ModeGM, network.ModeGM))
+	adoptModes(m.T, m.n, network.ModeGM, network.ModeGM)
 	requireTLSEnds(m.ctx, m.T, m.n)
 	require.Equal(m, 4, m.plan().Stage)
 }
@@ -345,15 +345,15 @@ func (m *migration) identities(clients []network.Node) {
 	m.mayEnter(5)
 	m.update("add-gm-identity-roots")
 	for _, node := range m.nodes() {
-		require.NoError(m, m.n.AdoptIdentity(node, ""))
+		adoptIdentity(m.T, m.n, node, "")
 		m.restart(node, ", with its SM2 identity")
 	}
 	_, err := m.gmtls(append([]string{"update", "remove-ecdsa-identity-roots", "--out", m.TempDir()}, m.recent(5)...)...)
 	require.ErrorContains(m, err, "signed in block", "users still have ECDSA identities")
 	for _, org := range append([]network.Org{m.n.Ordering}, m.n.Peers...) {
-		require.NoError(m, m.n.AdoptIdentity(org.Nodes[0], "Admin"))
+		adoptIdentity(m.T, m.n, org.Nodes[0], "Admin")
 		if org.Name != m.n.Ordering.Name {
-			require.NoError(m, m.n.AdoptIdentity(org.Nodes[0], "User1"))
+			adoptIdentity(m.T, m.n, org.Nodes[0], "User1")
 		}
 	}
 	m.relieve(clients)

@@ -170,15 +170,14 @@ func TestPrivateDataOverSM3(t *testing.T) {
 	data.requireHash(org3, pair, "lot", "sm3", 3)
 
 	// So does one that joins from a snapshot, and takes part afterwards.
-	snapshot, err := n.Snapshot(ctx, org1.PeersOf()[0])
-	require.NoError(t, err)
+	snapshot := takeSnapshot(ctx, t, n, org1.PeersOf()[0])
 	requireSnapshotFiles(ctx, t, snapshot)
 	require.NoError(t, n.Stop(ctx, second.Name))
 	require.NoError(t, n.WipeData(second))
 	require.NoError(t, n.Start(second.Name))
 	require.NoError(t, n.AwaitHealthy(ctx, second))
-	require.NoError(t, n.JoinBySnapshot(ctx, second, snapshot))
-	require.NoError(t, n.InstallChaincode(ctx, second))
+	joinBySnapshot(ctx, t, n, second, snapshot)
+	installChaincode(ctx, t, n, second, "2.0")
 	data.awaitDetails(org2, pair, "lot", 3)
 	data.put(pair, "lot", 4)
 	data.awaitDetails(org2, pair, "lot", 4)

@@ -37,7 +37,8 @@ func TestProtocolMigration(t *testing.T) {
 		step := m.askProtocol(to)
 		require.Equal(t, 3, step.Step)
 		m.requireClientsNamed(step, from)
-		require.NoError(t, n.AdoptProtocol(to))
+		n.GMProtocol = to
+		require.NoError(t, n.WriteConfiguration())
 		m.untroubled()
 		m.relieve(clients)
 		require.NoError(t, n.MoveChaincode(ctx, "1.0", 1))
@@ -78,7 +79,7 @@ type protocolStep struct {
 func (m *migration) askProtocol(to string) (s protocolStep) {
 	m.Helper()
 	nodes := filepath.Join(m.n.Dir, "nodes.yaml")
-	require.NoError(m, m.n.WriteInventory(nodes))
+	writeInventory(m.T, m.n, nodes)
 	out, err := run(m.ctx, m.n, nil, "gmtls", "migrate", "protocol", "--to", to, "--nodes", nodes, "-o", "json")
 	var failed *commandError
 	if errors.As(err, &failed) {

@@ -56,18 +56,6 @@ func TestRevokedIdentity(t *testing.T) {
 	requireSameChain(ctx, t, n)
 }
 
-// mspDir is the MSP folder of a user of org.
-func mspDir(t *testing.T, n *network.Network, org network.Org, user string) string {
-	t.Helper()
-	for _, variable := range n.PeerEnv(org, org.PeersOf()[0], user) {
-		if variable.Name == "CORE_PEER_MSPCONFIGPATH" {
-			return variable.Value
-		}
-	}
-	require.Fail(t, "no MSP folder for "+user)
-	return ""
-}
-
 // revocationList is a list in PEM, signed by the CA of org, of the certificate of one user.
 func revocationList(t *testing.T, n *network.Network, org network.Org, user string) []byte {
 	t.Helper()
@@ -81,8 +69,8 @@ func revocationList(t *testing.T, n *network.Network, org network.Org, user stri
 		require.NotNil(t, block, files[0])
 		return block.Bytes
 	}
-	msp := mspDir(t, n, org, user)
-	caDir := filepath.Join(msp, "..", "..", "..", "ca")
+	msp := filepath.Join(n.UserFolder(org, user), "msp")
+	caDir := filepath.Join(n.UserFolder(org, user), "..", "..", "ca")
 	ca, err := x509.ParseCertificate(block(caDir, "*.pem"))
 	require.NoError(t, err)
 	key, err := x509.ParsePKCS8PrivateKey(block(caDir, "*_sk"))

@@ -65,7 +65,7 @@ func startSteady(ctx context.Context, t *testing.T, n *network.Network, peers ..
 		prefix := fmt.Sprintf("steady-%x-%d-", time.Now().UnixNano(), i)
 		createSurely(ctx, t, c, prefix+"read")
 		s.wg.Go(func() { s.submit(ctx, c, prefix) })
-		s.wg.Go(func() { s.read(c, prefix+"read", mspOf(n, p)) })
+		s.wg.Go(func() { s.read(c, prefix+"read", n.OrgOf(p).MSPID) })
 	}
 	t.Cleanup(s.end)
 	return s

@@ -96,7 +96,7 @@ type tlsCA struct {
 
 func tlsCAOf(t *testing.T, n *network.Network, org network.Org) *tlsCA {
 	t.Helper()
-	dir := filepath.Join(mspDir(t, n, org, "Admin"), "..", "..", "..", "gmtlsca")
+	dir := filepath.Join(n.UserFolder(org, "Admin"), "..", "..", "gmtlsca")
 	one := func(pattern string) string {
 		files, err := filepath.Glob(filepath.Join(dir, pattern))
 		require.NoError(t, err)

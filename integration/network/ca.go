@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"gopkg.in/yaml.v3"
 )
@@ -292,6 +291,15 @@ func (n *Network) enrol(ctx context.Context, org Org, h holder) error {
 	return n.arrange(h)
 }
 
+// openOUs is config.yaml of an MSP whose node OUs any of its roots certifies.
+const openOUs = `NodeOUs:
+  Enable: true
+  ClientOUIdentifier: {OrganizationalUnitIdentifier: client}
+  PeerOUIdentifier: {OrganizationalUnitIdentifier: peer}
+  AdminOUIdentifier: {OrganizationalUnitIdentifier: admin}
+  OrdererOUIdentifier: {OrganizationalUnitIdentifier: orderer}
+`
+
 // arrange gives files the names that cryptogen's layout has and the client's has not.
 func (n *Network) arrange(h holder) error {
 	for _, authority := range n.authorities() {
@@ -441,35 +449,3 @@ func (n *Network) readOne(pattern string) ([]byte, error) {
 	}
 	return os.ReadFile(file)
 }
-
-// WriteRenewalPlan writes the file by which gmtls renew renews nodes: how each is reached, and which home folders of fabric-ca-client
-// hold its certificates. restart is a command to which the node's name is added.
-func (n *Network) WriteRenewalPlan(file string, within time.Duration, restart []string, nodes ...Node) error {
-	var list []map[string]any
-	for _, node := range nodes {
-		org := n.orgOf(node)
-		admin := n.path(filepath.FromSlash(n.userCrypto(org, "Admin")), "tls")
-		dir := n.path(filepath.FromSlash(n.nodeCrypto(node)))
-		flags := func(authority string) []string {
-			return append([]string{"-u", "https://" + n.caAddress(org), "--caname", authority}, n.caFlags(org)...)
-		}
-		list = append(list, map[string]any{
-			"name": node.Name, "operations": node.addressAt(node.Operations),
-			"client": map[string]any{"protocol": "tlcp", "ca": []string{filepath.Join(dir, "tls", "gm-ca.crt")},
-				"signCert": filepath.Join(admin, "client-sign.crt"), "signKey": filepath.Join(admin, "client-sign.key"),
-				"encCert": filepath.Join(admin, "client-enc.crt"), "encKey": filepath.Join(admin, "client-enc.key")},
-			"identity": map[string]any{"home": dir, "flags": flags(identityCA)},
-			"pair": map[string]any{"home": filepath.Join(dir, "tlcp"), "dir": filepath.Join(dir, "tls"),
-				"flags": flags(tlcpCA), "keepKeys": node.Kind == Orderer},
-			"restart": append(slices.Clone(restart), node.Name),
-		})
-	}
-	data, err := yaml.Marshal(map[string]any{"client": filepath.Join(n.caBin, "fabric-ca-client"), "within": within.String(), "nodes": list})
-	if err != nil {
-		return fmt.Errorf("encode the plan: %w", err)
-	}
-	return os.WriteFile(file, data, 0o600)
-}
-
-// NodeFolder is the folder of a node's msp and tls.
-func (n *Network) NodeFolder(node Node) string { return n.path(filepath.FromSlash(n.nodeCrypto(node))) }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func (n *Network) packageChaincode(ctx context.Context, version string) (map[str
 
 func (n *Network) installChaincode(ctx context.Context, files map[string]string) error {
 	return parallel(n.Nodes(Peer), func(peer Node) error {
-		_, err := n.PeerCommand(ctx, peer, "lifecycle", "chaincode", "install", files[n.orgOf(peer).Name])
+		_, err := n.PeerCommand(ctx, peer, "lifecycle", "chaincode", "install", files[n.OrgOf(peer).Name])
 		return err
 	})
 }
@@ -123,23 +124,60 @@ func (n *Network) UpgradeChaincode(ctx context.Context, version string, sequence
 	return n.commitChaincode(ctx, version, sequence)
 }
 
-// AwaitSameOrdererHeight waits until all orderers have the same number of blocks.
-func (n *Network) AwaitSameOrdererHeight(ctx context.Context) (uint64, error) {
-	var last float64
-	err := poll(ctx, commitLimit, "all orderers to be at one height", func(ctx context.Context) error {
-		for i, orderer := range n.Nodes(Orderer) {
-			value, found, err := n.Metric(ctx, orderer, n.consensusMetric("committed_block_number"), n.channelLabel())
-			if err != nil {
-				return err
-			}
-			if !found || i > 0 && value != last {
-				return fmt.Errorf("%s is at block %v and the one before at %v", orderer.Name, value, last)
-			}
-			last = value
+// MoveChaincode lets the peers reach the chaincode by the network's present protocol, without a break: every organisation gets a
+// second server that speaks it, a package that says so, and approves the definition that the channel has with this package. When
+// all peers have that, the first server ends. version and sequence are those of the definition.
+func (n *Network) MoveChaincode(ctx context.Context, version string, sequence int) error {
+	var old []Node
+	spoken := n.ClientMode
+	if n.GMProtocol != "" {
+		spoken = strings.ToLower(n.GMProtocol)
+	}
+	for i := range n.Peers {
+		org := &n.Peers[i]
+		before := org.ChaincodeServer()
+		old = append(old, before)
+		next := before
+		next.Name, next.Port = "chaincode-"+spoken+"."+org.Domain, before.Port+1
+		if next.Behind != 0 {
+			next.Behind = next.Port + relayOffset
 		}
-		return nil
-	})
-	return uint64(last) + 1, err
+		org.Nodes = append(slices.DeleteFunc(slices.Clone(org.Nodes), func(node Node) bool { return node.Kind == Chaincode }), next)
+	}
+	if err := n.Cryptogen(ctx, "extend", n.Topology, cryptoFolder); err != nil {
+		return err
+	}
+	if err := n.relay(n.Nodes(Chaincode)); err != nil {
+		return err
+	}
+	files, err := n.packageChaincode(ctx, version+"-"+spoken)
+	if err != nil {
+		return err
+	}
+	if err := n.startNodes(Chaincode); err != nil {
+		return err
+	}
+	if err := n.awaitListening(ctx, n.Nodes(Chaincode)...); err != nil {
+		return err
+	}
+	if err := n.installChaincode(ctx, files); err != nil {
+		return err
+	}
+	if err := n.approveChaincode(ctx, version, sequence); err != nil {
+		return err
+	}
+	if _, err := n.AwaitSameHeight(ctx, 1); err != nil {
+		return err
+	}
+	var failed []error
+	for _, server := range old {
+		failed = append(failed, n.Stop(ctx, server.Name))
+		if r := n.Relays[server.Name]; r != nil {
+			failed = append(failed, r.Close())
+			delete(n.Relays, server.Name)
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // endorserFlags name one peer of every organisation.

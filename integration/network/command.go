@@ -67,9 +67,18 @@ func (n *Network) OrdererFlags(orderer Node, org Org, user string) []string {
 		"--encCertfile", filepath.Join(tls, "client-enc.crt"), "--encKeyfile", filepath.Join(tls, "client-enc.key"))
 }
 
+// ConsenterFlags name a consenter, by its present certificates, to "consortium update".
+func (n *Network) ConsenterFlags(node Node) []string {
+	flags := []string{"--address", node.Address(), "--certificate", n.path(filepath.FromSlash(n.consenterCert(node)))}
+	if n.BFT() {
+		flags = append(flags, "--identity", n.path(filepath.FromSlash(n.consenterIdentity(node))))
+	}
+	return flags
+}
+
 // PeerCommand runs "peer ARGS" as the Admin of org against one of its peers. The error tells if that has ended.
 func (n *Network) PeerCommand(ctx context.Context, peer Node, args ...string) (string, error) {
-	out, err := n.command(ctx, n.PeerEnv(n.orgOf(peer), peer, "Admin"), "peer", args...)
+	out, err := n.command(ctx, n.PeerEnv(n.OrgOf(peer), peer, "Admin"), "peer", args...)
 	return out, n.explain(err, peer)
 }
 

@@ -200,15 +200,3 @@ func (n *Network) FetchConfig(ctx context.Context, file string) error {
 	_, err := n.command(ctx, n.PeerEnv(org, n.Nodes(Peer)[0], "Admin"), "peer", args...)
 	return n.explain(err, orderer)
 }
-
-// descend walks down a configuration by keys.
-func descend(t tree, keys ...string) (tree, error) {
-	for _, key := range keys {
-		next, ok := t[key].(tree)
-		if !ok {
-			return nil, fmt.Errorf("no %q in the configuration", key)
-		}
-		t = next
-	}
-	return t, nil
-}

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/emmansun/gmsm/sm2"
@@ -165,15 +164,4 @@ func (n *Network) awaitKeyDaemon(ctx context.Context) error {
 		}
 		return err
 	})
-}
-
-// Device opens the simulated device of a running network, to see what it did and to switch faults on.
-func (n *Network) Device(t testing.TB) *keydtest.Folder {
-	t.Helper()
-	folder, err := keydtest.OpenFolder(n.path("device", "state"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = folder.Close() })
-	return folder
 }

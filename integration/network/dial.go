@@ -134,7 +134,7 @@ func allFail(use string) bool {
 func (n *Network) probe(ctx context.Context, mode string, node Node) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, operationsLimit)
 	defer cancel()
-	dial, err := n.dialer(mode, node, n.orgOf(node), "Admin")
+	dial, err := n.dialer(mode, node, n.OrgOf(node), "Admin")
 	if err != nil {
 		return "", err
 	}
@@ -155,4 +155,27 @@ func (n *Network) probe(ctx context.Context, mode string, node Node) (string, er
 		return "TLCP " + gmtls.CipherSuiteName(state.CipherSuite), nil
 	}
 	return "", fmt.Errorf("unknown kind of connection %T", conn)
+}
+
+// ServedCertificate is the leaf that a node's service presents to the network's own kind of dialers, in DER: under TLCP the
+// signing certificate.
+func (n *Network) ServedCertificate(ctx context.Context, node Node) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, operationsLimit)
+	defer cancel()
+	dial, err := n.dialer(n.ClientMode, node, n.OrgOf(node), "Admin")
+	if err != nil {
+		return nil, err
+	}
+	conn, err := dial(ctx, "tcp", node.Local())
+	if err != nil {
+		return nil, n.explain(fmt.Errorf("handshake with %s: %w", node.Name, err), node)
+	}
+	defer conn.Close()
+	switch c := conn.(type) {
+	case *tls.Conn:
+		return c.ConnectionState().PeerCertificates[0].Raw, nil
+	case *gmtls.Conn:
+		return c.ConnectionState().PeerCertificates[0].Raw, nil
+	}
+	return nil, fmt.Errorf("unknown kind of connection %T", conn)
 }

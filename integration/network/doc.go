@@ -11,6 +11,8 @@
 // to a network as an application would (pkg/gmgateway). It links none of Fabric's own packages, so that what passes
 // here also works for a user who has the binaries alone.
 //
+// Changes of modes, identities, certificates and consensus, which tests alone make, are in integration/e2e. They use what is exported here.
+//
 // Everything a network owns lives in one state directory (build/network unless told otherwise); Down stops the
 // processes recorded there, and no others, and removes the directory.
 package network

@@ -25,7 +25,7 @@ func (n *Network) Profile(org Org) string {
 
 // Gateway connects to a peer of the network as User1 of the peer's organisation. The caller closes it.
 func (n *Network) Gateway(peer Node, options ...client.ConnectOption) (*gmgateway.Connection, error) {
-	profile, err := gmgateway.LoadProfile(n.Profile(n.orgOf(peer)))
+	profile, err := gmgateway.LoadProfile(n.Profile(n.OrgOf(peer)))
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func (n *Network) AddOrderer(ctx context.Context) (Node, error) {
 			return Node{}, err
 		}
 	}
-	flags := append([]string{"--organization", n.Ordering.Name}, n.consenterFlags(node)...)
+	flags := append([]string{"--organization", n.Ordering.Name}, n.ConsenterFlags(node)...)
 	if err := n.Change(ctx, "add-"+node.Name, []Org{n.Ordering}, "add-orderer", flags...); err != nil {
 		return Node{}, err
 	}
@@ -183,7 +183,7 @@ func (n *Network) certify(ctx context.Context, org Org) error {
 	default:
 		return n.enrolOrgs(ctx, org)
 	}
-	if err := n.extendCrypto(ctx); err != nil {
+	if err := n.Cryptogen(ctx, "extend", n.Topology, cryptoFolder); err != nil {
 		return err
 	}
 	if n.gmDialers() {

@@ -37,15 +37,7 @@ func (n *Network) makeCrypto(ctx context.Context) error {
 	if n.caBin != "" {
 		return n.enrolOrgs(ctx, append([]Org{n.Ordering}, n.Peers...)...)
 	}
-	config, err := n.render("crypto-config.yaml.tmpl", channelView{n.Topology, n.Dir})
-	if err != nil {
-		return err
-	}
-	if err := n.write("config/crypto-config.yaml", config); err != nil {
-		return err
-	}
-	_, err = n.command(ctx, nil, "cryptogen", "generate", "--config", n.path("config", "crypto-config.yaml"), "--output", n.path("crypto"))
-	if err != nil {
+	if err := n.Cryptogen(ctx, "generate", n.Topology, cryptoFolder); err != nil {
 		return err
 	}
 	if !n.gmDialers() {
@@ -57,6 +49,25 @@ func (n *Network) makeCrypto(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// cryptoFolder has all keys and certificates, in cryptogen's layout.
+const cryptoFolder = "crypto"
+
+// Cryptogen lets cryptogen generate keys and certificates for all that a topology has, in a folder of the state directory, or extend that
+// folder by what it lacks.
+func (n *Network) Cryptogen(ctx context.Context, verb string, t *Topology, folder string) error {
+	config, err := t.render("crypto-config.yaml.tmpl", channelView{t, n.Dir})
+	if err != nil {
+		return err
+	}
+	file := path.Join("config", folder+"-config.yaml")
+	if err := n.write(file, config); err != nil {
+		return err
+	}
+	flag := map[string]string{"generate": "--output", "extend": "--input"}[verb]
+	_, err = n.command(ctx, nil, "cryptogen", verb, "--config", n.path(file), flag, n.path(folder))
+	return err
 }
 
 // publishGMRoot puts the organisation's TLCP root into its MSP, from where the channel configuration takes it, if cryptogen
@@ -97,6 +108,15 @@ func (n *Network) makeGenesis(ctx context.Context) error {
 }
 
 func (n *Network) genesis() string { return n.path("channel", n.Channel+".block") }
+
+// WriteConfiguration writes what nodes, clients and the peer command read when they start, and records the network, after its topology
+// was changed. The chaincode servers stay as they are.
+func (n *Network) WriteConfiguration() error {
+	if err := n.makeNodeFiles(n.placement()); err != nil {
+		return err
+	}
+	return n.save()
+}
 
 // makeNodeFiles writes the configuration of every orderer and peer, of the peer command, and of client applications.
 func (n *Network) makeNodeFiles(p placement) error {
@@ -162,13 +182,13 @@ func (n *Network) operators(node Node) ([]string, error) {
 		names = names[1:] // nobody enrols certificates that nothing uses
 	}
 	for _, name := range names {
-		text, err := os.ReadFile(n.path(filepath.FromSlash(n.userCrypto(n.orgOf(node), "Admin")), "tls", name))
+		text, err := os.ReadFile(n.path(filepath.FromSlash(n.userCrypto(n.OrgOf(node), "Admin")), "tls", name))
 		if err != nil {
-			return nil, fmt.Errorf("certificate of the Admin of %s: %w", n.orgOf(node).Name, err)
+			return nil, fmt.Errorf("certificate of the Admin of %s: %w", n.OrgOf(node).Name, err)
 		}
 		block, _ := pem.Decode(text)
 		if block == nil {
-			return nil, fmt.Errorf("%s of the Admin of %s is not PEM", name, n.orgOf(node).Name)
+			return nil, fmt.Errorf("%s of the Admin of %s is not PEM", name, n.OrgOf(node).Name)
 		}
 		list = append(list, fmt.Sprintf("%x", sha256.Sum256(block.Bytes)))
 	}

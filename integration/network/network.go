@@ -193,6 +193,14 @@ func replaceFile(file string, data []byte) error {
 	return os.Rename(file+partial, file)
 }
 
+// NodeFolder is the folder of a node's msp and tls.
+func (n *Network) NodeFolder(node Node) string { return n.path(filepath.FromSlash(n.nodeCrypto(node))) }
+
+// UserFolder is the folder of the msp and tls of an organisation's user: Admin, User1 or one of EnrolUser.
+func (n *Network) UserFolder(org Org, user string) string {
+	return n.path(filepath.FromSlash(n.userCrypto(org, user)))
+}
+
 // LogFile is where a node's output goes.
 func (n *Network) LogFile(node string) string { return n.path("logs", node+".log") }
 

@@ -84,7 +84,7 @@ func (n *Network) prepare(node Node, bin string) (*process, error) {
 // chaincodeEnv is the environment of an organisation's chaincode server, see pkg/gmshim. The chaincode's package must have
 // been made: the server answers to its id.
 func (n *Network) chaincodeEnv(node Node) ([]Variable, error) {
-	org := n.orgOf(node)
+	org := n.OrgOf(node)
 	id := node.Package
 	if id == "" {
 		id = n.packages[org.Name]
@@ -134,20 +134,6 @@ func (n *Network) Kill(ctx context.Context, name string) error {
 	return u.awaitEnd(ctx, stopGrace)
 }
 
-// Freeze stops a node from running without ending it, as a partition from everybody would look; Thaw lets it continue.
-func (n *Network) Freeze(name string) error { return n.signalOnly(name, syscall.SIGSTOP) }
-
-// Thaw undoes Freeze.
-func (n *Network) Thaw(name string) error { return n.signalOnly(name, syscall.SIGCONT) }
-
-func (n *Network) signalOnly(name string, sig syscall.Signal) error {
-	u := n.unit(name)
-	if u == nil || !u.alive() {
-		return fmt.Errorf("%s does not run", name)
-	}
-	return u.signal(sig)
-}
-
 // AwaitHealthy waits until the nodes' operations services call them healthy and their own services, which open later, accept
 // a handshake. It fails at once when one of them ends.
 func (n *Network) AwaitHealthy(ctx context.Context, nodes ...Node) error {
@@ -188,12 +174,13 @@ func (n *Network) awaitAll(ctx context.Context, state string, nodes []Node, read
 	return context.Cause(ctx)
 }
 
-// NodeCommand runs "peer node VERB ARGS" with the configuration and on the data of a stopped peer.
-func (n *Network) NodeCommand(ctx context.Context, peer Node, verb ...string) error {
+// WipeData removes all that a stopped peer has stored.
+func (n *Network) WipeData(peer Node) error {
 	if u := n.unit(peer.Name); u != nil && u.alive() {
-		return fmt.Errorf("stop %s before peer node %s", peer.Name, verb[0])
+		return fmt.Errorf("stop %s before its data is removed", peer.Name)
 	}
-	env := []Variable{{"FABRIC_CFG_PATH", n.path("nodes", peer.Name)}}
-	_, err := n.command(ctx, env, "peer", append([]string{"node"}, verb...)...)
-	return err
+	if err := os.RemoveAll(n.path("data", peer.Name)); err != nil {
+		return fmt.Errorf("remove the data of %s: %w", peer.Name, err)
+	}
+	return nil
 }

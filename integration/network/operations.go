@@ -64,7 +64,7 @@ func (n *Network) Operations(ctx context.Context, node Node, method, page string
 
 // OperationsClient is an HTTP client of a node's operations service, as the Admin of the node's organisation. It keeps its connection.
 func (n *Network) OperationsClient(node Node, limit time.Duration) (*http.Client, error) {
-	dial, err := n.dialer(n.ClientMode, node, n.orgOf(node), "Admin")
+	dial, err := n.dialer(n.ClientMode, node, n.OrgOf(node), "Admin")
 	if err != nil {
 		return nil, err
 	}
@@ -137,14 +137,21 @@ func (n *Network) AwaitLeader(ctx context.Context) (Node, error) {
 	return leader, err
 }
 
-// Height is the number of blocks of the channel on a peer, as its metrics tell.
-func (n *Network) Height(ctx context.Context, peer Node) (uint64, error) {
-	value, found, err := n.Metric(ctx, peer, "ledger_blockchain_height", n.channelLabel())
+// Height is the number of blocks of the channel on a peer or an orderer, as its metrics tell.
+func (n *Network) Height(ctx context.Context, node Node) (uint64, error) {
+	metric := "ledger_blockchain_height"
+	if node.Kind == Orderer {
+		metric = n.consensusMetric("committed_block_number")
+	}
+	value, found, err := n.Metric(ctx, node, metric, n.channelLabel())
 	if err != nil {
 		return 0, err
 	}
 	if !found {
-		return 0, fmt.Errorf("%s has not joined channel %s", peer.Name, n.Channel)
+		return 0, fmt.Errorf("%s has not joined channel %s", node.Name, n.Channel)
+	}
+	if node.Kind == Orderer {
+		value++ // a block's number counts from 0
 	}
 	return uint64(value), nil
 }

@@ -165,6 +165,6 @@ func (t *Topology) renderNode(n Node, p placement, operators ...string) (file st
 	if n.Kind == Orderer {
 		file = "orderer.yaml"
 	}
-	data, err = t.render(file+".tmpl", nodeView{placement: p, Topology: t, Org: t.orgOf(n), Node: n, Operators: strings.Join(operators, ", ")})
+	data, err = t.render(file+".tmpl", nodeView{placement: p, Topology: t, Org: t.OrgOf(n), Node: n, Operators: strings.Join(operators, ", ")})
 	return file, data, err
 }

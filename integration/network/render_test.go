@@ -164,7 +164,7 @@ func TestOperators(t *testing.T) {
 	sums := make([]string, 2)
 	for i, name := range []string{"client.crt", "client-sign.crt"} {
 		block := &pem.Block{Type: "CERTIFICATE", Bytes: []byte(name)}
-		require.NoError(t, n.write(path.Join(n.userCrypto(n.orgOf(node), "Admin"), "tls", name), pem.EncodeToMemory(block)))
+		require.NoError(t, n.write(path.Join(n.userCrypto(n.OrgOf(node), "Admin"), "tls", name), pem.EncodeToMemory(block)))
 		sums[i] = fmt.Sprintf("%x", sha256.Sum256(block.Bytes))
 	}
 	operators, err := n.operators(node)

@@ -125,22 +125,10 @@ func stateText(node Node, u unit, leader Node) string {
 }
 
 func (n *Network) heightText(ctx context.Context, node Node) string {
-	var height uint64
-	var err error
-	switch node.Kind {
-	case Peer:
-		height, err = n.Height(ctx, node)
-	case Orderer:
-		var value float64
-		var found bool
-		value, found, err = n.Metric(ctx, node, n.consensusMetric("committed_block_number"), n.channelLabel())
-		if err == nil && !found {
-			err = errors.New("the orderer is not on the channel")
-		}
-		height = uint64(value) + 1 // a block's number counts from 0
-	default:
+	if node.Kind == Chaincode {
 		return "-"
 	}
+	height, err := n.Height(ctx, node)
 	if err != nil {
 		return unknownHeight
 	}

@@ -269,8 +269,8 @@ func (t *Topology) Org(name string) (Org, error) {
 	return Org{}, fmt.Errorf("no organisation %s in this network; it has %s", name, orgNames(t.Peers))
 }
 
-// orgOf is the organisation that n belongs to.
-func (t *Topology) orgOf(n Node) Org {
+// OrgOf is the organisation that n belongs to.
+func (t *Topology) OrgOf(n Node) Org {
 	for _, org := range append([]Org{t.Ordering}, t.Peers...) {
 		for _, m := range org.Nodes {
 			if m.Name == n.Name {
@@ -315,7 +315,7 @@ func (t *Topology) nodeCrypto(n Node) string {
 	if n.Kind == Orderer {
 		role = "orderers"
 	}
-	return path.Join(t.orgDir(t.orgOf(n)), role, n.Name)
+	return path.Join(t.orgDir(t.OrgOf(n)), role, n.Name)
 }
 
 // userCrypto is the folder of an organisation's user: Admin or User1.

@@ -21,10 +21,9 @@ import (
 // Peer runs the peer command as the Admin of a peer's organisation, for as long as ctx allows, and returns what it prints.
 func Peer(ctx context.Context, t *testing.T, n *network.Network, peer network.Node, args ...string) string {
 	t.Helper()
-	org := organisation(t, n, peer)
 	cmd := exec.CommandContext(ctx, filepath.Join(n.Bin, "peer"), args...)
 	cmd.Env = os.Environ()
-	for _, v := range n.PeerEnv(org, peer, "Admin") {
+	for _, v := range n.PeerEnv(n.OrgOf(peer), peer, "Admin") {
 		cmd.Env = append(cmd.Env, v.Name+"="+v.Value)
 	}
 	var stderr bytes.Buffer
@@ -42,21 +41,8 @@ func Deploy(ctx context.Context, t *testing.T, n *network.Network, name, file st
 	id := strings.TrimSpace(Peer(ctx, t, n, peer, "lifecycle", "chaincode", "calculatepackageid", file))
 	Peer(ctx, t, n, peer, "lifecycle", "chaincode", "install", file)
 	flags := append([]string{"--channelID", n.Channel, "--name", name, "--version", fmt.Sprint(sequence), "--sequence", strconv.Itoa(sequence)},
-		n.OrdererFlags(n.Nodes(network.Orderer)[0], organisation(t, n, peer), "Admin")...)
+		n.OrdererFlags(n.Nodes(network.Orderer)[0], n.OrgOf(peer), "Admin")...)
 	Peer(ctx, t, n, peer, append([]string{"lifecycle", "chaincode", "approveformyorg", "--package-id", id}, flags...)...)
 	Peer(ctx, t, n, peer, append([]string{"lifecycle", "chaincode", "commit"}, flags...)...)
 	return id
-}
-
-func organisation(t *testing.T, n *network.Network, peer network.Node) network.Org {
-	t.Helper()
-	for _, org := range n.Peers {
-		for _, p := range org.PeersOf() {
-			if p.Name == peer.Name {
-				return org
-			}
-		}
-	}
-	t.Fatalf("%s is not a peer of the network", peer.Name)
-	return network.Org{}
 }
