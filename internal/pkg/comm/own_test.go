@@ -213,6 +213,32 @@ func TestReloadJudgesTLS(t *testing.T) {
 	require.NoError(t, source.Reload(), "roots for TLS, and nothing to judge")
 }
 
+// TestReloadJudgesTLSForItsUse: by what the role does with the certificate, as TestOwnPairIsJudgedForItsUse does for a pair.
+func TestReloadJudgesTLSForItsUse(t *testing.T) {
+	ca := gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "CA")
+	issue := func(usage x509.ExtKeyUsage) bundles {
+		p := ca.NewPairFor(t, usage, "127.0.0.1") // its first half is a certificate for TLS
+		return bundles{Certificate: p.SignCert, Key: p.SignKey, ServerRootCAs: [][]byte{ca.CertPEM}}
+	}
+	server, client := issue(x509.ExtKeyUsageServerAuth), issue(x509.ExtKeyUsageClientAuth)
+	for name, c := range map[string]struct {
+		config    SourceConfig
+		good, bad bundles
+	}{
+		"dials":   {SourceConfig{ClientMode: ClientTLS, RedialForCertificate: true}, client, server},
+		"listens": {SourceConfig{ServerMode: ModeTLS}, server, client},
+	} {
+		t.Run(name, func(t *testing.T) {
+			material := &changing{m: c.good}
+			c.config.Role, c.config.Load = t.Name(), material.load
+			source := newTestSource(t, c.config)
+			require.NoError(t, source.Reload(), "the use that it is for")
+			material.set(c.bad, nil)
+			require.ErrorContains(t, source.Reload(), "incompatible key usage")
+		})
+	}
+}
+
 // TestOneFileOfSeveralKeys: where keys give the same file, the message names each of
 // them, since any may be the wrong one.
 func TestOneFileOfSeveralKeys(t *testing.T) {
