@@ -194,6 +194,7 @@ func (n *Network) definition(verb, version string, sequence int) []string {
 	return []string{
 		"lifecycle", "chaincode", verb, "--channelID", n.Channel, "--name", ChaincodeName, "--version", version,
 		"--sequence", strconv.Itoa(sequence), "--collections-config", n.collectionsFile(),
+		"--waitForEventTimeout", "2m", // an emulated processor takes more than the 30 s of the default
 	}
 }
 
