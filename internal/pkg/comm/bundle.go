@@ -192,7 +192,7 @@ func (f Files) loadTLS() (Material, error) {
 	if err != nil {
 		return Material{}, f.blame(f.Key, err)
 	}
-	keys, err := openKeys(file)
+	keys, err := file.PlainKeys()
 	if err != nil {
 		return Material{}, f.blame(f.Key, err)
 	}
@@ -276,19 +276,6 @@ func (f Files) loadRoots(paths []string) (all rootSet, err error) {
 	return all, nil
 }
 
-// openKeys decodes the keys of a file.
-func openKeys(file *material.File) ([]crypto.PrivateKey, error) {
-	var all []crypto.PrivateKey
-	for _, k := range file.Keys {
-		key, err := k.Open(nil)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, key)
-	}
-	return all, nil
-}
-
 // splitBundle parses a bundle of certificates and one of keys, in PEM. SM2 certificates and keys make the TLCP pair,
 // everything else the pair for TLS. A bundle without SM2 goes to crypto/tls as it stands, as in stock Fabric.
 func splitBundle(certPEM, keyPEM []byte) (Material, error) {
@@ -307,7 +294,7 @@ func splitBundle(certPEM, keyPEM []byte) (Material, error) {
 	if err != nil {
 		return Material{}, fmt.Errorf("comm: %w", err)
 	}
-	keys, err := openKeys(file)
+	keys, err := file.PlainKeys()
 	if err != nil {
 		return Material{}, fmt.Errorf("comm: %w", err)
 	}
@@ -363,13 +350,9 @@ func tlsPair(certs []*material.Certificate, keys []crypto.PrivateKey) (*tls.Cert
 	if len(keys) == 0 {
 		return nil, errors.New("comm: TLS part of the certificate bundle: there is no private key for it")
 	}
-	chain, err := material.Chain(certs, keys[0])
+	pair, err := material.TLSPair(certs, keys[0])
 	if err != nil {
 		return nil, fmt.Errorf("comm: TLS part of the certificate bundle: %w", err)
-	}
-	pair := tls.Certificate{PrivateKey: keys[0], Leaf: chain[0].Certificate}
-	for _, cert := range chain {
-		pair.Certificate = append(pair.Certificate, cert.Raw)
 	}
 	return &pair, nil
 }
