@@ -307,7 +307,7 @@ func TestTwoTokensOfOneLibrary(t *testing.T) {
 	require.NoError(t, err)
 	first := strings.Replace(string(text), "token: simulated", `serial: "0001"`, 1)
 	second := strings.Replace(first[strings.Index(first, "- name:"):], "- name: token\n", "- name: again\n", 1)
-	second = strings.Replace(second, "0001", "0002", 1)
+	second = strings.Replace(second, `"0001"`, `"0002"`, 1)
 	require.NoError(t, os.WriteFile(d.Config, []byte(first+"\n"+second), 0o600))
 	require.NoError(t, d.Start())
 	t.Cleanup(d.Kill)
