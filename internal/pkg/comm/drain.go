@@ -23,60 +23,13 @@ var goAway = []byte{
 	0, 0, 0, 0, // NO_ERROR
 }
 
-// Types and a flag of the frames that carry header fields (RFC 9113, 6.2, 6.6
-// and 6.10).
-const (
-	frameHeaders      = 1
-	framePushPromise  = 5
-	frameContinuation = 9
-	flagEndHeaders    = 4
-)
-
-// frames follows the boundaries of HTTP/2 frames in the direction from server
-// to client, which starts with a frame and not with a preface.
-type frames struct {
-	header  [9]byte
-	have    int  // bytes of the present header
-	payload int  // bytes of the present payload still to come
-	any     bool // whether one whole frame has passed
-	block   bool // whether a field block continues in the next frame
-}
-
-func (f *frames) advance(p []byte) {
-	for len(p) > 0 {
-		if f.payload > 0 {
-			n := min(f.payload, len(p))
-			f.payload -= n
-			p = p[n:]
-			continue
-		}
-		n := copy(f.header[f.have:], p)
-		f.have += n
-		p = p[n:]
-		if f.have == len(f.header) {
-			f.have = 0
-			f.payload = int(f.header[0])<<16 | int(f.header[1])<<8 | int(f.header[2])
-			f.any = true
-			switch f.header[3] {
-			case frameHeaders, framePushPromise, frameContinuation:
-				f.block = f.header[4]&flagEndHeaders == 0
-			}
-		}
-	}
-}
-
-// atBoundary reports whether another frame may be here: no frame is under
-// way, and no field block, whose frames nothing may part (RFC 9113, 4.3).
-func (f *frames) atBoundary() bool {
-	return f.any && f.have == 0 && f.payload == 0 && !f.block
-}
-
 // serverConn is the server's end of a gRPC connection. It can put a GOAWAY
 // frame between the frames that gRPC writes.
 type serverConn struct {
 	net.Conn
-	entry   *tracked
-	backlog *backlog
+	entry *tracked
+
+	read frames // used by the reading goroutine only
 
 	mu      sync.Mutex
 	written frames // protected by mu
@@ -84,22 +37,25 @@ type serverConn struct {
 }
 
 // newServerConn returns the end over conn.
-func newServerConn(conn net.Conn) *serverConn { return &serverConn{Conn: conn, backlog: newBacklog()} }
+func newServerConn(conn net.Conn) *serverConn {
+	return &serverConn{Conn: conn, read: frames{payload: clientPreface}}
+}
 
 func (c *serverConn) Read(p []byte) (int, error) {
-	c.backlog.wait()
 	n, err := c.Conn.Read(p)
-	c.backlog.took(n)
+	if err := c.read.advance(p[:n]); err != nil {
+		return 0, err
+	}
 	return n, err
 }
 
 func (c *serverConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.backlog.begin()
-	defer c.backlog.end()
 	n, err := c.Conn.Write(p)
-	c.written.advance(p[:n])
+	if err == nil {
+		err = c.written.advance(p[:n])
+	}
 	if err == nil {
 		err = c.sendPendingLocked()
 	}
@@ -157,7 +113,9 @@ func (c *clientConn) Read(p []byte) (int, error) {
 			continue
 		}
 		n, err := c.Conn.Read(p)
-		c.read.advance(p[:n])
+		if err := c.read.advance(p[:n]); err != nil {
+			return 0, err
+		}
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.retryAfterWake() {
 			continue
 		}

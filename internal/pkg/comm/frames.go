@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package comm
+
+import "fmt"
+
+// Types and a flag of frames (RFC 9113, 6.2, 6.5, 6.6 and 6.10).
+const (
+	frameHeaders      = 1
+	frameSettings     = 4
+	framePushPromise  = 5
+	frameContinuation = 9
+	flagEndHeaders    = 4
+)
+
+// clientPreface is the length of what a client sends before its first frame
+// (RFC 9113, 3.4).
+const clientPreface = 24
+
+// maxSettings bounds a SETTINGS frame, in bytes: 32 settings of six bytes, where
+// six are defined. gRPC keeps up to 10,000 frames for a peer that takes no
+// answers, and of these only SETTINGS may be long: with 16 KiB in each, one
+// connection held more than 100 MiB.
+const maxSettings = 32 * 6
+
+// frames follows the boundaries of HTTP/2 frames in one direction.
+type frames struct {
+	header  [9]byte
+	have    int  // bytes of the present header
+	payload int  // bytes of the present payload, or of the client's preface, still to come
+	any     bool // whether one whole header has passed
+	block   bool // whether a field block continues in the next frame
+}
+
+// advance follows p. The connection ends with its error.
+func (f *frames) advance(p []byte) error {
+	for len(p) > 0 {
+		if f.payload > 0 {
+			n := min(f.payload, len(p))
+			f.payload -= n
+			p = p[n:]
+			continue
+		}
+		n := copy(f.header[f.have:], p)
+		f.have += n
+		p = p[n:]
+		if f.have == len(f.header) {
+			f.have = 0
+			f.payload = int(f.header[0])<<16 | int(f.header[1])<<8 | int(f.header[2])
+			f.any = true
+			switch f.header[3] {
+			case frameHeaders, framePushPromise, frameContinuation:
+				f.block = f.header[4]&flagEndHeaders == 0
+			case frameSettings:
+				if f.payload > maxSettings {
+					return fmt.Errorf("comm: a SETTINGS frame of %d bytes is refused, the most is %d", f.payload, maxSettings)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// atBoundary reports whether another frame may be here: no frame is under
+// way, and no field block, whose frames nothing may part (RFC 9113, 4.3).
+func (f *frames) atBoundary() bool {
+	return f.any && f.have == 0 && f.payload == 0 && !f.block
+}
