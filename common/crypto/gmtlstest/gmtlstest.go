@@ -83,11 +83,11 @@ func (ca *CA) Issue(t testing.TB, subject pkix.Name, extensions ...pkix.Extensio
 	template := newTemplate(t, subject, time.Now().Add(validity))
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtraExtensions = extensions
-	return ca.leaf(t, template, []string{"localhost", "127.0.0.1"})
+	return ca.leaf(t, template, newKey(t, ca.Family), []string{"localhost", "127.0.0.1"})
 }
 
-// leaf makes a key, and a certificate by the template that server and client can use for the hosts.
-func (ca *CA) leaf(t testing.TB, template *x509.Certificate, hosts []string) *Leaf {
+// leaf certifies the key by the template. Unless the template says otherwise, server and client can use the certificate for the hosts.
+func (ca *CA) leaf(t testing.TB, template *x509.Certificate, key crypto.Signer, hosts []string) *Leaf {
 	t.Helper()
 	if template.ExtKeyUsage == nil {
 		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
@@ -99,7 +99,6 @@ func (ca *CA) leaf(t testing.TB, template *x509.Certificate, hosts []string) *Le
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	key := newKey(t, ca.Family)
 	keyPEM, err := x509.MarshalPrivateKeyPEM(key, nil)
 	if err != nil {
 		t.Fatal(err)

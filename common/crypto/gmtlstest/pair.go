@@ -3,6 +3,7 @@
 package gmtlstest
 
 import (
+	"crypto"
 	"crypto/x509/pkix"
 	"os"
 	"path/filepath"
@@ -46,11 +47,23 @@ func (ca *CA) NewPairFor(t testing.TB, use x509.ExtKeyUsage, hosts ...string) Pa
 	return ca.newPair(t, time.Time{}, time.Now().Add(validity), []x509.ExtKeyUsage{use}, hosts)
 }
 
-// newPair issues a pair for uses; nil means both. No notBefore means a time that is past.
+// NewPairOfOneKey is NewPair with one key in both certificates, as no pair should be.
+func (ca *CA) NewPairOfOneKey(t testing.TB, hosts ...string) Pair {
+	t.Helper()
+	key := newKey(t, ca.Family)
+	return ca.certifyPair(t, [2]crypto.Signer{key, key}, time.Time{}, time.Now().Add(validity), nil, hosts)
+}
+
 func (ca *CA) newPair(t testing.TB, notBefore, notAfter time.Time, uses []x509.ExtKeyUsage, hosts []string) Pair {
 	t.Helper()
+	return ca.certifyPair(t, [2]crypto.Signer{newKey(t, ca.Family), newKey(t, ca.Family)}, notBefore, notAfter, uses, hosts)
+}
+
+// certifyPair certifies the keys for uses; nil means both. No notBefore means a time that is past.
+func (ca *CA) certifyPair(t testing.TB, keys [2]crypto.Signer, notBefore, notAfter time.Time, uses []x509.ExtKeyUsage, hosts []string) Pair {
+	t.Helper()
 	subject := pkix.Name{CommonName: "node", SerialNumber: newSerial(t).String()} // one for both, as peers demand
-	half := func(usage x509.KeyUsage) *Leaf {
+	half := func(usage x509.KeyUsage, key crypto.Signer) *Leaf {
 		template := newTemplate(t, subject, notAfter)
 		template.KeyUsage = usage
 		if !notBefore.IsZero() {
@@ -59,9 +72,9 @@ func (ca *CA) newPair(t testing.TB, notBefore, notAfter time.Time, uses []x509.E
 		if uses != nil {
 			template.ExtKeyUsage = uses
 		}
-		return ca.leaf(t, template, hosts)
+		return ca.leaf(t, template, key, hosts)
 	}
-	sign, enc := half(x509.KeyUsageDigitalSignature), half(x509.PairEncryptionUsage)
+	sign, enc := half(x509.KeyUsageDigitalSignature, keys[0]), half(x509.PairEncryptionUsage, keys[1])
 	return Pair{SignCert: sign.CertPEM, SignKey: sign.KeyPEM, EncCert: enc.CertPEM, EncKey: enc.KeyPEM}
 }
 

@@ -15,13 +15,14 @@ const (
 	PairEncryptionUsage = KeyUsageKeyEncipherment | KeyUsageDataEncipherment | KeyUsageKeyAgreement
 )
 
-// Errors of CheckPairUsage and CheckPairNames.
+// Errors of CheckPairUsage, CheckPairNames and CheckPairKeys.
 var (
 	ErrPairSigningUsage = errors.New("the signing certificate (the first of the pair) has no KeyUsage digitalSignature or " +
 		"contentCommitment; let the CA issue it with one of them")
 	ErrPairEncryptionUsage = errors.New("the encryption certificate (the second of the pair) has no KeyUsage keyEncipherment, " +
 		"dataEncipherment or keyAgreement; let the CA issue it with one of them")
 	ErrUnpaired = errors.New("the two certificates of the pair differ in subject or issuer: let one CA issue both, for the same subject")
+	ErrOneKey   = errors.New("both certificates of the pair have the same key: let the CA issue the pair with two keys")
 )
 
 // IsPairSigning reports whether KeyUsage lets a certificate be the first of a TLCP pair, which signs.
@@ -50,6 +51,15 @@ func CheckPairNames(sign, enc *Certificate) error {
 		return fmt.Errorf("%w (subjects %q and %q)", ErrUnpaired, sign.Subject, enc.Subject)
 	case !bytes.Equal(sign.RawIssuer, enc.RawIssuer):
 		return fmt.Errorf("%w (issuers %q and %q)", ErrUnpaired, sign.Issuer, enc.Issuer)
+	}
+	return nil
+}
+
+// CheckPairKeys checks that the two certificates of a TLCP pair have different keys: a CA may keep an encryption key, and
+// never a signing key. The error is ErrOneKey.
+func CheckPairKeys(sign, enc *Certificate) error {
+	if bytes.Equal(sign.RawSubjectPublicKeyInfo, enc.RawSubjectPublicKeyInfo) {
+		return ErrOneKey
 	}
 	return nil
 }

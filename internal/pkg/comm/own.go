@@ -53,6 +53,9 @@ func (s *Source) checkTLCP(state *sourceState, usage x509.ExtKeyUsage, now time.
 	if pair == nil {
 		return nil
 	}
+	if err := gmx509.CheckPairKeys(pair.Leaf, pair.EncLeaf); err != nil {
+		commLogger.Warningf("%s: %s; others than this fork may refuse the TLCP pair of %q", s.role, err, pair.Leaf.Subject)
+	}
 	if !live {
 		now = nearestValidTime(pair, now)
 	}

@@ -4,13 +4,17 @@ package comm
 
 import (
 	"crypto/x509"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/common/flogging/floggingtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -148,6 +152,24 @@ func TestOwnPairWithoutRoots(t *testing.T) {
 	newTestSource(t, SourceConfig{Role: t.Name() + " dials", Load: fixed(server), ClientMode: ClientGM})
 	_, err = NewSource(SourceConfig{Role: t.Name() + " orders", Load: fixed(server), ClientMode: ClientGM, RedialForCertificate: true})
 	require.ErrorContains(t, err, "incompatible key usage")
+}
+
+// TestOwnPairOfOneKey: a node starts with it, as older releases did, and says so.
+func TestOwnPairOfOneKey(t *testing.T) {
+	ca := newPKI(t).gm
+	defer func(old *flogging.FabricLogger) { commLogger = old }(commLogger)
+	logger, recorder := floggingtest.NewTestLogger(t)
+	commLogger = logger
+	for _, c := range []struct {
+		pair gmtlstest.Pair
+		said int
+	}{{ca.NewPair(t, "127.0.0.1"), 0}, {ca.NewPairOfOneKey(t, "127.0.0.1"), 1}} {
+		p := c.pair
+		pair, err := gmtls.X509KeyPair(p.SignCert, p.SignKey, p.EncCert, p.EncKey)
+		require.NoError(t, err)
+		newTestSource(t, SourceConfig{Role: fmt.Sprint(t.Name(), c.said), Load: func() (Material, error) { return Material{GM: &pair}, nil }, ServerMode: ModeGM})
+		require.Len(t, recorder.MessagesContaining("both certificates of the pair have the same key"), c.said)
+	}
 }
 
 // TestOwnPairIsJudgedForItsUse: by what the role does, and for each of the two if it does both.

@@ -46,11 +46,11 @@ func CheckPair(sign, enc *x509.Certificate) []cause.Finding {
 			found = append(found, cause.Find(cause.EncUsage, "the second certificate is for %s", usages(enc)))
 		}
 	}
-	if !bytes.Equal(sign.RawSubject, enc.RawSubject) || !bytes.Equal(sign.RawIssuer, enc.RawIssuer) {
+	if x509.CheckPairNames(sign, enc) != nil {
 		found = append(found, cause.Find(cause.Unpaired, "signing %q of %q, encryption %q of %q",
 			subject(sign), issuer(sign), subject(enc), issuer(enc)))
 	}
-	if bytes.Equal(sign.RawSubjectPublicKeyInfo, enc.RawSubjectPublicKeyInfo) {
+	if x509.CheckPairKeys(sign, enc) != nil {
 		found = append(found, cause.Find(cause.KeyReused, "both certificates of %q have the same key", subject(sign)))
 	}
 	return found
