@@ -3,10 +3,13 @@
 package main
 
 import (
+	"crypto/tls"
 	"os"
 
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/internal/health"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/hyperledger/fabric/orderer/common/localconfig"
 )
 
@@ -27,18 +30,20 @@ func operationsService() (health.Service, error) {
 	if err != nil {
 		return health.Service{}, err
 	}
-	tls := conf.Operations.TLS
+	section := conf.Operations.TLS
+	files := comm.Files{
+		Cert: section.Certificate, Key: section.PrivateKey,
+		SignCert: section.GMSignCertificate, SignKey: section.GMSignPrivateKey,
+		EncCert: section.GMEncCertificate, EncKey: section.GMEncPrivateKey,
+		GMKeyPassword: section.GMKeyPasswordFile,
+	}
 	return health.Service{
-		Address:         conf.Operations.ListenAddress,
-		TLS:             tls.Enabled,
-		Mode:            tls.Mode,
-		Certificate:     tls.Certificate,
-		PrivateKey:      tls.PrivateKey,
-		SignCertificate: tls.GMSignCertificate,
-		SignPrivateKey:  tls.GMSignPrivateKey,
-		EncCertificate:  tls.GMEncCertificate,
-		EncPrivateKey:   tls.GMEncPrivateKey,
-
-		GMKeyPasswordFile: tls.GMKeyPasswordFile,
+		Address: conf.Operations.ListenAddress,
+		TLS:     section.Enabled,
+		Mode:    section.Mode,
+		Load: func() (*tls.Certificate, *gmtls.Certificate, error) {
+			m, err := files.Load()
+			return m.Std, m.GM, err
+		},
 	}, nil
 }

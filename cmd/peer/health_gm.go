@@ -3,14 +3,17 @@
 package main
 
 import (
+	"crypto/tls"
 	"os"
 	"strings"
 
 	"github.com/spf13/viper"
 
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/core/config"
 	"github.com/hyperledger/fabric/internal/health"
 	"github.com/hyperledger/fabric/internal/peer/common"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
 
 // main checks the health of the peer that runs with the same configuration when it is called with --health alone.
@@ -32,17 +35,19 @@ func operationsService() (health.Service, error) {
 		return health.Service{}, err
 	}
 	const gm = "operations.tls.gm."
+	files := comm.Files{
+		Cert: config.GetPath("operations.tls.cert.file"), Key: config.GetPath("operations.tls.key.file"),
+		SignCert: config.GetPath(gm + "signCert.file"), SignKey: config.GetPath(gm + "signKey.file"),
+		EncCert: config.GetPath(gm + "encCert.file"), EncKey: config.GetPath(gm + "encKey.file"),
+		GMKeyPassword: config.GetPath(gm + "keyPassword.file"),
+	}
 	return health.Service{
-		Address:         viper.GetString("operations.listenAddress"),
-		TLS:             viper.GetBool("operations.tls.enabled"),
-		Mode:            viper.GetString("operations.tls.mode"),
-		Certificate:     config.GetPath("operations.tls.cert.file"),
-		PrivateKey:      config.GetPath("operations.tls.key.file"),
-		SignCertificate: config.GetPath(gm + "signCert.file"),
-		SignPrivateKey:  config.GetPath(gm + "signKey.file"),
-		EncCertificate:  config.GetPath(gm + "encCert.file"),
-		EncPrivateKey:   config.GetPath(gm + "encKey.file"),
-
-		GMKeyPasswordFile: config.GetPath(gm + "keyPassword.file"),
+		Address: viper.GetString("operations.listenAddress"),
+		TLS:     viper.GetBool("operations.tls.enabled"),
+		Mode:    viper.GetString("operations.tls.mode"),
+		Load: func() (*tls.Certificate, *gmtls.Certificate, error) {
+			m, err := files.Load()
+			return m.Std, m.GM, err
+		},
 	}, nil
 }

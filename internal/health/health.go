@@ -17,13 +17,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
-	"github.com/hyperledger/fabric/common/crypto/gmx509"
-	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
 // Flag is the only argument with which a node's binary checks health instead of doing its work.
@@ -34,16 +31,14 @@ const (
 	maxBody = 64 << 10
 )
 
-// Service is a node's operations service as its configuration describes it. Files have any form that the node reads.
+// Service is a node's operations service as its configuration describes it.
 type Service struct {
 	Address string // host:port it listens on; an unspecified host means any address of this machine
 	TLS     bool
 	Mode    string // tls (also when empty), dual or gm
 
-	Certificate, PrivateKey         string
-	SignCertificate, SignPrivateKey string
-	EncCertificate, EncPrivateKey   string
-	GMKeyPasswordFile               string // empty unless the two SM2 keys are encrypted
+	// Load reads the certificates and keys as the node does: those for TLS, and the TLCP pair. It is called if TLS is on.
+	Load func() (*tls.Certificate, *gmtls.Certificate, error)
 }
 
 // Requested reports whether the command line asks for a health check.
@@ -117,79 +112,47 @@ type dialFunc = func(ctx context.Context, network, address string) (net.Conn, er
 // dialer makes connections by a protocol that the service speaks. The node's own pair serves as client certificate, for a
 // service that demands one.
 func (s Service) dialer() (dialFunc, error) {
-	if s.Mode == "gm" {
-		return s.dialTLCP()
+	standard, pair, err := s.Load()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("certificate of the operations service: %w", err)
+	case s.Mode == "gm" && pair == nil:
+		return nil, errors.New("the operations service has mode gm, and no TLCP pair is configured for it")
+	case s.Mode == "gm":
+		return dialTLCP(pair), nil
+	case standard == nil:
+		return nil, errors.New("no certificate for TLS is configured for the operations service")
 	}
-	return s.dialTLS()
+	return dialTLS(standard), nil
 }
 
 var errStranger = errors.New("what answers on the port is not this node: it has another certificate than the configuration names")
 
-func (s Service) dialTLS() (dialFunc, error) {
-	own, err := leaf(s.Certificate, material.Standard)
-	if err != nil {
-		return nil, err
-	}
+func dialTLS(own *tls.Certificate) dialFunc {
 	config := &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection compares the certificate itself
 		VerifyConnection: func(state tls.ConnectionState) error {
-			if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, own) {
+			if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, own.Certificate[0]) {
 				return errStranger
 			}
 			return nil
 		},
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := material.ReadTLSPair(s.Certificate, s.PrivateKey)
-			return &pair, err
-		},
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own, nil },
 	}
-	return (&tls.Dialer{Config: config}).DialContext, nil
+	return (&tls.Dialer{Config: config}).DialContext
 }
 
-func (s Service) dialTLCP() (dialFunc, error) {
-	own, err := leaf(s.SignCertificate, material.SM2)
-	if err != nil {
-		return nil, err
-	}
+func dialTLCP(own *gmtls.Certificate) dialFunc {
 	config := &gmtls.Config{
 		InsecureSkipVerify: true, // VerifyConnection compares the certificate itself
 		VerifyConnection: func(state gmtls.ConnectionState) error {
-			if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, own) {
+			if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, own.Certificate[0]) {
 				return errStranger
 			}
 			return nil
 		},
-		GetClientCertificate: func(*gmtls.CertificateRequestInfo) (*gmtls.Certificate, error) {
-			return s.pair()
-		},
+		GetClientCertificate: func(*gmtls.CertificateRequestInfo) (*gmtls.Certificate, error) { return own, nil },
 	}
-	return (&gmtls.Dialer{Config: config}).DialContext, nil
-}
-
-// pair loads the node's own TLCP pair.
-func (s Service) pair() (*gmtls.Certificate, error) {
-	password, err := gmx509.ReadPasswordFile(s.GMKeyPasswordFile)
-	if err != nil {
-		return nil, fmt.Errorf("password of the TLCP keys: %w", err)
-	}
-	pair, err := gmtls.LoadEncryptedX509KeyPair(s.SignCertificate, s.SignPrivateKey, s.EncCertificate, s.EncPrivateKey, password)
-	return &pair, err
-}
-
-// leaf reads the node's own certificate of a family, in DER, from a file that may hold its chain and certificates of the other family.
-func leaf(name string, family material.Family) ([]byte, error) {
-	file, err := material.Read(name)
-	if err != nil {
-		return nil, fmt.Errorf("certificate of the operations service: %w", err)
-	}
-	certs := slices.DeleteFunc(file.Certificates, func(c *material.Certificate) bool { return c.Family() != family })
-	if len(certs) == 0 {
-		return nil, fmt.Errorf("certificate of the operations service: %s holds no %s certificate", name, family)
-	}
-	chain, err := material.Chain(certs, nil)
-	if err != nil {
-		return nil, fmt.Errorf("certificate of the operations service: %w", err)
-	}
-	return chain[0].Raw, nil
+	return (&gmtls.Dialer{Config: config}).DialContext
 }

@@ -4,13 +4,10 @@ package health
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -37,21 +34,12 @@ func serve(t *testing.T, status int, secure bool) (Service, *httptest.Server) {
 	}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	file := filepath.Join(t.TempDir(), "server.crt")
-	writeCert(t, file, server.Certificate().Raw)
-	return Service{Address: server.Listener.Addr().String(), TLS: true, Certificate: file}, server
+	return Service{Address: server.Listener.Addr().String(), TLS: true, Load: loads(server.TLS.Certificates[0], nil)}, server
 }
 
-func writeCert(t *testing.T, file string, der []byte) {
-	t.Helper()
-	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
-}
-
-func writeKey(t *testing.T, file string, key any) {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+// loads is the Load of a service that has these.
+func loads(standard tls.Certificate, pair *gmtls.Certificate) func() (*tls.Certificate, *gmtls.Certificate, error) {
+	return func() (*tls.Certificate, *gmtls.Certificate, error) { return &standard, pair, nil }
 }
 
 func TestHealthOverHTTPAndTLS(t *testing.T) {
@@ -72,68 +60,55 @@ func TestUnspecifiedAddressIsLoopback(t *testing.T) {
 }
 
 func TestAnotherServerOnThePortIsNotHealthy(t *testing.T) {
-	service, _ := serve(t, http.StatusOK, true)
-	_, other := serve(t, http.StatusOK, true)
-	// All test servers share one certificate: name some other one as the node's own.
-	der := append([]byte(nil), other.Certificate().Raw...)
+	service, server := serve(t, http.StatusOK, true)
+	// All test servers share one certificate: the node has some other one.
+	der := slices.Clone(server.Certificate().Raw)
 	der[len(der)-1] ^= 1
-	writeCert(t, service.Certificate, der)
+	service.Load = loads(tls.Certificate{Certificate: [][]byte{der}}, nil)
 	require.ErrorIs(t, service.Check(t.Context()), errStranger)
 }
 
 func TestDemandedClientCertificateIsTheNodesOwn(t *testing.T) {
 	service, server := serve(t, http.StatusOK, true)
 	server.TLS.ClientAuth = tls.RequireAnyClientCert
+	require.NoError(t, service.Check(t.Context()))
+	service.Load = loads(tls.Certificate{Certificate: server.TLS.Certificates[0].Certificate}, nil)
 	require.Error(t, service.Check(t.Context()), "there is no key to answer with")
-	key := filepath.Join(t.TempDir(), "server.key")
-	pair := server.TLS.Certificates[0]
-	writeKey(t, key, pair.PrivateKey)
-	service.PrivateKey = key
-	require.NoError(t, service.Check(t.Context()))
 }
 
-// TestFilesAsTheNodeReadsThem: the service's own files may have other forms than PEM, and hold the TLCP pair as well.
-func TestFilesAsTheNodeReadsThem(t *testing.T) {
-	service, server := serve(t, http.StatusOK, true)
-	server.TLS.ClientAuth = tls.RequireAnyClientCert
-	dir := t.TempDir()
-	der, err := x509.MarshalPKCS8PrivateKey(server.TLS.Certificates[0].PrivateKey)
-	require.NoError(t, err)
-	service.Certificate = gmtlstest.WriteFile(t, dir, "server.crt", server.Certificate().Raw)
-	service.PrivateKey = gmtlstest.WriteFile(t, dir, "server.key", der)
-	require.NoError(t, service.Check(t.Context()))
-
-	pair := gmtlstest.NewCA(t).NewPair(t, "127.0.0.1")
-	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	service.Certificate = gmtlstest.WriteFile(t, dir, "both.crt", slices.Concat(pair.SignCert, pair.EncCert, certPEM))
-	service.PrivateKey = gmtlstest.WriteFile(t, dir, "both.key", slices.Concat(pair.SignKey, pair.EncKey, keyPEM))
-	require.NoError(t, service.Check(t.Context()))
-
-	service.Certificate = gmtlstest.WriteFile(t, dir, "sm2.crt", pair.SignCert)
-	require.ErrorContains(t, service.Check(t.Context()), "sm2.crt holds no standard certificate")
-}
-
-// TestEncryptedKeysOverTLCP: a service that demands the client's pair gets the node's own, from encrypted keys.
-func TestEncryptedKeysOverTLCP(t *testing.T) {
-	dir := t.TempDir()
-	pair := gmtlstest.NewCA(t).NewPair(t, "127.0.0.1").Write(t, dir, "server")
-	server, err := gmtls.LoadX509KeyPair(pair.SignCert, pair.SignKey, pair.EncCert, pair.EncKey)
-	require.NoError(t, err)
+// TestTLCP: a service that speaks TLCP alone, and demands the client's pair, gets the node's own.
+func TestTLCP(t *testing.T) {
+	ca := gmtlstest.NewCA(t)
+	own, other := loadPair(t, ca), loadPair(t, ca)
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	listener := gmtls.NewListener(inner, &gmtls.Config{Certificates: []gmtls.Certificate{server}, ClientAuth: gmtls.RequireAnyClientCert})
+	listener := gmtls.NewListener(inner, &gmtls.Config{Certificates: []gmtls.Certificate{own}, ClientAuth: gmtls.RequireAnyClientCert})
 	t.Cleanup(func() { listener.Close() })
 	go func() {
 		_ = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusOK) }))
 	}()
-	service := Service{
-		Address: inner.Addr().String(), TLS: true, Mode: "gm", SignCertificate: pair.SignCert, SignPrivateKey: pair.SignKey,
-		EncCertificate: pair.EncCert, EncPrivateKey: pair.EncKey, GMKeyPasswordFile: pair.Encrypt(t, dir),
-	}
+	service := Service{Address: inner.Addr().String(), TLS: true, Mode: "gm", Load: loads(tls.Certificate{}, &own)}
 	require.NoError(t, service.Check(t.Context()))
-	service.GMKeyPasswordFile = ""
-	require.ErrorContains(t, service.Check(t.Context()), "no password")
+	service.Load = loads(tls.Certificate{}, &other)
+	require.ErrorIs(t, service.Check(t.Context()), errStranger)
+}
+
+func loadPair(t *testing.T, ca *gmtlstest.CA) gmtls.Certificate {
+	t.Helper()
+	p := ca.NewPair(t, "127.0.0.1")
+	pair, err := gmtls.X509KeyPair(p.SignCert, p.SignKey, p.EncCert, p.EncKey)
+	require.NoError(t, err)
+	return pair
+}
+
+// TestNothingToPresent: what the configuration lacks, or what cannot be read, is said.
+func TestNothingToPresent(t *testing.T) {
+	service := Service{Address: "127.0.0.1:1", TLS: true, Load: func() (*tls.Certificate, *gmtls.Certificate, error) { return nil, nil, nil }}
+	require.ErrorContains(t, service.Check(t.Context()), "no certificate for TLS is configured")
+	service.Mode = "gm"
+	require.ErrorContains(t, service.Check(t.Context()), "no TLCP pair is configured")
+	service.Load = func() (*tls.Certificate, *gmtls.Certificate, error) { return nil, nil, os.ErrNotExist }
+	require.ErrorIs(t, service.Check(t.Context()), os.ErrNotExist)
 }
 
 func TestNothingListens(t *testing.T) {
