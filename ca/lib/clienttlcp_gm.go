@@ -16,6 +16,7 @@ import (
 	"github.com/hyperledger/fabric-ca/api"
 	"github.com/hyperledger/fabric-ca/util"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/common/safefile"
 )
 
@@ -163,18 +164,18 @@ func (c *Client) newPairRequest(info *api.CSRInfo, id, file string) (*sm2.Privat
 	return key, string(request), err
 }
 
-func readPairKey(file string) (*sm2.PrivateKey, error) {
-	text, err := os.ReadFile(file)
+func readPairKey(name string) (*sm2.PrivateKey, error) {
+	file, err := material.Read(name)
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := x509.ParsePrivateKeyPEM(text, nil)
+	parsed, err := file.PrivateKey(nil)
 	if err != nil {
-		return nil, errors.WithMessage(err, file)
+		return nil, err
 	}
 	key, ok := x509.AsSM2(parsed)
 	if !ok {
-		return nil, errors.Errorf("%s holds no SM2 key", file)
+		return nil, errors.Errorf("%s holds no SM2 key", name)
 	}
 	return key, nil
 }

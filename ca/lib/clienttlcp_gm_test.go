@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -151,6 +152,10 @@ func TestReusedKeys(t *testing.T) {
 	dir := t.TempDir()
 	made := gmtlstest.NewCA(t).NewPair(t, "peer0")
 	key, err := readPairKey(gmtlstest.WriteFile(t, dir, "sm2.key", made.SignKey))
+	require.NoError(t, err)
+	require.True(t, key.Equal(sm2KeyOf(t, made.SignKey)))
+	block, _ := pem.Decode(made.SignKey)
+	key, err = readPairKey(gmtlstest.WriteFile(t, dir, "sm2.der", block.Bytes))
 	require.NoError(t, err)
 	require.True(t, key.Equal(sm2KeyOf(t, made.SignKey)))
 	for name, text := range map[string][]byte{
