@@ -102,7 +102,8 @@ func lay(t *testing.T, n *network.Network, node network.Node, name, mode string,
 	m := measured{Node: name, Attack: g.attack, Connections: g.connections, Addresses: g.addresses}
 	h := newHonest(t, n, node, mode)
 	known := dial(t, n, node, n.Peers[0], "User1")
-	require.NoError(t, call(t, known))
+	// Of what the siege before has left, stock Fabric may take long to recover.
+	require.Eventually(t, func() bool { return call(t, known) == nil }, time.Minute, time.Second, "%s does not answer before %s", name, g.attack)
 	before, _ := memory(t, pid)
 	forgetPeak(t, pid)
 	end := startAttacker(t, order{node.Local(), mode, g.attack, g.connections, g.addresses})

@@ -35,20 +35,32 @@ func requireHashes(ctx context.Context, t *testing.T, n *network.Network, peer n
 	require.NoError(t, err)
 	require.Greater(t, info.Height, uint64(2))
 	before := ""
-	for number := range info.Height {
-		file := filepath.Join(t.TempDir(), fmt.Sprintf("%d.block", number))
-		_, err := n.PeerCommand(ctx, peer, "channel", "fetch", fmt.Sprint(number), file, "--channelID", n.Channel)
-		require.NoError(t, err)
-		out, err := exec.CommandContext(ctx, filepath.Join(n.Bin, "gmtls"), "inspect", file).CombinedOutput()
-		require.NoError(t, err, string(out))
-		found := hashesInReport.FindStringSubmatch(string(out))
-		require.NotNil(t, found, string(out))
-		require.Equal(t, []string{algorithm, before}, []string{found[1], found[3]}, "block %d", number)
+	for i, found := range inspectBlocks(ctx, t, n, peer, info.Height) {
+		require.Equal(t, []string{algorithm, before}, []string{found[1], found[3]}, "block %d", i)
 		before = found[2]
 	}
 	last, err := base64.StdEncoding.DecodeString(info.CurrentHash)
 	require.NoError(t, err)
 	require.Equal(t, before, hex.EncodeToString(last))
+}
+
+// inspectBlocks returns what gmtls says of the hashes of the first blocks, height of them.
+func inspectBlocks(ctx context.Context, t *testing.T, n *network.Network, peer network.Node, height uint64) [][]string {
+	t.Helper()
+	dir := t.TempDir()
+	args := []string{"inspect"}
+	for number, block := range blocksOf(ctx, t, n, peer, height) {
+		text, err := proto.Marshal(block)
+		require.NoError(t, err)
+		file := filepath.Join(dir, fmt.Sprintf("%d.block", number))
+		require.NoError(t, os.WriteFile(file, text, 0o600))
+		args = append(args, file)
+	}
+	out, err := exec.CommandContext(ctx, filepath.Join(n.Bin, "gmtls"), args...).CombinedOutput()
+	require.NoError(t, err, string(out))
+	found := hashesInReport.FindAllStringSubmatch(string(out), -1)
+	require.Len(t, found, int(height), string(out))
+	return found
 }
 
 // offline runs a command of the peer over the files of a stopped node.

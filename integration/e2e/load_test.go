@@ -23,6 +23,9 @@ import (
 // networks, elects within seconds; clients may wait for a commit status until commitWait before they try again.
 const (
 	recoveryLimit = 45 * time.Second
+	// viewChangesLimit is the same for SmartBFT. A view change that fails takes the 20 s of its time limit: so does one where the next leader
+	// hears of a consenter's view before it leaves its own, as that message is not sent again.
+	viewChangesLimit = 3 * time.Minute
 	commitWait    = 10 * time.Second
 )
 
@@ -96,7 +99,11 @@ func (l *load) count() int {
 // awaitMore waits until so many more transactions have committed.
 func (l *load) awaitMore(more int, when string) {
 	l.t.Helper()
-	l.awaitMoreWithin(recoveryLimit, more, when)
+	limit := recoveryLimit
+	if l.n.Consensus == network.ConsensusBFT {
+		limit = viewChangesLimit
+	}
+	l.awaitMoreWithin(limit, more, when)
 }
 
 func (l *load) awaitMoreWithin(limit time.Duration, more int, when string) {

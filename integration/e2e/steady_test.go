@@ -274,22 +274,32 @@ func (s *steady) finish(ctx context.Context) {
 	}
 }
 
-// readChain reads a peer's chain up to a height: how it judged each transaction, by id, several times if it came several times;
-// and of each block the hashes of the one before and of its transactions.
-func readChain(ctx context.Context, t *testing.T, n *network.Network, p network.Node, height uint64) (codes map[string][]peer.TxValidationCode, headers []string) {
+// blocksOf reads the first blocks of a peer's chain, height of them, in one stream.
+func blocksOf(ctx context.Context, t *testing.T, n *network.Network, p network.Node, height uint64) []*common.Block {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, recoveryLimit)
 	defer cancel()
 	connection, err := n.Gateway(p)
 	require.NoError(t, err)
 	defer connection.Close()
-	blocks, err := connection.GetNetwork(n.Channel).BlockEvents(ctx, client.WithStartBlock(0))
+	stream, err := connection.GetNetwork(n.Channel).BlockEvents(ctx, client.WithStartBlock(0))
 	require.NoError(t, err)
-	codes = map[string][]peer.TxValidationCode{}
-	for number := uint64(0); number < height; number++ {
-		block, ok := <-blocks
+	var blocks []*common.Block
+	for number := range height {
+		block, ok := <-stream
 		require.True(t, ok, "%s ended its blocks before %d of %d", p.Name, number, height)
 		require.Equal(t, number, block.Header.Number)
+		blocks = append(blocks, block)
+	}
+	return blocks
+}
+
+// readChain reads a peer's chain up to a height: how it judged each transaction, by id, several times if it came several times;
+// and of each block the hashes of the one before and of its transactions.
+func readChain(ctx context.Context, t *testing.T, n *network.Network, p network.Node, height uint64) (codes map[string][]peer.TxValidationCode, headers []string) {
+	t.Helper()
+	codes = map[string][]peer.TxValidationCode{}
+	for number, block := range blocksOf(ctx, t, n, p, height) {
 		headers = append(headers, fmt.Sprintf("%d %x %x", number, block.Header.PreviousHash, block.Header.DataHash))
 		flags := block.Metadata.Metadata[common.BlockMetadataIndex_TRANSACTIONS_FILTER]
 		require.Len(t, flags, len(block.Data.Data))
