@@ -27,6 +27,7 @@ type presented struct {
 	files        []string     // that the node reads
 	folders      []string     // that fabric-ca-client adds files to, if they are others
 	install      func() error // puts what was enrolled into the node's files; nil: it is there
+	mark         mark
 }
 
 // presented returns what the plan names of it.
@@ -36,6 +37,7 @@ func (n *node) presented() (all []presented) {
 			name: "pair", section: "pair", uses: []string{tlsstatus.UseGMSigning, tlsstatus.UseGMEncryption},
 			certificates: func(c certificates) []*x509.Certificate { return []*x509.Certificate{c.sign, c.enc} },
 			home:         p.Home, args: append([]string{"--enrollment.profile", "tlcp", "--tlcp.dir", p.Dir}, p.Flags...), keepKeys: p.KeepKeys,
+			mark: markOf(p.Dir, "pair"),
 		}
 		for _, name := range pairFiles {
 			one.files = append(one.files, filepath.Join(p.Dir, name))
@@ -48,6 +50,7 @@ func (n *node) presented() (all []presented) {
 			certificates: func(c certificates) []*x509.Certificate { return []*x509.Certificate{c.tls} },
 			home:         c.Home, args: append([]string{"--enrollment.profile", "tls", "--mspdir", c.MSP}, c.Flags...), keepKeys: c.KeepKeys,
 			files: []string{c.Cert, c.Key}, folders: []string{filepath.Join(c.MSP, "signcerts"), filepath.Join(c.MSP, "keystore")}, install: c.install,
+			mark: markOf(c.MSP, "tls"),
 		})
 	}
 	return all
@@ -66,6 +69,10 @@ func (r *run) renew(ctx context.Context, n *node, p presented, before certificat
 	}
 	first := p.certificates(before)[0]
 	old, orderer := serving(roles, p.uses[0], serial(first))
+	unfinished := p.mark.isSet()
+	if unfinished { // what the node serves need not be in the files
+		old = roleCount(roles, p.uses[0])
+	}
 	if old == 0 {
 		return fmt.Errorf("it serves another certificate than that in %s: restart or reload it first, or mend %s in the plan",
 			filepath.Dir(p.files[0]), p.section)
@@ -74,9 +81,18 @@ func (r *run) renew(ctx context.Context, n *node, p presented, before certificat
 		return fmt.Errorf("it is an orderer, which other consenters know by its key: set %s.keepKeys, or put the new certificate "+
 			"into the channel configuration first, by hand", p.section)
 	}
-	restore, err := p.save()
+	putBack, err := p.save()
 	if err != nil {
 		return err
+	}
+	if err := p.mark.set(); err != nil {
+		return err
+	}
+	restore := func() error {
+		if err := putBack(); err != nil || unfinished { // then the files are no better than they were
+			return err
+		}
+		return p.mark.remove()
 	}
 	args := p.args
 	if p.keepKeys {
@@ -100,6 +116,9 @@ func (r *run) renew(ctx context.Context, n *node, p presented, before certificat
 	}
 	if err != nil {
 		return undo(fmt.Errorf("the node did not take up the new files: %w", err), restore)
+	}
+	if err := p.mark.remove(); err != nil {
+		return err
 	}
 	r.say(n, "renewed the %s, serves it: %s", p.name, now.expiries())
 	return nil

@@ -81,6 +81,12 @@ func (r *run) check() error {
 		}
 		due := expiresBefore(r.deadline(), present.identity, present.sign, present.enc, present.tls)
 		r.say(n, "ends: %s%s", present.expiries(), map[bool]string{true: "; due"}[due])
+		for _, m := range n.marks() {
+			if m.isSet() {
+				due = true
+				r.say(n, "a run did not end what it began: %s is there; due", m)
+			}
+		}
 		if due {
 			code = exit.Findings
 		}
@@ -99,7 +105,7 @@ func (r *run) renewAll(ctx context.Context) error {
 	}
 	for _, n := range r.plan.Nodes {
 		for _, p := range n.presented() {
-			if !expiresBefore(r.deadline(), p.certificates(present[n])...) {
+			if !p.mark.isSet() && !expiresBefore(r.deadline(), p.certificates(present[n])...) {
 				continue
 			}
 			if err := r.renew(ctx, n, p, present[n]); err != nil {
@@ -108,7 +114,7 @@ func (r *run) renewAll(ctx context.Context) error {
 		}
 	}
 	for _, n := range r.plan.Nodes {
-		if expiresBefore(r.deadline(), present[n].identity) {
+		if n.Identity != nil && (n.Identity.mark().isSet() || expiresBefore(r.deadline(), present[n].identity)) {
 			if err := r.identity(ctx, n, present[n]); err != nil {
 				return &exit.Error{Code: exit.Findings, Err: fmt.Errorf("identity of %s: %w", n.Name, err)}
 			}
@@ -130,27 +136,62 @@ func serving(roles []tlsstatus.Role, use, serial string) (count int, orderer boo
 	return count, orderer
 }
 
-// identity renews an identity and restarts the node.
+// roleCount counts the roles that have a certificate for a use.
+func roleCount(roles []tlsstatus.Role, use string) (count int) {
+	for _, role := range roles {
+		if role.Has(use) {
+			count++
+		}
+	}
+	return count
+}
+
+// identity renews an identity and restarts the node. One that an earlier run has renewed waits for the restart only.
 func (r *run) identity(ctx context.Context, n *node, before certificates) error {
 	for _, other := range r.plan.Nodes {
 		if err := healthy(ctx, other); err != nil {
 			return fmt.Errorf("%s is not healthy, and no other node is restarted before it is: %w", other.Name, err)
 		}
 	}
+	m, now := n.Identity.mark(), before
+	if !m.isSet() || expiresBefore(r.deadline(), before.identity) {
+		if err := m.set(); err != nil {
+			return err
+		}
+		var err error
+		if now, err = r.enrollIdentity(ctx, n, before); err != nil {
+			return errors.Join(err, m.remove())
+		}
+	}
+	if err := command(ctx, n.Restart[0], n.Restart[1:]...); err != nil {
+		return fmt.Errorf("restart: %w", err)
+	}
+	if err := await(ctx, func(ctx context.Context) error { return checkInUse(ctx, n, now.identity) }); err != nil {
+		return fmt.Errorf("after its restart: %w", err)
+	}
+	if err := m.remove(); err != nil {
+		return err
+	}
+	r.say(n, "renewed the identity, restarted: %s", now.expiries())
+	return nil
+}
+
+// enrollIdentity enrolls an identity again. If it fails, the old one is there.
+func (r *run) enrollIdentity(ctx context.Context, n *node, before certificates) (now certificates, err error) {
 	file, err := signcert(n.Identity.MSP)
 	if err != nil {
-		return err
+		return now, err
 	}
 	folder := filepath.Dir(file)
 	backup, err := saveFolder(folder)
 	if err != nil {
-		return err
+		return now, err
 	}
 	restore := func() error { return backup.restoreFolder(folder) }
 	if err := r.reenroll(ctx, n.Identity.Home, before.identity, n.Identity.Flags); err != nil {
-		return undo(err, restore)
+		return now, undo(err, restore)
 	}
-	now, err := n.read()
+	now, err = n.read()
 	switch {
 	case err != nil: // a second file in signcerts, above all
 	case serial(now.identity) == serial(before.identity):
@@ -159,16 +200,9 @@ func (r *run) identity(ctx context.Context, n *node, before certificates) error 
 		err = sameNames(before.identity, now.identity)
 	}
 	if err != nil {
-		return undo(fmt.Errorf("the node was not restarted: %w", err), restore)
+		return now, undo(fmt.Errorf("the node was not restarted: %w", err), restore)
 	}
-	if err := command(ctx, n.Restart[0], n.Restart[1:]...); err != nil {
-		return fmt.Errorf("restart: %w", err)
-	}
-	if err := await(ctx, func(ctx context.Context) error { return checkInUse(ctx, n, now.identity) }); err != nil {
-		return fmt.Errorf("after its restart: %w", err)
-	}
-	r.say(n, "renewed the identity, restarted: %s", now.expiries())
-	return nil
+	return now, nil
 }
 
 // reenroll has fabric-ca-client enroll a certificate like the present one.

@@ -441,3 +441,87 @@ func TestInstallAsNodesRead(t *testing.T) {
 		})
 	}
 }
+
+// TestKilled: what a run that was killed has left is found by the next one, although nothing ends soon, and --check says so.
+func TestKilled(t *testing.T) {
+	for name, test := range map[string]struct {
+		mark func(s *site) mark
+		left func(s *site) // what the run had done
+		want string
+	}{
+		"the files of a pair, not the reload": {func(s *site) mark { return markOf(s.home+"/tls", "pair") }, func(s *site) {
+			require.NoError(s.t, os.CopyFS(s.home+"/killed", os.DirFS(s.next+"/tls")))
+			for _, file := range pairFiles {
+				require.NoError(s.t, os.Rename(s.home+"/killed/"+file, s.home+"/tls/"+file))
+			}
+		}, "renewed the pair"},
+		"a part of them": {func(s *site) mark { return markOf(s.home+"/tls", "pair") }, func(s *site) {
+			require.NoError(s.t, os.CopyFS(s.home+"/killed", os.DirFS(s.next+"/tls")))
+			for _, file := range pairFiles[:3] {
+				require.NoError(s.t, os.Rename(s.home+"/killed/"+file, s.home+"/tls/"+file))
+			}
+		}, "renewed the pair"},
+		"a certificate of TLS": {func(s *site) mark { return markOf(s.home+"/tls-msp", "tls") }, func(s *site) {}, "renewed the certificate of TLS"},
+		"an identity, not the restart": {func(s *site) mark { return markOf(s.home+"/msp", "identity") }, func(s *site) {
+			require.NoError(s.t, os.CopyFS(s.home+"/killed", os.DirFS(s.next+"/msp/signcerts")))
+			require.NoError(s.t, os.Rename(s.home+"/killed/cert.pem", s.home+"/msp/signcerts/cert.pem"))
+		}, "renewed the identity"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.plan["within"] = "1h"
+			time.Sleep(time.Second) // so that the new certificates end later than the old ones
+			s.issue(s.next, subject)
+			test.left(s)
+			m := test.mark(s)
+			require.NoError(t, m.set())
+			out, err := s.run("--check")
+			code, _ := exit.Code(err)
+			require.Equal(t, exit.Findings, code, out)
+			require.Contains(t, out, string(m)+" is there; due")
+			out, err = s.run()
+			require.NoError(t, err, out)
+			require.Contains(t, out, test.want)
+			require.False(t, m.isSet())
+			require.Equal(t, serial(s.leaf(s.home, "tls/server-sign.crt")), s.served[0])
+			require.Equal(t, s.leaf(s.home, "msp/signcerts/cert.pem").NotAfter, s.identity)
+			out, err = s.run()
+			require.NoError(t, err)
+			require.Empty(t, out)
+		})
+	}
+}
+
+// TestFailedRestart: a new identity that a node was not restarted for is not forgotten.
+func TestFailedRestart(t *testing.T) {
+	s := newSite(t)
+	delete(s.node, "pair")
+	delete(s.node, "tls")
+	restart := s.node["restart"]
+	s.node["restart"] = []string{"false"}
+	time.Sleep(time.Second)
+	s.issue(s.next, subject)
+	_, err := s.run()
+	require.ErrorContains(t, err, "restart: ")
+	s.node["restart"], s.plan["within"] = restart, "1h"
+	out, err := s.run()
+	require.NoError(t, err)
+	require.Contains(t, out, "restarted")
+	args, err := os.ReadFile(filepath.Join(s.next, "args"))
+	require.NoError(t, err)
+	require.Equal(t, 1, bytes.Count(args, []byte("\n")), "it is enrolled once")
+}
+
+// TestMarks: a failure after which the old files are back leaves no mark, and one in files that were marked leaves it.
+func TestMarks(t *testing.T) {
+	s := newSite(t)
+	s.deaf = true
+	m := markOf(s.home+"/tls", "pair")
+	_, err := s.run()
+	require.ErrorContains(t, err, "the old files are back")
+	require.False(t, m.isSet())
+	require.NoError(t, m.set())
+	_, err = s.run()
+	require.Error(t, err)
+	require.True(t, m.isSet())
+}
