@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"gopkg.in/yaml.v3"
 )
 
@@ -287,7 +287,7 @@ func (p *Profile) read(field string, source PEM) ([]byte, error) {
 }
 
 func readBounded(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := material.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ package gmshim
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/internal/settings"
 )
 
@@ -207,7 +209,7 @@ func readAll(files ...file) error {
 			}
 			continue
 		}
-		*f.content, err = os.ReadFile(path)
+		*f.content, err = readFile(path)
 		if err != nil {
 			return fmt.Errorf("gmshim: %s: %w", f.names[0], err)
 		}
@@ -216,6 +218,16 @@ func readAll(files ...file) error {
 		}
 	}
 	return nil
+}
+
+// readFile reads a little more than Parse takes, which refuses it then.
+func readFile(path string) ([]byte, error) {
+	f, err := material.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, material.MaxFile+1))
 }
 
 func required(names []string) (string, error) {

@@ -118,7 +118,7 @@ func locked(o *opened, key crypto.PrivateKey, err error) (*opened, error) {
 }
 
 func readFile(name string) ([]byte, error) {
-	file, err := os.Open(name)
+	file, err := material.Open(name)
 	if err != nil {
 		return nil, err
 	}

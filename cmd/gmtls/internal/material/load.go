@@ -24,7 +24,7 @@ const MaxFile = 64 << 20
 
 // ReadFile reads a regular file of MaxFile bytes at most.
 func ReadFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := files.Open(name)
 	if err != nil {
 		return nil, err
 	}
