@@ -89,8 +89,35 @@ func (c *Client) LoadPairHolder() (*Identity, error) {
 		return c.LoadMyIdentity()
 	}
 	dir := c.pairDir()
-	id, err := c.LoadIdentity(filepath.Join(dir, pairSignKey), filepath.Join(dir, pairSignCert), c.idemixCredFile)
+	certFile, keyFile := filepath.Join(dir, pairSignCert), filepath.Join(dir, pairSignKey)
+	var id *Identity
+	err := checkHolder(certFile, keyFile)
+	if err == nil {
+		id, err = c.LoadIdentity(keyFile, certFile, c.idemixCredFile)
+	}
 	return id, errors.WithMessagef(err, "neither %s nor the pair in %s says who renews; enroll first", c.certFile, dir)
+}
+
+// checkHolder says what cannot be read, and that the files are of two pairs, as after an enrolment that was killed between them. The CA says
+// only that the token is wrong. A key that is not in the file can be in the keystore.
+func checkHolder(certFile, keyFile string) error {
+	certs, err := material.Read(certFile)
+	if err != nil {
+		return err
+	}
+	stored, err := material.Read(keyFile)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	key, err := stored.PrivateKey(nil)
+	if err != nil {
+		return err
+	}
+	_, err = certs.Chain(key)
+	return errors.WithMessagef(err, "the key in %s is of another pair", keyFile)
 }
 
 // ReenrollTLCP enrolls a new TLCP pair by a token of the identity, and replaces the files.

@@ -177,3 +177,38 @@ func TestWhoMakesKeys(t *testing.T) {
 	})
 	require.ErrorContains(t, err, "tlcp.encryptionkey")
 }
+
+// TestPairHolder: the pair in its folder says who renews. Files of two pairs, which an enrolment leaves that is killed between them, and what
+// cannot be read are refused by name; so is a folder without a pair.
+func TestPairHolder(t *testing.T) {
+	root := gmtlstest.NewCA(t)
+	present, next := root.NewPair(t, "peer0"), root.NewPair(t, "peer0")
+	load := func(change func(dir string)) (*Identity, error) {
+		home := t.TempDir()
+		dir := filepath.Join(home, "tls")
+		require.NoError(t, enrolled(t, present, root).write(dir))
+		change(dir)
+		c := &Client{HomeDir: home, Config: &ClientConfig{URL: "http://localhost:7054", TLCP: TLCPClientConfig{Dir: "tls"}}}
+		return c.LoadPairHolder()
+	}
+	id, err := load(func(string) {})
+	require.NoError(t, err)
+	require.Equal(t, "node", id.GetName())
+	for name, test := range map[string]struct {
+		change func(dir string)
+		want   []string
+	}{
+		"a new key only":    {func(dir string) { gmtlstest.WriteFile(t, dir, pairSignKey, next.SignKey) }, []string{pairSignKey + " is of another pair", pairSignCert, "enroll first"}},
+		"a cut key":         {func(dir string) { gmtlstest.WriteFile(t, dir, pairSignKey, present.SignKey[:60]) }, []string{pairSignKey, "END line", "enroll first"}},
+		"a cut certificate": {func(dir string) { gmtlstest.WriteFile(t, dir, pairSignCert, present.SignCert[:60]) }, []string{pairSignCert, "END line", "enroll first"}},
+		"no pair":           {func(dir string) { require.NoError(t, os.RemoveAll(dir)) }, []string{pairSignCert, "enroll first"}},
+		"no key":            {func(dir string) { require.NoError(t, os.Remove(filepath.Join(dir, pairSignKey))) }, []string{"enroll first"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := load(test.change)
+			for _, want := range test.want {
+				require.ErrorContains(t, err, want)
+			}
+		})
+	}
+}
