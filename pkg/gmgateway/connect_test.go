@@ -202,6 +202,17 @@ func TestRefusedConnections(t *testing.T) {
 	}
 }
 
+// TestHalvesOfTwoPairs: a client pair that no peer takes is refused before a peer sees it.
+func TestHalvesOfTwoPairs(t *testing.T) {
+	n := fakenet.Strange(t, "127.0.0.1:1")
+	profile, other := n.Profile(t, gmgateway.ModeGM, gmtlstest.SM2, true), n.Profile(t, gmgateway.ModeGM, gmtlstest.SM2, true)
+	tls, others := profile["client"].(values)["tls"].(values), other["client"].(values)["tls"].(values)
+	tls["encCert"], tls["encKey"] = others["encCert"], others["encKey"]
+	_, err := gmgateway.Connect(fakenet.Write(t, profile))
+	require.ErrorContains(t, err, "client.tls: peers would refuse the pair")
+	require.ErrorContains(t, err, "differ in subject")
+}
+
 func TestPeerByName(t *testing.T) {
 	n := newNetwork(t, gmgateway.ModeTLS, false)
 	content := n.Profile(t, gmgateway.ModeTLS, gmtlstest.SM2, false)

@@ -4,6 +4,7 @@ package gmgateway
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -91,7 +92,7 @@ func (p *Profile) tlcp(config *gmtls.Config) (credentials.TransportCredentials, 
 			return nil, nil, err
 		}
 	}
-	pair, err := gmtls.X509KeyPair(content[0], content[1], content[2], content[3])
+	pair, err := roots.TLCPPair(content[0], content[1], content[2], content[3], x509.ExtKeyUsageClientAuth)
 	if err != nil {
 		return nil, nil, fmt.Errorf("gmgateway: client.tls: %w", err)
 	}

@@ -4,6 +4,7 @@ package gmshim
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
@@ -36,7 +37,7 @@ func tlsCredentials(props *shim.TLSProperties) (credentials.TransportCredentials
 
 // tlcpCredentials builds the same for TLCP and TLS 1.3 with GM suites: no resumption, client certificates demanded when there are roots.
 func tlcpCredentials(props *TLCPProperties) (credentials.TransportCredentials, error) {
-	pair, err := gmtls.X509KeyPair(props.SignCert, props.SignKey, props.EncCert, props.EncKey)
+	pair, err := roots.TLCPPair(props.SignCert, props.SignKey, props.EncCert, props.EncKey, x509.ExtKeyUsageServerAuth)
 	if err != nil {
 		return nil, fmt.Errorf("gmshim: TLCP pair (CHAINCODE_TLCP_SIGN_CERT, _SIGN_KEY, _ENC_CERT, _ENC_KEY): %w", err)
 	}

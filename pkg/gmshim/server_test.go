@@ -290,6 +290,7 @@ func TestTwoPeersAtOnce(t *testing.T) {
 
 func TestInvalidServers(t *testing.T) {
 	m := newMaterial(t)
+	other := gmtlstest.NewCA(t).NewPair(t, "localhost")
 	for name, tc := range map[string]struct {
 		spoil func(*gmshim.ChaincodeServer)
 		want  string
@@ -305,6 +306,7 @@ func TestInvalidServers(t *testing.T) {
 		"no signing certificate":  {func(s *gmshim.ChaincodeServer) { s.TLCP.SignCert = nil }, "CHAINCODE_TLCP_SIGN_CERT"},
 		"swapped keys":            {func(s *gmshim.ChaincodeServer) { s.TLCP.SignKey = s.TLCP.EncKey }, "signing"},
 		"ECDSA signing pair":      {func(s *gmshim.ChaincodeServer) { s.TLCP.SignCert, s.TLCP.SignKey = m.tlsLeaf.CertPEM, m.tlsLeaf.KeyPEM }, "SM2"},
+		"halves of two pairs":     {func(s *gmshim.ChaincodeServer) { s.TLCP.EncCert, s.TLCP.EncKey = other.EncCert, other.EncKey }, "differ in subject"},
 		"ECDSA client roots":      {func(s *gmshim.ChaincodeServer) { s.TLCP.ClientCACerts = m.tlsCA.CertPEM }, "CHAINCODE_CLIENT_CA_CERT"},
 		"client roots not in PEM": {func(s *gmshim.ChaincodeServer) { s.TLCP.ClientCACerts = []byte("x") }, "CHAINCODE_CLIENT_CA_CERT"},
 	} {

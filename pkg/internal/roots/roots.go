@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/emmansun/gmsm/smx509"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/material"
 )
@@ -82,4 +83,21 @@ func TLSPair(certName string, cert []byte, keyName string, key []byte) (tls.Cert
 		return tls.Certificate{}, err
 	}
 	return material.TLSPair(chain, opened)
+}
+
+// TLCPPair makes a pair for TLCP of keys that are not encrypted. It refuses one that peers refuse for the use at any time, as nodes do with
+// theirs: of two subjects or issuers, above all.
+func TLCPPair(signCert, signKey, encCert, encKey []byte, use x509.ExtKeyUsage) (gmtls.Certificate, error) {
+	pair, err := gmtls.X509KeyPair(signCert, signKey, encCert, encKey)
+	if err != nil {
+		return gmtls.Certificate{}, err
+	}
+	valid := pair.Leaf.NotBefore
+	if pair.EncLeaf.NotBefore.After(valid) {
+		valid = pair.EncLeaf.NotBefore
+	}
+	if err := pair.CheckAsPeer(nil, use, valid); err != nil {
+		return gmtls.Certificate{}, fmt.Errorf("peers would refuse the pair (signing certificate %q): %w", pair.Leaf.Subject, err)
+	}
+	return pair, nil
 }
