@@ -318,6 +318,29 @@ func TestInvalidProfiles(t *testing.T) {
 		_, err := gmgateway.Connect(filepath.Join(t.TempDir(), "absent.yaml"))
 		require.ErrorIs(t, err, os.ErrNotExist)
 	})
+	profile := n.Profile(t, gmgateway.ModeGM, gmtlstest.SM2, true)
+	text, err := json.Marshal(profile)
+	require.NoError(t, err)
+	for name, more := range map[string]string{"another document": "\n---\nclient: {tls: {mode: tls}}\n", "what is none": " x"} {
+		t.Run(name, func(t *testing.T) {
+			_, err := gmgateway.Connect(gmtlstest.WriteFile(t, t.TempDir(), "profile.yaml", append(text, more...)))
+			require.ErrorContains(t, err, "profile.yaml: something follows the first document")
+		})
+	}
+	for _, use := range []string{"*tls", "{<<: *tls}"} {
+		t.Run("anchor "+use, func(t *testing.T) {
+			profile := n.Profile(t, gmgateway.ModeGM, gmtlstest.SM2, true)
+			tls, err := json.Marshal(profile["client"].(values)["tls"])
+			require.NoError(t, err)
+			profile["client"].(values)["tls"] = "USE"
+			text, err := json.Marshal(profile)
+			require.NoError(t, err)
+			text = []byte(`{"shared": &tls ` + string(tls) + ", " + strings.Replace(string(text[1:]), `"USE"`, use, 1))
+			connection, err := gmgateway.Connect(gmtlstest.WriteFile(t, t.TempDir(), "profile.yaml", text))
+			require.NoError(t, err)
+			require.NoError(t, connection.Close())
+		})
+	}
 	t.Run("too large", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "large.yaml")
 		require.NoError(t, os.WriteFile(file, make([]byte, 1<<20+1), 0o600))

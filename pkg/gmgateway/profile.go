@@ -129,8 +129,12 @@ func LoadProfile(path string) (*Profile, error) {
 		return nil, fmt.Errorf("gmgateway: connection profile: %w", err)
 	}
 	profile := &Profile{dir: filepath.Dir(path)}
-	if err := yaml.Unmarshal(content, profile); err != nil {
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	if err := decoder.Decode(profile); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("gmgateway: connection profile %s: %w", path, err)
+	}
+	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("gmgateway: connection profile %s: something follows the first document, and one is read: join them", path)
 	}
 	if err := checkClientFields(content); err != nil {
 		return nil, fmt.Errorf("gmgateway: connection profile %s: %w", path, err)
@@ -146,24 +150,23 @@ func LoadProfile(path string) (*Profile, error) {
 func checkClientFields(content []byte) error {
 	var parts struct {
 		Client struct {
-			Identity yaml.Node `yaml:"identity"`
-			TLS      yaml.Node `yaml:"tls"`
+			Identity any `yaml:"identity"`
+			TLS      any `yaml:"tls"`
 		} `yaml:"client"`
 	}
 	if err := yaml.Unmarshal(content, &parts); err != nil {
 		return err
 	}
 	for name, part := range map[string]struct {
-		node   *yaml.Node
-		target any
+		value, target any
 	}{
-		"client.identity": {&parts.Client.Identity, &Identity{}},
-		"client.tls":      {&parts.Client.TLS, &TLS{}},
+		"client.identity": {parts.Client.Identity, &Identity{}},
+		"client.tls":      {parts.Client.TLS, &TLS{}},
 	} {
-		if part.node.IsZero() {
+		if part.value == nil {
 			continue
 		}
-		text, err := yaml.Marshal(part.node)
+		text, err := yaml.Marshal(part.value) // what anchors stand for is in it
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

@@ -5,6 +5,7 @@
 package material
 
 import (
+	"bytes"
 	"crypto/tls"
 	"encoding/pem"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"os"
 
 	"github.com/spf13/pflag"
+	"gopkg.in/yaml.v3"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
@@ -37,6 +39,25 @@ func ReadFile(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is larger than the %d MiB that are read", name, MaxFile>>20)
 	}
 	return data, nil
+}
+
+// ReadYAML decodes a file of one YAML document without unknown keys. What follows the first document would not be read.
+func ReadYAML(name string, into any) error {
+	data, err := ReadFile(name)
+	if err != nil {
+		return err
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(into); errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: it is empty", name)
+	} else if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: something follows the first document, and one is read: join them", name)
+	}
+	return nil
 }
 
 // CreateKeyLog opens a key log file for appending. Only its owner can read it.

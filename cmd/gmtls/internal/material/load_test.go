@@ -69,3 +69,23 @@ func derOf(t *testing.T, text []byte) []byte {
 	require.NotNil(t, block)
 	return block.Bytes
 }
+
+// TestReadYAML: nothing in a file is passed over.
+func TestReadYAML(t *testing.T) {
+	for text, want := range map[string]string{
+		"a: 1\n": "", "---\na: 1\n...\n": "", "b: 1\n": "field b", "a: 1\na: 2\n": "already defined", "": "it is empty",
+		"a: 1\n---\na: 2\n": "something follows", "{a: 1} x": "something follows",
+	} {
+		name := filepath.Join(t.TempDir(), "file.yaml")
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+		var into struct{ A int }
+		err := ReadYAML(name, &into)
+		if want == "" {
+			require.NoError(t, err, text)
+			require.Equal(t, 1, into.A)
+			continue
+		}
+		require.ErrorContains(t, err, name, text)
+		require.ErrorContains(t, err, want, text)
+	}
+}

@@ -3,14 +3,11 @@
 package migrate
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
 	"slices"
-
-	"gopkg.in/yaml.v3"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
@@ -46,15 +43,9 @@ type node struct {
 
 // loadInventory reads and checks the file.
 func loadInventory(file string) (*inventory, error) {
-	data, err := material.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
 	inv := new(inventory)
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(inv); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	if err := material.ReadYAML(file, inv); err != nil {
+		return nil, err
 	}
 	if err := inv.complete(filepath.Dir(file)); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)

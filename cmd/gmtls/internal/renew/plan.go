@@ -6,14 +6,11 @@
 package renew
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
 	"time"
-
-	"gopkg.in/yaml.v3"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
@@ -72,15 +69,9 @@ type tlsCertificate struct {
 
 // loadPlan reads and checks the file.
 func loadPlan(file string) (*plan, error) {
-	data, err := material.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
 	p := &plan{Client: "fabric-ca-client", Within: defaultWithin}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(p); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	if err := material.ReadYAML(file, p); err != nil {
+		return nil, err
 	}
 	if err := p.complete(filepath.Dir(file)); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)

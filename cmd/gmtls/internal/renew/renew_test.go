@@ -382,6 +382,9 @@ func TestWrongPlans(t *testing.T) {
 			require.NoFileExists(t, filepath.Join(s.next, "args"))
 		})
 	}
+	file := gmtlstest.WriteFile(t, t.TempDir(), "renew.yaml", []byte("nodes: [{name: a}]\n---\nnodes: [{name: b}]\n"))
+	_, err := loadPlan(file)
+	require.ErrorContains(t, err, file+": something follows the first document")
 }
 
 // TestOwnerInAChain: a certificate's file may hold its chain in any order, and what is renewed is the owner's.
