@@ -54,7 +54,7 @@ const (
 //	                                                      no client certificate is asked for
 //
 // These are errors: a missing file, two names with different values, an invalid boolean, TLS disabled together with a mode, a TLCP
-// file without mode gm, and a misspelt variable. The server never starts with less protection than the environment asks for.
+// file without mode gm, a file for TLS where no variable turns TLS on or off, and a misspelt variable. The server never starts with less protection than the environment asks for.
 func FromEnv(chaincode shim.Chaincode) (*ChaincodeServer, error) {
 	address, err := required(envAddress)
 	if err != nil {
@@ -114,13 +114,27 @@ func modeFromEnv() (string, error) {
 		}
 		return mode, nil
 	case "":
-		if off || !disabledSet && !enabledSet {
+		switch {
+		case off:
 			return "", nil
+		case !disabledSet && !enabledSet:
+			return "", refuseUnusedFiles()
 		}
 		return "tls", nil
 	default:
 		return "", fmt.Errorf("gmshim: %s=%s: want tls or gm", envMode, mode)
 	}
+}
+
+// refuseUnusedFiles refuses files for TLS where nothing says whether TLS is on.
+func refuseUnusedFiles() error {
+	for _, name := range slices.Concat(envTLSCert, envTLSKey, envClientCA) {
+		if os.Getenv(name) != "" {
+			return fmt.Errorf("gmshim: %s is set, and nothing says that TLS is on: set %s=tls or gm, or %s=true for a server without protection",
+				name, envMode, envTLSDisabled)
+		}
+	}
+	return nil
 }
 
 // checkNames refuses a variable that is a misspelt one of those that protect the server.
