@@ -4,6 +4,7 @@ package comm
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"google.golang.org/grpc/codes"
@@ -17,10 +18,7 @@ import (
 const callsFactor = 256
 
 // calls counts the calls that a listener serves, by address, and refuses more
-// where an address has its share of the bound. A call counts until its handler
-// has returned. One that the client has cancelled, and one whose connection is
-// gone, may continue for long, so that neither gRPC's bound on the calls of a
-// connection nor one on connections bounds them. It implements stats.Handler.
+// where an address has its share of the bound. It implements stats.Handler.
 type calls struct {
 	max int
 
@@ -33,27 +31,132 @@ func newCalls(perAddress int) *calls {
 	return &calls{max: callsFactor * max(perAddress, DefaultHandshakesPerAddress), bySource: make(map[string]int)}
 }
 
-var errTooManyCalls = status.Error(codes.ResourceExhausted, "comm: this address has too many calls under way; handshakesPerAddress sets how many a listener serves")
+var (
+	errTooManyCalls = status.Error(codes.ResourceExhausted, "comm: this address has too many calls under way; handshakesPerAddress sets how many a listener serves")
+	errCallsNotRead = errors.New("comm: this address has too many calls under way and does not take the answers")
+)
 
-type callSourceKey struct{}
+// connCalls is what one connection has of the calls of its listener. A call counts
+// until its handler has returned: one that the client has cancelled, and one whose
+// connection is gone, may continue for long. It also counts as long as gRPC may
+// hold it: until its end is written, and if the client has reset it, until gRPC has
+// nothing left to send. A handler returns before the client takes its answer.
+type connCalls struct {
+	calls  *calls
+	source string
+	framed bool // the frames tell of calls, before gRPC does
 
-// TagConn notes the address of a connection.
-func (c *calls) TagConn(ctx context.Context, info *stats.ConnTagInfo) context.Context {
-	return context.WithValue(ctx, callSourceKey{}, sourceOfAddr(info.RemoteAddr))
+	running int                 // handlers; protected by calls.mu, as all below
+	open    map[uint32]struct{} // streams whose end is not written
+	newest  uint32              // of all streams
+	reset   int                 // streams that were reset since gRPC had nothing left to send
+	counted int
+	gone    bool
 }
 
-// admit is a tap.ServerInHandle: gRPC makes nothing for a call before it.
-func (c *calls) admit(ctx context.Context, _ *tap.Info) (context.Context, error) {
-	source, _ := ctx.Value(callSourceKey{}).(string)
+// connection returns the part of a new connection whose frames are followed.
+func (c *calls) connection(source string) *connCalls {
+	return &connCalls{calls: c, source: source, framed: true, open: make(map[uint32]struct{})}
+}
+
+// countLocked counts after a change.
+func (cc *connCalls) countLocked() {
+	c, now := cc.calls, max(cc.running, len(cc.open)+cc.reset)
+	change := now - cc.counted
+	cc.counted = now
+	c.total += change
+	if c.bySource[cc.source] += change; c.bySource[cc.source] == 0 {
+		delete(c.bySource, cc.source)
+	}
+}
+
+// begun notes a stream that the client opens. Calls beyond the bound are refused,
+// so that only a client that does not take these answers comes to twice the bound,
+// where its connection ends with the error.
+func (cc *connCalls) begun(stream uint32) error {
+	c := cc.calls
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.total >= c.max && c.bySource[source] >= c.max/(len(c.bySource)+1) {
+	if cc.gone || stream <= cc.newest {
+		return nil
+	}
+	if c.fullLocked(cc.source, 2*c.max, 0) {
+		return errCallsNotRead
+	}
+	cc.newest = stream
+	cc.open[stream] = struct{}{}
+	cc.countLocked()
+	return nil
+}
+
+// ended notes a stream whose end is written, or which the client has reset.
+func (cc *connCalls) ended(stream uint32, reset bool) {
+	cc.calls.mu.Lock()
+	defer cc.calls.mu.Unlock()
+	if _, open := cc.open[stream]; !open {
+		return
+	}
+	delete(cc.open, stream)
+	if reset {
+		cc.reset++
+	}
+	cc.countLocked()
+}
+
+// sent notes that gRPC has nothing left to send.
+func (cc *connCalls) sent() {
+	cc.calls.mu.Lock()
+	defer cc.calls.mu.Unlock()
+	cc.reset = 0
+	cc.countLocked()
+}
+
+// close notes the end of the connection. Its handlers still count.
+func (cc *connCalls) close() {
+	cc.calls.mu.Lock()
+	defer cc.calls.mu.Unlock()
+	cc.gone, cc.reset = true, 0
+	clear(cc.open)
+	cc.countLocked()
+}
+
+// fullLocked reports whether there are so many calls and the source has its share,
+// not counting some that it begins.
+func (c *calls) fullLocked(source string, most, begins int) bool {
+	own, sources := c.bySource[source]-begins, len(c.bySource)
+	if own == 0 && begins > 0 {
+		sources--
+	}
+	return c.total-begins >= most && own >= most/(sources+1)
+}
+
+type connCallsKey struct{}
+
+// TagConn notes which connection calls are of.
+func (c *calls) TagConn(ctx context.Context, info *stats.ConnTagInfo) context.Context {
+	cc := &connCalls{calls: c, source: sourceOfAddr(info.RemoteAddr)}
+	if t := connectionOf(ctx); t != nil && t.calls != nil && t.calls.calls == c {
+		cc = t.calls
+	}
+	return context.WithValue(ctx, connCallsKey{}, cc)
+}
+
+// admit is a tap.ServerInHandle: gRPC makes little for a call before it.
+func (c *calls) admit(ctx context.Context, _ *tap.Info) (context.Context, error) {
+	cc := ctx.Value(connCallsKey{}).(*connCalls)
+	begins := 0
+	if cc.framed {
+		begins = 1
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fullLocked(cc.source, c.max, begins) {
 		return ctx, errTooManyCalls
 	}
 	return ctx, nil
 }
 
-// HandleRPC counts a call that begins or ends.
+// HandleRPC counts a handler that begins or ends.
 func (c *calls) HandleRPC(ctx context.Context, event stats.RPCStats) {
 	change := 0
 	switch event.(type) {
@@ -64,13 +167,11 @@ func (c *calls) HandleRPC(ctx context.Context, event stats.RPCStats) {
 	default:
 		return
 	}
-	source, _ := ctx.Value(callSourceKey{}).(string)
+	cc := ctx.Value(connCallsKey{}).(*connCalls)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.total += change
-	if c.bySource[source] += change; c.bySource[source] == 0 {
-		delete(c.bySource, source)
-	}
+	cc.running += change
+	cc.countLocked()
 }
 
 // TagRPC adds nothing.

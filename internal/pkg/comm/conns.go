@@ -30,7 +30,8 @@ type connGroup struct {
 // tracked is a connection whose handshake is done.
 type tracked struct {
 	group     *connGroup
-	attempt   *attempt // nil: this end has dialed
+	attempt   *attempt   // nil: this end has dialed
+	calls     *connCalls // nil: nobody counts them
 	protocol  protocol
 	suite     string
 	localHash []byte                                                         // SHA-256 of the certificate this end presented, nil if none

@@ -60,8 +60,9 @@ func (sc *serverCreds) ServerHandshake(raw net.Conn) (net.Conn, credentials.Auth
 	start := time.Now()
 	s, st, err := e.handshake(raw)
 	if err == nil {
-		conn := newServerConn(s.conn)
+		conn := newServerConn(s.conn, e.callsOf(raw))
 		conn.entry = s.tracked(st.material.hash(s.protocol), e.permits(s.protocol))
+		conn.entry.calls = conn.calls
 		conn.entry.finish, conn.entry.close = conn.finish, conn.Close
 		if err = e.track(conn.entry); err == nil {
 			e.logger.With("remote address", raw.RemoteAddr().String()).Debugf("Server TLS handshake completed in %s (%s, %s)", time.Since(start), s.protocol, s.suite)

@@ -24,10 +24,13 @@ var goAway = []byte{
 }
 
 // serverConn is the server's end of a gRPC connection. It can put a GOAWAY
-// frame between the frames that gRPC writes.
+// frame between the frames that gRPC writes. It does not read while gRPC has too
+// much left to send, and tells which calls gRPC holds.
 type serverConn struct {
 	net.Conn
-	entry *tracked
+	entry   *tracked
+	calls   *connCalls // nil: nobody counts them
+	backlog backlog
 
 	read frames // used by the reading goroutine only
 
@@ -36,12 +39,42 @@ type serverConn struct {
 	pending bool   // a GOAWAY waits for a boundary; protected by mu
 }
 
-// newServerConn returns the end over conn.
-func newServerConn(conn net.Conn) *serverConn {
-	return &serverConn{Conn: conn, read: frames{payload: clientPreface}}
+// newServerConn returns the end over conn. calls is nil if nobody counts them.
+func newServerConn(conn net.Conn, calls *connCalls) *serverConn {
+	c := &serverConn{Conn: conn, calls: calls}
+	c.read = frames{payload: clientPreface, each: c.came}
+	c.written.each = c.went
+	return c
+}
+
+// came takes note of a frame of the client.
+func (c *serverConn) came(kind, _ byte, stream uint32) error {
+	switch kind {
+	case frameHeaders, frameReset, frameSettings, framePing:
+		c.backlog.came()
+	}
+	switch {
+	case c.calls == nil:
+	case kind == frameHeaders:
+		return c.calls.begun(stream)
+	case kind == frameReset:
+		c.calls.ended(stream, true)
+	}
+	return nil
+}
+
+// went takes note of a frame of gRPC.
+func (c *serverConn) went(kind, flags byte, stream uint32) error {
+	if c.calls != nil && (kind == frameReset || kind == frameHeaders && flags&flagEndStream != 0) {
+		c.calls.ended(stream, false)
+	}
+	return nil
 }
 
 func (c *serverConn) Read(p []byte) (int, error) {
+	if c.backlog.wait() && c.calls != nil {
+		c.calls.sent()
+	}
 	n, err := c.Conn.Read(p)
 	if err := c.read.advance(p[:n]); err != nil {
 		return 0, err
@@ -50,6 +83,11 @@ func (c *serverConn) Read(p []byte) (int, error) {
 }
 
 func (c *serverConn) Write(p []byte) (int, error) {
+	all, done := c.backlog.begin(len(p))
+	defer done()
+	if all && c.calls != nil {
+		c.calls.sent()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, err := c.Conn.Write(p)
@@ -84,6 +122,9 @@ func (c *serverConn) finish() {
 
 func (c *serverConn) Close() error {
 	c.entry.remove()
+	if c.calls != nil {
+		c.calls.close()
+	}
 	return c.Conn.Close()
 }
 

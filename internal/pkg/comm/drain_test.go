@@ -48,7 +48,7 @@ func TestGoAwayStaysOutOfFieldBlocks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			conn := newServerConn(writeConn{w: &out})
+			conn := newServerConn(writeConn{w: &out}, nil)
 			framer := http2.NewFramer(conn, nil)
 			require.NoError(t, first(framer))
 			conn.finish()
@@ -99,7 +99,7 @@ func TestServerGoAway(t *testing.T) {
 	rnd := rand.New(rand.NewSource(1))
 	for range 200 {
 		var out bytes.Buffer
-		conn := newServerConn(writeConn{w: &out})
+		conn := newServerConn(writeConn{w: &out}, nil)
 		parts := pieces(raw, rnd)
 		ask := rnd.Intn(len(parts))
 		for i, part := range parts {

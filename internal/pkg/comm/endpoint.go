@@ -95,6 +95,7 @@ type endpoint struct {
 	live    *TLSConfig
 	conns   connGroup
 	guard   *guard
+	calls   *calls        // of a gRPC server; nil: not counted
 	timeout time.Duration // for a handshake
 	logger  *flogging.FabricLogger
 	limit   loglimit.Limit
@@ -329,6 +330,15 @@ func (e *endpoint) track(t *tracked) error {
 		return serverModeError(e.conns.role, t.addresses, st.mode, st.gms, t.protocol)
 	}
 	return err
+}
+
+// callsOf returns the part that a new connection has of the calls, nil if they are
+// not counted.
+func (e *endpoint) callsOf(raw net.Conn) *connCalls {
+	if e.calls == nil {
+		return nil
+	}
+	return e.calls.connection(sourceOfAddr(raw.RemoteAddr()))
 }
 
 // forgetDisplaced forgets a connection that was closed because too many are open.

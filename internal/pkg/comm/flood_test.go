@@ -281,14 +281,109 @@ func requireRefused(t *testing.T, f *http2.Framer) {
 	}
 }
 
+// TestAnswersThatWaitCount: a call whose handler has returned counts until the client takes the answer.
+func TestAnswersThatWaitCount(t *testing.T) {
+	const most = 4
+	for _, p := range families {
+		t.Run(string(p), func(t *testing.T) {
+			server := openServer(t)
+			server.calls.limit(most)
+			var block bytes.Buffer
+			e := hpack.NewEncoder(&block)
+			for _, field := range [][2]string{
+				{":method", "POST"}, {":scheme", "https"}, {":path", "/EchoService/EchoCall"}, {":authority", "node"}, {"content-type", "application/grpc"},
+			} {
+				require.NoError(t, e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1], Sensitive: true}))
+			}
+			call := func(f *http2.Framer, stream uint32) {
+				require.NoError(t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true}))
+				require.NoError(t, f.WriteData(stream, true, []byte{0, 0, 0, 0, 3, 0x0a, 1, 'x'}))
+			}
+			conn, f := open(t, server, "127.0.8.1", p)
+			require.NoError(t, f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))
+			for i := range uint32(most) {
+				call(f, 2*i+1)
+			}
+			running := func() (n int) {
+				server.calls.mu.Lock()
+				defer server.calls.mu.Unlock()
+				for _, t := range server.endpoint.conns.matching(func(*tracked) bool { return true }) {
+					n += t.calls.running
+				}
+				return n
+			}
+			eventually(t, "the answers wait", func() bool { return server.calls.now() == most && running() == 0 })
+			_, second := open(t, server, "127.0.8.1", p)
+			call(second, 1)
+			requireRefused(t, second)
+			require.NoError(t, f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 16}))
+			eventually(t, "they are taken", func() bool { return server.calls.now() == 0 })
+			call(second, 3)
+			for taken := false; !taken; {
+				frame, err := second.ReadFrame()
+				require.NoError(t, err)
+				_, taken = frame.(*http2.DataFrame)
+			}
+			require.NoError(t, f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}))
+			call(f, 2*most+1)
+			eventually(t, "it counts", func() bool { return server.calls.now() == 1 })
+			conn.Close()
+			eventually(t, "with its connection it is gone", func() bool { return server.calls.now() == 0 })
+		})
+	}
+}
+
+// TestCallsOfConnection: a call counts once, by its handler or by its frames. One that was reset counts until gRPC has nothing left to
+// send. A connection ends with twice the bound.
+func TestCallsOfConnection(t *testing.T) {
+	c := newCalls(0)
+	c.max = 3
+	cc := c.connection("192.0.2.1")
+	handler := func(event stats.RPCStats) { c.HandleRPC(context.WithValue(t.Context(), connCallsKey{}, cc), event) }
+	require.NoError(t, cc.begun(1))
+	handler(&stats.Begin{})
+	require.Equal(t, 1, c.total)
+	cc.ended(1, true)
+	require.Equal(t, 1, c.total, "the handler runs")
+	handler(&stats.End{})
+	require.Equal(t, 1, c.total, "gRPC may hold it")
+	cc.sent()
+	require.Zero(t, c.total)
+	require.Empty(t, c.bySource)
+
+	for stream := uint32(3); stream < 15; stream += 2 {
+		require.NoError(t, cc.begun(stream))
+		require.NoError(t, cc.begun(stream), "gRPC refuses it")
+	}
+	require.Equal(t, 2*c.max, c.total)
+	require.ErrorIs(t, cc.begun(15), errCallsNotRead)
+	other := c.connection("192.0.2.2")
+	for stream := uint32(1); stream < 5; stream += 2 { // its share, a third of twice the bound as a third might come
+		require.NoError(t, other.begun(stream))
+	}
+	require.ErrorIs(t, other.begun(5), errCallsNotRead)
+	cc.ended(3, false)
+	cc.ended(3, false)
+	require.Equal(t, 7, c.total)
+	cc.close()
+	other.close()
+	require.NoError(t, cc.begun(17))
+	require.Zero(t, c.total)
+	require.Empty(t, c.bySource)
+}
+
 // TestCallsAreShared: what an address may have at least, when there are too many calls, is the same for all.
 func TestCallsAreShared(t *testing.T) {
 	c := newCalls(0)
 	require.Equal(t, callsFactor*DefaultHandshakesPerAddress, c.max)
 	require.Equal(t, callsFactor*MaxHandshakes, newCalls(MaxHandshakes).max)
 	c.max = 10
+	conns := make(map[string]context.Context)
 	at := func(source string) context.Context {
-		return c.TagConn(t.Context(), &stats.ConnTagInfo{RemoteAddr: testAddr(source + ":1")})
+		if conns[source] == nil {
+			conns[source] = c.TagConn(t.Context(), &stats.ConnTagInfo{RemoteAddr: testAddr(source + ":1")})
+		}
+		return conns[source]
 	}
 	call := func(source string) error {
 		_, err := c.admit(at(source), nil)

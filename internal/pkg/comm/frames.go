@@ -2,14 +2,21 @@
 
 package comm
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
 
-// Types and a flag of frames (RFC 9113, 6.2, 6.5, 6.6 and 6.10).
+// Types and flags of frames (RFC 9113, 6.2 and 6.4 to 6.7, 6.10).
 const (
 	frameHeaders      = 1
+	frameReset        = 3
 	frameSettings     = 4
 	framePushPromise  = 5
+	framePing         = 6
 	frameContinuation = 9
+	flagEndStream     = 1
 	flagEndHeaders    = 4
 )
 
@@ -30,6 +37,9 @@ type frames struct {
 	payload int  // bytes of the present payload, or of the client's preface, still to come
 	any     bool // whether one whole header has passed
 	block   bool // whether a field block continues in the next frame
+
+	// each is called with what a header says; nil: nobody asks.
+	each func(kind, flags byte, stream uint32) error
 }
 
 // advance follows p. The connection ends with its error.
@@ -54,6 +64,11 @@ func (f *frames) advance(p []byte) error {
 			case frameSettings:
 				if f.payload > maxSettings {
 					return fmt.Errorf("comm: a SETTINGS frame of %d bytes is refused, the most is %d", f.payload, maxSettings)
+				}
+			}
+			if f.each != nil {
+				if err := f.each(f.header[3], f.header[4], binary.BigEndian.Uint32(f.header[5:])&math.MaxInt32); err != nil {
+					return err
 				}
 			}
 		}

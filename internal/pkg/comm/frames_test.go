@@ -3,8 +3,10 @@
 package comm
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"runtime"
 	"sync/atomic"
@@ -99,6 +101,138 @@ func TestDeafClientKeepsLittle(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDeafClientsCallsKeepLittle is the same for calls that are reset, whose header fields gRPC keeps, and for frames that end a
+// connection, of which gRPC keeps any number.
+func TestDeafClientsCallsKeepLittle(t *testing.T) {
+	const most = 32 << 20
+	ka := DefaultKeepaliveOptions
+	ka.ServerTimeout = 20 * patience
+	server, _ := startServerWith(t, ServerConfig{
+		SecOpts:           SecureOptions{UseTLS: true, Source: newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(newPKI(t).node(t)), ServerMode: ModeDual})},
+		ConnectionTimeout: patience, KaOpts: ka,
+	})
+	const first = 1001 // stream, after those of deaf
+	calls := func(t *testing.T, f *http2.Framer) func(int) error {
+		var block bytes.Buffer
+		e := hpack.NewEncoder(&block)
+		block.Write(headers(t))
+		for i := range 60 { // from the second call on, a byte each
+			require.NoError(t, e.WriteField(hpack.HeaderField{Name: fmt.Sprintf("x-%d", i)}))
+		}
+		setup := bytes.Clone(block.Bytes())
+		block.Reset()
+		for range 6 {
+			for i := range 60 {
+				require.NoError(t, e.WriteField(hpack.HeaderField{Name: fmt.Sprintf("x-%d", i)}))
+			}
+		}
+		each := append(plainHeaders(t), block.Bytes()...)
+		return func(i int) error {
+			fields := each
+			if i == 0 {
+				fields = setup
+			}
+			stream := uint32(first + 2*i)
+			if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: fields, EndHeaders: true}); err != nil {
+				return err
+			}
+			return f.WriteRSTStream(stream, http2.ErrCodeCancel)
+		}
+	}
+	for _, attack := range []struct {
+		name  string
+		count int
+		frame func(t *testing.T, f *http2.Framer) func(int) error
+	}{
+		{"calls that are reset", 3_000, calls},
+		{"streams that are none", 400_000, func(t *testing.T, f *http2.Framer) func(int) error {
+			return func(int) error {
+				return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2, BlockFragment: []byte{0x83}, EndHeaders: true})
+			}
+		}},
+	} {
+		for _, p := range families {
+			t.Run(attack.name+", "+string(p), func(t *testing.T) {
+				conn, f := stranger(t, server.Address(), p)
+				require.NoError(t, conn.SetDeadline(time.Now().Add(10*patience)))
+				before := heapSize()
+				deaf(t, f)
+				out := bufio.NewWriterSize(conn, 16<<10)
+				frame := attack.frame(t, http2.NewFramer(out, nil))
+				var sent atomic.Int64
+				go func() {
+					for i := range attack.count {
+						if frame(i) != nil {
+							return
+						}
+						sent.Add(1)
+					}
+					out.Flush()
+				}()
+				for last := int64(-1); last != sent.Load(); time.Sleep(time.Second) {
+					last = sent.Load()
+				}
+				require.Less(t, heapSize()-before, int64(most))
+				conn.Close()
+				eventually(t, "nothing counts", func() bool { return server.calls.now() == 0 })
+			})
+		}
+	}
+}
+
+// plainHeaders is headers without a use of the client's table.
+func plainHeaders(t *testing.T) []byte {
+	t.Helper()
+	var block bytes.Buffer
+	e := hpack.NewEncoder(&block)
+	for _, field := range [][2]string{
+		{":method", "POST"}, {":scheme", "https"}, {":path", "/EmptyService/EmptyStream"}, {":authority", "node"}, {"content-type", "application/grpc"},
+	} {
+		require.NoError(t, e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1], Sensitive: true}))
+	}
+	return block.Bytes()
+}
+
+// TestBacklogIsBounded: reading waits while too much is to be answered and the client does not take what is being written, and no longer.
+func TestBacklogIsBounded(t *testing.T) {
+	var b backlog
+	flood := func(n int) {
+		for range n {
+			b.came()
+		}
+	}
+	waits := func() chan bool {
+		none := make(chan bool, 1)
+		go func() { none <- b.wait() }()
+		return none
+	}
+	flood(2 * maxBacklog)
+	require.False(t, b.wait(), "nothing is being written")
+
+	all, done := b.begin(writeBatch)
+	require.False(t, all)
+	none := waits()
+	select {
+	case <-none:
+		t.Fatal("it reads on")
+	case <-time.After(20 * time.Millisecond):
+	}
+	done()
+	require.False(t, <-none, "more may be left")
+
+	all, done = b.begin(writeBatch - 1)
+	require.True(t, all)
+	flood(maxBacklog)
+	require.False(t, b.wait(), "the bound")
+	flood(1)
+	none = waits()
+	time.Sleep(20 * time.Millisecond)
+	require.Empty(t, none)
+	done()
+	require.True(t, <-none)
+	require.False(t, b.wait(), "told once")
 }
 
 func heapSize() int64 {

@@ -62,6 +62,7 @@ func NewGRPCServerFromListener(listener net.Listener, config ServerConfig) (*GRP
 		grpc.ConnectionTimeout(config.ConnectionTimeout),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxFields),
+		grpc.WriteBufferSize(writeBatch),
 		grpc.InTapHandle(s.calls.admit),
 		grpc.StatsHandler(s.calls),
 		grpc.ChainStreamInterceptor(config.StreamInterceptors...),
@@ -72,7 +73,7 @@ func NewGRPCServerFromListener(listener net.Listener, config ServerConfig) (*GRP
 		if err != nil {
 			return nil, err
 		}
-		s.endpoint = e
+		s.endpoint, e.calls = e, s.calls
 		opts = append(opts, grpc.Creds(newServerCreds(e)))
 	} else if err := RefusePlain("the listener at " + listener.Addr().String()); err != nil {
 		return nil, err
