@@ -104,6 +104,7 @@ func (cc ClientConfig) DialOptions() ([]grpc.DialOption, error) {
 			grpc.MaxCallSendMsgSize(sizeOr(cc.MaxSendMsgSize, DefaultMaxSendMsgSize)),
 		),
 		grpc.WithTransportCredentials(creds),
+		BoundAnswers(),
 	)
 	if cc.DialTimeout > 0 {
 		opts = append(opts, grpc.WithConnectParams(grpc.ConnectParams{
@@ -413,6 +414,14 @@ func (ka KeepaliveOptions) ServerKeepaliveOptions() []grpc.ServerOption {
 		}),
 	}
 }
+
+// maxAnswerFields bounds the header fields of an answer in bytes, unpacked. By
+// gRPC's default, 16 MiB, a server can make 4 KB take 12 MB for each call.
+const maxAnswerFields = 64 << 10
+
+// BoundAnswers returns the option that bounds the header fields of answers, for
+// those who dial without ClientConfig.
+func BoundAnswers() grpc.DialOption { return grpc.WithMaxHeaderListSize(maxAnswerFields) }
 
 // ClientKeepaliveOptions returns the client's options in gRPC's form.
 func (ka KeepaliveOptions) ClientKeepaliveOptions() []grpc.DialOption {

@@ -19,10 +19,13 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/flogging/floggingtest"
+	"github.com/hyperledger/fabric/internal/pkg/comm/testpb"
 )
 
 // stranger connects without a certificate and speaks HTTP/2 by hand.
@@ -164,6 +167,61 @@ func TestFieldsThatUnpackAreBounded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFieldsOfAnswersAreBounded: an answer whose header fields unpack to more than a node takes ends its call, and the connection
+// continues. The server is told.
+func TestFieldsOfAnswersAreBounded(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { listener.Close() })
+	told := make(chan uint32, 1)
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		io.ReadFull(conn, make([]byte, len(http2.ClientPreface)))
+		f := http2.NewFramer(conn, conn)
+		f.WriteSettings()
+		var block bytes.Buffer
+		e := hpack.NewEncoder(&block)
+		for range 2 {
+			for {
+				frame, err := f.ReadFrame()
+				if err != nil {
+					return
+				}
+				if s, ok := frame.(*http2.SettingsFrame); ok && !s.IsAck() {
+					value, _ := s.Value(http2.SettingMaxHeaderListSize)
+					told <- value
+				}
+				if h, ok := frame.(*http2.HeadersFrame); ok {
+					e.WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
+					e.WriteField(hpack.HeaderField{Name: "content-type", Value: "application/grpc", Sensitive: true})
+					for range 24 / h.StreamID * 4 { // 96 values in answer to the first call, 32 to the second
+						e.WriteField(hpack.HeaderField{Name: "x-bin", Value: strings.Repeat("A", 1000)})
+					}
+					e.WriteField(hpack.HeaderField{Name: "grpc-status", Value: "9", Sensitive: true})
+					f.WriteHeaders(http2.HeadersFrameParam{StreamID: h.StreamID, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
+					block.Reset()
+					break
+				}
+			}
+		}
+	}()
+	conn, err := ClientConfig{DialTimeout: patience}.Dial(listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	client := testpb.NewEchoServiceClient(conn)
+	_, err = client.EchoCall(ctx, new(testpb.Echo))
+	require.Equal(t, codes.Internal, status.Code(err), "%v", err)
+	_, err = client.EchoCall(ctx, new(testpb.Echo))
+	require.Equal(t, codes.FailedPrecondition, status.Code(err), "%v", err)
+	require.EqualValues(t, maxAnswerFields, <-told)
 }
 
 // open makes a connection from an address and waits for its first frame: from then on it counts.
