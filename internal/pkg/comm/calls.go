@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/stats"
@@ -52,6 +53,8 @@ type connCalls struct {
 	reset   int                 // streams that were reset since gRPC had nothing left to send
 	counted int
 	gone    bool
+
+	anyReset atomic.Bool // reset is not 0; for sent, which each write calls
 }
 
 // connection returns the part of a new connection whose frames are followed.
@@ -63,6 +66,9 @@ func (c *calls) connection(source string) *connCalls {
 func (cc *connCalls) countLocked() {
 	c, now := cc.calls, max(cc.running, len(cc.open)+cc.reset)
 	change := now - cc.counted
+	if change == 0 {
+		return
+	}
 	cc.counted = now
 	c.total += change
 	if c.bySource[cc.source] += change; c.bySource[cc.source] == 0 {
@@ -99,15 +105,20 @@ func (cc *connCalls) ended(stream uint32, reset bool) {
 	delete(cc.open, stream)
 	if reset {
 		cc.reset++
+		cc.anyReset.Store(true)
 	}
 	cc.countLocked()
 }
 
 // sent notes that gRPC has nothing left to send.
 func (cc *connCalls) sent() {
+	if !cc.anyReset.Load() {
+		return
+	}
 	cc.calls.mu.Lock()
 	defer cc.calls.mu.Unlock()
 	cc.reset = 0
+	cc.anyReset.Store(false)
 	cc.countLocked()
 }
 
