@@ -26,7 +26,7 @@ const (
 	// viewChangesLimit is the same for SmartBFT. A view change that fails takes the 20 s of its time limit: so does one where the next leader
 	// hears of a consenter's view before it leaves its own, as that message is not sent again.
 	viewChangesLimit = 3 * time.Minute
-	commitWait    = 10 * time.Second
+	commitWait       = 10 * time.Second
 )
 
 // load creates assets through several gateways until it is stopped, and remembers which of them were reported committed.
