@@ -22,6 +22,7 @@ devices:
 `
 	for reason, text := range map[string]string{
 		"field sockett not found":                 strings.Replace(good, "socket:", "sockett:", 1),
+		"something follows the first document":    good + "\n---\n" + good,
 		`socket: "s" is not an absolute path`:     strings.Replace(good, "/tmp/none/s", "s", 1),
 		"devices: none is named":                  "socket: /s",
 		"one of sdf and pkcs11 is wanted":         "devices: [{name: a}]",

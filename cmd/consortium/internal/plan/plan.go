@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/hyperledger/fabric/internal/settings"
 )
 
 // Values of fields.
@@ -130,11 +132,8 @@ func parse(data []byte) (*Plan, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	decoder.KnownFields(true)
 	p := &Plan{Mode: ModeGM, Consensus: ConsensusRaft, Batch: Batch{Timeout: 500 * time.Millisecond, MaxMessages: 500}}
-	if err := decoder.Decode(p); err != nil {
+	if err := settings.DecodeOne(decoder, p); err != nil {
 		return nil, err
-	}
-	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return nil, errors.New("a second document follows")
 	}
 	for _, o := range p.Organizations {
 		if o == nil {

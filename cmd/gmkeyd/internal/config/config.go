@@ -20,6 +20,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/sdf"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/hyperledger/fabric/internal/settings"
 	"gopkg.in/yaml.v3"
 )
 
@@ -98,7 +99,7 @@ func Load(path string) (*Config, error) {
 	c := &Config{Socket: keyd.DefaultSocket, CallLimit: time.Minute}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
-	if err := d.Decode(c); err != nil {
+	if err := settings.DecodeOne(d, c); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := c.check(); err != nil {
