@@ -3,10 +3,8 @@
 package main
 
 import (
-	"crypto/tls"
 	"os"
 
-	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/internal/health"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
@@ -41,9 +39,6 @@ func operationsService() (health.Service, error) {
 		Address: conf.Operations.ListenAddress,
 		TLS:     section.Enabled,
 		Mode:    section.Mode,
-		Load: func() (*tls.Certificate, *gmtls.Certificate, error) {
-			m, err := files.Load()
-			return m.Std, m.GM, err
-		},
+		Load:    files.Pairs,
 	}, nil
 }

@@ -3,13 +3,11 @@
 package main
 
 import (
-	"crypto/tls"
 	"os"
 	"strings"
 
 	"github.com/spf13/viper"
 
-	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/core/config"
 	"github.com/hyperledger/fabric/internal/health"
 	"github.com/hyperledger/fabric/internal/peer/common"
@@ -45,9 +43,6 @@ func operationsService() (health.Service, error) {
 		Address: viper.GetString("operations.listenAddress"),
 		TLS:     viper.GetBool("operations.tls.enabled"),
 		Mode:    viper.GetString("operations.tls.mode"),
-		Load: func() (*tls.Certificate, *gmtls.Certificate, error) {
-			m, err := files.Load()
-			return m.Std, m.GM, err
-		},
+		Load:    files.Pairs,
 	}, nil
 }

@@ -70,6 +70,15 @@ func (f Files) Load() (Material, error) {
 	return m, nil
 }
 
+// Pairs reads and checks the pair for TLS and the TLCP pair alone, as Load does.
+func (f Files) Pairs() (*tls.Certificate, *gmtls.Certificate, error) {
+	if err := f.complete(); err != nil {
+		return nil, nil, err
+	}
+	m, err := f.loadPairs()
+	return m.Std, m.GM, err
+}
+
 // ParseMaterial is Files.Load for PEM. The bundles hold the chain for TLS, the TLCP pair, or both, and the keys in any order.
 // Each element of roots holds one or more certificates of either family.
 func ParseMaterial(certificates, keys []byte, serverRoots, clientRoots [][]byte) (m Material, err error) {
