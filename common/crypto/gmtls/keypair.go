@@ -151,6 +151,20 @@ func (c *Certificate) CheckAsPeer(roots *smx509.CertPool, usage x509.ExtKeyUsage
 	return err
 }
 
+// NearestValid returns now, or the nearest time at which both certificates of the pair are valid, for who judges a pair
+// by CheckAsPeer apart from its time. Leaf and EncLeaf are set.
+func (c *Certificate) NearestValid(now time.Time) time.Time {
+	for _, cert := range []*x509.Certificate{c.Leaf, c.EncLeaf} {
+		if now.Before(cert.NotBefore) {
+			now = cert.NotBefore
+		}
+		if now.After(cert.NotAfter) {
+			now = cert.NotAfter
+		}
+	}
+	return now
+}
+
 // sm2PublicKey returns the public key of an SM2 key.
 func sm2PublicKey(key crypto.Signer) (*ecdsa.PublicKey, error) {
 	pub, ok := key.Public().(*ecdsa.PublicKey)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/emmansun/gmsm/smx509"
 
-	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
@@ -22,6 +21,11 @@ import (
 // validity, so at that time (not live) they are judged as if they were within; and upstream's own pairs, for TLS, are
 // judged when they are to replace others.
 func (s *Source) checkOwn(state *sourceState, now time.Time, live bool) error {
+	if pair := state.GM; pair != nil {
+		if err := gmx509.CheckPairKeys(pair.Leaf, pair.EncLeaf); err != nil {
+			commLogger.Warningf("%s: %s; others than this fork may refuse the TLCP pair of %q", s.role, err, pair.Leaf.Subject)
+		}
+	}
 	for _, use := range []struct {
 		usage    x509.ExtKeyUsage
 		present  bool
@@ -53,11 +57,8 @@ func (s *Source) checkTLCP(state *sourceState, usage x509.ExtKeyUsage, now time.
 	if pair == nil {
 		return nil
 	}
-	if err := gmx509.CheckPairKeys(pair.Leaf, pair.EncLeaf); err != nil {
-		commLogger.Warningf("%s: %s; others than this fork may refuse the TLCP pair of %q", s.role, err, pair.Leaf.Subject)
-	}
 	if !live {
-		now = nearestValidTime(pair, now)
+		now = pair.NearestValid(now)
 	}
 	refused := func(err error) error {
 		var invalid smx509.CertificateInvalidError
@@ -87,19 +88,6 @@ func (s *Source) checkTLCP(state *sourceState, usage x509.ExtKeyUsage, now time.
 var usageRule = map[x509.ExtKeyUsage]string{
 	x509.ExtKeyUsageServerAuth: "both certificates of a listener need the extended key usage serverAuth, or none at all",
 	x509.ExtKeyUsageClientAuth: "both certificates of a dialer need the extended key usage clientAuth, or none at all",
-}
-
-// nearestValidTime returns now, or the nearest time at which both certificates of the pair are valid.
-func nearestValidTime(pair *gmtls.Certificate, now time.Time) time.Time {
-	for _, cert := range []*x509.Certificate{pair.Leaf, pair.EncLeaf} {
-		if now.Before(cert.NotBefore) {
-			now = cert.NotBefore
-		}
-		if now.After(cert.NotAfter) {
-			now = cert.NotAfter
-		}
-	}
-	return now
 }
 
 func (s *Source) checkTLS(state *sourceState, usage x509.ExtKeyUsage, now time.Time) error {

@@ -167,7 +167,7 @@ func TestOwnPairOfOneKey(t *testing.T) {
 		p := c.pair
 		pair, err := gmtls.X509KeyPair(p.SignCert, p.SignKey, p.EncCert, p.EncKey)
 		require.NoError(t, err)
-		newTestSource(t, SourceConfig{Role: fmt.Sprint(t.Name(), c.said), Load: func() (Material, error) { return Material{GM: &pair}, nil }, ServerMode: ModeGM})
+		newTestSource(t, SourceConfig{Role: fmt.Sprint(t.Name(), c.said), Load: func() (Material, error) { return Material{GM: &pair}, nil }, ServerMode: ModeGM, ClientMode: ClientGM})
 		require.Len(t, recorder.MessagesContaining("both certificates of the pair have the same key"), c.said)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"time"
 
 	"github.com/emmansun/gmsm/smx509"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
@@ -92,11 +93,7 @@ func TLCPPair(signCert, signKey, encCert, encKey []byte, use x509.ExtKeyUsage) (
 	if err != nil {
 		return gmtls.Certificate{}, err
 	}
-	valid := pair.Leaf.NotBefore
-	if pair.EncLeaf.NotBefore.After(valid) {
-		valid = pair.EncLeaf.NotBefore
-	}
-	if err := pair.CheckAsPeer(nil, use, valid); err != nil {
+	if err := pair.CheckAsPeer(nil, use, pair.NearestValid(time.Now())); err != nil {
 		return gmtls.Certificate{}, fmt.Errorf("peers would refuse the pair (signing certificate %q): %w", pair.Leaf.Subject, err)
 	}
 	return pair, nil
