@@ -45,26 +45,23 @@ var (
 type connCalls struct {
 	calls  *calls
 	source string
-	framed bool // the frames tell of calls, before gRPC does
 
 	running int                 // handlers; protected by calls.mu, as all below
-	open    map[uint32]struct{} // streams whose end is not written
+	open    map[uint32]struct{} // streams whose end is not written; nil: no frames tell of calls, only gRPC
 	newest  uint32              // of all streams
-	reset   int                 // streams that were reset since gRPC had nothing left to send
+	reset   atomic.Int64        // streams that were reset since gRPC had nothing left to send; each write reads it without the lock
 	counted int
 	gone    bool
-
-	anyReset atomic.Bool // reset is not 0; for sent, which each write calls
 }
 
 // connection returns the part of a new connection whose frames are followed.
 func (c *calls) connection(source string) *connCalls {
-	return &connCalls{calls: c, source: source, framed: true, open: make(map[uint32]struct{})}
+	return &connCalls{calls: c, source: source, open: make(map[uint32]struct{})}
 }
 
 // countLocked counts after a change.
 func (cc *connCalls) countLocked() {
-	c, now := cc.calls, max(cc.running, len(cc.open)+cc.reset)
+	c, now := cc.calls, max(cc.running, len(cc.open)+int(cc.reset.Load()))
 	change := now - cc.counted
 	if change == 0 {
 		return
@@ -104,21 +101,19 @@ func (cc *connCalls) ended(stream uint32, reset bool) {
 	}
 	delete(cc.open, stream)
 	if reset {
-		cc.reset++
-		cc.anyReset.Store(true)
+		cc.reset.Add(1)
 	}
 	cc.countLocked()
 }
 
 // sent notes that gRPC has nothing left to send.
 func (cc *connCalls) sent() {
-	if !cc.anyReset.Load() {
+	if cc.reset.Load() == 0 {
 		return
 	}
 	cc.calls.mu.Lock()
 	defer cc.calls.mu.Unlock()
-	cc.reset = 0
-	cc.anyReset.Store(false)
+	cc.reset.Store(0)
 	cc.countLocked()
 }
 
@@ -126,7 +121,8 @@ func (cc *connCalls) sent() {
 func (cc *connCalls) close() {
 	cc.calls.mu.Lock()
 	defer cc.calls.mu.Unlock()
-	cc.gone, cc.reset = true, 0
+	cc.gone = true
+	cc.reset.Store(0)
 	clear(cc.open)
 	cc.countLocked()
 }
@@ -156,7 +152,7 @@ func (c *calls) TagConn(ctx context.Context, info *stats.ConnTagInfo) context.Co
 func (c *calls) admit(ctx context.Context, _ *tap.Info) (context.Context, error) {
 	cc := ctx.Value(connCallsKey{}).(*connCalls)
 	begins := 0
-	if cc.framed {
+	if cc.open != nil {
 		begins = 1
 	}
 	c.mu.Lock()

@@ -67,13 +67,18 @@ func openServerWithLog(t *testing.T) (*GRPCServer, *floggingtest.Recorder) {
 // headers is the field block of a call to a stream that stays open.
 func headers(t *testing.T) []byte {
 	t.Helper()
+	return headersOf(t, "/EmptyService/EmptyStream", false)
+}
+
+// headersOf is the field block of a call, plain if it does not use the client's table.
+func headersOf(t *testing.T, method string, plain bool) []byte {
+	t.Helper()
 	var block bytes.Buffer
 	e := hpack.NewEncoder(&block)
 	for _, field := range [][2]string{
-		{":method", "POST"}, {":scheme", "https"}, {":path", "/EmptyService/EmptyStream"}, {":authority", "node"},
-		{"content-type", "application/grpc"}, {"te", "trailers"},
+		{":method", "POST"}, {":scheme", "https"}, {":path", method}, {":authority", "node"}, {"content-type", "application/grpc"}, {"te", "trailers"},
 	} {
-		require.NoError(t, e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}))
+		require.NoError(t, e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1], Sensitive: plain}))
 	}
 	return block.Bytes()
 }
@@ -346,15 +351,9 @@ func TestAnswersThatWaitCount(t *testing.T) {
 		t.Run(string(p), func(t *testing.T) {
 			server := openServer(t)
 			server.calls.limit(most)
-			var block bytes.Buffer
-			e := hpack.NewEncoder(&block)
-			for _, field := range [][2]string{
-				{":method", "POST"}, {":scheme", "https"}, {":path", "/EchoService/EchoCall"}, {":authority", "node"}, {"content-type", "application/grpc"},
-			} {
-				require.NoError(t, e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1], Sensitive: true}))
-			}
+			block := headersOf(t, "/EchoService/EchoCall", true)
 			call := func(f *http2.Framer, stream uint32) {
-				require.NoError(t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true}))
+				require.NoError(t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true}))
 				require.NoError(t, f.WriteData(stream, true, []byte{0, 0, 0, 0, 3, 0x0a, 1, 'x'}))
 			}
 			conn, f := open(t, server, "127.0.8.1", p)

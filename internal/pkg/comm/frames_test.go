@@ -24,20 +24,13 @@ func deaf(t *testing.T, f *http2.Framer) {
 	const calls, size = 120, 60_000
 	require.NoError(t, f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 30}))
 	require.NoError(t, f.WriteWindowUpdate(0, 1<<30))
-	var block bytes.Buffer
-	e := hpack.NewEncoder(&block)
-	for _, field := range [][2]string{
-		{":method", "POST"}, {":scheme", "https"}, {":path", "/EchoService/EchoCall"}, {":authority", "node"},
-		{"content-type", "application/grpc"}, {"te", "trailers"},
-	} {
-		require.NoError(t, e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1], Sensitive: true}))
-	}
+	block := headersOf(t, "/EchoService/EchoCall", true)
 	message := binary.AppendUvarint([]byte{0x0a}, size)
 	message = append(message, make([]byte, size)...)
 	message = append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
 	for i := range uint32(calls) {
 		stream := 2*i + 1
-		require.NoError(t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true}))
+		require.NoError(t, f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true}))
 		for rest := message; len(rest) > 0; {
 			n := min(len(rest), 16<<10)
 			require.NoError(t, f.WriteData(stream, n == len(rest), rest[:n]))
@@ -128,7 +121,7 @@ func TestDeafClientsCallsKeepLittle(t *testing.T) {
 				require.NoError(t, e.WriteField(hpack.HeaderField{Name: fmt.Sprintf("x-%d", i)}))
 			}
 		}
-		each := append(plainHeaders(t), block.Bytes()...)
+		each := append(headersOf(t, "/EmptyService/EmptyStream", true), block.Bytes()...)
 		return func(i int) error {
 			fields := each
 			if i == 0 {
@@ -180,19 +173,6 @@ func TestDeafClientsCallsKeepLittle(t *testing.T) {
 			})
 		}
 	}
-}
-
-// plainHeaders is headers without a use of the client's table.
-func plainHeaders(t *testing.T) []byte {
-	t.Helper()
-	var block bytes.Buffer
-	e := hpack.NewEncoder(&block)
-	for _, field := range [][2]string{
-		{":method", "POST"}, {":scheme", "https"}, {":path", "/EmptyService/EmptyStream"}, {":authority", "node"}, {"content-type", "application/grpc"},
-	} {
-		require.NoError(t, e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1], Sensitive: true}))
-	}
-	return block.Bytes()
 }
 
 // TestBacklogIsBounded: reading waits while too much is to be answered and the client does not take what is being written, and no longer.

@@ -17,13 +17,14 @@ import (
 func TestVerifyCertificate(t *testing.T) {
 	org := newPKI(t)
 	node, user := org.node(t), org.node(t)
-	for _, p := range families {
+	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
+		p := dialedBy(mode)
 		for _, end := range []string{"server", "client"} {
 			for _, refuses := range []bool{false, true} {
 				t.Run(string(p)+" "+end, func(t *testing.T) {
 					so, co := node.options(), user.options()
 					so.ServerMode, so.RequireClientCert = ModeDual, true
-					co.ClientMode, co.RequireClientCert = clientModeOf(p), true
+					co.ClientMode, co.RequireClientCert = mode, true
 					verify, of := &so.VerifyCertificate, user
 					if end == "client" {
 						verify, of = &co.VerifyCertificate, node
@@ -51,13 +52,6 @@ func TestVerifyCertificate(t *testing.T) {
 			}
 		}
 	}
-}
-
-func clientModeOf(p protocol) ClientMode {
-	if p == protocolTLCP {
-		return ClientGM
-	}
-	return ClientTLS
 }
 
 // TestRandomNumbers: every end of TLCP takes them from the provider, which tests them.
