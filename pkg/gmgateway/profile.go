@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/internal/settings"
 	"gopkg.in/yaml.v3"
 )
 
@@ -129,12 +130,8 @@ func LoadProfile(path string) (*Profile, error) {
 		return nil, fmt.Errorf("gmgateway: connection profile: %w", err)
 	}
 	profile := &Profile{dir: filepath.Dir(path)}
-	decoder := yaml.NewDecoder(bytes.NewReader(content))
-	if err := decoder.Decode(profile); err != nil && !errors.Is(err, io.EOF) {
+	if err := settings.DecodeOne(yaml.NewDecoder(bytes.NewReader(content)), profile); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("gmgateway: connection profile %s: %w", path, err)
-	}
-	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("gmgateway: connection profile %s: something follows the first document, and one is read: join them", path)
 	}
 	if err := checkClientFields(content); err != nil {
 		return nil, fmt.Errorf("gmgateway: connection profile %s: %w", path, err)
@@ -290,12 +287,7 @@ func (p *Profile) read(field string, source PEM) ([]byte, error) {
 }
 
 func readBounded(path string) ([]byte, error) {
-	f, err := material.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxProfileSize+1))
+	content, err := material.ReadUpTo(path, maxProfileSize+1)
 	if err != nil {
 		return nil, err
 	}

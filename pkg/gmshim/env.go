@@ -5,7 +5,6 @@ package gmshim
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -54,7 +53,8 @@ const (
 //	                                                      no client certificate is asked for
 //
 // These are errors: a missing file, two names with different values, an invalid boolean, TLS disabled together with a mode, a TLCP
-// file without mode gm, a file for TLS where no variable turns TLS on or off, and a misspelt variable. The server never starts with less protection than the environment asks for.
+// file without mode gm, a file for TLS where no variable turns TLS on or off, and a misspelt variable. The server never starts
+// with less protection than the environment asks for.
 func FromEnv(chaincode shim.Chaincode) (*ChaincodeServer, error) {
 	address, err := required(envAddress)
 	if err != nil {
@@ -223,7 +223,7 @@ func readAll(files ...file) error {
 			}
 			continue
 		}
-		*f.content, err = readFile(path)
+		*f.content, err = material.ReadUpTo(path, material.MaxFile+1) // material.Parse refuses one byte too many
 		if err != nil {
 			return fmt.Errorf("gmshim: %s: %w", f.names[0], err)
 		}
@@ -232,16 +232,6 @@ func readAll(files ...file) error {
 		}
 	}
 	return nil
-}
-
-// readFile reads a little more than Parse takes, which refuses it then.
-func readFile(path string) ([]byte, error) {
-	f, err := material.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, material.MaxFile+1))
 }
 
 func required(names []string) (string, error) {

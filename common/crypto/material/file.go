@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
@@ -146,14 +145,9 @@ type File struct {
 
 // Read reads and parses a file.
 func Read(name string) (*File, error) {
-	f, err := Open(name)
+	data, err := ReadUpTo(name, MaxList+1)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxList+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	return Parse(name, data)
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/emmansun/gmsm/sm2"
@@ -118,14 +117,9 @@ func locked(o *opened, key crypto.PrivateKey, err error) (*opened, error) {
 }
 
 func readFile(name string) ([]byte, error) {
-	file, err := material.Open(name)
+	data, err := material.ReadUpTo(name, maxFile+1)
 	if err != nil {
 		return nil, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("%s is longer than the %d bytes of a key file", name, maxFile)

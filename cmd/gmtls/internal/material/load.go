@@ -26,12 +26,7 @@ const MaxFile = 64 << 20
 
 // ReadFile reads a regular file of MaxFile bytes at most.
 func ReadFile(name string) ([]byte, error) {
-	f, err := files.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	data, err := files.ReadUpTo(name, MaxFile+1)
 	switch {
 	case err != nil:
 		return nil, err
@@ -42,6 +37,7 @@ func ReadFile(name string) ([]byte, error) {
 }
 
 // ReadYAML decodes a file of one YAML document without unknown keys. What follows the first document would not be read.
+// It is what settings.DecodeOne does for other programs; gmtls links no settings of nodes.
 func ReadYAML(name string, into any) error {
 	data, err := ReadFile(name)
 	if err != nil {
