@@ -126,12 +126,13 @@ func report[T any](ctx context.Context, to chan<- T, value T) error {
 }
 
 // stream hands events to handle until ctx ends or handle fails. A channel of events is closed without a reason when its
-// stream breaks, say because the peer restarts; it is then opened again at the checkpoint, as often as it takes. That the
-// very first attempt fails is an error: something is wrong with the profile or the network.
+// stream breaks, say because the peer restarts; it is then opened again at the checkpoint, as often as it takes. If the
+// stream breaks before the request is sent, gRPC gives io.EOF in place of the reason. Any other failure of the very first
+// attempt is an error: something is wrong with the profile or the network.
 func stream[T any](ctx context.Context, out io.Writer, open func() (<-chan T, error), handle func(T) error) error {
 	for opened := false; ctx.Err() == nil; {
 		events, err := open()
-		if err != nil && !opened {
+		if err != nil && !opened && !errors.Is(err, io.EOF) {
 			return err
 		}
 		if err != nil {

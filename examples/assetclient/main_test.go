@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -153,6 +154,26 @@ func TestStreamsThatBreakAreOpenedAgain(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	require.Equal(t, map[string]int{"ChaincodeEvents": 3, "Deliver": 4}, broken)
+}
+
+// TestStreamThatBreaksBeforeTheRequest is opened again too: gRPC tells the client io.EOF then, whatever the reason was.
+func TestStreamThatBreaksBeforeTheRequest(t *testing.T) {
+	handled, refused := errors.New("handled"), errors.New("refused")
+	open := func(failures ...error) func() (<-chan int, error) {
+		return func() (<-chan int, error) {
+			if len(failures) > 0 {
+				err := failures[0]
+				failures = failures[1:]
+				return nil, err
+			}
+			events := make(chan int, 1)
+			events <- 1
+			return events, nil
+		}
+	}
+	handle := func(int) error { return handled }
+	require.ErrorIs(t, stream(context.Background(), io.Discard, open(fmt.Errorf("send: %w", io.EOF)), handle), handled)
+	require.ErrorIs(t, stream(context.Background(), io.Discard, open(refused), handle), refused)
 }
 
 func TestErrorsTellTheStep(t *testing.T) {
