@@ -56,8 +56,8 @@ func lists(f *File, err error) ([]*List, error) {
 // then the rest. The owner's certificate is the one to which key belongs, which is any value with a Public method. Without a
 // key it is the first that is not a CA, or else the first. The file may hold keys as well.
 func (f *File) Chain(key any) ([]*Certificate, error) {
-	if len(f.Lists) > 0 {
-		return nil, f.Lists[0].fail(errors.New("it is a revocation list, where a certificate belongs"), "")
+	if err := f.NoLists(); err != nil {
+		return nil, err
 	}
 	if len(f.Certificates) == 0 {
 		return nil, &Error{File: f.Name, Err: errors.New("it holds a private key and no certificate"), Remedy: "give the file of the certificate"}
@@ -88,6 +88,14 @@ func Chain(certs []*Certificate, key any) ([]*Certificate, error) {
 		}
 		chain = append(chain, rest[at])
 	}
+}
+
+// NoLists returns an error if the file holds a revocation list. Beside certificates of an owner nobody would follow it.
+func (f *File) NoLists() error {
+	if len(f.Lists) == 0 {
+		return nil
+	}
+	return f.Lists[0].fail(errors.New("it is a revocation list, where a certificate belongs"), "put it into the folder crls of the MSP")
 }
 
 // PrivateKey returns the one private key of a file, decoded as Key.Open does. The file may hold certificates as well.

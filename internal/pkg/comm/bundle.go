@@ -320,7 +320,8 @@ func holdsSM2(text []byte) bool {
 	return false
 }
 
-// pairsOfFiles tells the pairs in certificates and keys apart by their families.
+// pairsOfFiles tells the pairs in certificates and keys apart by their families. A revocation list among certificates for
+// TLS alone is passed over, as in stock Fabric.
 func pairsOfFiles(certs *material.File, keys []crypto.PrivateKey) (m Material, err error) {
 	var sm, std []*material.Certificate
 	for _, cert := range certs.Certificates {
@@ -339,6 +340,9 @@ func pairsOfFiles(certs *material.File, keys []crypto.PrivateKey) (m Material, e
 		}
 	}
 	if len(sm) != 0 {
+		if err = certs.NoLists(); err != nil {
+			return Material{}, fmt.Errorf("comm: %w", err)
+		}
 		if m.GM, err = gmPair(sm, smKeys); err != nil {
 			return Material{}, err
 		}

@@ -61,6 +61,10 @@ func TestSplitBundle(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, withChain.GM.Certificate, 3, "an SM2 CA of the bundle goes into the chain")
 	require.Equal(t, org.gm.Cert.Raw, withChain.GM.Certificate[2])
+
+	std := m.only(protocolTLS)
+	_, err = splitBundle(slices.Concat(std.Certificate, org.gm.RevocationList(t, x509.RevocationList{})), std.Key)
+	require.NoError(t, err, "stock Fabric passes over what is no certificate")
 }
 
 func TestSplitBundleErrors(t *testing.T) {
@@ -86,6 +90,7 @@ func TestSplitBundleErrors(t *testing.T) {
 		{"too long a chain", slices.Concat(gm.Certificate, manyCAs(t)), gm.Key, "peers accept 16"},
 		{"damaged certificate", slices.Concat(gm.Certificate, certPEM([]byte("garbage"))), gm.Key, "object 3"},
 		{"damaged key", gm.Certificate, keys[0][:100], "key bundle"},
+		{"a revocation list", slices.Concat(gm.Certificate, org.gm.RevocationList(t, x509.RevocationList{})), gm.Key, "it is a revocation list, where a certificate belongs"},
 		{"no key for TLS", m.Certificate, gm.Key, "TLS part of the certificate bundle"},
 		{"nothing", nil, nil, "failed to find any PEM data"},
 	} {
