@@ -26,6 +26,9 @@ import (
 // maxMessageSize is that of Fabric's own clients; gRPC's 4 MiB would break block events. In bytes.
 const maxMessageSize = 100 << 20
 
+// maxAnswerFields bounds the header fields of an answer in bytes, unpacked. By gRPC's default, 16 MiB, a server can make 4 KB take 12 MB.
+const maxAnswerFields = 64 << 10
+
 // keepaliveInterval finds out that a peer is gone while events are awaited. Peers cut off clients that ping more often than
 // once in 60 s (peer.keepalive.minInterval), and twice that leaves no doubt.
 const keepaliveInterval = 2 * time.Minute
@@ -76,6 +79,7 @@ func (p *Profile) Connect(peer string, options ...client.ConnectOption) (*Connec
 	conn, err := grpc.NewClient("dns:///"+address,
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageSize), grpc.MaxCallSendMsgSize(maxMessageSize)),
+		grpc.WithMaxHeaderListSize(maxAnswerFields),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveInterval, Timeout: 20 * time.Second}),
 	)
 	if err != nil {

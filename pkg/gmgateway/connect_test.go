@@ -127,6 +127,19 @@ func TestConnect(t *testing.T) {
 	}
 }
 
+// TestHeaderFieldsOfAnswers that are too large are refused by gRPC's server, which knows the bound of the client.
+func TestHeaderFieldsOfAnswers(t *testing.T) {
+	n := newNetwork(t, gmgateway.ModeTLS, false)
+	size := 1 << 10
+	n.Fail = func(string) error { return status.Error(codes.FailedPrecondition, strings.Repeat("a", size)) }
+	contract := connect(t, n.Profile(t, gmgateway.ModeTLS, gmtlstest.SM2, false)).GetNetwork(fakepeer.Channel).GetContract("register")
+	for _, want := range []codes.Code{codes.FailedPrecondition, codes.Internal} {
+		_, err := contract.EvaluateTransaction("get", "a")
+		require.Equal(t, want, status.Code(err), "%.200v", err)
+		size = 65 << 10
+	}
+}
+
 func TestCipherSuites(t *testing.T) {
 	for _, suite := range gmtls.CipherSuites() {
 		t.Run(suite.Name, func(t *testing.T) {

@@ -12,10 +12,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 )
 
@@ -136,4 +140,29 @@ func TestSecondAddress(t *testing.T) {
 	require.False(t, p.connect(context.Background(), r, []string{"127.0.0.2", "127.0.0.1"}, port))
 	require.Len(t, r.Findings, 2)
 	require.False(t, r.Findings[1].Warning)
+}
+
+// TestHeaderFieldsOfAnswers that are too large never reach the tool: gRPC's server knows the bound of its client.
+func TestHeaderFieldsOfAnswers(t *testing.T) {
+	pair := gmtlstest.NewCA(t).NewPair(t, "127.0.0.1")
+	cert, err := gmtls.X509KeyPair(pair.SignCert, pair.SignKey, pair.EncCert, pair.EncKey)
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	size := 1 << 10
+	server := grpc.NewServer(grpc.Creds(gmcredentials.New(&gmtls.Config{Certificates: []gmtls.Certificate{cert}})),
+		grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error {
+			return status.Error(codes.Unavailable, strings.Repeat("a", size))
+		}))
+	go server.Serve(l)
+	t.Cleanup(server.Stop)
+	for _, whole := range []bool{true, false} {
+		r, err := Run(context.Background(), Options{
+			Target: l.Addr().String(), Timeout: 20 * time.Second, Protocols: []string{protocolTLCP}, Quick: true, Fabric: true,
+		})
+		require.NoError(t, err)
+		require.Len(t, r.Fabric.Findings, 1)
+		require.Equal(t, whole, strings.Contains(r.Fabric.Findings[0].Detail, strings.Repeat("a", size)), "%.200s", r.Fabric.Findings[0].Detail)
+		size = 65 << 10
+	}
 }

@@ -29,6 +29,9 @@ import (
 
 const transportPlain = "plain"
 
+// maxAnswerFields bounds the header fields of an answer in bytes, unpacked. gRPC's default is 16 MiB.
+const maxAnswerFields = 64 << 10
+
 // Fabric says which port of which node an endpoint is.
 type Fabric struct {
 	Transport string          `json:"transport,omitempty"` // of everyProtocol, or plain
@@ -145,7 +148,8 @@ func (p *prober) grpc(ctx context.Context, f *Fabric) {
 	} else {
 		creds = gmcredentials.New(p.gmConfig(f.Transport, variant{}))
 	}
-	conn, err := grpc.NewClient("passthrough:///"+p.address, grpc.WithTransportCredentials(creds), grpc.WithDisableServiceConfig())
+	conn, err := grpc.NewClient("passthrough:///"+p.address, grpc.WithTransportCredentials(creds), grpc.WithDisableServiceConfig(),
+		grpc.WithMaxHeaderListSize(maxAnswerFields))
 	if err != nil {
 		f.Findings = append(f.Findings, cause.Warn(cause.Unparsable, "gRPC: %v", err))
 		return
