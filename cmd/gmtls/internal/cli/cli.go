@@ -31,6 +31,8 @@ import (
 func Run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	// What reads a pipe or a device does not see that ctx ends. The second signal ends the tool in any case.
+	context.AfterFunc(ctx, stop)
 	root := &cobra.Command{
 		Use:   "gmtls",
 		Short: "probe, inspect, explain and bridge TLCP (GB/T 38636) and TLS endpoints",
