@@ -5,6 +5,7 @@ package lib
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"path"
@@ -102,6 +103,18 @@ func (n *noted) apologize() {
 	n.Header().Set("Content-Type", "application/json")
 	n.WriteHeader(http.StatusInternalServerError)
 	_, _ = io.WriteString(n, `{"result":"","errors":[{"code":0,"message":"the CA could not handle the request; its log says why"}],"messages":[],"success":false}`)
+}
+
+// maxLogged bounds the line about a request, in bytes. It repeats what the request names, which may have 1 MiB.
+const maxLogged = 4096
+
+// logRequest writes the line about a request that was answered, in the form of upstream.
+func logRequest(r *http.Request, status, code int, message string) {
+	line := fmt.Sprintf(`%s %s %s %d %d "%s"`, r.RemoteAddr, r.Method, r.URL, status, code, message)
+	if len(line) > maxLogged {
+		line = fmt.Sprintf("%s… (%d bytes)", line[:maxLogged], len(line))
+	}
+	log.Info(line)
 }
 
 // panics bounds the lines about requests that panic: strangers may find one.

@@ -71,6 +71,32 @@ func TestBodiesAreNotLogged(t *testing.T) {
 	require.NotContains(t, s.log.String(), "of-a-user")
 }
 
+// TestNamesInTheLog: what a stranger names begins no line of the log, however it is sent, and a long name is not written whole.
+func TestNamesInTheLog(t *testing.T) {
+	ctx := limited(t)
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2"})
+	forged := "2026-01-01 00:00:00.000 UTC audit record -> event=ca-request caller=admin"
+	body, err := json.Marshal(map[string]string{"caname": "a\n" + forged + strings.Repeat("\x1b", 1000) + strings.Repeat("x", 100<<10)})
+	require.NoError(t, err)
+	before := len(s.log.String())
+	for _, send := range []func(*http.Request){
+		func(r *http.Request) { r.Header.Set("Authorization", "none") },
+		func(r *http.Request) {
+			r.Header.Set("Authorization", "none")
+			r.URL.RawQuery = "ca=a%0A" + strings.ReplaceAll(forged, " ", "+")
+		},
+	} {
+		status, answer := post(ctx, t, s, "register", body, send)
+		require.Equal(t, http.StatusNotFound, status, answer)
+	}
+	require.Eventually(t, func() bool { return strings.Count(s.log.String(), forged) == 2 },
+		10*time.Second, pause, "%.2000s", s.log)
+	text := s.log.String()
+	require.NotContains(t, text, "\n"+forged)
+	require.NotContains(t, text, "\x1b\x1b")
+	require.Less(t, len(text)-before, 32<<10)
+}
+
 // TestFileModes: what the first start writes is for its owner alone, but for what is public.
 func TestFileModes(t *testing.T) {
 	ctx := limited(t)
