@@ -97,6 +97,28 @@ func TestNamesInTheLog(t *testing.T) {
 	require.Less(t, len(text)-before, 32<<10)
 }
 
+// TestSecretsAreNotLogged: the settings that the server writes into its log are without passwords, in whatever setting they are.
+func TestSecretsAreNotLogged(t *testing.T) {
+	ctx := limited(t)
+	home := t.TempDir()
+	start := exec.CommandContext(ctx, filepath.Join(bin, "fabric-ca-server"), "start", "-H", home, "-b", "admin:of-the-admin", "--cafiles", "none.yaml",
+		"--intermediate.parentserver.url", "https://ca:of-the-parent@127.0.0.1:1", "--db.datasource", "postgres://ca:of-the-db@127.0.0.1:1/ca")
+	out, err := start.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "maxenrollments: -1")
+	for _, secret := range []string{"of-the-admin", "of-the-parent", "of-the-db"} {
+		require.NotContains(t, string(out), secret)
+	}
+	config := filepath.Join(home, "fabric-ca-server-config.yaml")
+	text := strings.Replace(string(mustRead(t, config)), "pass: of-the-admin", "pass: |-\n          first line\n          of-the-admin", 1)
+	require.Contains(t, text, "first line")
+	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
+	out, err = exec.CommandContext(ctx, filepath.Join(bin, "fabric-ca-server"), "start", "-H", home, "--cafiles", "none.yaml").CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "maxenrollments: -1")
+	require.NotContains(t, string(out), "of-the-admin")
+}
+
 // TestFileModes: what the first start writes is for its owner alone, but for what is public.
 func TestFileModes(t *testing.T) {
 	ctx := limited(t)
