@@ -32,6 +32,7 @@ func TestGuessedPasswords(t *testing.T) {
 	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2", more: "cfg: {identities: {passwordattempts: 3}}\n"})
 	admin := newClient(t, s, "")
 	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
+	compared := 0
 	for _, id := range []string{"one-by-one", "at-once"} {
 		admin.register(ctx, t, id, "pw", "client")
 		body, err := json.Marshal(enrolment{Request: sm2Request(t, id)})
@@ -56,6 +57,8 @@ func TestGuessedPasswords(t *testing.T) {
 		}
 		all.Wait()
 		require.EqualValues(t, 20, wrong.Load())
+		require.Equal(t, compared+3, strings.Count(s.log.String(), "Password mismatch"), id)
+		compared += 3
 		require.Equal(t, http.StatusUnauthorized, try("pw"), id)
 	}
 	require.Zero(t, issued(ctx, t, admin, "at-once"))
