@@ -271,12 +271,17 @@ func TestWrongModes(t *testing.T) {
 		"tls: {enabled: true, mode: GM}":    "tls.mode",
 		"tls: {enabled: false, mode: gm}":   "tls.enabled is false",
 		"tls: {enabled: false, mode: dual}": "tls.enabled is false",
+		"tls: {enabled: true, modes: gm}":   "has the key tls.modes, which does not exist: write tls.mode",
 	} {
 		require.Contains(t, refusedStart(ctx, t, settings{algo: "sm2", more: more + "\n"}), want)
 	}
 	require.Contains(t, refusedStart(ctx, t, settings{algo: "sm2", operationsMore: ", operators: ['00']"}), "operations.operators")
+	home := t.TempDir()
+	gmtlstest.WriteFile(t, home, "two.yaml", []byte("ca: {name: two}\ntlcp: {recover: none}\n"))
+	require.Contains(t, refusedIn(ctx, t, home, settings{algo: "sm2", more: "cafiles: [two.yaml]\n"}), "two.yaml has the key tlcp.recover, which does not exist: write tlcp.recovery")
 	plain, gm := startServer(ctx, t, t.TempDir(), settings{algo: "sm2"}), startServer(ctx, t, t.TempDir(), settings{algo: "sm2", mode: "gm"})
 	standard := gmtlstest.WriteFile(t, t.TempDir(), "root.crt", gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "standard").CertPEM)
+	misspelt := gmtlstest.WriteFile(t, t.TempDir(), "fabric-ca-client-config.yaml", []byte("tls: {modes: gm}\n"))
 	for _, test := range []struct {
 		server *server
 		flags  []string
@@ -285,6 +290,7 @@ func TestWrongModes(t *testing.T) {
 		{plain, []string{"--tls.mode", "gm", "--tls.certfiles", filepath.Join(gm.home, "ca-cert.pem")}, "requests would go without protection"},
 		{gm, []string{"--tls.mode", "GM", "--tls.certfiles", filepath.Join(gm.home, "ca-cert.pem")}, "tls.mode"},
 		{gm, []string{"--tls.mode", "gm", "--tls.certfiles", standard}, "no SM2 certificate of an authority"},
+		{gm, []string{"--config", misspelt}, "has the key tls.modes, which does not exist: write tls.mode"},
 		{gm, []string{"--tls.mode", "gm"}, "no SM2 certificate of an authority"},
 		{gm, []string{"--tls.mode", "gm", "--tls.certfiles", filepath.Join(plain.home, "ca-cert.pem")}, "certificate"},
 	} {

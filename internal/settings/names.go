@@ -129,3 +129,58 @@ var Orderer = Names{
 		"Admin.TLS.RevocationLists",
 	},
 }
+
+// CAServer are the keys of fabric-ca-server-config.yaml, and of the files that cafiles names, that stock Fabric CA does not have.
+var CAServer = Names{
+	Prefix: "FABRIC_CA_SERVER_",
+	Keys: append([]string{
+		"tls.mode",
+		"tls.gmprotocols",
+		"tls.gm.signcert",
+		"tls.gm.signkey",
+		"tls.gm.enccert",
+		"tls.gm.enckey",
+		"intermediate.tls.mode",
+		"intermediate.tls.gmprotocol",
+		"intermediate.tls.gm.signcert",
+		"intermediate.tls.gm.signkey",
+		"intermediate.tls.gm.enccert",
+		"intermediate.tls.gm.enckey",
+		"operations.operators",
+		"operations.tls.mode",
+		"operations.tls.gmprotocols",
+		"operations.tls.gm.signcert",
+		"operations.tls.gm.signkey",
+		"operations.tls.gm.enccert",
+		"operations.tls.gm.enckey",
+		"tlcp.encryptionkey",
+		"tlcp.recovery",
+	}, caProvider...),
+}
+
+// CAClient are the keys of fabric-ca-client-config.yaml that stock Fabric CA does not have.
+var CAClient = Names{
+	Prefix: "FABRIC_CA_CLIENT_",
+	Keys: append([]string{
+		"tls.mode",
+		"tls.gmprotocol",
+		"tls.gm.signcert",
+		"tls.gm.signkey",
+		"tls.gm.enccert",
+		"tls.gm.enckey",
+		"tlcp.dir",
+		"tlcp.encryptionkey",
+	}, caProvider...),
+}
+
+var caProvider = []string{
+	"bccsp.verificationmemo",
+	"bccsp.gm.hash",
+	"bccsp.gm.security",
+	"bccsp.gm.random",
+	"bccsp.gm.randomsocket",
+	"bccsp.gm.randomdevice",
+	"bccsp.gm.strict",
+	"bccsp.gm.filekeystore.keystore",
+	"bccsp.gm.filekeystore.passwordfile",
+}

@@ -3,26 +3,58 @@
 package main
 
 import (
+	"os"
+
 	"github.com/pkg/errors"
+	"github.com/spf13/viper"
 
 	"github.com/hyperledger/fabric-ca/lib"
 	"github.com/hyperledger/fabric-ca/lib/server/operations"
 	"github.com/hyperledger/fabric-ca/util"
 	"github.com/hyperledger/fabric/bccsp/factory"
 	"github.com/hyperledger/fabric/internal/pkg/comm"
+	"github.com/hyperledger/fabric/internal/settings"
 )
 
 // configInit reads the configuration.
 //
-//fork:wrap fix: operations.tls.clientAuthRequired and .clientRootCAs of the configuration that upstream writes, and the provider of keys in the environment, have an effect
+//fork:wrap fix: misspelt settings of TLCP are errors; operations.tls.clientAuthRequired and .clientRootCAs of the configuration that upstream writes, and the provider of keys in the environment, have an effect
 func (s *ServerCmd) configInit() error {
 	if err := s.upstreamConfigInit(); err != nil || s.cfg == nil {
+		return err
+	}
+	if err := s.misspelt(); err != nil {
 		return err
 	}
 	if err := s.provider(&s.cfg.CAcfg); err != nil {
 		return err
 	}
 	return s.operationsTLS(&s.cfg.Operations.TLS)
+}
+
+// misspelt refuses a key, of all files that the server reads, or a variable that is a misspelt one of ours: what it was to protect would not be.
+func (s *ServerCmd) misspelt() error {
+	if err := settings.CAServer.CheckEnvironment(os.Environ()); err != nil {
+		return err
+	}
+	more, err := util.NormalizeFileList(s.cfg.CAfiles, s.homeDirectory)
+	if err != nil {
+		return err
+	}
+	for _, name := range append([]string{s.cfgFileName}, more...) {
+		if !util.FileExists(name) {
+			continue // the server says so
+		}
+		file := viper.New() // the other has the flags too
+		file.SetConfigFile(name)
+		if err := file.ReadInConfig(); err != nil {
+			return errors.Wrapf(err, "reading %s", name)
+		}
+		if err := settings.CAServer.CheckKeys(name, file.AllKeys()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // provider takes the provider of keys and its password file from the environment too. Upstream takes from there only what the configuration
