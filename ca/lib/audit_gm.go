@@ -45,20 +45,26 @@ func (n *noted) caller() string {
 	return n.ctx.caller.GetName()
 }
 
-// subject is the identity that the request is about: the one that its body names, or that a password was sent for. It may be none.
+// subject is the identity that the request is about: the one that a password was sent for, or that its body names. It may be none.
+// Who enrolls gets a certificate for itself, whatever the body names.
 func (n *noted) subject() string {
-	if n.ctx == nil {
+	switch {
+	case n.ctx == nil:
+		return ""
+	case n.ctx.ui != nil:
+		return n.ctx.ui.GetName()
+	case n.ctx.endpoint.Path == "enroll", n.ctx.endpoint.Path == "reenroll":
 		return ""
 	}
 	var body struct {
 		ID string `json:"id"`
 	}
 	_ = json.Unmarshal(n.ctx.body.buf, &body) // what is no JSON names nobody
-	if body.ID == "" && n.ctx.ui != nil {
-		return n.ctx.ui.GetName()
-	}
-	return body.ID
+	return body.ID[:min(len(body.ID), maxSubject)]
 }
+
+// maxSubject bounds in bytes the name in an event, as a body may have 1 MiB. The database has 255 for an identity.
+const maxSubject = 255
 
 // changes reports whether a request would change something.
 func (se *serverEndpoint) changes(r *http.Request) bool {

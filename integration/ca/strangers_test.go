@@ -100,6 +100,29 @@ func TestNamesInTheLog(t *testing.T) {
 	require.Less(t, len(text)-before, 32<<10)
 }
 
+// TestSubjectsOfEvents: who enrolls is the subject of the event, whatever the request names, and a long name is cut.
+func TestSubjectsOfEvents(t *testing.T) {
+	ctx := limited(t)
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2"})
+	admin := newClient(t, s, "")
+	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
+	admin.register(ctx, t, "user", "pw", "client")
+	send := func(endpoint string, body map[string]any, authenticate func(*http.Request)) int {
+		data, err := json.Marshal(body)
+		require.NoError(t, err)
+		status, _ := post(ctx, t, s, endpoint, data, authenticate)
+		return status
+	}
+	named := map[string]any{"certificate_request": sm2Request(t, "user"), "id": "admin"}
+	require.Equal(t, http.StatusCreated, send("enroll", named, func(r *http.Request) { r.SetBasicAuth("user", "pw") }))
+	require.Equal(t, http.StatusUnauthorized, send("reenroll", named, func(*http.Request) {}))
+	require.Equal(t, http.StatusUnauthorized, send("register", map[string]any{"id": strings.Repeat("x", 300)}, func(*http.Request) {}))
+	for _, line := range []string{"/enroll id=user caller=user", "/reenroll id= caller=", "/register id=" + strings.Repeat("x", 255) + " caller="} {
+		require.Eventually(t, func() bool { return strings.Contains(s.log.String(), line) }, 10*time.Second, pause, "%s: %.4000s", line, s.log)
+	}
+	require.NotContains(t, s.log.String(), "id=admin caller=user")
+}
+
 // TestSecretsAreNotLogged: the settings that the server writes into its log are without passwords, in whatever setting they are.
 func TestSecretsAreNotLogged(t *testing.T) {
 	ctx := limited(t)
