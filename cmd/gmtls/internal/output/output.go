@@ -45,10 +45,26 @@ func (f Format) Logger(w io.Writer) *slog.Logger {
 // Write writes a result: JSON by itself, text by the function.
 func (f Format) Write(w io.Writer, result any, text func(io.Writer)) error {
 	if f == Text {
-		text(w)
-		return nil
+		c := &checked{to: w}
+		text(c)
+		return c.err
 	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(result)
+}
+
+// checked keeps the first error of writing, so that a report that a full disk has cut is not taken for the whole.
+type checked struct {
+	to  io.Writer
+	err error
+}
+
+func (c *checked) Write(p []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	var n int
+	n, c.err = c.to.Write(p)
+	return n, c.err
 }
