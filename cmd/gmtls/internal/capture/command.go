@@ -126,7 +126,7 @@ func (r *Report) write(w io.Writer) {
 		fmt.Fprintf(w, "%s  %s -> %s  %s\n", c.Start.UTC().Format(time.RFC3339), c.Client, c.Server, c.Protocol)
 		wire.Draw(w, c.Ladder, c.Broken)
 		if c.Hidden > 0 {
-			fmt.Fprintf(w, "  %d further records of application data\n", c.Hidden)
+			fmt.Fprintf(w, "  %d further records and messages\n", c.Hidden)
 		}
 		if c.Data != [2]int{} {
 			fmt.Fprintf(w, "  application data: %d B from the client, %d B from the server\n", c.Data[0], c.Data[1])

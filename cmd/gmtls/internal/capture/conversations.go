@@ -48,7 +48,7 @@ type Conversation struct {
 	// what was decrypted, otherwise as they crossed, with what protects them.
 	Data       [2]int `json:"data_bytes"`
 	Missing    bool   `json:"packets_missing,omitempty"` // data is counted up to the gap
-	Hidden     int    `json:"hidden_records,omitempty"`  // decrypted, and too many for the ladder
+	Hidden     int    `json:"hidden_records,omitempty"`  // and messages: too many for the ladder
 	Decryption string `json:"decryption,omitempty"`      // how far the key log went; empty without one
 
 	parser *wire.Parser

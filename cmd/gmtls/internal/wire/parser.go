@@ -17,6 +17,9 @@ const (
 	// maxSealed is how many encrypted records of TLS 1.3 a ladder shows for a
 	// direction; what is in them cannot be told from outside.
 	maxSealed = 5
+	// maxSteps is how many other steps a ladder shows. A handshake has some twenty; who sends more has another thing in mind, and a
+	// step takes far more memory than the four bytes of a message.
+	maxSteps = 200
 	// maxData is how many decrypted records of application data a ladder shows.
 	maxData = 1000
 )
@@ -46,7 +49,7 @@ type Parser struct {
 	// was one that Keys do not open, [0] by the client.
 	Decrypted int
 	Sealed    [2]bool
-	Hidden    int // decrypted records that the ladder leaves out
+	Hidden    int // records and messages that the ladder leaves out
 	// RecordVersion is the version in the first record of each direction.
 	RecordVersion [2]uint16
 	// Foreign holds the first bytes of a direction that is neither TLS nor TLCP.
@@ -54,6 +57,7 @@ type Parser struct {
 
 	directions [2]direction
 	shown      int // records of application data that were decrypted
+	others     int // steps that are not of such records
 }
 
 type direction struct {
@@ -129,6 +133,15 @@ func (p *Parser) record(side int, typ uint8, body []byte, at time.Duration) {
 		d.sealed++
 		step.Name, step.Encrypted = "handshake or data", true
 	}
+	p.show(step)
+}
+
+// show takes a step that is not of data into the ladder, as long as there is room.
+func (p *Parser) show(step Step) {
+	if p.others++; p.others > maxSteps {
+		p.Hidden++
+		return
+	}
 	p.Steps = append(p.Steps, step)
 }
 
@@ -152,7 +165,7 @@ func (p *Parser) protected(side int, typ uint8, body []byte, at time.Duration) {
 		step.Encrypted = false
 		step.setAlert(body)
 		step.Note += ", in the clear after ChangeCipherSpec (GmSSL 3.1 does so)"
-		p.Steps = append(p.Steps, step)
+		p.show(step)
 		return
 	}
 	p.Sealed[side] = true
@@ -170,7 +183,7 @@ func (p *Parser) protected(side int, typ uint8, body []byte, at time.Duration) {
 		}
 		step.Name = "ApplicationData"
 	}
-	p.Steps = append(p.Steps, step)
+	p.show(step)
 }
 
 // openerOf returns what opens the records of a side; nil without its secret.
@@ -195,12 +208,16 @@ func (p *Parser) content(side int, typ uint8, content []byte, step Step) {
 	switch typ {
 	case RecordAlert:
 		step.setAlert(content)
+		p.show(step)
+		return
 	case RecordHandshake:
 		p.handshake(side, content, step.At)
 		return
 	case RecordChangeCipherSpec: // a renegotiation, which is not followed
 		step.Name = "ChangeCipherSpec"
 		p.directions[side].opener = nil
+		p.show(step)
+		return
 	default:
 		p.Data[side] += len(content)
 		if p.shown++; p.shown > maxData {
@@ -237,7 +254,7 @@ func (p *Parser) message(side int, msg []byte, at time.Duration) {
 		p.Learn(side == 0, msg)
 		step.Note = Describe(msg, p.Version)
 	}
-	p.Steps = append(p.Steps, step)
+	p.show(step)
 	if d.opener13 != nil {
 		p.rekey(side, msg[0])
 	}

@@ -74,3 +74,16 @@ func FuzzParser(f *testing.F) {
 		require.LessOrEqual(t, len(p.directions[0].records), len(client))
 	})
 }
+
+// TestManyMessages: a handshake has some twenty messages, and of what sends them by the million few are kept.
+func TestManyMessages(t *testing.T) {
+	messages := append([]byte{22, 1, 1, 0x40, 0}, make([]byte, 0x4000)...) // 4096 messages without content
+	for name, record := range map[string][]byte{"messages": messages, "alerts": {21, 1, 1, 0, 2, 1, 0}, "ends": {20, 1, 1, 0, 1, 1}} {
+		var p Parser
+		for range 1000 {
+			p.Feed(false, record, 0)
+		}
+		require.Len(t, p.Steps, maxSteps, name)
+		require.GreaterOrEqual(t, p.Hidden, 1000-maxSteps, name)
+	}
+}
