@@ -27,6 +27,8 @@ const (
 	// takeLimit is how long a node may take to serve a new certificate, or to be healthy after a restart.
 	takeLimit = 2 * time.Minute
 	interval  = 250 * time.Millisecond
+	// outputLimit is how long the output of a program may stay open when the program has ended.
+	outputLimit = 2 * time.Second
 )
 
 // Command returns gmtls renew.
@@ -273,9 +275,15 @@ func checkInUse(ctx context.Context, n *node, cert *x509.Certificate) error {
 func command(ctx context.Context, program string, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
-	if err == nil {
+	run := exec.CommandContext(ctx, program, args...)
+	// What the program has started may hold its output for as long as it runs, and no end of ctx changes that.
+	run.WaitDelay = outputLimit
+	out, err := run.CombinedOutput()
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, exec.ErrWaitDelay): // which ends with gmtls at the latest, and what writes to it then as well
+		return fmt.Errorf("%s: it left a program running that holds its output: start that by systemctl, or with >/dev/null 2>&1", filepath.Base(program))
 	}
 	const most = 500
 	text := strings.TrimSpace(string(out))
