@@ -16,6 +16,7 @@ import (
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/mspfolder"
 	"github.com/hyperledger/fabric/common/safefile"
 )
 
@@ -165,7 +166,7 @@ func save(files ...string) (saved, error) {
 
 // saveFolder saves all files of a folder, so that restoreFolder leaves exactly these.
 func saveFolder(folder string) (saved, error) {
-	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	files, err := mspfolder.Files(folder)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +174,7 @@ func saveFolder(folder string) (saved, error) {
 }
 
 func (s saved) restoreFolder(folder string) error {
-	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	files, err := mspfolder.Files(folder)
 	for _, file := range files {
 		if _, before := s[file]; !before {
 			err = errors.Join(err, os.Remove(file))

@@ -11,6 +11,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/mspfolder"
 	"github.com/hyperledger/fabric/common/safefile"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
@@ -175,7 +176,7 @@ func (c *tlsCertificate) install() error {
 	if err != nil {
 		return err
 	}
-	names, err := filepath.Glob(filepath.Join(c.MSP, "tlsintermediatecerts", "*"))
+	names, err := mspfolder.Files(filepath.Join(c.MSP, mspfolder.TLSIntermediateCerts))
 	if err != nil {
 		return err
 	}
@@ -212,7 +213,7 @@ func keyOf(file, folder string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := filepath.Glob(filepath.Join(folder, "*"))
+	names, err := mspfolder.Files(folder)
 	if err != nil {
 		return nil, err
 	}

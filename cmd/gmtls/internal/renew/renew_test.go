@@ -538,3 +538,31 @@ func TestWhatARestartLeavesRunning(t *testing.T) {
 	require.NoError(t, command(t.Context(), "sh", "-c", "sleep 20 >/dev/null 2>&1 &"))
 	require.ErrorContains(t, command(t.Context(), "sh", "-c", "echo it is so >&2; exit 3"), "exit status 3: it is so")
 }
+
+// TestNamesWithBrackets: a folder whose name is a pattern is that folder, and its files are saved and put back.
+func TestNamesWithBrackets(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "node[1]")
+	require.NoError(t, os.Mkdir(folder, 0o700))
+	gmtlstest.WriteFile(t, folder, "cert.pem", []byte("old"))
+	before, err := saveFolder(folder)
+	require.NoError(t, err)
+	require.Len(t, before, 1)
+	gmtlstest.WriteFile(t, folder, "cert.pem", []byte("new"))
+	gmtlstest.WriteFile(t, folder, "second.pem", []byte("new"))
+	require.NoError(t, before.restoreFolder(folder))
+	data, err := os.ReadFile(filepath.Join(folder, "cert.pem"))
+	require.NoError(t, err)
+	require.Equal(t, "old", string(data))
+	require.NoFileExists(t, filepath.Join(folder, "second.pem"))
+}
+
+// TestChainUnderAPattern: intermediates are installed from a folder whose name is a pattern, and so is the key.
+func TestChainUnderAPattern(t *testing.T) {
+	s := newSite(t)
+	c := &tlsCertificate{MSP: filepath.Join(s.next, "[msp]"), Cert: filepath.Join(s.home, "tls", "server.crt"), Key: filepath.Join(s.home, "tls", "server.key")}
+	require.NoError(t, os.Rename(filepath.Join(s.next, "tls-msp"), c.MSP))
+	require.NoError(t, c.install())
+	certs, err := material.ReadCertificates(c.Cert)
+	require.NoError(t, err)
+	require.Len(t, certs, 2)
+}
