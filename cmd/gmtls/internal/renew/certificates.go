@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
@@ -58,6 +59,37 @@ func (n *node) read() (c certificates, err error) {
 		}
 	}
 	return c, nil
+}
+
+// checkOwners refuses to write as root over files of another user: keys that root writes are root's alone, and the node could not read them.
+func (n *node) checkOwners() error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	var names []string
+	if n.Identity != nil {
+		file, err := signcert(n.Identity.MSP)
+		if err != nil {
+			return err
+		}
+		names = append(names, file)
+	}
+	for _, p := range n.presented() {
+		names = append(names, p.files...)
+	}
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // save leaves it out, too
+		}
+		if err != nil {
+			return err
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 {
+			return fmt.Errorf("%s belongs to user %d, and root writes keys that this user could not read: run gmtls renew as that user", name, stat.Uid)
+		}
+	}
+	return nil
 }
 
 // signcert is the file of an MSP folder's certificate. A folder with more than one is refused: which of them is meant is not said.

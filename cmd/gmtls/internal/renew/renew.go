@@ -101,7 +101,10 @@ func (r *run) renewAll(ctx context.Context) error {
 	present := map[*node]certificates{}
 	for _, n := range r.plan.Nodes {
 		var err error
-		if present[n], err = n.read(); err != nil {
+		if present[n], err = n.read(); err == nil {
+			err = n.checkOwners()
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", n.Name, err)
 		}
 	}

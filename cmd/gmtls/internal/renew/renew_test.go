@@ -566,3 +566,19 @@ func TestChainUnderAPattern(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, certs, 2)
 }
+
+// TestFilesOfAnotherUser: what root writes the node could not read.
+func TestFilesOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("it wants root")
+	}
+	for _, file := range []string{"tls/server-sign.key", "tls/server.key", "msp/signcerts/cert.pem"} {
+		s := newSite(t)
+		require.NoError(t, os.Chown(filepath.Join(s.home, file), 65534, 65534))
+		_, err := s.run()
+		require.ErrorContains(t, err, "node: "+filepath.Join(s.home, file)+" belongs to user 65534")
+		require.NoFileExists(t, filepath.Join(s.next, "args"))
+		_, err = s.run("--check")
+		require.Equal(t, exit.Findings, func() int { code, _ := exit.Code(err); return code }())
+	}
+}
