@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	files "github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/mspfolder"
 )
 
 // Settings is what the configuration of a node says about its cryptography.
@@ -40,7 +41,7 @@ func NodeSettings(path string) (*Settings, error) {
 			return nil, fmt.Errorf("%s: %s, and nodes differ in which one they use", config.file, config.twice[0])
 		}
 		s := &Settings{Kind: kind.name, Strict: config.text(kind.bccsp+".GM.Strict") == "true"}
-		names, err := filepath.Glob(filepath.Join(config.path(kind.msp), "keystore", "*"))
+		names, err := mspfolder.Files(filepath.Join(config.path(kind.msp), mspfolder.KeyStore))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", kind.msp, err)
 		}

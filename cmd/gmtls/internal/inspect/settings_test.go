@@ -3,11 +3,14 @@
 package inspect
 
 import (
+	"crypto/x509/pkix"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 )
 
 // TestPlainServers: a server without protection is named, unless only this machine reaches it.
@@ -24,4 +27,17 @@ func TestPlainServers(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, settings.Plain, text)
 	}
+}
+
+// TestKeysUnderAPattern: the keystore is read also where the name of its folder is a pattern.
+func TestKeysUnderAPattern(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "peer[1]")
+	keystore := filepath.Join(dir, "msp", "keystore")
+	require.NoError(t, os.MkdirAll(keystore, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "core.yaml"), []byte("peer: {mspConfigPath: msp}\n"), 0o600))
+	gmtlstest.WriteFile(t, keystore, "key.pem", gmtlstest.NewCA(t).Issue(t, pkix.Name{CommonName: "peer"}).KeyPEM)
+	all, err := NodeSettings(dir)
+	require.NoError(t, err)
+	require.Len(t, all.Keys, 1)
+	require.False(t, all.Keys[0].InDevice)
 }

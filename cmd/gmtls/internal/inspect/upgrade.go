@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -140,12 +141,15 @@ func (r *Report) configured(c *nodeConfig) error {
 	if c.kind.chaincode == "" {
 		return nil
 	}
-	connections, err := filepath.Glob(filepath.Join(c.path(c.kind.chaincode), "externalbuilder", "builds", "*", "release", "chaincode", "server", "connection.json"))
-	if err != nil {
+	builds := filepath.Join(c.path(c.kind.chaincode), "externalbuilder", "builds")
+	installed, err := os.ReadDir(builds)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	for _, name := range connections {
-		if _, err := r.load(name); err != nil {
+	for _, build := range installed {
+		name := filepath.Join(builds, build.Name(), "release", "chaincode", "server", "connection.json")
+		_, err := r.load(name)
+		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) { // other chaincode has none
 			return err
 		}
 	}

@@ -150,3 +150,17 @@ func marshalMSP(t *testing.T, root []byte) []byte {
 	require.NoError(t, err)
 	return config
 }
+
+// TestUpgradeReadsInstalledChaincode also where the name of a folder is a pattern; a folder without a connection.json is none.
+func TestUpgradeReadsInstalledChaincode(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "peer[1]")
+	builds := filepath.Join(dir, "data", "externalbuilder", "builds")
+	server := filepath.Join(builds, "ledger_1", "release", "chaincode", "server")
+	require.NoError(t, os.MkdirAll(server, 0o700))
+	require.NoError(t, os.MkdirAll(filepath.Join(builds, "other"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(builds, "a-file"), nil, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(server, "connection.json"), []byte(`{"address":"nowhere"}`), 0o600))
+	found := checked(t, dir, "mode: tls")
+	require.Len(t, found, 1)
+	require.Contains(t, found[0].Detail, filepath.Join("ledger_1", "release", "chaincode", "server", "connection.json"))
+}
