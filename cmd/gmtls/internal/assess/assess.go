@@ -74,7 +74,7 @@ func Gather(ctx context.Context, s Sources) (*Evidence, error) {
 		if err != nil {
 			return nil, err
 		}
-		e.settings = append(e.settings, settings)
+		e.settings = append(e.settings, settings...)
 	}
 	if s.Ledgers != nil {
 		e.lacks = kernelLacks("/")

@@ -27,8 +27,8 @@ type KeyFile struct {
 	InDevice, Encrypted bool
 }
 
-// NodeSettings reads the configuration in a folder as the node does, with its environment.
-func NodeSettings(path string) (*Settings, error) {
+// NodeSettings reads the configurations in a folder, that of a peer, of an orderer, or both, as the nodes do, with their environment.
+func NodeSettings(path string) (all []*Settings, err error) {
 	for _, kind := range nodeKinds {
 		config, err := readNode(path, kind)
 		if errors.Is(err, os.ErrNotExist) {
@@ -64,9 +64,12 @@ func NodeSettings(path string) (*Settings, error) {
 			}
 			s.Keys = append(s.Keys, key)
 		}
-		return s, nil
+		all = append(all, s)
 	}
-	return nil, fmt.Errorf("%s holds neither core.yaml nor orderer.yaml", path)
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s holds neither core.yaml nor orderer.yaml", path)
+	}
+	return all, nil
 }
 
 func keyFile(name string) (KeyFile, error) {

@@ -25,8 +25,20 @@ func TestPlainServers(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "orderer.yaml"), []byte(text), 0o600))
 		settings, err := NodeSettings(dir)
 		require.NoError(t, err)
-		require.Equal(t, want, settings.Plain, text)
+		require.Equal(t, want, settings[0].Plain, text)
 	}
+}
+
+// TestEveryNodeOfAFolder: a folder may have the files of a peer and of an orderer.
+func TestEveryNodeOfAFolder(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "core.yaml"), []byte("peer: {BCCSP: {GM: {Strict: true}}}\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "orderer.yaml"), []byte("General: {ListenAddress: 0.0.0.0}\n"), 0o600))
+	all, err := NodeSettings(dir)
+	require.NoError(t, err)
+	require.Len(t, all, 2)
+	require.True(t, all[0].Strict)
+	require.False(t, all[1].Strict)
 }
 
 // TestKeysUnderAPattern: the keystore is read also where the name of its folder is a pattern.
@@ -38,6 +50,6 @@ func TestKeysUnderAPattern(t *testing.T) {
 	gmtlstest.WriteFile(t, keystore, "key.pem", gmtlstest.NewCA(t).Issue(t, pkix.Name{CommonName: "peer"}).KeyPEM)
 	all, err := NodeSettings(dir)
 	require.NoError(t, err)
-	require.Len(t, all.Keys, 1)
-	require.False(t, all.Keys[0].InDevice)
+	require.Len(t, all[0].Keys, 1)
+	require.False(t, all[0].Keys[0].InDevice)
 }
