@@ -7,7 +7,6 @@ package assess
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/inspect"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/migrate"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
@@ -90,7 +90,7 @@ func Gather(ctx context.Context, s Sources) (*Evidence, error) {
 }
 
 func readChannel(name string) (ch channel, err error) {
-	data, err := os.ReadFile(name)
+	data, err := material.ReadFile(name)
 	if err != nil {
 		return ch, err
 	}

@@ -147,3 +147,12 @@ func TestDocumentsHaveEveryClause(t *testing.T) {
 		require.Equal(t, want, got, name)
 	}
 }
+
+// TestLongBlocks: a file that never ends is no block, and is not read to its end.
+func TestLongBlocks(t *testing.T) {
+	if _, err := os.Stat("/dev/zero"); err != nil {
+		t.Skip("there is no /dev/zero")
+	}
+	_, err := readChannel("/dev/zero")
+	require.ErrorContains(t, err, "/dev/zero is larger than the 64 MiB that are read")
+}
