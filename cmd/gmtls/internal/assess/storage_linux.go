@@ -14,7 +14,7 @@ import (
 )
 
 // cipherUnder returns the cipher of the dm-crypt mapping on which the folder lies, such as sm4-xts-plain64, or "" if the folder's file
-// system is on none. Mappings below others (LVM on dm-crypt) are followed.
+// system is on none, or only in part. Mappings below others (LVM on dm-crypt) are followed.
 func cipherUnder(path string) (string, error) {
 	var stat syscall.Stat_t
 	if err := syscall.Stat(path, &stat); err != nil {
@@ -41,12 +41,18 @@ func cipherOf(device string, depth int) (string, error) {
 	if err != nil || depth > 8 {
 		return "", err
 	}
-	for _, next := range below {
-		if cipher, err := cipherOf(next, depth+1); cipher != "" || err != nil {
-			return cipher, err
+	common := ""
+	for _, next := range below { // several of LVM and RAID
+		cipher, err := cipherOf(next, depth+1)
+		if cipher == "" || err != nil {
+			return "", err
 		}
+		if common != "" && cipher != common {
+			return common + " and " + cipher, nil
+		}
+		common = cipher
 	}
-	return "", nil
+	return common, nil
 }
 
 // cipherIn reads "0 SECTORS crypt CIPHER KEY …".

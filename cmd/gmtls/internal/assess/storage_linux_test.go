@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -104,5 +105,36 @@ func TestKernelLacks(t *testing.T) {
 			}
 			require.Equal(t, test.want, kernelLacks(root))
 		})
+	}
+}
+
+// TestLedgerOnSeveralDevices: a volume over several devices is as protected as the least of them.
+func TestLedgerOnSeveralDevices(t *testing.T) {
+	bin := t.TempDir() // its dmsetup prints the cipher that the mapping is named by
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "dmsetup"), []byte("#!/bin/sh\necho 0 8 crypt $2 key\n"), 0o700))
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	for _, test := range []struct {
+		devices []string // ciphers; empty for one without
+		want    string
+	}{
+		{[]string{"sm4-xts-plain64"}, "sm4-xts-plain64"},
+		{[]string{"sm4-xts-plain64", "sm4-xts-plain64"}, "sm4-xts-plain64"},
+		{[]string{"sm4-xts-plain64", ""}, ""},
+		{[]string{"", "sm4-xts-plain64"}, ""},
+		{[]string{"sm4-xts-plain64", "aes-xts-plain64"}, "sm4-xts-plain64 and aes-xts-plain64"},
+		{nil, ""},
+	} {
+		volume := t.TempDir()
+		for i, cipher := range test.devices {
+			dm := filepath.Join(volume, "slaves", strconv.Itoa(i), "dm")
+			require.NoError(t, os.MkdirAll(dm, 0o700))
+			if cipher != "" {
+				require.NoError(t, os.WriteFile(filepath.Join(dm, "uuid"), []byte("CRYPT-PLAIN-x"), 0o600))
+				require.NoError(t, os.WriteFile(filepath.Join(dm, "name"), []byte(cipher+"\n"), 0o600))
+			}
+		}
+		cipher, err := cipherOf(volume, 0)
+		require.NoError(t, err)
+		require.Equal(t, test.want, cipher, "%q", test.devices)
 	}
 }
