@@ -67,6 +67,7 @@ func (r *Report) found(where string, findings ...cause.Finding) {
 		if where != "" {
 			f.Detail = where + ": " + f.Detail
 		}
+		f.Detail = wire.Printable(f.Detail) // names of files may be a stranger's, too
 		if !slices.Contains(r.Findings, f) {
 			r.Findings = append(r.Findings, f)
 		}

@@ -164,3 +164,18 @@ func TestUpgradeReadsInstalledChaincode(t *testing.T) {
 	require.Len(t, found, 1)
 	require.Contains(t, found[0].Detail, filepath.Join("ledger_1", "release", "chaincode", "server", "connection.json"))
 }
+
+// TestNamesOfFilesArePrinted without what a terminal obeys: a folder may come from a stranger.
+func TestNamesOfFilesArePrinted(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "cacerts"), 0o700))
+	gmtlstest.WriteFile(t, filepath.Join(dir, "cacerts"), "a\x1b]0;x\x07.pem", gmtlstest.NewCA(t).CertPEM)
+	gmtlstest.WriteFile(t, filepath.Join(dir, "cacerts"), "b\x1b[2J.pem", []byte("{"))
+	r := &Report{now: time.Now()}
+	require.NoError(t, r.node(dir))
+	var out strings.Builder
+	r.write(&out)
+	require.Contains(t, out.String(), "a?]0;x?.pem: root certificate")
+	require.Contains(t, out.String(), "b?[2J.pem")
+	require.NotContains(t, out.String(), "\x1b")
+}
