@@ -126,6 +126,7 @@ func (r *Report) walkYAML(where string, node *yaml.Node, depth int) []*Item {
 	var items []*Item
 	switch {
 	case depth > maxDepth:
+		r.tooDeep(where)
 	case node.Kind == yaml.ScalarNode && strings.Contains(node.Value, "-----BEGIN "):
 		return r.pem(where, []byte(node.Value))
 	case node.Kind == yaml.MappingNode:
@@ -145,8 +146,17 @@ func (r *Report) walkYAML(where string, node *yaml.Node, depth int) []*Item {
 	return items
 }
 
+// tooDeep says that a part of a document was not read.
+func (r *Report) tooDeep(where string) {
+	r.found(where, cause.Find(cause.Unparsable, "it is nested more than %d deep, and what is in it is not read", maxDepth))
+}
+
 func (r *Report) walk(where string, value any, depth int) []*Item {
 	var items []*Item
+	if depth > maxDepth {
+		r.tooDeep(where)
+		return nil
+	}
 	switch v := value.(type) {
 	case string:
 		if strings.Contains(v, "-----BEGIN ") {
@@ -158,15 +168,11 @@ func (r *Report) walk(where string, value any, depth int) []*Item {
 				items = append(items, r.referenced(where, path)...)
 				continue
 			}
-			if depth < maxDepth {
-				items = append(items, r.walk(where+":"+wire.Printable(key), v[key], depth+1)...)
-			}
+			items = append(items, r.walk(where+":"+wire.Printable(key), v[key], depth+1)...)
 		}
 	case []any:
 		for i, element := range v {
-			if depth < maxDepth {
-				items = append(items, r.walk(fmt.Sprintf("%s[%d]", where, i), element, depth+1)...)
-			}
+			items = append(items, r.walk(fmt.Sprintf("%s[%d]", where, i), element, depth+1)...)
 		}
 	}
 	return items

@@ -179,3 +179,16 @@ func TestNamesOfFilesArePrinted(t *testing.T) {
 	require.Contains(t, out.String(), "b?[2J.pem")
 	require.NotContains(t, out.String(), "\x1b")
 }
+
+// TestDeepDocuments: what is nested too deep to be read is said, and not passed over.
+func TestDeepDocuments(t *testing.T) {
+	for name, text := range map[string]string{
+		"JSON": strings.Repeat(`{"a":`, 60) + `"-----BEGIN CERTIFICATE-----"` + strings.Repeat("}", 60),
+		"YAML": "peers: " + strings.Repeat(`{a: `, 60) + `"-----BEGIN CERTIFICATE-----"` + strings.Repeat("}", 60),
+	} {
+		r := &Report{now: time.Now()}
+		r.parse("profile", []byte(text))
+		require.Len(t, r.Findings, 1, name)
+		require.Contains(t, r.Findings[0].Detail, "nested more than 32 deep", name)
+	}
+}
