@@ -59,6 +59,9 @@ type Report struct {
 // maxDepth bounds nested JSON and YAML.
 const maxDepth = 32
 
+// maxFindings bounds what is told. Each finding is compared with all before it, and a file of a few megabytes could have a million.
+const maxFindings = 1000
+
 // kindKey is the kind of private keys, which others look for.
 const kindKey = "private key"
 
@@ -68,9 +71,13 @@ func (r *Report) found(where string, findings ...cause.Finding) {
 			f.Detail = where + ": " + f.Detail
 		}
 		f.Detail = wire.Printable(f.Detail) // names of files may be a stranger's, too
-		if !slices.Contains(r.Findings, f) {
-			r.Findings = append(r.Findings, f)
+		if len(r.Findings) > maxFindings || slices.Contains(r.Findings, f) {
+			continue
 		}
+		if len(r.Findings) == maxFindings {
+			f = cause.Find(cause.Unparsable, "more is wrong than the %d things that are told: mend these, and inspect again", maxFindings)
+		}
+		r.Findings = append(r.Findings, f)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
@@ -191,4 +192,13 @@ func TestDeepDocuments(t *testing.T) {
 		require.Len(t, r.Findings, 1, name)
 		require.Contains(t, r.Findings[0].Detail, "nested more than 32 deep", name)
 	}
+}
+
+// TestManyFindings: of a document with very many faults some are told, and that there are more.
+func TestManyFindings(t *testing.T) {
+	r := &Report{now: time.Now()}
+	r.parse("profile", []byte("["+strings.Repeat(`"-----BEGIN ",`, 2*maxFindings)+"0]"))
+	require.Len(t, r.Findings, maxFindings+1)
+	require.Contains(t, r.Findings[maxFindings].Detail, "more is wrong")
+	require.Equal(t, exit.Findings, r.finish().ExitCode)
 }
