@@ -30,6 +30,8 @@ const (
 	AskLimit = 10 * time.Second
 	// maxAnswer bounds an answer in bytes. Pages of metrics are the longest.
 	maxAnswer = 16 << 20
+	// maxPage bounds the others. What a node says in them is compared with all else that it says, and printed.
+	maxPage = 1 << 20
 )
 
 // Access says how to reach operations services. It is a part of files that operators write.
@@ -173,7 +175,7 @@ func (s *Service) Roles(ctx context.Context) ([]tlsstatus.Role, error) {
 
 // Reload makes all roles load their files again.
 func (s *Service) Reload(ctx context.Context) error {
-	code, _, answer, err := s.do(ctx, http.MethodPost, tlsstatus.Path)
+	code, _, answer, err := s.do(ctx, http.MethodPost, tlsstatus.Path, maxPage)
 	if err != nil || code == http.StatusOK {
 		return err
 	}
@@ -186,7 +188,7 @@ func (s *Service) Reload(ctx context.Context) error {
 
 // Metrics fetches the page of metrics.
 func (s *Service) Metrics(ctx context.Context) (Samples, error) {
-	code, _, body, err := s.do(ctx, http.MethodGet, "/metrics")
+	code, _, body, err := s.do(ctx, http.MethodGet, "/metrics", maxAnswer)
 	if err == nil && code != http.StatusOK {
 		err = s.unexpected("/metrics", code)
 	}
@@ -219,7 +221,7 @@ func (s Samples) Value(name, label string) float64 {
 // get fetches a page of JSON into a value; a page of another status than 200 and 503 is not read. It returns the status and the
 // Date of the answer.
 func (s *Service) get(ctx context.Context, page string, into any) (code int, date string, err error) {
-	code, date, body, err := s.do(ctx, http.MethodGet, page)
+	code, date, body, err := s.do(ctx, http.MethodGet, page, maxPage)
 	if err != nil || code != http.StatusOK && code != http.StatusServiceUnavailable {
 		return code, date, err
 	}
@@ -229,8 +231,8 @@ func (s *Service) get(ctx context.Context, page string, into any) (code int, dat
 	return code, date, nil
 }
 
-// do sends a request and reads the answer.
-func (s *Service) do(ctx context.Context, method, page string) (code int, date string, answer []byte, err error) {
+// do sends a request and reads the answer, of so many bytes at most.
+func (s *Service) do(ctx context.Context, method, page string, most int) (code int, date string, answer []byte, err error) {
 	// http, since the transport makes the handshake itself.
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.address+page, nil)
 	if err != nil {
@@ -241,9 +243,9 @@ func (s *Service) do(ctx context.Context, method, page string) (code int, date s
 		return 0, "", nil, fmt.Errorf("%s: %w", s.address, unwrapURL(err))
 	}
 	defer response.Body.Close()
-	answer, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	if err == nil && len(answer) > maxAnswer {
-		err = fmt.Errorf("the answer is longer than %d MiB", maxAnswer>>20)
+	answer, err = io.ReadAll(io.LimitReader(response.Body, int64(most)+1))
+	if err == nil && len(answer) > most {
+		err = fmt.Errorf("the answer is longer than %d MiB", most>>20)
 	}
 	if err != nil {
 		return 0, "", nil, fmt.Errorf("%s%s: %w", s.address, page, err)

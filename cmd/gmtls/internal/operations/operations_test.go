@@ -3,10 +3,12 @@
 package operations
 
 import (
+	"context"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/emmansun/gmsm/smx509"
@@ -57,4 +59,26 @@ func TestProtocols(t *testing.T) {
 		}
 	}
 	require.EqualError(t, (&Access{Protocol: "tls13"}).Complete(dir), `client.protocol is "tls13"; it must be tls, tlcp or tls13-gm`)
+}
+
+// TestLongPages: a page that is far longer than any node's is refused before it is decoded; metrics may be long.
+func TestLongPages(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, `[`)
+		for range 1 << 17 {
+			_, _ = io.WriteString(w, `{"role":"a name"},`)
+		}
+		_, _ = io.WriteString(w, `{}]`)
+	}))
+	defer server.Close()
+	address := server.Listener.Addr().String()
+	service := Over(address, AskLimit, func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	})
+	defer service.Close()
+	_, err := service.Roles(t.Context())
+	require.ErrorContains(t, err, tlsstatus.Path+": the answer is longer than 1 MiB")
+	page, err := service.Metrics(t.Context())
+	require.NoError(t, err)
+	require.Greater(t, len(page), 1<<21)
 }
