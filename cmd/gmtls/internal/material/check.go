@@ -205,10 +205,18 @@ func nearestValidTime(c *x509.Certificate, now time.Time) time.Time {
 	return now
 }
 
+// maxChecks is how many signatures are verified to follow a chain, as in crypto/x509. A server may send hundreds of certificates with one
+// name, of which each would be tried as the issuer of each other.
+const maxChecks = 100
+
+// checks counts signatures that are still verified. When none is left, nothing has issued anything any more.
+type checks struct{ left int }
+
 // lastIssuer follows the issuers among others and returns the last one found.
 func lastIssuer(c *x509.Certificate, others []*x509.Certificate) *x509.Certificate {
+	s := &checks{maxChecks}
 	for range others {
-		i := slices.IndexFunc(others, func(o *x509.Certificate) bool { return issued(o, c) })
+		i := slices.IndexFunc(others, func(o *x509.Certificate) bool { return s.issued(o, c) })
 		if i < 0 || bytes.Equal(c.RawSubject, c.RawIssuer) {
 			break
 		}
@@ -221,9 +229,9 @@ func lastIssuer(c *x509.Certificate, others []*x509.Certificate) *x509.Certifica
 // where each of them comes from.
 func Chain(leaf *x509.Certificate, others []*x509.Certificate, roots *Roots) []string {
 	names := []string{subject(leaf) + " (sent)"}
-	c := leaf
+	c, s := leaf, &checks{maxChecks}
 	for range others {
-		i := slices.IndexFunc(others, func(o *x509.Certificate) bool { return issued(o, c) })
+		i := slices.IndexFunc(others, func(o *x509.Certificate) bool { return s.issued(o, c) })
 		if i < 0 {
 			break
 		}
@@ -234,7 +242,8 @@ func Chain(leaf *x509.Certificate, others []*x509.Certificate, roots *Roots) []s
 		return names
 	}
 	if roots != nil {
-		if i := slices.IndexFunc(roots.Certs, func(o *x509.Certificate) bool { return issued(o, c) }); i >= 0 {
+		s := &checks{len(roots.Certs)}
+		if i := slices.IndexFunc(roots.Certs, func(o *x509.Certificate) bool { return s.issued(o, c) }); i >= 0 {
 			return append(names, subject(roots.Certs[i])+" (given by --ca)")
 		}
 	}
@@ -242,8 +251,12 @@ func Chain(leaf *x509.Certificate, others []*x509.Certificate, roots *Roots) []s
 }
 
 // issued reports whether an authority issued c, which is another certificate.
-func issued(authority, c *x509.Certificate) bool {
-	return bytes.Equal(authority.RawSubject, c.RawIssuer) && !bytes.Equal(authority.Raw, c.Raw) && x509.CheckSignatureFrom(c, authority) == nil
+func (s *checks) issued(authority, c *x509.Certificate) bool {
+	if s.left == 0 || !bytes.Equal(authority.RawSubject, c.RawIssuer) || bytes.Equal(authority.Raw, c.Raw) {
+		return false
+	}
+	s.left--
+	return x509.CheckSignatureFrom(c, authority) == nil
 }
 
 func subject(c *x509.Certificate) string { return wire.Printable(c.Subject.String()) }

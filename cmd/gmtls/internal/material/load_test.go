@@ -3,14 +3,19 @@
 package material
 
 import (
+	"crypto/rand"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/emmansun/gmsm/sm2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
@@ -88,4 +93,32 @@ func TestReadYAML(t *testing.T) {
 		require.ErrorContains(t, err, name, text)
 		require.ErrorContains(t, err, want, text)
 	}
+}
+
+// TestLongChains: following a chain takes as many signatures as a stranger's certificates make it take, up to a bound.
+func TestLongChains(t *testing.T) {
+	key, err := sm2.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	named := func(subject, issuer string) *x509.Certificate {
+		now := time.Now()
+		template := func(name string) *x509.Certificate {
+			return &x509.Certificate{
+				SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
+				IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+			}
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template(subject), template(issuer), &key.PublicKey, key)
+		require.NoError(t, err)
+		cert, err := x509.ParseCertificate(der)
+		require.NoError(t, err)
+		return cert
+	}
+	others := []*x509.Certificate{named("a", "b"), named("b", "a")} // each has issued the other
+	for range 300 {
+		others = append(others, others[0])
+	}
+	require.LessOrEqual(t, len(Chain(others[0], others[1:], nil)), maxChecks+2)
+	found := CheckChain(others[0], others[1:], nil, time.Now())
+	require.Len(t, found, 1)
+	require.Equal(t, cause.ChainBroken, found[0].Cause)
 }
