@@ -142,10 +142,10 @@ func create(name string, content []byte, mode os.FileMode) error {
 		return err
 	}
 	_, err = f.Write(content)
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("writing %s: %w", name, err), os.Remove(name))
 	}
-	return err
+	return nil
 }
 
 // open makes a key of a file that refers to one in a device.

@@ -19,6 +19,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/safefile/safefiletest"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
@@ -399,4 +400,22 @@ func mustRead(t testing.TB, file string) []byte {
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)
 	return data
+}
+
+// TestFullDisk: a part of an update does not stay, as the next run would say that it can be used.
+func TestFullDisk(t *testing.T) {
+	w := newWorld(t)
+	w.pairs(everyNode...)
+	block := w.block()
+	var out string
+	var number int
+	require.NoError(t, safefiletest.OnFullDisk(t, 10, func() error {
+		out, number = w.run("update", addGMTLS, block, "--org=Org2MSP", "--out", w.path("new"))
+		return nil
+	}))
+	require.Equal(t, exit.Usage, number, out)
+	entries, err := os.ReadDir(w.path("new"))
+	require.NoError(t, err)
+	require.Empty(t, entries)
+	w.allowed("update", addGMTLS, block, "--org=Org2MSP", "--out", w.path("new"))
 }

@@ -288,7 +288,10 @@ func (u *updater) write(s *step) error {
 		return err
 	}
 	_, err = f.Write(data)
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil { // the next run would say that it can be used
+		return errors.Join(fmt.Errorf("writing %s: %w", s.File, err), os.Remove(s.File))
+	}
+	return nil
 }
 
 // policyOf is the full name of a modification policy that is at a value of a group.
