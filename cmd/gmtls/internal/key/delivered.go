@@ -139,7 +139,10 @@ func (r *response) add(list cryptobyte.String) error {
 			if !der.ReadAnyASN1(&inner, &tag) {
 				return errors.New("the certificates of the CSRResponse are not well-formed")
 			}
-			return r.add(inner)
+			if err := r.add(inner); err != nil {
+				return err
+			}
+			continue
 		}
 		cert, err := x509.ParseCertificate(der)
 		if err != nil {

@@ -322,3 +322,22 @@ func TestOpenSSL(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, r.BelongsTo)
 }
+
+// TestResponseOfSeveralLists: what follows a list of certificates within a list is read, too.
+func TestResponseOfSeveralLists(t *testing.T) {
+	pair := gmtlstest.NewCA(t).NewPair(t, "node")
+	der := func(text []byte) []byte {
+		block, _ := pem.Decode(text)
+		return block.Bytes
+	}
+	set := func(content ...[]byte) []byte {
+		raw, err := asn1.Marshal(asn1.RawValue{Tag: asn1.TagSet, IsCompound: true, Bytes: bytes.Join(content, nil)})
+		require.NoError(t, err)
+		return raw
+	}
+	answer, err := asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: set(set(der(pair.SignCert)), der(pair.EncCert))})
+	require.NoError(t, err)
+	r, err := parseResponse(answer)
+	require.NoError(t, err)
+	require.Len(t, r.certs, 2)
+}
