@@ -11,6 +11,7 @@ import (
 
 	"github.com/hyperledger/fabric/internal/keydtest"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // The socket of a daemon that runs is left alone, that of one that has ended, or is about to, is replaced; another file is not.
@@ -33,4 +34,28 @@ func TestListen(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 	_, err = Listen(path)
 	require.ErrorContains(t, err, "is not a socket")
+}
+
+// TestListenBesideAFullQueue: a daemon that runs and does not come to take connections has its socket left alone, too.
+func TestListenBesideAFullQueue(t *testing.T) {
+	path := filepath.Join(keydtest.ShortDir(t), "s")
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	require.NoError(t, unix.Bind(fd, &unix.SockaddrUnix{Name: path}))
+	require.NoError(t, unix.Listen(fd, 0))
+	for err == nil {
+		var conn net.Conn
+		if conn, err = net.Dial("unix", path); err == nil {
+			defer conn.Close()
+		}
+	}
+	require.ErrorIs(t, err, unix.EAGAIN)
+	before, err := os.Lstat(path)
+	require.NoError(t, err)
+	_, err = Listen(path)
+	require.ErrorContains(t, err, "whether another daemon listens on "+path+" cannot be told")
+	after, err := os.Lstat(path)
+	require.NoError(t, err)
+	require.True(t, os.SameFile(before, after))
 }

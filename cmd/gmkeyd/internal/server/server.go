@@ -74,11 +74,17 @@ func Listen(path string) (*net.UnixListener, error) {
 	}
 	for end := time.Now().Add(lingers); ; time.Sleep(50 * time.Millisecond) {
 		conn, err := net.Dial("unix", path)
-		if err != nil {
+		// These say that nobody listens. Other errors do not: a daemon whose queue is full has none that answers either.
+		if errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, os.ErrNotExist) {
 			break
 		}
-		conn.Close()
-		if time.Now().After(end) {
+		if err == nil {
+			conn.Close()
+		}
+		switch ended := time.Now().After(end); {
+		case ended && err != nil:
+			return nil, fmt.Errorf("whether another daemon listens on %s cannot be told: %w", path, err)
+		case ended:
 			return nil, fmt.Errorf("another daemon listens on %s", path)
 		}
 	}
