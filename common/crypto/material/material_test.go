@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -404,4 +405,15 @@ func FuzzParse(f *testing.F) {
 			require.Equal(t, bytes.Count(unixLines(data), begin), found+bytes.Count(unixLines(data), []byte(" PARAMETERS-----\n"))/2)
 		}
 	})
+}
+
+// TestManyLines: a file of many short lines is refused as fast as another of its size.
+func TestManyLines(t *testing.T) {
+	text := bytes.Repeat([]byte("x\n"), MaxList/2)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := Parse("junk", text)
+	runtime.ReadMemStats(&after)
+	require.ErrorIs(t, err, ErrOther)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8*len(text)))
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -50,7 +51,7 @@ func Split(name string, data []byte) ([]Object, error) {
 	if bytes.Contains(text, begin) {
 		return splitPEM(name, text)
 	}
-	if der, err := base64.StdEncoding.DecodeString(string(bytes.Join(bytes.Fields(text), nil))); err == nil && isDER(der) {
+	if der, err := base64.StdEncoding.DecodeString(string(bytes.Map(withoutSpace, text))); err == nil && isDER(der) {
 		form := FormOf(der)
 		return fail(fmt.Sprintf("it is base64 without a BEGIN line, and holds %s", form), bareRemedy(form))
 	}
@@ -78,11 +79,22 @@ func bareRemedy(form Form) string {
 func unixLines(text []byte) []byte {
 	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	text = bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
-	lines := bytes.Split(text, []byte("\n"))
-	for i := range lines {
-		lines[i] = bytes.Trim(lines[i], " \t")
+	trimmed := make([]byte, 0, len(text)) // and no slice for each line: a file of 64 MiB may have 32 million
+	for line := range bytes.Lines(text) {
+		content, ended := bytes.CutSuffix(line, []byte("\n"))
+		trimmed = append(trimmed, bytes.Trim(content, " \t")...)
+		if ended {
+			trimmed = append(trimmed, '\n')
+		}
 	}
-	return bytes.Join(lines, []byte("\n"))
+	return trimmed
+}
+
+func withoutSpace(r rune) rune {
+	if unicode.IsSpace(r) {
+		return -1
+	}
+	return r
 }
 
 // isDER reports whether data is a sequence, or begins with one.
@@ -177,12 +189,14 @@ func firstLine(text []byte) string {
 // damagedLine returns the number of the first line, from 1, that was a BEGIN or END line before something befell it; 0 if
 // there is none. Free text between objects has no such lines.
 func damagedLine(text []byte) int {
-	for i, line := range strings.Split(string(text), "\n") {
+	number := 0
+	for line := range strings.Lines(string(text)) {
+		number++
 		if !strings.Contains(line, "BEGIN ") && !strings.Contains(line, "END ") {
 			continue
 		}
 		if strings.ContainsAny(line, "—–−") || strings.Contains(line, "--") || strings.Contains(line, "-BEGIN") || strings.Contains(line, "-END") {
-			return i + 1
+			return number
 		}
 	}
 	return 0
