@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -28,18 +29,18 @@ Exit codes: 0 done; 1 refused or failed, with the reason.`,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	if err := root.Execute(); err != nil {
-		fmt.Fprintln(stderr, "consortium: "+printable(err.Error()))
+		fmt.Fprintln(stderr, "consortium: "+printable(strings.ReplaceAll(err.Error(), "\n", "; "))) // joined errors have a line each
 		return 1
 	}
 	return 0
 }
 
-// printable keeps control characters from terminals: names in blocks and certificates are of strangers.
-func printable(text string) string {
+// printable keeps from a line what a terminal obeys, and what turns text around: names in blocks and certificates are of strangers.
+func printable(line string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if unicode.IsControl(r) || r >= 0x200b && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
 			return '?'
 		}
 		return r
-	}, text)
+	}, line)
 }

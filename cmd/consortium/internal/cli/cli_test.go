@@ -12,6 +12,7 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/consortium/internal/channel"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/common/safefile/safefiletest"
 )
 
 func run(args ...string) (code int, stdout, stderr string) {
@@ -54,12 +55,12 @@ func TestWrongUsage(t *testing.T) {
 // TestReport names who signs, and a file that is there is kept.
 func TestReport(t *testing.T) {
 	u := &channel.Update{
-		Channel: "trade", Block: 5, Did: []string{"a change\x1b"},
+		Channel: "trade", Block: 5, Did: []string{"a change\x1b\n  to sign  nobody\u202e"},
 		Sign: []channel.Approval{{Policy: "/Channel/Admins", Rule: "MAJORITY Admins", Of: []string{"A", "B", "C"}, Need: 2}},
 	}
 	var out bytes.Buffer
 	require.NoError(t, report(&out, u, "u.pb", false))
-	require.Equal(t, "u.pb: for channel trade, on its config block 5\n  changes  a change?\n  to sign  /Channel/Admins: MAJORITY Admins of A, B, C (2 of 3)\n", out.String())
+	require.Equal(t, "u.pb: for channel trade, on its config block 5\n  changes  a change??  to sign  nobody?\n  to sign  /Channel/Admins: MAJORITY Admins of A, B, C (2 of 3)\n", out.String())
 	out.Reset()
 	require.NoError(t, report(&out, u, "u.pb", true))
 	require.Contains(t, out.String(), `"need": 2`)
@@ -70,6 +71,17 @@ func TestReport(t *testing.T) {
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, "first", string(data))
+
+	file = filepath.Join(t.TempDir(), "full.pb")
+	require.ErrorContains(t, safefiletest.OnFullDisk(t, 2, func() error { return writeNew(file, []byte("third"), 0o600) }), file)
+	require.NoFileExists(t, file)
+}
+
+// TestLongFiles: a file that never ends is not read to its end.
+func TestLongFiles(t *testing.T) {
+	code, _, errs := run("package", "--label", "asset_1", "--address", "asset:9999", "--ca", "/dev/zero", "--out", filepath.Join(t.TempDir(), "x"))
+	require.Equal(t, 1, code)
+	require.Contains(t, errs, "--ca: /dev/zero has more than the 1048576 bytes that are read")
 }
 
 // TestPlanAndPackage: the commands write what their packages make, and keep what is there.

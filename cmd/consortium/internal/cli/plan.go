@@ -4,11 +4,11 @@ package cli
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hyperledger/fabric/cmd/consortium/internal/plan"
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/internal/ccpackage"
 )
 
@@ -60,7 +60,10 @@ package id, which is the server's CHAINCODE_ID. The same arguments give the same
 				if err != nil || file == "" {
 					continue
 				}
-				pem, err := os.ReadFile(file)
+				pem, err := material.ReadUpTo(file, material.MaxFile+1)
+				if err == nil && len(pem) > material.MaxFile {
+					err = fmt.Errorf("%s has more than the %d bytes that are read", file, material.MaxFile)
+				}
 				if err != nil {
 					return fmt.Errorf("--%s: %w", name, err)
 				}
@@ -73,8 +76,8 @@ package id, which is the server's CHAINCODE_ID. The same arguments give the same
 			if err := writeNew(out, data, 0o600); err != nil {
 				return err
 			}
-			fmt.Fprintln(c.OutOrStdout(), id)
-			return nil
+			_, err = fmt.Fprintln(c.OutOrStdout(), id)
+			return err
 		},
 	}
 	f := c.Flags()

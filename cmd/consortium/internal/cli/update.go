@@ -86,20 +86,23 @@ func report(w io.Writer, u *channel.Update, file string, asJSON bool) error {
 			*channel.Update
 		}{file, u})
 	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s: for channel %s, on its config block %d\n", file, u.Channel, u.Block)
+	lines := []string{fmt.Sprintf("%s: for channel %s, on its config block %d", file, u.Channel, u.Block)}
 	for _, did := range u.Did {
-		fmt.Fprintf(&text, "  changes  %s\n", did)
+		lines = append(lines, "  changes  "+did)
 	}
 	for _, a := range u.Sign {
-		fmt.Fprintf(&text, "  to sign  %s: %s of %s", a.Policy, a.Rule, strings.Join(a.Of, ", "))
+		line := fmt.Sprintf("  to sign  %s: %s of %s", a.Policy, a.Rule, strings.Join(a.Of, ", "))
 		if a.Need > 0 {
-			fmt.Fprintf(&text, " (%d of %d)", a.Need, len(a.Of))
+			line += fmt.Sprintf(" (%d of %d)", a.Need, len(a.Of))
 		}
-		text.WriteByte('\n')
+		lines = append(lines, line)
 	}
-	_, err := io.WriteString(w, printable(text.String()))
-	return err
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(w, printable(line)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeNew writes a file that is not there yet.
@@ -112,7 +115,10 @@ func writeNew(file string, data []byte, mode os.FileMode) error {
 		return err
 	}
 	_, err = f.Write(data)
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("writing %s: %w", file, err), os.Remove(file)) // the next run would say that it is there
+	}
+	return nil
 }
 
 func addOrganization() kind {
