@@ -17,7 +17,7 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 )
 
-// retryDelay is the pause before a stream that broke is opened again.
+// retryDelay is the pause before a stream that broke is opened again, or a transaction endorsed again.
 const retryDelay = 500 * time.Millisecond
 
 // claimLimit ends the wait for a channel's first block.

@@ -12,10 +12,12 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/hyperledger/fabric-protos-go-apiv2/gateway"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/integration/chaincode/asset/contract"
@@ -174,6 +176,30 @@ func TestStreamThatBreaksBeforeTheRequest(t *testing.T) {
 	handle := func(int) error { return handled }
 	require.ErrorIs(t, stream(context.Background(), io.Discard, open(fmt.Errorf("send: %w", io.EOF)), handle), handled)
 	require.ErrorIs(t, stream(context.Background(), io.Discard, open(refused), handle), refused)
+}
+
+// TestPeersThatAreBehind: a transaction that peers endorse differently is sent again, as long as another may have to commit a block.
+func TestPeersThatAreBehind(t *testing.T) {
+	differ, err := status.New(codes.Aborted, "failed to collect enough transaction endorsements").WithDetails(
+		&gateway.ErrorDetail{Address: "peer1:7051", MspId: "Org2MSP", Message: "ProposalResponsePayloads do not match"})
+	require.NoError(t, err)
+	for failures, want := range map[int32]string{2: "", 1000: "do not match"} {
+		n := newNetwork(t, gmgateway.ModeTLS)
+		var endorsed atomic.Int32
+		n.Fail = func(method string) error {
+			if method == "Endorse" && endorsed.Add(1) <= failures {
+				return differ.Err()
+			}
+			return nil
+		}
+		err := run(context.Background(), configFor(t, n, gmtlstest.SM2), &output{})
+		if want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, want)
+		require.EqualValues(t, endorseAttempts, endorsed.Load())
+	}
 }
 
 func TestErrorsTellTheStep(t *testing.T) {

@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/hyperledger/fabric-protos-go-apiv2/gateway"
 	"google.golang.org/grpc/status"
 )
 
@@ -51,7 +54,7 @@ func (a *application) transact(ctx context.Context, id string) (*client.Status, 
 // submit runs a transaction and waits until it is committed. The wait is a separate step, so that a transaction which
 // was ordered but whose commit is not known yet is told from one that failed: the first must not be sent again blindly.
 func (a *application) submit(ctx context.Context, name string, args ...string) (*client.Status, error) {
-	_, commit, err := a.contract.SubmitAsyncWithContext(ctx, name, client.WithArguments(args...))
+	commit, err := a.order(ctx, name, args...)
 	if err != nil {
 		return nil, fmt.Errorf("submit %s: %w", name, err)
 	}
@@ -64,6 +67,38 @@ func (a *application) submit(ctx context.Context, name string, args ...string) (
 	}
 	fmt.Fprintf(a.out, "%s committed in block %d\n", name, result.BlockNumber)
 	return result, nil
+}
+
+// order has a transaction endorsed and ordered. Peers commit a block at different times, so that after a commit on one peer another may
+// still endorse by the state before. Their endorsements differ then, and nothing was ordered: it is tried again.
+func (a *application) order(ctx context.Context, name string, args ...string) (commit *client.Commit, err error) {
+	for range endorseAttempts {
+		_, commit, err = a.contract.SubmitAsyncWithContext(ctx, name, client.WithArguments(args...))
+		if err == nil || !endorsementsDiffer(err) {
+			return commit, err
+		}
+		select {
+		case <-time.After(retryDelay):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
+// endorseAttempts bounds how often a transaction is sent for endorsement, with retryDelay between. Chaincode whose results differ from peer
+// to peer gets no further by more.
+const endorseAttempts = 6
+
+func endorsementsDiffer(err error) bool {
+	var endorse *client.EndorseError
+	if !errors.As(err, &endorse) {
+		return false
+	}
+	return slices.ContainsFunc(endorse.GRPCStatus().Details(), func(detail any) bool {
+		of, ok := detail.(*gateway.ErrorDetail)
+		return ok && of.GetMessage() == "ProposalResponsePayloads do not match"
+	})
 }
 
 // evaluate runs a query and parses its result.
