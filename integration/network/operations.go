@@ -20,7 +20,7 @@ import (
 // operationsLimit ends one request to an operations service, and selfTestLimit one for self-tests, which compute for seconds.
 const (
 	operationsLimit = 5 * time.Second
-	selfTestLimit   = time.Minute
+	selfTestLimit   = 3 * time.Minute
 )
 
 // operations fetches a page of a node's operations service.
