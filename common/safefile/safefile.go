@@ -6,6 +6,7 @@ package safefile
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -46,6 +47,20 @@ func Replace(files ...File) (err error) {
 		}
 	}
 	return syncFolders(names)
+}
+
+// Create writes a file that must not be there; if it is, the error wraps os.ErrExist. Of a file that cannot be written whole, as on a full
+// disk, nothing stays.
+func Create(f File) error {
+	out, err := os.OpenFile(f.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.Mode)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(f.Data)
+	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+		return errors.Join(fmt.Errorf("writing %s: %w", f.Name, err), os.Remove(f.Name))
+	}
+	return nil
 }
 
 // target is the file that a link leads to, so that the link stays; other names are as they were.

@@ -64,6 +64,18 @@ func TestNoneIsReplaced(t *testing.T) {
 	requireFiles(t, dir, want)
 }
 
+// TestCreate: a file that is there stays, and of one that the disk has no room for nothing stays.
+func TestCreate(t *testing.T) {
+	dir := folder(t, "there")
+	require.ErrorIs(t, Create(File{filepath.Join(dir, "there"), []byte("new"), 0o600}), os.ErrExist)
+	full := filepath.Join(dir, "full")
+	err := safefiletest.OnFullDisk(t, 3, func() error { return Create(File{full, []byte("longer"), 0o600}) })
+	require.ErrorIs(t, err, syscall.EFBIG)
+	require.ErrorContains(t, err, "writing "+full)
+	require.NoError(t, Create(File{filepath.Join(dir, "new"), []byte("new"), 0o600}))
+	requireFiles(t, dir, map[string]string{"there": "there", "new": "new"})
+}
+
 // TestLink: a link stays, and the file that it leads to is replaced.
 func TestLink(t *testing.T) {
 	dir, other := t.TempDir(), folder(t, "cert")

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/hyperledger/fabric/cmd/consortium/internal/channel"
+	"github.com/hyperledger/fabric/common/safefile"
 )
 
 // updateCommand has a command for each kind of update. They share --block, --out and --json.
@@ -107,18 +108,11 @@ func report(w io.Writer, u *channel.Update, file string, asJSON bool) error {
 
 // writeNew writes a file that is not there yet.
 func writeNew(file string, data []byte, mode os.FileMode) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	err := safefile.Create(safefile.File{Name: file, Data: data, Mode: mode})
 	if errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("%s is there already: remove it, or name another", file)
 	}
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("writing %s: %w", file, err), os.Remove(file)) // the next run would say that it is there
-	}
-	return nil
+	return err
 }
 
 func addOrganization() kind {

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -28,6 +27,7 @@ import (
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/safefile"
 )
 
 // Commands returns the subcommands.
@@ -98,7 +98,7 @@ func referenceCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := create(out, text, 0o644); err != nil {
+				if err := safefile.Create(safefile.File{Name: out, Data: text, Mode: 0o644}); err != nil {
 					return err
 				}
 			}
@@ -109,7 +109,7 @@ func referenceCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return create(public, text, 0o644)
+			return safefile.Create(safefile.File{Name: public, Data: text, Mode: 0o644})
 		},
 	}
 	socketFlag(c, &socket)
@@ -133,19 +133,6 @@ func fetch(ctx context.Context, socket, text string) (keyd.Reference, error) {
 		return keyd.Reference{}, fmt.Errorf("public key of %s: %w", uri, err)
 	}
 	return keyd.Reference{URI: uri, Socket: socket, Public: public}, nil
-}
-
-// create writes a file that must not exist.
-func create(name string, content []byte, mode os.FileMode) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("writing %s: %w", name, err), os.Remove(name))
-	}
-	return nil
 }
 
 // open makes a key of a file that refers to one in a device.
@@ -199,7 +186,7 @@ func requestCommand() *cobra.Command {
 			if err != nil {
 				return &exit.Error{Code: exit.Connect, Err: err}
 			}
-			return create(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), 0o644)
+			return safefile.Create(safefile.File{Name: out, Data: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), Mode: 0o644})
 		},
 	}
 	flags := c.Flags()

@@ -13,6 +13,7 @@ import (
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/safefile"
 )
 
 // formEscrow is a form that is not DER.
@@ -129,19 +130,11 @@ func readFile(name string) ([]byte, error) {
 
 // create writes a new file, and leaves one that is there alone.
 func create(name string, data []byte, mode os.FileMode) error {
-	out, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	err := safefile.Create(safefile.File{Name: name, Data: data, Mode: mode})
 	if errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("%s is there already, and is not overwritten", name)
 	}
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(data)
-	err = errors.Join(err, out.Sync(), out.Close())
-	if err != nil {
-		return errors.Join(fmt.Errorf("writing %s: %w", name, err), os.Remove(name))
-	}
-	return nil
+	return err
 }
 
 func certificatesPEM(certs []*x509.Certificate) (text []byte) {

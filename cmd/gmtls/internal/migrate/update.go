@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/safefile"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
@@ -280,18 +281,11 @@ func (u *updater) write(s *step) error {
 		return fmt.Errorf("--out: %w", err)
 	}
 	s.File = filepath.Join(u.out, fileName(name))
-	f, err := os.OpenFile(s.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	err = safefile.Create(safefile.File{Name: s.File, Data: data, Mode: 0o644})
 	if errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("%s is there already, from the same config block: use it, or remove it", s.File)
 	}
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err != nil { // the next run would say that it can be used
-		return errors.Join(fmt.Errorf("writing %s: %w", s.File, err), os.Remove(s.File))
-	}
-	return nil
+	return err
 }
 
 // policyOf is the full name of a modification policy that is at a value of a group.

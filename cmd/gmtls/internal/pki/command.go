@@ -15,6 +15,7 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/output"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/safefile"
 )
 
 // Command returns gmtls pki.
@@ -135,16 +136,8 @@ func store(dir string, files []file) error {
 		}
 	}
 	for _, f := range files {
-		out, err := os.OpenFile(filepath.Join(dir, f.name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode)
-		if err != nil {
+		if err := safefile.Create(safefile.File{Name: filepath.Join(dir, f.name), Data: f.data, Mode: f.mode}); err != nil {
 			return err
-		}
-		_, err = out.Write(f.data)
-		if closeErr := out.Close(); err == nil {
-			err = closeErr
-		}
-		if err != nil {
-			return fmt.Errorf("writing %s: %w", f.name, err)
 		}
 	}
 	return nil
