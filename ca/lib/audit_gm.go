@@ -111,16 +111,10 @@ func (n *noted) apologize() {
 	_, _ = io.WriteString(n, `{"result":"","errors":[{"code":0,"message":"the CA could not handle the request; its log says why"}],"messages":[],"success":false}`)
 }
 
-// maxLogged bounds the line about a request, in bytes. It repeats what the request names, which may have 1 MiB.
-const maxLogged = 4096
-
-// logRequest writes the line about a request that was answered, in the form of upstream.
+// logRequest writes the line about a request that was answered, in the form of upstream. It repeats what the request names, which may
+// have 1 MiB.
 func logRequest(r *http.Request, status, code int, message string) {
-	line := fmt.Sprintf(`%s %s %s %d %d "%s"`, r.RemoteAddr, r.Method, r.URL, status, code, message)
-	if len(line) > maxLogged {
-		line = fmt.Sprintf("%s… (%d bytes)", line[:maxLogged], len(line))
-	}
-	log.Info(line)
+	log.Info(loglimit.Shorten(fmt.Sprintf(`%s %s %s %d %d "%s"`, r.RemoteAddr, r.Method, r.URL, status, code, message)))
 }
 
 // panics bounds the lines about requests that panic: strangers may find one.

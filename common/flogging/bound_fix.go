@@ -3,12 +3,8 @@
 package flogging
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
-	"unicode"
-	"unicode/utf8"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -44,10 +40,10 @@ func (c *Core) Write(e zapcore.Entry, fields []zapcore.Field) error {
 		if !ok {
 			return nil
 		}
-		e.Message, fields = shortened(e.Message)+note, shortenedFields(fields)
+		e.Message, fields = loglimit.Shorten(e.Message)+note, shortenedFields(fields)
 	}
 	if c.Selector.Encoding() == CONSOLE { // the other encodings, and that of fields, quote
-		e.Message = quoteControls(e.Message)
+		e.Message = loglimit.Quote(e.Message)
 	}
 	return c.upstreamWrite(e, fields)
 }
@@ -70,27 +66,17 @@ func strangersCause(e zapcore.Entry, fields []zapcore.Field) bool {
 	return strangersLoggers[e.LoggerName]
 }
 
-// maxLogged bounds, in bytes, a message and each field of a line that strangers cause: a request has up to 100 MiB.
-const maxLogged = 4096
-
-func shortened(text string) string {
-	if len(text) <= maxLogged {
-		return text
-	}
-	return fmt.Sprintf("%s… (%d bytes)", text[:maxLogged], len(text))
-}
-
 // shortenedFields returns fields of which none has a long text.
 func shortenedFields(fields []zapcore.Field) []zapcore.Field {
 	short := slices.Clone(fields)
 	for i, field := range short {
 		switch value := field.Interface.(type) {
 		case error:
-			if text := textOf(value); len(text) > maxLogged {
-				short[i] = zap.String(field.Key, shortened(text))
+			if text := textOf(value); len(text) > loglimit.MaxText {
+				short[i] = zap.String(field.Key, loglimit.Shorten(text))
 			}
 		default:
-			short[i].String = shortened(field.String)
+			short[i].String = loglimit.Shorten(field.String)
 		}
 	}
 	return short
@@ -101,29 +87,3 @@ func textOf(err error) (text string) {
 	defer func() { _ = recover() }()
 	return err.Error()
 }
-
-// quoteControls indents the lines of a message after the first, since a line at the margin is an entry of the log, and writes other
-// characters that move a terminal's cursor, and bytes that are no UTF-8, as Go does. Names that strangers choose are in messages as they are.
-func quoteControls(message string) string {
-	if strings.IndexFunc(message, isControl) < 0 && utf8.ValidString(message) {
-		return message
-	}
-	var quoted strings.Builder
-	for len(message) > 0 {
-		r, n := utf8.DecodeRuneInString(message)
-		switch {
-		case r == '\n' && len(message) > n:
-			quoted.WriteString("\n\t")
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&quoted, `\x%02x`, message[0])
-		case isControl(r) && r != '\n':
-			fmt.Fprintf(&quoted, `\u%04x`, r)
-		default:
-			quoted.WriteString(message[:n])
-		}
-		message = message[n:]
-	}
-	return quoted.String()
-}
-
-func isControl(r rune) bool { return r != '\t' && unicode.IsControl(r) }

@@ -115,7 +115,7 @@ func TestStrangersCannotWriteLongLines(t *testing.T) {
 		l.Logger("endorser").With("channel", long).Warn("access denied")
 		l.ZapLogger(callsLogger).With(zap.String("grpc.method", long)).Info("completed", zap.Error(errors.New(long)), zap.Stringer("grpc.code", codes.Unknown))
 		require.Equal(t, 4, strings.Count(out.String(), "\n"))
-		require.Less(t, out.Len(), 10*maxLogged)
+		require.Less(t, out.Len(), 10*loglimit.MaxText)
 		require.Contains(t, out.String(), "bytes)")
 		out.Reset()
 		l.Logger("node").Infof("a long dump: %s", long)
