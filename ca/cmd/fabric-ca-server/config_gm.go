@@ -3,10 +3,7 @@
 package main
 
 import (
-	"os"
-
 	"github.com/pkg/errors"
-	"github.com/spf13/viper"
 
 	"github.com/hyperledger/fabric-ca/lib"
 	"github.com/hyperledger/fabric-ca/lib/server/operations"
@@ -32,29 +29,13 @@ func (s *ServerCmd) configInit() error {
 	return s.operationsTLS(&s.cfg.Operations.TLS)
 }
 
-// misspelt refuses a key, of all files that the server reads, or a variable that is a misspelt one of ours: what it was to protect would not be.
+// misspelt refuses misspelt settings, of all files that the server reads.
 func (s *ServerCmd) misspelt() error {
-	if err := settings.CAServer.CheckEnvironment(os.Environ()); err != nil {
-		return err
-	}
 	more, err := util.NormalizeFileList(s.cfg.CAfiles, s.homeDirectory)
 	if err != nil {
 		return err
 	}
-	for _, name := range append([]string{s.cfgFileName}, more...) {
-		if !util.FileExists(name) {
-			continue // the server says so
-		}
-		file := viper.New() // the other has the flags too
-		file.SetConfigFile(name)
-		if err := file.ReadInConfig(); err != nil {
-			return errors.Wrapf(err, "reading %s", name)
-		}
-		if err := settings.CAServer.CheckKeys(name, file.AllKeys()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return util.CheckSettings(settings.CAServer, append([]string{s.cfgFileName}, more...)...)
 }
 
 // provider takes the provider of keys and its password file from the environment too. Upstream takes from there only what the configuration
