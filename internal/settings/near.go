@@ -19,15 +19,15 @@ type Names struct {
 	Keys   []string
 }
 
-// CheckKeys refuses a key that is not one of the names and close to one of them. Keys are compared without regard to case. file is
-// for the message.
+// CheckKeys refuses a key that is not one of the names and close to one of them, and a file that has settings of ours where nobody
+// reads them. Keys are compared without regard to case.
 func (n Names) CheckKeys(file string, keys []string) error {
 	for _, key := range slices.Sorted(slices.Values(keys)) {
 		if meant := nearestName(key, n.Keys, misplaced); meant != "" {
 			return fmt.Errorf("%s has the key %s, which does not exist: write %s, or remove it", file, key, meant)
 		}
 	}
-	return nil
+	return n.checkUnread(file)
 }
 
 // CheckEnvironment refuses a variable, of those that os.Environ returns, that has the prefix, is not one of the names and is

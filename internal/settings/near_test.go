@@ -3,6 +3,8 @@
 package settings
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -106,4 +108,32 @@ func TestDistance(t *testing.T) {
 		require.Equal(t, c.want, distance(c.a, c.b), "%s %s", c.a, c.b)
 		require.Equal(t, c.want, distance(c.b, c.a), "%s %s", c.b, c.a)
 	}
+}
+
+// TestUnreadDocuments: a setting of ours after the first document would be ignored, and what it was to protect would not be. Stock Fabric's
+// own settings are ignored there as before.
+func TestUnreadDocuments(t *testing.T) {
+	first := "peer:\n  tls:\n    enabled: true\n"
+	for text, want := range map[string]string{
+		"": "",
+		"---\npeer:\n  id: a\n  tls:\n    enabled: false\n": "",
+		"---\n---\n":                                        "",
+		"---\npeer:\n  tls:\n    mode: gm\n":                "has peer.tls.mode in document 2, and only the first is read: join the documents",
+		"---\n---\nPeer:\n  TLS:\n    modes: gm\n":          "has Peer.TLS.modes in document 3",
+		"---\n- a\n":                                        "document 2, which is not read: ",
+		"---\n\tpeer: x\n":                                  "document 2, which is not read: ",
+		"---\npeer: &a\n  tls:\n    gm: {}\n    mode: gm\n": "has peer.tls.mode in document 2",
+	} {
+		file := filepath.Join(t.TempDir(), "core.yaml")
+		require.NoError(t, os.WriteFile(file, []byte(first+text), 0o600))
+		err := Core.CheckKeys(file, []string{"peer.tls.enabled"})
+		if want == "" {
+			require.NoError(t, err, text)
+			continue
+		}
+		require.ErrorContains(t, err, file, text)
+		require.ErrorContains(t, err, want, text)
+	}
+	require.NoError(t, Core.CheckKeys("", nil))
+	require.NoError(t, Core.CheckKeys(filepath.Join(t.TempDir(), "core.yaml"), nil))
 }

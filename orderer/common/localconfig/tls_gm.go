@@ -125,19 +125,7 @@ func checkKeys() error {
 	if err := yaml.Unmarshal(text, &content); err != nil {
 		return nil
 	}
-	var keys []string
-	var walk func(prefix string, section map[string]any)
-	walk = func(prefix string, section map[string]any) {
-		for name, value := range section {
-			if below, ok := value.(map[string]any); ok {
-				walk(prefix+name+".", below)
-				continue
-			}
-			keys = append(keys, prefix+name)
-		}
-	}
-	walk("", content)
-	return settings.Orderer.CheckKeys(parser.ConfigFileUsed(), keys)
+	return settings.Orderer.CheckKeys(parser.ConfigFileUsed(), settings.Keys(content))
 }
 
 // completeInitialization resolves the GM paths like the standard paths of the same section: those of General.TLS and of the cluster's

@@ -118,22 +118,17 @@ func (k repeated) String() string {
 
 func readNode(dir string, kind nodeKind) (*nodeConfig, error) {
 	c := &nodeConfig{dir: dir, file: filepath.Join(dir, kind.file), kind: kind}
-	data, err := material.ReadFile(c.file)
-	if err != nil {
-		return nil, err
-	}
 	var document yaml.Node
-	if err := yaml.Unmarshal(data, &document); err != nil {
-		return nil, fmt.Errorf("%s: %w", c.file, err)
+	if err := material.ReadYAML(c.file, &document); err != nil {
+		return nil, err
 	}
 	c.lastOnly(&document, "", 0)
 	if err := document.Decode(&c.values); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.file, err)
 	}
-	if c.dir, err = filepath.Abs(dir); err != nil {
-		return nil, err
-	}
-	return c, nil
+	var err error
+	c.dir, err = filepath.Abs(dir)
+	return c, err
 }
 
 // lastOnly notes the keys that are there twice, and keeps the last of each, which nodes over Fabric 2.5 use.

@@ -138,6 +138,10 @@ func TestUpgradeFindsSettingsTwice(t *testing.T) {
 		_, err := NodeSettings(dir)
 		require.ErrorContains(t, err, strings.TrimPrefix(test.want, "core.yaml: "))
 	}
+	gmtlstest.WriteFile(t, dir, "core.yaml", []byte("peer: {id: a}\n---\npeer: {tls: {mode: gm}}\n"))
+	_, err := NodeSettings(dir)
+	require.ErrorContains(t, err, "core.yaml: something follows the first document, and one is read: join them")
+
 	found := checked(t, dir, ok[0], ok[1], ok[2], "rootCert: {file: gone.crt}")
 	require.Len(t, found, 2)
 	require.Contains(t, found[1].Detail, "gone.crt")
