@@ -161,7 +161,7 @@ func check(file string, stdout, stderr io.Writer) int {
 	for _, d := range s.Devices {
 		d.Settled(ctx)
 	}
-	return printStatus(s.Status(0), stdout)
+	return printStatus(s.Status(0), stdout, stderr)
 }
 
 func status(socket string, stdout, stderr io.Writer) int {
@@ -172,16 +172,24 @@ func status(socket string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "gmkeyd:", explain(err))
 		return 1
 	}
-	return printStatus(s, stdout)
+	return printStatus(s, stdout, stderr)
 }
 
-func printStatus(s keyd.Status, stdout io.Writer) int {
+func printStatus(s keyd.Status, stdout, stderr io.Writer) int {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		panic(err) // of strings and numbers
 	}
-	fmt.Fprintln(stdout, string(text))
-	if !s.Healthy {
+	if write(append(text, '\n'), stdout, stderr) != 0 || !s.Healthy {
+		return 1
+	}
+	return 0
+}
+
+// write fails on a full disk or a pipe that nobody reads, as a monitor must not take half a text for the whole.
+func write(text []byte, stdout, stderr io.Writer) int {
+	if _, err := stdout.Write(text); err != nil {
+		fmt.Fprintln(stderr, "gmkeyd: writing the output:", err)
 		return 1
 	}
 	return 0
@@ -195,8 +203,7 @@ func metrics(socket string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "gmkeyd:", explain(err))
 		return 1
 	}
-	_, _ = stdout.Write(text)
-	return 0
+	return write(text, stdout, stderr)
 }
 
 // explain leaves out the package name.

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/common/crypto/keyd"
 )
 
 // A configuration with a fault is refused by the name of the key, with the exit code after which systemd does not start again.
@@ -34,7 +36,7 @@ devices:
 		"sdf.algorithm: it has a meaning for":     "devices: [{name: a, sdf: {library: x, decrypt: without-algorithm, algorithm: 1}}]",
 		"index 1: indexes begin with 1":           "devices: [{name: a, sdf: {library: x, keys: [{index: 1}, {index: 1}]}}]",
 		"pkcs11.pin: one of file, credential and": "devices: [{name: a, pkcs11: {library: x, token: t, pin: {file: /p, environment: P}}}]",
-		"more than the 1048576 allowed":           good + strings.Repeat("#\n", 1<<19),
+		"more than the 1048576 bytes that are":    good + strings.Repeat("#\n", 1<<19),
 		`sdf.decrypt: "yes"`:                      "devices: [{name: a, sdf: {library: x, decrypt: 'yes'}}]",
 		"index 0: indexes begin with 1":           "devices: [{name: a, sdf: {library: x, keys: [{index: 0}]}}]",
 		"one of file, credential and environment": "devices: [{name: a, sdf: {library: x, keys: [{index: 1, pin: {}}]}}]",
@@ -69,6 +71,28 @@ devices:
 }
 
 // Help that is asked for is an answer; a command that does not exist gets it as an error.
+// TestOutputIsWritten: what a full disk or a closed pipe swallows is no answer for a monitor.
+func TestOutputIsWritten(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("there is no /dev/full")
+	}
+	defer full.Close()
+	var stdout, stderr bytes.Buffer
+	require.Zero(t, printStatus(keyd.Status{Healthy: true}, &stdout, &stderr))
+	require.Contains(t, stdout.String(), `"Healthy": true`)
+	require.Equal(t, 1, printStatus(keyd.Status{Healthy: true}, full, &stderr))
+	require.Contains(t, stderr.String(), "gmkeyd: writing the output: write /dev/full")
+	require.Equal(t, 1, printStatus(keyd.Status{}, &stdout, &stderr))
+}
+
+// TestEndlessConfiguration: a device is no configuration.
+func TestEndlessConfiguration(t *testing.T) {
+	var stderr bytes.Buffer
+	require.Equal(t, exitConfig, run([]string{"check", "--config", "/dev/zero"}, &stderr, &stderr))
+	require.Contains(t, stderr.String(), "/dev/zero: it has more than the 1048576 bytes that are allowed")
+}
+
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{{"-h"}, {"--help"}, {"help"}} {
 		var stdout, stderr bytes.Buffer

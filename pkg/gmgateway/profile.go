@@ -125,7 +125,7 @@ func (p PEM) empty() bool { return p == PEM{} }
 
 // LoadProfile reads a profile in YAML or JSON, and checks everything that needs no other file.
 func LoadProfile(path string) (*Profile, error) {
-	content, err := readBounded(path)
+	content, err := material.ReadBounded(path, maxProfileSize)
 	if err != nil {
 		return nil, fmt.Errorf("gmgateway: connection profile: %w", err)
 	}
@@ -279,20 +279,9 @@ func (p *Profile) read(field string, source PEM) ([]byte, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(p.dir, path)
 	}
-	content, err := readBounded(path)
+	content, err := material.ReadBounded(path, maxProfileSize)
 	if err != nil {
 		return nil, fmt.Errorf("gmgateway: %s: %w", field, err)
-	}
-	return content, nil
-}
-
-func readBounded(path string) ([]byte, error) {
-	content, err := material.ReadUpTo(path, maxProfileSize+1)
-	if err != nil {
-		return nil, err
-	}
-	if len(content) > maxProfileSize {
-		return nil, fmt.Errorf("%s is over %d bytes", path, maxProfileSize)
 	}
 	return content, nil
 }

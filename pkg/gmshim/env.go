@@ -223,7 +223,7 @@ func readAll(files ...file) error {
 			}
 			continue
 		}
-		*f.content, err = material.ReadUpTo(path, material.MaxFile+1) // material.Parse refuses one byte too many
+		*f.content, err = material.ReadBounded(path, material.MaxFile)
 		if err != nil {
 			return fmt.Errorf("gmshim: %s: %w", f.names[0], err)
 		}

@@ -145,7 +145,7 @@ type File struct {
 
 // Read reads and parses a file.
 func Read(name string) (*File, error) {
-	data, err := ReadUpTo(name, MaxList+1)
+	data, err := ReadBounded(name, MaxList)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func Read(name string) (*File, error) {
 // Parse parses the content of a file or of a field. Errors have its name.
 func Parse(name string, data []byte) (*File, error) {
 	if len(data) > MaxList {
-		return nil, tooLarge(name, len(data), MaxList)
+		return nil, tooLarge(name, MaxList)
 	}
 	objects, err := Split(name, data)
 	if err != nil {
@@ -168,7 +168,7 @@ func Parse(name string, data []byte) (*File, error) {
 		}
 	}
 	if len(data) > MaxFile && len(file.Certificates)+len(file.Keys) > 0 {
-		return nil, tooLarge(name, len(data), MaxFile)
+		return nil, tooLarge(name, MaxFile)
 	}
 	if len(file.Certificates)+len(file.Lists)+len(file.Keys) == 0 {
 		return nil, &Error{File: name, Err: errors.New("it holds nothing but curve parameters"), Remedy: "give the file of the key"}
@@ -180,10 +180,6 @@ func Parse(name string, data []byte) (*File, error) {
 func (o Object) Parse() (*File, error) {
 	file := &File{Name: o.File}
 	return file, file.add(o)
-}
-
-func tooLarge(name string, size, most int) error {
-	return &Error{File: name, Err: fmt.Errorf("it has %d bytes or more, and %d are allowed", size, most), Remedy: "give a file with only what is needed"}
 }
 
 // add parses one object by its label, or without one by its form.

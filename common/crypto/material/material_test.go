@@ -150,7 +150,7 @@ func TestRefusedFiles(t *testing.T) {
 		"a revocation list":        {caseFile(t, "revocation/rev.crl"), []string{"revocation list, where only certificates belong"}},
 		"a revocation list in DER": {caseFile(t, "revocation/rev.der"), []string{"revocation list, where only certificates belong"}},
 		"parameters alone":         {[]byte("-----BEGIN SM2 PARAMETERS-----\nBggqgRzPVQGCLQ==\n-----END SM2 PARAMETERS-----\n"), []string{"nothing but curve parameters"}},
-		"too large":                {join(ca, bytes.Repeat([]byte("x\n"), MaxFile/2)), []string{"1048576 are allowed"}},
+		"too large":                {join(ca, bytes.Repeat([]byte("x\n"), MaxFile/2)), []string{"more than the 1048576 bytes that are allowed"}},
 		"too many":                 {bytes.Repeat([]byte("-----BEGIN X509 CRL-----\n-----END X509 CRL-----\n"), maxObjects+1), []string{"more than 4096 objects"}},
 	} {
 		t.Run(name, func(t *testing.T) {

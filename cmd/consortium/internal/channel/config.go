@@ -8,14 +8,13 @@ package channel
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
 
 	"github.com/hyperledger/fabric/bccsp/sw"
 	"github.com/hyperledger/fabric/common/channelconfig"
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/internal/configtxlator/update"
 	"github.com/hyperledger/fabric/protoutil"
 )
@@ -33,17 +32,9 @@ const maxBlock = 100 << 20
 
 // Read reads a config block from a file, as "peer channel fetch config" or configtxgen writes it.
 func Read(file string) (*Config, error) {
-	f, err := os.Open(file)
+	data, err := material.ReadBounded(file, maxBlock)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxBlock+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxBlock {
-		return nil, fmt.Errorf("%s is larger than a config block can be (%d MiB)", file, maxBlock>>20)
 	}
 	c, err := parse(data)
 	if err != nil {

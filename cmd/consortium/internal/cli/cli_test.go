@@ -81,7 +81,7 @@ func TestReport(t *testing.T) {
 func TestLongFiles(t *testing.T) {
 	code, _, errs := run("package", "--label", "asset_1", "--address", "asset:9999", "--ca", "/dev/zero", "--out", filepath.Join(t.TempDir(), "x"))
 	require.Equal(t, 1, code)
-	require.Contains(t, errs, "--ca: /dev/zero has more than the 1048576 bytes that are read")
+	require.Contains(t, errs, "--ca: /dev/zero: it has more than the 1048576 bytes that are allowed")
 }
 
 // TestPlanAndPackage: the commands write what their packages make, and keep what is there.

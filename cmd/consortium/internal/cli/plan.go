@@ -60,10 +60,7 @@ package id, which is the server's CHAINCODE_ID. The same arguments give the same
 				if err != nil || file == "" {
 					continue
 				}
-				pem, err := material.ReadUpTo(file, material.MaxFile+1)
-				if err == nil && len(pem) > material.MaxFile {
-					err = fmt.Errorf("%s has more than the %d bytes that are read", file, material.MaxFile)
-				}
+				pem, err := material.ReadBounded(file, material.MaxFile)
 				if err != nil {
 					return fmt.Errorf("--%s: %w", name, err)
 				}

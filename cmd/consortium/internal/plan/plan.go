@@ -11,9 +11,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,6 +20,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/internal/settings"
 )
 
@@ -109,17 +108,9 @@ const maxPlan = 1 << 20
 
 // Read reads a plan. It refuses unknown keys, and all mistakes that would otherwise show only on a host.
 func Read(file string) (*Plan, error) {
-	f, err := os.Open(file)
+	data, err := material.ReadBounded(file, maxPlan)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxPlan+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxPlan {
-		return nil, fmt.Errorf("%s is larger than %d MiB", file, maxPlan>>20)
 	}
 	p, err := parse(data)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/sdf"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/internal/settings"
 	"gopkg.in/yaml.v3"
 )
@@ -92,7 +93,7 @@ const maxFile = 1 << 20
 
 // Load reads and checks the file. Its errors name the key.
 func Load(path string) (*Config, error) {
-	text, err := readFile(path)
+	text, err := material.ReadBounded(path, maxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -106,17 +107,6 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
-}
-
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxFile {
-		return nil, fmt.Errorf("%s has %d bytes, more than the %d allowed", path, info.Size(), maxFile)
-	}
-	return os.ReadFile(path)
 }
 
 func (c *Config) check() error {

@@ -154,5 +154,5 @@ func TestLongBlocks(t *testing.T) {
 		t.Skip("there is no /dev/zero")
 	}
 	_, err := readChannel("/dev/zero")
-	require.ErrorContains(t, err, "/dev/zero is larger than the 64 MiB that are read")
+	require.ErrorContains(t, err, "/dev/zero: it has more than the 67108864 bytes that are allowed")
 }

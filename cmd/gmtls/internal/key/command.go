@@ -25,9 +25,6 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
-// maxFile bounds what is read, in bytes.
-const maxFile = material.MaxFile
-
 // Command returns gmtls key.
 func Command() *cobra.Command {
 	var (

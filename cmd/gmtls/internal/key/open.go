@@ -41,7 +41,7 @@ var (
 
 // open reads a key file in any form that is known.
 func open(name string, s secrets) (*opened, error) {
-	data, err := readFile(name)
+	data, err := material.ReadBounded(name, material.MaxFile)
 	if err != nil {
 		return nil, err
 	}
@@ -115,17 +115,6 @@ func locked(o *opened, key crypto.PrivateKey, err error) (*opened, error) {
 	}
 	o.key = key
 	return o, nil
-}
-
-func readFile(name string) ([]byte, error) {
-	data, err := material.ReadUpTo(name, maxFile+1)
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s is longer than the %d bytes of a key file", name, maxFile)
-	}
-	return data, nil
 }
 
 // create writes a new file, and leaves one that is there alone.

@@ -26,14 +26,7 @@ const MaxFile = 64 << 20
 
 // ReadFile reads a regular file of MaxFile bytes at most.
 func ReadFile(name string) ([]byte, error) {
-	data, err := files.ReadUpTo(name, MaxFile+1)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(data) > MaxFile:
-		return nil, fmt.Errorf("%s is larger than the %d MiB that are read", name, MaxFile>>20)
-	}
-	return data, nil
+	return files.ReadBounded(name, MaxFile)
 }
 
 // ReadYAML decodes a file of one YAML document without unknown keys. What follows the first document would not be read.
