@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package loglimit bounds log lines that strangers can cause at will.
+// Package loglimit bounds log lines that strangers can cause at will, and keeps what strangers wrote from acting on logs and terminals.
 package loglimit
 
 import (

@@ -45,3 +45,14 @@ func Quote(message string) string {
 }
 
 func isControl(r rune) bool { return r != '\t' && unicode.IsControl(r) }
+
+// Printable returns a text for one line of a terminal, with a question mark for each character that a terminal obeys or that turns text
+// around, and for bytes that are no UTF-8. Names in certificates and blocks are of strangers.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError || r >= 0x200b && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return '?'
+		}
+		return r
+	}, text)
+}

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // Run runs the tool and returns its exit code: 0 done, 1 refused or failed.
@@ -29,18 +30,8 @@ Exit codes: 0 done; 1 refused or failed, with the reason.`,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	if err := root.Execute(); err != nil {
-		fmt.Fprintln(stderr, "consortium: "+printable(strings.ReplaceAll(err.Error(), "\n", "; "))) // joined errors have a line each
+		fmt.Fprintln(stderr, "consortium: "+loglimit.Printable(strings.ReplaceAll(err.Error(), "\n", "; "))) // joined errors have a line each
 		return 1
 	}
 	return 0
-}
-
-// printable keeps from a line what a terminal obeys, and what turns text around: names in blocks and certificates are of strangers.
-func printable(line string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r >= 0x200b && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '?'
-		}
-		return r
-	}, line)
 }

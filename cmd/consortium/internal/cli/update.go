@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/hyperledger/fabric/cmd/consortium/internal/channel"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/safefile"
 )
 
@@ -99,7 +100,7 @@ func report(w io.Writer, u *channel.Update, file string, asJSON bool) error {
 		lines = append(lines, line)
 	}
 	for _, line := range lines {
-		if _, err := fmt.Fprintln(w, printable(line)); err != nil {
+		if _, err := fmt.Fprintln(w, loglimit.Printable(line)); err != nil {
 			return err
 		}
 	}

@@ -18,9 +18,9 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/inspect"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/migrate"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	files "github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // Evidence is what was found. A part without a source is empty, and shows nothing.
@@ -102,7 +102,7 @@ func readChannel(name string) (ch channel, err error) {
 	if err != nil {
 		return ch, err
 	}
-	ch.name = wire.Printable(id)
+	ch.name = loglimit.Printable(id)
 	var hash common.HashingAlgorithm
 	var capabilities common.Capabilities
 	var consensus orderer.ConsensusType
@@ -115,16 +115,16 @@ func readChannel(name string) (ch channel, err error) {
 			return ch, fmt.Errorf("the value %s cannot be decoded", value.name)
 		}
 	}
-	ch.hash, ch.consensus = wire.Printable(hash.Name), wire.Printable(consensus.Type)
+	ch.hash, ch.consensus = loglimit.Printable(hash.Name), loglimit.Printable(consensus.Type)
 	for name := range capabilities.Capabilities {
-		ch.capabilities = append(ch.capabilities, wire.Printable(name))
+		ch.capabilities = append(ch.capabilities, loglimit.Printable(name))
 	}
 	slices.Sort(ch.capabilities)
 	for _, section := range []string{"Orderer", "Application"} {
 		for name, org := range group.GetGroups()[section].GetGroups() {
 			foreign, err := notSM2(org)
 			if err != nil {
-				return ch, fmt.Errorf("%s %s: %w", section, wire.Printable(name), err)
+				return ch, fmt.Errorf("%s %s: %w", section, loglimit.Printable(name), err)
 			}
 			ch.members++
 			ch.foreign = append(ch.foreign, foreign...)
@@ -153,7 +153,7 @@ func notSM2(org *common.ConfigGroup) (foreign []string, err error) {
 			return nil, err
 		}
 		if files.FamilyOf(cert.PublicKey) != files.SM2 {
-			foreign = append(foreign, wire.Printable(config.Name+": "+cert.Subject.String()))
+			foreign = append(foreign, loglimit.Printable(config.Name+": "+cert.Subject.String()))
 		}
 	}
 	return foreign, nil

@@ -10,7 +10,7 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/output"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // line is a clause with its result.
@@ -54,9 +54,9 @@ func (r *Report) write(w io.Writer) {
 	for _, l := range r.Lines {
 		fmt.Fprintf(w, "%-14s  %s: %s\n", l.State, l.Clause, l.Asks)
 		for _, f := range l.Findings {
-			fmt.Fprintf(w, "%-16s%s\n", "", wire.Printable(f.Detail))
+			fmt.Fprintf(w, "%-16s%s\n", "", loglimit.Printable(f.Detail))
 			if f.Remedy != "" {
-				fmt.Fprintf(w, "%-16sremedy: %s\n", "", wire.Printable(f.Remedy))
+				fmt.Fprintf(w, "%-16sremedy: %s\n", "", loglimit.Printable(f.Remedy))
 			}
 		}
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // Limits on what is kept of a file.
@@ -346,7 +347,7 @@ func (c *Conversation) explain() cause.Finding {
 	case client>>8 == 3 && server == gmtls.VersionTLCP:
 		return cause.Find(cause.SpeaksTLCP, "the answer to a TLS ClientHello is a TLCP record")
 	case p.Foreign[1] != nil:
-		return cause.Find(cause.SpeaksPlain, "the answer begins with %q", wire.Printable(string(p.Foreign[1][:min(24, len(p.Foreign[1]))])))
+		return cause.Find(cause.SpeaksPlain, "the answer begins with %q", loglimit.Printable(string(p.Foreign[1][:min(24, len(p.Foreign[1]))])))
 	}
 	for _, s := range c.Ladder {
 		if s.Name == "Alert" && !strings.HasPrefix(s.Note, "warning") && !(c.gap && s.Encrypted) {

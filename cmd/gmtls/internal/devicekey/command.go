@@ -27,6 +27,7 @@ import (
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/safefile"
 )
 
@@ -75,7 +76,10 @@ func writeList(w io.Writer, keys []keyd.KeyState) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	defer t.Flush()
 	for _, k := range keys {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", k.URI, k.Device, k.Kind, strings.Join(k.Use, ","), k.Error)
+		for _, field := range []string{k.URI, k.Device, k.Kind, strings.Join(k.Use, ",")} {
+			fmt.Fprint(t, loglimit.Printable(field)+"\t")
+		}
+		fmt.Fprintln(t, loglimit.Printable(k.Error))
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	consenters "github.com/hyperledger/fabric/common/consenter"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // consenter is a member of the ordering cluster, of Raft or BFT.
@@ -54,20 +54,20 @@ func (r *Report) block(where string, data []byte) (items []*Item, ok bool) {
 	}
 	if err != nil {
 		return []*Item{{Where: where, Kind: kindOtherBlock,
-			Note: fmt.Sprintf("block %d of channel %s, %d transactions, %s", block.Header.Number, wire.Printable(channel), len(block.Data.Data), hashes)}}, true
+			Note: fmt.Sprintf("block %d of channel %s, %d transactions, %s", block.Header.Number, loglimit.Printable(channel), len(block.Data.Data), hashes)}}, true
 	}
 	ordererGroup := group.GetGroups()["Orderer"]
 	item := &Item{Where: where, Kind: kindBlock,
-		Note: fmt.Sprintf("block %d of channel %s", block.Header.Number, wire.Printable(channel))}
+		Note: fmt.Sprintf("block %d of channel %s", block.Header.Number, loglimit.Printable(channel))}
 	items = []*Item{item}
 	consenters, kind, err := consentersOf(ordererGroup)
 	if err != nil {
 		r.found(where, cause.Find(cause.Unparsable, "consenters: %v", err))
 	}
-	item.Note += fmt.Sprintf(", consensus %s, %d consenters, %s", wire.Printable(kind), len(consenters), hashes)
+	item.Note += fmt.Sprintf(", consensus %s, %d consenters, %s", loglimit.Printable(kind), len(consenters), hashes)
 	var orgs []organisation
 	for _, name := range sortedKeys(ordererGroup.GetGroups()) {
-		org := r.organisation(where+":"+wire.Printable(name), ordererGroup.Groups[name], kind == consensusBFT)
+		org := r.organisation(where+":"+loglimit.Printable(name), ordererGroup.Groups[name], kind == consensusBFT)
 		orgs = append(orgs, org)
 		items = append(items, slices.Concat(org.ca, org.tls)...)
 	}
@@ -150,7 +150,7 @@ func consentersOf(group *common.ConfigGroup) (list []consenter, kind string, err
 			return nil, consensus.Type, errors.New("the value Orderers cannot be decoded")
 		}
 		for _, c := range mapping.ConsenterMapping {
-			place := fmt.Sprintf("%d of %s at %s:%d", c.Id, wire.Printable(c.MspId), wire.Printable(c.Host), c.Port)
+			place := fmt.Sprintf("%d of %s at %s:%d", c.Id, loglimit.Printable(c.MspId), loglimit.Printable(c.Host), c.Port)
 			list = append(list, consenter{place, c.ClientTlsCert, c.ServerTlsCert, c.Identity, c.MspId})
 		}
 		return list, consensus.Type, nil
@@ -160,7 +160,7 @@ func consentersOf(group *common.ConfigGroup) (list []consenter, kind string, err
 		return nil, consensus.Type, errors.New("the metadata cannot be decoded")
 	}
 	for _, c := range metadata.Consenters {
-		place := fmt.Sprintf("%s:%d", wire.Printable(c.Host), c.Port)
+		place := fmt.Sprintf("%s:%d", loglimit.Printable(c.Host), c.Port)
 		list = append(list, consenter{place: place, client: c.ClientTlsCert, server: c.ServerTlsCert})
 	}
 	return list, consensus.Type, nil
@@ -183,7 +183,7 @@ func (r *Report) consenter(where string, c consenter, orgs []organisation) []*It
 		return items
 	}
 	if len(own) == 0 {
-		r.found(place+"identity", cause.Find(cause.UnknownRoot, "the channel has no ordering organisation %q", wire.Printable(c.msp)))
+		r.found(place+"identity", cause.Find(cause.UnknownRoot, "the channel has no ordering organisation %q", loglimit.Printable(c.msp)))
 	}
 	return append(items, r.field(place+"identity", c.identity, own)...)
 }
@@ -201,7 +201,7 @@ func (r *Report) field(place string, text []byte, authorities []*Item) []*Item {
 		if errors.Is(err, consenters.ErrEncryption) {
 			id = cause.SignUsage
 		}
-		r.found(place, cause.Find(id, "%s", wire.Printable(err.Error())))
+		r.found(place, cause.Find(id, "%s", loglimit.Printable(err.Error())))
 	}
 	certs := r.pem(place, text)
 	var leaves []*Item

@@ -12,8 +12,8 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/output"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // Command returns gmtls inspect.
@@ -74,9 +74,9 @@ Exit codes: 0 nothing wrong (warnings aside); 1 wrong usage or unreadable file; 
 
 func (r *Report) write(w io.Writer) {
 	for _, i := range r.Items {
-		fmt.Fprintf(w, "%s: %s", wire.Printable(i.Where), i.Kind)
+		fmt.Fprintf(w, "%s: %s", loglimit.Printable(i.Where), i.Kind)
 		if i.Note != "" {
-			fmt.Fprintf(w, ", %s", wire.Printable(i.Note))
+			fmt.Fprintf(w, ", %s", loglimit.Printable(i.Note))
 		}
 		fmt.Fprintln(w)
 		if i.Cert != nil {

@@ -16,8 +16,8 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/ccserver"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // json takes in a connection.json of an external chaincode, and the PEM texts in
@@ -79,7 +79,7 @@ func (r *Report) referenced(where, path string) []*Item {
 		data, err = material.ReadFile(path)
 	}
 	if err != nil {
-		r.found(where, cause.Find(cause.Unparsable, "%s, which it names, cannot be read: %s", wire.Printable(path), wire.Printable(err.Error())))
+		r.found(where, cause.Find(cause.Unparsable, "%s, which it names, cannot be read: %s", loglimit.Printable(path), loglimit.Printable(err.Error())))
 		return nil
 	}
 	items := r.pem(where, data)
@@ -136,7 +136,7 @@ func (r *Report) walkYAML(where string, node *yaml.Node, depth int) []*Item {
 				items = append(items, r.referenced(where, value.Value)...)
 				continue
 			}
-			items = append(items, r.walkYAML(where+":"+wire.Printable(key), value, depth+1)...)
+			items = append(items, r.walkYAML(where+":"+loglimit.Printable(key), value, depth+1)...)
 		}
 	case node.Kind == yaml.SequenceNode:
 		for i, element := range node.Content {
@@ -168,7 +168,7 @@ func (r *Report) walk(where string, value any, depth int) []*Item {
 				items = append(items, r.referenced(where, path)...)
 				continue
 			}
-			items = append(items, r.walk(where+":"+wire.Printable(key), v[key], depth+1)...)
+			items = append(items, r.walk(where+":"+loglimit.Printable(key), v[key], depth+1)...)
 		}
 	case []any:
 		for i, element := range v {
@@ -182,13 +182,13 @@ func (r *Report) walk(where string, value any, depth int) []*Item {
 func (r *Report) connection(where string, object map[string]any, item *Item) {
 	c, err := ccserver.FromMembers(object)
 	if err == nil {
-		item.Note = "address " + wire.Printable(c.Address)
+		item.Note = "address " + loglimit.Printable(c.Address)
 		if !c.TLSRequired {
 			item.Note += ", without TLS"
 		}
 		err = c.Check()
 	}
 	if err != nil {
-		r.found(where, cause.Find(cause.Unparsable, "%s", wire.Printable(err.Error())))
+		r.found(where, cause.Find(cause.Unparsable, "%s", loglimit.Printable(err.Error())))
 	}
 }

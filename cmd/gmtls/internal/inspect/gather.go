@@ -19,9 +19,9 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	files "github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // Item is one object that was found.
@@ -70,7 +70,7 @@ func (r *Report) found(where string, findings ...cause.Finding) {
 		if where != "" {
 			f.Detail = where + ": " + f.Detail
 		}
-		f.Detail = wire.Printable(f.Detail) // names of files may be a stranger's, too
+		f.Detail = loglimit.Printable(f.Detail) // names of files may be a stranger's, too
 		if len(r.Findings) > maxFindings || slices.Contains(r.Findings, f) {
 			continue
 		}
@@ -179,7 +179,7 @@ func (r *Report) pem(where string, text []byte) []*Item {
 }
 
 func (r *Report) unreadable(err error) {
-	r.found("", cause.Find(unreadableBy(err), "%s", wire.Printable(err.Error())))
+	r.found("", cause.Find(unreadableBy(err), "%s", loglimit.Printable(err.Error())))
 }
 
 // unreadableBy is the cause of an error of a file: one that is whole may lack its password.
@@ -254,6 +254,6 @@ func (r *Report) list(place string, list *files.List) *Item {
 		r.found(place, cause.Warn(cause.CRLStale, "the next update was due on %s", next.UTC().Format(time.DateTime)))
 	}
 	return &Item{Where: place, Kind: "revocation list", crl: list,
-		Note: fmt.Sprintf("of %s, %d revoked, next update %s", wire.Printable(list.TBSCertList.Issuer.String()),
+		Note: fmt.Sprintf("of %s, %d revoked, next update %s", loglimit.Printable(list.TBSCertList.Issuer.String()),
 			len(list.TBSCertList.RevokedCertificates), next.UTC().Format(time.DateOnly))}
 }

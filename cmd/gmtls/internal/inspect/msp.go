@@ -11,9 +11,9 @@ import (
 	"slices"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	files "github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/mspfolder"
 )
 
@@ -113,7 +113,7 @@ func (r *Report) member(dir, name string) ([]*Item, error) {
 		r.Findings = slices.DeleteFunc(r.Findings, func(f cause.Finding) bool {
 			return f.Cause == cause.Unparsable && slices.Index(r.Findings, f) >= before
 		})
-		text := wire.Printable(err.Error())
+		text := loglimit.Printable(err.Error())
 		unused := name == mspfolder.SignCerts && len(items) > 0
 		switch {
 		case (unused || files.IsOdd(err)) && !mspfolder.ServesSM2(dir):

@@ -12,8 +12,8 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/mspfolder"
 )
 
@@ -71,7 +71,7 @@ func (r *Report) checkIdentity(i *Item, m *mspFolder) {
 	}
 	if parent := r.checkPath(i, m); parent != nil {
 		if err := mspfolder.CheckParent(i.cert, parent, certsOf(m.intermediates)); err != nil {
-			r.found(i.Where, cause.Find(cause.ChainBroken, "%s", wire.Printable(err.Error())))
+			r.found(i.Where, cause.Find(cause.ChainBroken, "%s", loglimit.Printable(err.Error())))
 		}
 	}
 }
@@ -104,7 +104,7 @@ func (r *Report) checkPath(i *Item, m *mspFolder) (parent *x509.Certificate) {
 			"or there with two certificates of one key that are valid at the same time", len(chains), i.Cert.Subject))
 	default:
 		if err := mspfolder.CheckNameConstraints(chains[0]); err != nil {
-			r.found(i.Where, cause.Find(cause.ChainBroken, "%s", wire.Printable(err.Error())))
+			r.found(i.Where, cause.Find(cause.ChainBroken, "%s", loglimit.Printable(err.Error())))
 		} else if len(chains[0]) > 1 {
 			return chains[0][1]
 		}

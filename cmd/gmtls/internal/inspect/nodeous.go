@@ -14,9 +14,9 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	files "github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/mspfolder"
 )
 
@@ -67,7 +67,7 @@ func (r *Report) checkOUs(m *mspFolder) {
 func (r *Report) parseConfig(name string, data []byte) (*mspConfig, bool) {
 	config := new(mspConfig)
 	if err := yaml.Unmarshal(data, config); err != nil {
-		r.found(name, cause.Find(cause.Unparsable, "%s", wire.Printable(strings.Join(strings.Fields(err.Error()), " "))))
+		r.found(name, cause.Find(cause.Unparsable, "%s", loglimit.Printable(strings.Join(strings.Fields(err.Error()), " "))))
 		return nil, false
 	}
 	return config, true
@@ -117,7 +117,7 @@ func (r *Report) checkUnits(i *Item, listed, roles []unit) {
 		for _, u := range units {
 			names = append(names, u.name)
 		}
-		return wire.Printable(strings.Join(names, ", "))
+		return loglimit.Printable(strings.Join(names, ", "))
 	}
 	if len(listed) > 0 && held(listed) == 0 {
 		r.found(i.Where, cause.Find(cause.NodeOUs, "%q has none of the OrganizationalUnitIdentifiers %s from their CA", i.Cert.Subject, names(listed)))
@@ -143,11 +143,11 @@ func (r *Report) unit(config string, m *mspFolder, o ou, listed bool) (unit, boo
 	switch {
 	case missing && !listed && !mspfolder.ServesSM2(m.dir):
 		r.found(config, cause.Warn(cause.MSPIncomplete, "%s is named for the OU %s and is not there, so any CA may vouch for it",
-			wire.Printable(o.Certificate), wire.Printable(o.Identifier)))
+			loglimit.Printable(o.Certificate), loglimit.Printable(o.Identifier)))
 		return u, true
 	case err != nil:
-		r.found(config, cause.Find(cause.MSPIncomplete, "%s, named for the OU %s, cannot be read: %s", wire.Printable(o.Certificate),
-			wire.Printable(o.Identifier), wire.Printable(err.Error())))
+		r.found(config, cause.Find(cause.MSPIncomplete, "%s, named for the OU %s, cannot be read: %s", loglimit.Printable(o.Certificate),
+			loglimit.Printable(o.Identifier), loglimit.Printable(err.Error())))
 		return u, false
 	}
 	for _, c := range certsOf(slices.Concat(m.roots, m.intermediates)) {
@@ -157,6 +157,6 @@ func (r *Report) unit(config string, m *mspFolder, o ou, listed bool) (unit, boo
 		}
 	}
 	r.found(config, cause.Find(cause.NodeOUs, "%s, named for the OU %s, is not one of the certificates in cacerts and intermediatecerts",
-		wire.Printable(o.Certificate), wire.Printable(o.Identifier)))
+		loglimit.Printable(o.Certificate), loglimit.Printable(o.Identifier)))
 	return u, false
 }

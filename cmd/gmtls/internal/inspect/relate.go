@@ -9,8 +9,8 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/mspfolder"
 )
 
@@ -126,13 +126,13 @@ func (r *Report) checkLists(lists, cas, leaves []*Item) {
 		if list.crl == nil {
 			continue
 		}
-		issuer := wire.Printable(list.crl.TBSCertList.Issuer.String())
+		issuer := loglimit.Printable(list.crl.TBSCertList.Issuer.String())
 		if err := mspfolder.CheckFolderList(list.crl.CertificateList, authorities); err != nil {
 			id := cause.CRLForeign
 			if errors.Is(err, x509.ErrOtherSignerID) {
 				id = cause.SignerID
 			}
-			r.found(list.Where, cause.Find(id, "list of %q: %s", issuer, wire.Printable(err.Error())))
+			r.found(list.Where, cause.Find(id, "list of %q: %s", issuer, loglimit.Printable(err.Error())))
 			continue
 		}
 		signed := false
@@ -154,7 +154,7 @@ func (r *Report) revoked(list *Item, ca *x509.Certificate, leaves []*Item) {
 	for _, entry := range list.crl.TBSCertList.RevokedCertificates {
 		for _, leaf := range leaves {
 			if bytes.Equal(leaf.cert.RawIssuer, ca.RawSubject) && leaf.cert.SerialNumber.Cmp(entry.SerialNumber) == 0 {
-				r.found(leaf.Where, cause.Find(cause.Revoked, "%q is on %s", wire.Printable(leaf.cert.Subject.String()), list.Where))
+				r.found(leaf.Where, cause.Find(cause.Revoked, "%q is on %s", loglimit.Printable(leaf.cert.Subject.String()), list.Where))
 			}
 		}
 	}

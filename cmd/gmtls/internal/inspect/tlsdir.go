@@ -13,10 +13,10 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	files "github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // checkTLS checks the tls folder of a node or user: what is for TLS against
@@ -130,7 +130,7 @@ func (r *Report) checkPeers(leaves, cas []*Item, more []*x509.Certificate, items
 			err = pair.CheckAsPeer(roots.SM(), usage, r.now)
 		}
 		if err != nil {
-			r.found(sign.Where, cause.Find(cause.ChainBroken, "a peer refuses the pair: %s", wire.Printable(err.Error())))
+			r.found(sign.Where, cause.Find(cause.ChainBroken, "a peer refuses the pair: %s", loglimit.Printable(err.Error())))
 		}
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	files "github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/mspfolder"
 )
 
@@ -57,7 +57,7 @@ func (r *Report) checkHalf(certName, keyName string) {
 		if len(certs.Lists) > 0 || len(certs.Certificates) == 0 {
 			id = cause.Unparsable
 		}
-		r.found("", cause.Find(id, "%s (key file: %s)", wire.Printable(err.Error()), keyName))
+		r.found("", cause.Find(id, "%s (key file: %s)", loglimit.Printable(err.Error()), keyName))
 	}
 }
 

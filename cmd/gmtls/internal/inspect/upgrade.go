@@ -25,10 +25,10 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/output"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	files "github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/mspfolder"
 )
 
@@ -114,7 +114,7 @@ func (r *Report) upgrade(path string) error {
 func (r *Report) configured(c *nodeConfig) error {
 	r.add(&Item{Where: c.file, Kind: "configuration", Note: "of " + c.kind.name})
 	for _, key := range c.twice {
-		r.found(c.file, cause.Find(cause.SettingTwice, "%s", wire.Printable(key.String())))
+		r.found(c.file, cause.Find(cause.SettingTwice, "%s", loglimit.Printable(key.String())))
 	}
 	password, err := x509.ReadPasswordFile(c.text(c.kind.bccsp + ".GM.FileKeyStore.PasswordFile"))
 	if err != nil {
@@ -158,7 +158,7 @@ func (r *Report) configured(c *nodeConfig) error {
 
 // refused reports a key of the configuration whose files a node refuses.
 func (r *Report) refused(c *nodeConfig, key string, err error) {
-	r.found(c.at(key), cause.Find(unreadableBy(err), "%s", wire.Printable(err.Error())))
+	r.found(c.at(key), cause.Find(unreadableBy(err), "%s", loglimit.Printable(err.Error())))
 }
 
 // section checks the files of one listener or dialer.
@@ -273,7 +273,7 @@ func (r *Report) tlcpPair(c *nodeConfig, p pair, password []byte, roots []*files
 		usage = stdx509.ExtKeyUsageClientAuth
 	}
 	if err := own.CheckAsPeer(under, usage, r.now); err != nil {
-		r.found(c.at(p.cert), cause.Find(cause.ChainBroken, "a peer refuses the pair: %s", wire.Printable(err.Error())))
+		r.found(c.at(p.cert), cause.Find(cause.ChainBroken, "a peer refuses the pair: %s", loglimit.Printable(err.Error())))
 		return
 	}
 	r.add(&Item{Where: c.path(p.cert), Kind: "TLCP pair", Note: "of " + p.cert})
@@ -322,7 +322,7 @@ func (r *Report) group(where string, group *common.ConfigGroup, depth int) {
 	}
 	for _, name := range sortedKeys(group.GetGroups()) {
 		if depth < maxDepth {
-			r.group(where+":"+wire.Printable(name), group.Groups[name], depth+1)
+			r.group(where+":"+loglimit.Printable(name), group.Groups[name], depth+1)
 		}
 	}
 }
@@ -346,7 +346,7 @@ func (r *Report) channelMSP(where string, value []byte) {
 				continue
 			}
 			if err := mspfolder.CheckCertificate(folder, certs[0].Certificate); err != nil {
-				r.found(certs[0].File, cause.Find(cause.FamilyMixed, "%s", wire.Printable(err.Error())))
+				r.found(certs[0].File, cause.Find(cause.FamilyMixed, "%s", loglimit.Printable(err.Error())))
 			}
 			r.checkSize(certs[0].File, certs[0].PublicKey)
 			if folder != mspfolder.AdminCerts {
@@ -370,6 +370,6 @@ func (r *Report) channelMSP(where string, value []byte) {
 
 func (r *Report) listOf(where string, list *pkix.CertificateList, issuers []*x509.Certificate) {
 	if err := mspfolder.CheckList(list, issuers); err != nil {
-		r.found(where, cause.Find(cause.CRLForeign, "%s", wire.Printable(err.Error())))
+		r.found(where, cause.Find(cause.CRLForeign, "%s", loglimit.Printable(err.Error())))
 	}
 }

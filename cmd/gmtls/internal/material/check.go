@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // SoonDays is the number of days before its end from which a certificate gets
@@ -259,5 +259,5 @@ func (s *checks) issued(authority, c *x509.Certificate) bool {
 	return x509.CheckSignatureFrom(c, authority) == nil
 }
 
-func subject(c *x509.Certificate) string { return wire.Printable(c.Subject.String()) }
-func issuer(c *x509.Certificate) string  { return wire.Printable(c.Issuer.String()) }
+func subject(c *x509.Certificate) string { return loglimit.Printable(c.Subject.String()) }
+func issuer(c *x509.Certificate) string  { return loglimit.Printable(c.Issuer.String()) }

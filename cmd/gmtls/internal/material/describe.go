@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // Info describes a certificate.
@@ -36,7 +36,7 @@ type Info struct {
 func Describe(c *x509.Certificate, now time.Time) Info {
 	sum := sha256.Sum256(c.Raw)
 	return Info{
-		Subject: wire.Printable(c.Subject.String()), Issuer: wire.Printable(c.Issuer.String()),
+		Subject: loglimit.Printable(c.Subject.String()), Issuer: loglimit.Printable(c.Issuer.String()),
 		Serial: c.SerialNumber.Text(16), Key: KeyName(c.PublicKey),
 		NotBefore: c.NotBefore, NotAfter: c.NotAfter,
 		DaysLeft: int(c.NotAfter.Sub(now).Hours() / 24),
@@ -66,7 +66,7 @@ func (i Info) Lines(indent string) string {
 func Names(c *x509.Certificate) []string {
 	var names []string
 	for _, n := range c.DNSNames {
-		names = append(names, wire.Printable(n))
+		names = append(names, loglimit.Printable(n))
 	}
 	for _, ip := range c.IPAddresses {
 		names = append(names, ip.String())

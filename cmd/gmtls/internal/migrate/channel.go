@@ -19,8 +19,8 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/inspect"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // channel is what a config block says.
@@ -77,7 +77,7 @@ func parseChannel(data []byte) (*channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	ch := &channel{Name: wire.Printable(name), Number: block.Header.Number, group: group}
+	ch := &channel{Name: loglimit.Printable(name), Number: block.Header.Number, group: group}
 	if err := ch.collect(group, nil); err != nil {
 		return nil, err
 	}
@@ -132,7 +132,9 @@ func (ch *channel) member(id string) *member {
 	return nil
 }
 
-func groupPath(path []string) string { return wire.Printable("/Channel/" + strings.Join(path, "/")) }
+func groupPath(path []string) string {
+	return loglimit.Printable("/Channel/" + strings.Join(path, "/"))
+}
 
 // isOrdering reports whether the organisation belongs to the ordering service.
 func (m *member) isOrdering() bool {
@@ -202,7 +204,7 @@ func (ch *channel) readConsenters() error {
 		return errors.New("its consenters cannot be decoded")
 	}
 	for _, c := range ch.metadata.Consenters {
-		s := &seat{address: net.JoinHostPort(wire.Printable(c.Host), strconv.Itoa(int(c.Port))), consenter: c, std: true, gm: true}
+		s := &seat{address: net.JoinHostPort(loglimit.Printable(c.Host), strconv.Itoa(int(c.Port))), consenter: c, std: true, gm: true}
 		for _, field := range [][]byte{c.ClientTlsCert, c.ServerTlsCert} {
 			std, gm := identities(field)
 			s.std, s.gm = s.std && std != nil, s.gm && gm != nil

@@ -11,9 +11,9 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
@@ -109,7 +109,7 @@ func (n *network) healthGaps(q question) (all []gap) {
 			for _, c := range r.Certificates {
 				if left := c.NotAfter.Sub(q.now); left < q.validFor {
 					all = append(all, f.gap("renew it, see docs/operations.md", "%s: the certificate %q (%s) is valid until %s only",
-						r.Name, wire.Printable(c.Subject), wire.Printable(c.Use), c.NotAfter.UTC().Format(time.DateTime)))
+						r.Name, loglimit.Printable(c.Subject), loglimit.Printable(c.Use), c.NotAfter.UTC().Format(time.DateTime)))
 				}
 			}
 		}
@@ -175,7 +175,7 @@ func (n *network) roots(q question, inv *inventory) (all []gap) {
 
 // unfitAsRoot says why a certificate cannot be an SM2 root of an MSP; empty if it can.
 func unfitAsRoot(c *x509.Certificate, now time.Time, validFor time.Duration) string {
-	name := fmt.Sprintf("the certificate %q", wire.Printable(c.Subject.String()))
+	name := fmt.Sprintf("the certificate %q", loglimit.Printable(c.Subject.String()))
 	switch {
 	case !x509.IsSM2(c.PublicKey):
 		return name + " has a key of " + material.KeyName(c.PublicKey) + ", not of SM2"
@@ -197,7 +197,7 @@ func (n *network) pairVerifies(f *facts, roots []*x509.Certificate, whose string
 	}
 	const remedy = "gmtls probe shows its pair; issue it from the organisation's SM2 TLS CA, for this name"
 	if f.pairProblem != nil {
-		return []gap{f.gap(remedy, "%s", wire.Printable(f.pairProblem.Error()))}
+		return []gap{f.gap(remedy, "%s", loglimit.Printable(f.pairProblem.Error()))}
 	}
 	host, _, _ := net.SplitHostPort(f.node.Address)
 	leaves, chain := f.pair[:1], f.pair[1:]
@@ -240,7 +240,7 @@ func (n *network) leftOver(q question) []gap {
 func subjects(certs []*x509.Certificate) string {
 	var names []string
 	for _, c := range certs {
-		if name := wire.Printable(c.Subject.String()); !slices.Contains(names, name) {
+		if name := loglimit.Printable(c.Subject.String()); !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
@@ -62,7 +62,7 @@ func ask(ctx context.Context, org *organization, n *node) *facts {
 	ctx, cancel := context.WithTimeout(ctx, 3*operations.AskLimit)
 	defer cancel()
 	if err := f.operations(ctx, org); err != nil {
-		f.Problem = wire.Printable(err.Error())
+		f.Problem = loglimit.Printable(err.Error())
 	}
 	if version := f.gmVersion(); version != 0 {
 		f.pair, f.pairProblem = presented(ctx, n.Address, version)

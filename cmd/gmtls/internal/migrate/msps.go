@@ -12,8 +12,8 @@ import (
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // edit changes an MSP of the channel and notes what people should know of it.
@@ -67,7 +67,7 @@ func addIdentityRoots(certs []*x509.Certificate) edit {
 		}
 		for _, c := range certs {
 			if slices.ContainsFunc(tls, func(blob []byte) bool { return containsCertificate(blob, c) }) {
-				return nil, fmt.Errorf("%q is a TLS root of it: a CA for TLS must not make identities", wire.Printable(c.Subject.String()))
+				return nil, fmt.Errorf("%q is a TLS root of it: a CA for TLS must not make identities", loglimit.Printable(c.Subject.String()))
 			}
 		}
 		notes := []string{"adds the root " + subjects(certs)}
@@ -177,7 +177,7 @@ func removeIdentityRoots(gm bool) edit {
 		for _, ou := range f.OrganizationalUnitIdentifiers {
 			if kept, err := without([][]byte{ou.Certificate}, gm); err != nil || len(kept) == 0 {
 				return nil, fmt.Errorf("the organizational unit %q is bound to a CA that would go: bind it to one that stays first",
-					wire.Printable(ou.OrganizationalUnitIdentifier))
+					loglimit.Printable(ou.OrganizationalUnitIdentifier))
 			}
 		}
 		notes := append([]string{"removes the roots and intermediates with keys of " + familyName(gm)}, unbindOUs(f)...)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
@@ -125,7 +125,7 @@ func (p *plan) write(w io.Writer) {
 		if o.Known {
 			stage = stageName(o.Stage)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", wire.Printable(o.ID), stage, orDash(o.TLSRoots), orDash(o.IdentityRoots))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", loglimit.Printable(o.ID), stage, orDash(o.TLSRoots), orDash(o.IdentityRoots))
 	}
 	fmt.Fprintln(table, "\nNODE\tORGANISATION\tSTAGE\tVERSION\tROLE\tLISTENS\tDIALS\tOVER TLS\tOVER TLCP\tOVER TLS13-GM\tCERTIFICATES UNTIL")
 	for _, f := range p.Nodes {
@@ -142,7 +142,7 @@ func (p *plan) write(w io.Writer) {
 		fmt.Fprintf(w, "before it: gmtls migrate check --stage %d\n", p.Next)
 	}
 	for _, note := range p.Notes {
-		fmt.Fprintln(w, "note: "+wire.Printable(note))
+		fmt.Fprintln(w, "note: "+loglimit.Printable(note))
 	}
 }
 
@@ -169,7 +169,7 @@ func (f *facts) rows(w io.Writer) {
 			}
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, f.Organization, stage, version,
-			wire.Printable(r.Name), dash(string(r.ServerMode)), dash(string(r.ClientMode)),
+			loglimit.Printable(r.Name), dash(string(r.ServerMode)), dash(string(r.ClientMode)),
 			over(tlsstatus.OverTLS), over(tlsstatus.OverTLCP), over(tlsstatus.OverTLS13), until)
 	}
 }
@@ -178,7 +178,7 @@ func dash(s string) string {
 	if s == "" {
 		return "-"
 	}
-	return wire.Printable(s)
+	return loglimit.Printable(s)
 }
 
 func orDash(list []string) string {
@@ -224,7 +224,7 @@ func (n *network) verdict(q question, inv *inventory) *verdict {
 
 func (v *verdict) write(w io.Writer) {
 	for _, note := range v.Notes {
-		fmt.Fprintln(w, "note: "+wire.Printable(note))
+		fmt.Fprintln(w, "note: "+loglimit.Printable(note))
 	}
 	who := ""
 	if v.Node != "" {
@@ -251,7 +251,7 @@ func (o *outcome) write(w io.Writer) {
 	for _, s := range o.Steps {
 		fmt.Fprintln(w, s.File)
 		for _, note := range s.Notes {
-			fmt.Fprintln(w, "  "+wire.Printable(note))
+			fmt.Fprintln(w, "  "+loglimit.Printable(note))
 		}
 		fmt.Fprintf(w, "  to be signed for %s (peer channel signconfigtx), then submitted (peer channel update)\n", join(s.Sign))
 	}

@@ -13,8 +13,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // signer is an identity that signed something in a block.
@@ -81,7 +81,7 @@ func (r *blockReader) envelope(data []byte) error {
 		return errUndecodable
 	}
 	if channel.ChannelId != r.channel {
-		return fmt.Errorf("it is of channel %q, not %q", wire.Printable(channel.ChannelId), r.channel)
+		return fmt.Errorf("it is of channel %q, not %q", loglimit.Printable(channel.ChannelId), r.channel)
 	}
 	switch common.HeaderType(channel.Type) {
 	case common.HeaderType_CONFIG:
@@ -168,7 +168,7 @@ func (r *blockReader) identity(data []byte, as string) error {
 	if err != nil {
 		return fmt.Errorf("the certificate of its %s: %w", as, err)
 	}
-	r.found = append(r.found, signer{wire.Printable(id.Mspid), certs[0], r.number, as})
+	r.found = append(r.found, signer{loglimit.Printable(id.Mspid), certs[0], r.number, as})
 	return nil
 }
 
@@ -182,7 +182,7 @@ func inUse(signers []signer, id string, gm bool) (all []gap) {
 			continue
 		}
 		seen = true
-		name := wire.Printable(s.cert.Subject.String())
+		name := loglimit.Printable(s.cert.Subject.String())
 		if x509.IsSM2(s.cert.PublicKey) != gm || slices.Contains(told, name) {
 			continue
 		}

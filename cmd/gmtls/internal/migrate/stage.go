@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
@@ -51,7 +51,7 @@ func (g gap) String() string {
 	if who != "" {
 		who += ": "
 	}
-	return wire.Printable(who+g.Reason) + "\n    remedy: " + wire.Printable(g.Remedy)
+	return loglimit.Printable(who+g.Reason) + "\n    remedy: " + loglimit.Printable(g.Remedy)
 }
 
 // network is what is known of the network at one time.

@@ -21,7 +21,7 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/endpoint"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
@@ -125,7 +125,7 @@ func (s *Service) Health(ctx context.Context) (Health, error) {
 		FailedChecks []struct{ Component, Reason string } `json:"failed_checks"`
 	}
 	code, date, err := s.get(ctx, "/healthz", &page)
-	health := Health{Status: wire.Printable(page.Status), Date: date}
+	health := Health{Status: loglimit.Printable(page.Status), Date: date}
 	switch {
 	case err != nil || code == http.StatusOK:
 		return health, err
@@ -134,7 +134,7 @@ func (s *Service) Health(ctx context.Context) (Health, error) {
 	}
 	failed := []string{}
 	for _, c := range page.FailedChecks {
-		failed = append(failed, wire.Printable(c.Component+": "+c.Reason))
+		failed = append(failed, loglimit.Printable(c.Component+": "+c.Reason))
 	}
 	if health.Unhealthy = strings.Join(failed, "; "); len(failed) == 0 {
 		health.Unhealthy = "it says so without a reason"
@@ -149,7 +149,7 @@ func (s *Service) Version(ctx context.Context) (version, date string, err error)
 	if err == nil && code != http.StatusOK {
 		err = s.unexpected("/version", code)
 	}
-	return wire.Printable(page.Version), date, err
+	return loglimit.Printable(page.Version), date, err
 }
 
 // ErrStock says that a node has no page /tls, as a stock node has none.
@@ -183,7 +183,7 @@ func (s *Service) Reload(ctx context.Context) error {
 	if json.Unmarshal(answer, &failure) != nil { // not by the node, but by what is in front of it
 		failure.Error = string(answer)
 	}
-	return fmt.Errorf("%w: %s", s.unexpected("POST "+tlsstatus.Path, code), wire.Printable(strings.TrimSpace(failure.Error)))
+	return fmt.Errorf("%w: %s", s.unexpected("POST "+tlsstatus.Path, code), loglimit.Printable(strings.TrimSpace(failure.Error)))
 }
 
 // Metrics fetches the page of metrics.

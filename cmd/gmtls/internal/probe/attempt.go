@@ -18,6 +18,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 const (
@@ -158,13 +159,13 @@ func (p *prober) gm(ctx context.Context, rec *recorder, protocol string, v varia
 	conn := gmtls.Client(rec, config)
 	a.err = conn.HandshakeContext(ctx)
 	if a.offered && a.wire.Requested && !listed(&config.Certificates[0], a.wire.Authorities) {
-		a.offered, a.foreign = false, wire.Printable(config.Certificates[0].Leaf.Issuer.String())
+		a.offered, a.foreign = false, loglimit.Printable(config.Certificates[0].Leaf.Issuer.String())
 	}
 	if a.err != nil {
 		return
 	}
 	state := conn.ConnectionState()
-	a.OK, a.Resumed, a.ALPN = true, state.DidResume, wire.Printable(state.NegotiatedProtocol)
+	a.OK, a.Resumed, a.ALPN = true, state.DidResume, loglimit.Printable(state.NegotiatedProtocol)
 	a.Version, a.Suite = gmtls.VersionName(state.Version), gmtls.CipherSuiteName(state.CipherSuite)
 	if protocol == protocolTLS13 {
 		a.Group = state.CurveID.String()
@@ -286,7 +287,7 @@ func (p *prober) tls(ctx context.Context, rec *recorder, v variant, a *Attempt) 
 		return
 	}
 	state := conn.ConnectionState()
-	a.OK, a.Resumed, a.ALPN = true, state.DidResume, wire.Printable(state.NegotiatedProtocol)
+	a.OK, a.Resumed, a.ALPN = true, state.DidResume, loglimit.Printable(state.NegotiatedProtocol)
 	a.Version, a.Suite = tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite)
 	a.certs = state.PeerCertificates
 	if state.Version == tls.VersionTLS13 && (a.Requested || v.tlsSessions != nil) {
@@ -319,7 +320,7 @@ func (a *Attempt) finish(protocol string) {
 	if a.OK {
 		return
 	}
-	a.Broken = wire.Printable(fmt.Sprintf("%s: %v", a.state(), a.err))
+	a.Broken = loglimit.Printable(fmt.Sprintf("%s: %v", a.state(), a.err))
 	a.Findings = append(a.Findings, a.explain(protocol)...)
 	for i := range a.Findings {
 		a.Findings[i] = a.Findings[i].For(protocol)
@@ -347,7 +348,7 @@ func (a *Attempt) pairFindings() []cause.Finding {
 		return nil
 	case 1:
 		return []cause.Finding{cause.Find(cause.SingleCertificate, "only %q (%s)",
-			wire.Printable(a.certs[0].Subject.String()), material.KeyName(a.certs[0].PublicKey))}
+			loglimit.Printable(a.certs[0].Subject.String()), material.KeyName(a.certs[0].PublicKey))}
 	}
 	return material.CheckPair(a.certs[0], a.certs[1])
 }

@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // maxAuthorities is the number of names that a line shows.
@@ -30,7 +30,7 @@ func authorityNames(ders [][]byte) []string {
 		}
 		var name pkix.Name
 		name.FillFromRDNSequence(&rdn)
-		names = append(names, wire.Printable(name.String()))
+		names = append(names, loglimit.Printable(name.String()))
 	}
 	return names
 }
@@ -75,7 +75,7 @@ func (p *prober) hintAtIntermediate(authorities [][]byte) string {
 	for _, root := range p.Roots.Certs {
 		if slices.ContainsFunc(authorities, func(name []byte) bool { return bytes.Equal(name, root.RawSubject) }) {
 			return fmt.Sprintf("; the server accepts clients of %q, which was given, so that the issuer may be an intermediate CA of it",
-				wire.Printable(root.Subject.String()))
+				loglimit.Printable(root.Subject.String()))
 		}
 	}
 	return ""

@@ -17,6 +17,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // connectFindings explains why there is no connection.
@@ -25,7 +26,7 @@ func connectFindings(target string, err error) []cause.Finding {
 	var timeout net.Error
 	switch {
 	case errors.As(err, &dns):
-		return []cause.Finding{cause.Find(cause.NameResolution, "%s: %s", wire.Printable(dns.Name), dns.Err)}
+		return []cause.Finding{cause.Find(cause.NameResolution, "%s: %s", loglimit.Printable(dns.Name), dns.Err)}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return []cause.Finding{cause.Find(cause.Refused, "%s refuses the connection", target)}
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):

@@ -22,9 +22,9 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 const transportPlain = "plain"
@@ -165,7 +165,7 @@ func (p *prober) grpc(ctx context.Context, f *Fabric) {
 	case status.Code(err) == codes.Unimplemented:
 		f.Role, f.Health = "gRPC server", "reachable (no gRPC health service)"
 	default:
-		f.Findings = append(f.Findings, cause.Warn(cause.Unparsable, "gRPC: %s", wire.Printable(status.Convert(err).Message())))
+		f.Findings = append(f.Findings, cause.Warn(cause.Unparsable, "gRPC: %s", loglimit.Printable(status.Convert(err).Message())))
 		return
 	}
 	role := ""

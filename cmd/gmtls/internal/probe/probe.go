@@ -16,8 +16,8 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // Options say what to probe and how.
@@ -247,7 +247,7 @@ func (p *prober) hellos(main *Attempt, protocol string) (all []retrial) {
 		all = append(all, retrial{cause.NoSharedALPN, "without ALPN", variant{noALPN: true}})
 	}
 	if net.ParseIP(p.Name) == nil && !refusesExtensions(main) {
-		all = append(all, retrial{cause.NameUnknown, "without the name " + wire.Printable(p.Name), variant{noName: true}})
+		all = append(all, retrial{cause.NameUnknown, "without the name " + loglimit.Printable(p.Name), variant{noName: true}})
 	}
 	if protocol == protocolTLS13 {
 		hybrid := gmtls.CurveSM2MLKEM768

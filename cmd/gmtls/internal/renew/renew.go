@@ -16,8 +16,8 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
@@ -68,7 +68,7 @@ type run struct {
 }
 
 func (r *run) say(n *node, format string, args ...any) {
-	fmt.Fprintf(r.out, "%s: %s\n", n.Name, wire.Printable(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(r.out, "%s: %s\n", n.Name, loglimit.Printable(fmt.Sprintf(format, args...)))
 }
 
 func (r *run) deadline() time.Time { return time.Now().Add(r.plan.Within) }

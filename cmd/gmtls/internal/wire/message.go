@@ -16,6 +16,7 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // Content types of records.
@@ -165,7 +166,7 @@ func (h *Hello) parseServerName(ext cryptobyte.String) {
 	var names, name cryptobyte.String
 	var typ uint8
 	if ext.ReadUint16LengthPrefixed(&names) && names.ReadUint8(&typ) && typ == 0 && names.ReadUint16LengthPrefixed(&name) {
-		h.ServerName = Printable(string(name))
+		h.ServerName = loglimit.Printable(string(name))
 	}
 }
 
@@ -175,7 +176,7 @@ func (h *Hello) parseALPN(ext cryptobyte.String) {
 		return
 	}
 	for list.ReadUint8LengthPrefixed(&name) {
-		h.Protocols = append(h.Protocols, Printable(string(name)))
+		h.Protocols = append(h.Protocols, loglimit.Printable(string(name)))
 	}
 }
 
@@ -315,15 +316,4 @@ func AlertNote(level, number uint8) string {
 		kind = "warning"
 	}
 	return fmt.Sprintf("%s: %s (%d)", kind, name, number)
-}
-
-// Printable returns s with everything but printable ASCII and letters of other
-// scripts replaced, for names that strangers chose.
-func Printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r >= 0x7f && r < 0xa0 || r == 0xfffd || r >= 0x200b && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '?'
-		}
-		return r
-	}, s)
 }
