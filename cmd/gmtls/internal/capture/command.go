@@ -54,7 +54,7 @@ Exit codes: 0 every handshake is complete; 1 wrong usage or unreadable file; 5 s
 			if err := format.Write(c.OutOrStdout(), r, r.write); err != nil {
 				return err
 			}
-			return exit.Silently(r.ExitCode)
+			return exit.Watched(r.ExitCode)
 		},
 	}
 	f := c.Flags()

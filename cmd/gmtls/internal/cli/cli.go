@@ -24,7 +24,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/probe"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/proxy"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/renew"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // Run runs the tool and returns its exit code.
@@ -39,7 +39,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		Long: `Probes, inspects, explains and bridges TLCP (GB/T 38636) and TLS endpoints. Output is text, or JSON with -o json.
 
 Exit codes: 0 nothing is wrong; 1 wrong usage or unreadable input; 2 not reached; 3 no handshake succeeded; 4 certificates
-do not hold; 5 unhealthy node, findings in files, or broken handshakes in a capture.`,
+do not hold; 5 unhealthy node, findings in files, or broken handshakes in a capture; 130 ended by a signal.`,
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
@@ -49,6 +49,10 @@ do not hold; 5 unhealthy node, findings in files, or broken handshakes in a capt
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
+	if ctx.Err() != nil && exit.Signalled(err) {
+		fmt.Fprintln(stderr, "gmtls: ended by a signal; its report is not complete")
+		return exit.Interrupted
+	}
 	code, printed := exit.Code(err)
 	if !printed {
 		fmt.Fprintln(stderr, "gmtls: "+oneLine(err))
@@ -59,5 +63,5 @@ do not hold; 5 unhealthy node, findings in files, or broken handshakes in a capt
 // oneLine keeps an error to one line, without a prefix that is there twice and
 // without what a terminal obeys: names in certificates are of strangers.
 func oneLine(err error) string {
-	return wire.Printable(strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "gmtls: "))
+	return loglimit.Printable(strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "gmtls: "))
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/output"
-	"github.com/hyperledger/fabric/cmd/gmtls/internal/wire"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // Secured is a connection of TLS or TLCP after the handshake.
@@ -207,7 +207,7 @@ func Describe(c Secured) (n Negotiated) {
 			n.Peer = s.PeerCertificates[0].Subject.String()
 		}
 	}
-	n.ALPN, n.Peer = wire.Printable(n.ALPN), wire.Printable(n.Peer)
+	n.ALPN, n.Peer = loglimit.Printable(n.ALPN), loglimit.Printable(n.Peer)
 	return n
 }
 
@@ -296,8 +296,8 @@ func talk(ctx context.Context, conn Secured, in io.Reader, out io.Writer) error 
 		}
 	}()
 	_, err := io.Copy(out, conn)
-	if ctx.Err() != nil {
-		return nil
+	if err == nil {
+		err = ctx.Err()
 	}
 	if err != nil {
 		return &exit.Error{Code: exit.Handshake, Err: fmt.Errorf("the connection broke: %w", err)}

@@ -13,6 +13,8 @@ const (
 	Handshake = 3 // reached, but no handshake succeeded
 	Verify    = 4 // the handshake succeeded, but certificates do not hold
 	Findings  = 5 // inspect or capture found something wrong
+
+	Interrupted = 130 // a signal ended it before it was done, as shells say of SIGINT
 )
 
 // Error is an error with an exit code. A nil Err means that the message was
@@ -20,6 +22,8 @@ const (
 type Error struct {
 	Code int
 	Err  error
+	// Complete says that the report is whole although a signal may have come, as of a command that watches until then.
+	Complete bool
 }
 
 // Error returns the message of Err.
@@ -39,6 +43,20 @@ func Silently(code int) error {
 		return nil
 	}
 	return &Error{Code: code}
+}
+
+// Watched is [Silently] for a command that a signal ends in order.
+func Watched(code int) error {
+	if code == OK {
+		return nil
+	}
+	return &Error{Code: code, Complete: true}
+}
+
+// Signalled reports whether err may come from a signal, if there was one.
+func Signalled(err error) bool {
+	var e *Error
+	return err != nil && !(errors.As(err, &e) && e.Complete)
 }
 
 // Code returns the exit code for err and whether its message is still to be

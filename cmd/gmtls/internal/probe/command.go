@@ -132,7 +132,7 @@ func repeat(ctx context.Context, o Options, interval time.Duration, format outpu
 		case err != nil:
 			return err
 		case ctx.Err() != nil:
-			return exit.Silently(code)
+			return exit.Watched(code)
 		case format == output.JSON:
 			err = json.NewEncoder(w).Encode(r)
 		default:
@@ -144,7 +144,7 @@ func repeat(ctx context.Context, o Options, interval time.Duration, format outpu
 		code = r.ExitCode
 		select {
 		case <-ctx.Done():
-			return exit.Silently(code)
+			return exit.Watched(code)
 		case <-ticker.C:
 		}
 	}
