@@ -51,14 +51,18 @@ func TestReleaseSignature(t *testing.T) {
 		signers string
 		want    string // empty: verifies
 	}{
-		"as signed":         {func(string) {}, signers, ""},
-		"archive changed":   {func(dir string) { write(dir, archive, "other") }, signers, "did NOT match"},
-		"archive missing":   {func(dir string) { os.Remove(filepath.Join(dir, archive)) }, signers, "No such file"},
-		"archive added":     {func(dir string) { write(dir, "fabric-gm-v0-linux-arm64.tar.gz", "x") }, signers, "is not in SHA256SUMS"},
-		"list changed too":  {func(dir string) { write(dir, archive, "other"); write(dir, "SHA256SUMS", sums("other")) }, signers, "incorrect signature"},
-		"signature missing": {func(dir string) { os.Remove(filepath.Join(dir, "SHA256SUMS.sig")) }, signers, "read signature file"},
-		"key of others":     {func(string) {}, foreignSigners, "Could not verify signature"},
-		"signed by others":  {func(dir string) { require.NoError(t, script("sign.sh", foreign, dir)) }, signers, "Could not verify signature"},
+		"as signed":            {func(string) {}, signers, ""},
+		"archive changed":      {func(dir string) { write(dir, archive, "other") }, signers, "did NOT match"},
+		"archive missing":      {func(dir string) { os.Remove(filepath.Join(dir, archive)) }, signers, "No such file"},
+		"archive added":        {func(dir string) { write(dir, "fabric-gm-v0-linux-arm64.tar.gz", "x") }, signers, "is not in SHA256SUMS"},
+		"file added":           {func(dir string) { write(dir, "fabric-gm-v0-linux-amd64.tgz", "x") }, signers, "fabric-gm-v0-linux-amd64.tgz is not in SHA256SUMS"},
+		"link added":           {func(dir string) { require.NoError(t, os.Symlink("/", filepath.Join(dir, "x"))) }, signers, "x is not in SHA256SUMS"},
+		"unpacked":             {func(dir string) { require.NoError(t, os.Mkdir(filepath.Join(dir, "fabric-gm"), 0o700)) }, signers, ""},
+		"list changed too":     {func(dir string) { write(dir, archive, "other"); write(dir, "SHA256SUMS", sums("other")) }, signers, "incorrect signature"},
+		"signature missing":    {func(dir string) { os.Remove(filepath.Join(dir, "SHA256SUMS.sig")) }, signers, "read signature file"},
+		"failed to sign again": {func(dir string) { require.Error(t, script("sign.sh", filepath.Join(dir, "none"), dir)) }, signers, ""},
+		"key of others":        {func(string) {}, foreignSigners, "Could not verify signature"},
+		"signed by others":     {func(dir string) { require.NoError(t, script("sign.sh", foreign, dir)) }, signers, "Could not verify signature"},
 		"signed again by the site": {
 			func(dir string) { require.NoError(t, script("sign.sh", foreign, dir)) }, foreignSigners, "",
 		},

@@ -23,7 +23,11 @@ fi
 rm -rf "$out"
 mkdir -p "$out"
 
-# What the caller has set for other builds, in the environment or by go env -w, must not reach these.
+# What the caller has set for other builds, in the environment, by go env -w or by go.work, must not reach these. Where modules come from,
+# the caller may say.
+GOPROXY=$(go env GOPROXY) GONOSUMDB=$(go env GONOSUMDB) GOSUMDB=$(go env GOSUMDB) GOPRIVATE=$(go env GOPRIVATE) GONOPROXY=$(go env GONOPROXY)
+GOCACHE=$(go env GOCACHE) GOMODCACHE=$(go env GOMODCACHE)
+export GOPROXY GONOSUMDB GOSUMDB GOPRIVATE GONOPROXY GOCACHE GOMODCACHE GOENV=off GOWORK=off
 export CGO_ENABLED=0 GOOS=linux GOFLAGS=-mod=readonly GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off
 unset GOEXPERIMENT
 

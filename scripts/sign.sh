@@ -10,6 +10,10 @@ set -eu
 sums=${2:-$(dirname "$0")/../build/release}/SHA256SUMS
 [ -f "$sums" ] || { echo "sign: $sums does not exist; run 'make release' first" >&2; exit 1; }
 (cd "$(dirname "$sums")" && sha256sum --quiet --strict -c SHA256SUMS) || { echo "sign: the files differ from $sums, which is not signed" >&2; exit 1; }
-rm -f "$sums.sig"
-ssh-keygen -q -Y sign -f "$1" -n fabric-gm-release "$sums"
-[ -s "$sums.sig" ] || { echo "sign: ssh-keygen wrote no signature" >&2; exit 1; }
+# The present signature stays until there is another.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp "$sums" "$work/"
+ssh-keygen -q -Y sign -f "$1" -n fabric-gm-release "$work/SHA256SUMS"
+[ -s "$work/SHA256SUMS.sig" ] || { echo "sign: ssh-keygen wrote no signature" >&2; exit 1; }
+mv "$work/SHA256SUMS.sig" "$sums.sig"
