@@ -544,7 +544,10 @@ func TestIdleEnds(t *testing.T) {
 	}
 	_, err := c.Read(make([]byte, 1))
 	require.Error(t, err)
-	require.Error(t, <-ended, "the server does not take it for the end")
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the proxy ends it, and not the client's own patience")
+	err = <-ended
+	require.Error(t, err, "the server does not take it for the end")
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "nor is it the server's patience")
 }
 
 // Who offers no application protocol gets none; who offers one that the server
@@ -590,6 +593,12 @@ func TestRefusedOptions(t *testing.T) {
 		{func(o *Options) { o.Metrics = "192.0.2.1:1" }, "--metrics"},
 		{func(o *Options) { o.From = TLCP }, "nothing to bridge"},
 		{func(o *Options) { o.From, o.ToMode = TLS13, TLS13 }, "both sides are tls13-gm: there is nothing to bridge"},
+		{func(o *Options) { o.ToMode = "TLCP" }, `--to-mode is "TLCP"; it must be plain, tls, tlcp or tls13-gm`},
+		{func(o *Options) { o.Timeout = 0 }, "--timeout and --idle must be positive"},
+		{func(o *Options) { o.Idle = 0 }, "--timeout and --idle must be positive"},
+		{func(o *Options) { o.Grace = -1 }, "--grace must not be negative"},
+		{func(o *Options) { o.From, o.ToMode = TLCP, Plain }, "there is no certificate to show"},
+		{func(o *Options) { o.From, o.ToMode = TLS13, Plain }, "there is no certificate to show"},
 		{func(o *Options) { o.Hybrid = true }, "--hybrid is for --from or --to-mode tls13-gm"},
 		{func(o *Options) { o.Dialect.OmitMiddlebox = true }, "--omit-middlebox-compatibility means nothing with --to-mode tlcp"},
 		{func(o *Options) { o.ToMode, o.Dialect.RawTranscript = TLS13, true }, "--raw-transcript means nothing with --to-mode tls13-gm"},
