@@ -128,3 +128,19 @@ func TestRequestsHaveBounds(t *testing.T) {
 		})
 	}
 }
+
+// TestLongestRequest: a request of maxPayload bytes is answered, one of a byte more is not.
+func TestLongestRequest(t *testing.T) {
+	support := &mockSupport{}
+	support.On("ChannelExists", mock.Anything).Return(false)
+	long := func(n int) *discovery.SignedRequest {
+		return toSignedRequest(requestOf(&discovery.Query{Channel: string(make([]byte, n))}))
+	}
+	const n = maxPayload - 100
+	around := len(long(n).Payload) - n // bytes beside the name; as many for each name of about this length
+	require.Len(t, long(maxPayload-around).Payload, maxPayload)
+	_, err := NewService(Config{}, support).Discover(context.Background(), long(maxPayload-around))
+	require.NoError(t, err)
+	_, err = NewService(Config{}, support).Discover(context.Background(), long(maxPayload-around+1))
+	require.ErrorContains(t, err, "a request of 1048577 bytes, more than 1048576")
+}

@@ -271,3 +271,31 @@ func TestSignaturesAreExplainedOnceASecond(t *testing.T) {
 		}
 	}
 }
+
+// TestCertificatesOfEveryUnit: of each kind of unit the certificate that config.yaml names has to be there.
+func TestCertificatesOfEveryUnit(t *testing.T) {
+	for _, unit := range []string{"ClientOUIdentifier", "PeerOUIdentifier", "AdminOUIdentifier", "OrdererOUIdentifier"} {
+		dir := basePeer(t, map[string][]byte{
+			"config.yaml": []byte("NodeOUs:\n  Enable: true\n  " + unit + ":\n    Certificate: absent.crt\n    OrganizationalUnitIdentifier: unit\n"),
+		})
+		_, err := GetVerifyingMspConfig(dir, "SampleOrg", ProviderTypeToString(FABRIC))
+		require.ErrorContains(t, err, "NodeOUs."+unit+".Certificate of "+filepath.Join(dir, "config.yaml"))
+		require.ErrorContains(t, err, filepath.Join(dir, "absent.crt"))
+	}
+}
+
+// TestFolderWithoutCAs: an MSP folder whose cacerts holds no certificate is refused, with its name.
+func TestFolderWithoutCAs(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "cacerts/README", []byte("certificates stand here\n"))
+	var err error
+	require.NotPanics(t, func() { _, err = GetVerifyingMspConfig(dir, "TestMSP", ProviderTypeToString(FABRIC)) })
+	require.ErrorContains(t, err, "cacerts")
+}
+
+// TestIdentityThatIsItsOwnRoot: a certificate that no other has issued, in signcerts and in cacerts, has a chain of one, which ends nothing here.
+func TestIdentityThatIsItsOwnRoot(t *testing.T) {
+	key, cert := familySM2.key(t), template(t, "alone")
+	alone := certify(t, cert, cert, key, key)
+	require.NotPanics(t, func() { _, _ = GetLocalMspConfig(folder(t, alone, alone), softwareProvider(""), "TestMSP") })
+}

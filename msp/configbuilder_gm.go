@@ -27,6 +27,9 @@ func getMspConfig(dir string, ID string, sigid *m.SigningIdentityInfo) (*m.MSPCo
 	if err != nil {
 		return nil, err
 	}
+	if config == nil { // upstream says nothing of a folder that has files, and no certificate in them
+		return nil, errors.Errorf("%s holds no certificate of a CA", filepath.Join(dir, cacerts))
+	}
 	fabric := &m.FabricMSPConfig{}
 	if err := proto.Unmarshal(config.Config, fabric); err != nil {
 		return nil, errors.Wrap(err, "reading MSP configuration")

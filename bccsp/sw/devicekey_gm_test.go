@@ -120,3 +120,32 @@ func TestECDSAKeyInDevice(t *testing.T) {
 		require.True(t, ok)
 	}
 }
+
+// TestDeviceDoesNotTellWhatIsWrong: of a ciphertext that cannot be decrypted nothing is told, as with a key in software; of a device that is
+// away it is.
+func TestDeviceDoesNotTellWhatIsWrong(t *testing.T) {
+	d := keydtest.StartSDF(t)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "enc.pem"), d.EncryptReference(t), 0o600))
+	ks, err := NewFileBasedKeyStore(nil, dir, true)
+	require.NoError(t, err)
+	csp, err := NewWithParams(256, "SHA2", ks)
+	require.NoError(t, err)
+	public, err := csp.KeyImport(&d.Encrypt.PublicKey, &bccsp.SM2PublicKeyImportOpts{Temporary: true})
+	require.NoError(t, err)
+	key, err := csp.GetKey(public.SKI())
+	require.NoError(t, err)
+	ciphertext, err := csp.Encrypt(public, []byte("secret"), &bccsp.SM2EncrypterOpts{})
+	require.NoError(t, err)
+
+	damaged := append([]byte(nil), ciphertext...)
+	damaged[len(damaged)-1] ^= 1
+	_, err = csp.Decrypt(key, damaged, &bccsp.SM2EncrypterOpts{})
+	require.ErrorContains(t, err, "decryption failed: wrong key or damaged ciphertext")
+	require.NotContains(t, err.Error(), "sdf:")
+
+	d.Kill()
+	_, err = csp.Decrypt(key, ciphertext, &bccsp.SM2EncrypterOpts{})
+	require.ErrorContains(t, err, d.Socket)
+	require.NotContains(t, err.Error(), "damaged ciphertext")
+}

@@ -122,3 +122,32 @@ func TestStrangersCannotWriteLongLines(t *testing.T) {
 		require.Greater(t, out.Len(), len(long))
 	}
 }
+
+// TestLoggersThatStrangersReach: of each logger that writes of what nobody has vouched for yet, warnings and errors are bounded.
+func TestLoggersThatStrangersReach(t *testing.T) {
+	for _, name := range []string{
+		"aclmgmt", "cauthdsl", "common.deliver", "discovery", "endorser", "gateway", "gossip.comm", "msp", "msp.identity", "nodeCmd",
+		"orderer.common.broadcast", "orderer.common.cluster", "orderer.common.msgprocessor", "peer.gossip.mcs", "policies", "policy", "protoutils",
+	} {
+		var out bytes.Buffer
+		l, err := New(Config{Writer: &out})
+		require.NoError(t, err)
+		for range 4 * loglimit.Burst {
+			l.Logger(name).Warnf("refused")
+			l.Logger(name).Errorf("refused")
+		}
+		require.Less(t, strings.Count(out.String(), "\n"), 4*loglimit.Burst, name)
+	}
+}
+
+// absent is an error whose nil pointer cannot be asked for its text.
+type absent struct{ text string }
+
+func (a *absent) Error() string { return a.text }
+
+// TestErrorsThatAreNil: a line with a nil pointer as its error is written, or left out, and ends nothing.
+func TestErrorsThatAreNil(t *testing.T) {
+	l, err := New(Config{Writer: &bytes.Buffer{}})
+	require.NoError(t, err)
+	require.NotPanics(t, func() { l.Logger("endorser").Warnw("access denied", "error", (*absent)(nil)) })
+}

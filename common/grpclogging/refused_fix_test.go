@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"io"
 	"strings"
 	"testing"
@@ -66,6 +67,7 @@ func TestRefusedUnaryCalls(t *testing.T) {
 		bounded bool
 	}{
 		"access denied":       {"/discovery.Discovery/Discover", &discovery.Response{Results: []*discovery.QueryResult{failed(), failed()}}, nil, true},
+		"health":              {"/grpc.health.v1.Health/Check", &healthpb.HealthCheckResponse{}, nil, true},
 		"no query":            {"/discovery.Discovery/Discover", &discovery.Response{}, nil, true},
 		"one of two answered": {"/discovery.Discovery/Discover", &discovery.Response{Results: []*discovery.QueryResult{failed(), found}}, nil, false},
 		"error":               {"/protos.Endorser/ProcessProposal", nil, status.Error(codes.PermissionDenied, "no"), true},

@@ -3,6 +3,7 @@
 package validation
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/hyperledger/fabric/core/ledger/internal/version"
 	"github.com/hyperledger/fabric/core/ledger/kvledger/txmgmt/privacyenabledstate"
 	"github.com/hyperledger/fabric/core/ledger/kvledger/txmgmt/rwsetutil"
+	"github.com/hyperledger/fabric/core/ledger/kvledger/txmgmt/statedb"
 	"github.com/stretchr/testify/require"
 )
 
@@ -76,6 +78,67 @@ func TestMalformedRanges(t *testing.T) {
 			valid, err := v.validateRangeQuery("ns", c.info, privacyenabledstate.NewUpdateBatch().PubUpdates)
 			require.NoError(t, err)
 			require.Equal(t, c.valid, valid)
+		})
+	}
+}
+
+// results are as many of a range, and then an end or an error.
+type results struct {
+	reads []*kvrwset.KVRead
+	err   error
+}
+
+func (r *results) Next() (*statedb.VersionedKV, error) {
+	if len(r.reads) == 0 {
+		return nil, r.err
+	}
+	read := r.reads[0]
+	r.reads = r.reads[1:]
+	return &statedb.VersionedKV{
+		CompositeKey:   &statedb.CompositeKey{Namespace: "ns", Key: read.Key},
+		VersionedValue: &statedb.VersionedValue{Version: rwsetutil.NewVersion(read.Version)},
+	}, nil
+}
+
+func (*results) Close() {}
+
+// TestFailuresAreNoVerdicts: a database that cannot be read, or a hash that cannot be computed, on one peer is an error there, and no verdict
+// on a transaction, in which it would differ from the other peers.
+func TestFailuresAreNoVerdicts(t *testing.T) {
+	var reads []*kvrwset.KVRead
+	for i := range 4 {
+		reads = append(reads, rwsetutil.NewKVRead(fmt.Sprintf("key%d", i), version.NewHeight(1, uint64(i))))
+	}
+	failure := errors.New("a failure of this peer alone")
+	for name, c := range map[string]struct {
+		results *results
+		failing int // call of the hash function; 0: none
+	}{
+		"a result":          {&results{reads[:3], failure}, 0},
+		"the first result":  {&results{nil, failure}, 0},
+		"a hash on the way": {&results{reads, nil}, 1},
+		"a hash at the end": {&results{reads, nil}, 2},
+		"nothing":           {&results{reads, nil}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			info := &kvrwset.RangeQueryInfo{}
+			rwsetutil.SetMerkelSummary(info, buildTestHashResults(t, 2, reads))
+			calls := 0
+			v := &rangeQueryHashValidator{hashFunc: func(data []byte) ([]byte, error) {
+				if calls++; calls == c.failing {
+					return nil, failure
+				}
+				return testHashFunc(data)
+			}}
+			require.NoError(t, v.init(info, c.results))
+			valid, err := v.validate()
+			if name == "nothing" {
+				require.NoError(t, err)
+				require.True(t, valid)
+				return
+			}
+			require.ErrorIs(t, err, failure)
+			require.False(t, valid)
 		})
 	}
 }
