@@ -214,10 +214,14 @@ func TestRender(t *testing.T) {
 			if c.Name == "chaincode" {
 				continue
 			}
-			for what, probe := range map[string]*corev1.Probe{"startup": c.StartupProbe, "readiness": c.ReadinessProbe, "liveness": c.LivenessProbe} {
-				if probe == nil || !slices.Equal(probe.Exec.Command, []string{"/usr/local/bin/" + c.Name, "--health"}) || probe.TimeoutSeconds != 6 {
+			for what, probe := range map[string]*corev1.Probe{"startup": c.StartupProbe, "readiness": c.ReadinessProbe} {
+				if probe == nil || probe.Exec == nil || !slices.Equal(probe.Exec.Command, []string{"/usr/local/bin/" + c.Name, "--health"}) || probe.TimeoutSeconds != 6 {
 					t.Errorf("%s: %s probe %+v", name, what, probe)
 				}
+			}
+			// --health is red while a device or a database is away, which is no reason to end a node.
+			if probe := c.LivenessProbe; probe == nil || probe.TCPSocket == nil || probe.TCPSocket.Port.StrVal != "grpc" || probe.Exec != nil {
+				t.Errorf("%s: liveness probe %+v", name, probe)
 			}
 		}
 		selected := 0
