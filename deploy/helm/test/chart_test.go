@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -305,6 +306,14 @@ func TestExtras(t *testing.T) {
 	peer := m.statefulSets["port-peer0"].Spec.Template.Spec
 	if len(peer.Containers) != 2 || !slices.Equal(peer.Containers[1].Args, []string{"serve", "--config", "/etc/gmkeyd/gmkeyd.yaml"}) {
 		t.Errorf("no key daemon: %+v", peer.Containers)
+	}
+	// The daemon reads its configuration at its start alone.
+	before := m.statefulSets["port-peer0"].Spec.Template
+	values["keyd"].(map[string]any)["config"] = "listen: y\n"
+	m, err = render(t, values)
+	must(t, err)
+	if maps.Equal(before.Annotations, m.statefulSets["port-peer0"].Spec.Template.Annotations) {
+		t.Error("another configuration of the key daemon restarts no pod")
 	}
 	alerts, err := os.ReadFile("../../../docs/monitoring/alerts.yaml")
 	must(t, err)
