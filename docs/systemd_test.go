@@ -6,8 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestSystemdUnits has systemd read the unit of the deployment guide as it stands for a peer, with what the guide adds for encrypted
@@ -38,6 +40,30 @@ func TestSystemdUnits(t *testing.T) {
 		out, err := exec.Command("systemd-analyze", "verify", unit).CombinedOutput()
 		if good := err == nil && len(out) == 0; good != (name != "peer-wrong") {
 			t.Errorf("unit %s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// TestUnitsComeBack: systemd gives up a service that it has started five times within 10 seconds, also with Restart=always. Nodes and their key daemon are
+// to come back however often they end.
+func TestUnitsComeBack(t *testing.T) {
+	value := func(unit, key string) string {
+		if found := regexp.MustCompile(`(?m)^` + key + `=(.*)$`).FindStringSubmatch(unit); found != nil {
+			return found[1]
+		}
+		return ""
+	}
+	for _, guide := range []string{"docs/deployment.md", "docs/deployment.zh-CN.md", "docs/hsm.md", "docs/hsm.zh-CN.md"} {
+		unit := unitsIn(t, guide)[0]
+		if value(unit, "StartLimitIntervalSec") == "0" {
+			continue
+		}
+		pause := value(unit, "RestartSec")
+		if strings.Trim(pause, "0123456789") == "" {
+			pause += "s"
+		}
+		if between, err := time.ParseDuration(pause); err != nil || 5*between <= 10*time.Second {
+			t.Errorf("%s: systemd gives the unit up after five ends in a row: RestartSec=%s", guide, pause)
 		}
 	}
 }
