@@ -274,10 +274,13 @@ func requirePolicies(t *testing.T, m *manifests, pods map[string]corev1.PodTempl
 // TestRefusedValues: what is misspelt or missing is refused before anything reaches a cluster.
 func TestRefusedValues(t *testing.T) {
 	for want, change := range map[string]func(values map[string]any){
-		"peer":                 func(v map[string]any) { v["peer"] = v["peers"] },
-		"organization":         func(v map[string]any) { delete(v, "organization") },
-		"config":               func(v map[string]any) { delete(v["peers"].(map[string]any)["peer0"].(map[string]any), "config") },
-		"packageID":            func(v map[string]any) { v["chaincodes"].(map[string]any)["ledger"].(map[string]any)["packageID"] = "" },
+		"peer":         func(v map[string]any) { v["peer"] = v["peers"] },
+		"organization": func(v map[string]any) { delete(v, "organization") },
+		"config":       func(v map[string]any) { delete(v["peers"].(map[string]any)["peer0"].(map[string]any), "config") },
+		"packageID":    func(v map[string]any) { v["chaincodes"].(map[string]any)["ledger"].(map[string]any)["packageID"] = "" },
+		"klass": func(v map[string]any) {
+			v["peers"].(map[string]any)["peer0"].(map[string]any)["storage"] = map[string]any{"klass": "fast"}
+		},
 		"prometheus":           func(v map[string]any) { v["monitoring"] = map[string]any{"prometheus": true} },
 		"speaks only TLCP":     func(v map[string]any) { v["monitoring"] = map[string]any{"serviceMonitor": true, "secret": "scraper"} },
 		"keyd.claim":           func(v map[string]any) { v["keyd"] = map[string]any{"enabled": true, "config": "x"} },
@@ -328,6 +331,37 @@ func TestExtras(t *testing.T) {
 	}
 	if m.others["ServiceMonitor"] == nil {
 		t.Error("no ServiceMonitor")
+	}
+}
+
+// TestStorage: a node's storage replaces what it names of that of all nodes.
+func TestStorage(t *testing.T) {
+	_, values := planned(t, "gm")
+	peer := values["peers"].(map[string]any)["peer0"].(map[string]any)
+	values["storage"] = map[string]any{"size": "5Gi", "class": "slow"}
+	for _, test := range []struct {
+		own         map[string]any
+		size, class string
+	}{
+		{nil, "5Gi", "slow"},
+		{map[string]any{"class": "fast"}, "5Gi", "fast"},
+		{map[string]any{"size": "9Gi"}, "9Gi", "slow"},
+		{map[string]any{"size": "9Gi", "class": "fast"}, "9Gi", "fast"},
+	} {
+		delete(peer, "storage")
+		if test.own != nil {
+			peer["storage"] = test.own
+		}
+		m, err := render(t, values)
+		must(t, err)
+		claim := m.statefulSets["port-peer0"].Spec.VolumeClaimTemplates[0].Spec
+		if class := claim.StorageClassName; class == nil || *class != test.class || claim.Resources.Requests.Storage().String() != test.size {
+			t.Errorf("%v: %+v", test.own, claim)
+		}
+		other := m.statefulSets["port-orderer0"].Spec.VolumeClaimTemplates[0].Spec
+		if *other.StorageClassName != "slow" || other.Resources.Requests.Storage().String() != "5Gi" {
+			t.Errorf("%v of the peer: the orderer has %+v", test.own, other)
+		}
 	}
 }
 
