@@ -194,24 +194,13 @@ func TestRender(t *testing.T) {
 	if len(pods) != 3 {
 		t.Fatalf("%d pods", len(pods))
 	}
+	requireConfined(t, pods)
 	for name, pod := range pods {
 		spec := pod.Spec
-		if s := spec.SecurityContext; s == nil || !*s.RunAsNonRoot || *s.RunAsUser != 10001 || *s.FSGroup != 10001 || s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
-			t.Errorf("%s: security context %+v", name, s)
-		}
-		if spec.AutomountServiceAccountToken == nil || *spec.AutomountServiceAccountToken {
-			t.Errorf("%s: it gets a token of the cluster", name)
-		}
 		if len(spec.HostAliases) != 1 || spec.HostAliases[0].IP != "10.77.0.2" {
 			t.Errorf("%s: host aliases %v", name, spec.HostAliases)
 		}
 		for _, c := range spec.Containers {
-			if s := c.SecurityContext; s == nil || *s.AllowPrivilegeEscalation || !*s.ReadOnlyRootFilesystem || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) {
-				t.Errorf("%s: container %s: security context %+v", name, c.Name, s)
-			}
-			if c.Resources.Limits.Memory().IsZero() {
-				t.Errorf("%s: container %s has no limit of memory", name, c.Name)
-			}
 			if c.Name == "chaincode" {
 				continue
 			}
@@ -251,6 +240,28 @@ func TestRender(t *testing.T) {
 		}
 	}
 	requirePolicies(t, m, pods)
+}
+
+// requireConfined: what no pod and no container may do, and that each container has a limit of memory.
+func requireConfined(t *testing.T, pods map[string]corev1.PodTemplateSpec) {
+	t.Helper()
+	for name, pod := range pods {
+		spec := pod.Spec
+		if s := spec.SecurityContext; s == nil || !*s.RunAsNonRoot || *s.RunAsUser != 10001 || *s.FSGroup != 10001 || s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+			t.Errorf("%s: security context %+v", name, s)
+		}
+		if spec.AutomountServiceAccountToken == nil || *spec.AutomountServiceAccountToken {
+			t.Errorf("%s: it gets a token of the cluster", name)
+		}
+		for _, c := range spec.Containers {
+			if s := c.SecurityContext; s == nil || *s.AllowPrivilegeEscalation || !*s.ReadOnlyRootFilesystem || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) {
+				t.Errorf("%s: container %s: security context %+v", name, c.Name, s)
+			}
+			if c.Resources.Limits.Memory().IsZero() {
+				t.Errorf("%s: container %s has no limit of memory", name, c.Name)
+			}
+		}
+	}
 }
 
 // requirePolicies: chaincode is for peers alone and dials nobody; nobody but administrators reaches the admin service.
@@ -303,6 +314,7 @@ func TestExtras(t *testing.T) {
 	values["monitoring"] = map[string]any{"serviceMonitor": true, "secret": "scraper", "rules": true}
 	m, err := render(t, values)
 	must(t, err)
+	requireConfined(t, m.pods())
 	if m.statefulSets["port-ca"] == nil || m.secrets["port-ca"].StringData["fabric-ca-server-config.yaml"] != "port: 7054\n" {
 		t.Error("no CA")
 	}
