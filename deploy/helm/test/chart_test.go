@@ -5,13 +5,13 @@
 package helm
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -330,19 +330,38 @@ func TestExtras(t *testing.T) {
 	if maps.Equal(before.Annotations, m.statefulSets["port-peer0"].Spec.Template.Annotations) {
 		t.Error("another configuration of the key daemon restarts no pod")
 	}
-	alerts, err := os.ReadFile("../../../docs/monitoring/alerts.yaml")
-	must(t, err)
-	var want any
-	must(t, yaml.Unmarshal(alerts, &want))
-	got, err := yaml.Marshal(m.others["PrometheusRule"]["spec"])
-	must(t, err)
-	expected, err := yaml.Marshal(want)
-	must(t, err)
-	if !bytes.Equal(got, expected) {
-		t.Error("the chart's alert rules are not those of docs/monitoring: copy them")
-	}
+	requireAlerts(t, m)
 	if m.others["ServiceMonitor"] == nil {
 		t.Error("no ServiceMonitor")
+	}
+}
+
+// targetsOf finds the labels by which the alert NodeDown knows the nodes.
+var targetsOf = regexp.MustCompile(`up\{namespace="(.*?)", service=~"(.*?)"\}`)
+
+// requireAlerts: the rules are those of docs/monitoring, of which one is of all targets; here it is of what the ServiceMonitor finds.
+func requireAlerts(t *testing.T, m *manifests) {
+	t.Helper()
+	text, err := os.ReadFile("../../../docs/monitoring/alerts.yaml")
+	must(t, err)
+	var want any
+	must(t, yaml.Unmarshal(text, &want))
+	expected, err := yaml.Marshal(want)
+	must(t, err)
+	got, err := yaml.Marshal(m.others["PrometheusRule"]["spec"])
+	must(t, err)
+	targets := targetsOf.FindStringSubmatch(string(got))
+	if targets == nil || targets[1] != "fabric" {
+		t.Fatalf("NodeDown is of all targets of the cluster:\n%s", got)
+	}
+	if string(expected) != strings.Replace(string(got), targets[0], "up", 1) {
+		t.Error("the chart's alert rules are not those of docs/monitoring: copy them")
+	}
+	service := regexp.MustCompile("^(?:" + targets[2] + ")$")
+	for name, s := range m.services {
+		if scraped := s.Labels["fabric.hyperledger.org/metrics"] == "true"; scraped != service.MatchString(name) {
+			t.Errorf("service %s: scraped is %t, and NodeDown is of %s", name, scraped, targets[2])
+		}
 	}
 }
 
