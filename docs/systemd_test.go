@@ -45,7 +45,7 @@ func TestSystemdUnits(t *testing.T) {
 }
 
 // TestUnitsComeBack: systemd gives up a service that it has started five times within 10 seconds, also with Restart=always. Nodes and their key daemon are
-// to come back however often they end.
+// to come back however often they end, and so is what applications use in front of them.
 func TestUnitsComeBack(t *testing.T) {
 	value := func(unit, key string) string {
 		if found := regexp.MustCompile(`(?m)^` + key + `=(.*)$`).FindStringSubmatch(unit); found != nil {
@@ -53,7 +53,7 @@ func TestUnitsComeBack(t *testing.T) {
 		}
 		return ""
 	}
-	for _, guide := range []string{"docs/deployment.md", "docs/deployment.zh-CN.md", "docs/hsm.md", "docs/hsm.zh-CN.md"} {
+	for _, guide := range []string{"docs/deployment.md", "docs/deployment.zh-CN.md", "docs/hsm.md", "docs/hsm.zh-CN.md", "docs/applications.md", "docs/applications.zh-CN.md"} {
 		unit := unitsIn(t, guide)[0]
 		if value(unit, "StartLimitIntervalSec") == "0" {
 			continue
