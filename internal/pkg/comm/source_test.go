@@ -444,3 +444,34 @@ func TestTrace(t *testing.T) {
 		})
 	}
 }
+
+// TestRegisteredBeforeItIsJudged: a switch of mode or an update of lists that comes while a connection is judged finds it in its group.
+func TestRegisteredBeforeItIsJudged(t *testing.T) {
+	g := &connGroup{}
+	registered := func() int { return len(g.matching(func(*tracked) bool { return true })) }
+	var byMode, byLists int
+	entry := &tracked{
+		addresses: t.Name(),
+		permitted: func() bool { byMode = registered(); return true },
+		refused:   func() error { byLists = registered(); return nil },
+	}
+	require.NoError(t, g.add(entry))
+	defer entry.remove()
+	require.Equal(t, 1, byMode)
+	require.Equal(t, 1, byLists)
+}
+
+// TestReusedAddresses: a connection that ends late leaves alone what has come after it from the same port.
+func TestReusedAddresses(t *testing.T) {
+	g := &connGroup{}
+	entry := func() *tracked { return &tracked{addresses: t.Name(), permitted: func() bool { return true }} }
+	old, fresh := entry(), entry()
+	require.NoError(t, g.add(old))
+	require.NoError(t, g.add(fresh))
+	old.remove()
+	found, _ := localHashes.Load(t.Name())
+	require.Same(t, fresh, found)
+	fresh.remove()
+	_, known := localHashes.Load(t.Name())
+	require.False(t, known)
+}
