@@ -230,3 +230,21 @@ func TestGMProtocolsWithoutSource(t *testing.T) {
 	_, err = NewGRPCServer("127.0.0.1:0", ServerConfig{SecOpts: fixed})
 	require.ErrorContains(t, err, `"TLS1.3" is not a GM protocol`)
 }
+
+// TestSwitchOfOneSide: the side that is not named stays as it is.
+func TestSwitchOfOneSide(t *testing.T) {
+	s := newTestSource(t, SourceConfig{
+		Role: t.Name(), Load: fixed(newPKI(t).node(t)), ServerMode: ModeGM, ClientMode: ClientGM,
+		GMProtocols: []string{GMProtocolTLS13}, GMClientProtocol: GMProtocolTLS13,
+	})
+	requirePresent := func(listed, dialed protocol) {
+		t.Helper()
+		require.Equal(t, []protocol{listed}, s.state.Load().gmServer)
+		require.Equal(t, dialed, s.state.Load().gmClient)
+	}
+	require.NoError(t, SetGMProtocols(s.role, nil, GMProtocolTLCP))
+	requirePresent(protocolTLS13, protocolTLCP)
+	require.NoError(t, SetGMProtocols(s.role, nil, GMProtocolTLS13))
+	require.NoError(t, SetGMProtocols(s.role, []string{GMProtocolTLCP}, ""))
+	requirePresent(protocolTLCP, protocolTLS13)
+}
