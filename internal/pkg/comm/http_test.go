@@ -4,6 +4,7 @@ package comm
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -173,4 +174,63 @@ func TestHTTPPlain(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, response.StatusCode)
 		require.True(t, strings.Contains(string(body), "HTTP request to an HTTPS server"))
 	}
+}
+
+// passing is an error that passes.
+type passing struct{ error }
+
+func (passing) Temporary() bool { return true }
+
+// exhausted is a listener that fails once, as where a process has too many open files.
+type exhausted struct {
+	net.Listener
+	failed bool // used by the accepting goroutine only
+}
+
+func (l *exhausted) Accept() (net.Conn, error) {
+	if !l.failed {
+		l.failed = true
+		return nil, passing{errors.New("too many open files")}
+	}
+	return l.Listener.Accept()
+}
+
+// TestPassingFailureOfListener: the operations server accepts again after it.
+func TestPassingFailureOfListener(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	listener, err := NewHTTPListener(&exhausted{Listener: inner}, newPKI(t).node(t).options())
+	require.NoError(t, err)
+	t.Cleanup(func() { listener.Close() })
+	_, err = listener.Accept()
+	require.ErrorContains(t, err, "too many open files")
+	go tls.Client(from(t, "127.0.0.1", inner.Addr().String()), &tls.Config{InsecureSkipVerify: true}).Handshake()
+	accepted := make(chan error, 1)
+	go func() {
+		conn, err := listener.Accept()
+		if err == nil {
+			conn.Close()
+		}
+		accepted <- err
+	}()
+	select {
+	case err := <-accepted:
+		require.NoError(t, err)
+	case <-time.After(patience):
+		t.Fatal("it accepts no more")
+	}
+}
+
+// TestClosedListenerLeavesNothingOpen: a connection that nobody has accepted ends with its listener.
+func TestClosedListenerLeavesNothingOpen(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	listener, err := NewHTTPListener(inner, newPKI(t).node(t).options())
+	require.NoError(t, err)
+	e := listener.(*httpListener).endpoint
+	conn := tls.Client(from(t, "127.0.0.1", inner.Addr().String()), &tls.Config{InsecureSkipVerify: true})
+	require.NoError(t, conn.Handshake())
+	eventually(t, "it waits", func() bool { return countOf(e.conns.count(), protocolTLS) == 1 })
+	require.NoError(t, listener.Close())
+	requireEnded(t, conn)
 }
