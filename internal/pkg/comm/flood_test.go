@@ -429,6 +429,91 @@ func TestCallsOfConnection(t *testing.T) {
 	require.Empty(t, c.bySource)
 }
 
+// recordedConn reads what was put in, and keeps what is written.
+type recordedConn struct {
+	net.Conn
+	in, out bytes.Buffer
+}
+
+func (c *recordedConn) Read(p []byte) (int, error)  { return c.in.Read(p) }
+func (c *recordedConn) Write(p []byte) (int, error) { return c.out.Write(p) }
+
+// TestFramesOfCalls: which frames begin and end a call on a connection, and that too many end it.
+func TestFramesOfCalls(t *testing.T) {
+	c := newCalls(0)
+	c.max = 1
+	raw := &recordedConn{}
+	conn := newServerConn(raw, c.connection("192.0.2.1"))
+	client, server := http2.NewFramer(&raw.in, nil), http2.NewFramer(conn, nil)
+	read := func() error {
+		_, err := conn.Read(make([]byte, 1<<10))
+		return err
+	}
+	begin := func(stream uint32) {
+		t.Helper()
+		require.NoError(t, client.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x83}, EndHeaders: true}))
+	}
+	answer := func(stream uint32, end bool) {
+		t.Helper()
+		require.NoError(t, server.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: []byte{0x88}, EndHeaders: true, EndStream: end}))
+	}
+	raw.in.WriteString(http2.ClientPreface)
+
+	begin(1)
+	require.NoError(t, read())
+	require.Equal(t, 1, c.total)
+	require.NoError(t, client.WriteRSTStream(1, http2.ErrCodeCancel))
+	require.NoError(t, read())
+	require.Equal(t, 1, c.total, "gRPC may hold it")
+	_, err := conn.Write(make([]byte, 9*(writeBatch/9+1))) // whole frames, empty ones
+	require.NoError(t, err)
+	require.Equal(t, 1, c.total, "more may be left to send")
+	require.NoError(t, server.WriteSettingsAck())
+	require.Zero(t, c.total, "all is sent")
+
+	begin(3)
+	require.NoError(t, client.WriteRSTStream(3, http2.ErrCodeCancel))
+	require.NoError(t, read())
+	require.Equal(t, 1, c.total)
+	require.ErrorIs(t, read(), io.EOF)
+	require.Zero(t, c.total, "gRPC reads on and has written nothing: nothing is left")
+
+	require.NoError(t, client.WriteRSTStream(3, http2.ErrCodeCancel))
+	require.NoError(t, client.WriteRSTStream(99, http2.ErrCodeCancel))
+	require.NoError(t, read())
+	require.Zero(t, c.total, "streams that are not open")
+
+	begin(5)
+	require.NoError(t, read())
+	require.NoError(t, server.WriteRSTStream(5, http2.ErrCodeRefusedStream))
+	require.Zero(t, c.total, "gRPC has refused it")
+
+	begin(7)
+	require.NoError(t, read())
+	answer(7, false)
+	require.Equal(t, 1, c.total, "the answer has begun")
+	answer(7, true)
+	require.Zero(t, c.total)
+
+	raw.in.Write([]byte{0, 0, 0, frameHeaders, flagEndHeaders, 0x80, 0, 0, 9}) // the reserved bit, which is ignored (RFC 9113, 4.1)
+	require.NoError(t, read())
+	require.Equal(t, 1, c.total)
+	answer(9, true)
+	require.Zero(t, c.total)
+
+	begin(11)
+	begin(13)
+	require.NoError(t, read())
+	require.Equal(t, 2, c.total)
+	require.NoError(t, client.WriteRSTStream(11, http2.ErrCodeCancel))
+	begin(15)
+	require.ErrorIs(t, read(), errCallsNotRead)
+	require.Equal(t, 2, c.total)
+	conn.calls.close()
+	require.Zero(t, c.total, "what was reset ends with the connection")
+	require.Empty(t, c.bySource)
+}
+
 // TestCallsAreShared: what an address may have at least, when there are too many calls, is the same for all.
 func TestCallsAreShared(t *testing.T) {
 	c := newCalls(0)
