@@ -119,6 +119,16 @@ func TestServerGoAway(t *testing.T) {
 	}
 }
 
+// TestGoAwayComesAfterSettings: the first frame of a server is its SETTINGS (RFC 9113, 3.4).
+func TestGoAwayComesAfterSettings(t *testing.T) {
+	var out bytes.Buffer
+	conn := newServerConn(writeConn{w: &out}, nil)
+	conn.finish()
+	require.Zero(t, out.Len())
+	require.NoError(t, http2.NewFramer(conn, nil).WriteSettings())
+	require.Equal(t, goAway, out.Bytes()[9:])
+}
+
 // TestClientGoAway: the same towards gRPC's reader, while data comes in from a
 // real connection whose reader may be asleep.
 func TestClientGoAway(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -215,6 +216,28 @@ func TestBacklogIsBounded(t *testing.T) {
 	require.False(t, b.wait(), "told once")
 }
 
+// TestReaderWaitsForTheNextWrite: between two writes of a client that takes little by little nothing is read.
+func TestReaderWaitsForTheNextWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b backlog
+		for range maxBacklog + 1 {
+			b.came()
+		}
+		_, done := b.begin(writeBatch)
+		read := make(chan bool, 1)
+		go func() { read <- b.wait() }()
+		synctest.Wait()
+		done()
+		synctest.Wait() // gRPC needs a moment for its next write
+		_, done = b.begin(writeBatch)
+		time.Sleep(2 * afterWrite)
+		synctest.Wait()
+		require.Empty(t, read, "it reads on")
+		done()
+		require.False(t, <-read)
+	})
+}
+
 func heapSize() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -261,6 +284,33 @@ func TestLongSettingsEndConnection(t *testing.T) {
 				require.NoError(t, err)
 			}
 		})
+	}
+}
+
+// TestFramesThatAreAnswered: what gRPC has to answer, or keeps, counts towards the backlog, and nothing else.
+func TestFramesThatAreAnswered(t *testing.T) {
+	raw := &recordedConn{}
+	conn := newServerConn(raw, nil)
+	client := http2.NewFramer(&raw.in, nil)
+	raw.in.WriteString(http2.ClientPreface)
+	for _, c := range []struct {
+		name  string
+		write func() error
+		count int
+	}{
+		{"HEADERS", func() error {
+			return client.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte{0x83}, EndHeaders: true})
+		}, 1},
+		{"RST_STREAM", func() error { return client.WriteRSTStream(1, http2.ErrCodeCancel) }, 1},
+		{"SETTINGS", func() error { return client.WriteSettings() }, 1},
+		{"PING", func() error { return client.WritePing(false, [8]byte{1}) }, 1},
+		{"DATA", func() error { return client.WriteData(1, false, []byte("x")) }, 0},
+	} {
+		before := conn.backlog.frames
+		require.NoError(t, c.write(), c.name)
+		_, err := conn.Read(make([]byte, 1<<10))
+		require.NoError(t, err, c.name)
+		require.Equal(t, before+c.count, conn.backlog.frames, c.name)
 	}
 }
 
