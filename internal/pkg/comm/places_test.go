@@ -92,6 +92,34 @@ func TestPlacesCountTime(t *testing.T) {
 	require.Equal(t, "long", served[len(served)-1])
 }
 
+// TestWaitingIsNotComputing: a place is charged from when it is given.
+func TestWaitingIsNotComputing(t *testing.T) {
+	p, now := clockedPlaces(1)
+	held, err := p.take(t.Context(), "a", false)
+	require.NoError(t, err)
+	given := make(chan *place)
+	go func() {
+		w, _ := p.take(t.Context(), "b", false)
+		given <- w
+	}()
+	eventually(t, "it waits", func() bool { return !p.idle(0) })
+	*now = now.Add(time.Second)
+	p.leave(held)
+	require.Equal(t, *now, (<-given).since)
+}
+
+// TestNewcomersStartNow: who comes while others wait does not start in the past, ahead of them all.
+func TestNewcomersStartNow(t *testing.T) {
+	p, _ := clockedPlaces(1)
+	held := p.queue("a", false)
+	one, two := p.queue("b", false), p.queue("b", false)
+	p.leave(held)
+	p.leave(one)
+	<-two.ready
+	require.Positive(t, two.start)
+	require.Equal(t, two.start, p.queue("c", false).start)
+}
+
 // TestPlacesForgetIdle: an address that computes alone has no debt afterwards,
 // and none is remembered for ever.
 func TestPlacesForgetIdle(t *testing.T) {
@@ -146,6 +174,7 @@ func TestPlacesEndWaiting(t *testing.T) {
 	before := p.queue("c", true)
 	cancel(cause)
 	require.ErrorIs(t, <-refused, cause)
+	require.NotContains(t, p.ends, "b", "it owes nothing")
 	select {
 	case <-before.ready:
 		t.Fatal("there was no place to give")
