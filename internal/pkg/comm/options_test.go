@@ -3,12 +3,14 @@
 package comm
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"sync/atomic"
 	"testing"
 
 	"github.com/hyperledger/fabric/bccsp/gm"
+	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/stretchr/testify/require"
 )
 
@@ -72,4 +74,39 @@ func TestRandomNumbers(t *testing.T) {
 	support, err := (&supportDialer{cs}).current()
 	require.NoError(t, err)
 	require.Equal(t, gm.Random(), support.gm.Rand)
+}
+
+// TestDialersFollowTheSource: what a role's configuration says of TLS 1.3 and suites holds for all that dial with it.
+func TestDialersFollowTheSource(t *testing.T) {
+	source := newTestSource(t, SourceConfig{
+		Role: t.Name(), Load: fixed(newPKI(t).node(t)), ClientMode: ClientGM,
+		GMClientProtocol: GMProtocolTLS13, GMHybrid: true, GMCipherSuites: []string{"ECC_SM4_GCM_SM3"},
+	})
+	options, err := newOptionsDialer(SecureOptions{UseTLS: true, Source: source}, alpnProtocols).current()
+	require.NoError(t, err)
+	cs := NewCredentialSupport()
+	cert, err := source.ClientCertificate()
+	require.NoError(t, err)
+	cs.SetClientCertificate(cert)
+	support, err := (&supportDialer{cs}).current()
+	require.NoError(t, err)
+	for _, state := range []*clientState{options, support} {
+		require.Equal(t, []gmtls.CurveID{gmtls.CurveSM2MLKEM768, gmtls.CurveSM2}, state.gm.CurvePreferences)
+		require.Equal(t, []uint16{gmtls.ECC_SM4_GCM_SM3, gmtls.TLS_SM4_GCM_SM3, gmtls.TLS_SM4_CCM_SM3}, state.gm.CipherSuites)
+		require.Equal(t, []uint16{gmtls.VersionTLS13}, state.gm.Versions)
+	}
+}
+
+// TestNoConfigurationForGM: in mode gm there is none for TLS, and none is not taken for no protection.
+func TestNoConfigurationForGM(t *testing.T) {
+	_, err := SecureOptions{UseTLS: true, ClientMode: ClientGM, ServerRootCAs: newPKI(t).roots()}.TLSConfig()
+	require.ErrorContains(t, err, "there is no TLS configuration")
+}
+
+// TestLeastVersion: credentials made of a bare configuration do not serve what came before TLS 1.2.
+func TestLeastVersion(t *testing.T) {
+	config := NewTLSConfig(&tls.Config{MinVersion: tls.VersionTLS10})
+	NewServerTransportCredentials(config, nil)
+	present := config.Config()
+	require.Equal(t, uint16(tls.VersionTLS12), present.MinVersion)
 }
