@@ -265,6 +265,14 @@ func TestHandshakeDeadline(t *testing.T) {
 	}
 }
 
+// TestConnectionTimeout: the configured time is that of the handshake, and of what a client has to say first behind it.
+func TestConnectionTimeout(t *testing.T) {
+	secure, _ := startServerWith(t, ServerConfig{SecOpts: newPKI(t).node(t).options(), ConnectionTimeout: time.Minute})
+	require.Equal(t, time.Minute, secure.endpoint.timeout)
+	plain, _ := startServerWith(t, ServerConfig{ConnectionTimeout: 50 * time.Millisecond})
+	requireEnded(t, from(t, "127.0.0.1", plain.Address())) // gRPC alone would wait for two minutes
+}
+
 // tcpPair returns both ends of a loopback connection.
 func tcpPair(t testing.TB) (client, server net.Conn) {
 	t.Helper()
@@ -308,6 +316,26 @@ func TestFailureLimit(t *testing.T) {
 		g.failed(fmt.Sprint(i))
 	}
 	require.LessOrEqual(t, len(g.failures), maxSources)
+}
+
+// TestOldFailuresGiveNoMore: a pause never gives an address more than the burst.
+func TestOldFailuresGiveNoMore(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	g := newGuard(0)
+	g.now = func() time.Time { return now }
+	g.failed("192.0.2.1")
+	now = now.Add(time.Hour)
+	for range failureBurst * DefaultHandshakesPerAddress {
+		g.failed("192.0.2.1")
+	}
+	require.False(t, g.admit("192.0.2.1"))
+}
+
+// TestBytesOfAHandshake: as many as the bound, and none more.
+func TestBytesOfAHandshake(t *testing.T) {
+	a := newGuard(0).begin(t.Context(), &lateConn{closed: func() {}}, "192.0.2.1")
+	require.NoError(t, a.count(maxHandshakeBytes))
+	require.ErrorIs(t, a.count(1), errTooLong)
 }
 
 // TestRefusalIsToldOnce: of all failures of a source, the one from which on it is refused is told.
@@ -378,7 +406,7 @@ func TestFailuresAreCounted(t *testing.T) {
 }
 
 // TestHandshakesPerAddress: the configured number is that of a listener's role,
-// and the bounds on failures and on open connections follow from it.
+// and the bounds on failures, open connections and calls follow from it.
 func TestHandshakesPerAddress(t *testing.T) {
 	node := newPKI(t).node(t)
 	for _, n := range []int{-1, MaxHandshakes + 1} {
@@ -400,6 +428,8 @@ func TestHandshakesPerAddress(t *testing.T) {
 		}
 		require.False(t, g.admit("192.0.2.2"))
 		require.Equal(t, openFactor*max(n, DefaultHandshakesPerAddress), g.open.maxLoad)
+		require.Equal(t, maxLoad, g.handshakes.maxLoad)
+		require.Equal(t, callsFactor*max(n, DefaultHandshakesPerAddress), srv.calls.max)
 	}
 }
 
@@ -516,6 +546,25 @@ func TestDeadlineAfterSuccess(t *testing.T) {
 	for _, err := range outcomes {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	}
+}
+
+// TestDisplacedIsNoFailure: who had to make room is not refused for it.
+func TestDisplacedIsNoFailure(t *testing.T) {
+	e, err := fixedEndpoint(newPKI(t).node(t).options())
+	require.NoError(t, err)
+	_, server := tcpPair(t)
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := e.handshake(server)
+		done <- err
+	}()
+	eventually(t, "it waits", func() bool { return e.guard.loadNow() == 1 })
+	e.guard.limitLoad(1)
+	e.guard.begin(t.Context(), &lateConn{closed: func() {}}, "192.0.2.1") // of two with one each, the older goes
+	require.ErrorIs(t, <-done, errDisplaced)
+	e.guard.mu.Lock()
+	defer e.guard.mu.Unlock()
+	require.Empty(t, e.guard.failures)
 }
 
 // TestRetired: a listener that was stopped is known no more, and costs nothing at
@@ -667,4 +716,41 @@ func (g *guard) openNow() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.open.load
+}
+
+// TestClosedBeforeKept: a connection that is closed before it counts among the open ones never does.
+func TestClosedBeforeKept(t *testing.T) {
+	g := newGuard(0)
+	a := g.begin(t.Context(), &lateConn{closed: func() {}}, "192.0.2.1")
+	require.NoError(t, a.end(nil))
+	require.NoError(t, a.Close())
+	a.keep(func() {})
+	require.Zero(t, g.openNow())
+}
+
+// TestPlacesOfAHandshake: no place is held while the client takes what is sent, and an answer goes first once, in however many pieces it
+// comes.
+func TestPlacesOfAHandshake(t *testing.T) {
+	g := newGuard(0)
+	g.places = newPlaces(1)
+	raw := &recordedConn{}
+	raw.in.WriteString("abc")
+	free := false
+	conn := &lateConn{Conn: raw, hook: func() { free = g.places.idle(1) }, closed: func() {}}
+	a := g.begin(t.Context(), conn, "192.0.2.1")
+	a.computes = true
+	first := func() bool {
+		_, err := a.Read(make([]byte, 1))
+		require.NoError(t, err)
+		require.False(t, g.places.idle(1), "it computes")
+		return a.place.first
+	}
+	require.False(t, first(), "it begins")
+	_, err := a.Write([]byte{1})
+	require.NoError(t, err)
+	require.True(t, free, "it held a place while it sent")
+	require.True(t, first())
+	require.False(t, first(), "once")
+	require.NoError(t, a.end(nil))
+	require.True(t, g.places.idle(1))
 }
