@@ -3,10 +3,14 @@
 package comm
 
 import (
+	"crypto/tls"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/stretchr/testify/require"
 )
 
@@ -45,4 +49,24 @@ func TestAttemptsAtASilentServerAreBounded(t *testing.T) {
 			require.FailNow(t, "the client waits for the silent server")
 		}
 	}
+}
+
+// TestDialsCannotFillTheLog: servers that refuse cost a dialer a bounded number of lines.
+func TestDialsCannotFillTheLog(t *testing.T) {
+	var out safeBuffer
+	defer flogging.Reset()
+	require.NoError(t, flogging.Global.Apply(flogging.Config{Writer: &out}))
+	dial := func() {
+		near, far := net.Pipe()
+		far.Close()
+		_, _, err := clientHandshake(t.Context(), staticDialer{&tls.Config{ServerName: "node"}}, &unnamed, "", "", near)
+		require.Error(t, err)
+	}
+	lines := func() int { return strings.Count(out.String(), "Client TLS handshake failed") }
+	eventually(t, "a line", func() bool { dial(); return lines() > 0 }) // earlier tests may have used up the bound
+	before := lines()
+	for range 4 * loglimit.Burst {
+		dial()
+	}
+	require.Less(t, lines()-before, 3*loglimit.Burst)
 }

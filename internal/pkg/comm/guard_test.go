@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/common/flogging/floggingtest"
 	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/stretchr/testify/require"
@@ -348,6 +349,25 @@ func TestRefusalIsToldOnce(t *testing.T) {
 	}
 }
 
+// TestStrangersCannotFillTheAudit: events that strangers cause are bounded.
+func TestStrangersCannotFillTheAudit(t *testing.T) {
+	var events atomic.Int64
+	defer audit.Use(audit.Use(audit.NewLog(func(string, ...any) { events.Add(1) })))
+	g := newGuard(0)
+	g.burst = 1
+	for name, cause := range map[string]func(int){
+		"addresses":    func(i int) { g.failed(fmt.Sprint(i)) },
+		"certificates": func(int) { auditRefusal("", "server", "192.0.2.1:1", &RevocationError{}) },
+	} {
+		events.Store(0)
+		for i := range 4 * loglimit.Burst {
+			cause(i)
+		}
+		require.Positive(t, events.Load(), name)
+		require.Less(t, events.Load(), int64(2*loglimit.Burst), name)
+	}
+}
+
 // TestThrottledSource drives a listener to the limit of one source.
 func TestThrottledSource(t *testing.T) {
 	org := newPKI(t)
@@ -647,6 +667,21 @@ func TestFailuresCannotFillTheLog(t *testing.T) {
 	for range 10 * loglimit.Burst {
 		e.logFailure(conn, 0, io.ErrUnexpectedEOF)
 	}
+	require.Less(t, len(lines.Messages()), 2*loglimit.Burst)
+}
+
+// TestDisplacedCannotFillTheLog: connections beyond the bound cost a listener a bounded number of lines.
+func TestDisplacedCannotFillTheLog(t *testing.T) {
+	logger, lines := floggingtest.NewTestLogger(t)
+	e := &endpoint{logger: logger}
+	conn, _ := net.Pipe()
+	entry := &tracked{addresses: t.Name(), attempt: &attempt{Conn: conn}, permitted: func() bool { return true }}
+	require.NoError(t, e.conns.add(entry))
+	for range 10 * loglimit.Burst {
+		e.forgetDisplaced(entry)
+	}
+	require.Empty(t, e.conns.count())
+	require.NotEmpty(t, lines.Messages())
 	require.Less(t, len(lines.Messages()), 2*loglimit.Burst)
 }
 

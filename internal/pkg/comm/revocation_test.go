@@ -8,6 +8,7 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -614,4 +615,14 @@ func TestEndOfLists(t *testing.T) {
 	}
 	require.NoError(t, o.stale(keyID{'n'}, now))
 	require.ErrorContains(t, o.stale(keyID{'n'}, early.Add(time.Second)), "was to be replaced by")
+}
+
+// TestRefusedServerIsRecorded: the audit has it when the node refuses a server's certificate.
+func TestRefusedServerIsRecorded(t *testing.T) {
+	var events safeBuffer
+	defer audit.Use(audit.Use(audit.NewLog(func(_ string, fields ...any) { fmt.Fprintln(&events, fields...) })))
+	srv, _ := startServer(t, newPKI(t).node(t).options())
+	require.Error(t, try(t, srv.Address(), SecureOptions{UseTLS: true, ServerRootCAs: newPKI(t).roots()}))
+	require.Contains(t, events.String(), string(audit.CertificateRefused))
+	require.Contains(t, events.String(), "side client address "+srv.Address())
 }

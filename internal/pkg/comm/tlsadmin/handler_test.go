@@ -15,6 +15,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -364,11 +365,14 @@ func TestRefusedRequestsAreBounded(t *testing.T) {
 	refusedLimit = loglimit.Limit{}
 	defer flogging.Reset()
 	require.NoError(t, flogging.Global.Apply(flogging.Config{Writer: &out}))
-	defer audit.Use(audit.Use(audit.NewLog(func(string, ...any) {})))
+	var events atomic.Int64
+	defer audit.Use(audit.Use(audit.NewLog(func(string, ...any) { events.Add(1) })))
 	for range 4 * loglimit.Burst {
 		code, _ := request(t, http.MethodPost, "", nil)
 		require.Equal(t, http.StatusForbidden, code)
 	}
 	require.Positive(t, out.refused())
 	require.Less(t, out.refused(), 2*loglimit.Burst)
+	require.Positive(t, events.Load())
+	require.Less(t, events.Load(), int64(2*loglimit.Burst)) // of 200; the audit has a bound of its own
 }
