@@ -17,7 +17,7 @@ func withTools(t *testing.T, tools map[string]string, name string, args ...strin
 	t.Helper()
 	dir := t.TempDir()
 	for tool, text := range tools {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, tool), []byte("#!/bin/sh\n"+text), 0o700)) //nolint:gosec // it is to be run
+		require.NoError(t, os.WriteFile(filepath.Join(dir, tool), []byte("#!/bin/sh\n"+text), 0o700))
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
