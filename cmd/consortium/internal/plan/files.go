@@ -98,6 +98,15 @@ type view struct {
 // Dual reports whether nodes also have a TLS certificate.
 func (v view) Dual() bool { return v.Mode == ModeDual }
 
+// Digests are those of the organisation's CAs, by the names of their files.
+func (v view) Digests() map[string]string {
+	digests := map[string]string{"ca": "sm3", "gm-ca": "sm3"}
+	if v.Dual() {
+		digests["tls-ca"] = "sha256"
+	}
+	return digests
+}
+
 // BFT reports whether orderers agree by SmartBFT.
 func (v view) BFT() bool { return v.Consensus == ConsensusBFT }
 

@@ -3,6 +3,7 @@
 package plan
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -349,7 +350,7 @@ func TestScripts(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(root, "ledger.port.example/msp/keystore"), "chaincode has no identity")
 
 	requireClosed(t, dir)
-	requireRevocable(t, ca, filepath.Join(certificates, "app.port.example.identity.crt"))
+	requireRevocable(t, ca, requests, certificates)
 	requireOwnKeys(t, root, ca, requests, certificates)
 }
 
@@ -372,27 +373,86 @@ func requireClosed(t *testing.T, dir string) {
 	require.Equal(t, 3+4*4+3, keys, "three CAs, four members with four keys, chaincode with three")
 }
 
-// requireRevocable: the list names the serial number that was revoked, and a later one has a higher number.
-func requireRevocable(t *testing.T, ca, identity string) {
+// revokedBy are the numbers on the list of a CA, in the form of openssl, and the number of the list.
+func revokedBy(t *testing.T, dir, ca string) (serials []string, number int64) {
 	t.Helper()
-	revoked, err := material.ReadCertificates(identity)
+	lists, err := material.ReadLists(filepath.Join(dir, "crl-"+ca+".pem"))
 	require.NoError(t, err)
-	issuer, err := material.ReadCertificates(filepath.Join(ca, "ca.crt"))
+	list, err := x509.ParseRevocationList(lists[0].DER)
 	require.NoError(t, err)
-	var last int64
-	for i, args := range [][]string{{ca + "/revoke.sh", identity}, {ca + "/revoke.sh"}} {
-		out, err := shell(t, args...)
-		require.NoError(t, err, "%s", out)
-		lists, err := material.ReadLists(filepath.Join(ca, "crl.pem"))
-		require.NoError(t, err)
-		list, err := x509.ParseRevocationList(lists[0].DER)
-		require.NoError(t, err)
-		require.NoError(t, x509.CheckRevocationListFrom(list, issuer[0].Certificate))
-		require.Len(t, list.RevokedCertificateEntries, 1)
-		require.Equal(t, revoked[0].SerialNumber, list.RevokedCertificateEntries[0].SerialNumber)
-		require.True(t, i == 0 || list.Number.Int64() > last)
-		last = list.Number.Int64()
+	issuer, err := material.ReadCertificates(filepath.Join(dir, ca+".crt"))
+	require.NoError(t, err)
+	require.NoError(t, x509.CheckRevocationListFrom(list, issuer[0].Certificate))
+	for _, entry := range list.RevokedCertificateEntries {
+		serials = append(serials, fmt.Sprintf("%X", entry.SerialNumber))
 	}
+	return serials, list.Number.Int64()
+}
+
+// issuedFor are the numbers of what a CA issued for a name and a kind.
+func issuedFor(t *testing.T, ca, name string) (serials []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(ca, "issued", name+".*.crt"))
+	require.NoError(t, err)
+	for _, file := range files {
+		certificates, err := material.ReadCertificates(file)
+		require.NoError(t, err)
+		serials = append(serials, fmt.Sprintf("%X", certificates[0].SerialNumber))
+	}
+	return serials
+}
+
+// requireRevocable: a revocation is on the list of the CA that issued the certificate, with all that it issued for the same name or key.
+func requireRevocable(t *testing.T, ca, requests, certificates string) {
+	t.Helper()
+	revoke := func(want string, args ...string) {
+		t.Helper()
+		out, err := shell(t, append([]string{ca + "/revoke.sh"}, args...)...)
+		require.Equal(t, want != "", err != nil, out)
+		require.Contains(t, out, want)
+	}
+	folder := filepath.Join(t.TempDir(), "a folder")
+	early := filepath.Join(folder, "early.crt")
+	require.NoError(t, os.CopyFS(folder, os.DirFS(certificates)))
+	require.NoError(t, os.Rename(filepath.Join(folder, "peer0.port.example.sign.crt"), early))
+	out, err := shell(t, ca+"/issue.sh", requests, certificates)
+	require.NoError(t, err, out)
+
+	revoke("", "app.port.example")
+	var last int64
+	for _, c := range []struct{ ca, kind string }{{"ca", "identity"}, {"gm-ca", "sign"}, {"gm-ca", "enc"}, {"tls-ca", "tls"}} {
+		want := issuedFor(t, ca, "app.port.example."+c.kind)
+		require.Len(t, want, 2, "one of each run of issue.sh")
+		revoked, number := revokedBy(t, ca, c.ca)
+		require.Subset(t, revoked, want, c.kind)
+		last = number
+	}
+	identities, _ := revokedBy(t, ca, "ca")
+	require.Len(t, identities, 2, "the list of identities has no number of another CA")
+
+	// What is revoked already keeps nothing from the rest, and paths may have spaces.
+	revoke("", "app.port.example", early)
+	pairs, number := revokedBy(t, ca, "gm-ca")
+	require.ElementsMatch(t, append(issuedFor(t, ca, "app.port.example.[es]*"), issuedFor(t, ca, "peer0.port.example.sign")...), pairs)
+	require.Greater(t, number, last)
+	again, _ := revokedBy(t, ca, "ca")
+	require.ElementsMatch(t, identities, again)
+
+	// What its CAs did not issue is refused before anything changes.
+	stranger := filepath.Join(folder, "stranger.crt")
+	require.NoError(t, exec.Command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", os.DevNull, "-subj", "/CN=ca.port.example", "-out", stranger).Run())
+	other := filepath.Join(folder, "ledger.port.example.sign.crt")
+	revoke(stranger+" was not issued by a CA in "+ca, other, stranger)
+	revoke("is not one certificate in PEM", other, filepath.Join(folder, "orderer0.port.example.consenter.crt"))
+	revoke("ledgers is no file", other, "ledgers")
+	unchanged, same := revokedBy(t, ca, "gm-ca")
+	require.Equal(t, pairs, unchanged)
+	require.Equal(t, number, same)
+
+	revoke("")
+	unchanged, later := revokedBy(t, ca, "gm-ca")
+	require.ElementsMatch(t, pairs, unchanged)
+	require.Greater(t, later, number)
 }
 
 // requireOwnKeys: a certificate of another key is not installed, and a request that its key has not signed not answered.
