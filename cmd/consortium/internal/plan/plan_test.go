@@ -80,7 +80,7 @@ func TestRefusedPlans(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "large.yaml")
 	require.NoError(t, os.WriteFile(file, make([]byte, maxPlan+1), 0o600))
 	_, err := Read(file)
-	require.ErrorContains(t, err, "larger than 1 MiB")
+	require.ErrorContains(t, err, "it has more than the 1048576 bytes")
 }
 
 // TestOneOrganization: what is written for one organisation is for its hosts alone, and is not written over.
@@ -262,67 +262,22 @@ func shell(t *testing.T, args ...string) (string, error) {
 	return string(out), err
 }
 
-// TestRegisterAgain: a script that ended in the middle goes on where it was, and keeps the secrets that are with the CA.
-func TestRegisterAgain(t *testing.T) {
-	text := strings.Replace(sample(t), "certificates: openssl\n    users", "certificates: fabric-ca\n    ca: https://ca.port.example:7054\n    users", 1)
-	p, err := parse([]byte(strings.Replace(text, "mode: dual", "mode: gm", 1)))
-	require.NoError(t, err)
-	dir := t.TempDir()
-	_, err = p.Write("Port", filepath.Join(dir, "out"))
-	require.NoError(t, err)
-
-	// In the place of fabric-ca-client: it refuses whom it knows, and the third once.
-	client := `#!/bin/sh
-while [ "$1" != --id.name ]; do shift; done
-[ "$(wc -l <known)" != 2 ] || [ -e again ] || { : >again; echo "the CA has no power" >&2; exit 1; }
-! grep -q "^$2 " known || { echo "$2 is registered" >&2; exit 1; }
-echo "$2 $FABRIC_CA_CLIENT_ID_SECRET" >>known
-`
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "fabric-ca-client"), []byte(client), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "known"), nil, 0o600))
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	t.Chdir(dir)
-	run := func() (string, error) { return shell(t, "out/ca/register.sh", "ca-cert.pem") }
-	handed := func() (lines []string) {
-		for _, host := range []string{"port1", "port2"} {
-			text, err := os.ReadFile("secrets-" + host)
-			require.NoError(t, err)
-			lines = append(lines, strings.SplitAfter(strings.TrimSuffix(string(text), "\n"), "\n")...)
-		}
-		return lines
+func needOpenSSL(t *testing.T) {
+	t.Helper()
+	version, err := exec.Command("openssl", "version").Output()
+	if err != nil || !regexp.MustCompile(`^OpenSSL [3-9]`).Match(version) {
+		t.Skipf("no OpenSSL 3 here: %s %v", version, err)
 	}
-	out, err := run()
-	require.Error(t, err)
-	require.Contains(t, out, "the CA has no power")
-	require.Contains(t, out, "was not registered, and those after it were not. Run register.sh again")
-	out, err = run()
-	require.NoError(t, err, out)
-	known, err := os.ReadFile("known")
-	require.NoError(t, err)
-	require.ElementsMatch(t, strings.Fields(string(known)), strings.Fields(strings.Join(handed(), " ")))
-	require.Greater(t, len(handed()), 3)
-
-	// Whom the CA has already and the files have not is told by name.
-	require.NoError(t, os.Remove("secrets-port2"))
-	out, err = run()
-	require.Error(t, err)
-	require.Regexp(t, `If the CA has (\S+) already: .* identity modify \S+ --secret SECRET, and add the line "\S+ SECRET" to secrets-port2`, out)
 }
 
 // TestScripts runs the scripts of an organisation with OpenSSL: keys on the host, names by the plan and not by the request, an MSP that a
 // node loads, pairs that serve, and a revocation list.
 func TestScripts(t *testing.T) {
-	version, err := exec.Command("openssl", "version").Output()
-	if err != nil || !regexp.MustCompile(`^OpenSSL [3-9]`).Match(version) {
-		t.Skipf("no OpenSSL 3 here: %s %v", version, err)
-	}
+	needOpenSSL(t)
 	dir := write(t, "Port")
 	root := filepath.Join(dir, "port1")
 	for _, script := range []string{"request.sh", "install.sh"} {
-		file := filepath.Join(root, script)
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(string(text), configRoot, root)), 0o600))
+		relocate(t, filepath.Join(root, script), root)
 	}
 	ca, certificates := filepath.Join(dir, "ca"), filepath.Join(dir, "certificates")
 	requests := filepath.Join(root, "requests")
