@@ -23,6 +23,9 @@ var templates = template.Must(template.New("").Option("missingkey=error").ParseF
 // Admin is the name of every organisation's administrator, before its domain.
 const Admin = "admin"
 
+// authority is the folder for who issues the certificates. It is among those of hosts.
+const authority = "ca"
+
 // Member is a node or a user, which gets certificates.
 type Member struct {
 	Name     string // in full
@@ -275,14 +278,14 @@ func (w *writer) host(v view) {
 
 func (w *writer) authority(v view) {
 	if v.Org.Certificates == ByFabricCA {
-		w.template("ca/register.sh", "register.sh.tmpl", v, 0o755)
+		w.template(path.Join(authority, "register.sh"), "register.sh.tmpl", v, 0o755)
 		return
 	}
-	w.template("ca/extensions.cnf", "extensions.cnf.tmpl", v, 0o644)
+	w.template(path.Join(authority, "extensions.cnf"), "extensions.cnf.tmpl", v, 0o644)
 	for _, script := range []string{"create.sh", "issue.sh", "revoke.sh"} {
-		w.template("ca/"+script, script+".tmpl", v, 0o755)
+		w.template(path.Join(authority, script), script+".tmpl", v, 0o755)
 	}
-	w.file("ca/msp.yaml", []byte(nodeOUs), 0o644)
+	w.file(path.Join(authority, "msp.yaml"), []byte(nodeOUs), 0o644)
 }
 
 // nodeOUs is config.yaml of an MSP: a certificate's OU says what its owner is.

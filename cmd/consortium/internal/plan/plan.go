@@ -227,6 +227,7 @@ func (p *Plan) checkOrganization(c *checker, o *Organization) {
 	for _, h := range o.Hosts {
 		c.match(label, where, "the name of a host", h.Name)
 		c.unique("host", h.Name, where)
+		c.need(h.Name != authority, "host %s: this is the name of the folder with the CA's keys: name the host otherwise", h.Name)
 		c.need(net.ParseIP(h.Address) != nil || domain.MatchString(h.Address), "host %s: address is %q, which is neither an IP address nor a name", h.Name, h.Address)
 		c.oneOf("host "+h.Name, "run", h.Run, RunSystemd, RunCompose, RunKubernetes)
 		c.need(len(h.Nodes) > 0, "host %s: it has no node", h.Name)

@@ -68,6 +68,7 @@ func TestRefusedPlans(t *testing.T) {
 		"two families of a CA":      {"certificates: openssl\n    users", "certificates: fabric-ca\n    ca: https://ca.port.example:7054\n    users", "use openssl"},
 		"a CA without TLS":          {"certificates: openssl\n    users", "certificates: fabric-ca\n    ca: http://ca.port.example:7054\n    users", "ca is"},
 		"a CA that is not asked":    {"certificates: openssl\n    users", "certificates: openssl\n    ca: https://ca.port.example:7054\n    users", "ca is for"},
+		"a host named as its CA":    {"name: port1", "name: ca", "host ca: this is the name of the folder with the CA's keys"},
 		"an empty host":             {"- name: customs1", "-\n      - name: customs1", "a host of Customs is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
