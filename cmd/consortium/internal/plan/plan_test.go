@@ -193,11 +193,25 @@ func TestUnits(t *testing.T) {
 	for _, unit := range units {
 		text, err := os.ReadFile(unit)
 		require.NoError(t, err)
+		requireKind(t, filepath.Base(unit), string(text))
 		require.NoError(t, os.WriteFile(unit, []byte(strings.ReplaceAll(string(text), "/usr/local/bin/", "/bin/true ")), 0o600))
 		out, err := exec.Command("systemd-analyze", "verify", unit).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		require.Empty(t, string(out))
 	}
+}
+
+// requireKind: chaincode runs as another user than nodes and sees no folder but its own, and is not sent a signal at which it would end.
+func requireKind(t *testing.T, name, unit string) {
+	t.Helper()
+	if name != "ledger.port.example.service" {
+		require.Contains(t, unit, "\nUser=fabric\n", name)
+		require.Contains(t, unit, "\nExecReload=/bin/kill -HUP $MAINPID\n", name)
+		return
+	}
+	require.Contains(t, unit, "\nUser=fabric-chaincode\n")
+	require.Contains(t, unit, "\nTemporaryFileSystem=/etc/fabric:ro /var/hyperledger:ro\nBindReadOnlyPaths=/etc/fabric/ledger.port.example\n")
+	require.NotContains(t, unit, "ExecReload")
 }
 
 // TestCompose: every container restarts, is bounded and health-checked, and publishes only its service beyond this host.
