@@ -12,11 +12,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	yaml2 "gopkg.in/yaml.v2"
 	"gopkg.in/yaml.v3"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/internal/configtxgen/genesisconfig"
 	"github.com/hyperledger/fabric/msp"
 )
 
@@ -212,6 +214,32 @@ func requireKind(t *testing.T, name, unit string) {
 	require.Contains(t, unit, "\nUser=fabric-chaincode\n")
 	require.Contains(t, unit, "\nTemporaryFileSystem=/etc/fabric:ro /var/hyperledger:ro\nBindReadOnlyPaths=/etc/fabric/ledger.port.example\n")
 	require.NotContains(t, unit, "ExecReload")
+}
+
+// TestNames: names that YAML takes for numbers and truth values are the same to all who read the files.
+func TestNames(t *testing.T) {
+	text := strings.NewReplacer("channel: trade", "channel: on", "name: Port", "name: 'On'", "mspID: PortMSP", "mspID: NO", "mspID: CustomsMSP", "mspID: '007'",
+		"{name: peer1", "{name: 'yes'", "run: compose", "run: kubernetes").Replace(sample(t))
+	p, err := parse([]byte(text))
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "out")
+	_, err = p.Write("On", dir)
+	require.NoError(t, err)
+	profile := genesisconfig.Load("on", dir)
+	organizations := profile.Application.Organizations
+	require.Equal(t, []string{"On", "NO", "007"}, []string{organizations[0].Name, organizations[0].ID, organizations[1].ID})
+	require.Equal(t, []string{"On", "NO"}, []string{profile.Orderer.Organizations[0].Name, profile.Orderer.Organizations[0].ID})
+
+	// Helm reads YAML 1.1.
+	values, err := os.ReadFile(filepath.Join(dir, "port2/values.yaml"))
+	require.NoError(t, err)
+	var v struct {
+		Organization any
+		Peers        map[any]any
+	}
+	require.NoError(t, yaml2.Unmarshal(values, &v))
+	require.Equal(t, "On", v.Organization)
+	require.Contains(t, v.Peers, "yes")
 }
 
 // TestCompose: every container restarts, is bounded and health-checked, and publishes only its service beyond this host.
