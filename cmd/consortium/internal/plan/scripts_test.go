@@ -4,6 +4,7 @@ package plan
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -76,4 +77,100 @@ echo "$2 $FABRIC_CA_CLIENT_ID_SECRET" >>known
 	out, err = run()
 	require.Error(t, err)
 	require.Regexp(t, `If the CA has (\S+) already: .* identity modify \S+ --secret SECRET, and add the line "\S+ SECRET" to secrets-port2`, out)
+}
+
+// TestEnrollAgain: a script that ended in the middle goes on where it was. A secret that has served is not used again, and nobody gets another key.
+func TestEnrollAgain(t *testing.T) {
+	dir := byFabricCA(t)
+	root := filepath.Join(dir, "out/port1")
+	relocate(t, root+"/enroll.sh", root)
+	// The client writes what the real one does. The CA has no power at the fourth enrolment, once, and counts the others.
+	standIn(t, dir, "fabric-ca-client", `#!/bin/sh
+set -eu
+calls=`+dir+`/calls
+count=$(wc -l <"$calls")
+[ "$count" != 3 ] || [ -e "$calls.again" ] || { : >"$calls.again"; echo "the CA has no power" >&2; exit 1; }
+name=$(basename "$FABRIC_CA_CLIENT_HOME")
+case " $* " in *" tlcp "*) kind=pair ;; *) kind=identity ;; esac
+echo "$name $kind" >>"$calls"
+[ "$(grep -cxF "$name $kind" "$calls")" = 1 ] || { echo "$name has already enrolled" >&2; exit 1; }
+mkdir -p "$FABRIC_CA_CLIENT_HOME"
+cd "$FABRIC_CA_CLIENT_HOME"
+if [ $kind = pair ]; then
+    mkdir -p tls
+    for file in server-sign.key server-enc.key server-sign.crt server-enc.crt; do echo "$name" >tls/$file; done
+else
+    mkdir -p msp/keystore msp/signcerts msp/cacerts
+    echo "$name" >"msp/keystore/${count}_sk"
+    echo "$name" >msp/signcerts/cert.pem
+fi
+`)
+	t.Chdir(dir)
+	for file, text := range map[string]string{"calls": "", "ca.crt": "a root", "secrets-port1": "peer0.port.example secret\n"} {
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+	}
+	run := func() (string, error) { return shell(t, root+"/enroll.sh", "ca.crt", "secrets-port1", "public") }
+	out, err := run()
+	require.Error(t, err)
+	require.Contains(t, out, "peer0.port.example has not got all its certificates, and those after it have none. Run enroll.sh again")
+	require.Contains(t, out, "identity modify peer0.port.example --maxenrollments")
+	out, err = run()
+	require.NoError(t, err, out)
+	out, err = run()
+	require.NoError(t, err, "nothing is left to do: %s", out)
+	for _, name := range []string{"orderer0", "peer0", "admin", "app"} {
+		name += ".port.example"
+		keys, err := os.ReadDir(filepath.Join(root, name, "msp/keystore"))
+		require.NoError(t, err)
+		require.Len(t, keys, 1, name)
+		for _, file := range []string{root + "/" + name + "/msp/cacerts/ca.crt", "public/" + name + ".identity.crt", "public/" + name + ".sign.crt"} {
+			require.FileExists(t, file)
+		}
+	}
+	require.FileExists(t, "public/ledger.port.example.sign.crt")
+	require.NoFileExists(t, "public/ledger.port.example.identity.crt")
+}
+
+// TestCreateAgain: a run that ended in the middle is gone on with. A key that is there stays, and so does all that is whole.
+func TestCreateAgain(t *testing.T) {
+	needOpenSSL(t)
+	ca := filepath.Join(write(t, "Port"), "ca")
+	real, err := exec.LookPath("openssl")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	standIn(t, dir, "openssl", `#!/bin/sh
+echo "$1" >>`+dir+`/calls
+[ "$(wc -l <`+dir+`/calls)" != 6 ] || { echo "no space left" >&2; exit 1; }
+exec `+real+` "$@"
+`)
+	files := func() map[string]string {
+		t.Helper()
+		all := map[string]string{}
+		for _, name := range []string{"ca.key", "ca.crt", "gm-ca.key", "gm-ca.crt", "tls-ca.key", "tls-ca.crt"} {
+			if text, err := os.ReadFile(filepath.Join(ca, name)); err == nil {
+				all[name] = string(text)
+			}
+		}
+		return all
+	}
+	out, err := shell(t, ca+"/create.sh")
+	require.Error(t, err, out)
+	first := files()
+	require.Len(t, first, 3, "the second CA has no certificate")
+	out, err = shell(t, ca+"/create.sh")
+	require.NoError(t, err, out)
+	second := files()
+	require.Len(t, second, 6)
+	for name, text := range first {
+		require.Equal(t, text, second[name], name)
+	}
+	require.FileExists(t, filepath.Join(ca, "msp/config.yaml"))
+	out, err = shell(t, ca+"/create.sh")
+	require.NoError(t, err, out)
+	require.Equal(t, second, files())
+	require.NoError(t, os.Remove(filepath.Join(ca, "ca.key")))
+	out, err = shell(t, ca+"/create.sh")
+	require.Error(t, err)
+	require.Contains(t, out, "ca.crt is there without its key")
+	require.Equal(t, second["ca.crt"], files()["ca.crt"])
 }
