@@ -174,3 +174,42 @@ exec `+real+` "$@"
 	require.Contains(t, out, "ca.crt is there without its key")
 	require.Equal(t, second["ca.crt"], files()["ca.crt"])
 }
+
+// TestSecrets: the key of a Secret is that of its certificate, where an earlier key is beside it.
+func TestSecrets(t *testing.T) {
+	needOpenSSL(t)
+	p, err := parse([]byte(strings.NewReplacer("run: compose", "run: kubernetes", "mode: dual", "mode: gm").Replace(sample(t))))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	root := filepath.Join(dir, "out/port2")
+	_, err = p.Write("Port", filepath.Join(dir, "out"))
+	require.NoError(t, err)
+	relocate(t, root+"/secrets.sh", root)
+	standIn(t, dir, "kubectl", `#!/bin/sh
+[ "$1" = create ] || { cat >/dev/null; exit 0; }
+for argument in "$@"; do echo "$argument"; done >>`+dir+`/arguments
+`)
+	msp := filepath.Join(root, "peer1.port.example/msp")
+	for _, folder := range []string{"keystore", "signcerts"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(msp, folder), 0o700))
+	}
+	for _, name := range []string{"a", "b", "c"} { // the certificate of b is the last
+		certificate := filepath.Join(dir, name+".crt")
+		if name == "b" {
+			certificate = filepath.Join(msp, "signcerts/cert.pem")
+		}
+		out, err := exec.Command("openssl", "req", "-x509", "-newkey", "sm2", "-nodes", "-subj", "/CN=peer1", "-keyout", filepath.Join(msp, "keystore", name+"_sk"), "-out", certificate).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	out, err := shell(t, root+"/secrets.sh")
+	require.NoError(t, err, out)
+	arguments, err := os.ReadFile(filepath.Join(dir, "arguments"))
+	require.NoError(t, err)
+	require.Contains(t, string(arguments), "\n--from-file=key.pem=peer1.port.example/msp/keystore/b_sk\n")
+	require.Contains(t, string(arguments), "\n--from-file=cert.crt=peer1.port.example/msp/signcerts/cert.pem\n")
+
+	require.NoError(t, os.Remove(filepath.Join(msp, "keystore/b_sk")))
+	out, err = shell(t, root+"/secrets.sh")
+	require.Error(t, err)
+	require.Contains(t, out, "no key in "+msp+"/keystore is that of "+msp+"/signcerts/cert.pem")
+}
