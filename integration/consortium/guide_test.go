@@ -121,6 +121,7 @@ func TestGuide(t *testing.T) {
 	ran := follow(ctx, t, hosts, partsOf(t, "", "", func(p *part) bool { return p.kind == "run" || p.kind == "file" }))
 	require.GreaterOrEqual(t, ran, 60, "commands of the guide")
 	requireOutcome(ctx, t, hosts)
+	requireSeparate(ctx, t, hosts)
 	requireKeysStay(t, shared, hosts)
 }
 
@@ -233,10 +234,11 @@ func around(ctx context.Context, t *testing.T, hosts map[string]*host, h *host, 
 	if replaces {
 		others = transact(ctx, hosts, h)
 	}
-	out, err := h.try(ctx, code)
+	script := code + "\n[ \"$PWD\" = '" + h.work + "' ] || { echo \"the commands end in $PWD, and the next ones begin elsewhere\" >&2; exit 1; }"
+	out, err := h.try(ctx, script)
 	for err != nil && strings.Contains(out, "SERVICE_UNAVAILABLE") && time.Since(began) < electionLimit {
 		time.Sleep(time.Second) // the guide: what orderers without a leader refuse is said again
-		out, err = h.try(ctx, code)
+		out, err = h.try(ctx, script)
 	}
 	h.require(t, code, out, err)
 	t.Logf("%s, %.1f s:\n%s\n%s", h.name, time.Since(began).Seconds(), code, out)
@@ -314,6 +316,21 @@ peer channel getinfo -c trade | sed -n 's/.*\("height":[0-9]*\).*/\1/p'`)
 		}
 		return len(heights) == 1
 	}, time.Minute, time.Second, "all peers at one height")
+}
+
+// requireSeparate: chaincode's user reads the keys of chaincode and no others. In a user namespace of somebody who is not root there is one user.
+func requireSeparate(ctx context.Context, t *testing.T, hosts map[string]*host) {
+	t.Helper()
+	if os.Chown(t.TempDir(), 1, 1) != nil {
+		return
+	}
+	const as = "setpriv --reuid fabric-chaincode --regid fabric-chaincode --clear-groups "
+	for _, h := range hosts {
+		h.run(ctx, t, as+"test -r /etc/fabric/ledger.$DOMAIN/tls/server-sign.key")
+		for _, key := range []string{"peer0.$DOMAIN/msp/keystore/*", "orderer0.$DOMAIN/tls/server-sign.key"} {
+			h.run(ctx, t, "! "+as+"test -r /etc/fabric/"+key)
+		}
+	}
 }
 
 // privateKey is one in PEM.

@@ -158,11 +158,12 @@ func TestEdit(t *testing.T) {
 // TestEndorsers: the administrator's shell names peers of the organisations that are to endorse, and no others.
 func TestEndorsers(t *testing.T) {
 	environment := filepath.Join(write(t, "Port"), "port1/admin.port.example/environment")
+	public := t.TempDir()
 	flags := func(script string) (string, error) {
-		return shell(t, "-euc", "public=/p; . "+environment+"; "+script+`; echo "$ENDORSER_FLAGS"`)
+		return shell(t, "-euc", "public="+public+"; . "+environment+"; "+script+`; echo "$ENDORSER_FLAGS"`)
 	}
-	const port = "--peerAddresses peer0.port.example:7051 --tlsRootCertFiles /p/Port/msp/tlscacerts/gm-ca.crt"
-	const customs = "--peerAddresses peer0.customs.example:7051 --tlsRootCertFiles /p/Customs/msp/tlscacerts/gm-ca.crt"
+	port := "--peerAddresses peer0.port.example:7051 --tlsRootCertFiles " + public + "/Port/msp/tlscacerts/gm-ca.crt"
+	customs := "--peerAddresses peer0.customs.example:7051 --tlsRootCertFiles " + public + "/Customs/msp/tlscacerts/gm-ca.crt"
 	for script, want := range map[string]string{":": port + " " + customs, "use_endorsers Customs": customs, "use_endorsers Customs Port": customs + " " + port} {
 		out, err := flags(script)
 		require.NoError(t, err, out)
@@ -171,13 +172,18 @@ func TestEndorsers(t *testing.T) {
 	out, err := flags("use_endorsers Ports")
 	require.Error(t, err)
 	require.Contains(t, out, "no organisation Ports")
+
+	t.Chdir(t.TempDir())
+	out, err = shell(t, "-euc", ". "+environment)
+	require.Error(t, err)
+	require.Contains(t, out, "public is not there: go to the folder that holds public/")
 }
 
 // TestOsnadmin: the administrator's shell has one address of an orderer at a time, as osnadmin takes one.
 func TestOsnadmin(t *testing.T) {
 	environment := filepath.Join(write(t, "Port"), "port1/admin.port.example/environment")
 	for script, want := range map[string]string{":": "localhost:7055", "use_osnadmin 7155": "localhost:7155"} {
-		out, err := shell(t, "-euc", ". "+environment+"; "+script+`; echo $OSNADMIN_FLAGS`)
+		out, err := shell(t, "-euc", "public=/; . "+environment+"; "+script+`; echo $OSNADMIN_FLAGS`)
 		require.NoError(t, err, out)
 		require.Equal(t, 1, strings.Count(out, "--orderer-address"))
 		require.Contains(t, out, "--orderer-address "+want+" --client-cert /etc/fabric/admin.port.example/tls/server-sign.crt")
