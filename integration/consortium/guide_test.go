@@ -122,6 +122,7 @@ func TestGuide(t *testing.T) {
 	require.GreaterOrEqual(t, ran, 60, "commands of the guide")
 	requireOutcome(ctx, t, hosts)
 	requireSeparate(ctx, t, hosts)
+	requireNoIdentity(ctx, t, hosts["bank1"])
 	requireKeysStay(t, shared, hosts)
 }
 
@@ -330,6 +331,22 @@ func requireSeparate(ctx context.Context, t *testing.T, hosts map[string]*host) 
 		for _, key := range []string{"peer0.$DOMAIN/msp/keystore/*", "orderer0.$DOMAIN/tls/server-sign.key"} {
 			h.run(ctx, t, "! "+as+"test -r /etc/fabric/"+key)
 		}
+	}
+}
+
+// requireNoIdentity: what one CA issued to chaincode for TLCP is no identity of its organisation. The same folder with the administrator's is one.
+func requireNoIdentity(ctx context.Context, t *testing.T, h *host) {
+	t.Helper()
+	for owner, want := range map[string]string{"admin": "Tom", "ledger": "access denied|must be a client, a peer, an orderer or an admin"} {
+		out, err := h.try(ctx, `. /etc/fabric/admin.bank.example/environment
+cp -R /etc/fabric/admin.bank.example/msp `+owner+`-as-identity
+cd `+owner+`-as-identity
+rm keystore/* signcerts/*
+cp /etc/fabric/`+owner+`.bank.example/tls/server-sign.key keystore/key.pem
+cp /etc/fabric/`+owner+`.bank.example/tls/server-sign.crt signcerts/cert.pem
+CORE_PEER_MSPCONFIGPATH=$PWD peer chaincode query -C trade -n ledger -c '{"Args":["Get","a1"]}'`)
+		require.Equal(t, owner == "admin", err == nil, out)
+		require.Regexp(t, want, out)
 	}
 }
 

@@ -36,10 +36,11 @@ type Member struct {
 	Org      string
 }
 
-// Type is the member's type in Fabric CA.
+// Type is the member's type in Fabric CA, which becomes the OU of all its certificates. That of one without an identity is the OU of no
+// role in an MSP: its certificates for TLCP come from the CA for identities, and must not be taken for one.
 func (m Member) Type() string {
 	if m.Role == "" {
-		return "client"
+		return Chaincode
 	}
 	return m.Role
 }

@@ -71,6 +71,11 @@ echo "$2 $FABRIC_CA_CLIENT_ID_SECRET" >>known
 	require.NoError(t, err)
 	require.ElementsMatch(t, strings.Fields(string(known)), strings.Fields(strings.Join(handed(), " ")))
 	require.Greater(t, len(handed()), 3)
+	// An MSP takes nobody with such an OU, so the certificate for TLCP is no identity.
+	script, err := os.ReadFile("out/ca/register.sh")
+	require.NoError(t, err)
+	require.Contains(t, string(script), `register "$1" ledger.port.example chaincode 1 port1`)
+	require.NotContains(t, nodeOUs, "OrganizationalUnitIdentifier: "+Chaincode)
 
 	// Whom the CA has already and the files have not is told by name.
 	require.NoError(t, os.Remove("secrets-port2"))
