@@ -56,6 +56,23 @@ func fieldError(field, format string, args ...any) error {
 // minDialTimeout tells times from numbers that lack a unit: as the peer reads a bare 10, it is 10 ns.
 const minDialTimeout = time.Millisecond
 
+// fieldNames are those that the peer decodes.
+var fieldNames = []string{
+	"address", "dial_timeout", "tls_required", "client_auth_required", "client_key", "client_cert", "root_cert",
+	"tls_mode", "gm_protocol", "client_enc_cert", "client_enc_key",
+}
+
+// fieldOf returns the field that the peer's decoder takes a name for, "" for none. It folds case as Unicode does, by which ſ is an s:
+// a name that is taken for an unknown one here would replace a field there.
+func fieldOf(name string) string {
+	for _, field := range fieldNames {
+		if strings.EqualFold(name, field) {
+			return field
+		}
+	}
+	return ""
+}
+
 // Parse decodes a connection.json and checks the type of each field. Names are compared without their case, as the peer does;
 // fields that nobody knows are ignored.
 func Parse(data []byte) (*Connection, error) {
@@ -81,7 +98,7 @@ func FromMembers(members map[string]any) (*Connection, error) {
 	flags := map[string]*bool{"tls_required": &c.TLSRequired, "client_auth_required": &c.ClientAuthRequired}
 	seen := map[string]bool{}
 	for name, value := range members {
-		field, ok := strings.ToLower(name), true
+		field, ok := fieldOf(name), true
 		switch {
 		case texts[field] != nil:
 			if *texts[field], ok = value.(string); !ok && value != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,6 +78,10 @@ func TestBadConnections(t *testing.T) {
 		"no host":              {"address", func(m map[string]any) { m["address"] = ":9999" }},
 		"address is a number":  {"address", func(m map[string]any) { m["address"] = 9999 }},
 		"address twice":        {"address", func(m map[string]any) { m["Address"] = "a:1" }},
+		"TLS again, long s":    {"tls_required", func(m map[string]any) { m["tl\u017f_required"] = false }},
+		"mode again, long s":   {"tls_mode", func(m map[string]any) { m["tl\u017f_mode"] = "" }},
+		"address again":        {"address", func(m map[string]any) { m["addre\u017fs"] = "elsewhere:1" }},
+		"key again, Kelvin":    {"client_key", func(m map[string]any) { m["client_\u212aey"] = "" }},
 		"timeout without unit": {"dial_timeout", func(m map[string]any) { m["dial_timeout"] = 10 }},
 		"timeout as bare text": {"dial_timeout", func(m map[string]any) { m["dial_timeout"] = "10" }},
 		"timeout of no type":   {"dial_timeout", func(m map[string]any) { m["dial_timeout"] = true }},
@@ -131,6 +136,47 @@ func TestBadConnections(t *testing.T) {
 	for _, text := range []string{"", "[]", "null", "{} {}", `{"address"`} {
 		_, err := Parse([]byte(text))
 		require.Error(t, err, text)
+	}
+}
+
+// peerFields has the names that the peer decodes, see ChaincodeServerUserData of its external builder.
+type peerFields struct {
+	Address            string `json:"address"`
+	DialTimeout        any    `json:"dial_timeout"`
+	TLSRequired        bool   `json:"tls_required"`
+	ClientAuthRequired bool   `json:"client_auth_required"`
+	ClientKey          string `json:"client_key"`
+	ClientCert         string `json:"client_cert"`
+	RootCert           string `json:"root_cert"`
+	TLSMode            string `json:"tls_mode"`
+	GMProtocol         string `json:"gm_protocol"`
+	ClientEncCert      string `json:"client_enc_cert"`
+	ClientEncKey       string `json:"client_enc_key"`
+}
+
+// TestNamesAsThePeerReadsThem: whatever letters a name has, it is a field here if it is one for the peer.
+func TestNamesAsThePeerReadsThem(t *testing.T) {
+	for _, field := range fieldNames {
+		for _, other := range []func(string) string{
+			strings.ToUpper, strings.ToTitle,
+			func(s string) string { return strings.ReplaceAll(s, "s", "\u017f") },
+			func(s string) string { return strings.ReplaceAll(s, "k", "\u212a") },
+			func(s string) string { return strings.ReplaceAll(strings.ToUpper(s), "S", "\u017f") },
+			func(s string) string { return strings.ReplaceAll(s, "i", "\u0130") }, // no i
+			func(s string) string { return strings.ReplaceAll(s, "_", "-") },
+		} {
+			for _, value := range []any{"x", true} {
+				text, err := json.Marshal(map[string]any{other(field): value})
+				require.NoError(t, err)
+				var peer peerFields
+				decodeErr := json.Unmarshal(text, &peer)
+				c, err := Parse(text)
+				require.Equal(t, decodeErr == nil, err == nil, "%s: %v, %v", text, decodeErr, err)
+				if err == nil {
+					require.Equal(t, Connection(peer), *c, "%s", text)
+				}
+			}
+		}
 	}
 }
 
