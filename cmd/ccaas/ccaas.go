@@ -16,8 +16,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
-	"text/template"
 
 	"github.com/hyperledger/fabric/common/ccserver"
 )
@@ -27,7 +27,7 @@ const Type = "ccaas"
 
 // ConfigVariable names the environment variable with a JSON object whose members the templates in connection.json
 // use: with {"peername":"peer0"}, the address "{{.peername}}-asset:9999" becomes "peer0-asset:9999". The peer passes
-// it on when core.yaml lists it under the builder's propagateEnvironment.
+// it on when core.yaml lists it under the builder's propagateEnvironment. Members of members are {{.name.name}}. A template has nothing else.
 const ConfigVariable = "CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG"
 
 const (
@@ -95,7 +95,7 @@ func Release(buildDir, releaseDir string) error {
 	return copyTree(buildDir, filepath.Join(releaseDir, indexFolder))
 }
 
-// connection fills the templates in the string members of a connection and checks what the peer will ask for. Members
+// connection fills the templates in the text members of a connection and checks what the peer will ask for. Members
 // that it does not know pass through.
 func connection(data []byte, config string) ([]byte, error) {
 	var members map[string]any
@@ -113,12 +113,16 @@ func connection(data []byte, config string) ([]byte, error) {
 			return nil, fmt.Errorf("the environment variable %s does not hold a valid JSON object: %w", ConfigVariable, err)
 		}
 	}
+	size := 0
 	for name, value := range members {
 		text, ok := value.(string)
 		if !ok || !strings.Contains(text, "{{") {
 			continue
 		}
 		filled, err := fill(text, values)
+		if size += len(filled); err == nil && size > maxFile { // which the next step would not read
+			err = fmt.Errorf("the file becomes longer than %d bytes: shorten it", maxFile)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("the template in %q cannot be filled from the environment variable %s: %w", name, ConfigVariable, err)
 		}
@@ -134,14 +138,50 @@ func connection(data []byte, config string) ([]byte, error) {
 	return json.Marshal(members)
 }
 
+// field is the one thing that a template may have: {{.name}}, or {{.name.name}} for a member of a member. Those of Go's text/template
+// are programs: a package, which nobody reads as code, could loop in the peer's builder for ever.
+var field = regexp.MustCompile(`\{\{\s*((?:\.[\pL\p{Nd}_]+)+)\s*\}\}`)
+
 func fill(text string, values map[string]any) (string, error) {
-	t, err := template.New("value").Option("missingkey=error").Parse(text)
-	if err != nil {
-		return "", err
+	if strings.Contains(field.ReplaceAllString(text, " "), "{{") {
+		return "", errors.New("write {{.name}}: a template has fields, and nothing else")
 	}
 	var out strings.Builder
-	err = t.Execute(&out, values)
-	return out.String(), err
+	last := 0
+	for _, at := range field.FindAllStringSubmatchIndex(text, -1) {
+		value, err := lookup(values, text[at[2]+1:at[3]])
+		if err != nil {
+			return "", err
+		}
+		out.WriteString(text[last:at[0]] + value)
+		if last = at[1]; out.Len() > maxFile { // a long value many times
+			return "", fmt.Errorf("it becomes longer than %d bytes: shorten it", maxFile)
+		}
+	}
+	out.WriteString(text[last:])
+	return out.String(), nil
+}
+
+// lookup returns the text of a member. The path has dots if it is a member of a member.
+func lookup(values map[string]any, path string) (string, error) {
+	name, below, deeper := strings.Cut(path, ".")
+	switch value := values[name].(type) {
+	case nil:
+		return "", fmt.Errorf("it has no member %q: add it there, or correct the template", name)
+	case map[string]any:
+		if deeper {
+			return lookup(value, below)
+		}
+	case string:
+		if !deeper {
+			return value, nil
+		}
+	case float64, bool:
+		if text, err := json.Marshal(value); err == nil && !deeper {
+			return string(text), nil
+		}
+	}
+	return "", fmt.Errorf("its member %q is not what {{.%s}} needs: text, a number, true or false", name, path)
 }
 
 // copyTree copies the index definitions of a package, if it has any. Links and devices are refused: they could bring

@@ -116,6 +116,17 @@ func TestBuildRefuses(t *testing.T) {
 		`[]`:                      "not a valid JSON object",
 		`{"address":"{{.gone}}"}`: "cannot be filled",
 		`{"address":"{{"}`:        "cannot be filled",
+		`{"address":"{{range 9000000000000000000}}{{end}}a:1"}`:                             "write {{.name}}",
+		`{"address":"{{define \"a\"}}x{{end}}{{template \"a\"}}:1"}`:                        "write {{.name}}",
+		`{"address":"{{printf \"%0999999d\" 1}}:1"}`:                                        "write {{.name}}",
+		`{"address":"{{if .peer}}a{{end}}:1"}`:                                              "write {{.name}}",
+		`{"address":"{{.peer}}{{.}}:1"}`:                                                    "write {{.name}}",
+		`{"address":"{{.peer}}{{.peer | len}}:1"}`:                                          "write {{.name}}",
+		`{"address":"a:1","owner":"{{range 9000000000000000000}}aaaaaaaaa{{end}}"}`:         "write {{.name}}",
+		`{"address":"{{.peer.name}}:1"}`:                                                    `"peer" is not what {{.peer.name}} needs`,
+		`{"address":"{{.host}}:1"}`:                                                         `"host" is not what {{.host}} needs`,
+		`{"address":"{{.host.gone}}:1"}`:                                                    `no member "gone"`,
+		`{"address":"{{.null}}:1"}`:                                                         `no member "null"`,
 		`{"address":"a:1","tls_required":"true"}`:                                           "must be true or false",
 		`{"address":"a:1","tls_required":true}`:                                             `"root_cert" is missing`,
 		`{"address":"a:1","client_auth_required":true,"client_key":"k","client_cert":"c"}`:  `"tls_required" must be true`,
@@ -123,7 +134,7 @@ func TestBuildRefuses(t *testing.T) {
 		`{"address":"a:1","tls_required":true,"root_cert":"/a/ca.crt"}`:                     `"root_cert" must be the PEM text`,
 	} {
 		output := t.TempDir()
-		err := Build(folder(t, map[string]string{"connection.json": text}), output, `{"peer":"p"}`)
+		err := Build(folder(t, map[string]string{"connection.json": text}), output, `{"peer":"p","host":{"name":"h"},"null":null}`)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -140,6 +151,44 @@ func TestBuildRefuses(t *testing.T) {
 	}
 	if err := Build(t.TempDir(), t.TempDir(), ""); err == nil || !strings.Contains(err.Error(), "must hold connection.json") {
 		t.Error(err)
+	}
+}
+
+func TestTemplates(t *testing.T) {
+	const config = `{"peer":"peer0","host":{"name":"h","port":7000000,"on":true},"机":"名"}`
+	for text, want := range map[string]string{
+		"{{.peer}}_asset:9999":                         "peer0_asset:9999",
+		"{{ .peer }}.{{.peer}}":                        "peer0.peer0",
+		"a{{.host.name}}b{{.host.port}}c{{.host.on}}d": "ahb7000000ctrued",
+		"}} {x} {{.机}}":                                "}} {x} 名",
+	} {
+		source := folder(t, map[string]string{"connection.json": `{"address":"a:1","owner":"` + text + `"}`})
+		built := t.TempDir()
+		if err := Build(source, built, config); err != nil {
+			t.Fatal(text, err)
+		}
+		data, err := os.ReadFile(filepath.Join(built, "connection.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct{ Owner string }
+		if err := json.Unmarshal(data, &got); err != nil || got.Owner != want {
+			t.Errorf("%s: %v %q", text, err, got.Owner)
+		}
+	}
+}
+
+// TestTemplatesAreBounded: a value of the peer's environment can be long, and a package name it often.
+func TestTemplatesAreBounded(t *testing.T) {
+	config := `{"a":"` + strings.Repeat("x", 100_000) + `"}`
+	for name, text := range map[string]string{
+		"one member":   `{"address":"` + strings.Repeat("{{.a}}", 100_000) + `"}`,
+		"many members": `{"b":"{{.a}}{{.a}}{{.a}}{{.a}}","c":"{{.a}}{{.a}}{{.a}}{{.a}}","d":"{{.a}}{{.a}}{{.a}}{{.a}}","address":"a:1"}`,
+	} {
+		err := Build(folder(t, map[string]string{"connection.json": text}), t.TempDir(), config)
+		if err == nil || !strings.Contains(err.Error(), "becomes longer than") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
