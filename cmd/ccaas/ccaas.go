@@ -8,7 +8,6 @@
 package ccaas
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,14 +97,9 @@ func Release(buildDir, releaseDir string) error {
 // connection fills the templates in the text members of a connection and checks what the peer will ask for. Members
 // that it does not know pass through.
 func connection(data []byte, config string) ([]byte, error) {
-	var members map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	if err := decoder.Decode(&members); err != nil {
-		return nil, fmt.Errorf("it is not a valid JSON object: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the JSON object")
+	members, err := ccserver.Members(data)
+	if err != nil {
+		return nil, err
 	}
 	values := map[string]any{}
 	if config != "" {

@@ -110,9 +110,12 @@ func TestBuildAndRelease(t *testing.T) {
 
 func TestBuildRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		`{}`:                      `"address" is missing`,
-		`{"address":1}`:           `"address" must be text`,
-		`{"address":"a:1"} {}`:    "something follows",
+		`{}`:                   `"address" is missing`,
+		`{"address":1}`:        `"address" must be text`,
+		`{"address":"a:1"} {}`: "something follows",
+		`{"address":"a:1","tls_required":true,"tls_required":false}`: `"tls_required" is there twice`,
+		`{"address":"a:1","tls_mode":"tls"}`:                         `"tls_required" must be true`,
+		`{"address":"a:1","root_cert":"r","tlsRequired":true}`:       `"tls_required" is missing`,
 		`[]`:                      "not a valid JSON object",
 		`{"address":"{{.gone}}"}`: "cannot be filled",
 		`{"address":"{{"}`:        "cannot be filled",
@@ -147,6 +150,10 @@ func TestBuildRefuses(t *testing.T) {
 		t.Error(err)
 	}
 	if err := Build(good, t.TempDir(), ""); err != nil {
+		t.Error(err)
+	}
+	stock := folder(t, map[string]string{"connection.json": `{"address":"{{.peername}}_basic_ccaas:9999","dial_timeout":"10s","tls_required":false,"root_cert":"r"}`})
+	if err := Build(stock, t.TempDir(), `{"peername":"peer0org1"}`); err != nil {
 		t.Error(err)
 	}
 	if err := Build(t.TempDir(), t.TempDir(), ""); err == nil || !strings.Contains(err.Error(), "must hold connection.json") {

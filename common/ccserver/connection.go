@@ -35,6 +35,8 @@ type Connection struct {
 	GMProtocol         string // what tls_mode gm speaks: TLCP, also when empty, or TLS13
 	ClientEncCert      string // PEM; with tls_mode gm the second half of the pair
 	ClientEncKey       string // PEM
+
+	tlsSaid bool // whether tls_required is there
 }
 
 // FieldError says which field of a connection.json is wrong.
@@ -76,17 +78,47 @@ func fieldOf(name string) string {
 // Parse decodes a connection.json and checks the type of each field. Names are compared without their case, as the peer does;
 // fields that nobody knows are ignored.
 func Parse(data []byte) (*Connection, error) {
+	members, err := Members(data)
+	if err != nil {
+		return nil, err
+	}
+	return FromMembers(members)
+}
+
+// Members decodes a JSON object, in which no name is twice: a decoder takes the last, and who reads the file sees the first. Numbers stay as
+// they are written.
+func Members(data []byte) (map[string]any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
-	var members map[string]any
-	if err := decoder.Decode(&members); err != nil || members == nil {
-		return nil, errors.Join(errors.New("no valid JSON object"), err)
+	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
+		return nil, errors.Join(errNoObject, err)
+	}
+	members := map[string]any{}
+	for decoder.More() {
+		token, err := decoder.Token()
+		name, ok := token.(string)
+		if err != nil || !ok {
+			return nil, errors.Join(errNoObject, err)
+		}
+		if _, twice := members[name]; twice {
+			return nil, fieldError(name, "is there twice: remove one")
+		}
+		var value any
+		if err := decoder.Decode(&value); err != nil {
+			return nil, errors.Join(errNoObject, err)
+		}
+		members[name] = value
+	}
+	if _, err := decoder.Token(); err != nil { // the brace
+		return nil, errors.Join(errNoObject, err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the JSON object")
 	}
-	return FromMembers(members)
+	return members, nil
 }
+
+var errNoObject = errors.New("not a valid JSON object")
 
 // FromMembers is Parse for an object that is decoded already.
 func FromMembers(members map[string]any) (*Connection, error) {
@@ -108,6 +140,7 @@ func FromMembers(members map[string]any) (*Connection, error) {
 			if *flags[field], ok = value.(bool); !ok && value != nil {
 				return nil, fieldError(field, "must be true or false")
 			}
+			c.tlsSaid = c.tlsSaid || ok && field == "tls_required"
 		case field == "dial_timeout":
 			if c.DialTimeout = value; value == nil { // which the peer refuses, when it connects
 				return nil, fieldError("dial_timeout", "must be text with a unit, such as \"10s\"")
@@ -116,7 +149,7 @@ func FromMembers(members map[string]any) (*Connection, error) {
 			continue
 		}
 		if seen[field] {
-			return nil, fieldError(field, "is there twice")
+			return nil, fieldError(field, "is there twice: remove one")
 		}
 		seen[field] = true
 	}
@@ -129,10 +162,7 @@ func (c *Connection) Check() error {
 		return err
 	}
 	if !c.TLSRequired {
-		if c.ClientAuthRequired { // the peer would connect in the clear, and present nothing
-			return fieldError("tls_required", "must be true, since client_auth_required is")
-		}
-		return nil
+		return c.checkClear()
 	}
 	if err := c.checkRoots(); err != nil || !c.ClientAuthRequired {
 		return err
@@ -152,6 +182,25 @@ func (c *Connection) Check() error {
 	}
 	if err := x509.CheckPairNames(leaf, second); err != nil {
 		return fieldError("client_enc_cert", "does not go with client_cert: %w", err)
+	}
+	return nil
+}
+
+// checkClear refuses what only a connection with TLS has: the peer would connect in the clear, and present and verify nothing. Stock
+// packages say tls_required false beside certificates. That is no mistake; without tls_required, or with its name misspelt, it is.
+func (c *Connection) checkClear() error {
+	switch {
+	case c.ClientAuthRequired:
+		return fieldError("tls_required", "must be true, since client_auth_required is")
+	case c.TLSMode != "":
+		return fieldError("tls_required", "must be true, since tls_mode is %s: or remove tls_mode", c.TLSMode)
+	case c.tlsSaid:
+		return nil
+	}
+	for _, f := range []struct{ field, value string }{{"root_cert", c.RootCert}, {"client_cert", c.ClientCert}, {"client_key", c.ClientKey}} {
+		if f.value != "" {
+			return fieldError("tls_required", "is missing, and %s is there: write true, or false for a connection in the clear", f.field)
+		}
 	}
 	return nil
 }

@@ -53,6 +53,20 @@ func TestGoodConnections(t *testing.T) {
 			clear(m)
 			m["address"] = "127.0.0.1:9999"
 		},
+		"in the clear, with the certificates of TLS": func(m map[string]any) {
+			m["tls_required"], m["client_auth_required"] = false, false
+			for _, ours := range []string{"tls_mode", "client_enc_cert", "client_enc_key"} {
+				delete(m, ours)
+			}
+		},
+		"in the clear, as fabric-samples have it": func(m map[string]any) {
+			clear(m)
+			m["address"], m["dial_timeout"], m["tls_required"] = "{{.peername}}_basic_ccaas:9999", "10s", false
+		},
+		"in the clear, with empty certificates": func(m map[string]any) {
+			clear(m)
+			m["address"], m["root_cert"], m["client_cert"], m["client_key"], m["tls_mode"] = "a:1", "", "", "", ""
+		},
 	} {
 		m := gm(t)
 		change(m)
@@ -95,12 +109,22 @@ func TestBadConnections(t *testing.T) {
 			delete(m, "client_enc_key")
 			m["tls_mode"], m["gm_protocol"] = "tls", "TLS13"
 		}},
-		"gm without TLS":     {"tls_required", func(m map[string]any) { m["tls_required"] = false }},
-		"client without TLS": {"tls_required", func(m map[string]any) { clear(m); m["address"], m["client_auth_required"] = "a:1", true }},
-		"pair without gm":    {"client_enc_cert", func(m map[string]any) { delete(m, "tls_mode") }},
-		"no root":            {"root_cert", func(m map[string]any) { delete(m, "root_cert") }},
-		"root is a path":     {"root_cert", func(m map[string]any) { m["root_cert"] = "/etc/ca.crt" }},
-		"root is a key":      {"root_cert", func(m map[string]any) { m["root_cert"] = m["client_key"] }},
+		"gm without TLS":       {"tls_required", func(m map[string]any) { m["tls_required"] = false }},
+		"client without TLS":   {"tls_required", func(m map[string]any) { clear(m); m["address"], m["client_auth_required"] = "a:1", true }},
+		"mode tls without TLS": {"tls_required", func(m map[string]any) { clear(m); m["address"], m["tls_mode"] = "a:1", "tls" }},
+		"mode tls, TLS off": {"tls_required", func(m map[string]any) {
+			clear(m)
+			m["address"], m["tls_mode"], m["tls_required"] = "a:1", "tls", false
+		}},
+		"roots, nothing on TLS":  {"tls_required", only("root_cert")},
+		"a pair, nothing on TLS": {"tls_required", only("client_cert")},
+		"a key, nothing on TLS":  {"tls_required", only("client_key")},
+		"roots, TLS is null":     {"tls_required", func(m map[string]any) { only("root_cert")(m); m["tls_required"] = nil }},
+		"roots, TLS is misspelt": {"tls_required", func(m map[string]any) { only("root_cert")(m); m["tlsRequired"] = true }},
+		"pair without gm":        {"client_enc_cert", func(m map[string]any) { delete(m, "tls_mode") }},
+		"no root":                {"root_cert", func(m map[string]any) { delete(m, "root_cert") }},
+		"root is a path":         {"root_cert", func(m map[string]any) { m["root_cert"] = "/etc/ca.crt" }},
+		"root is a key":          {"root_cert", func(m map[string]any) { m["root_cert"] = m["client_key"] }},
 		"SM2 root for TLS": {"root_cert", func(m map[string]any) {
 			clear(m)
 			m["address"], m["tls_required"], m["root_cert"] = "a:1", true, other["root_cert"]
@@ -133,10 +157,37 @@ func TestBadConnections(t *testing.T) {
 			require.Equal(t, c.field, field.Field, "%v", err)
 		})
 	}
-	for _, text := range []string{"", "[]", "null", "{} {}", `{"address"`} {
+	for _, text := range []string{"", "[]", "null", "{} {}", `{"address"`, `{"address":"a:1"`, `{"address":"a:1",}`, `{"address":"a:1"]`, `{1:2}`, `{"address" "a:1"}`, `{"address":"a:1" "owner":1}`} {
 		_, err := Parse([]byte(text))
 		require.Error(t, err, text)
 	}
+}
+
+// only leaves the address and one field.
+func only(field string) func(map[string]any) {
+	return func(m map[string]any) {
+		value := m[field]
+		clear(m)
+		m["address"], m[field] = "a:1", value
+	}
+}
+
+// TestSameNameTwice: decoders take the last, and who reads the file the first.
+func TestSameNameTwice(t *testing.T) {
+	for text, field := range map[string]string{
+		`{"address":"a:1","tls_required":true,"tls_required":false}`:      "tls_required",
+		`{"address":"a:1","tls_required":true,"tls\u005frequired":false}`: "tls_required",
+		`{"address":"a:1","owner":1,"owner":1}`:                           "owner",
+		`{"address":"a:1","tls_required":true,"TLS_required":false}`:      "tls_required",
+	} {
+		_, err := Parse([]byte(text))
+		var wrong *FieldError
+		require.ErrorAs(t, err, &wrong, text)
+		require.Equal(t, field, wrong.Field, text)
+		require.ErrorContains(t, err, "is there twice", text)
+	}
+	_, err := Parse([]byte(`{"address":"a:1","owner":{"a":1,"b":[{"a":1},{"a":1}]}}`))
+	require.NoError(t, err)
 }
 
 // peerFields has the names that the peer decodes, see ChaincodeServerUserData of its external builder.
@@ -152,6 +203,8 @@ type peerFields struct {
 	GMProtocol         string `json:"gm_protocol"`
 	ClientEncCert      string `json:"client_enc_cert"`
 	ClientEncKey       string `json:"client_enc_key"`
+
+	tlsSaid bool
 }
 
 // TestNamesAsThePeerReadsThem: whatever letters a name has, it is a field here if it is one for the peer.
@@ -173,6 +226,7 @@ func TestNamesAsThePeerReadsThem(t *testing.T) {
 				c, err := Parse(text)
 				require.Equal(t, decodeErr == nil, err == nil, "%s: %v, %v", text, decodeErr, err)
 				if err == nil {
+					peer.tlsSaid = c.tlsSaid // which is not the peer's
 					require.Equal(t, Connection(peer), *c, "%s", text)
 				}
 			}
