@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,8 +54,8 @@ const (
 //	                                                      no client certificate is asked for
 //
 // These are errors: a missing file, two names with different values, an invalid boolean, TLS disabled together with a mode, a TLCP
-// file without mode gm, a file for TLS where no variable turns TLS on or off, and a misspelt variable. The server never starts
-// with less protection than the environment asks for.
+// file without mode gm, a file for TLS where no variable turns TLS on or off, a misspelt variable, and roots of clients under another
+// name. The server never starts with less protection than the environment asks for.
 func FromEnv(chaincode shim.Chaincode) (*ChaincodeServer, error) {
 	address, err := required(envAddress)
 	if err != nil {
@@ -78,19 +79,31 @@ func FromEnv(chaincode shim.Chaincode) (*ChaincodeServer, error) {
 			return nil, fmt.Errorf("gmshim: %s is set, but %s is not gm: set it to gm, or unset %s", name, envMode, name)
 		}
 	}
-	switch mode {
-	case "gm":
-		server.TLSProps.Disabled = true
-		server.TLCP, err = tlcpFromEnv()
-	case "tls":
-		server.TLSProps, err = tlsFromEnv()
-	default:
-		server.TLSProps.Disabled = true
-	}
-	if err != nil {
+	if err := server.protect(mode); err != nil {
 		return nil, err
 	}
 	return server, nil
+}
+
+// protect reads the files of a mode.
+func (s *ChaincodeServer) protect(mode string) (err error) {
+	var roots []byte
+	s.TLSProps.Disabled = mode != "tls"
+	switch mode {
+	case "gm":
+		if s.TLCP, err = tlcpFromEnv(); err == nil {
+			roots = s.TLCP.ClientCACerts
+		}
+	case "tls":
+		s.TLSProps, err = tlsFromEnv()
+		roots = s.TLSProps.ClientCACerts
+	default:
+		return nil
+	}
+	if err == nil && len(roots) == 0 {
+		err = refuseUnread()
+	}
+	return err
 }
 
 // modeFromEnv returns "tls", "gm", or "" for a connection without protection.
@@ -139,14 +152,41 @@ func refuseUnusedFiles() error {
 
 // checkNames refuses a variable that is a misspelt one of those that protect the server.
 func checkNames() error {
-	known := []string{envMode, envProtocols, envTLSDisabled}
+	ours, others := []string{envMode, envProtocols, envTLSDisabled}, []string{envTLSEnabled}
 	for _, names := range [][]string{envTLSKey, envTLSCert, envClientCA, envSignCert, envSignKey, envEncCert, envEncKey} {
-		known = append(known, names[0])
+		ours, others = append(ours, names[0]), append(others, names[1:]...)
 	}
-	if err := settings.CheckVariables(os.Environ(), known, "CHAINCODE_"); err != nil {
+	err := settings.CheckVariables(os.Environ(), ours, "CHAINCODE_")
+	if err == nil {
+		err = settings.CheckVariables(os.Environ(), others, "CORE_")
+	}
+	if err != nil {
 		return fmt.Errorf("gmshim: %w", err)
 	}
 	return nil
+}
+
+// clientRoots finds names, without underscores, under which people give what envClientCA is for: those of other shims, of the peer, and
+// of the variables beside it.
+var clientRoots = regexp.MustCompile(`^(CHAINCODE(SERVER|PEER|TLS|TLCP|GM)*(CLIENT(AUTH|CAS?|ROOTS?|ROOTCAS?)|(CA|ROOT)CERTS?|ROOTCAS?)` +
+	`|COREPEERTLSROOT(CAS?|CERTS?))(REQUIRED|CERTS?|FILES?|PATHS?)*$`)
+
+// refuseUnread refuses variables that ask for certificates of clients and that nobody reads. Without roots, everybody who reaches the
+// port is the peer.
+func refuseUnread() error {
+	for _, variable := range slices.Sorted(slices.Values(os.Environ())) {
+		name, value, _ := strings.Cut(variable, "=")
+		if value != "" && !isFalse(value) && clientRoots.MatchString(strings.ReplaceAll(strings.ToUpper(name), "_", "")) {
+			return fmt.Errorf("gmshim: %s is set, which nobody reads, and the server would ask for no client certificate: set %s, or unset %s",
+				name, envClientCA[0], name)
+		}
+	}
+	return nil
+}
+
+func isFalse(value string) bool {
+	b, err := strconv.ParseBool(value)
+	return err == nil && !b
 }
 
 // gmVariable returns a variable that is set and belongs to mode gm alone.

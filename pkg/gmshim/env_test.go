@@ -148,12 +148,16 @@ func TestFromEnv(t *testing.T) {
 // TestMisspeltVariables: with all files in place, a misspelt mode started a server without protection.
 func TestMisspeltVariables(t *testing.T) {
 	for name, want := range map[string]string{
-		"CHAINCODE_TLSMODE":       "CHAINCODE_TLS_MODE",
-		"CHAINCODE_TLS_MOD":       "CHAINCODE_TLS_MODE",
-		"chaincode_tls_mode":      "CHAINCODE_TLS_MODE",
-		"CHAINCODE_TLS_DISABLE":   "CHAINCODE_TLS_DISABLED",
-		"CHAINCODE_CLIENT_CACERT": "CHAINCODE_CLIENT_CA_CERT",
-		"CHAINCODE_TLCP_SIGNCERT": "CHAINCODE_TLCP_SIGN_CERT",
+		"CHAINCODE_TLSMODE":            "CHAINCODE_TLS_MODE",
+		"CHAINCODE_TLS_MOD":            "CHAINCODE_TLS_MODE",
+		"chaincode_tls_mode":           "CHAINCODE_TLS_MODE",
+		"CHAINCODE_TLS_DISABLE":        "CHAINCODE_TLS_DISABLED",
+		"CHAINCODE_CLIENT_CACERT":      "CHAINCODE_CLIENT_CA_CERT",
+		"CHAINCODE_TLCP_SIGNCERT":      "CHAINCODE_TLCP_SIGN_CERT",
+		"CORE_PEER_TLS_ENABLE":         "CORE_PEER_TLS_ENABLED",
+		"CORE_PEER_TLS_ROOT_CERT_FILE": "CORE_PEER_TLS_ROOTCERT_FILE",
+		"CORE_TLS_CLIENTCERT_FILE":     "CORE_TLS_CLIENT_CERT_FILE",
+		"CORE_TLS_CLIENT_KEYFILE":      "CORE_TLS_CLIENT_KEY_FILE",
 	} {
 		setenv(t, with(nil))
 		t.Run(name, func(t *testing.T) {
@@ -165,6 +169,49 @@ func TestMisspeltVariables(t *testing.T) {
 	setenv(t, with(nil))
 	t.Setenv("CHAINCODE_LOG_LEVEL", "debug")
 	t.Setenv("CHAINCODE_TLS_CLIENT_CACERT_FILE", "as the shim for Node has it")
+	_, err := FromEnv(nil)
+	require.NoError(t, err)
+}
+
+// TestClientRootsUnderAnotherName: such a server let everybody who reached its port play the peer.
+func TestClientRootsUnderAnotherName(t *testing.T) {
+	gm := merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm"})
+	tls := with(map[string]string{"CHAINCODE_TLS_CERT": "@c", "CHAINCODE_TLS_KEY": "@k", "CHAINCODE_TLS_DISABLED": "false"})
+	for _, name := range []string{
+		"CHAINCODE_TLCP_CLIENT_CA_CERT", "CHAINCODE_TLS_CLIENT_CA_CERT", "CHAINCODE_CLIENT_CA_CERT_FILE", "CHAINCODE_TLS_CLIENT_CACERT_FILE",
+		"CHAINCODE_TLS_CLIENT_CACERT_PATH", "CHAINCODE_CLIENT_CA", "CHAINCODE_CLIENT_ROOT_CERT", "CHAINCODE_CLIENT_ROOTCAS_FILES",
+		"CHAINCODE_TLS_ROOTCERT_FILE", "CHAINCODE_CA_CERT", "CHAINCODE_CLIENT_AUTH_REQUIRED", "chaincode_client_ca", "CORE_PEER_TLS_ROOTCERT",
+	} {
+		for _, env := range []map[string]string{gm, tls} {
+			setenv(t, env)
+			t.Run(name, func(t *testing.T) {
+				t.Setenv(name, "true")
+				_, err := FromEnv(nil)
+				require.ErrorContains(t, err, name+" is set, ")
+			})
+		}
+	}
+}
+
+// TestVariablesOfOthers: no other variable is refused, whether the server has roots or none.
+func TestVariablesOfOthers(t *testing.T) {
+	gm := merge(with(tlcpFiles), map[string]string{"CHAINCODE_TLS_MODE": "gm"})
+	for _, env := range []map[string]string{gm, merge(gm, map[string]string{"CHAINCODE_CLIENT_CA_CERT": "@ca"})} {
+		setenv(t, env)
+		for _, name := range []string{
+			"CHAINCODE_DATABASE_TLS_CERT", "CHAINCODE_DATABASE_CA_CERT", "CHAINCODE_CLIENT_CALLS", "CHAINCODE_ROOT", "CHAINCODE_CACHE",
+			"CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG", "CHAINCODE_TLCP_SERVICE_HOST", "CHAINCODE_TLCP_PORT", "CORE_CHAINCODE_LOGGING_LEVEL", "CORE_TLS_CLIENT_KEY_PATH", "CORE_TLS_CLIENT_CERT_PATH",
+			"CORE_PEER_TLS_CERT_FILE", "CORE_PEER_TLS_KEY_FILE", "CORE_PEER_TLS_CLIENTCERT_FILE", "CORE_PEER_TLS_CLIENTKEY_FILE",
+			"CORE_PEER_TLS_CLIENTAUTHREQUIRED", "CORE_PEER_TLS_CLIENTROOTCAS_FILES", "CORE_PEER_TLS_SERVERHOSTOVERRIDE", "CORE_PEER_TLS_MODE",
+			"CORE_PEER_ADDRESS", "CORE_OPERATIONS_TLS_ENABLED", "CORE_OPERATIONS_TLS_CERT_FILE",
+		} {
+			t.Setenv(name, "x")
+		}
+		t.Setenv("CHAINCODE_CLIENT_AUTH_REQUIRED", "false")
+		_, err := FromEnv(nil)
+		require.NoError(t, err)
+	}
+	t.Setenv("CHAINCODE_TLS_CLIENT_CACERT_FILE", "/pki/ca.crt") // there are roots, under our name
 	_, err := FromEnv(nil)
 	require.NoError(t, err)
 }
