@@ -128,13 +128,13 @@ func (s *ChaincodeServer) grpcServer() (*grpc.Server, error) {
 }
 
 func (s *ChaincodeServer) credentials() (credentials.TransportCredentials, error) {
-	tlsGiven := len(s.TLSProps.Key) > 0 || len(s.TLSProps.Cert) > 0
+	tlsGiven := len(s.TLSProps.Key) > 0 || len(s.TLSProps.Cert) > 0 || len(s.TLSProps.ClientCACerts) > 0
 	switch {
-	case s.TLCP != nil && tlsGiven:
-		return nil, errors.New("gmshim: both TLCP and TLSProps hold a key pair: a chaincode server speaks one protocol, remove one of them")
+	case s.TLCP != nil && tlsGiven: // client roots too: nobody would ask for the certificates that they verify
+		return nil, errors.New("gmshim: both TLCP and TLSProps hold certificates or keys: a chaincode server speaks one protocol, empty one of them; client roots of TLCP are in TLCP.ClientCACerts")
 	case s.TLCP != nil:
 		return tlcpCredentials(s.TLCP)
-	case s.TLSProps.Disabled && (tlsGiven || len(s.TLSProps.ClientCACerts) > 0):
+	case s.TLSProps.Disabled && tlsGiven:
 		return nil, errors.New("gmshim: TLSProps holds key material and is disabled: remove the material or enable TLS")
 	case s.TLSProps.Disabled:
 		return insecure.NewCredentials(), nil

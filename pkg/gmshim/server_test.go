@@ -295,10 +295,12 @@ func TestInvalidServers(t *testing.T) {
 		spoil func(*gmshim.ChaincodeServer)
 		want  string
 	}{
-		"no id":                {func(s *gmshim.ChaincodeServer) { s.CCID = "" }, "CORE_CHAINCODE_ID_NAME"},
-		"no chaincode":         {func(s *gmshim.ChaincodeServer) { s.CC = nil }, "no chaincode"},
-		"two protocols":        {func(s *gmshim.ChaincodeServer) { s.TLSProps = m.tlsServer(false).TLSProps }, "one protocol"},
-		"TLS without material": {func(s *gmshim.ChaincodeServer) { s.TLCP, s.TLSProps.Disabled = nil, false }, "CHAINCODE_TLS_CERT"},
+		"no id":                        {func(s *gmshim.ChaincodeServer) { s.CCID = "" }, "CORE_CHAINCODE_ID_NAME"},
+		"no chaincode":                 {func(s *gmshim.ChaincodeServer) { s.CC = nil }, "no chaincode"},
+		"two protocols":                {func(s *gmshim.ChaincodeServer) { s.TLSProps = m.tlsServer(false).TLSProps }, "one protocol"},
+		"client roots beside TLCP":     {func(s *gmshim.ChaincodeServer) { s.TLSProps.ClientCACerts = m.gmCA.CertPEM }, "TLCP.ClientCACerts"},
+		"client roots alone, disabled": {func(s *gmshim.ChaincodeServer) { s.TLCP, s.TLSProps.ClientCACerts = nil, m.tlsCA.CertPEM }, "disabled"},
+		"TLS without material":         {func(s *gmshim.ChaincodeServer) { s.TLCP, s.TLSProps.Disabled = nil, false }, "CHAINCODE_TLS_CERT"},
 		"disabled with material": {func(s *gmshim.ChaincodeServer) {
 			s.TLCP, s.TLSProps = nil, m.tlsServer(false).TLSProps
 			s.TLSProps.Disabled = true
@@ -316,7 +318,9 @@ func TestInvalidServers(t *testing.T) {
 			tc.spoil(server)
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(t, err)
-			err = server.Serve(context.Background(), listener)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // for a server that starts
+			defer cancel()
+			err = server.Serve(ctx, listener)
 			require.ErrorContains(t, err, tc.want)
 			_, err = listener.Accept()
 			require.ErrorIs(t, err, net.ErrClosed)
