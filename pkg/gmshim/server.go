@@ -44,6 +44,12 @@ const (
 	keepaliveMinimum  = time.Minute // a peer that pings more often is cut off
 )
 
+// Limits that the stock server lacks: who opens streams, or sends header fields that unpack to much, fills its memory.
+const (
+	maxStreams = 100      // of one connection; a peer needs one, and a mesh may put those of several peers into one connection
+	maxFields  = 16 << 10 // bytes of the header fields of a call, unpacked, as at nodes; by gRPC's default 16 MiB
+)
+
 // TLCPProperties holds the certificate pair of a chaincode server and the roots of its clients, all in PEM.
 type TLCPProperties struct {
 	// SignCert and SignKey, EncCert and EncKey are the signing and the encryption certificate (SM2, leaf first, chain
@@ -119,6 +125,8 @@ func (s *ChaincodeServer) grpcServer() (*grpc.Server, error) {
 		grpc.Creds(transport),
 		grpc.MaxRecvMsgSize(maxMessageSize),
 		grpc.MaxSendMsgSize(maxMessageSize),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxHeaderListSize(maxFields),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(parameters),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMinimum, PermitWithoutStream: true}),

@@ -3,12 +3,14 @@
 package gmshim_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +25,8 @@ import (
 	"github.com/hyperledger/fabric/pkg/gmshim/cid"
 	"github.com/hyperledger/fabric/pkg/internal/roots"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -275,6 +279,50 @@ func TestServeWithoutProtection(t *testing.T) {
 	p, err := dial(t, start(t, server), insecure.NewCredentials())
 	require.NoError(t, err)
 	exercise(t, p, m.creator)
+}
+
+// TestStreamsAndFieldsAreBounded: the server tells its bounds, and keeps to them with one who does not.
+func TestStreamsAndFieldsAreBounded(t *testing.T) {
+	server := &gmshim.ChaincodeServer{}
+	server.TLSProps.Disabled = true
+	conn, err := net.Dial("tcp", start(t, server))
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	_, err = conn.Write([]byte(http2.ClientPreface))
+	require.NoError(t, err)
+	framer := http2.NewFramer(conn, conn)
+	require.NoError(t, framer.WriteSettings())
+	call := func(stream uint32, fields int) {
+		var block bytes.Buffer
+		encoder := hpack.NewEncoder(&block)
+		for _, f := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", "/protos.Chaincode/Connect"}, {":authority", "cc"}, {"content-type", "application/grpc"}} {
+			require.NoError(t, encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}))
+		}
+		for range fields {
+			require.NoError(t, encoder.WriteField(hpack.HeaderField{Name: "x", Value: strings.Repeat("a", 1000)}))
+		}
+		require.NoError(t, framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true}))
+	}
+	call(1, 32)
+	call(3, 8)
+	told, refused, taken := map[http2.SettingID]uint32{}, false, false
+	for !refused || !taken {
+		frame, err := framer.ReadFrame()
+		require.NoError(t, err)
+		switch frame := frame.(type) {
+		case *http2.SettingsFrame:
+			_ = frame.ForeachSetting(func(s http2.Setting) error { told[s.ID] = s.Val; return nil })
+		case *http2.RSTStreamFrame:
+			require.EqualValues(t, 1, frame.StreamID)
+			refused = true
+		case *http2.HeadersFrame:
+			require.EqualValues(t, 3, frame.StreamID, "a call with too many fields")
+			taken = true
+		}
+	}
+	require.EqualValues(t, 16<<10, told[http2.SettingMaxHeaderListSize])
+	require.EqualValues(t, 100, told[http2.SettingMaxConcurrentStreams])
 }
 
 func TestTwoPeersAtOnce(t *testing.T) {
