@@ -36,9 +36,10 @@ func operationsService() (health.Service, error) {
 		GMKeyPassword: section.GMKeyPasswordFile,
 	}
 	return health.Service{
-		Address: conf.Operations.ListenAddress,
-		TLS:     section.Enabled,
-		Mode:    section.Mode,
-		Load:    files.Pairs,
+		Address:   conf.Operations.ListenAddress,
+		TLS:       section.Enabled,
+		Mode:      section.Mode,
+		Protocols: section.GMProtocols,
+		Load:      files.Pairs,
 	}, nil
 }

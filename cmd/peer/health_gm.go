@@ -40,9 +40,10 @@ func operationsService() (health.Service, error) {
 		GMKeyPassword: config.GetPath(gm + "keyPassword.file"),
 	}
 	return health.Service{
-		Address: viper.GetString("operations.listenAddress"),
-		TLS:     viper.GetBool("operations.tls.enabled"),
-		Mode:    viper.GetString("operations.tls.mode"),
-		Load:    files.Pairs,
+		Address:   viper.GetString("operations.listenAddress"),
+		TLS:       viper.GetBool("operations.tls.enabled"),
+		Mode:      viper.GetString("operations.tls.mode"),
+		Protocols: viper.GetStringSlice(gm + "protocols"),
+		Load:      files.Pairs,
 	}, nil
 }

@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,8 @@ type Service struct {
 	Address string // host:port it listens on; an unspecified host means any address of this machine
 	TLS     bool
 	Mode    string // tls (also when empty), dual or gm
+	// Protocols are what gm is there: TLCP, also when empty, TLS13, or both. The check tries the first one first.
+	Protocols []string
 
 	// Load reads the certificates and keys as the node does: those for TLS, and the TLCP pair. It is called if TLS is on.
 	Load func() (*tls.Certificate, *gmtls.Certificate, error)
@@ -109,8 +112,9 @@ func (s Service) dialAddress() (string, error) {
 
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dialer makes connections by a protocol that the service speaks. The node's own pair serves as client certificate, for a
-// service that demands one.
+// dialer makes connections by a protocol for which the node has a certificate, the configured one first. A running node can be
+// switched to another protocol, and its configuration does not say so. Trying them is no downgrade: by each, the server must have
+// the node's own certificate. The node's own pair serves as client certificate, for a service that demands one.
 func (s Service) dialer() (dialFunc, error) {
 	standard, pair, err := s.Load()
 	switch {
@@ -118,12 +122,43 @@ func (s Service) dialer() (dialFunc, error) {
 		return nil, fmt.Errorf("certificate of the operations service: %w", err)
 	case s.Mode == "gm" && pair == nil:
 		return nil, errors.New("the operations service has mode gm, and no TLCP pair is configured for it")
-	case s.Mode == "gm":
-		return dialTLCP(pair), nil
-	case standard == nil:
+	case s.Mode != "gm" && standard == nil:
 		return nil, errors.New("no certificate for TLS is configured for the operations service")
 	}
-	return dialTLS(standard), nil
+	var dials []dialFunc
+	if pair != nil {
+		dials = []dialFunc{dialGM(pair, gmtls.VersionTLCP), dialGM(pair, gmtls.VersionTLS13)}
+		if len(s.Protocols) > 0 && s.Protocols[0] == "TLS13" {
+			slices.Reverse(dials)
+		}
+	}
+	switch {
+	case standard == nil:
+	case s.Mode == "gm":
+		dials = append(dials, dialTLS(standard))
+	default:
+		dials = slices.Insert(dials, 0, dialTLS(standard))
+	}
+	return firstOf(dials), nil
+}
+
+// firstOf tries one protocol after another. It ends when no protocol can help: nothing listens, another program does, or the time is
+// over.
+func firstOf(dials []dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		var all []error
+		for _, dial := range dials {
+			conn, err := dial(ctx, network, address)
+			if err == nil {
+				return conn, nil
+			}
+			all = append(all, err)
+			if op := (*net.OpError)(nil); errors.Is(err, errStranger) || errors.As(err, &op) && op.Op == "dial" || ctx.Err() != nil {
+				break
+			}
+		}
+		return nil, errors.Join(all...)
+	}
 }
 
 var errStranger = errors.New("what answers on the port is not this node: it has another certificate than the configuration names")
@@ -143,8 +178,9 @@ func dialTLS(own *tls.Certificate) dialFunc {
 	return (&tls.Dialer{Config: config}).DialContext
 }
 
-func dialTLCP(own *gmtls.Certificate) dialFunc {
+func dialGM(own *gmtls.Certificate, version uint16) dialFunc {
 	config := &gmtls.Config{
+		Versions:           []uint16{version},
 		InsecureSkipVerify: true, // VerifyConnection compares the certificate itself
 		VerifyConnection: func(state gmtls.ConnectionState) error {
 			if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, own.Certificate[0]) {
