@@ -14,6 +14,8 @@ const { message, fields } = require('./wire');
 const ENDORSER_TRANSACTION = 3;
 const VALID = 0;
 const EMPTY = Buffer.alloc(0);
+const TIME_LIMIT = 60000; // of a call, in ms
+const MAX_ANSWER = 100 << 20; // bytes, as in Fabric's own clients
 
 class Gateway {
   /**
@@ -85,27 +87,52 @@ class Gateway {
       const stream = this.session.request({
         ':method': 'POST', ':path': `/gateway.Gateway/${method}`, 'content-type': 'application/grpc', te: 'trailers',
       });
-      stream.setTimeout(60000, () => stream.close(http2.constants.NGHTTP2_CANCEL));
+      const fail = (reason) => {
+        reject(new Error(`${method}: ${reason}`));
+        stream.close(http2.constants.NGHTTP2_CANCEL);
+      };
+      // Of the whole call: a gateway that sends a byte now and then is never idle.
+      const timer = setTimeout(() => fail(`no answer within ${TIME_LIMIT / 1000} s`), TIME_LIMIT);
       const chunks = [];
+      let size = 0;
       let trailers = {};
       stream.on('response', (headers) => { trailers = headers; }); // an error may come without a body
       stream.on('trailers', (headers) => { trailers = headers; });
-      stream.on('data', (chunk) => chunks.push(chunk));
+      stream.on('data', (chunk) => {
+        size += chunk.length;
+        if (size > MAX_ANSWER) {
+          fail(`the answer has more than ${MAX_ANSWER} bytes`);
+        } else {
+          chunks.push(chunk);
+        }
+      });
       stream.on('error', reject);
       stream.on('close', () => {
+        clearTimeout(timer);
         const status = trailers['grpc-status'];
-        if (status !== '0') {
-          const text = decodeURIComponent(trailers['grpc-message'] ?? 'the connection ended');
-          reject(new Error(`${method}: ${text} (gRPC status ${status ?? 'missing'})`));
-          return;
-        }
         const body = Buffer.concat(chunks);
-        resolve(body.subarray(5)); // behind the flag and the length of the one message
+        if (status !== '0') {
+          const text = decoded(trailers['grpc-message'] ?? 'the connection ended');
+          fail(`${text} (gRPC status ${status ?? 'missing'})`);
+        } else if (body.length < 5 || body[0] !== 0 || body.readUInt32BE(1) !== body.length - 5) {
+          fail('the answer is not one message without compression');
+        } else {
+          resolve(body.subarray(5)); // behind the flag and the length
+        }
       });
       const prefix = Buffer.alloc(5);
       prefix.writeUInt32BE(request.length, 1);
       stream.end(Buffer.concat([prefix, request]));
     });
+  }
+}
+
+/** Decodes percent signs. An exception in a listener would end the process, so text that is not encoded stays as it is. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 
