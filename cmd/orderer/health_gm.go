@@ -36,10 +36,11 @@ func operationsService() (health.Service, error) {
 		GMKeyPassword: section.GMKeyPasswordFile,
 	}
 	return health.Service{
-		Address:   conf.Operations.ListenAddress,
-		TLS:       section.Enabled,
-		Mode:      section.Mode,
-		Protocols: section.GMProtocols,
-		Load:      files.Pairs,
+		Address:    conf.Operations.ListenAddress,
+		TLS:        section.Enabled,
+		Mode:       section.Mode,
+		Protocols:  section.GMProtocols,
+		ClientAuth: section.ClientAuthRequired,
+		Load:       files.Pairs,
 	}, nil
 }

@@ -40,10 +40,11 @@ func operationsService() (health.Service, error) {
 		GMKeyPassword: config.GetPath(gm + "keyPassword.file"),
 	}
 	return health.Service{
-		Address:   viper.GetString("operations.listenAddress"),
-		TLS:       viper.GetBool("operations.tls.enabled"),
-		Mode:      viper.GetString("operations.tls.mode"),
-		Protocols: viper.GetStringSlice(gm + "protocols"),
-		Load:      files.Pairs,
+		Address:    viper.GetString("operations.listenAddress"),
+		TLS:        viper.GetBool("operations.tls.enabled"),
+		Mode:       viper.GetString("operations.tls.mode"),
+		Protocols:  viper.GetStringSlice(gm + "protocols"),
+		ClientAuth: viper.GetBool("operations.tls.clientAuthRequired"),
+		Load:       files.Pairs,
 	}, nil
 }

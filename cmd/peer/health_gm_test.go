@@ -22,13 +22,11 @@ func TestHealth(t *testing.T) {
 	require.NoError(t, err)
 	pair, err := ca.NewServerCertKeyPair("127.0.0.1")
 	require.NoError(t, err)
-	gmCA := gmtlstest.NewCA(t)
-	gm := gmCA.NewPair(t, "127.0.0.1").Write(t, dir, "ops")
+	gm := gmtlstest.NewCA(t).NewPair(t, "127.0.0.1").Write(t, dir, "ops")
 	material := fabhttp.TLS{
 		Enabled:  true,
 		CertFile: gmtlstest.WriteFile(t, dir, "ops.crt", pair.Cert), KeyFile: gmtlstest.WriteFile(t, dir, "ops.key", pair.Key),
 		GMSignCertFile: gm.SignCert, GMSignKeyFile: gm.SignKey, GMEncCertFile: gm.EncCert, GMEncKeyFile: gm.EncKey,
-		ClientCACertFiles: []string{gmtlstest.WriteFile(t, dir, "ca.crt", ca.CertBytes()), gmtlstest.WriteFile(t, dir, "gm-ca.crt", gmCA.CertPEM)},
 	}
 	t.Setenv("FABRIC_CFG_PATH", dir)
 	settings := []string{"{mode: tls, gm: {", "{mode: dual, gm: {", "{mode: gm, gm: {", "{mode: gm, gm: {protocols: [TLS13], "}
@@ -51,4 +49,9 @@ func TestHealth(t *testing.T) {
 	service, err := operationsService()
 	require.NoError(t, err)
 	require.Equal(t, []string{"TLS13"}, service.Protocols, "the check tries it first")
+	require.False(t, service.ClientAuth)
+	t.Setenv("CORE_OPERATIONS_TLS_CLIENTAUTHREQUIRED", "true")
+	service, err = operationsService()
+	require.NoError(t, err)
+	require.True(t, service.ClientAuth)
 }

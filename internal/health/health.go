@@ -39,6 +39,9 @@ type Service struct {
 	Mode    string // tls (also when empty), dual or gm
 	// Protocols are what gm is there: TLCP, also when empty, TLS13, or both. The check tries the first one first.
 	Protocols []string
+	// ClientAuth says that the service demands a certificate of its clients. Then it must accept the node's own. Otherwise none is
+	// presented, because a service that demands none also refuses one that its roots do not verify.
+	ClientAuth bool
 
 	// Load reads the certificates and keys as the node does: those for TLS, and the TLCP pair. It is called if TLS is on.
 	Load func() (*tls.Certificate, *gmtls.Certificate, error)
@@ -114,7 +117,7 @@ type dialFunc = func(ctx context.Context, network, address string) (net.Conn, er
 
 // dialer makes connections by a protocol for which the node has a certificate, the configured one first. A running node can be
 // switched to another protocol, and its configuration does not say so. Trying them is no downgrade: by each, the server must have
-// the node's own certificate. The node's own pair serves as client certificate, for a service that demands one.
+// the node's own certificate.
 func (s Service) dialer() (dialFunc, error) {
 	standard, pair, err := s.Load()
 	switch {
@@ -127,7 +130,7 @@ func (s Service) dialer() (dialFunc, error) {
 	}
 	var dials []dialFunc
 	if pair != nil {
-		dials = []dialFunc{dialGM(pair, gmtls.VersionTLCP), dialGM(pair, gmtls.VersionTLS13)}
+		dials = []dialFunc{s.dialGM(pair, gmtls.VersionTLCP), s.dialGM(pair, gmtls.VersionTLS13)}
 		if len(s.Protocols) > 0 && s.Protocols[0] == "TLS13" {
 			slices.Reverse(dials)
 		}
@@ -135,9 +138,9 @@ func (s Service) dialer() (dialFunc, error) {
 	switch {
 	case standard == nil:
 	case s.Mode == "gm":
-		dials = append(dials, dialTLS(standard))
+		dials = append(dials, s.dialTLS(standard))
 	default:
-		dials = slices.Insert(dials, 0, dialTLS(standard))
+		dials = slices.Insert(dials, 0, s.dialTLS(standard))
 	}
 	return firstOf(dials), nil
 }
@@ -163,7 +166,7 @@ func firstOf(dials []dialFunc) dialFunc {
 
 var errStranger = errors.New("what answers on the port is not this node: it has another certificate than the configuration names")
 
-func dialTLS(own *tls.Certificate) dialFunc {
+func (s Service) dialTLS(own *tls.Certificate) dialFunc {
 	config := &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection compares the certificate itself
@@ -173,12 +176,14 @@ func dialTLS(own *tls.Certificate) dialFunc {
 			}
 			return nil
 		},
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own, nil },
+	}
+	if s.ClientAuth {
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own, nil }
 	}
 	return (&tls.Dialer{Config: config}).DialContext
 }
 
-func dialGM(own *gmtls.Certificate, version uint16) dialFunc {
+func (s Service) dialGM(own *gmtls.Certificate, version uint16) dialFunc {
 	config := &gmtls.Config{
 		Versions:           []uint16{version},
 		InsecureSkipVerify: true, // VerifyConnection compares the certificate itself
@@ -188,7 +193,9 @@ func dialGM(own *gmtls.Certificate, version uint16) dialFunc {
 			}
 			return nil
 		},
-		GetClientCertificate: func(*gmtls.CertificateRequestInfo) (*gmtls.Certificate, error) { return own, nil },
+	}
+	if s.ClientAuth {
+		config.GetClientCertificate = func(*gmtls.CertificateRequestInfo) (*gmtls.Certificate, error) { return own, nil }
 	}
 	return (&gmtls.Dialer{Config: config}).DialContext
 }

@@ -72,10 +72,26 @@ func TestAnotherServerOnThePortIsNotHealthy(t *testing.T) {
 
 func TestDemandedClientCertificateIsTheNodesOwn(t *testing.T) {
 	service, server := serve(t, http.StatusOK, true)
-	server.TLS.ClientAuth = tls.RequireAnyClientCert
+	server.TLS.ClientAuth, service.ClientAuth = tls.RequireAnyClientCert, true
 	require.NoError(t, service.Check(t.Context()))
 	service.Load = loads(tls.Certificate{Certificate: server.TLS.Certificates[0].Certificate}, nil)
 	require.Error(t, service.Check(t.Context()), "there is no key to answer with")
+}
+
+// TestNoCertificateUnasked: a service that demands no certificate still refuses one that it cannot verify.
+func TestNoCertificateUnasked(t *testing.T) {
+	own := loadPair(t, gmtlstest.NewCA(t))
+	service, server := serve(t, http.StatusOK, true)
+	server.TLS.ClientAuth = tls.VerifyClientCertIfGiven
+	require.NoError(t, service.Check(t.Context()))
+	service.ClientAuth = true
+	require.ErrorContains(t, service.Check(t.Context()), "certificate")
+
+	service, _ = serveOver(t, func(l net.Listener) net.Listener {
+		return gmtls.NewListener(l, &gmtls.Config{Certificates: []gmtls.Certificate{own}, ClientAuth: gmtls.VerifyClientCertIfGiven})
+	})
+	service.Mode, service.ClientAuth, service.Load = "gm", false, loads(tls.Certificate{}, &own)
+	require.NoError(t, service.Check(t.Context()))
 }
 
 // counted counts the connections that clients make.
@@ -103,7 +119,7 @@ func serveOver(t *testing.T, secure func(net.Listener) net.Listener) (Service, *
 	go func() {
 		_ = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusOK) }))
 	}()
-	return Service{Address: inner.Addr().String(), TLS: true}, count
+	return Service{Address: inner.Addr().String(), TLS: true, ClientAuth: true}, count
 }
 
 // overGM is one version of gmtls, for which the client must have a pair too.
