@@ -9,6 +9,9 @@ import (
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/gateway"
+	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset"
+	"github.com/hyperledger/fabric-protos-go-apiv2/ledger/rwset/kvrwset"
+	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
@@ -181,4 +184,62 @@ func TestTransientIsShown(t *testing.T) {
 	require.Contains(t, shown.lines, `transient "key": 6 bytes, SHA-256 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b`)
 	require.NotContains(t, shown.lines, "secret")
 	require.Contains(t, shown.lines, "channel "+fakepeer.Channel)
+}
+
+// endorsedWith changes what the peers answered in a transaction.
+func endorsedWith(t *testing.T, message []byte, alter func(*peer.ChaincodeEndorsedAction)) []byte {
+	return change(t, &common.Payload{}, message, func(p *common.Payload) {
+		p.Data = change(t, &peer.Transaction{}, p.GetData(), func(tx *peer.Transaction) {
+			tx.Actions[0].Payload = change(t, &peer.ChaincodeActionPayload{}, tx.Actions[0].GetPayload(), func(a *peer.ChaincodeActionPayload) {
+				alter(a.GetAction())
+			})
+		})
+	})
+}
+
+// TestTextsDoNotRewriteTheTerminal: names of any form are shown on one line, without what moves the cursor.
+func TestTextsDoNotRewriteTheTerminal(t *testing.T) {
+	const evil = "a\x1b[2K\r\n  writes nothing"
+	values, err := proto.Marshal(&kvrwset.KVRWSet{
+		Writes:         []*kvrwset.KVWrite{{Key: evil, Value: []byte(evil)}, {Key: evil, IsDelete: true}},
+		MetadataWrites: []*kvrwset.KVMetadataWrite{{Key: evil}},
+	})
+	require.NoError(t, err)
+	results, err := proto.Marshal(&rwset.TxReadWriteSet{NsRwset: []*rwset.NsReadWriteSet{{
+		Namespace: evil, Rwset: values, CollectionHashedRwset: []*rwset.CollectionHashedReadWriteSet{{CollectionName: evil}},
+	}}})
+	require.NoError(t, err)
+	message := endorsedWith(t, texts(t)[transaction], func(a *peer.ChaincodeEndorsedAction) {
+		a.ProposalResponsePayload = change(t, &peer.ProposalResponsePayload{}, a.GetProposalResponsePayload(), func(p *peer.ProposalResponsePayload) {
+			p.Extension = change(t, &peer.ChaincodeAction{}, p.GetExtension(), func(answer *peer.ChaincodeAction) { answer.Results = results })
+		})
+		a.Endorsements = []*peer.Endorsement{{Endorser: serialized(t, evil)}}
+	})
+	shown, err := read(transaction, message)
+	require.NoError(t, err)
+	for _, word := range []string{"deletes", "writes", "changes the endorsement policy of", "private data of", "names as endorsers"} {
+		require.Contains(t, shown.lines, "\n  "+word+` "a\x1b[2K\r\n  writes nothing"`)
+	}
+	require.NotContains(t, shown.lines, "\x1b")
+	require.NotContains(t, shown.lines, "\n  writes nothing")
+}
+
+func serialized(t *testing.T, mspID string) []byte {
+	t.Helper()
+	id, err := proto.Marshal(&msp.SerializedIdentity{Mspid: mspID})
+	require.NoError(t, err)
+	return id
+}
+
+// TestEndorsersAreNotVouchedFor: the online machine can name organisations that did not endorse.
+func TestEndorsersAreNotVouchedFor(t *testing.T) {
+	message := endorsedWith(t, texts(t)[transaction], func(a *peer.ChaincodeEndorsedAction) {
+		for _, mspID := range []string{"Org1MSP", "Org9MSP"} {
+			a.Endorsements = append(a.Endorsements, &peer.Endorsement{Endorser: serialized(t, mspID), Signature: []byte("none")})
+		}
+	})
+	shown, err := read(transaction, message)
+	require.NoError(t, err)
+	require.Regexp(t, `\n  names as endorsers "Org1MSP", "Org9MSP": not checked here, peers check them\n`, shown.lines)
+	require.NotContains(t, shown.lines, "endorsed by")
 }
