@@ -358,6 +358,6 @@ func TestInvalidProfiles(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "large.yaml")
 		require.NoError(t, os.WriteFile(file, make([]byte, 1<<20+1), 0o600))
 		_, err := gmgateway.Connect(file)
-		require.ErrorContains(t, err, "is over")
+		require.ErrorContains(t, err, "more than the 1048576 bytes")
 	})
 }
