@@ -33,6 +33,15 @@ const maxAnswerFields = 64 << 10
 // once in 60 s (peer.keepalive.minInterval), and twice that leaves no doubt.
 const keepaliveInterval = 2 * time.Minute
 
+// Limits of a call for which the application gives no context. Without them, a peer that answers the pings of a connection but not its
+// calls holds the application for ever.
+const (
+	evaluateTimeout = 30 * time.Second
+	endorseTimeout  = time.Minute // the gateway asks other peers
+	submitTimeout   = 30 * time.Second
+	commitTimeout   = 5 * time.Minute // orderers may be choosing a leader
+)
+
 // Connection is a gateway together with the gRPC connection under it.
 type Connection struct {
 	*client.Gateway
@@ -58,7 +67,10 @@ func Connect(file string, options ...client.ConnectOption) (*Connection, error) 
 
 // Connect opens a gateway at a peer of the profile; an empty name means the first of the client's organisation. It
 // does not wait for the connection: the first call does. options come after those that the profile implies and may
-// override them, for example client.WithEvaluateTimeout.
+// override them.
+//
+// A call without a context of the caller's ends after 30 s (evaluate, submit), 1 minute (endorse) or 5 minutes (status of the commit),
+// unless options such as client.WithEvaluateTimeout say otherwise. Streams of events have no limit.
 func (p *Profile) Connect(peer string, options ...client.ConnectOption) (*Connection, error) {
 	id, signer, err := p.identity()
 	if err != nil {
@@ -88,6 +100,8 @@ func (p *Profile) Connect(peer string, options ...client.ConnectOption) (*Connec
 	implied := []client.ConnectOption{
 		client.WithClientConnection(conn),
 		client.WithHash(signer.Hash),
+		client.WithEvaluateTimeout(evaluateTimeout), client.WithEndorseTimeout(endorseTimeout),
+		client.WithSubmitTimeout(submitTimeout), client.WithCommitStatusTimeout(commitTimeout),
 	}
 	if signer.Sign != nil {
 		implied = append(implied, client.WithSign(signer.Sign))

@@ -4,10 +4,12 @@ package gmgateway_test
 
 import (
 	"context"
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,7 +25,9 @@ import (
 	"github.com/hyperledger/fabric/pkg/gmgateway"
 	"github.com/hyperledger/fabric/pkg/gmshim/cid"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 )
 
@@ -124,6 +128,51 @@ func TestConnect(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestTimeLimits: each call has a deadline, by default or by the application's options.
+func TestTimeLimits(t *testing.T) {
+	n := newNetwork(t, gmgateway.ModeTLS, false)
+	profile, err := gmgateway.LoadProfile(fakenet.Write(t, n.Profile(t, gmgateway.ModeTLS, gmtlstest.SM2, false)))
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	require.True(t, roots.AppendCertsFromPEM(n.TLSCA.CertPEM))
+	var want map[string]time.Duration
+	observed := func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+		now := time.Now() // after the call began, so that no limit is too short by this
+		deadline, ok := ctx.Deadline()
+		call := path.Base(method)
+		require.True(t, ok, call)
+		require.LessOrEqual(t, deadline, now.Add(want[call]), call)
+		require.Greater(t, deadline, now.Add(want[call]/2), call)
+		delete(want, call)
+		return invoke(ctx, method, req, reply, conn, options...)
+	}
+	conn, err := grpc.NewClient(n.Address, grpc.WithTransportCredentials(credentials.NewClientTLSFromCert(roots, "localhost")),
+		grpc.WithUnaryInterceptor(observed))
+	require.NoError(t, err)
+	defer conn.Close()
+	for _, test := range []struct {
+		options []client.ConnectOption
+		want    map[string]time.Duration
+	}{
+		{nil, map[string]time.Duration{"Evaluate": 30 * time.Second, "Endorse": time.Minute, "Submit": 30 * time.Second, "CommitStatus": 5 * time.Minute}},
+		{
+			[]client.ConnectOption{client.WithEvaluateTimeout(time.Hour), client.WithEndorseTimeout(2 * time.Hour), client.WithSubmitTimeout(3 * time.Hour), client.WithCommitStatusTimeout(4 * time.Hour)},
+			map[string]time.Duration{"Evaluate": time.Hour, "Endorse": 2 * time.Hour, "Submit": 3 * time.Hour, "CommitStatus": 4 * time.Hour},
+		},
+	} {
+		want = test.want
+		connection, err := profile.Connect("", append(test.options, client.WithClientConnection(conn))...)
+		require.NoError(t, err)
+		contract := connection.GetNetwork(fakepeer.Channel).GetContract("register")
+		_, err = contract.SubmitTransaction("put", "k", "v")
+		require.NoError(t, err)
+		_, err = contract.EvaluateTransaction("get", "k")
+		require.NoError(t, err)
+		require.Empty(t, want, "each call was made")
+		require.NoError(t, connection.Close())
 	}
 }
 
