@@ -3,6 +3,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,8 +26,8 @@ const (
 	maxAccount = 4 << 10
 )
 
-// Token keeps balances. An account is a client: its organisation, and base64 of its certificate's subject and issuer, which are
-// unique within the organisation alone.
+// Token keeps balances. An account is a client: its organisation, and a digest of its certificate's issuer and subject, which are
+// unique within the organisation alone. It outlives a renewal of the certificate.
 type Token struct {
 	contractapi.Contract
 }
@@ -47,8 +49,14 @@ func (*Token) Account(ctx contractapi.TransactionContextInterface) (string, erro
 	if err != nil {
 		return "", err
 	}
-	id, err := client.GetID()
-	return msp + "::" + id, err
+	cert, err := client.GetX509Certificate()
+	if err != nil || cert == nil {
+		return "", errors.Join(errors.New("the caller has no certificate"), err)
+	}
+	// All of both names, byte for byte: GetID leaves out attributes, such as UID, by which a CA may tell its subjects apart.
+	names := binary.BigEndian.AppendUint32(nil, uint32(len(cert.RawIssuer)))
+	names = append(append(names, cert.RawIssuer...), cert.RawSubject...)
+	return fmt.Sprintf("%s::%x", msp, sha256.Sum256(names)), nil
 }
 
 // Balance of an account; one that never got anything has 0.

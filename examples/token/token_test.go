@@ -4,6 +4,7 @@ package main
 
 import (
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"testing"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/pkg/attrmgr"
@@ -40,7 +41,11 @@ func client(t *testing.T, mspID, attributes string) []byte {
 	if attributes != "" {
 		extensions = append(extensions, pkix.Extension{Id: attrmgr.AttrOID, Value: []byte(attributes)})
 	}
-	user := gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "ca").Issue(t, pkix.Name{CommonName: "user"}, extensions...)
+	return serialized(t, mspID, gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "ca").Issue(t, pkix.Name{CommonName: "user"}, extensions...))
+}
+
+func serialized(t *testing.T, mspID string, user *gmtlstest.Leaf) []byte {
+	t.Helper()
 	creator, err := proto.Marshal(&msp.SerializedIdentity{Mspid: mspID, IdBytes: user.CertPEM})
 	require.NoError(t, err)
 	return creator
@@ -91,4 +96,32 @@ func TestToken(t *testing.T) {
 	refused(issuer, "", "Transfer", b, "-1")
 	ok(user, "70", "Balance", a)
 	ok(user, "30", "Balance", b)
+}
+
+// TestAccounts: names that differ in anything are different accounts, and a renewed certificate has the account of the old one.
+func TestAccounts(t *testing.T) {
+	send := newPeer(t)
+	ca, other := gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "ca"), gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "other")
+	uid := func(value string) pkix.Name {
+		return pkix.Name{CommonName: "user", ExtraNames: []pkix.AttributeTypeAndValue{
+			{Type: asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 1}, Value: value},
+		}}
+	}
+	account := func(mspID string, leaf *gmtlstest.Leaf) string {
+		status, payload, _ := send(serialized(t, mspID, leaf), "Account")
+		require.EqualValues(t, shim.OK, status, payload)
+		return payload
+	}
+	seen := map[string]string{}
+	for name, is := range map[string]string{
+		"first":                account("Org1MSP", ca.Issue(t, uid("1001"))),
+		"another UID":          account("Org1MSP", ca.Issue(t, uid("1002"))),
+		"no UID":               account("Org1MSP", ca.Issue(t, pkix.Name{CommonName: "user"})),
+		"another issuer":       account("Org1MSP", other.Issue(t, uid("1001"))),
+		"another organisation": account("Org2MSP", ca.Issue(t, uid("1001"))),
+	} {
+		require.Empty(t, seen[is], "%s has the account of another", name)
+		seen[is] = name
+	}
+	require.Equal(t, "first", seen[account("Org1MSP", ca.Issue(t, uid("1001")))], "after a renewal")
 }

@@ -72,8 +72,12 @@ func New(stub ChaincodeStubInterface) (*ClientID, error) {
 	return id, nil
 }
 
-// GetID returns base64("x509::" + subject DN + "::" + issuer DN), DNs as RFC 2253 writes them. It is unique within
-// the MSP and outlives a renewal of the certificate. An idemix creator has none: that is an error.
+// GetID returns base64("x509::" + subject DN + "::" + issuer DN), DNs as RFC 2253 writes them, as upstream does. It
+// outlives a renewal of the certificate. An idemix creator has none: that is an error.
+//
+// It has only the attributes C, ST, L, street, postal code, O, OU, CN and serialNumber, and one CN of several. So it is
+// unique within the MSP only if the CAs tell their subjects apart by these. Fabric CA does, by CN. Others may do it by
+// UID or e-mail: then use RawSubject and RawIssuer of the certificate, as examples/token does.
 func (c *ClientID) GetID() (string, error) {
 	if c.cert == nil {
 		return "", errors.New("cid: an idemix creator has no id")

@@ -184,6 +184,29 @@ func TestSM2CertificateAndID(t *testing.T) {
 	require.Equal(t, "x509::CN=user::CN=root,O=tests", string(text))
 }
 
+// TestSubjectsWithOneID: ids leave attributes out, as upstream's do. The certificate has them.
+func TestSubjectsWithOneID(t *testing.T) {
+	ca := gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "root")
+	var ids []string
+	var subjects [][]byte
+	for _, uid := range []string{"1001", "1002"} {
+		leaf := ca.Issue(t, pkix.Name{CommonName: "user", ExtraNames: []pkix.AttributeTypeAndValue{
+			{Type: asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 1}, Value: uid},
+		}})
+		stub := serialized(t, "Org1MSP", leaf.CertPEM)
+		id, err := cid.GetID(stub)
+		require.NoError(t, err)
+		want, err := upstream.GetID(stub)
+		require.NoError(t, err)
+		require.Equal(t, want, id)
+		cert, err := cid.GetX509Certificate(stub)
+		require.NoError(t, err)
+		ids, subjects = append(ids, id), append(subjects, cert.RawSubject)
+	}
+	require.Equal(t, ids[0], ids[1], "ids tell these apart now: mend the comment on GetID")
+	require.NotEqual(t, subjects[0], subjects[1])
+}
+
 func TestUnreadableCreators(t *testing.T) {
 	cause := errors.New("no stub today")
 	leaf := gmtlstest.NewFamilyCA(t, gmtlstest.SM2, "root").Issue(t, pkix.Name{CommonName: "user"}, attributes(`{"attrs":`))
