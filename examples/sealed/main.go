@@ -21,6 +21,11 @@ const (
 	valueField = "value" // what Put writes
 )
 
+// name is this chaincode's. It is a part of the place of each value: otherwise a value that another chaincode sealed with the same key
+// of the client would open here. Build the program with another name if you deploy it twice in a channel. Values that were sealed
+// under one name do not open under another.
+const name = "sealed"
+
 func main() {
 	log.SetPrefix("sealed: ")
 	chaincode, err := newChaincode()
@@ -34,7 +39,7 @@ func main() {
 
 func newChaincode() (*contractapi.ContractChaincode, error) {
 	contract := new(Sealed)
-	contract.Name = "sealed"
+	contract.Name = name
 	contract.TransactionContextHandler = new(gmcontract.TransactionContext)
 	return contractapi.NewChaincode(contract)
 }
@@ -61,7 +66,7 @@ func (*Sealed) Put(ctx contractapi.TransactionContextInterface, collection, id s
 	if err != nil {
 		return err
 	}
-	text, err := box.Seal(sealed.Place{Collection: collection, Key: id}, value)
+	text, err := box.Seal(sealed.Place{Collection: collection, Key: id, Field: name}, value)
 	if err != nil {
 		return err
 	}
@@ -81,6 +86,6 @@ func (*Sealed) Get(ctx contractapi.TransactionContextInterface, collection, id s
 	if err != nil {
 		return "", err
 	}
-	value, err := box.Open(sealed.Place{Collection: collection, Key: id}, text)
+	value, err := box.Open(sealed.Place{Collection: collection, Key: id, Field: name}, text)
 	return string(value), err
 }

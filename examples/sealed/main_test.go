@@ -10,6 +10,7 @@ import (
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
 	"github.com/hyperledger/fabric/internal/kittest/fakenet"
 	"github.com/hyperledger/fabric/internal/kittest/fakepeer"
+	"github.com/hyperledger/fabric/pkg/gmshim/sealed"
 	"github.com/stretchr/testify/require"
 )
 
@@ -62,6 +63,33 @@ func TestSealed(t *testing.T) {
 
 	first.Private("details")["a1"] = bytes.Clone(first.Private("details")["a2"])
 	require.Contains(t, get(t, first, key, "a1"), "does not open")
+}
+
+// stub is what another chaincode seals with.
+type stub struct {
+	shim.ChaincodeStubInterface
+	key []byte
+}
+
+func (stub) GetChannelID() string { return fakepeer.Channel }
+func (stub) GetTxID() string      { return "5f1c" }
+func (s stub) GetTransient() (map[string][]byte, error) {
+	return map[string][]byte{keyField: s.key}, nil
+}
+
+// TestOtherChaincode: what another chaincode of the channel sealed with the client's key does not open here, even at the same place.
+func TestOtherChaincode(t *testing.T) {
+	key := bytes.Repeat([]byte{1}, sealed.KeySize)
+	peer := newPeer(t)
+	put(t, peer, map[string][]byte{keyField: key, valueField: []byte("ours")}, "a1")
+	box, err := sealed.NewBox(stub{key: key}, keyField)
+	require.NoError(t, err)
+	for field, want := range map[string]string{"": "does not open", "another": "does not open", name: "theirs"} {
+		text, err := box.Seal(sealed.Place{Collection: "details", Key: "a1", Field: field}, []byte("theirs"))
+		require.NoError(t, err)
+		peer.Private("details")["a1"] = text
+		require.Contains(t, get(t, peer, key, "a1"), want, "sealed for field %q", field)
+	}
 }
 
 func TestPutNeedsBothFields(t *testing.T) {

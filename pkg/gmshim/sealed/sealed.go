@@ -11,6 +11,10 @@
 // A sealed value opens only at its place: the channel, the collection, the key of the state and the field that it was sealed for, and
 // the transaction that wrote it, whose id it contains. Its length is visible. An older value that is put back at its place opens; the
 // endorsement policy must prevent that.
+//
+// The chaincode is no part of the place: a chaincode does not know its own name. If a client uses one key for several chaincodes of a
+// channel, a value that is copied from one to the same place of another opens there. So use another key for each chaincode, or put the
+// chaincode's name into Field, as a constant.
 package sealed
 
 import (

@@ -90,6 +90,7 @@ func TestMovedOrChanged(t *testing.T) {
 		"another collection": {box(t, "trade", tx2, 1), Place{"d", "k", "f"}},
 		"another key":        {box(t, "trade", tx2, 1), Place{"c", "l", "f"}},
 		"another field":      {box(t, "trade", tx2, 1), Place{"c", "k", "g"}},
+		"no field":           {box(t, "trade", tx2, 1), Place{"c", "k", ""}},
 		"other borders":      {box(t, "trade", tx2, 1), Place{"ck", "", "f"}},
 		"another channel":    {box(t, "older", tx2, 1), place},
 		"another client key": {box(t, "trade", tx2, 2), place},
