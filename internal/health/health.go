@@ -164,7 +164,8 @@ func firstOf(dials []dialFunc) dialFunc {
 	}
 }
 
-var errStranger = errors.New("what answers on the port is not this node: it has another certificate than the configuration names")
+var errStranger = errors.New("what answers on the port has another certificate than the files that the configuration names: it is not this node, or " +
+	"this node has not reloaded them since they were renewed (POST /tls)")
 
 func (s Service) dialTLS(own *tls.Certificate) dialFunc {
 	config := &tls.Config{

@@ -209,6 +209,17 @@ func loadPair(t *testing.T, ca *gmtlstest.CA) gmtls.Certificate {
 	return pair
 }
 
+// TestReloadIsOutstanding: an operator whose files were renewed under a running node reads what to do.
+func TestReloadIsOutstanding(t *testing.T) {
+	ca := gmtlstest.NewCA(t)
+	old, renewed := loadPair(t, ca), loadPair(t, ca)
+	service, _ := serveOver(t, overGM(old, gmtls.VersionTLCP))
+	service.Mode, service.Load = "gm", loads(tls.Certificate{}, &renewed)
+	require.ErrorContains(t, service.Check(t.Context()), "not reloaded")
+	service.Load = loads(tls.Certificate{}, &old)
+	require.NoError(t, service.Check(t.Context()))
+}
+
 // TestNothingToPresent: what the configuration lacks, or what cannot be read, is said.
 func TestNothingToPresent(t *testing.T) {
 	service := Service{Address: "127.0.0.1:1", TLS: true, Load: func() (*tls.Certificate, *gmtls.Certificate, error) { return nil, nil, nil }}
