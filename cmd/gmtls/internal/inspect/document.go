@@ -33,7 +33,7 @@ func (r *Report) json(where string, data []byte) []*Item {
 	switch {
 	case object["address"] != nil || object["tls_required"] != nil:
 		item.Kind = kindConnection
-		r.connection(where, object, item)
+		r.connection(where, data, item)
 	case isProfile(sortedKeys(object)):
 		item.Kind = kindProfile
 	}
@@ -179,8 +179,8 @@ func (r *Report) walk(where string, value any, depth int) []*Item {
 }
 
 // connection checks a connection.json as the builder does when its package is installed.
-func (r *Report) connection(where string, object map[string]any, item *Item) {
-	c, err := ccserver.FromMembers(object)
+func (r *Report) connection(where string, data []byte, item *Item) {
+	c, err := ccserver.Parse(data)
 	if err == nil {
 		item.Note = "address " + loglimit.Printable(c.Address)
 		if !c.TLSRequired {
