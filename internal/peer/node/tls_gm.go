@@ -3,8 +3,6 @@
 package node
 
 import (
-	"os"
-
 	"github.com/hyperledger/fabric/bccsp/sw"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
 	"github.com/hyperledger/fabric/common/fabhttp"
@@ -21,10 +19,11 @@ import (
 // roleChaincode is a name that upstream's start can use without a further import.
 const roleChaincode = tlsstatus.PeerChaincode
 
-// newOperationsSystem adds the endpoint that shows, switches and reloads the TLS of this node's channels. It demands a verified
+// newOperationsSystem adds the endpoint that shows, switches and reloads the TLS of this node's channels, and makes SIGHUP reload it for
+// as long as the node lives. The endpoint demands a verified
 // client certificate always: without TLS on the operations server it refuses everybody. operations.operators names who may make changes.
 //
-//fork:wrap gm: the operations server manages live TLS material
+//fork:wrap gm: the operations server, and SIGHUP, manage live TLS material
 func newOperationsSystem(coreConfig *peer.Config) *operations.System {
 	operators, err := tlsconfig.Operators()
 	if err != nil {
@@ -36,15 +35,8 @@ func newOperationsSystem(coreConfig *peer.Config) *operations.System {
 	system.RegisterHandler(tlsstatus.Path, tlsadmin.NewHandler(operators), true)
 	system.RegisterHandler(tlsstatus.SelfTestPath, tlsadmin.NewSelfTestHandler(operators), true)
 	tlsadmin.RegisterKeyHealth(system)
+	tlsadmin.ReloadOnHangup() // before ledgers are opened, which may take hours: without it, a reload would end the peer
 	return system
-}
-
-// addPlatformSignals also makes SIGHUP reload TLS material, for as long as the node lives.
-//
-//fork:wrap gm: SIGHUP reloads TLS material
-func addPlatformSignals(sigs map[os.Signal]func()) map[os.Signal]func() {
-	tlsadmin.ReloadOnHangup()
-	return upstreamAddPlatformSignals(sigs)
 }
 
 // operationsTLS returns the TLS settings of the operations server: upstream's, and those of operations.tls that TLCP adds.

@@ -4,12 +4,17 @@ package node
 
 import (
 	"encoding/hex"
+	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
@@ -113,6 +118,21 @@ func TestOperationsSettingsThatCannotWork(t *testing.T) {
 	}
 	viper.Set("operations.tls.gm.encKey.file", filepath.Join(t.TempDir(), "absent.key"))
 	require.ErrorContains(t, newOperationsSystem(config).Start(), "absent.key")
+}
+
+// TestHangupBeforeLedgers: a peer that has its operations server, and is still opening its ledgers, is not ended by a reload.
+func TestHangupBeforeLedgers(t *testing.T) {
+	config, _, _ := operationsNode(t)
+	var reloads atomic.Int32
+	earlier := audit.Use(audit.NewLog(func(_ string, fields ...any) {
+		if strings.Contains(fmt.Sprint(fields...), "reload-") { // done, or failed for files of tests before
+			reloads.Add(1)
+		}
+	}))
+	t.Cleanup(func() { audit.Use(earlier) })
+	newOperationsSystem(config)
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGHUP)) // which ends a process that does not handle it
+	require.Eventually(t, func() bool { return reloads.Load() > 0 }, 10*time.Second, 10*time.Millisecond)
 }
 
 // TestOperationsHybrid: operations.tls.gm.hybridKeyExchange reaches the server.

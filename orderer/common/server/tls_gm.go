@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/hyperledger/fabric/bccsp/gm"
 	"github.com/hyperledger/fabric/bccsp/sw"
 	"github.com/hyperledger/fabric/common/fabhttp"
 	"github.com/hyperledger/fabric/common/flogging"
@@ -141,14 +142,19 @@ func reuseListener(conf *localconfig.TopLevel) bool {
 	return upstreamReuseListener(upstreamView(conf))
 }
 
+// needsSource reports whether the orderer would be less protected, without a source, than its configuration says.
+func needsSource(config comm.SourceConfig, err error) bool {
+	var roots *comm.RootsError
+	return len(config.GMCipherSuites) > 0 || config.CheckRevocation || config.HandshakesPerAddress != 0 || gm.Strict() || errors.As(err, &roots)
+}
+
 // attachSource puts live material into the options: pairs, roots and modes as the files have them now, and after a reload
 // as they have them then. Roots of the options that came from the same files are dropped, or a root that a reload removes
-// would stay trusted. A file of roots that cannot be read stops the orderer. Without SM2 pairs any other failure is left for
-// the listener or dialer to report, as in stock Fabric.
+// would stay trusted. A file of roots that cannot be read stops the orderer, and so does a failure where the settings need the
+// source. Any other failure is left for the listener or dialer to report, as in stock Fabric.
 func attachSource(opts *comm.SecureOptions, config comm.SourceConfig, hasGM bool) {
 	source, err := comm.NewSource(config)
-	var roots *comm.RootsError
-	if err != nil && (hasGM || len(config.GMCipherSuites) > 0 || errors.As(err, &roots)) {
+	if err != nil && (hasGM || needsSource(config, err)) {
 		logger.Fatalf("Failed to set up TLS of %s: %s", config.Role, err)
 	}
 	if err != nil {

@@ -463,12 +463,33 @@ func TestBadSM2FilesEndTheStart(t *testing.T) {
 			*c = localconfig.TLS{Enabled: true, Certificate: c.Certificate, PrivateKey: c.PrivateKey, GMCipherSuites: []string{"RC4"}}
 		}, "RC4"},
 		"foreign key": {func(c *localconfig.TLS) { c.GMSignPrivateKey = c.GMEncPrivateKey }, "orderer.general"},
+		// crypto/tls skips the block, but without live material nothing would look at revocation lists, or bound handshakes.
+		"revocation, and more than certificates": {func(c *localconfig.TLS) {
+			*c = localconfig.TLS{Enabled: true, Certificate: withParameters(t, c.Certificate), PrivateKey: c.PrivateKey, CheckRevocation: true}
+		}, "DH PARAMETERS"},
+		"a bound, and more than certificates": {func(c *localconfig.TLS) {
+			*c = localconfig.TLS{Enabled: true, Certificate: withParameters(t, c.Certificate), PrivateKey: c.PrivateKey, HandshakesPerAddress: 8}
+		}, "DH PARAMETERS"},
 	} {
 		n := newTLCPNode(t, comm.ModeDual, comm.ClientGM)
 		tc.change(&n.conf.General.TLS)
 		message := panicMsg(func() { initializeServerConfig(n.conf, nil) })
 		require.Contains(t, message, tc.want, name)
 	}
+	n := newTLCPNode(t, comm.ModeDual, comm.ClientGM)
+	stock := &n.conf.General.TLS
+	*stock = localconfig.TLS{Enabled: true, Certificate: withParameters(t, stock.Certificate), PrivateKey: stock.PrivateKey}
+	require.NotPanics(t, func() { initializeServerConfig(n.conf, nil) }, "as in stock Fabric")
+}
+
+// withParameters copies a file of certificates, and adds a block that is none.
+func withParameters(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	copied := filepath.Join(t.TempDir(), "server.crt")
+	require.NoError(t, os.WriteFile(copied, append(text, "-----BEGIN DH PARAMETERS-----\nMAYCAQcCAQI=\n-----END DH PARAMETERS-----\n"...), 0o600))
+	return copied
 }
 
 // A channel's TLS CAs come from its MSPs in one list: SM2-only roots, which crypto/x509 cannot read, neither keep the standard

@@ -98,7 +98,7 @@ func identities(e *Evidence) finding {
 	members := 0
 	for _, ch := range e.channels {
 		if len(ch.foreign) > 0 {
-			return notMet("replace the identities: docs/migration.md, stage 4", "channel %s: CAs without an SM2 key: %s", ch.name, list(ch.foreign))
+			return notMet("replace the identities: docs/migration.md, stage 5", "channel %s: CAs without an SM2 key: %s", ch.name, list(ch.foreign))
 		}
 		if !ch.hasCapability("GM_V1", "GM_V2") {
 			return notMet("enable GM_V1: docs/upgrading.md", "channel %s has no capability by which an identity has one form", ch.name)

@@ -124,7 +124,7 @@ happens between two others. With ` + "`--keylog FILE`" + `, for example of ` + "
 The page [certificates, keys and lists](files.md) explains what nodes say about files that they refuse.
 
 Exit codes: 0 nothing wrong, 1 wrong usage or unreadable input, 2 not reached, 3 no handshake succeeded, 4 certificates do
-not hold, 5 unhealthy node, findings in files, or broken handshakes in a capture.
+not hold, 5 unhealthy node, findings in files, or broken handshakes in a capture, 130 ended by a signal.
 
 ## From symptom to command
 
