@@ -2,6 +2,9 @@ module github.com/hyperledger/fabric
 
 go 1.26.0
 
+// What upstream v3.1.1, a module of go 1.24, reads in certificates and later versions of Go refuse.
+godebug urlstrictcolons=0
+
 require (
 	code.cloudfoundry.org/clock v1.15.0
 	github.com/IBM/idemix v0.0.2-0.20240913182345-72941a5f41cd
