@@ -33,6 +33,26 @@ func TestRequestsOfOperatorsAreRecorded(t *testing.T) {
 	}
 }
 
+// TestStrangersDisplaceNoOperators: however much strangers ask for pages without protection, what an operator does is in the log.
+func TestStrangersDisplaceNoOperators(t *testing.T) {
+	logger, lines := floggingtest.NewTestLogger(t)
+	defer audit.Use(audit.Use(audit.NewLog(logger.Infow)))
+	server := fabhttp.NewServer(fabhttp.Options{})
+	ask := func(path string, secure bool, state *tls.ConnectionState) {
+		request := httptest.NewRequest("POST", path, nil)
+		request.TLS = state
+		server.HandlerChain(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), secure).ServeHTTP(httptest.NewRecorder(), request)
+	}
+	for range 1000 {
+		ask("/healthz", false, nil)
+	}
+	require.Less(t, len(lines.Entries()), 500)
+	ask("/participation", true, &tls.ConnectionState{
+		PeerCertificates: []*x509.Certificate{{}}, VerifiedChains: [][]*x509.Certificate{{{}}},
+	})
+	require.Contains(t, lines.Entries()[len(lines.Entries())-1], "path=/participation")
+}
+
 // TestStrangersAreRecorded: a change that is asked for without a verified certificate is refused, and the log says so. Others are not.
 func TestStrangersAreRecorded(t *testing.T) {
 	logger, lines := floggingtest.NewTestLogger(t)
