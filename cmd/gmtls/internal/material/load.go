@@ -111,6 +111,7 @@ func Certificates(text []byte) ([]*x509.Certificate, error) {
 type Own struct {
 	Cert, Key, EncCert, EncKey string
 	TLSCert, TLSKey            string
+	Prefix                     string // of the flags, for errors
 }
 
 // Flags adds the flags that name the files. who is their owner, for the help text.
@@ -130,7 +131,7 @@ func (o *Own) Pair() (*gmtls.Certificate, error) {
 		return nil, nil
 	case 4:
 	default:
-		return nil, errors.New("--cert, --key, --enc-cert and --enc-key must be given together: a TLCP pair has two certificates with a key each")
+		return nil, fmt.Errorf("--%[1]scert, --%[1]skey, --%[1]senc-cert and --%[1]senc-key must be given together: a TLCP pair has two certificates with a key each", o.Prefix)
 	}
 	pair, err := gmtls.LoadX509KeyPair(o.Cert, o.Key, o.EncCert, o.EncKey)
 	if err != nil {
@@ -145,7 +146,7 @@ func (o *Own) TLS() (*tls.Certificate, error) {
 	case 0:
 		return nil, nil
 	case 1:
-		return nil, errors.New("--tls-cert and --tls-key must be given together")
+		return nil, fmt.Errorf("--%[1]stls-cert and --%[1]stls-key must be given together", o.Prefix)
 	}
 	cert, err := files.ReadTLSPair(o.TLSCert, o.TLSKey)
 	if err != nil {

@@ -323,6 +323,8 @@ func TestFlagsReachTheOptions(t *testing.T) {
 		"no roots":         {[]string{"--to-mode", "tlcp"}, "--ca is missing"},
 		"plain":            {[]string{"--from", "plain", "--to-mode", "tlcp", "--listen", "0.0.0.0:0", "--ca", s.file("gm-ca.crt")}, "not loopback"},
 		"plain, allowed":   {[]string{"--from", "plain", "--to-mode", "tlcp", "--listen", "0.0.0.0:0", "--ca", s.file("gm-ca.crt"), "--allow-plain"}, ""},
+		"half a pair":      {[]string{"--from", "tlcp", "--listen-cert", own.Cert}, "--listen-cert, --listen-key, --listen-enc-cert and --listen-enc-key must be given together"},
+		"no key":           {[]string{"--listen-tls-key", ""}, "--listen-tls-cert and --listen-tls-key must be given together"},
 		"unknown":          {[]string{"--to-mode", "TLCP"}, `--to-mode is "TLCP"`},
 	} {
 		t.Run(name, func(t *testing.T) {

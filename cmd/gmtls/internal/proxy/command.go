@@ -51,6 +51,7 @@ Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the addres
 			return p.Run(c.Context())
 		},
 	}
+	o.Server.Prefix = "listen-"
 	f := c.Flags()
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:0", "address to listen on")
 	f.StringVar(&from, "from", "tls", "protocol of the clients: tls, tlcp, tls13-gm for TLS 1.3 with GM suites, or plain")
