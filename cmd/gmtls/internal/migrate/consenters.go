@@ -40,7 +40,7 @@ func (n *network) rotate(ctx context.Context, inv *inventory, f form) (*rotation
 	}
 	r := new(rotation)
 	for _, s := range n.channel.consenters {
-		if s.std == f.std && s.gm == f.gm {
+		if s.std == f.std && s.gm == f.gm && !(f.gm && n.isStranger(s)) {
 			r.done++
 		} else {
 			r.left = append(r.left, s)
@@ -97,36 +97,46 @@ func metricsOf(ctx context.Context, org *organization, n *node) (operations.Samp
 
 // changeConsenter is the change of one consenter's fields.
 func (n *network) changeConsenter(s *seat, f form, q question) (*change, *gap, error) {
-	fields := map[*[]byte]string{}
 	metadata := proto.CloneOf(n.channel.metadata)
 	for i, c := range n.channel.metadata.Consenters {
-		if c == s.consenter {
-			mine := metadata.Consenters[i]
-			fields[&mine.ClientTlsCert], fields[&mine.ServerTlsCert] = "client", "server"
+		if c != s.consenter {
+			continue
 		}
-	}
-	for field, name := range fields {
-		std, gm := identities(*field)
-		var text []byte
-		if f.std {
-			if std == nil {
-				g := n.seatGap(s, "its "+name+" field has no TLS certificate any more", "put it in by configtxlator: the channel does not have it")
-				return nil, &g, nil
+		mine := metadata.Consenters[i]
+		for _, of := range sides {
+			text, refusal := n.newField(s, of, f, q)
+			if refusal != nil {
+				return nil, refusal, nil
 			}
-			text = append(text, std...)
-		}
-		if f.gm && gm == nil {
-			var g *gap
-			if gm, g = n.signingCert(s, q); g != nil {
-				return nil, g, nil
+			if of == asServer {
+				mine.ServerTlsCert = text
+			} else {
+				mine.ClientTlsCert = text
 			}
 		}
-		if f.gm {
-			text = append(text, gm...)
-		}
-		*field = text
 	}
 	return n.consensusChange(metadata)
+}
+
+// newField is what a side's field of a consenter is to hold.
+func (n *network) newField(s *seat, of side, f form, q question) (text []byte, refusal *gap) {
+	std, gm := identities(s.field(of))
+	if f.std {
+		if std == nil {
+			g := n.seatGap(s, "its "+string(of)+" field has no TLS certificate any more", "put it in by configtxlator: the channel does not have it")
+			return nil, &g
+		}
+		text = append(text, std...)
+	}
+	if !f.gm {
+		return text, nil
+	}
+	if gm == nil || n.stranger(s, of) != "" {
+		if gm, refusal = n.signingCert(s, of, q); refusal != nil {
+			return nil, refusal
+		}
+	}
+	return append(text, gm...), nil
 }
 
 func (n *network) consensusChange(metadata *etcdraft.ConfigMetadata) (*change, *gap, error) {
@@ -142,24 +152,29 @@ func (n *network) consensusChange(metadata *etcdraft.ConfigMetadata) (*change, *
 // signingCert takes a consenter's SM2 signing certificate from the inventory and
 // checks it as orderers will: they refuse an update whose certificate does not
 // chain to the TLS roots of an ordering organisation. It must also be the one
-// that the node presents.
-func (n *network) signingCert(s *seat, q question) ([]byte, *gap) {
+// that the node presents on this side.
+func (n *network) signingCert(s *seat, of side, q question) ([]byte, *gap) {
 	refuse := func(format string, args ...any) ([]byte, *gap) {
-		g := n.seatGap(s, fmt.Sprintf(format, args...), "name its SM2 signing certificate under signCert of the inventory")
+		g := n.seatGap(s, fmt.Sprintf(format, args...),
+			"name its SM2 signing certificate under signCert of the inventory, and under clientSignCert that by which it dials others if it is another")
 		return nil, &g
 	}
 	f := s.known(n.nodes)
 	if f == nil || len(f.node.sign) == 0 {
 		return refuse("the inventory has no signCert of it")
 	}
-	cert := f.node.sign[0]
+	file, certs := f.node.signingFile(of)
+	cert := certs[0]
 	switch {
 	case !x509.IsSM2(cert.PublicKey) || cert.IsCA || !material.CanSign(cert):
-		return refuse("%s holds no SM2 certificate for signing", f.node.SignCert)
+		return refuse("%s holds no SM2 certificate for signing", file)
 	case cert.NotAfter.Sub(q.now) < q.validFor:
-		return refuse("%s is valid until %s only", f.node.SignCert, cert.NotAfter.UTC().Format(time.DateTime))
-	case len(f.pair) == 0 || !f.pair[0].Equal(cert):
-		return refuse("%s is not the certificate that the node presents at %s", f.node.SignCert, f.node.Address)
+		return refuse("%s is valid until %s only", file, cert.NotAfter.UTC().Format(time.DateTime))
+	case len(f.pair) == 0 || of == asServer && !f.pair[0].Equal(cert):
+		return refuse("%s is not the certificate that the node presents at %s", file, f.node.Address)
+	}
+	if why := f.notPresenting(cert, of); why != "" {
+		return refuse("%s is not the certificate of its %s side: %s", file, of, why)
 	}
 	var roots []*x509.Certificate
 	for _, m := range n.channel.members {
@@ -167,8 +182,8 @@ func (n *network) signingCert(s *seat, q question) ([]byte, *gap) {
 			roots = append(roots, n.held[m.ID].gmTLS...)
 		}
 	}
-	if found := material.CheckChain(cert, f.node.sign[1:], roots, q.now); len(found) > 0 {
-		return refuse("%s does not lead to an SM2 TLS root of an ordering organisation in the channel: %s", f.node.SignCert, found[0].Detail)
+	if found := material.CheckChain(cert, certs[1:], roots, q.now); len(found) > 0 {
+		return refuse("%s does not lead to an SM2 TLS root of an ordering organisation in the channel: %s", file, found[0].Detail)
 	}
 	return encode([]*x509.Certificate{cert}), nil
 }

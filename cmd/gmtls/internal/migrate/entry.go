@@ -50,13 +50,23 @@ func (n *network) entry(q question, inv *inventory) []gap {
 		all = append(all, n.roots(q, inv)...)
 	case stageDialing:
 		all = append(all, n.each(func(f *facts) []gap { return n.pairVerifies(f, n.held[f.Organization].gmTLS, "the channel's", q.now) })...)
-		if f := n.find(q.node); f != nil && f.isConsenterOf(n.channel) {
-			all = append(all, n.consentersWithoutGM()...)
-		}
 	case stageListening:
 		all = append(all, n.leftOver(q)...)
 	}
 	return distinct(all)
+}
+
+// dialable lists consenters whom others would refuse once they dial in mode gm. Updates of stage 3 mend that, so that only check
+// asks for it.
+func (n *network) dialable(q question) (all []gap) {
+	f := n.find(q.node)
+	if f != nil && !f.isConsenterOf(n.channel) {
+		return nil // it dials no consenter as one of them
+	}
+	if f != nil {
+		all = n.consentersWithoutGM()
+	}
+	return append(all, n.strangers()...)
 }
 
 // distinct drops repetitions: a stock node also lacks its pair, for one reason.

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -308,9 +309,8 @@ func (w *world) pairs(names ...string) {
 		w.nodes[name].set(func(n *fakeNode) {
 			for i := range n.roles {
 				r := &n.roles[i]
-				for _, use := range []string{"gm-signing", "gm-encryption"} {
-					r.Certificates = append(r.Certificates, tlsstatus.Certificate{Use: use, Subject: "CN=" + name, NotAfter: time.Now().AddDate(1, 0, 0)})
-				}
+				r.Certificates = append(r.Certificates, shown(n.sign),
+					tlsstatus.Certificate{Use: "gm-encryption", Subject: "CN=" + name, NotAfter: time.Now().AddDate(1, 0, 0)})
 				r.ServerRoots, r.ClientRoots = both(r.ServerRoots), both(r.ClientRoots)
 				if r.ServerMode != "" && r.InNetwork() {
 					r.ServerMode = "dual"
@@ -318,6 +318,11 @@ func (w *world) pairs(names ...string) {
 			}
 		})
 	}
+}
+
+// shown is how /tls shows an SM2 signing certificate.
+func shown(c *x509.Certificate) tlsstatus.Certificate {
+	return tlsstatus.Certificate{Use: tlsstatus.UseGMSigning, Subject: c.Subject.String(), Serial: c.SerialNumber.Text(16), NotAfter: c.NotAfter}
 }
 
 func both(roots []tlsstatus.Root) []tlsstatus.Root {
@@ -461,4 +466,43 @@ func (w *world) fieldsIn() (list []*etcdraft.Consenter) {
 	require.NoError(w.t, proto.Unmarshal(consensus.Metadata, metadata))
 	require.Equal(w.t, uint32(10), metadata.Options.ElectionTick, "options got lost")
 	return metadata.Consenters
+}
+
+// dialsWith has an orderer dial others with a certificate of its own.
+func (n *fakeNode) dialsWith(cert *x509.Certificate) {
+	for i := range n.roles {
+		r := &n.roles[i]
+		if r.Name != tlsstatus.OrdererClusterClient {
+			continue
+		}
+		r.Certificates = append([]tlsstatus.Certificate{}, r.Certificates...)
+		for j := range r.Certificates {
+			if r.Certificates[j].Use == tlsstatus.UseGMSigning {
+				r.Certificates[j] = shown(cert)
+			}
+		}
+	}
+}
+
+// known puts certificates into the first consenter's fields behind the one of TLS.
+func (w *world) known(server, client *x509.Certificate) {
+	w.t.Helper()
+	w.consensus(func(c *orderer.ConsensusType) {
+		metadata := new(etcdraft.ConfigMetadata)
+		require.NoError(w.t, proto.Unmarshal(c.Metadata, metadata))
+		first := metadata.Consenters[0]
+		std, _ := identities(first.ServerTlsCert)
+		first.ServerTlsCert, first.ClientTlsCert = slices.Concat(std, pki.CertPEM(server)), slices.Concat(std, pki.CertPEM(client))
+		c.Metadata = pack(w.t, metadata)
+	})
+}
+
+// consensus changes the channel's ConsensusType.
+func (w *world) consensus(change func(*orderer.ConsensusType)) {
+	w.t.Helper()
+	value, consensus := w.group.Groups["Orderer"].Values["ConsensusType"], new(orderer.ConsensusType)
+	require.NoError(w.t, proto.Unmarshal(value.Value, consensus))
+	change(consensus)
+	value.Value = pack(w.t, consensus)
+	w.commit(40)
 }

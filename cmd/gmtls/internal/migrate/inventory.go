@@ -36,9 +36,11 @@ type node struct {
 	Operations string `yaml:"operations"` // host and port of its operations service
 	Address    string `yaml:"address"`    // host and port of its service, as other nodes dial it
 	SignCert   string `yaml:"signCert"`   // a consenter's SM2 signing certificate, to be put into the channel
+	// ClientSignCert is that by which a consenter dials others, if it is not SignCert.
+	ClientSignCert string `yaml:"clientSignCert"`
 
-	name, org string
-	sign      []*x509.Certificate
+	name, org        string
+	sign, clientSign []*x509.Certificate
 }
 
 // loadInventory reads and checks the file.
@@ -103,13 +105,32 @@ func (o *organization) complete(id, dir string) error {
 				return fmt.Errorf("nodes.%s.%s is %q, which is not HOST:PORT", name, key, value)
 			}
 		}
-		if n.SignCert = operations.Resolve(dir, n.SignCert); n.SignCert != "" {
-			if n.sign, err = loadAll("nodes."+name+".signCert", []string{n.SignCert}); err != nil {
-				return err
-			}
+		if err := n.load(dir); err != nil {
+			return fmt.Errorf("nodes.%s.%w", name, err)
 		}
 	}
 	return nil
+}
+
+// load loads the node's certificates.
+func (n *node) load(dir string) (err error) {
+	if n.SignCert = operations.Resolve(dir, n.SignCert); n.SignCert != "" {
+		if n.sign, err = loadAll("signCert", []string{n.SignCert}); err != nil {
+			return err
+		}
+	}
+	if n.ClientSignCert = operations.Resolve(dir, n.ClientSignCert); n.ClientSignCert != "" {
+		n.clientSign, err = loadAll("clientSignCert", []string{n.ClientSignCert})
+	}
+	return err
+}
+
+// signingFile is the file that goes into the side's field of a consenter, with its certificates.
+func (n *node) signingFile(of side) (name string, certs []*x509.Certificate) {
+	if of == asClient && n.ClientSignCert != "" {
+		return n.ClientSignCert, n.clientSign
+	}
+	return n.SignCert, n.sign
 }
 
 func loadAll(key string, names []string) ([]*x509.Certificate, error) {

@@ -42,6 +42,9 @@ func (n *network) plan() *plan {
 	}
 	p.Next = min(p.Stage+1, stageIdentities)
 	p.Missing = n.missing(p.Next)
+	if p.Next == stageDialing {
+		p.Missing = append(p.Missing, n.strangers()...)
+	}
 	p.Unknown = n.unknown()
 	for _, id := range n.organizations() {
 		o := organizedIn{ID: id}
@@ -205,6 +208,9 @@ type verdict struct {
 
 func (n *network) verdict(q question, inv *inventory) *verdict {
 	v := &verdict{Stage: q.stage, Node: q.node, Refusals: n.entry(q, inv), Notes: n.notes()}
+	if q.stage == stageDialing {
+		v.Refusals = distinct(append(v.Refusals, n.dialable(q)...))
+	}
 	v.Enter = len(v.Refusals) == 0
 	for _, id := range q.elsewhere {
 		v.Notes = append(v.Notes, id+" was not looked at, as --elsewhere says")
