@@ -32,6 +32,7 @@ type channel struct {
 	members    []*member
 	consensus  *orderer.ConsensusType
 	metadata   *etcdraft.ConfigMetadata // nil unless the channel runs Raft
+	unknown    string                   // why its consenters are not known
 	consenters []*seat
 }
 
@@ -51,8 +52,8 @@ type place struct {
 // seat is a consenter.
 type seat struct {
 	address   string
-	consenter *etcdraft.Consenter
-	std, gm   bool // its certificates of either family are in both fields
+	consenter *etcdraft.Consenter // of SmartBFT: what the two types have in common
+	std, gm   bool                // its certificates of either family are in both fields
 }
 
 // loadChannel reads a config block, as "peer channel fetch config" writes it.
@@ -186,7 +187,7 @@ func (m *member) held() (h held, err error) {
 	return h, nil
 }
 
-// readConsenters takes in the members of the Raft cluster.
+// readConsenters takes in the members of the cluster.
 func (ch *channel) readConsenters() error {
 	value := ch.group.GetGroups()["Orderer"].GetValues()["ConsensusType"]
 	if value == nil {
@@ -196,14 +197,11 @@ func (ch *channel) readConsenters() error {
 	if err := proto.Unmarshal(value.Value, ch.consensus); err != nil {
 		return errors.New("its ConsensusType cannot be decoded")
 	}
-	if ch.consensus.Type != "etcdraft" {
-		return nil
-	}
-	ch.metadata = new(etcdraft.ConfigMetadata)
-	if err := proto.Unmarshal(ch.consensus.Metadata, ch.metadata); err != nil {
+	consenters, err := ch.consenterList()
+	if err != nil {
 		return errors.New("its consenters cannot be decoded")
 	}
-	for _, c := range ch.metadata.Consenters {
+	for _, c := range consenters {
 		s := &seat{address: net.JoinHostPort(loglimit.Printable(c.Host), strconv.Itoa(int(c.Port))), consenter: c, std: true, gm: true}
 		for _, field := range [][]byte{c.ClientTlsCert, c.ServerTlsCert} {
 			std, gm := identities(field)
@@ -212,6 +210,30 @@ func (ch *channel) readConsenters() error {
 		ch.consenters = append(ch.consenters, s)
 	}
 	return nil
+}
+
+// consenterList reads the consenters from where the type of consensus has them.
+func (ch *channel) consenterList() (all []*etcdraft.Consenter, err error) {
+	switch ch.consensus.Type {
+	case "etcdraft":
+		ch.metadata = new(etcdraft.ConfigMetadata)
+		err = proto.Unmarshal(ch.consensus.Metadata, ch.metadata)
+		return ch.metadata.Consenters, err
+	case "BFT":
+		orderers := new(common.Orderers)
+		err = proto.Unmarshal(ch.group.GetGroups()["Orderer"].GetValues()["Orderers"].GetValue(), orderers)
+		for _, c := range orderers.ConsenterMapping {
+			all = append(all, &etcdraft.Consenter{Host: c.GetHost(), Port: c.GetPort(), ClientTlsCert: c.GetClientTlsCert(), ServerTlsCert: c.GetServerTlsCert()})
+		}
+		if len(all) == 0 {
+			ch.unknown = "orders by SmartBFT and names no consenter"
+		}
+		return all, err
+	case "solo", "kafka": // orderers that do not connect to each other
+		return nil, nil
+	}
+	ch.unknown = "orders by " + loglimit.Printable(ch.consensus.Type) + ", whose consenters this tool does not know"
+	return nil, nil
 }
 
 // identities gives the two PEM blocks of a consenter's field by which others

@@ -35,10 +35,10 @@ type rotation struct {
 // rotate finds out which consenters are still to be changed. A Raft cluster bears
 // the change of one consenter at a time, and only while all others are there.
 func (n *network) rotate(ctx context.Context, inv *inventory, f form) (*rotation, []gap, error) {
-	if n.channel.metadata == nil {
-		return nil, nil, fmt.Errorf("channel %s does not run Raft: this tool changes only consenters of Raft", n.channel.Name)
-	}
 	r := new(rotation)
+	if n.channel.metadata == nil {
+		return r, []gap{{Reason: "channel " + n.channel.Name + " does not run Raft: this tool changes only consenters of Raft", Remedy: replaceOrderer("HOST:PORT")}}, nil
+	}
 	for _, s := range n.channel.consenters {
 		if s.std == f.std && s.gm == f.gm && !(f.gm && n.isStranger(s)) {
 			r.done++
@@ -57,6 +57,20 @@ func (n *network) rotate(ctx context.Context, inv *inventory, f form) (*rotation
 		}
 	}
 	return r, gaps, nil
+}
+
+// consenterRemedy is how a consenter gets other certificates.
+func (n *network) consenterRemedy(s *seat, kind string) string {
+	if n.channel.metadata != nil {
+		return updateRemedy(kind)
+	}
+	return replaceOrderer(s.address)
+}
+
+// replaceOrderer is the remedy for consenters of SmartBFT: with their certificates a policy changes, which this tool does not do.
+func replaceOrderer(address string) string {
+	return "consortium update replace-orderer --address " + address +
+		" --certificate FILE, one consenter in each block; a file with its TLS certificate first and its SM2 signing certificate, while both protocols are in use"
 }
 
 // leader finds the consenter that leads, and why the cluster cannot be changed now.

@@ -60,10 +60,11 @@ func (n *network) entry(q question, inv *inventory) []gap {
 // asks for it.
 func (n *network) dialable(q question) (all []gap) {
 	f := n.find(q.node)
-	if f != nil && !f.isConsenterOf(n.channel) {
+	if f != nil && n.channel != nil && n.channel.unknown == "" && !f.isConsenterOf(n.channel) {
 		return nil // it dials no consenter as one of them
 	}
-	if f != nil {
+	// No update of this tool mends what is not Raft, so that nobody would look at it again.
+	if f != nil || n.channel != nil && n.channel.metadata == nil {
 		all = n.consentersWithoutGM()
 	}
 	return append(all, n.strangers()...)

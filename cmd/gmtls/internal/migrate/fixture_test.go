@@ -506,3 +506,29 @@ func (w *world) consensus(change func(*orderer.ConsensusType)) {
 	value.Value = pack(w.t, consensus)
 	w.commit(40)
 }
+
+// smartBFT has the channel order by SmartBFT, with the same consenters.
+func (w *world) smartBFT() {
+	w.t.Helper()
+	orderers := new(common.Orderers)
+	for _, c := range w.fieldsIn() {
+		orderers.ConsenterMapping = append(orderers.ConsenterMapping,
+			&common.Consenter{Host: c.Host, Port: c.Port, ClientTlsCert: c.ClientTlsCert, ServerTlsCert: c.ServerTlsCert})
+	}
+	w.group.Groups["Orderer"].Values["Orderers"] = &common.ConfigValue{ModPolicy: "Admins", Value: pack(w.t, orderers)}
+	w.consensus(func(c *orderer.ConsensusType) { c.Type, c.Metadata = "BFT", nil })
+}
+
+// bftFields puts SM2 certificates into the fields of SmartBFT's consenters, behind those of TLS.
+func (w *world) bftFields(cert func(i int) *x509.Certificate) {
+	w.t.Helper()
+	value, orderers := w.group.Groups["Orderer"].Values["Orderers"], new(common.Orderers)
+	require.NoError(w.t, proto.Unmarshal(value.Value, orderers))
+	for i, c := range orderers.ConsenterMapping {
+		std, _ := identities(c.ServerTlsCert)
+		both := slices.Concat(std, pki.CertPEM(cert(i)))
+		c.ClientTlsCert, c.ServerTlsCert = both, both
+	}
+	value.Value = pack(w.t, orderers)
+	w.commit(41)
+}

@@ -64,8 +64,11 @@ func (n *network) strangers() (all []gap) {
 	for _, s := range n.channel.consenters {
 		for _, of := range sides {
 			if why := n.stranger(s, of); why != "" {
-				all = append(all, n.seatGap(s, why, updateRemedy(consentersBoth)+
-					", with the certificates that it uses under signCert, and clientSignCert if it dials with a pair of its own, of the inventory"))
+				remedy := n.consenterRemedy(s, consentersBoth)
+				if n.channel.metadata != nil {
+					remedy += ", with the certificates that it uses under signCert, and clientSignCert if it dials with a pair of its own, of the inventory"
+				}
+				all = append(all, n.seatGap(s, why, remedy))
 			}
 		}
 	}

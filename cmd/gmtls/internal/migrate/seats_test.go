@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
@@ -124,4 +125,41 @@ func TestRenewedForTheSameKey(t *testing.T) {
 	w.known(before, before)
 	w.allowed("check", "--stage=3", "--node=orderer0", w.block())
 	require.Empty(t, w.updates(42, consentersBoth))
+}
+
+// TestSmartBFT: consenters of SmartBFT are checked as those of Raft, and refused with the command that changes them.
+func TestSmartBFT(t *testing.T) {
+	w := newWorld(t)
+	w.pairs(everyNode...)
+	w.updates(1, addGMTLS)
+	w.smartBFT()
+	want := []string{"orderer0 (OrdererMSP): consenter", "the channel does not have its SM2 certificate",
+		"consortium update replace-orderer --address " + w.nodes["orderer0"].address + " --certificate FILE"}
+	w.refused(want, "check", "--stage=3", "--node=orderer0", w.block())
+	w.refused(want, "check", "--stage=3", w.block())
+	w.allowed("check", "--stage=3", "--node=peer1", w.block())
+	w.refused([]string{"this tool changes only consenters of Raft", "consortium update replace-orderer"}, "update", consentersBoth, w.block(), "--out", w.dir)
+	w.modes("", "gm", everyNode...)
+	require.Equal(t, stageRoots, w.stageNow())
+
+	w.bftFields(func(i int) *x509.Certificate { return w.nodes[everyNode[i]].sign })
+	w.allowed("check", "--stage=3", "--node=orderer0", w.block())
+	require.Equal(t, stageDialing, w.stageNow())
+	w.bftFields(func(int) *x509.Certificate { return w.nodes["orderer1"].sign })
+	w.refused([]string{"orderer0 (OrdererMSP)", "it presents another key", "consortium update replace-orderer"}, "check", "--stage=3", w.block())
+}
+
+// TestUnknownConsensus: consenters that this tool does not know are not taken for none.
+func TestUnknownConsensus(t *testing.T) {
+	for name, kind := range map[string]string{
+		"orders by tendermint, whose consenters this tool does not know": "tendermint",
+		"orders by SmartBFT and names no consenter":                      "BFT",
+	} {
+		w := dialing(t)
+		w.consensus(func(c *orderer.ConsensusType) { c.Type = kind })
+		w.refused([]string{name, "remedy:"}, "check", "--stage=3", "--node=orderer0", w.block())
+		w.refused([]string{name}, "check", "--stage=3", w.block())
+		w.modes("", "gm", everyNode...)
+		require.Equal(t, stageRoots, w.stageNow())
+	}
 }

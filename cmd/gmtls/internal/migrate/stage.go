@@ -216,9 +216,12 @@ func (n *network) consentersWithoutGM() (all []gap) {
 	if n.channel == nil {
 		return n.members(nil)
 	}
+	if n.channel.unknown != "" {
+		return []gap{{Reason: "channel " + n.channel.Name + " " + n.channel.unknown, Remedy: "see gmtls inspect of the config block, and whether a newer gmtls knows it"}}
+	}
 	for _, s := range n.channel.consenters {
 		if !s.gm {
-			all = append(all, n.seatGap(s, "the channel does not have its SM2 certificate", updateRemedy(consentersBoth)))
+			all = append(all, n.seatGap(s, "the channel does not have its SM2 certificate", n.consenterRemedy(s, consentersBoth)))
 		}
 	}
 	return all

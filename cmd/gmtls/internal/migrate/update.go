@@ -163,7 +163,7 @@ func (u *updater) seats(need func(*seat) bool, reason, kind string) (all []gap) 
 	}
 	for _, s := range u.net.channel.consenters {
 		if need(s) {
-			all = append(all, u.net.seatGap(s, reason, updateRemedy(kind)+" first"))
+			all = append(all, u.net.seatGap(s, reason, u.net.consenterRemedy(s, kind)+", first"))
 		}
 	}
 	return all
