@@ -297,6 +297,20 @@ func TestElsewhere(t *testing.T) {
 	require.Contains(t, w.allowed("check", "--stage=2", w.block(), "--elsewhere=Org2MSP"), "Org2MSP was not looked at")
 }
 
+// TestRootsOfThoseNobodyLookedAt: roots stay while nodes that may use them are not in the inventory, unless their operators have checked them.
+func TestRootsOfThoseNobodyLookedAt(t *testing.T) {
+	w := newWorld(t)
+	w.pairs(everyNode...)
+	w.updates(1, addGMTLS)
+	w.inventory([]string{"Org2MSP", "OrdererMSP"})
+	args := []string{"update", removeGMTLS, w.block(), "--out", w.path("new")}
+	w.refused([]string{"Org2MSP: is in the channel, and none of its nodes is in the inventory", "--elsewhere Org2MSP",
+		"consenter " + w.nodes["orderer0"].address + ": no node of the inventory"}, args...)
+	w.refused([]string{"OrdererMSP: is in the channel"}, append(args, "--elsewhere=Org2MSP")...)
+	require.NoDirExists(t, w.path("new"))
+	w.allowed(append(args, "--elsewhere=Org2MSP,OrdererMSP")...)
+}
+
 // TestConsentersAreNotRisked: no consenter is changed while another is away, nobody leads, or its certificate is wrong.
 func TestConsentersAreNotRisked(t *testing.T) {
 	w := newWorld(t)

@@ -138,7 +138,8 @@ func (u *updater) stillNeeded() []gap {
 	case removeGMIdentity:
 		return u.unused(true)
 	case removeGMTLS:
-		all := u.net.each(usingGM)
+		// Whoever still uses the roots need not be in this inventory.
+		all := append(u.net.coverage(u.q), u.net.each(usingGM)...)
 		return append(all, u.seats(func(s *seat) bool { return s.gm }, "the channel has its SM2 certificate, which the root verifies", consentersTLS)...)
 	}
 	return u.net.each(func(f *facts) []gap {
