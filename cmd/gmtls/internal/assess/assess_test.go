@@ -46,6 +46,17 @@ func TestEveryGMProtocolIsCounted(t *testing.T) {
 	require.Contains(t, f.Detail, "5 connections of TLCP, 4 of TLS 1.3 with GM suites and none of TLS")
 }
 
+// TestPlainListenersMustBeLookedFor: the page /tls does not show them, so that it alone shows no protection of all traffic. A fault counts all the same.
+func TestPlainListenersMustBeLookedFor(t *testing.T) {
+	e := good()
+	e.settings = nil
+	f := transport(e)
+	require.Equal(t, NotShown, f.State)
+	require.Contains(t, f.Remedy, "give --node")
+	e.nodes[0].Roles[0].ServerMode = "dual"
+	require.Equal(t, NotMet, transport(e).State)
+}
+
 // TestNothingIsMetWithoutEvidence: a report over nothing claims nothing.
 func TestNothingIsMetWithoutEvidence(t *testing.T) {
 	require.Zero(t, new(Evidence).Judge().Count[Met])
@@ -62,6 +73,7 @@ func TestOneFaultShows(t *testing.T) {
 		"dials by TLS":           {func(e *Evidence) { e.nodes[0].Roles[1].ClientMode = "tls" }, finance + " 9.4 key agreement", "peer0: peer.client dials in mode tls"},
 		"a connection left":      {func(e *Evidence) { e.nodes[0].Roles[0].TLS = 1 }, finance + " 9.3", "peer0: peer.server has 1 connections of TLS"},
 		"no protection at all":   {func(e *Evidence) { e.settings[0].Plain = []string{"0.0.0.0:9443 (Admin.TLS.Enabled)"} }, baseline + " 8.3 b", "a peer listens without protection at 0.0.0.0:9443 (Admin.TLS.Enabled)"},
+		"a plain listener":       {func(e *Evidence) { e.nodes[0].Roles[0].Role = "peer.operations" }, finance + " 7.8", "peer0 shows no listener for nodes and clients"},
 		"no answer":              {func(e *Evidence) { e.nodes[0].Problem = "connection refused" }, finance + " 6.3.2", "peer0: connection refused"},
 		"stock node":             {func(e *Evidence) { e.nodes[0].Fork = false }, finance + " 6.3.2", "it is not a node of this fork"},
 		"events of a stock node": {func(e *Evidence) { e.nodes[0].Fork = false }, finance + " 10.7", "it is not a node of this fork"},

@@ -2,7 +2,11 @@
 
 package assess
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/migrate"
+)
 
 // State is the result for a requirement.
 type State string
@@ -63,19 +67,11 @@ func transport(e *Evidence) finding {
 	var wrong []string
 	roles, tlcp, tls13 := 0, 0, 0
 	for _, n := range e.nodes {
+		wrong = append(wrong, unprotected(n)...)
 		for _, r := range n.Roles {
 			roles++
 			tlcp += r.TLCP
 			tls13 += r.TLS13
-			if r.ServerMode != "" && r.ServerMode != "gm" {
-				wrong = append(wrong, fmt.Sprintf("%s: %s listens in mode %s", n.Name, r.Role, r.ServerMode))
-			}
-			if r.ClientMode != "" && r.ClientMode != "gm" {
-				wrong = append(wrong, fmt.Sprintf("%s: %s dials in mode %s", n.Name, r.Role, r.ClientMode))
-			}
-			if r.TLS > 0 {
-				wrong = append(wrong, fmt.Sprintf("%s: %s has %d connections of TLS", n.Name, r.Role, r.TLS))
-			}
 		}
 	}
 	for _, s := range e.settings {
@@ -84,10 +80,32 @@ func transport(e *Evidence) finding {
 		}
 	}
 	if wrong != nil {
-		return notMet("set the modes to gm: docs/migration.md", "%s", list(wrong))
+		return notMet("enable TLS, and set the modes to gm: docs/migration.md", "%s", list(wrong))
 	}
-	return met("%d nodes, %d roles in mode gm, %d connections of TLCP, %d of TLS 1.3 with GM suites and none of TLS",
-		len(e.nodes), roles, tlcp, tls13)
+	if len(e.settings) == 0 {
+		return notShown("--node for each node's folder: its configuration shows listeners without protection, which its page /tls does not")
+	}
+	return met("%d nodes, %d roles in mode gm, %d connections of TLCP, %d of TLS 1.3 with GM suites and none of TLS; %d configurations without a plain listener",
+		len(e.nodes), roles, tlcp, tls13, len(e.settings))
+}
+
+// unprotected says what of a node's traffic is not protected by GM protocols, as far as its page /tls shows it.
+func unprotected(n migrate.Node) (wrong []string) {
+	if !n.Listens() {
+		wrong = append(wrong, n.Name+" shows no listener for nodes and clients: it listens without protection")
+	}
+	for _, r := range n.Roles {
+		if r.ServerMode != "" && r.ServerMode != "gm" {
+			wrong = append(wrong, fmt.Sprintf("%s: %s listens in mode %s", n.Name, r.Role, r.ServerMode))
+		}
+		if r.ClientMode != "" && r.ClientMode != "gm" {
+			wrong = append(wrong, fmt.Sprintf("%s: %s dials in mode %s", n.Name, r.Role, r.ClientMode))
+		}
+		if r.TLS > 0 {
+			wrong = append(wrong, fmt.Sprintf("%s: %s has %d connections of TLS", n.Name, r.Role, r.TLS))
+		}
+	}
+	return wrong
 }
 
 // identities: every CA in the channels is SM2, and an identity has one form.

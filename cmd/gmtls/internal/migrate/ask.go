@@ -4,6 +4,7 @@ package migrate
 
 import (
 	"context"
+	"slices"
 
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
@@ -21,6 +22,11 @@ type Node struct {
 type NodeRole struct {
 	Role, ServerMode, ClientMode string
 	TLS, TLCP, TLS13             int // live connections; TLS13 are those of TLS 1.3 with GM suites
+}
+
+// Listens reports whether the node shows a listener for nodes and clients. One without TLS is not shown.
+func (n Node) Listens() bool {
+	return slices.ContainsFunc(n.Roles, func(r NodeRole) bool { return r.ServerMode != "" && slices.Contains(services, r.Role) })
 }
 
 // Ask asks every node of the inventory in the file.

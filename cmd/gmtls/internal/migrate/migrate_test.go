@@ -195,6 +195,23 @@ func TestUpdateTouchesOneValue(t *testing.T) {
 	require.Contains(t, w.allowed("update", addGMTLS, w.block(), "--org=Org2MSP", "--out", w.path("new/folder")), "nothing is left to do")
 }
 
+// TestPlainListener: a node that listens without TLS shows nothing of that at /tls, and has done no stage by it.
+func TestPlainListener(t *testing.T) {
+	w := dialing(t)
+	w.modes("gm", "gm", everyNode...)
+	require.Equal(t, stageListening, w.stageNow())
+	w.allowed("check", "--stage=5", w.block())
+	for _, name := range []string{"peer1", "orderer0"} {
+		w.nodes[name].set(func(n *fakeNode) {
+			n.roles = slices.DeleteFunc(n.roles, func(r tlsstatus.Role) bool { return r.ServerMode != "" && r.InNetwork() })
+		})
+	}
+	require.Equal(t, stageBinaries, w.stageNow())
+	w.refused([]string{"peer1 (Org1MSP): its /tls shows no listener for nodes and clients", "orderer0 (OrdererMSP): its /tls shows no listener",
+		"peer.tls.enabled, General.TLS.Enabled"}, "check", "--stage=5", w.block())
+	w.refused([]string{"peer1 (Org1MSP): its /tls shows no listener"}, "check", "--stage=2", w.block())
+}
+
 // TestStockNode takes part through stage 1 and holds stage 2 back.
 func TestStockNode(t *testing.T) {
 	w := newWorld(t)

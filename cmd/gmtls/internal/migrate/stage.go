@@ -160,11 +160,24 @@ func stock(f *facts) []gap {
 		"runs version %s, whose operations service has no /tls: it is not this fork", f.Version)}
 }
 
+// services are the roles in which a node listens for others. A listener without TLS has no role at /tls.
+var services = []string{tlsstatus.PeerServer, tlsstatus.OrdererGeneral, tlsstatus.CAServer}
+
+// plain tests that the node shows a protected listener, so that one without TLS does not count as one in mode gm.
+func plain(f *facts) []gap {
+	if slices.ContainsFunc(f.Roles, func(r tlsstatus.Role) bool { return r.ServerMode != "" && slices.Contains(services, r.Name) }) {
+		return nil
+	}
+	return []gap{f.gap("enable TLS of its listener (peer.tls.enabled, General.TLS.Enabled), and restart",
+		"its /tls shows no listener for nodes and clients: it listens without protection")}
+}
+
 // unpaired tests stage 1: a pair, local roots, listeners that speak TLCP too.
 func unpaired(f *facts) (all []gap) {
 	if !f.Fork {
 		return stock(f)
 	}
+	all = plain(f)
 	for _, r := range f.Roles {
 		dials, listens := r.ClientMode != "", r.ServerMode != "" && r.InNetwork()
 		if (dials && r.Has(tlsstatus.UseTLS) || listens) && !(r.Has(tlsstatus.UseGMSigning) && r.Has(tlsstatus.UseGMEncryption)) {
