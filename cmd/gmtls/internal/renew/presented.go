@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/operations"
@@ -89,18 +90,17 @@ func (r *run) renew(ctx context.Context, n *node, p presented, before certificat
 	if err := p.mark.set(); err != nil {
 		return err
 	}
-	restore := func() error {
-		if err := putBack(); err != nil || unfinished { // then the files are no better than they were
-			return err
-		}
-		return p.mark.remove()
+	nothing := func() error { return nil }
+	unmark, takeBack := p.mark.remove, nothing
+	if unfinished { // then the old files are no better than they were
+		unmark = nothing
 	}
 	args := p.args
 	if p.keepKeys {
 		args = append([]string{"--csr.keyrequest.reusekey"}, args...)
 	}
 	if err = r.reenroll(ctx, p.home, first, args); err != nil {
-		return undo(err, restore)
+		return giveUp(err, putBack, takeBack, unmark)
 	}
 	if p.install != nil {
 		err = p.install()
@@ -113,16 +113,35 @@ func (r *run) renew(ctx context.Context, n *node, p presented, before certificat
 		err = sameNames(first, p.certificates(now)[0])
 	}
 	if err == nil {
+		takeBack = func() error { return r.takeBack(ctx, n, s, p, before, old) }
 		err = r.take(ctx, n, s, p, now, old)
 	}
 	if err != nil {
-		return undo(fmt.Errorf("the node did not take up the new files: %w", err), restore)
+		return giveUp(fmt.Errorf("the node did not take up the new files: %w", err), putBack, takeBack, unmark)
 	}
 	if err := p.mark.remove(); err != nil {
 		return err
 	}
 	r.say(n, "renewed the %s, serves it: %s", p.name, now.expiries())
 	return nil
+}
+
+// giveUp puts the old files back after a failure, and says how that ended. The mark stays unless the node is known to serve them.
+func giveUp(failure error, putBack, takeBack, unmark func() error) error {
+	var unknown error
+	err := undo(failure, func() error {
+		if err := putBack(); err != nil {
+			return err
+		}
+		if unknown = takeBack(); unknown != nil {
+			return nil
+		}
+		return unmark()
+	})
+	if unknown != nil {
+		return fmt.Errorf("%w, but the node may serve the new ones, so that the next run renews again: %w", err, unknown)
+	}
+	return err
 }
 
 // save keeps the files as they are, and returns what puts them back.
@@ -146,13 +165,37 @@ func (p presented) save() (restore func() error, err error) {
 	}, nil
 }
 
+// takeBack has the node load the old files again, which it may have replaced by the new ones without a word, for example if it loads
+// them for longer than an answer is waited for. It returns nil if the node serves the old ones for sure.
+func (r *run) takeBack(ctx context.Context, n *node, s *operations.Service, p presented, before certificates, want int) error {
+	err := r.reload(ctx, n, s)
+	if noAnswer := net.Error(nil); errors.As(err, &noAnswer) {
+		return err // it may be loading yet
+	}
+	// A node that refuses to load has what it had.
+	roles, err := s.Roles(ctx)
+	if err != nil {
+		return err
+	}
+	for i, cert := range p.certificates(before) {
+		if has, _ := serving(roles, p.uses[i], serial(cert)); has < want {
+			return fmt.Errorf("%d of %d roles have the old certificate (%s)", has, want, p.uses[i])
+		}
+	}
+	return nil
+}
+
+// reload makes the node load its files.
+func (r *run) reload(ctx context.Context, n *node, s *operations.Service) error {
+	if len(n.Reload) > 0 {
+		return command(ctx, n.Reload[0], n.Reload[1:]...)
+	}
+	return s.Reload(ctx)
+}
+
 // take reloads the node and waits until every role has the new certificates that had the old ones.
 func (r *run) take(ctx context.Context, n *node, s *operations.Service, p presented, now certificates, want int) error {
-	if len(n.Reload) > 0 {
-		if err := command(ctx, n.Reload[0], n.Reload[1:]...); err != nil {
-			return err
-		}
-	} else if err := s.Reload(ctx); err != nil {
+	if err := r.reload(ctx, n, s); err != nil {
 		return err
 	}
 	return await(ctx, func(ctx context.Context) error {

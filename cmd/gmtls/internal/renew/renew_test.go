@@ -39,6 +39,8 @@ type site struct {
 	node           map[string]any
 	mu             sync.Mutex
 	sick, deaf     bool // says that it is unhealthy; does not take pairs up
+	mute           int  // so many answers to reloads get lost
+	loads          int  // of the lost ones, so many are done all the same
 	role           string
 	served         []string // serials: signing, encryption, TLS
 	identity       time.Time
@@ -130,6 +132,13 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 		if s.deaf {
 			http.Error(w, "the pair is refused", http.StatusConflict)
 			return
+		}
+		if s.mute > 0 {
+			if s.mute--; s.loads > 0 {
+				s.loads--
+				s.take()
+			}
+			panic(http.ErrAbortHandler)
 		}
 		s.take()
 	case "GET /tls":
@@ -577,5 +586,32 @@ func TestFilesOfAnotherUser(t *testing.T) {
 		require.NoFileExists(t, filepath.Join(s.next, "args"))
 		_, err = s.run("--check")
 		require.Equal(t, exit.Findings, func() int { code, _ := exit.Code(err); return code }())
+	}
+}
+
+// TestLostAnswer: a node that has taken up the new files, whose answer got lost, takes the old ones back. If that is not known, the mark
+// stays, and the next run renews again.
+func TestLostAnswer(t *testing.T) {
+	for name, mute := range map[string]int{"once": 1, "for ever": 2} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			old := s.served
+			s.mute, s.loads = mute, 1
+			m := markOf(s.home+"/tls", "pair")
+			_, err := s.run()
+			require.ErrorContains(t, err, "the old files are back")
+			require.Equal(t, old[0], serial(s.leaf(s.home, "tls/server-sign.crt")))
+			require.Equal(t, mute == 2, m.isSet())
+			if mute == 1 {
+				require.Equal(t, old, s.served)
+				return
+			}
+			require.ErrorContains(t, err, "the node may serve the new ones")
+			require.NotEqual(t, old[0], s.served[0])
+			out, err := s.run()
+			require.NoError(t, err)
+			require.Contains(t, out, "renewed the pair")
+			require.False(t, m.isSet())
+		})
 	}
 }
