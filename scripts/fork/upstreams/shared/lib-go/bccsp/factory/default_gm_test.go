@@ -2,7 +2,10 @@
 
 package factory
 
-import "testing"
+import (
+	"sync"
+	"testing"
+)
 
 // startOver makes the default provider as a process does at its start. The one before comes back after the test.
 func startOver(t *testing.T, config *FactoryOpts) error {
@@ -15,4 +18,18 @@ func startOver(t *testing.T, config *FactoryOpts) error {
 		defaultBCCSP.Store(&csp)
 	}
 	return err
+}
+
+// Forget makes InitFactories begin again, as in a new process, until the test ends. For the tests in package factory_test.
+func Forget(t *testing.T) {
+	t.Helper()
+	before, failure := defaultBCCSP.Load(), factoriesInitError.Load()
+	t.Cleanup(func() {
+		defaultBCCSP.Store(before)
+		factoriesInitError.Store(failure)
+		factoriesInitOnce = sync.Once{}
+	})
+	defaultBCCSP.Store(nil)
+	factoriesInitError.Store(nil)
+	factoriesInitOnce = sync.Once{}
 }
