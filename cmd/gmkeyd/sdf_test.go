@@ -208,6 +208,37 @@ func TestKilledUnderLoad(t *testing.T) {
 	require.Zero(t, failed.Load())
 }
 
+// A password is sent once, whatever code says that it was refused, and the other indexes are served.
+func TestPINCodes(t *testing.T) {
+	t.Parallel()
+	for name, code := range map[string]uint32{
+		"SDR_PRKRERR": 0x01000018, "SDR_PARDENY": 0x01000007, "SDR_KEYERR": 0x01000015, "SDR_INARGERR": 0x0100001D, "the vendor's own": 0x02000123,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := keydtest.PrepareSDF(t, keydtest.SDF)
+			other := keydtest.NewKey(t)
+			require.NoError(t, d.Folder.SetKeys("", []keydtest.Key{
+				{Index: 1, Usage: keyd.UsageSign, PIN: keydtest.PIN, Private: d.Sign}, {Index: 2, Usage: keyd.UsageSign, PIN: "another", Private: other},
+			}))
+			d.Env = append(d.Env, "OTHER_PIN=a wrong one")
+			require.NoError(t, d.Configure(d.Standard()+"    - index: 2\n      pin: {environment: OTHER_PIN}\n"))
+			d.Folder.Set(keydtest.PINCode, code)
+			require.NoError(t, d.Start())
+			t.Cleanup(d.Kill)
+			refused, err := keyd.NewKey(keydtest.Must(d.Reference("sdf:device=hsm;index=2;usage=sign", other))(t))
+			require.NoError(t, err)
+			requireCode(t, refused.Check(within(t, 5*time.Second)), keyd.Unusable, name, "not tried again before a restart")
+			sign, _ := keysOf(t, d)
+			for range 3 {
+				mustSign(t, d, sign)
+				d.Folder.Set(keydtest.SessionsLost, 1) // each connection gets the rights anew
+			}
+			require.EqualValues(t, 1, d.Folder.Get(keydtest.PINFailures), d.Log())
+		})
+	}
+}
+
 // An index whose keys have gone is named, and each of the keys has its reason.
 func TestKeyVanishes(t *testing.T) {
 	t.Parallel()

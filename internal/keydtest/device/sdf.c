@@ -186,7 +186,8 @@ int SDF_GetPrivateKeyAccessRight(void *handle, unsigned index, unsigned char *pi
 		}
 		if (strlen(keys[i].pin) != len || memcmp(keys[i].pin, pin, len) != 0) {
 			atomic_fetch_add(&faults[PIN_FAILURES], 1);
-			return PRKRERR;
+			unsigned own = atomic_load(&faults[PIN_CODE]);
+			return own != 0 ? (int)own : PRKRERR;
 		}
 		s->right[i] = 1;
 		code = 0;

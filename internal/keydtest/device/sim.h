@@ -43,7 +43,7 @@ enum fault {
 	SESSIONS_LOST,  // so many times, the next use of a session finds that the device has closed all of them
 	REPLACED,       // each key has the place and the name of the one before
 	NO_RANDOM,      // there is no random generator
-	PIN_CODE,       // pkcs11: what C_Login returns instead of CKR_PIN_INCORRECT
+	PIN_CODE,       // what a wrong PIN is answered with instead of CKR_PIN_INCORRECT or SDR_PRKRERR
 	OWN_CODES,      // sdf: a key that does not exist has a code of the vendor's own
 	NO_RIGHTS,      // keys need no PIN; SDF_GetPrivateKeyAccessRight is not supported
 	BITS,           // sdf: what public keys have as their length instead of 256

@@ -191,8 +191,8 @@ func (s *session) getAccess(k KeyConfig) error {
 	if !errors.As(err, &e) {
 		return nil
 	}
-	if e.Class == device.Lost || e.Class == device.Broken {
-		return err
+	if e.Class == device.Lost {
+		return err // SDR_PARDENY, elsewhere a right that the session has lost, is here the refusal itself
 	}
 	if e.Code == codeKeyNotExist {
 		return nil // Keys says so, and the PIN was not refused
