@@ -26,6 +26,7 @@ type scripted struct {
 	open           func() error
 	keys           func() ([]Key, error)
 	has            func(*Key) error
+	close, end     func()       // of a session, and of the connection
 	devices, inUse atomic.Int32 // connections and sessions that are open
 	mostSessions   atomic.Int32
 }
@@ -40,7 +41,12 @@ func (s *scripted) Open() error {
 	return nil
 }
 
-func (s *scripted) Close() { s.devices.Add(-1) }
+func (s *scripted) Close() {
+	s.devices.Add(-1)
+	if s.end != nil {
+		s.end()
+	}
+}
 
 func (s *scripted) OpenSession() (Session, error) {
 	s.mostSessions.Store(max(s.mostSessions.Load(), s.inUse.Add(1)))
@@ -59,7 +65,12 @@ type scriptedSession struct {
 	device *scripted
 }
 
-func (s scriptedSession) Close() { s.device.inUse.Add(-1) }
+func (s scriptedSession) Close() {
+	s.device.inUse.Add(-1)
+	if s.device.close != nil {
+		s.device.close()
+	}
+}
 
 func (s scriptedSession) Has(k *Key) error {
 	if s.device.has != nil {
@@ -152,6 +163,51 @@ func TestHangingConnect(t *testing.T) {
 		require.Equal(t, "connect", call)
 	case <-time.After(10 * time.Second):
 		t.Fatal("not noticed")
+	}
+}
+
+// So is one that is to close what was lost, or what could not be used. Closing many sessions may take longer than one call may.
+func TestHangingClose(t *testing.T) {
+	lostErr := &Error{Call: "call", Class: Lost}
+	for name, c := range map[string]struct {
+		prepare func(s *scripted, block func())
+		connect bool
+		want    string
+	}{
+		"session":                   {func(s *scripted, block func()) { s.close = block }, true, "close"},
+		"connection":                {func(s *scripted, block func()) { s.end = block }, true, "close"},
+		"session while connecting":  {func(s *scripted, block func()) { s.close = block }, false, "close"},
+		"many sessions, each slow":  {func(s *scripted, _ func()) { s.close = func() { time.Sleep(100 * time.Millisecond) } }, true, ""},
+		"many, slow and connecting": {func(s *scripted, _ func()) { s.close = func() { time.Sleep(100 * time.Millisecond) } }, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &scripted{fake: newFake(t)}
+			blocked := make(chan struct{})
+			t.Cleanup(func() { close(blocked) })
+			c.prepare(s, func() { <-blocked })
+			if !c.connect {
+				s.fail = once(lostErr)
+			}
+			hung := make(chan string, 100)
+			d := startScripted(t, s, Options{Sessions: 8, CallLimit: 400 * time.Millisecond, Hang: func(_, call string) { hung <- call }})
+			if c.connect {
+				mustSign(t, d, uriOf(1))
+				s.failWith(once(lostErr))
+				go func() { _, _ = d.Sign(t.Context(), 0, uriOf(1), make([]byte, 32), false) }()
+			}
+			if c.want == "" {
+				require.Eventually(t, func() bool { return d.Counters.Connects.Load() == map[bool]int64{true: 2, false: 1}[c.connect] }, 10*time.Second, time.Millisecond)
+				require.Empty(t, hung)
+				return
+			}
+			select {
+			case call := <-hung:
+				require.Equal(t, c.want, call)
+			case <-time.After(10 * time.Second):
+				t.Fatal("not noticed")
+			}
+		})
 	}
 }
 

@@ -49,8 +49,9 @@ type Device struct {
 	changed chan struct{} // protected by mu; closed at the next change of the three above
 
 	// What watch looks at, protected by mu.
-	watched    *link     // the connection, also while it is given up
-	connecting time.Time // since when a connection is being made; zero if none is
+	watched *link     // the connection, also while it is given up
+	doing   string    // connect or close; empty while neither is under way
+	since   time.Time // when the step began that doing is at
 
 	had      map[string]Key // by name, keys that could be used once; only run uses it
 	names    sync.Map       // of a URI -> full keyd.URI
@@ -92,9 +93,9 @@ func New(ctx context.Context, module Module, o Options) *Device {
 // run keeps the connection.
 func (d *Device) run(ctx context.Context) {
 	for wait, look := firstRetry, firstLook; ctx.Err() == nil; {
-		d.note(nil, time.Now())
+		d.note(nil, "connect")
 		l, err := d.connect()
-		d.note(l, time.Time{})
+		d.note(l, "")
 		if err == nil {
 			wait = firstRetry
 			d.Counters.Connects.Add(1)
@@ -103,9 +104,7 @@ func (d *Device) run(ctx context.Context) {
 			d.set(l, nil, false)
 			d.Log.Info("device ready", "device", d.Name, "sessions", l.size, "keys", len(l.keys))
 			look = d.serve(ctx, l, look)
-			d.drain(l)
-			d.note(nil, time.Now())
-			d.module.Close()
+			d.close(l.queue.end(l.size))
 			continue
 		}
 		var e *Error
@@ -145,11 +144,11 @@ func (d *Device) serve(ctx context.Context, l *link, look time.Duration) time.Du
 	return look
 }
 
-// note says what the library is doing now.
-func (d *Device) note(l *link, connecting time.Time) {
+// note says what the library is doing now. Each step of connecting and closing has the limit of a call.
+func (d *Device) note(l *link, doing string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.watched, d.connecting = l, connecting
+	d.watched, d.doing, d.since = l, doing, time.Now()
 }
 
 // set stores a new state and wakes who waits for one.
@@ -175,14 +174,11 @@ func (d *Device) connect() (_ *link, err error) {
 	var open []*session
 	defer func() {
 		if err != nil {
-			for _, s := range open {
-				s.Close()
-			}
-			d.module.Close()
+			d.close(open)
 		}
 	}()
 	for range d.Sessions {
-		d.note(nil, time.Now()) // each step has the limit of a call: a slow device with many keys does not hang
+		d.note(nil, "connect") // for each step: a slow device with many keys does not hang
 		s, err := d.module.OpenSession()
 		if err != nil {
 			if len(open) == 0 {
@@ -201,7 +197,7 @@ func (d *Device) connect() (_ *link, err error) {
 		if k.Err != nil {
 			continue
 		}
-		d.note(nil, time.Now())
+		d.note(nil, "connect")
 		if k.Err = selfTest(open[0], k); lost(k.Err) {
 			return nil, k.Err
 		}
@@ -248,11 +244,15 @@ func (d *Device) leave(l *link, err error) bool {
 	return true
 }
 
-// drain waits until no function of the library runs in a session of the link, and closes them.
-func (d *Device) drain(l *link) {
-	for _, s := range l.queue.end(l.size) {
+// close closes sessions, in which no function of the library may run, and the connection. Libraries tell the device that a session is closed,
+// and may wait for ever for one that has gone.
+func (d *Device) close(sessions []*session) {
+	for _, s := range sessions {
+		d.note(nil, "close")
 		s.Close()
 	}
+	d.note(nil, "close")
+	d.module.Close()
 }
 
 // acquire waits for a session of a device that is connected.
@@ -340,10 +340,10 @@ func (d *Device) watch(ctx context.Context) {
 			return
 		}
 		d.mu.Lock()
-		l, connecting := d.watched, d.connecting
+		l, doing, begun := d.watched, d.doing, d.since
 		d.mu.Unlock()
-		if !connecting.IsZero() && time.Since(connecting) > d.CallLimit {
-			d.Hang(d.Name, "connect")
+		if doing != "" && time.Since(begun) > d.CallLimit {
+			d.Hang(d.Name, doing)
 		}
 		if l == nil {
 			continue
