@@ -386,7 +386,7 @@ func libraryCrashes(t *testing.T, r *rig) {
 	require.NoError(t, <-signed, r.Log())
 }
 
-// A code of the vendor's own fails the operation. It does not mean that the device has gone.
+// A code of the vendor's own fails the operation. It does not mean that the device has gone, and a node that must sign tries again.
 func vendorsCode(t *testing.T, r *rig) {
 	r.started(t)
 	r.folder.Set(keydtest.VendorError, 1)
@@ -394,6 +394,10 @@ func vendorsCode(t *testing.T, r *rig) {
 	r.awaitLog(t, r.vendor)
 	r.mustSign(t)
 	require.NotContains(t, r.Log(), "device lost")
+
+	r.folder.Set(keydtest.VendorError, 3)
+	require.NoError(t, keyd.Retry(nil, func() error { return r.sign(10 * time.Second) }))
+	require.Zero(t, r.folder.Get(keydtest.VendorError))
 }
 
 // A device without random numbers works unless they are asked for.

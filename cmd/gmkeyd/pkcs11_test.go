@@ -92,7 +92,7 @@ func TestPresets(t *testing.T) {
 			require.NoError(t, err)
 			plain, err := k.Decrypt(nil, ciphertext, nil)
 			if !decrypts {
-				requireCode(t, err, keyd.Failed, "it is not a key to decrypt with")
+				requireCode(t, err, keyd.Unusable, "it is not a key to decrypt with")
 				return
 			}
 			require.NoError(t, err)
@@ -281,7 +281,7 @@ func TestTokenKeyUses(t *testing.T) {
 			if got.reason == "" {
 				require.NoError(t, got.err)
 			} else {
-				require.ErrorContains(t, got.err, got.reason)
+				requireCode(t, got.err, keyd.Unusable, got.reason)
 			}
 		}
 	}

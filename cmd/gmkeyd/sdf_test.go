@@ -157,7 +157,12 @@ func TestOneKeyForOneUse(t *testing.T) {
 	k, err := keyd.NewKey(swapped)
 	require.NoError(t, err)
 	_, err = k.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts)
-	requireCode(t, err, keyd.Failed, "it is not a signing key")
+	requireCode(t, err, keyd.Unusable, "it is not a signing key")
+	sign, _ := keysOf(t, d)
+	ciphertext, err := sm2.EncryptASN1(rand.Reader, &d.Sign.PublicKey, []byte("secret"))
+	require.NoError(t, err)
+	_, err = sign.Decrypt(nil, ciphertext, nil)
+	requireCode(t, err, keyd.Unusable, "it is not a key to decrypt with") // the ciphertext is good
 
 	other, err := keyd.NewKey(keydtest.Must(d.Reference(signURI, d.Encrypt))(t))
 	require.NoError(t, err)

@@ -36,8 +36,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("keyd: %v with %s by %s: %s", e.Op, e.Name, e.Socket, e.Reason)
 }
 
-// DeviceUnavailable means that the device could not do the operation, whatever its input was.
-func (e *Error) DeviceUnavailable() bool { return e.Code != Failed }
+// DeviceUnavailable means that the device could not do the operation, whatever its input was. Only a ciphertext can be at fault: a stranger
+// makes it, and this process everything else. That a busy device fails a signature says nothing about the next one.
+func (e *Error) DeviceUnavailable() bool { return e.Code != Failed || e.Op != OpDecrypt }
 
 // Client speaks with one daemon. It may be used by several goroutines.
 type Client struct {

@@ -418,7 +418,7 @@ func TestLongCiphertext(t *testing.T) {
 	require.ErrorContains(t, err, "refused")
 }
 
-// A failure of the device is reported, one of the input is not.
+// A failure of the device is reported, one of the input is not. Only a ciphertext can be at fault.
 func TestFailuresAreReported(t *testing.T) {
 	var reported atomic.Int32
 	keyd.OnFailure = func(string, string, error) { reported.Add(1) }
@@ -433,8 +433,14 @@ func TestFailuresAreReported(t *testing.T) {
 		var e *keyd.Error
 		require.ErrorAs(t, err, &e)
 		require.Equal(t, code, e.Code)
+		require.True(t, e.DeviceUnavailable())
+		require.Equal(t, before+1, reported.Load())
+
+		_, err = k.Decrypt(nil, []byte("c"), nil)
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, code, e.Code)
 		require.Equal(t, code != keyd.Failed, e.DeviceUnavailable())
-		require.Equal(t, code != keyd.Failed, reported.Load() == before+1)
+		require.Equal(t, code != keyd.Failed, reported.Load() == before+2)
 	}
 }
 

@@ -203,8 +203,9 @@ func TestRetry(t *testing.T) {
 			return errs[tries-1]
 		}
 	}
-	away, refused := &keyd.Error{Code: keyd.Unavailable}, &keyd.Error{Code: keyd.Failed}
-	require.NoError(t, keyd.Retry(nil, left(away, away)))
+	away, refused := &keyd.Error{Code: keyd.Unavailable}, &keyd.Error{Code: keyd.Failed, Op: keyd.OpDecrypt}
+	busy := &keyd.Error{Code: keyd.Failed, Op: keyd.OpSignDigest}
+	require.NoError(t, keyd.Retry(nil, left(away, busy)))
 	require.Equal(t, 3, tries)
 	require.ErrorIs(t, keyd.Retry(nil, left(away, refused, away)), refused)
 	require.Equal(t, 2, tries)

@@ -119,7 +119,7 @@ func (d *Device) Sign(ctx context.Context, user User, uri keyd.URI, data []byte,
 		case err != nil:
 			return err
 		case !k.Sign:
-			return Refuse(keyd.Failed, "it is not a signing key")
+			return Refuse(keyd.Unusable, "it is not a signing key")
 		case k.Hashes != message:
 			return otherForm(k)
 		case !message && (len(data) == 0 || len(data) > 64 || gmx509.IsSM2(k.Public) && len(data) != sm3.Size):
@@ -163,7 +163,7 @@ func (d *Device) Decrypt(ctx context.Context, user User, uri keyd.URI, der []byt
 	err = d.with(ctx, user, "decrypt", func(l *link, s *session) error {
 		k, err := d.key(l, uri)
 		if err == nil && !k.Decrypt {
-			err = Refuse(keyd.Failed, "it is not a key to decrypt with")
+			err = Refuse(keyd.Unusable, "it is not a key to decrypt with") // the ciphertext is not at fault
 		}
 		if err == nil {
 			plain, err = s.Decrypt(k.Handle, c)

@@ -28,7 +28,8 @@ func (s *signs) Sign([]byte) ([]byte, error) {
 // A deliverer whose request cannot be signed now does not end, unless it is stopped.
 func TestSeekRequestsWaitForDevices(t *testing.T) {
 	away := &keyd.Error{Code: keyd.Unavailable}
-	d := &Deliverer{Dialer: plainDialer{}, DoneC: make(chan struct{}), Signer: &signs{errs: []error{away, away}}}
+	busy := &keyd.Error{Code: keyd.Failed, Op: keyd.OpSignDigest}
+	d := &Deliverer{Dialer: plainDialer{}, DoneC: make(chan struct{}), Signer: &signs{errs: []error{away, busy}}}
 	envelope, err := d.createSeekInfo(7)
 	require.NoError(t, err)
 	require.Equal(t, "signature", string(envelope.Signature))
