@@ -175,42 +175,50 @@ func TestOneKeyForOneUse(t *testing.T) {
 	requireCode(t, elsewhere.Check(within(t, 20*time.Second)), keyd.NoKey)
 }
 
-// Whoever signs while the daemon is killed and started again gets all signatures.
-func TestKilledUnderLoad(t *testing.T) {
-	d := keydtest.StartSDF(t)
-	sign, _ := keysOf(t, d)
-	mustSign(t, d, sign)
-	var done, failed atomic.Int64
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	var all sync.WaitGroup
-	for range 8 {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				if _, err := sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts); err != nil {
-					failed.Add(1)
-					t.Error(err)
-					return
-				}
-				done.Add(1)
+// Whoever signs while the daemon is killed or stopped, and started again, gets all signatures, also those that wait for a session.
+func TestEndedUnderLoad(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*keydtest.SDFDevice){
+		"killed":  func(d *keydtest.SDFDevice) { d.Kill() },
+		"stopped": func(d *keydtest.SDFDevice) { d.Stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := keydtest.StartSDF(t)
+			sign, _ := keysOf(t, d)
+			mustSign(t, d, sign)
+			d.Folder.Set(keydtest.DelayMicroseconds, 20_000)
+			var done, failed atomic.Int64
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			var all sync.WaitGroup
+			for range 64 {
+				all.Go(func() {
+					for ctx.Err() == nil {
+						if _, err := sign.Sign(nil, []byte("m"), sm2.DefaultSM2SignerOpts); err != nil {
+							failed.Add(1)
+							t.Error(err)
+							return
+						}
+						done.Add(1)
+					}
+				})
 			}
+			progress := func() {
+				for before := done.Load(); done.Load() < before+200 && failed.Load() == 0; {
+					time.Sleep(time.Millisecond)
+				}
+			}
+			for range 3 {
+				progress()
+				end(d)
+				require.NoError(t, d.Start())
+			}
+			progress()
+			stop()
+			all.Wait()
+			require.Zero(t, failed.Load())
 		})
 	}
-	for range 3 {
-		before := done.Load()
-		for done.Load() < before+200 && failed.Load() == 0 {
-			time.Sleep(time.Millisecond)
-		}
-		d.Kill()
-		require.NoError(t, d.Start())
-	}
-	before := done.Load()
-	for done.Load() < before+200 && failed.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	stop()
-	all.Wait()
-	require.Zero(t, failed.Load())
 }
 
 // A password is sent once, whatever code says that it was refused, and the other indexes are served.

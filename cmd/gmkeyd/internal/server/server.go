@@ -207,13 +207,16 @@ func (s *Server) client(ctx context.Context, conn *net.UnixConn, uid uint32) {
 			return err
 		})
 		if err != nil {
-			s.cutOff(conn, uid, req, err)
+			s.cutOff(ctx, conn, uid, req, err)
 			s.giveLarge(uid, held)
 			return
 		}
 		begun := time.Now()
 		answer, err := s.answer(ctx, uid, req)
 		s.giveLarge(uid, held)
+		if ended(ctx, err) {
+			return
+		}
 		code := keyd.OK
 		if err != nil {
 			code, answer = device.CodeOf(err), []byte(err.Error())
@@ -231,6 +234,11 @@ func (s *Server) client(ctx context.Context, conn *net.UnixConn, uid uint32) {
 	}
 }
 
+// ended reports whether a request failed since the daemon ends. It gets no answer, so that its client sends it again, to the next daemon.
+func ended(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && device.CodeOf(err) == keyd.Unavailable
+}
+
 // extend gives the connection the time of a request at least, and returns its deadline. It moves the deadline seldom, as each move wakes the
 // thread that waits for connections, and the request would wait for that.
 func (s *Server) extend(conn *net.UnixConn, until time.Time) time.Time {
@@ -242,10 +250,10 @@ func (s *Server) extend(conn *net.UnixConn, until time.Time) time.Time {
 }
 
 // cutOff ends a connection whose request cannot be read, or may not be.
-func (s *Server) cutOff(conn *net.UnixConn, uid uint32, req keyd.Request, err error) {
+func (s *Server) cutOff(ctx context.Context, conn *net.UnixConn, uid uint32, req keyd.Request, err error) {
 	code := device.CodeOf(err)
 	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.ErrUnexpectedEOF), ended(ctx, err):
 		return
 	case errors.Is(err, keyd.ErrProtocol):
 		code = keyd.BadRequest

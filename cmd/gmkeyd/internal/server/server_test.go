@@ -87,6 +87,29 @@ func TestEndsWithIdleClients(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 }
 
+// What waits when the server is to end gets no answer: its client sends it again.
+func TestEndsWithoutAnswers(t *testing.T) {
+	socket, log, end := serveUntil(t, limits{})
+	var waiting []net.Conn
+	for _, r := range []keyd.Request{
+		{Op: keyd.OpRandom, Payload: []byte{0, 0, 0, 1}},
+		{Op: keyd.OpSignMessage, Name: "sdf:device=d;index=1;usage=sign", Payload: make([]byte, 9000)},
+	} {
+		conn := dial(t, socket)
+		r.Timeout = time.Minute
+		_, err := conn.Write(keyd.AppendRequest(nil, r))
+		require.NoError(t, err)
+		waiting = append(waiting, conn)
+	}
+	time.Sleep(200 * time.Millisecond)
+	end()
+	for _, conn := range waiting {
+		answer, _ := io.ReadAll(conn) // ends with a reset where the request was not read to its end
+		require.Empty(t, answer)
+	}
+	require.NotContains(t, log.String(), "request failed")
+}
+
 // A user that is not in the configuration may use no key, one without a list every key, and others those of their lists.
 func TestAccess(t *testing.T) {
 	key := func(index uint32) keyd.URI {
