@@ -382,7 +382,7 @@ func TestRandomFails(t *testing.T) {
 	requireCode(t, err, keyd.Unavailable, "SDR_COMMFAIL")
 	require.Equal(t, []byte{0, 0, 0}, p)
 	_, err = keyd.Random(d.Socket, "none").Read(p)
-	requireCode(t, err, keyd.NoKey, `no device "none"`)
+	requireCode(t, err, keyd.NoKey, "no device of this name")
 }
 
 // asNobody runs gmkeyd status as another user.

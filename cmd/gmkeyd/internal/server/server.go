@@ -295,7 +295,23 @@ func (s *Server) note(uid uint32, req keyd.Request, code keyd.Code, err error) {
 	if code == keyd.OtherForm || code == keyd.Failed && req.Op == keyd.OpDecrypt {
 		return
 	}
-	warn(&s.shares[uid].log, s.Log, "request failed", "operation", req.Op.String(), "name", req.Name, "uid", uid, "error", err)
+	warn(&s.shares[uid].log, s.Log, "request failed", "operation", req.Op.String(), "name", s.loggable(req), "uid", uid, "error", err)
+}
+
+// loggable returns the name in a request if it is one of a key or a device, and otherwise nothing: it may have a PIN.
+func (s *Server) loggable(req keyd.Request) string {
+	if req.Op == keyd.OpRandom {
+		for _, d := range s.Devices {
+			if d.Name == req.Name {
+				return req.Name
+			}
+		}
+		return ""
+	}
+	if _, err := keyd.ParseURI(req.Name); err != nil {
+		return ""
+	}
+	return req.Name
 }
 
 // answer does what a request asks for.
@@ -388,7 +404,7 @@ func (s *Server) random(ctx context.Context, user device.User, req keyd.Request)
 			return d.ReadRandom(ctx, user, int(binary.BigEndian.Uint32(req.Payload)))
 		}
 	}
-	return nil, device.Refuse(keyd.NoKey, "no device %q with random: true", req.Name)
+	return nil, device.Refuse(keyd.NoKey, "no device of this name has random: true")
 }
 
 // keys lists the keys that the user may use.

@@ -12,7 +12,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -229,4 +231,28 @@ func TestMetricsOfUnknownOperation(t *testing.T) {
 	code, text := ask(t, conn, keyd.Request{Op: keyd.OpMetrics})
 	require.Equal(t, keyd.OK, code)
 	require.Contains(t, text, `gmkeyd_requests_total{operation="operation 0",result="bad-request"} 1`)
+}
+
+// A name that is none is not written to the log: there may be a PIN in it.
+func TestNamesWithPINs(t *testing.T) {
+	socket, log := serve(t, limits{})
+	conn := dial(t, socket)
+	for _, name := range []string{"pkcs11:object=x?pin-value=1234", "pkcs11:object=x;pin-value=1234", "1234", "sdf:device=d;index=1;usage=1234"} {
+		for _, op := range []keyd.Operation{keyd.OpPublic, keyd.OpSignDigest, keyd.OpDecrypt, keyd.OpRandom} {
+			code, text := ask(t, conn, keyd.Request{Op: op, Timeout: time.Second, Name: name, Payload: []byte{0, 0, 0, 1}})
+			require.NotEqual(t, keyd.OK, code)
+			require.NotContains(t, text, "1234")
+		}
+	}
+	_, err := conn.Write(keyd.AppendRequest(nil, keyd.Request{Op: keyd.OpSignMessage, Timeout: time.Second, Name: "pkcs11:object=x?pin-value=1234", Payload: make([]byte, 9000)}))
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, conn) // it is not read, so the connection ends
+	if err != nil {
+		require.ErrorIs(t, err, syscall.ECONNRESET)
+	}
+	code, _ := ask(t, dial(t, socket), keyd.Request{Op: keyd.OpPublic, Timeout: time.Second, Name: "sdf:device=e;index=1;usage=sign"})
+	require.Equal(t, keyd.NoKey, code)
+	require.Equal(t, 18, strings.Count(log.String(), "request failed"), log.String())
+	require.Contains(t, log.String(), "sdf:device=e;index=1;usage=sign")
+	require.NotContains(t, log.String(), "1234")
 }
