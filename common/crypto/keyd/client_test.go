@@ -478,6 +478,35 @@ func TestRandom(t *testing.T) {
 	require.ErrorContains(t, err, "fewer bytes than asked for")
 }
 
+// While a device gives no random bytes, nobody waits for the attempts of others. Who comes after a failure tries for itself.
+func TestRandomOfMany(t *testing.T) {
+	defer keyd.SetRandomTimeout(keyd.SetRandomTimeout(time.Second))
+	var away atomic.Bool
+	away.Store(true)
+	d := startDaemon(t, func(keyd.Request) []byte {
+		if away.Load() {
+			return nil // and the client tries again
+		}
+		return ok(make([]byte, keyd.MaxRandom))
+	})
+	r := keyd.Random(d.socket, "")
+	begun := time.Now()
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			p := []byte("not random")
+			if _, err := r.Read(p); err == nil || !bytes.Equal(p, make([]byte, len(p))) {
+				t.Errorf("read %x, %v", p, err)
+			}
+		})
+	}
+	all.Wait()
+	require.Less(t, time.Since(begun), 3*time.Second)
+	away.Store(false)
+	_, err := r.Read(make([]byte, 10))
+	require.NoError(t, err)
+}
+
 // The wire has bounds, which hold before anything is read.
 func TestBoundsOfRequests(t *testing.T) {
 	large := errors.New("large")

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"io"
 	"sync"
+	"time"
 )
 
 // random is an io.Reader of the device's random bytes, each combined with one of the operating system's by exclusive or: the
@@ -17,9 +18,14 @@ type random struct {
 	client *Client
 	device string
 
-	mu    sync.Mutex
-	stock []byte // protected by mu: device's bytes that have not been handed out
+	mu     sync.Mutex
+	stock  []byte    // protected by mu, as all below: device's bytes that have not been handed out
+	err    error     // of the last attempt to fetch some
+	failed time.Time // when it ended, if it failed
 }
+
+// randomTimeout is how long an attempt to fetch random bytes may take.
+var randomTimeout = DefaultTimeout
 
 var (
 	sourcesMu sync.Mutex
@@ -41,11 +47,12 @@ func (r *random) Read(p []byte) (int, error) {
 	if _, err := rand.Read(p); err != nil {
 		return 0, err
 	}
+	begun := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for done := 0; done < len(p); {
 		if len(r.stock) == 0 {
-			if err := r.refill(); err != nil {
+			if err := r.refillSince(begun); err != nil {
 				clear(p)
 				return 0, err
 			}
@@ -58,9 +65,21 @@ func (r *random) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// refillSince fetches bytes for somebody who has waited since begun. Those who waited while an attempt failed share its error: each would take
+// its own time otherwise, one after the other. It needs mu.
+func (r *random) refillSince(begun time.Time) error {
+	if r.err != nil && r.failed.After(begun) {
+		return r.err
+	}
+	if r.err = r.refill(); r.err != nil {
+		r.failed = time.Now()
+	}
+	return r.err
+}
+
 // refill fetches bytes from the device. It needs mu.
 func (r *random) refill() error {
-	ctx, cancel := context.WithTimeout(context.Background(), DefaultTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), randomTimeout)
 	defer cancel()
 	var count [4]byte
 	binary.BigEndian.PutUint32(count[:], MaxRandom)
