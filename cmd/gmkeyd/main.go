@@ -106,7 +106,7 @@ func devices(ctx context.Context, c *config.Config, log *slog.Logger) []*device.
 			}
 			module = sdf.New(m)
 		} else {
-			o.Type, o.Token = "pkcs11", d.PKCS11.Token
+			o.Type, o.Token, o.Serial = "pkcs11", d.PKCS11.Token, d.PKCS11.Serial
 			module = cryptoki.New(cryptoki.Config{
 				Library: d.PKCS11.Library, Token: d.PKCS11.Token, Serial: d.PKCS11.Serial, Pin: d.PKCS11.Pin.Reader(), SM2: d.PKCS11.SM2,
 			})

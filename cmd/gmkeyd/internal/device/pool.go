@@ -30,6 +30,7 @@ type Options struct {
 	Sessions int    // at most
 	Random   bool   // serves random bytes
 	Token    string // of a PKCS #11 device: its label as configured, may be empty
+	Serial   string // likewise
 	// Hang is called when a function of the library has not returned for CallLimit: nothing but the end of the process helps.
 	Hang      func(device, call string)
 	CallLimit time.Duration

@@ -367,8 +367,8 @@ func (s *Server) deviceOf(ctx context.Context, user device.User, uri keyd.URI) (
 		if uri.Scheme != d.Type || uri.Scheme == "sdf" && uri.Device != d.Name {
 			continue
 		}
-		if uri.Token != "" && d.Token != "" && uri.Token != d.Token {
-			continue
+		if differ(uri.Token, d.Token) || differ(uri.Serial, d.Serial) {
+			continue // also while it is away: who uses another token does not wait for this one
 		}
 		name, err := d.Resolve(ctx, user, uri)
 		switch {
@@ -394,6 +394,9 @@ func (s *Server) deviceOf(ctx context.Context, user device.User, uri keyd.URI) (
 	}
 	return found, full, nil
 }
+
+// differ reports whether two values are known and not the same.
+func differ(a, b string) bool { return a != "" && b != "" && a != b }
 
 func (s *Server) random(ctx context.Context, user device.User, req keyd.Request) ([]byte, error) {
 	if len(req.Payload) != 4 {

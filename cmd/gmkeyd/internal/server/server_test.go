@@ -256,3 +256,23 @@ func TestNamesWithPINs(t *testing.T) {
 	require.Contains(t, log.String(), "sdf:device=e;index=1;usage=sign")
 	require.NotContains(t, log.String(), "1234")
 }
+
+// A token that is away holds up nobody who names another one, by label or by serial.
+func TestTokensAreApart(t *testing.T) {
+	s := &Server{}
+	for _, o := range []device.Options{{Name: "a", Serial: "1"}, {Name: "b", Token: "two", Serial: "2"}} {
+		o.Type, o.Sessions, o.CallLimit, o.LookEvery, o.Log = "pkcs11", 1, time.Minute, time.Minute, slog.New(slog.DiscardHandler)
+		s.Devices = append(s.Devices, device.New(t.Context(), away{}, o))
+	}
+	for text, want := range map[string]keyd.Code{
+		"serial=3": keyd.NoKey, "token=three;serial=2": keyd.NoKey, "token=two;serial=3": keyd.NoKey, // no device is asked
+		"serial=1": keyd.Unavailable, "serial=2": keyd.Unavailable, "token=two": keyd.Unavailable, "token=three": keyd.Unavailable, "type=private": keyd.Unavailable,
+	} {
+		uri, err := keyd.ParseURI("pkcs11:object=x;" + text)
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		_, _, err = s.deviceOf(ctx, 0, uri)
+		cancel()
+		require.Equal(t, want, device.CodeOf(err), text)
+	}
+}
