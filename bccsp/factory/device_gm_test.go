@@ -32,9 +32,9 @@ func TestRandomDevice(t *testing.T) {
 	t.Cleanup(func() { gm.UseRandom(rand.Reader) })
 	d := keydtest.StartSDF(t)
 	for text, config := range map[string]*GmOpts{
-		`BCCSP.GM.Random: "dice"`: {Random: "dice"},
-		"are for Random: device":  {RandomSocket: "/x"},
-		`no device "none"`:        {Random: "device", RandomDevice: "none", RandomSocket: d.Socket},
+		`BCCSP.GM.Random: "dice"`:                 {Random: "dice"},
+		"are for Random: device":                  {RandomSocket: "/x"},
+		"no device of this name has random: true": {Random: "device", RandomDevice: "none", RandomSocket: d.Socket},
 	} {
 		require.ErrorContains(t, startOver(t, &FactoryOpts{Default: "SW", SW: GetDefaultOpts().SW, GM: config}), text)
 	}
