@@ -26,7 +26,7 @@ type NodeRole struct {
 
 // Listens reports whether the node shows a listener for nodes and clients. One without TLS is not shown.
 func (n Node) Listens() bool {
-	return slices.ContainsFunc(n.Roles, func(r NodeRole) bool { return r.ServerMode != "" && slices.Contains(services, r.Role) })
+	return slices.ContainsFunc(n.Roles, func(r NodeRole) bool { return isService(r.Role, r.ServerMode) })
 }
 
 // Ask asks every node of the inventory in the file.

@@ -160,12 +160,14 @@ func stock(f *facts) []gap {
 		"runs version %s, whose operations service has no /tls: it is not this fork", f.Version)}
 }
 
-// services are the roles in which a node listens for others. A listener without TLS has no role at /tls.
-var services = []string{tlsstatus.PeerServer, tlsstatus.OrdererGeneral, tlsstatus.CAServer}
+// isService reports whether a role is the listener of a node for others. A listener without TLS has no role at /tls.
+func isService(role, mode string) bool {
+	return mode != "" && slices.Contains([]string{tlsstatus.PeerServer, tlsstatus.OrdererGeneral, tlsstatus.CAServer}, role)
+}
 
 // plain tests that the node shows a protected listener, so that one without TLS does not count as one in mode gm.
 func plain(f *facts) []gap {
-	if slices.ContainsFunc(f.Roles, func(r tlsstatus.Role) bool { return r.ServerMode != "" && slices.Contains(services, r.Name) }) {
+	if slices.ContainsFunc(f.Roles, func(r tlsstatus.Role) bool { return isService(r.Name, string(r.ServerMode)) }) {
 		return nil
 	}
 	return []gap{f.gap("enable TLS of its listener (peer.tls.enabled, General.TLS.Enabled), and restart",
