@@ -10,9 +10,7 @@ import (
 // startOver makes the default provider as a process does at its start. The one before comes back after the test.
 func startOver(t *testing.T, config *FactoryOpts) error {
 	t.Helper()
-	before := defaultBCCSP
-	t.Cleanup(func() { defaultBCCSP = before })
-	defaultBCCSP = nil
+	Forget(t)
 	return initFactories(config)
 }
 

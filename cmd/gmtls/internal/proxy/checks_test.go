@@ -123,20 +123,7 @@ func (s *site) openServer(t *testing.T, mode Mode) string {
 	} else {
 		l = gmtls.NewListener(l, &gmtls.Config{Versions: []uint16{material.Version(string(mode))}, Certificates: []gmtls.Certificate{s.pair(t)}})
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_ = c.SetDeadline(time.Now().Add(patience))
-				answer(c)
-			}()
-		}
-	}()
+	serve(t, l, answer)
 	return address
 }
 

@@ -123,6 +123,12 @@ func (s *site) server(t *testing.T, mode Mode, handle func(net.Conn)) string {
 			ClientAuth: gmtls.RequireAndVerifyClientCert, ClientCAs: s.gmPool(),
 		})
 	}
+	serve(t, l, handle)
+	return addr
+}
+
+// serve handles the connections of a listener until the test ends.
+func serve(t *testing.T, l net.Listener, handle func(net.Conn)) {
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -137,7 +143,6 @@ func (s *site) server(t *testing.T, mode Mode, handle func(net.Conn)) string {
 			}()
 		}
 	}()
-	return addr
 }
 
 // answer reads to the end, then replies and closes: it needs half-close.
