@@ -139,11 +139,11 @@ func UnmarshalSignatureHeader(encoded []byte) (*common.SignatureHeader, error) {
 //
 //fork:wrap perf: transactions of a block that is committed are parsed once
 func UnmarshalTransaction(encoded []byte) (*peer.Transaction, error) {
-	return ParsedOnce(encoded, upstreamUnmarshalTransaction, func(t *peer.Transaction) (payloads [][]byte) {
-		for _, action := range t.Actions {
-			payloads = append(payloads, action.GetPayload())
+	return ParsedOnce(encoded, upstreamUnmarshalTransaction, func(t *peer.Transaction) [][]byte {
+		if len(t.Actions) != 1 { // validation refuses it, and an entry takes far more than an empty action does
+			return nil
 		}
-		return payloads
+		return [][]byte{t.Actions[0].GetPayload()}
 	})
 }
 

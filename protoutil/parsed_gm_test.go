@@ -168,3 +168,17 @@ func TestParseOnceTogether(t *testing.T) {
 	endOther()
 	require.Zero(t, kept())
 }
+
+// TestManyActions: a transaction may have a million empty actions, and validation refuses it only after it has been parsed.
+func TestManyActions(t *testing.T) {
+	actions := make([]*peer.TransactionAction, 1000)
+	for i := range actions {
+		actions[i] = &peer.TransactionAction{Payload: []byte{0x0a, 0}}
+	}
+	encoded := MarshalOrPanic(&peer.Transaction{Actions: actions})
+	defer ParseOnce(&common.BlockData{Data: [][]byte{encoded}})()
+	parsed, err := UnmarshalTransaction(encoded)
+	require.NoError(t, err)
+	require.Len(t, parsed.Actions, len(actions))
+	require.Equal(t, 1, kept())
+}

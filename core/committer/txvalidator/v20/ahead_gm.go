@@ -68,22 +68,20 @@ func addEndorsements(payload *common.Payload, add func(by, message, signature []
 		return
 	}
 	tx, err := protoutil.UnmarshalTransaction(payload.Data)
+	if err != nil || len(tx.Actions) != 1 { // validation refuses other numbers
+		return
+	}
+	p, err := protoutil.UnmarshalChaincodeActionPayload(tx.Actions[0].GetPayload())
 	if err != nil {
 		return
 	}
-	for _, action := range tx.Actions {
-		p, err := protoutil.UnmarshalChaincodeActionPayload(action.GetPayload())
-		if err != nil {
-			continue
-		}
-		response := p.GetAction().GetProposalResponsePayload()
-		if len(response) < sw.AheadFrom {
-			continue
-		}
-		for _, e := range p.GetAction().GetEndorsements() {
-			if !add(e.GetEndorser(), slices.Concat(response, e.GetEndorser()), e.GetSignature()) {
-				return
-			}
+	response := p.GetAction().GetProposalResponsePayload()
+	if len(response) < sw.AheadFrom {
+		return
+	}
+	for _, e := range p.GetAction().GetEndorsements() {
+		if !add(e.GetEndorser(), slices.Concat(response, e.GetEndorser()), e.GetSignature()) {
+			return
 		}
 	}
 }

@@ -97,6 +97,22 @@ func TestLargeMessagesAreBounded(t *testing.T) {
 	require.LessOrEqual(t, size, aheadAtMost)
 }
 
+// TestLargeMessagesOfManyActions: validation refuses a transaction with several actions, so none of them is parsed ahead of it.
+func TestLargeMessagesOfManyActions(t *testing.T) {
+	member, signer := sm2Member(t)
+	envelope, err := protoutil.UnmarshalEnvelope(transaction(t, signer, sw.AheadFrom, 2))
+	require.NoError(t, err)
+	payload, err := protoutil.UnmarshalPayload(envelope.Payload)
+	require.NoError(t, err)
+	tx, err := protoutil.UnmarshalTransaction(payload.Data)
+	require.NoError(t, err)
+	tx.Actions = append(tx.Actions, tx.Actions[0])
+	payload.Data = protoutil.MarshalOrPanic(tx)
+	envelope.Payload = protoutil.MarshalOrPanic(payload)
+	list := largeMessages(&common.Block{Data: &common.BlockData{Data: [][]byte{protoutil.MarshalOrPanic(envelope)}}}, member)
+	require.Len(t, list, 1, "the creator's alone")
+}
+
 // FuzzLargeMessages: a client can write anything into a transaction, and a peer that stopped over it would stop at the block again and again.
 func FuzzLargeMessages(f *testing.F) {
 	member, signer := sm2Member(f)
