@@ -14,6 +14,7 @@ import (
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/safefile"
 )
 
 // The folders, by what belongs into them.
@@ -110,8 +111,8 @@ func ServesSM2(mspDir string) bool {
 	return false
 }
 
-// Files lists what is in a folder, by name, without the folders in it. A link that leads nowhere is listed: reading it
-// says so. A folder that does not exist has no files.
+// Files lists what is in a folder, by name, without the folders in it and without files that somebody is writing or that a crash has left so. A
+// link that leads nowhere is listed: reading it says so. A folder that does not exist has no files.
 func Files(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -126,6 +127,9 @@ func Files(dir string) ([]string, error) {
 	var files []string
 	for _, entry := range entries {
 		file := filepath.Join(dir, entry.Name())
+		if safefile.Unfinished(file) {
+			continue
+		}
 		if info, err := os.Stat(file); err == nil && info.IsDir() {
 			continue
 		}

@@ -51,6 +51,26 @@ func TestOddFiles(t *testing.T) {
 	require.Empty(t, none)
 }
 
+// A crash within safefile.Replace leaves a file, cut or whole, whose name sorts before that of the certificate.
+func TestUnfinishedFiles(t *testing.T) {
+	gm := gmtlstest.NewCA(t)
+	dir, put := newMSP(t, gm.CertPEM)
+	put("cacerts/.ca.pem.1.unfinished", gm.CertPEM[:100])
+	put("cacerts/.ca.pem.2.unfinished", nil)
+	used := put("signcerts/cert.pem", gm.NewPair(t, "used").SignCert)
+	put("signcerts/.cert.pem.1.unfinished", gm.NewPair(t, "left").SignCert)
+
+	for _, folder := range []string{CACerts, SignCerts} {
+		objects, passed, err := Read(filepath.Join(dir, folder))
+		require.NoError(t, err)
+		require.Empty(t, passed)
+		require.Len(t, objects, 1)
+	}
+	files, err := Files(filepath.Join(dir, SignCerts))
+	require.NoError(t, err)
+	require.Equal(t, []string{used}, files)
+}
+
 func TestCertificatesInTheirPlace(t *testing.T) {
 	gm := gmtlstest.NewCA(t)
 	pair := gm.NewPair(t, "localhost")

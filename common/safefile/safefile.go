@@ -9,6 +9,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	// unfinishedSuffix ends the names of files that do not have their own names yet.
+	unfinishedSuffix = ".unfinished"
+	// abandonedAfter is when an unfinished file is held to be what a crash has left: nothing takes so long to write.
+	abandonedAfter = time.Hour
 )
 
 // File is a file and what it is to hold.
@@ -71,15 +80,38 @@ func target(name string) string {
 	return name
 }
 
+// Unfinished reports whether a file is one that Replace has not given its name yet, or that a crash has left. Who reads all files of a folder
+// passes over it.
+func Unfinished(name string) bool {
+	base := filepath.Base(name)
+	return strings.HasPrefix(base, ".") && strings.HasSuffix(base, unfinishedSuffix)
+}
+
 // write writes f's content to disk, into a new file in the folder of name.
 func write(name string, f File) (beside string, err error) {
-	out, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	removeAbandoned(name)
+	out, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*"+unfinishedSuffix)
 	if err != nil {
 		return "", err
 	}
 	_, err = out.Write(f.Data)
 	err = errors.Join(err, out.Chmod(f.Mode), out.Sync(), out.Close())
 	return out.Name(), err
+}
+
+// removeAbandoned removes what crashes have left of the file with this name, as it may be a key. What cannot be removed stays, as readers
+// pass over it.
+func removeAbandoned(name string) {
+	folder := filepath.Dir(name)
+	entries, _ := os.ReadDir(folder)
+	for _, entry := range entries {
+		if !Unfinished(entry.Name()) || !strings.HasPrefix(entry.Name(), "."+filepath.Base(name)+".") {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > abandonedAfter {
+			_ = os.Remove(filepath.Join(folder, entry.Name()))
+		}
+	}
 }
 
 // Sync makes a file last that another has written, and its name.

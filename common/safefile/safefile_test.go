@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -87,4 +88,23 @@ func TestLink(t *testing.T) {
 	info, err := os.Lstat(link)
 	require.NoError(t, err)
 	require.NotZero(t, info.Mode()&os.ModeSymlink)
+}
+
+// TestUnfinished: while a file is written it has a name that readers of the folder pass over, and what a crash has left goes with the next
+// write, as it may be a key.
+func TestUnfinished(t *testing.T) {
+	dir := folder(t, "key", ".key.1.unfinished", ".key.2.unfinished", ".other.1.unfinished", ".key.1", "key.unfinished")
+	long := time.Now().Add(-2 * abandonedAfter)
+	for _, name := range []string{"key", ".key.1.unfinished", ".other.1.unfinished", ".key.1", "key.unfinished"} {
+		require.NoError(t, os.Chtimes(filepath.Join(dir, name), long, long))
+	}
+	beside, err := write(filepath.Join(dir, "key"), File{Data: []byte("new"), Mode: 0o600})
+	require.NoError(t, err)
+	require.True(t, Unfinished(beside))
+	require.False(t, Unfinished(filepath.Join(dir, "key.unfinished")), "somebody's own file")
+	require.NoError(t, os.Remove(beside))
+	requireFiles(t, dir, map[string]string{
+		"key": "key", ".key.1": ".key.1", "key.unfinished": "key.unfinished", ".other.1.unfinished": ".other.1.unfinished",
+		".key.2.unfinished": ".key.2.unfinished", // somebody may be writing it now
+	})
 }

@@ -95,14 +95,14 @@ func (n *node) checkOwners() error {
 // signcert is the file of an MSP folder's certificate. A folder with more than one is refused: which of them is meant is not said.
 func signcert(msp string) (string, error) {
 	folder := filepath.Join(msp, "signcerts")
-	entries, err := os.ReadDir(folder)
+	files, err := mspfolder.Files(folder)
 	if err != nil {
 		return "", err
 	}
-	if len(entries) != 1 {
-		return "", fmt.Errorf("%s holds %d files, and must hold one certificate", folder, len(entries))
+	if len(files) != 1 {
+		return "", fmt.Errorf("%s holds %d files, and must hold one certificate", folder, len(files))
 	}
-	return filepath.Join(folder, entries[0].Name()), nil
+	return files[0], nil
 }
 
 // leaf is the owner's certificate in a file, as nodes find it: a chain may have any order.
