@@ -62,20 +62,23 @@ func registerDeviceKeys(csp *CSP) error {
 	return errors.Join(csp.AddWrapper(of, ecdsaDeviceSigner{}), csp.AddWrapper(of, ecdsaDeviceVerifier{}))
 }
 
-// decodeKey reads a key file of the national algorithms, or an ECDSA key that is encrypted or in a device; gm.ErrOtherKey says that it
-// is another.
+// decodeKey reads a key file of the national algorithms, or one ECDSA private key in any form of [material]; gm.ErrOtherKey says that it
+// is another, which upstream may be able to read.
 func decodeKey(text, password []byte) (bccsp.Key, error) {
 	k, err := gm.DecodeKey(text, password)
 	if !errors.Is(err, gm.ErrOtherKey) {
 		return k, err
 	}
 	file, parseErr := material.Parse("", text)
-	if parseErr != nil || len(file.Keys) != 1 || !file.Keys[0].InDevice() && !file.Keys[0].Encrypted() {
+	if parseErr != nil || len(file.Keys) != 1 {
 		return k, err
 	}
 	opened, openErr := file.PrivateKey(password)
-	if openErr != nil {
+	if openErr != nil && (file.Keys[0].InDevice() || file.Keys[0].Encrypted()) {
 		return nil, openErr
+	}
+	if openErr != nil {
+		return nil, err
 	}
 	if plain, ok := opened.(*ecdsa.PrivateKey); ok {
 		return &ecdsaPrivateKey{plain}, nil

@@ -116,7 +116,7 @@ func (ks *fileBasedKeyStore) searchKeystoreForSKI(ski []byte) (bccsp.Key, error)
 	return k, err
 }
 
-// readGM reads a key file of the national algorithms, or one of ECDSA that is encrypted or refers to a device; gm.ErrOtherKey says that it
+// readGM reads a key file of the national algorithms, or one with an ECDSA private key; gm.ErrOtherKey says that it
 // holds something else.
 func (ks *fileBasedKeyStore) readGM(path string) (bccsp.Key, error) {
 	f, err := os.Open(path)

@@ -6,9 +6,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
+	"encoding/asn1"
 	"encoding/hex"
+	"encoding/pem"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
@@ -56,5 +60,37 @@ func TestEncryptedECDSAKeys(t *testing.T) {
 		require.NoError(t, opened(password).upstreamStoreKey(key))
 		requireFound(t)
 		require.NoError(t, os.Remove(file))
+	}
+}
+
+// TestFormsOfECDSAKeys: a key is found in each form that tools write and that gmtls inspect takes, whatever its file is named.
+func TestFormsOfECDSAKeys(t *testing.T) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	ski := (&ecdsaPrivateKey{private}).SKI()
+	sec1, err := x509.MarshalECPrivateKey(private)
+	require.NoError(t, err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	p256, err := asn1.Marshal(asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7})
+	require.NoError(t, err)
+	encode := func(label string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der}) }
+	for form, text := range map[string][]byte{
+		"PKCS #8":              encode("PRIVATE KEY", pkcs8),
+		"PKCS #8, DER":         pkcs8,
+		"SEC 1":                encode("EC PRIVATE KEY", sec1),
+		"SEC 1, DER":           sec1,
+		"byte order mark":      slices.Concat([]byte("\xef\xbb\xbf"), encode("PRIVATE KEY", pkcs8)),
+		"behind EC PARAMETERS": slices.Concat(encode("EC PARAMETERS", p256), encode("EC PRIVATE KEY", sec1)),
+	} {
+		for _, name := range []string{"key.pem", hex.EncodeToString(ski) + "_sk"} {
+			dir := t.TempDir()
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o600))
+			ks := &fileBasedKeyStore{}
+			require.NoError(t, ks.Init(nil, dir, true))
+			found, err := ks.GetKey(ski)
+			require.NoError(t, err, "%s in %s", form, name)
+			require.True(t, private.Equal(found.(*ecdsaPrivateKey).privKey), form)
+		}
 	}
 }
