@@ -3,6 +3,7 @@ module github.com/hyperledger/fabric
 go 1.26.0
 
 // What upstream v2.5.9, a module of go 1.22, reads and later versions of Go refuse. docs/upgrading.md says what stays refused.
+// Certificates with SM2 keys are judged without these settings (common/crypto/gmx509/fixed.go).
 godebug (
 	urlstrictcolons=0
 	x509negativeserial=1

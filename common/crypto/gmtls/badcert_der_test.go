@@ -150,6 +150,7 @@ var badDERTable = []struct {
 	{"KeyUsage without bits", extension(oidKeyUsage, 3, 1, 0), AlertUnsupportedCertificate, gmx509.ErrPairSigningUsage.Error()},
 	{"KeyUsage that is not a bit string", extension(oidKeyUsage, 4, 1, 0x80), AlertBadCertificate, "parsing certificate 0 of the peer"},
 	{"alternative names that are no list", extension(oidSAN, 4, 0), AlertBadCertificate, "parsing certificate 0 of the peer"},
+	{"URI with stray colons in its host", extension(oidSAN, append([]byte{0x30, 0x10, 0x86, 0x0e}, "https://a:1:2/"...)...), AlertBadCertificate, "more than one colon in its host"},
 	{"alternative name of three bytes for an address", extension(oidSAN, 0x30, 5, 0x87, 3, 1, 2, 3), AlertBadCertificate, "parsing certificate 0 of the peer"},
 
 	{"compressed public key", point(func(p []byte) []byte { return append([]byte{2 | p[64]&1}, p[1:33]...) }), AlertBadCertificate, "parsing certificate 0 of the peer"},
@@ -211,6 +212,7 @@ var badDERTable = []struct {
 
 func TestBadCertificateEncodings(t *testing.T) {
 	checkGoroutines(t)
+	t.Setenv("GODEBUG", "urlstrictcolons=0,x509negativeserial=1") // certificates are judged as without it
 	root := newCA(t, "root", nil)
 	inter := newCA(t, "intermediate", root)
 	for _, test := range badDERTable {

@@ -16,6 +16,8 @@
 // Methods of the standard types fail for SM2. Use the functions of this package instead: Verify, CheckSignature,
 // CheckSignatureFrom, CheckCRLSignature, CheckRequestSignature, CheckRevocationListFrom.
 //
+// Settings of Go (GODEBUG) decide nothing about certificates with SM2 keys.
+//
 // The package refuses what it cannot check: chains that mix SM2 and other families, certificates with curve parameters
 // written out instead of named, private keys with other parameters than those of the SM2 curve, SM2 private keys outside [1, n-2] or with the public
 // half of another key, SM2 signatures in non-canonical DER, and unbounded work in password-based encryption.

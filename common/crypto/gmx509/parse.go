@@ -20,7 +20,7 @@ const pemTypeCertificate = "CERTIFICATE"
 
 // ParseCertificate parses one DER certificate of either family (RFC 5280, GB/T 20518). For SM2 the result has
 // SignatureAlgorithm SM2WithSM3, PublicKeyAlgorithm ECDSA and PublicKey *ecdsa.PublicKey on sm2.P256().
-// A key on a curve given by explicit parameters is refused. A certificate whose key is not SM2 is parsed by the standard library,
+// A key on a curve given by explicit parameters is refused, and so is what checkFixed refuses. A certificate whose key is not SM2 is parsed by the standard library,
 // as in stock Fabric: what that accepts or refuses is accepted or refused here.
 func ParseCertificate(der []byte) (*Certificate, error) {
 	o := certificateOutline(der)
@@ -34,11 +34,23 @@ func ParseCertificate(der []byte) (*Certificate, error) {
 		}
 		return cert, err
 	}
-	cert, err := smx509.ParseCertificate(der)
+	cert, err := parseEngine(der)
 	if err != nil {
 		return nil, err
 	}
 	return certToStd(cert)
+}
+
+// parseEngine parses with the engine, and refuses of SM2 certificates what checkFixed refuses.
+func parseEngine(der []byte) (*smx509.Certificate, error) {
+	cert, err := smx509.ParseCertificate(der)
+	if err == nil && IsSM2(cert.PublicKey) {
+		err = checkFixed(cert.SerialNumber, cert.URIs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cert, nil
 }
 
 // ParseCertificateSM is ParseCertificate for callers that hand the certificate to smx509, such as gmtls. It takes a key for an SM2 key only
@@ -48,7 +60,7 @@ func ParseCertificateSM(der []byte) (*smx509.Certificate, error) {
 	if o.explicitCurve {
 		return nil, errExplicitCurve
 	}
-	cert, err := smx509.ParseCertificate(der)
+	cert, err := parseEngine(der)
 	if err == nil && IsSM2(cert.PublicKey) && !o.sm2Key {
 		return nil, errMoreThanCurve
 	}
@@ -90,6 +102,9 @@ func ParseCertificateRequest(der []byte) (*CertificateRequest, error) {
 	}
 	req, err := smx509.ParseCertificateRequest(der)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkURIs(req.URIs); err != nil { // whoever certified it would make a certificate that is refused
 		return nil, err
 	}
 	return requestToStd(req), nil

@@ -2,7 +2,7 @@ module github.com/hyperledger/fabric
 
 go 1.26.0
 
-// What upstream v3.1.1, a module of go 1.24, reads in certificates and later versions of Go refuse.
+// What upstream v3.1.1, a module of go 1.24, reads in certificates and later versions of Go refuse. Those with SM2 keys are judged without it.
 godebug urlstrictcolons=0
 
 require (
