@@ -1,6 +1,7 @@
 module github.com/hyperledger/fabric
 
-go 1.26.0
+// Not an earlier one: 1.26.0 and 1.26.1 read hosts in the URIs of certificates otherwise, and so judge some SM2 identities otherwise.
+go 1.26.4
 
 // What upstream v2.5.9, a module of go 1.22, reads and later versions of Go refuse. docs/upgrading.md says what stays refused.
 // Certificates with SM2 keys are judged without these settings (common/crypto/gmx509/fixed.go).

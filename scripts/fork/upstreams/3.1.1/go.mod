@@ -1,6 +1,7 @@
 module github.com/hyperledger/fabric
 
-go 1.26.0
+// Not an earlier one: 1.26.0 and 1.26.1 read hosts in the URIs of certificates otherwise, and so judge some SM2 identities otherwise.
+go 1.26.4
 
 // What upstream v3.1.1, a module of go 1.24, reads in certificates and later versions of Go refuse. Those with SM2 keys are judged without it.
 godebug urlstrictcolons=0
