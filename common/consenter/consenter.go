@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package consenter reads the two TLS certificate fields of a consenter in the channel configuration. The orderer, configtxgen and gmtls
-// inspect check the fields with it.
+// Package consenter reads the certificates of a consenter in the channel configuration: its two TLS fields, and its identity in SmartBFT. The
+// orderer, configtxgen, consortium and gmtls check them with it.
 //
-// A field may contain two certificates in PEM, so that a node is recognised over TLS and over TLCP: its standard certificate and its SM2
+// A TLS field may contain two certificates in PEM, so that a node is recognised over TLS and over TLCP: its standard certificate and its SM2
 // signing certificate. Other certificates in the field, such as a chain or an encryption certificate, identify nobody. Stock Fabric reads only
 // the first block, so the standard certificate should come first while stock orderers take part.
 package consenter
@@ -85,4 +85,28 @@ func ReadField(file string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return field, nil
+}
+
+// CheckIdentity refuses the identity of a consenter of SmartBFT in any other form than nodes write. In a channel with the capability
+// GM_V1, everyone who verifies a block takes the identity of its signer from the configuration as it is there, and refuses it then.
+func CheckIdentity(identity []byte) error {
+	_, err := x509.ParseExact(identity)
+	return err
+}
+
+// ReadIdentity reads a file as the identity of a consenter: its one certificate in the form that CheckIdentity demands, whatever form
+// the file has.
+func ReadIdentity(file string) ([]byte, error) {
+	certs, err := material.ReadCertificates(file)
+	if err != nil {
+		return nil, err
+	}
+	if len(certs) != 1 {
+		return nil, fmt.Errorf("%s: it holds %d certificates; name the enrolment certificate alone", file, len(certs))
+	}
+	identity := material.EncodeCertificates(certs)
+	if err := CheckIdentity(identity); err != nil {
+		return nil, fmt.Errorf("%s: %w; have the CA issue the certificate in DER", file, err)
+	}
+	return identity, nil
 }

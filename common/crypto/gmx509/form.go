@@ -80,6 +80,18 @@ func ParseExactPEM(text []byte) (*Certificate, error) {
 	return ParseShared(block.Bytes)
 }
 
+// ParseExact parses a certificate in the one form, in PEM and in DER: that of ParseExactPEM and of CheckExactDER.
+func ParseExact(text []byte) (*Certificate, error) {
+	cert, err := ParseExactPEM(text)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckExactDER(cert); err != nil {
+		return nil, err
+	}
+	return cert, nil
+}
+
 // checkExactPEM compares with what encoding the block gives, and says what differs. The first byte that differs would say
 // little.
 func checkExactPEM(text []byte, block *pem.Block, rest []byte) error {

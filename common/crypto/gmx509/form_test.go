@@ -32,6 +32,8 @@ func TestOneFormOfDER(t *testing.T) {
 			parsed++
 			require.Equal(t, cert.RawTBSCertificate, form.RawTBSCertificate)
 			require.Error(t, CheckExactDER(form), name)
+			_, err = ParseExact(pem.EncodeToMemory(&pem.Block{Type: pemTypeCertificate, Bytes: der}))
+			require.EqualError(t, err, CheckExactDER(form).Error(), name)
 		}
 		require.GreaterOrEqual(t, parsed, 4, "the forms are no forms")
 	}
@@ -123,11 +125,13 @@ func TestOneFormOfPEM(t *testing.T) {
 		"text in front": "precedes", "newline in front": "precedes", "text behind": "follows", "block behind": "follows",
 	}
 	for name, form := range forms {
-		_, err := ParseExactPEM(form)
 		if why[name] == "" {
 			why[name] = "lines"
 		}
-		require.ErrorContains(t, err, why[name], name)
+		for _, parse := range []func([]byte) (*Certificate, error){ParseExactPEM, ParseExact} {
+			_, err := parse(form)
+			require.ErrorContains(t, err, why[name], name)
+		}
 	}
 }
 

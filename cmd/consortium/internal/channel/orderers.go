@@ -16,7 +16,6 @@ import (
 
 	"github.com/hyperledger/fabric/common/channelconfig"
 	"github.com/hyperledger/fabric/common/consenter"
-	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
 // Consenter is an orderer of the channel's cluster.
@@ -47,15 +46,8 @@ func (c Consenter) read() (has certificates, err error) {
 	if c.Identity == "" {
 		return has, nil
 	}
-	certs, err := material.ReadCertificates(c.Identity)
-	if err != nil {
-		return certificates{}, err
-	}
-	if len(certs) != 1 {
-		return certificates{}, fmt.Errorf("%s: it holds %d certificates; name the enrolment certificate alone", c.Identity, len(certs))
-	}
-	has.identity = material.EncodeCertificates(certs)
-	return has, nil
+	has.identity, err = consenter.ReadIdentity(c.Identity)
+	return has, err
 }
 
 // cluster is the consenters in a configuration, in the form that a kind of consensus gives them.
