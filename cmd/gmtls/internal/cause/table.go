@@ -46,6 +46,7 @@ const (
 	AlertReceived      ID = "alert-received"
 	Unparsable         ID = "unparsable"
 	BlockHash          ID = "block-hash"
+	IdentityForm       ID = "identity-form"
 	PacketsMissing     ID = "packets-missing"
 	Unhealthy          ID = "unhealthy"
 	KeyMismatch        ID = "key-mismatch"
@@ -239,6 +240,10 @@ var Table = []Cause{
 		"The file is damaged or forged, or the block is of a channel with another hash algorithm.",
 		"Fetch the block again from another peer, and compare its hash with the previous hash in the next block.",
 		"peer channel fetch NUMBER FILE.block"},
+	{IdentityForm, "the channel has the identity of a consenter of SmartBFT in another form than nodes write",
+		"The file from which it was put into the configuration has text around the certificate, a chain, or other line ends. Peers of a channel with the capability GM_V1 refuse blocks that such a consenter signs.",
+		"Change it before the channel gets GM_V1: consortium update replace-orderer with the same certificate writes the right form. A certificate with other DER has to be issued again.",
+		"consortium update replace-orderer --address HOST:PORT --identity FILE --block config.block --out update.pb"},
 	{PacketsMissing, "a capture lacks packets of a connection",
 		"The capturing program was too slow for the traffic, or the capture began or ended in the middle of the connection.",
 		"Capture again with a larger buffer (tcpdump -B 65536 -s 0), a filter for the port, and to a fast disk.",

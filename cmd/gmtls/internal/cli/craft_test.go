@@ -249,7 +249,7 @@ func (c *crafter) configBlock(name string, orgs map[string]*common.ConfigGroup, 
 }
 
 // bftBlock writes a config block of a BFT channel. Consenter 2 signs by a
-// certificate of another CA, consenter 3 is of an organisation that is not there.
+// certificate of another CA, consenter 3 is of an organisation that is not there, and its identity has text in front.
 func (c *crafter) bftBlock() {
 	other, err := pki.NewCA("stranger", true, c.from, c.to)
 	check(c.ts, err)
@@ -261,6 +261,9 @@ func (c *crafter) bftBlock() {
 			Identity: pki.CertPEM(cert), ClientTlsCert: pki.CertPEM(cert), ServerTlsCert: pki.CertPEM(cert)}
 		if i == 1 {
 			m.Identity = pki.CertPEM(stranger)
+		}
+		if i == 2 {
+			m.Identity = append([]byte("orderer\n"), m.Identity...)
 		}
 		mapping = append(mapping, m)
 	}

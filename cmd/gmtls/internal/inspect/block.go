@@ -71,10 +71,37 @@ func (r *Report) block(where string, data []byte) (items []*Item, ok bool) {
 		orgs = append(orgs, org)
 		items = append(items, slices.Concat(org.ca, org.tls)...)
 	}
+	form := r.oneForm(where, group)
 	for _, c := range consenters {
 		items = append(items, r.consenter(where, c, orgs)...)
+		r.identityForm(where, c, form)
 	}
 	return items, true
+}
+
+// oneForm reports whether the channel has a capability by which an identity has one form.
+func (r *Report) oneForm(where string, group *common.ConfigGroup) bool {
+	var capabilities common.Capabilities
+	if err := proto.Unmarshal(group.GetValues()["Capabilities"].GetValue(), &capabilities); err != nil {
+		r.found(where, cause.Find(cause.Unparsable, "the value Capabilities cannot be decoded"))
+	}
+	_, v1 := capabilities.GetCapabilities()["GM_V1"]
+	_, v2 := capabilities.GetCapabilities()["GM_V2"]
+	return v1 || v2
+}
+
+// identityForm finds the identity of a consenter that peers of a channel with such a capability refuse as the signer of blocks. An
+// identity that cannot be read at all was found before.
+func (r *Report) identityForm(where string, c consenter, refused bool) {
+	err := consenters.CheckIdentity(c.identity)
+	if first, _ := pem.Decode(c.identity); err == nil || first == nil {
+		return
+	}
+	finding := cause.Warn(cause.IdentityForm, "the capability GM_V1 would have peers refuse its blocks: %s", loglimit.Printable(err.Error()))
+	if refused {
+		finding = cause.Find(cause.IdentityForm, "peers refuse its blocks: %s", loglimit.Printable(err.Error()))
+	}
+	r.found(fmt.Sprintf("%s:consenter %s identity", where, c.place), finding)
 }
 
 var errNoConfig = errors.New("it is not a config block; peer channel fetch config gives one")
