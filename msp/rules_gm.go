@@ -42,6 +42,9 @@ type bccspmsp struct {
 	rules MSPVersion
 }
 
+// OneForm reports whether the MSPs of the version accept one form of each identity alone.
+func (v MSPVersion) OneForm() bool { return v&rulesGM1 != 0 }
+
 // split parts a version of upstream from the rules.
 func (v MSPVersion) split() (upstream, rules MSPVersion) {
 	if v < 0 {

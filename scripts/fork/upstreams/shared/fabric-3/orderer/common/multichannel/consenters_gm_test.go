@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package multichannel
+
+import (
+	"slices"
+	"testing"
+
+	cb "github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hyperledger/fabric/bccsp/sw"
+	"github.com/hyperledger/fabric/common/capabilities"
+	"github.com/hyperledger/fabric/common/channelconfig"
+	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	msgprocessormocks "github.com/hyperledger/fabric/orderer/common/msgprocessor/mocks"
+	"github.com/hyperledger/fabric/orderer/common/multichannel/mocks"
+	"github.com/hyperledger/fabric/protoutil"
+)
+
+// proposing is an orderer's support of a channel whose next update makes the configuration.
+func proposing(t *testing.T, config *cb.ConfigEnvelope) *ChainSupport {
+	t.Helper()
+	validator, resources := &mocks.ConfigTXValidator{}, &mocks.Resources{}
+	validator.ChannelIDReturns("mychannel")
+	validator.ProposeConfigUpdateReturns(config, nil)
+	resources.ConfigtxValidatorReturns(validator)
+	resources.OrdererConfigReturns(&mocks.OrdererConfig{}, true)
+	csp, err := sw.NewDefaultSecurityLevelWithKeystore(sw.NewDummyKeyStore())
+	require.NoError(t, err)
+	return &ChainSupport{
+		ledgerResources:   &ledgerResources{configResources: &configResources{mutableResources: &mutableResourcesMock{Resources: resources}, bccsp: csp}},
+		MetadataValidator: &msgprocessormocks.MetadataValidator{},
+		BCCSP:             csp,
+	}
+}
+
+// No orderer proposes, and none of SmartBFT agrees to, an update after which the channel's peers refuse the blocks of a consenter: not one
+// that names the consenter, not one that turns the capability on, and not one by which the channel leaves Raft.
+func TestUpdateWithConsentersThatPeersRefuse(t *testing.T) {
+	exact := gmtlstest.NewCA(t).NewPair(t, "localhost").SignCert
+	dressed := slices.Concat([]byte("orderer\n"), exact)
+	propose := func(consensus string, identity []byte, names ...string) error {
+		config, set := testConfigEnvelope(t), map[string]bool{}
+		for _, name := range names {
+			set[name] = true
+		}
+		root := config.Config.ChannelGroup
+		put := func(group *cb.ConfigGroup, value *channelconfig.StandardConfigValue) {
+			group.Values[value.Key()] = &cb.ConfigValue{Value: protoutil.MarshalOrPanic(value.Value())}
+		}
+		put(root, channelconfig.CapabilitiesValue(set))
+		put(root.Groups[channelconfig.OrdererGroupKey], channelconfig.ConsensusTypeValue(consensus, nil))
+		put(root.Groups[channelconfig.OrdererGroupKey], channelconfig.OrderersValue([]*cb.Consenter{{Id: 7, Host: "orderer", Port: 7050, Identity: identity}}))
+		_, err := proposing(t, config).ProposeConfigUpdate(&cb.Envelope{})
+		return err
+	}
+	require.NoError(t, propose("BFT", dressed, capabilities.ChannelV2_0))
+	require.NoError(t, propose("BFT", exact, capabilities.ChannelV2_0, capabilities.ChannelGMV1))
+	require.NoError(t, propose("etcdraft", dressed, capabilities.ChannelV2_0, capabilities.ChannelGMV1))
+	require.ErrorContains(t, propose("BFT", dressed, capabilities.ChannelV2_0, capabilities.ChannelGMV1),
+		"config update is not compatible: consenter 7 (orderer:7050): its identity has another form")
+	require.ErrorContains(t, propose("BFT", exact, capabilities.ChannelV2_0, "V9"), "unsupported channel capabilities", "upstream's check remains")
+}
+
+// What was ordered before is not judged again: an orderer starts with it, and goes on from its block.
+func TestOrderedConsentersAreNotJudgedAgain(t *testing.T) {
+	resources, channel, supported, orderers := &mocks.Resources{}, &mocks.ChannelConfig{}, &mocks.ChannelCapabilities{}, &mocks.OrdererConfig{}
+	orderers.CapabilitiesReturns(&mocks.OrdererCapabilities{})
+	orderers.ConsensusTypeReturns("BFT")
+	orderers.ConsentersReturns([]*cb.Consenter{{Identity: []byte("dressed")}})
+	supported.MSPVersionReturns(capabilities.NewChannelProvider(map[string]*cb.Capability{capabilities.ChannelGMV1: {}}).MSPVersion())
+	channel.CapabilitiesReturns(supported)
+	resources.ChannelConfigReturns(channel)
+	resources.OrdererConfigReturns(orderers, true)
+	resources.PolicyManagerReturns(&mocks.PolicyManager{})
+	require.NoError(t, checkResources(resources))
+	require.Error(t, checkUpdate(resources))
+}
