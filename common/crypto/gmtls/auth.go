@@ -153,9 +153,10 @@ func (p *peer) verify(t trust, pool *cachedPool, now time.Time) ([][]*smx509.Cer
 		roots = smx509.NewCertPool() // nil would mean the system's
 	}
 	opts := smx509.VerifyOptions{
-		Roots:       roots,
-		CurrentTime: now,
-		KeyUsages:   []smx509.ExtKeyUsage{t.usage},
+		Roots:                     roots,
+		CurrentTime:               now,
+		KeyUsages:                 []smx509.ExtKeyUsage{t.usage},
+		MaxConstraintComparisions: maxConstraintComparisons,
 	}
 	leaves := p.leaves()
 	if len(leaves) == 2 && !t.unpaired {
@@ -163,20 +164,18 @@ func (p *peer) verify(t trust, pool *cachedPool, now time.Time) ([][]*smx509.Cer
 			return nil, err
 		}
 	}
+	var refused error
 	if len(p.certs) > len(leaves) {
-		opts.Intermediates = smx509.NewCertPool()
-		for _, cert := range p.certs[len(leaves):] {
-			opts.Intermediates.AddCert(cert)
-		}
+		opts.Intermediates, refused = authorities(p.certs[len(leaves):], opts)
 	}
 	signChains, err := pool.chains(leaves[0], opts)
 	if err != nil {
-		return nil, fmt.Errorf("signing certificate: %w", err)
+		return nil, fmt.Errorf("signing certificate: %w", reasonOf(err, refused))
 	}
 	var encChains [][]*smx509.Certificate
 	if len(leaves) == 2 {
 		if encChains, err = pool.chains(leaves[1], opts); err != nil {
-			return nil, fmt.Errorf("encryption certificate: %w", err)
+			return nil, fmt.Errorf("encryption certificate: %w", reasonOf(err, refused))
 		}
 	}
 	p.narrowValidity(signChains)

@@ -265,6 +265,15 @@ var badCertTable = []struct {
 		short := newCA(b.t, "no more authorities", b.root, func(c *smx509.Certificate) { c.MaxPathLenZero = true })
 		return append(b.under(newCA(b.t, "inter", short)), short.cert.Raw)
 	}, AlertBadCertificate, "too many intermediates"},
+	{"authorities of a stranger that have issued each other", byServer, func(b *badCerts) [][]byte {
+		return tangle(b.t, 8, nil, manyNames(500), excludeNames(400))
+	}, AlertUnknownCA, "signing certificate: x509: certificate signed by unknown authority"},
+	{"the same, the first one forged", byServer, func(b *badCerts) [][]byte {
+		return append(tangle(b.t, 8, newCA(b.t, "inter", nil), nil, nil), b.inter.cert.Raw)
+	}, AlertUnknownCA, "signing certificate: x509: certificate signed by unknown authority"},
+	{"too many comparisons of names with constraints", byServer, func(b *badCerts) [][]byte {
+		return tangle(b.t, 1, b.root, manyNames(100), excludeNames(20))
+	}, AlertBadCertificate, `more than 2000 comparisons of the names in its chain with the name constraints of "CN=tangle"`},
 	{"critical extension that nobody knows", byBoth, func(b *badCerts) [][]byte { return [][]byte{b.signCert(critical), b.pair[1]} }, AlertBadCertificate, "unhandled critical extension"},
 	{"critical extension in the encryption certificate", byBoth, func(b *badCerts) [][]byte { return [][]byte{b.pair[0], b.encCert(critical)} }, AlertBadCertificate, "unhandled critical extension"},
 
@@ -414,6 +423,7 @@ func TestGoodCertificates(t *testing.T) {
 	first := newCA(t, "first", root)
 	second := newCA(t, "second", first)
 	constrained := newCA(t, "constrained", root, func(c *smx509.Certificate) { c.PermittedDNSDomains = []string{"test"} })
+	constrainedMuch := newCA(t, "constrained much", root, excludeNames(20))
 	for name, pair := range map[string]Certificate{
 		"pair alone":                     root.pair(t, testName, nil),
 		"intermediates in order":         second.pair(t, testName, []*testCA{second, first}),
@@ -431,9 +441,10 @@ func TestGoodCertificates(t *testing.T) {
 				c.KeyUsage = smx509.KeyUsageKeyAgreement
 			}
 		}),
-		"as large as the bounds allow": root.pair(t, testName, nil, unknownExtensions(50, 80), unknownExtensions(1, 8000), manyNames(500)),
-		"no extended usage":            root.pair(t, testName, nil, func(c *smx509.Certificate) { c.ExtKeyUsage = nil }),
-		"name within a constraint":     constrained.pair(t, testName, []*testCA{constrained}),
+		"as large as the bounds allow":       root.pair(t, testName, nil, unknownExtensions(50, 80), unknownExtensions(1, 8000), manyNames(500)),
+		"no extended usage":                  root.pair(t, testName, nil, func(c *smx509.Certificate) { c.ExtKeyUsage = nil }),
+		"as many names as constraints allow": constrainedMuch.pair(t, testName, []*testCA{constrainedMuch}, manyNames(99)),
+		"name within a constraint":           constrained.pair(t, testName, []*testCA{constrained}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			pool := poolOf(root)
