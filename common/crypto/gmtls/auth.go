@@ -196,15 +196,18 @@ func (p *peer) verify(t trust, pool *cachedPool, now time.Time) ([][]*smx509.Cer
 // chains returns the chains of a peer's certificate: from an anchor, or those of
 // the engine's path builder.
 func (pool *cachedPool) chains(cert *smx509.Certificate, opts smx509.VerifyOptions) ([][]*smx509.Certificate, error) {
-	if pool == nil {
-		return cert.Verify(opts)
-	}
-	if a := pool.anchors.issuerOf(cert); a != nil {
-		if chains := a.chain(cert, opts); chains != nil {
-			return chains, nil
+	if pool != nil {
+		if a := pool.anchors.issuerOf(cert); a != nil {
+			if chains := a.chain(cert, opts); chains != nil {
+				return chains, nil
+			}
 		}
 	}
-	return cert.Verify(opts)
+	chains, err := cert.Verify(opts)
+	if err != nil {
+		return nil, err
+	}
+	return permitted(chains)
 }
 
 func (p *peer) narrowValidity(chains [][]*smx509.Certificate) {

@@ -230,6 +230,17 @@ var badCertTable = []struct {
 	{"name excluded by a constraint", byBoth, func(b *badCerts) [][]byte {
 		return b.under(newCA(b.t, "inter", b.root, func(c *smx509.Certificate) { c.ExcludedDNSDomains = []string{testName} }))
 	}, AlertBadCertificate, "is excluded by constraint"},
+	{"wildcard for a host that a constraint excludes", byBoth, func(b *badCerts) [][]byte {
+		ca := newCA(b.t, "inter", b.root, func(c *smx509.Certificate) { c.ExcludedDNSDomains = []string{"Host.Wild.test"} })
+		wild := func(c *smx509.Certificate) { c.DNSNames = append(c.DNSNames, "*.wilD.test") }
+		return ca.pair(b.t, testName, []*testCA{ca}, wild).Certificate
+	}, AlertBadCertificate, `"*.wilD.test" is excluded by constraint "Host.Wild.test"`},
+	{"the same, two authorities above", byBoth, func(b *badCerts) [][]byte {
+		ca := newCA(b.t, "inter", b.root, func(c *smx509.Certificate) { c.ExcludedDNSDomains = []string{"host.wild.test"} })
+		below := newCA(b.t, "below", ca)
+		wild := func(c *smx509.Certificate) { c.DNSNames = append(c.DNSNames, "*.wild.test") }
+		return below.pair(b.t, testName, []*testCA{ca, below}, wild).Certificate
+	}, AlertBadCertificate, "is excluded by constraint"},
 	{"address excluded by a constraint", byBoth, func(b *badCerts) [][]byte {
 		_, loopback, _ := net.ParseCIDR("127.0.0.0/8")
 		return b.under(newCA(b.t, "inter", b.root, func(c *smx509.Certificate) { c.ExcludedIPRanges = []*net.IPNet{loopback} }))
@@ -423,6 +434,9 @@ func TestGoodCertificates(t *testing.T) {
 	first := newCA(t, "first", root)
 	second := newCA(t, "second", first)
 	constrained := newCA(t, "constrained", root, func(c *smx509.Certificate) { c.PermittedDNSDomains = []string{"test"} })
+	excluding := newCA(t, "excluding", root, func(c *smx509.Certificate) {
+		c.ExcludedDNSDomains = []string{"a.host.wild.test", ".wild.test.example", "host.other.wild.test", "elsewhere"}
+	})
 	constrainedMuch := newCA(t, "constrained much", root, excludeNames(20))
 	for name, pair := range map[string]Certificate{
 		"pair alone":                     root.pair(t, testName, nil),
@@ -441,8 +455,11 @@ func TestGoodCertificates(t *testing.T) {
 				c.KeyUsage = smx509.KeyUsageKeyAgreement
 			}
 		}),
-		"as large as the bounds allow":       root.pair(t, testName, nil, unknownExtensions(50, 80), unknownExtensions(1, 8000), manyNames(500)),
-		"no extended usage":                  root.pair(t, testName, nil, func(c *smx509.Certificate) { c.ExtKeyUsage = nil }),
+		"as large as the bounds allow": root.pair(t, testName, nil, unknownExtensions(50, 80), unknownExtensions(1, 8000), manyNames(500)),
+		"no extended usage":            root.pair(t, testName, nil, func(c *smx509.Certificate) { c.ExtKeyUsage = nil }),
+		"wildcard beside what a constraint excludes": excluding.pair(t, testName, []*testCA{excluding}, func(c *smx509.Certificate) {
+			c.DNSNames = append(c.DNSNames, "*.test", "*.wild.test", "*.a.other.wild.test")
+		}),
 		"as many names as constraints allow": constrainedMuch.pair(t, testName, []*testCA{constrainedMuch}, manyNames(99)),
 		"name within a constraint":           constrained.pair(t, testName, []*testCA{constrained}),
 	} {
