@@ -166,10 +166,11 @@ type Certificate struct {
 	Certificate [][]byte
 
 	// PrivateKey belongs to the signing certificate. It is a crypto.Signer
-	// whose public key is an *ecdsa.PublicKey on the SM2 curve. Sign gets the
-	// whole message and sm2.DefaultSM2SignerOpts, and returns the ASN.1 form
-	// of the SM2 signature under the default identity; a key in a device must
-	// honour that.
+	// whose public key is an *ecdsa.PublicKey on the SM2 curve. Sign returns the
+	// ASN.1 form of the SM2 signature. In TLCP it gets the whole message and
+	// sm2.DefaultSM2SignerOpts, and signs under the default identity. In TLS 1.3 it
+	// gets e, the digest of 32 bytes in which Z of another identity already is,
+	// and crypto.Hash(0), and signs e as it is. A key in a device must honour both.
 	PrivateKey crypto.PrivateKey
 
 	// EncPrivateKey belongs to the encryption certificate: a crypto.Decrypter
