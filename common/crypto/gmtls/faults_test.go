@@ -3,11 +3,13 @@
 package gmtls
 
 import (
+	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"io"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -311,4 +313,59 @@ type failingSigner struct{ *sm2.PrivateKey }
 
 func (failingSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 	return nil, errFault
+}
+
+// countingSigner counts what it signs.
+type countingSigner struct {
+	crypto.Signer
+	signed atomic.Int64
+}
+
+func (s *countingSigner) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	s.signed.Add(1)
+	return s.Signer.Sign(rand, digest, opts)
+}
+
+// endingConn ends a context with the first bytes that come.
+type endingConn struct {
+	net.Conn
+	end func()
+}
+
+func (c *endingConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.end()
+	return n, err
+}
+
+// TestNothingIsComputedTooLate: a message that came in the moment in which the handshake
+// was given up is not answered with a signature.
+func TestNothingIsComputedTooLate(t *testing.T) {
+	for _, version := range []uint16{VersionTLCP, VersionTLS13} {
+		for _, late := range []bool{false, true} {
+			client, server := testConfigs(t)
+			client.Versions, server.Versions = []uint16{version}, []uint16{version}
+			pair := server.Certificates[0]
+			signer := &countingSigner{Signer: pair.PrivateKey.(crypto.Signer)}
+			pair.PrivateKey = signer
+			server.Certificates = []Certificate{pair}
+			ctx, end := context.WithCancelCause(t.Context())
+			raw := &endingConn{end: func() {
+				if late {
+					end(errFault)
+				}
+			}}
+			var c net.Conn
+			c, raw.Conn = tcpPair(t)
+			go Client(c, client).Handshake()
+			err := Server(raw, server).HandshakeContext(ctx)
+			if late && (err != errFault || signer.signed.Load() != 0) {
+				t.Errorf("%s: %d signatures after the end, %v", VersionName(version), signer.signed.Load(), err)
+			}
+			if !late && (err != nil || signer.signed.Load() != 1) {
+				t.Errorf("%s: %d signatures, %v", VersionName(version), signer.signed.Load(), err)
+			}
+			end(nil)
+		}
+	}
 }

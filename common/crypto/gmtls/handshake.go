@@ -170,10 +170,15 @@ func (c *Conn) takeMessageLocked() ([]byte, error) {
 	return pending[:n], nil
 }
 
-// read returns the next message, which must be of one of the types.
+// read returns the next message, which must be of one of the types. Once the
+// context has ended there is none, though it may have come: nobody waits for what
+// would be computed for it.
 func (h *handshake) read(types ...uint8) ([]byte, error) {
 	for {
 		msg, err := h.c.readMessage()
+		if err == nil {
+			err = context.Cause(h.ctx)
+		}
 		if err != nil {
 			return nil, err
 		}

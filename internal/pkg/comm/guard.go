@@ -329,10 +329,18 @@ func (a *attempt) Read(b []byte) (int, error) {
 		return 0, countErr
 	}
 	if a.computes && err == nil {
-		a.place, err = a.guard.places.take(a.ctx, a.source, a.answered)
-		a.answered = false
+		if err := a.take(); err != nil {
+			return 0, err // with the bytes, the protocol would compute after all
+		}
 	}
 	return n, err
+}
+
+// take waits for a place.
+func (a *attempt) take() (err error) {
+	a.place, err = a.guard.places.take(a.ctx, a.source, a.answered)
+	a.answered = false
+	return err
 }
 
 // Write gives the place back while it sends. After a write, both protocols read or

@@ -740,6 +740,27 @@ func TestHandshakesTakePlaces(t *testing.T) {
 	eventually(t, "all are done", func() bool { return p.idle(1) })
 }
 
+// TestNoPlaceNoBytes: what came for a handshake whose time ended while it waited for a place is not handed on, so that nothing is
+// computed for it.
+func TestNoPlaceNoBytes(t *testing.T) {
+	g := newGuard(0)
+	g.places = newPlaces(1)
+	held, err := g.places.take(t.Context(), "held", false)
+	require.NoError(t, err)
+	raw := &recordedConn{}
+	raw.in.WriteString("abc")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	a := g.begin(ctx, raw, "192.0.2.1")
+	a.computes = true
+	n, err := a.Read(make([]byte, 4))
+	require.Zero(t, n)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, a.end(err), context.Canceled)
+	g.places.leave(held)
+	require.True(t, g.places.idle(1))
+}
+
 // limitOpen changes the load of open connections that the guard of a listener allows.
 func (g *guard) limitOpen(n int) {
 	g.mu.Lock()
