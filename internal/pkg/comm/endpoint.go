@@ -240,7 +240,8 @@ func (e *endpoint) negotiate(ctx context.Context, a *attempt) (*session, *server
 		return nil, nil, err
 	}
 	st := e.live.state.Load()
-	proto, conn, err := st.identify(spoken, conn)
+	sniffed := conn
+	proto, conn, err := st.identify(spoken, sniffed)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -254,6 +255,11 @@ func (e *endpoint) negotiate(ctx context.Context, a *attempt) (*session, *server
 		return s, nil, err
 	}
 	a.computes = true
+	if conn != sniffed { // identify has read the ClientHello, so that the protocol does not
+		if err := a.take(); err != nil {
+			return s, nil, err
+		}
+	}
 	return s, st, s.serve(ctx, conn, st)
 }
 

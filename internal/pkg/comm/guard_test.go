@@ -700,9 +700,15 @@ func TestSourceOfAddr(t *testing.T) {
 // TestHandshakesTakePlaces: a handshake of either protocol computes with a place
 // only, and the client that has answered asks for its next one as such.
 func TestHandshakesTakePlaces(t *testing.T) {
+	for name, protocols := range map[string][]string{"TLCP": nil, "TLCP and TLS 1.3": {GMProtocolTLCP, GMProtocolTLS13}} {
+		t.Run(name, func(t *testing.T) { testHandshakesTakePlaces(t, protocols) })
+	}
+}
+
+func testHandshakesTakePlaces(t *testing.T, protocols []string) {
 	org := newPKI(t)
 	so := org.node(t).options()
-	so.ServerMode = ModeDual
+	so.ServerMode, so.GMProtocols = ModeDual, protocols
 	srv, _ := startServer(t, so)
 	p := newPlaces(1)
 	srv.endpoint.guard.places = p
@@ -713,12 +719,16 @@ func TestHandshakesTakePlaces(t *testing.T) {
 			return len(p.waiting) > 0 && p.waiting[0].source == "127.0.0.1" && p.waiting[0].first == first
 		}
 	}
-	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
+	clients := map[string]ClientMode{"": ClientTLS, GMProtocolTLCP: ClientGM}
+	if len(protocols) > 1 {
+		clients[GMProtocolTLS13] = ClientGM
+	}
+	for protocol, mode := range clients {
 		held, err := p.take(t.Context(), "held", false)
 		require.NoError(t, err)
 		done := make(chan error, 1)
 		go func() {
-			done <- try(t, srv.Address(), SecureOptions{UseTLS: true, ServerRootCAs: org.roots(), ClientMode: mode})
+			done <- try(t, srv.Address(), SecureOptions{UseTLS: true, ServerRootCAs: org.roots(), ClientMode: mode, GMClientProtocol: protocol})
 		}()
 		eventually(t, "it waits with its ClientHello", waits(false))
 		next := p.queue("held", false)
