@@ -31,6 +31,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/integration/load"
 	"github.com/hyperledger/fabric/integration/network"
 )
 
@@ -373,8 +374,38 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
+// laborious returns a certificate below authorities of one name and one key, each of which has issued all of them and excludes
+// many names: all within the bounds, and millions of comparisons for who builds chains of them (as in CVE-2025-58187).
+func laborious(t *testing.T) gmtls.Certificate {
+	key, err := sm2.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	issue := func(template *smx509.Certificate) []byte {
+		template.SerialNumber, template.Subject, template.NotAfter = big.NewInt(1), pkix.Name{CommonName: "junk"}, time.Now().Add(time.Hour)
+		der, err := smx509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+		require.NoError(t, err)
+		return der
+	}
+	leaf := &smx509.Certificate{KeyUsage: smx509.KeyUsageDigitalSignature}
+	for i := range 500 {
+		leaf.DNSNames = append(leaf.DNSNames, fmt.Sprintf("h%d", i))
+	}
+	certs := [][]byte{issue(leaf)}
+	for i := range 5 {
+		ca := &smx509.Certificate{KeyUsage: smx509.KeyUsageCertSign, IsCA: true, BasicConstraintsValid: true, DNSNames: []string{fmt.Sprintf("ca%d", i)}}
+		for j := range 450 {
+			ca.ExcludedDNSDomains = append(ca.ExcludedDNSDomains, fmt.Sprintf("x%d", j))
+		}
+		certs = append(certs, issue(ca))
+	}
+	return gmtls.Certificate{Certificate: certs, PrivateKey: key, EncPrivateKey: key}
+}
+
+// laboriousMayCost is what the node may compute for 24 strangers with such certificates, in seconds. It takes 0.03; with all that
+// they sent in its chains it took all that the processors had for the time of a handshake and longer.
+const laboriousMayCost = 1
+
 // TestStrangersKeepNothing: certificates that are shown a thousand times without their key, each time with other junk, are
-// forgotten.
+// forgotten. Those that are made to be laborious cost little.
 func TestStrangersKeepNothing(t *testing.T) {
 	n, _ := start(t, network.Options{Mode: network.ModeGM, MutualTLS: true, Orderers: 1, Orgs: 1, Peers: 1})
 	node := n.Nodes(network.Peer)[0]
@@ -387,4 +418,21 @@ func TestStrangersKeepNothing(t *testing.T) {
 	after, peak := memory(t, n.PID(node.Name))
 	t.Logf("%d MiB before, %d MiB after, %d MiB at most", before, after, peak)
 	require.Less(t, peak, before+strangersMayCost)
+
+	cert := laborious(t)
+	used, err := load.CPUTime(n.PID(node.Name))
+	require.NoError(t, err)
+	s.besiege(attack{"", func(_ *stranger, conn net.Conn) {
+		gmtls.Client(conn, &gmtls.Config{InsecureSkipVerify: true, CipherSuites: []uint16{gmtls.ECC_SM4_GCM_SM3},
+			GetClientCertificate: func(*gmtls.CertificateRequestInfo) (*gmtls.Certificate, error) { return &cert, nil }}).Handshake()
+	}}, 24, true)()
+	cpu, earlier := used, -1.0
+	for cpu-earlier > 0.2 { // it may go on computing when the connections have ended
+		time.Sleep(time.Second)
+		earlier = cpu
+		cpu, err = load.CPUTime(n.PID(node.Name))
+		require.NoError(t, err)
+	}
+	t.Logf("%.2f s of CPU time for laborious certificates", cpu-used)
+	require.Less(t, cpu-used, float64(laboriousMayCost))
 }
