@@ -3,9 +3,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,7 +44,8 @@ type library struct {
 	wrongPIN, fewer                  string
 	removed                          keyd.Code // of a key that is not there any more
 	locked                           map[uint32]lockedPIN
-	random                           string // the device has no random generator
+	random                           string   // the device has no random generator
+	badText                          []uint32 // codes that some devices have for a bad ciphertext
 }
 
 // lockedPIN is what comes of a state of the PIN: a reason, and how often the PIN is sent.
@@ -58,7 +61,7 @@ var libraries = []*library{
 		sessionsLost: "SDR_INARGERR", lostRights: "SDR_PARDENY", vendor: "SDF_InternalSign_ECC returned 0x02000123",
 		wrongPIN: "SDF_GetPrivateKeyAccessRight returned 0x01000018 (SDR_PRKRERR)", fewer: "SDR_OPENSESSION", removed: keyd.Unusable,
 		locked: map[uint32]lockedPIN{2: {"0x02000200", 1}},
-		random: "SDR_NOTSUPPORT",
+		random: "SDR_NOTSUPPORT", badText: []uint32{0x01000003, 0x01000004, 0x01000007, 0x01000008, 0x0100000C, 0x02000123},
 		prepare: func(t *testing.T) *rig {
 			d := keydtest.PrepareSDF(t, keydtest.SDF)
 			sign, _ := keysOf(t, d)
@@ -76,7 +79,7 @@ var libraries = []*library{
 			2: {"its user PIN is locked", 0},
 			3: {"C_Login returned 0x000000A4 (CKR_PIN_LOCKED)", 1},
 		},
-		random: "CKR_RANDOM_NO_RNG",
+		random: "CKR_RANDOM_NO_RNG", badText: []uint32{0x5, 0x30, 0x60, 0x91, 0x190, 0x80000123},
 		prepare: func(t *testing.T) *rig {
 			d := prepareToken(t, "ep11", "    preset: ep11\n")
 			return &rig{Daemon: d.Daemon, folder: d.folder, key: d.signer(t), public: d.key.Private}
@@ -96,7 +99,7 @@ func TestFaults(t *testing.T) {
 			"key replaced": keyReplaced, "signs with another key": signsWithAnother, "wrong PIN": wrongPIN, "PIN locked": pinLocked,
 			"fewer sessions": fewerSessions, "slow": slowDevice, "function hangs": functionHangs, "library crashes": libraryCrashes,
 			"vendor's code": vendorsCode, "no random generator": noRandom, "self-test": selfTestFails, "lost at any call": lostAtAnyCall,
-			"short plaintext": shortPlaintext,
+			"short plaintext": shortPlaintext, "bad ciphertext": badCiphertext,
 		} {
 			t.Run(l.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
@@ -457,9 +460,9 @@ func lostAtAnyCall(t *testing.T, r *rig) {
 	}
 }
 
-// A device that gives less than was encrypted fails.
-func shortPlaintext(t *testing.T, r *rig) {
-	r.started(t)
+// ciphertext encrypts a secret for a key of the device.
+func (r *rig) ciphertext(t *testing.T) (*keyd.Key, []byte) {
+	t.Helper()
 	uri, private := r.uri, r.public
 	if r.encrypt != nil {
 		uri, private = encryptURI, r.encrypt
@@ -468,6 +471,38 @@ func shortPlaintext(t *testing.T, r *rig) {
 	require.NoError(t, err)
 	ciphertext, err := sm2.EncryptASN1(rand.Reader, &private.PublicKey, []byte("a secret"))
 	require.NoError(t, err)
+	return k, ciphertext
+}
+
+// A bad ciphertext, which a stranger makes, takes no device out of use, whatever code the device has for it. A device that has a fault once
+// decrypts a good one.
+func badCiphertext(t *testing.T, r *rig) {
+	r.started(t)
+	k, ciphertext := r.ciphertext(t)
+	bad := bytes.Clone(ciphertext)
+	bad[len(bad)-1] ^= 1
+	for _, code := range r.badText {
+		r.folder.Set(keydtest.TextCode, code)
+		_, err := k.Decrypt(nil, bad, nil)
+		requireCode(t, err, keyd.Failed, "the device decrypts, but not this ciphertext", fmt.Sprintf("0x%08X", code))
+	}
+	r.folder.Set(keydtest.LostRights, 1)
+	plain, err := k.Decrypt(nil, ciphertext, nil)
+	require.NoError(t, err)
+	require.Equal(t, "a secret", string(plain))
+	require.NotContains(t, r.Log(), "device lost")
+
+	r.folder.Set(keydtest.SessionsLost, 1)
+	plain, err = k.Decrypt(nil, ciphertext, nil)
+	require.NoError(t, err)
+	require.Equal(t, "a secret", string(plain))
+	r.awaitLog(t, "device lost")
+}
+
+// A device that gives less than was encrypted fails.
+func shortPlaintext(t *testing.T, r *rig) {
+	r.started(t)
+	k, ciphertext := r.ciphertext(t)
 	plain, err := k.Decrypt(nil, ciphertext, nil)
 	require.NoError(t, err)
 	require.Equal(t, "a secret", string(plain))

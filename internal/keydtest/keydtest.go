@@ -192,6 +192,7 @@ const (
 	NotFor
 	Twin
 	Frozen
+	TextCode
 )
 
 func (f *Folder) word(n Fault) *uint32 { return (*uint32)(unsafe.Pointer(&f.shared[4*int(n)])) }

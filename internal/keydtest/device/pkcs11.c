@@ -564,7 +564,7 @@ static CK_RV C_Decrypt(CK_ULONG handle, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *o
 	if (*len < text_len)
 		return BUFFER_TOO_SMALL;
 	begin();
-	rv = sm2_decrypt(k, x, y, hash, text, text_len, out) == 0 ? OK : ENCRYPTED_DATA_INVALID;
+	rv = sm2_decrypt(k, x, y, hash, text, text_len, out) == 0 ? OK : or_own(TEXT_CODE, ENCRYPTED_DATA_INVALID);
 	end();
 	*len = text_len - (atomic_load(&faults[WRONG_PLAIN]) == 2);
 	return rv;

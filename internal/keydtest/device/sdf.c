@@ -186,8 +186,7 @@ int SDF_GetPrivateKeyAccessRight(void *handle, unsigned index, unsigned char *pi
 		}
 		if (strlen(keys[i].pin) != len || memcmp(keys[i].pin, pin, len) != 0) {
 			atomic_fetch_add(&faults[PIN_FAILURES], 1);
-			unsigned own = atomic_load(&faults[PIN_CODE]);
-			return own != 0 ? (int)own : PRKRERR;
+			return (int)or_own(PIN_CODE, PRKRERR);
 		}
 		s->right[i] = 1;
 		code = 0;
@@ -271,7 +270,7 @@ static int decrypt(void *handle, unsigned index, ciphertext *in, unsigned char *
 		return code;
 	begin();
 	if (sm2_decrypt(k, whole.x + ECC_LEN - 32, whole.y + ECC_LEN - 32, whole.hash, whole.text, whole.len, plain) != 0)
-		code = ENCDATAERR;
+		code = (int)or_own(TEXT_CODE, ENCDATAERR);
 	*len = whole.len - (atomic_load(&faults[WRONG_PLAIN]) == 2);
 	end();
 	return code;

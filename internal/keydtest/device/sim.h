@@ -53,6 +53,7 @@ enum fault {
 	NOT_FOR,        // pkcs11: what keys are not for, 1 signing, 2 decrypting, 3 both
 	TWIN,           // pkcs11: there are two tokens with the same label
 	FROZEN,         // pkcs11: which tokens there are is found out once after C_Initialize
+	TEXT_CODE,      // what a wrong ciphertext is answered with instead of CKR_ENCRYPTED_DATA_INVALID or SDR_ENCDATAERR
 	FAULTS
 };
 
@@ -91,6 +92,12 @@ static int take_fault(enum fault f) {
 		if (atomic_compare_exchange_weak(&faults[f], &n, n - 1))
 			return 1;
 	return 0;
+}
+
+// or_own returns the code that a test has set for a fault, or the usual one.
+static uint32_t or_own(enum fault f, uint32_t usual) {
+	uint32_t own = atomic_load(&faults[f]);
+	return own != 0 ? own : usual;
 }
 
 // lost_call reports whether this is the call that finds the device away.

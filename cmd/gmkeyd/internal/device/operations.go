@@ -166,11 +166,30 @@ func (d *Device) Decrypt(ctx context.Context, user User, uri keyd.URI, der []byt
 			err = Refuse(keyd.Unusable, "it is not a key to decrypt with") // the ciphertext is not at fault
 		}
 		if err == nil {
-			plain, err = s.Decrypt(k.Handle, c)
+			plain, err = decrypt(s, k, c)
 		}
 		return err
 	})
 	return plain, err
+}
+
+// decrypt takes no code for more than a bad ciphertext while the key decrypts others in the same session. Some devices answer a bad one with
+// the code of a device or a session that has gone, and strangers make ciphertexts. It tries a second time, for a fault that was there once.
+func decrypt(s Session, k *Key, c Ciphertext) ([]byte, error) {
+	plain, err := s.Decrypt(k.Handle, c)
+	if !blames(err) || testDecrypt(s, k) != nil {
+		return plain, err
+	}
+	if plain, err = s.Decrypt(k.Handle, c); blames(err) {
+		return nil, Refuse(keyd.Failed, "the device decrypts, but not this ciphertext: %v", err)
+	}
+	return plain, err
+}
+
+// blames reports whether the error is a code that says, or leaves open, that more than one operation failed.
+func blames(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Class != Refused && e.Class != Input
 }
 
 // parseCiphertext refuses what is not a ciphertext, so that no device ever sees it.
