@@ -95,7 +95,8 @@ func TestFaults(t *testing.T) {
 	t.Parallel()
 	for _, l := range libraries {
 		for name, fault := range map[string]func(*testing.T, *rig){
-			"away and back": deviceAway, "sessions closed": sessionsClosed, "right lost": rightLost, "key removed": keyRemoved,
+			"away and back": deviceAway, "sessions closed": sessionsClosed, "right lost": rightLost, "right lost in self-test": rightLostInSelfTest,
+			"key removed":  keyRemoved,
 			"key replaced": keyReplaced, "signs with another key": signsWithAnother, "wrong PIN": wrongPIN, "PIN locked": pinLocked,
 			"fewer sessions": fewerSessions, "slow": slowDevice, "function hangs": functionHangs, "library crashes": libraryCrashes,
 			"vendor's code": vendorsCode, "no random generator": noRandom, "self-test": selfTestFails, "lost at any call": lostAtAnyCall,
@@ -218,6 +219,20 @@ func rightLost(t *testing.T, r *rig) {
 	r.awaitLog(t, r.lostRights)
 	// The daemon answers before it says so in its log.
 	require.Eventually(t, func() bool { return strings.Count(r.Log(), "device ready") == 2 }, 20*time.Second, 10*time.Millisecond)
+}
+
+// A key whose right is missing in the self-test is out of use by itself, and looked at again.
+func rightLostInSelfTest(t *testing.T, r *rig) {
+	r.folder.Set(keydtest.LostRights, 2) // for the first key, also when it is tried again
+	r.start(t)
+	requireCode(t, r.key.Check(within(t, 20*time.Second)), keyd.Unusable, r.uri, "self-test: ", r.lostRights)
+	status := r.status(t)
+	require.False(t, status.Healthy)
+	require.True(t, status.Devices[0].Ready)
+	require.Len(t, status.Devices[0].Keys, 2)
+	require.Empty(t, status.Devices[0].Keys[1].Error)
+	r.awaitHealth(t, true, 20*time.Second)
+	r.mustSign(t)
 }
 
 // A key that vanishes is noticed without being used, and no signature is made for that. It works again when it is back.

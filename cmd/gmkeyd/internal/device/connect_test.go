@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"encoding/asn1"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"sync"
@@ -99,15 +100,23 @@ func mustSign(t *testing.T, d *Device, uri keyd.URI) {
 	require.NoError(t, err)
 }
 
-// once returns a function that fails with the error the first time.
-func once(err error) func() error {
-	var done atomic.Bool
+// times returns a function that fails with the error so many times, once one that does the first time.
+func times(n int32, err error) func() error {
+	var done atomic.Int32
 	return func() error {
-		if done.Swap(true) {
+		if done.Add(1) > n {
 			return nil
 		}
 		return err
 	}
+}
+
+func once(err error) func() error { return times(1, err) }
+
+// gone is a device that does not show its keys so many times.
+func gone(n int32) func(*Key) error {
+	f := times(n, errors.New("not there"))
+	return func(*Key) error { return f() }
 }
 
 // Whatever fails while a connection is made, it is made again, and the sessions and the connection that there were are closed before.
@@ -119,8 +128,9 @@ func TestConnectAgain(t *testing.T) {
 			f := once(lostErr)
 			s.keys = func() ([]Key, error) { list, _ := s.fake.Keys(nil); return list, f() }
 		},
-		"self-test":     func(s *scripted) { s.fail = once(lostErr) },
-		"broken":        func(s *scripted) { s.fail = once(&Error{Call: "call", Class: Broken}) },
+		"self-test":     func(s *scripted) { s.fail, s.has = times(2, lostErr), gone(1) },
+		"broken":        func(s *scripted) { s.fail, s.has = times(2, &Error{Call: "call", Class: Broken}), gone(1) },
+		"vendor's code": func(s *scripted) { s.fail, s.has = times(2, &Error{Call: "call", Class: Unknown}), gone(1) },
 		"not a code":    func(s *scripted) { s.open = once(errors.New("no such file")) },
 		"refused first": func(s *scripted) { s.open = once(&Error{Call: "call", Class: Refused}) },
 	} {
@@ -134,6 +144,35 @@ func TestConnectAgain(t *testing.T) {
 			require.EqualValues(t, 3, s.inUse.Load())
 			require.EqualValues(t, 3, s.mostSessions.Load())
 		})
+	}
+}
+
+// A fault that is there once in a self-test is none. A key that has it again is out of use, and the device is not.
+func TestFaultInSelfTest(t *testing.T) {
+	for _, class := range []Class{Lost, Broken, Unknown, KeyGone} {
+		t.Run(fmt.Sprint(class), func(t *testing.T) {
+			t.Parallel()
+			s := &scripted{fake: newFake(t)}
+			s.fail = once(&Error{Call: "sign", Class: class})
+			d := startScripted(t, s, Options{LookEvery: time.Minute})
+			mustSign(t, d, uriOf(1))
+			require.EqualValues(t, 1, d.Counters.Connects.Load())
+
+			s = &scripted{fake: newFake(t)}
+			s.fake.keys = 2
+			s.fail = times(2, &Error{Call: "sign", Class: class})
+			d = startScripted(t, s, Options{LookEvery: time.Minute})
+			mustSign(t, d, uriOf(2))
+			_, err := d.Sign(t.Context(), 0, uriOf(1), make([]byte, 32), false)
+			require.Equal(t, keyd.Unusable, CodeOf(err))
+			require.EqualValues(t, 1, d.Counters.Connects.Load())
+			require.Eventually(t, func() bool { return d.Counters.Connects.Load() == 2 }, 10*time.Second, time.Millisecond, "it looks again")
+			mustSign(t, d, uriOf(1))
+		})
+	}
+	// What does not change by itself, and keys that are not meant to be used, are not looked for.
+	for _, k := range []Key{{Err: &Error{Class: Pin}}, {Err: &Error{Class: Refused}}, {Err: &Error{Class: Unknown}, Spare: true}, {Err: errors.New("no point of the curve")}} {
+		require.False(t, (&Device{}).lacksKey(&link{keys: []Key{k}}), "%v", k.Err)
 	}
 }
 
@@ -187,7 +226,7 @@ func TestHangingClose(t *testing.T) {
 			t.Cleanup(func() { close(blocked) })
 			c.prepare(s, func() { <-blocked })
 			if !c.connect {
-				s.fail = once(lostErr)
+				s.fail, s.has = times(2, lostErr), gone(1)
 			}
 			hung := make(chan string, 100)
 			d := startScripted(t, s, Options{Sessions: 8, CallLimit: 400 * time.Millisecond, Hang: func(_, call string) { hung <- call }})

@@ -81,12 +81,12 @@ func (d *Device) compare(l *link) {
 	}
 }
 
-// lacksKey reports whether the device lacks a key that is configured, or one that could be used before.
+// lacksKey reports whether the device lacks a key that is configured, or one that could be used before, or whether one was refused by a code
+// that may not last.
 func (d *Device) lacksKey(l *link) bool {
 	for _, k := range l.keys {
-		var e *Error
 		_, had := d.had[k.URI.String()]
-		if k.Err != nil && (had || errors.As(k.Err, &e) && e.Class == KeyGone) {
+		if k.Err != nil && (had || !k.Spare && blames(k.Err)) {
 			return true
 		}
 	}

@@ -186,10 +186,17 @@ func decrypt(s Session, k *Key, c Ciphertext) ([]byte, error) {
 	return plain, err
 }
 
-// blames reports whether the error is a code that says, or leaves open, that more than one operation failed.
+// blames reports whether the error is a code that says, or leaves open, that more than one operation failed, and that may not last.
 func blames(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && e.Class != Refused && e.Class != Input
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Class {
+	case Broken, KeyGone, Lost, Unknown:
+		return true
+	}
+	return false
 }
 
 // parseCiphertext refuses what is not a ciphertext, so that no device ever sees it.

@@ -198,9 +198,8 @@ func (d *Device) connect() (_ *link, err error) {
 		if k.Err != nil {
 			continue
 		}
-		d.note(nil, "connect")
-		if k.Err = selfTest(open[0], k); lost(k.Err) {
-			return nil, k.Err
+		if err := d.testKey(open[0], k); err != nil {
+			return nil, err
 		}
 	}
 	err = testRandom(open[0])
@@ -217,6 +216,22 @@ func (d *Device) connect() (_ *link, err error) {
 	}
 	l.size, l.queue = len(open), newQueue(open)
 	return l, nil
+}
+
+// testKey tests a key, and notes what is wrong with it. The code of a device or session that has gone, or of a right that is missing, may
+// be about this key alone: it is an error of the connection only if the device does not even show the key any more.
+func (d *Device) testKey(s *session, k *Key) error {
+	for range 2 {
+		d.note(nil, "connect")
+		if k.Err = selfTest(s, k); !blames(k.Err) {
+			return nil
+		}
+	}
+	d.note(nil, "connect")
+	if s.Has(k) != nil {
+		return k.Err
+	}
+	return nil
 }
 
 // lost reports whether the error says that the device, or the session, has gone.
