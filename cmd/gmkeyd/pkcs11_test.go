@@ -297,6 +297,20 @@ func TestTokenEmptyMessage(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// The limit of a call is not one of a large message, which takes many calls.
+func TestLargeMessageInSlowToken(t *testing.T) {
+	t.Parallel()
+	d := prepareToken(t, "tass", "    preset: tass-sm3\ncallLimit: 1s\n")
+	require.NoError(t, d.Start())
+	t.Cleanup(d.Kill)
+	k := d.signer(t)
+	require.NoError(t, k.Check(within(t, 20*time.Second)), d.Log())
+	d.folder.Set(keydtest.DelayMicroseconds, 300_000)
+	_, err := k.SignContext(within(t, 20*time.Second), make([]byte, 256<<10), sm2.DefaultSM2SignerOpts)
+	require.NoError(t, err, d.Log())
+	require.NotContains(t, d.Log(), "does not return")
+}
+
 // Two tokens of one library live and die apart: when one of them is lost, the other keeps its sessions. A key that both have is not used by
 // chance.
 func TestTwoTokensOfOneLibrary(t *testing.T) {

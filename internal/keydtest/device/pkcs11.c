@@ -416,6 +416,7 @@ static CK_RV C_SignUpdate(CK_ULONG handle, CK_BYTE *data, CK_ULONG len) {
 		return rv;
 	if (s->sign == NULL || s->mechanism != family->sign_hash)
 		return OPERATION_NOT_INITIALIZED;
+	usleep(atomic_load(&faults[DELAY]));
 	EVP_DigestUpdate(s->md, data, len);
 	return OK;
 }

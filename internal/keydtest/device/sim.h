@@ -24,7 +24,7 @@
 // The file "faults" in the device's folder, mapped: words that the test writes, and some that it reads.
 enum fault {
 	GONE,           // every call fails as if the device were unplugged; 2: with the code of a device that is faulty, or of a token that is absent
-	DELAY,          // microseconds that a signature or decryption takes
+	DELAY,          // microseconds that a signature or decryption takes, and each part of a message that is signed
 	SESSION_LIMIT,  // sessions at a time; 0: any number
 	WRONG_KEY,      // signatures are made with another key
 	CRASH,          // the next signature ends the process

@@ -57,24 +57,24 @@ type Module struct {
 func New(c Config) *Module { return &Module{config: c} }
 
 // Open initializes the library and looks for the token.
-func (m *Module) Open() error {
+func (m *Module) Open(step func()) error {
 	lib, err := load(m.config.Library)
 	if err != nil {
 		return err
 	}
-	if err := lib.begin(); err != nil {
+	if err := lib.begin(step); err != nil {
 		return err
 	}
 	m.lib, m.loggedIn = lib, false
-	if m.token, err = m.findToken(); err != nil {
+	if m.token, err = m.findToken(step); err != nil {
 		lib.end()
 		m.lib = nil
 	}
 	return err
 }
 
-func (m *Module) findToken() (token, error) {
-	all, err := m.lib.tokens()
+func (m *Module) findToken(step func()) (token, error) {
+	all, err := m.lib.tokens(step)
 	if err != nil {
 		return token{}, err
 	}
@@ -102,10 +102,10 @@ func (m *Module) Close() {
 }
 
 // OpenSession opens a session. The first one logs in, for all.
-func (m *Module) OpenSession() (device.Session, error) {
-	s := &session{lib: m.lib, sm2: m.config.SM2}
+func (m *Module) OpenSession(step func()) (device.Session, error) {
+	s := &session{lib: m.lib, sm2: m.config.SM2, step: step}
 	const serial = 4 // CKF_SERIAL_SESSION; reading is all that is done
-	if err := m.lib.call("C_OpenSession", fnOpenSession, uintptr(m.token.slot), serial, 0, 0, uintptr(unsafe.Pointer(&s.handle))); err != nil {
+	if err := s.call("C_OpenSession", fnOpenSession, uintptr(m.token.slot), serial, 0, 0, uintptr(unsafe.Pointer(&s.handle))); err != nil {
 		return nil, err
 	}
 	if !m.loggedIn && m.token.flags&flagLoginRequired != 0 {
@@ -139,7 +139,7 @@ func (m *Module) login(s *session) error {
 		return fmt.Errorf("PIN of token %s is empty", m.token.label)
 	}
 	const user = 1 // CKU_USER
-	err = m.lib.call("C_Login", fnLogin, uintptr(s.handle), user, uintptr(unsafe.Pointer(&pin[0])), uintptr(len(pin)))
+	err = s.call("C_Login", fnLogin, uintptr(s.handle), user, uintptr(unsafe.Pointer(&pin[0])), uintptr(len(pin)))
 	var e *device.Error
 	switch {
 	case codeOf(err) == codeAlreadyLoggedIn:
@@ -160,7 +160,7 @@ type handle struct {
 // Keys lists the private keys of the token that are SM2 or ECDSA.
 func (m *Module) Keys(any device.Session) ([]device.Key, error) {
 	s := any.(*session)
-	objects, err := m.lib.find(s.handle, ulong(attrClass, classPrivate))
+	objects, err := s.find(ulong(attrClass, classPrivate))
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ func (m *Module) Keys(any device.Session) ([]device.Key, error) {
 func (m *Module) key(s *session, object uint64) (_ device.Key, ok bool, err error) {
 	read := map[uint64][]byte{}
 	for _, kind := range []uint64{attrKeyType, attrID, attrLabel, attrSign, attrDecrypt} {
-		if read[kind], err = m.lib.attribute(s.handle, object, kind); err != nil {
+		if read[kind], err = s.attribute(object, kind); err != nil {
 			return device.Key{}, false, err
 		}
 	}
@@ -240,18 +240,18 @@ func (s *session) public(object, kind uint64, id, label []byte) (*ecdsa.PublicKe
 		same = octets(attrLabel, label)
 	}
 	if same.length != 0 {
-		found, err := s.lib.find(s.handle, ulong(attrClass, classPublic), same)
+		found, err := s.find(ulong(attrClass, classPublic), same)
 		if err != nil {
 			return nil, err
 		}
 		candidates = append(found, object)
 	}
 	for _, c := range candidates {
-		point, err := s.lib.attribute(s.handle, c, attrECPoint)
+		point, err := s.attribute(c, attrECPoint)
 		if err != nil {
 			return nil, err
 		}
-		params, err := s.lib.attribute(s.handle, c, attrECParams)
+		params, err := s.attribute(c, attrECParams)
 		if err != nil {
 			return nil, err
 		}
@@ -306,10 +306,19 @@ type session struct {
 	lib    *library
 	handle uint64
 	sm2    SM2
+	step   func()
+}
+
+// call calls a function of the library after a step.
+//
+//go:uintptrescapes
+func (s *session) call(name string, place int, args ...uintptr) error {
+	s.step()
+	return s.lib.call(name, place, args...)
 }
 
 // Close closes the session.
-func (s *session) Close() { _ = s.lib.call("C_CloseSession", fnCloseSession, uintptr(s.handle)) }
+func (s *session) Close() { _ = s.call("C_CloseSession", fnCloseSession, uintptr(s.handle)) }
 
 // Has looks for the private key by its id and label, and compares the public key. The handle of the private key is not compared: a library
 // may give an object another one.
@@ -321,12 +330,12 @@ func (s *session) Has(k *device.Key) error {
 	if k.URI.Object != "" {
 		template = append(template, octets(attrLabel, []byte(k.URI.Object)))
 	}
-	found, err := s.lib.find(s.handle, template...)
+	found, err := s.find(template...)
 	if err != nil {
 		return err
 	}
 	for _, object := range found {
-		kind, err := s.lib.attribute(s.handle, object, attrKeyType)
+		kind, err := s.attribute(object, attrKeyType)
 		if err != nil {
 			return err
 		}
@@ -346,7 +355,7 @@ func (s *session) Has(k *device.Key) error {
 
 // Random fills p.
 func (s *session) Random(p []byte) error {
-	return s.lib.call("C_GenerateRandom", fnGenerateRandom, uintptr(s.handle), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	return s.call("C_GenerateRandom", fnGenerateRandom, uintptr(s.handle), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
 }
 
 // Sign signs.
@@ -383,24 +392,24 @@ func (s *session) Sign(any any, data []byte) (r, v []byte, err error) {
 const onePart = 32 << 10
 
 func (s *session) signRaw(object, mech uint64, data []byte) ([]byte, error) {
-	if err := s.lib.call("C_SignInit", fnSignInit, uintptr(s.handle), uintptr(unsafe.Pointer(&mechanism{kind: mech})), uintptr(object)); err != nil {
+	if err := s.call("C_SignInit", fnSignInit, uintptr(s.handle), uintptr(unsafe.Pointer(&mechanism{kind: mech})), uintptr(object)); err != nil {
 		return nil, err
 	}
 	out := make([]byte, 256)
 	length := uint64(len(out))
 	if len(data) <= onePart {
-		err := s.lib.call("C_Sign", fnSign, uintptr(s.handle), uintptr(unsafe.Pointer(&data[0])), uintptr(len(data)),
+		err := s.call("C_Sign", fnSign, uintptr(s.handle), uintptr(unsafe.Pointer(&data[0])), uintptr(len(data)),
 			uintptr(unsafe.Pointer(&out[0])), uintptr(unsafe.Pointer(&length)))
 		return out[:min(length, 256)], err
 	}
 	for len(data) != 0 {
 		n := min(len(data), onePart)
-		if err := s.lib.call("C_SignUpdate", fnSignUpdate, uintptr(s.handle), uintptr(unsafe.Pointer(&data[0])), uintptr(n)); err != nil {
+		if err := s.call("C_SignUpdate", fnSignUpdate, uintptr(s.handle), uintptr(unsafe.Pointer(&data[0])), uintptr(n)); err != nil {
 			return nil, err
 		}
 		data = data[n:]
 	}
-	err := s.lib.call("C_SignFinal", fnSignFinal, uintptr(s.handle), uintptr(unsafe.Pointer(&out[0])), uintptr(unsafe.Pointer(&length)))
+	err := s.call("C_SignFinal", fnSignFinal, uintptr(s.handle), uintptr(unsafe.Pointer(&out[0])), uintptr(unsafe.Pointer(&length)))
 	return out[:min(length, 256)], err
 }
 
@@ -411,12 +420,12 @@ func (s *session) Decrypt(any any, c device.Ciphertext) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.lib.call("C_DecryptInit", fnDecryptInit, uintptr(s.handle), uintptr(unsafe.Pointer(&mechanism{kind: s.sm2.Decrypt})), uintptr(h.object)); err != nil {
+	if err := s.call("C_DecryptInit", fnDecryptInit, uintptr(s.handle), uintptr(unsafe.Pointer(&mechanism{kind: s.sm2.Decrypt})), uintptr(h.object)); err != nil {
 		return nil, err
 	}
 	out := make([]byte, len(c.Text)+256)
 	length := uint64(len(out))
-	if err := s.lib.call("C_Decrypt", fnDecrypt, uintptr(s.handle), uintptr(unsafe.Pointer(&data[0])), uintptr(len(data)),
+	if err := s.call("C_Decrypt", fnDecrypt, uintptr(s.handle), uintptr(unsafe.Pointer(&data[0])), uintptr(len(data)),
 		uintptr(unsafe.Pointer(&out[0])), uintptr(unsafe.Pointer(&length))); err != nil {
 		clear(out)
 		return nil, err

@@ -97,10 +97,11 @@ type initializeArgs struct {
 }
 
 // begin initializes the library for one more user.
-func (lib *library) begin() error {
+func (lib *library) begin(step func()) error {
 	lib.mu.Lock()
 	defer lib.mu.Unlock()
 	if lib.users == 0 {
+		step()
 		args := &initializeArgs{flags: 2}
 		err := lib.call("C_Initialize", fnInitialize, uintptr(unsafe.Pointer(args)))
 		if err != nil && codeOf(err) != codeAlreadyInitialized {
@@ -143,20 +144,23 @@ const (
 )
 
 // tokens lists the tokens that are present.
-func (lib *library) tokens() ([]token, error) {
+func (lib *library) tokens(step func()) ([]token, error) {
 	var slots [64]uint64
 	var count uint64
 	// Libraries look for tokens that were put in or taken out only when they are asked for the number of slots (section 5.5).
+	step()
 	if err := lib.call("C_GetSlotList", fnGetSlotList, 1, 0, uintptr(unsafe.Pointer(&count))); err != nil {
 		return nil, err
 	}
 	count = uint64(len(slots))
+	step()
 	if err := lib.call("C_GetSlotList", fnGetSlotList, 1, uintptr(unsafe.Pointer(&slots)), uintptr(unsafe.Pointer(&count))); err != nil {
 		return nil, err
 	}
 	var all []token
 	for _, slot := range slots[:min(count, 64)] {
 		var info [512]byte // CK_TOKEN_INFO has 208 bytes
+		step()
 		if err := lib.call("C_GetTokenInfo", fnGetTokenInfo, uintptr(slot), uintptr(unsafe.Pointer(&info))); err != nil {
 			continue // gone since the list was made, or not set up
 		}
@@ -192,9 +196,9 @@ type mechanism struct {
 }
 
 // find returns the objects that have the attributes, up to a bound.
-func (lib *library) find(session uint64, template ...attribute) ([]uint64, error) {
+func (s *session) find(template ...attribute) ([]uint64, error) {
 	template = slices.Clone(template) // on the heap
-	if err := lib.call("C_FindObjectsInit", fnFindObjectsInit, uintptr(session), uintptr(unsafe.Pointer(&template[0])), uintptr(len(template))); err != nil {
+	if err := s.call("C_FindObjectsInit", fnFindObjectsInit, uintptr(s.handle), uintptr(unsafe.Pointer(&template[0])), uintptr(len(template))); err != nil {
 		return nil, err
 	}
 	var objects [512]uint64
@@ -202,23 +206,23 @@ func (lib *library) find(session uint64, template ...attribute) ([]uint64, error
 	var err error
 	for found < len(objects) {
 		var n uint64
-		if err = lib.call("C_FindObjects", fnFindObjects, uintptr(session), uintptr(unsafe.Pointer(&objects[found])),
+		if err = s.call("C_FindObjects", fnFindObjects, uintptr(s.handle), uintptr(unsafe.Pointer(&objects[found])),
 			uintptr(len(objects)-found), uintptr(unsafe.Pointer(&n))); err != nil || n == 0 {
 			break
 		}
 		found += int(n)
 	}
-	if endErr := lib.call("C_FindObjectsFinal", fnFindObjectsFinal, uintptr(session)); err == nil {
+	if endErr := s.call("C_FindObjectsFinal", fnFindObjectsFinal, uintptr(s.handle)); err == nil {
 		err = endErr
 	}
 	return slices.Clone(objects[:min(found, len(objects))]), err
 }
 
 // attribute reads one attribute of an object; nil if the object has none, or does not show it.
-func (lib *library) attribute(session, object, kind uint64) ([]byte, error) {
+func (s *session) attribute(object, kind uint64) ([]byte, error) {
 	buffer := make([]byte, 1024)
 	a := []attribute{{kind, unsafe.Pointer(&buffer[0]), uint64(len(buffer))}}
-	err := lib.call("C_GetAttributeValue", fnGetAttributeValue, uintptr(session), uintptr(object), uintptr(unsafe.Pointer(&a[0])), 1)
+	err := s.call("C_GetAttributeValue", fnGetAttributeValue, uintptr(s.handle), uintptr(object), uintptr(unsafe.Pointer(&a[0])), 1)
 	if code := codeOf(err); code == codeAttributeInvalid || code == codeAttributeSensitive {
 		return nil, nil
 	}

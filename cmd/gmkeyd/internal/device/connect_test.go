@@ -32,7 +32,7 @@ type scripted struct {
 	mostSessions   atomic.Int32
 }
 
-func (s *scripted) Open() error {
+func (s *scripted) Open(func()) error {
 	if s.open != nil {
 		if err := s.open(); err != nil {
 			return err
@@ -49,9 +49,9 @@ func (s *scripted) Close() {
 	}
 }
 
-func (s *scripted) OpenSession() (Session, error) {
+func (s *scripted) OpenSession(step func()) (Session, error) {
 	s.mostSessions.Store(max(s.mostSessions.Load(), s.inUse.Add(1)))
-	return scriptedSession{fakeSession{s.fake}, s}, nil
+	return scriptedSession{fakeSession{s.fake, step}, s}, nil
 }
 
 func (s *scripted) Keys(session Session) ([]Key, error) {
@@ -267,9 +267,10 @@ func TestSlowSessions(t *testing.T) {
 
 type slowSessions struct{ *scripted }
 
-func (s *slowSessions) OpenSession() (Session, error) {
+func (s *slowSessions) OpenSession(step func()) (Session, error) {
+	step()
 	time.Sleep(100 * time.Millisecond)
-	return s.scripted.OpenSession()
+	return s.scripted.OpenSession(step)
 }
 
 // A key that cannot be used is not looked for: that it is missing would end the connection each time.
@@ -346,8 +347,8 @@ type ecKeys struct {
 	made atomic.Int32
 }
 
-func (e *ecKeys) OpenSession() (Session, error) {
-	s, err := e.scripted.OpenSession()
+func (e *ecKeys) OpenSession(step func()) (Session, error) {
+	s, err := e.scripted.OpenSession(step)
 	return ecSession{s, e}, err
 }
 

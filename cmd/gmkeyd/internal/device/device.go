@@ -16,10 +16,10 @@ import (
 
 // Module is the library of a device. Its methods are called by one goroutine.
 type Module interface {
-	// Open connects to the device.
-	Open() error
-	// OpenSession opens a session in which the keys can be used.
-	OpenSession() (Session, error)
+	// Open connects to the device. It calls step before each function of the library.
+	Open(step func()) error
+	// OpenSession opens a session in which the keys can be used. Whatever the session does, it calls step before each function of the library.
+	OpenSession(step func()) (Session, error)
 	// Keys lists the keys, by a session that is open. A key that is there but cannot be used has its error.
 	Keys(Session) ([]Key, error)
 	// Close ends the connection; all sessions are closed before, or lost.

@@ -49,10 +49,10 @@ type Device struct {
 	refused bool          // protected by mu: there will be none, as its PIN is wrong
 	changed chan struct{} // protected by mu; closed at the next change of the three above
 
-	// What watch looks at, protected by mu.
-	watched *link     // the connection, also while it is given up
-	doing   string    // connect or close; empty while neither is under way
-	since   time.Time // when the step began that doing is at
+	// What watch looks at.
+	watched *link     // protected by mu; the connection, also while it is given up
+	doing   string    // protected by mu; connect or close; empty while neither is under way
+	began   callStart // of what doing is at
 
 	had      map[string]Key // by name, keys that could be used once; only run uses it
 	names    sync.Map       // of a URI -> full keyd.URI
@@ -78,9 +78,20 @@ type link struct {
 
 type session struct {
 	Session
-	user *line  // who has it; protected by queue.mu, as is call
-	call string // what it is doing, for the log
+	began callStart
+	user  *line  // who has it; protected by queue.mu, as is call
+	call  string // what it is doing, for the log
 }
+
+// callStart is when the function of the library began that is under way.
+type callStart struct{ at atomic.Int64 }
+
+// programStart is what callStart counts from: a clock that is set must not look like a function that hangs.
+var programStart = time.Now()
+
+func (c *callStart) now() { c.at.Store(int64(time.Since(programStart))) }
+
+func (c *callStart) age() time.Duration { return time.Since(programStart) - time.Duration(c.at.Load()) }
 
 // New returns a device that connects in the background until ctx ends.
 func New(ctx context.Context, module Module, o Options) *Device {
@@ -94,7 +105,6 @@ func New(ctx context.Context, module Module, o Options) *Device {
 // run keeps the connection.
 func (d *Device) run(ctx context.Context) {
 	for wait, look := firstRetry, firstLook; ctx.Err() == nil; {
-		d.note(nil, "connect")
 		l, err := d.connect()
 		d.note(l, "")
 		if err == nil {
@@ -145,11 +155,12 @@ func (d *Device) serve(ctx context.Context, l *link, look time.Duration) time.Du
 	return look
 }
 
-// note says what the library is doing now. Each step of connecting and closing has the limit of a call.
+// note says what the library is doing now. Each function that it calls for that has the limit of a call.
 func (d *Device) note(l *link, doing string) {
+	d.began.now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.watched, d.doing, d.since = l, doing, time.Now()
+	d.watched, d.doing = l, doing
 }
 
 // set stores a new state and wakes who waits for one.
@@ -168,7 +179,8 @@ func (d *Device) change(l *link, reason error, refused bool) {
 
 // connect makes a connection with as many sessions as the device gives, and tests every key.
 func (d *Device) connect() (_ *link, err error) {
-	if err := d.module.Open(); err != nil {
+	d.note(nil, "connect")
+	if err := d.module.Open(d.began.now); err != nil {
 		return nil, err
 	}
 	l := &link{lost: make(chan struct{})}
@@ -179,8 +191,8 @@ func (d *Device) connect() (_ *link, err error) {
 		}
 	}()
 	for range d.Sessions {
-		d.note(nil, "connect") // for each step: a slow device with many keys does not hang
-		s, err := d.module.OpenSession()
+		s := &session{}
+		s.Session, err = d.module.OpenSession(func() { s.began.now(); d.began.now() }) // the second counts while connecting
 		if err != nil {
 			if len(open) == 0 {
 				return nil, err
@@ -188,7 +200,7 @@ func (d *Device) connect() (_ *link, err error) {
 			l.notes = append(l.notes, fmt.Sprintf("%d sessions instead of %d: %v", len(open), d.Sessions, err))
 			break
 		}
-		open = append(open, &session{Session: s})
+		open = append(open, s)
 	}
 	if l.keys, err = d.module.Keys(open[0].Session); err != nil {
 		return nil, err
@@ -198,7 +210,7 @@ func (d *Device) connect() (_ *link, err error) {
 		if k.Err != nil {
 			continue
 		}
-		if err := d.testKey(open[0], k); err != nil {
+		if err := testKey(open[0], k); err != nil {
 			return nil, err
 		}
 	}
@@ -220,14 +232,12 @@ func (d *Device) connect() (_ *link, err error) {
 
 // testKey tests a key, and notes what is wrong with it. The code of a device or session that has gone, or of a right that is missing, may
 // be about this key alone: it is an error of the connection only if the device does not even show the key any more.
-func (d *Device) testKey(s *session, k *Key) error {
+func testKey(s Session, k *Key) error {
 	for range 2 {
-		d.note(nil, "connect")
 		if k.Err = selfTest(s, k); !blames(k.Err) {
 			return nil
 		}
 	}
-	d.note(nil, "connect")
 	if s.Has(k) != nil {
 		return k.Err
 	}
@@ -356,15 +366,15 @@ func (d *Device) watch(ctx context.Context) {
 			return
 		}
 		d.mu.Lock()
-		l, doing, begun := d.watched, d.doing, d.since
+		l, doing := d.watched, d.doing
 		d.mu.Unlock()
-		if doing != "" && time.Since(begun) > d.CallLimit {
+		if doing != "" && d.began.age() > d.CallLimit {
 			d.Hang(d.Name, doing)
 		}
 		if l == nil {
 			continue
 		}
-		if call, since := l.queue.longest(); !since.IsZero() && time.Since(since) > d.CallLimit {
+		if call, age := l.queue.longest(); age > d.CallLimit {
 			d.Hang(d.Name, call)
 		}
 	}

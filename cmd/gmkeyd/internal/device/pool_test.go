@@ -19,11 +19,12 @@ import (
 // fake is a device with one signing key, which it really has.
 type fake struct {
 	key    *sm2.PrivateKey
-	fail   func() error // what signing returns before it signs; nil outside of tests of failures
-	delay  time.Duration
-	hold   chan held    // who signs comes here first; nil: nobody is held
-	made   atomic.Int64 // signatures
-	keys   int          // how often it lists its key, under other indexes
+	fail   func() error  // what signing returns before it signs; nil outside of tests of failures
+	delay  time.Duration // of each part of a signature
+	parts  int           // in which it signs; one if zero
+	hold   chan held     // who signs comes here first; nil: nobody is held
+	made   atomic.Int64  // signatures
+	keys   int           // how often it lists its key, under other indexes
 	failMu sync.Mutex
 }
 
@@ -39,9 +40,9 @@ func newFake(t *testing.T) *fake {
 	return &fake{key: key, keys: 1}
 }
 
-func (f *fake) Open() error                   { return nil }
-func (f *fake) Close()                        {}
-func (f *fake) OpenSession() (Session, error) { return fakeSession{f}, nil }
+func (f *fake) Open(func()) error                        { return nil }
+func (f *fake) Close()                                   {}
+func (f *fake) OpenSession(step func()) (Session, error) { return fakeSession{f, step}, nil }
 
 func (f *fake) Keys(Session) (all []Key, err error) {
 	for i := range f.keys {
@@ -60,7 +61,10 @@ func uriOf(index int) keyd.URI {
 	return keyd.URI{Scheme: "sdf", Device: "d", Index: uint32(index), Usage: keyd.UsageSign}
 }
 
-type fakeSession struct{ *fake }
+type fakeSession struct {
+	*fake
+	step func()
+}
 
 func (s fakeSession) Close()                                      {}
 func (s fakeSession) Has(*Key) error                              { return nil }
@@ -68,7 +72,10 @@ func (s fakeSession) Decrypt(any, Ciphertext) (p []byte, e error) { return nil, 
 func (s fakeSession) Random(p []byte) error                       { _, err := rand.Read(p); return err }
 
 func (s fakeSession) Sign(_ any, digest []byte) (r, v []byte, err error) {
-	time.Sleep(s.delay)
+	for range max(s.parts, 1) {
+		s.step()
+		time.Sleep(s.delay)
+	}
 	if s.hold != nil {
 		h := held{digest, make(chan struct{})}
 		s.hold <- h
@@ -150,4 +157,22 @@ func TestSlowSelfTests(t *testing.T) {
 	_, err := d.Sign(ctx, 0, uriOf(8), make([]byte, 32), false)
 	require.NoError(t, err)
 	require.False(t, hung.Load(), "eight keys of 100 ms each are no call of more than 400 ms")
+}
+
+// Nor does it for a signature that takes many calls, as one of a large message does. One of them that does not return is noticed.
+func TestSignatureInParts(t *testing.T) {
+	f := newFake(t)
+	f.delay, f.parts = 100*time.Millisecond, 8
+	hung := make(chan string, 100)
+	d := startFake(t, f, Options{Sessions: 1, CallLimit: 400 * time.Millisecond, Hang: func(_, call string) { hung <- call }})
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, err := d.Sign(ctx, 0, uriOf(1), make([]byte, 32), false)
+	require.NoError(t, err)
+	require.Empty(t, hung)
+	f.hold = make(chan held)
+	go func() { _, _ = d.Sign(ctx, 0, uriOf(1), make([]byte, 32), false) }()
+	h := <-f.hold
+	require.Equal(t, "sign", <-hung)
+	close(h.goOn)
 }

@@ -19,9 +19,9 @@ const daemon User = -1
 // others for them.
 type queue struct {
 	mu      sync.Mutex
-	resting *sync.Cond             // of mu: a session has come to rest
-	rest    []*session             // protected by mu, as all below: those that nobody uses; the one unused for longest is first
-	busy    map[*session]time.Time // since when
+	resting *sync.Cond // of mu: a session has come to rest
+	rest    []*session // protected by mu, as all below: those that nobody uses; the one unused for longest is first
+	busy    map[*session]struct{}
 	users   map[User]*line
 	given   uint64 // how often a session was given to somebody
 	ended   bool   // nobody is given one any more
@@ -41,7 +41,7 @@ type waiter struct {
 }
 
 func newQueue(sessions []*session) *queue {
-	q := &queue{rest: sessions, busy: map[*session]time.Time{}, users: map[User]*line{}}
+	q := &queue{rest: sessions, busy: map[*session]struct{}{}, users: map[User]*line{}}
 	q.resting = sync.NewCond(&q.mu)
 	return q
 }
@@ -72,7 +72,8 @@ func (q *queue) giveLocked(s *session, u *line, call string) {
 	u.last = q.given
 	u.busy++
 	s.user, s.call = u, call
-	q.busy[s] = time.Now()
+	s.began.now()
+	q.busy[s] = struct{}{}
 }
 
 // giveBack ends the use of a session.
@@ -139,14 +140,14 @@ func (q *queue) inUse() int {
 	return len(q.busy)
 }
 
-// longest returns what the session that is in use for longest does, and since when; the zero time if none is in use.
-func (q *queue) longest() (call string, since time.Time) {
+// longest returns what the session does that has waited for longest for a function of the library, and for how long; 0 if none is in use.
+func (q *queue) longest() (call string, age time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for s, t := range q.busy {
-		if since.IsZero() || t.Before(since) {
-			call, since = s.call, t
+	for s := range q.busy {
+		if a := s.began.age(); a > age {
+			call, age = s.call, a
 		}
 	}
-	return call, since
+	return call, age
 }

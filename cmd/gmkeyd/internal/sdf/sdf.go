@@ -125,13 +125,14 @@ func call(name string, fn uintptr, args ...uintptr) error {
 }
 
 // Open opens the device.
-func (m *Module) Open() error {
+func (m *Module) Open(step func()) error {
 	lib, err := load(m.config.Library)
 	if err != nil {
 		return err
 	}
 	m.lib = lib
 	m.handle = 0
+	step()
 	if err := call("SDF_OpenDevice", lib.openDevice, uintptr(unsafe.Pointer(&m.handle))); err != nil {
 		m.handle = 0
 		return asLost(err)
@@ -157,9 +158,9 @@ func (m *Module) Close() {
 }
 
 // OpenSession opens a session and gets the right to use the private keys in it.
-func (m *Module) OpenSession() (device.Session, error) {
-	s := &session{module: m}
-	if err := call("SDF_OpenSession", m.lib.openSession, m.handle, uintptr(unsafe.Pointer(&s.handle))); err != nil {
+func (m *Module) OpenSession(step func()) (device.Session, error) {
+	s := &session{module: m, step: step}
+	if err := s.call("SDF_OpenSession", m.lib.openSession, m.handle, uintptr(unsafe.Pointer(&s.handle))); err != nil {
 		return nil, asLost(err)
 	}
 	for _, k := range m.config.Keys {
@@ -186,7 +187,7 @@ func (s *session) getAccess(k KeyConfig) error {
 		s.module.denied[k.Index] = fmt.Errorf("PIN of index %d is empty", k.Index)
 		return nil
 	}
-	err = call("SDF_GetPrivateKeyAccessRight", s.module.lib.accessRight, s.handle, uintptr(k.Index), uintptr(unsafe.Pointer(&pin[0])), uintptr(len(pin)))
+	err = s.call("SDF_GetPrivateKeyAccessRight", s.module.lib.accessRight, s.handle, uintptr(k.Index), uintptr(unsafe.Pointer(&pin[0])), uintptr(len(pin)))
 	var e *device.Error
 	if !errors.As(err, &e) {
 		return nil
@@ -285,10 +286,19 @@ func (m *Module) noDecryption() error {
 type session struct {
 	module *Module
 	handle uintptr
+	step   func()
+}
+
+// call is the function call with a step before it.
+//
+//go:uintptrescapes
+func (s *session) call(name string, fn uintptr, args ...uintptr) error {
+	s.step()
+	return call(name, fn, args...)
 }
 
 // Close closes the session; the rights to use keys end with it.
-func (s *session) Close() { _ = call("SDF_CloseSession", s.module.lib.closeSession, s.handle) }
+func (s *session) Close() { _ = s.call("SDF_CloseSession", s.module.lib.closeSession, s.handle) }
 
 // export returns a public key, and ECCref_MAX_LEN of the library.
 func (s *session) export(index uint32, usage string) (public *ecdsa.PublicKey, maxLen int, err error) {
@@ -297,7 +307,7 @@ func (s *session) export(index uint32, usage string) (public *ecdsa.PublicKey, m
 		name, fn = "SDF_ExportEncPublicKey_ECC", s.module.lib.exportEnc
 	}
 	var raw [publicKeySize]byte
-	if err := call(name, fn, s.handle, uintptr(index), uintptr(unsafe.Pointer(&raw))); err != nil {
+	if err := s.call(name, fn, s.handle, uintptr(index), uintptr(unsafe.Pointer(&raw))); err != nil {
 		return nil, 0, err
 	}
 	if bits := binary.NativeEndian.Uint32(raw[:]); bits != 256 {
@@ -348,7 +358,7 @@ func (h handle) withoutPIN(err error) error {
 func (s *session) Sign(any any, e []byte) (r, v []byte, err error) {
 	h := any.(handle)
 	var raw [signatureSize]byte
-	if err := call("SDF_InternalSign_ECC", s.module.lib.sign, s.handle, uintptr(h.index),
+	if err := s.call("SDF_InternalSign_ECC", s.module.lib.sign, s.handle, uintptr(h.index),
 		uintptr(unsafe.Pointer(&e[0])), uintptr(len(e)), uintptr(unsafe.Pointer(&raw))); err != nil {
 		return nil, nil, h.withoutPIN(err)
 	}
@@ -395,10 +405,10 @@ func encodeCiphertext(c device.Ciphertext, maxLen int) []byte {
 func (s *session) decrypt(head []uintptr, raw, plain []byte, length *uint32) error {
 	const name = "SDF_InternalDecrypt_ECC"
 	if len(head) == 3 {
-		return call(name, s.module.lib.decrypt, head[0], head[1], head[2],
+		return s.call(name, s.module.lib.decrypt, head[0], head[1], head[2],
 			uintptr(unsafe.Pointer(&raw[0])), uintptr(unsafe.Pointer(&plain[0])), uintptr(unsafe.Pointer(length)))
 	}
-	return call(name, s.module.lib.decrypt, head[0], head[1],
+	return s.call(name, s.module.lib.decrypt, head[0], head[1],
 		uintptr(unsafe.Pointer(&raw[0])), uintptr(unsafe.Pointer(&plain[0])), uintptr(unsafe.Pointer(length)))
 }
 
@@ -409,7 +419,7 @@ const maxRandom = 1024
 func (s *session) Random(p []byte) error {
 	for len(p) != 0 {
 		n := min(len(p), maxRandom)
-		if err := call("SDF_GenerateRandom", s.module.lib.random, s.handle, uintptr(n), uintptr(unsafe.Pointer(&p[0]))); err != nil {
+		if err := s.call("SDF_GenerateRandom", s.module.lib.random, s.handle, uintptr(n), uintptr(unsafe.Pointer(&p[0]))); err != nil {
 			return err
 		}
 		p = p[n:]

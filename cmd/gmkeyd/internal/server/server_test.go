@@ -27,10 +27,10 @@ import (
 // away is a device that cannot be reached.
 type away struct{}
 
-func (away) Open() error                               { return errors.New("it is away") }
-func (away) OpenSession() (device.Session, error)      { return nil, errors.New("it is away") }
-func (away) Keys(device.Session) ([]device.Key, error) { return nil, nil }
-func (away) Close()                                    {}
+func (away) Open(func()) error                          { return errors.New("it is away") }
+func (away) OpenSession(func()) (device.Session, error) { return nil, errors.New("it is away") }
+func (away) Keys(device.Session) ([]device.Key, error)  { return nil, nil }
+func (away) Close()                                     {}
 
 type buffer struct {
 	mu sync.Mutex
