@@ -304,16 +304,15 @@ func TestNamesAreLookedUpAgain(t *testing.T) {
 		return []Key{{URI: uri, Public: &s.key.PublicKey, Sign: true}}, nil
 	}
 	d := startScripted(t, s, Options{LookEvery: time.Minute})
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
 	short := keyd.URI{Scheme: "pkcs11", Object: "peer"}
-	full, err := d.Resolve(ctx, 0, short)
+	mustSign(t, d, short)
+	full, _, err := d.Resolve(short)
 	require.NoError(t, err)
 	require.Equal(t, []byte{1}, full.ID)
 	id.Store(2)
 	s.failWith(once(&Error{Call: "sign", Class: Lost}))
 	mustSign(t, d, short)
-	full, err = d.Resolve(ctx, 0, short)
+	full, _, err = d.Resolve(short)
 	require.NoError(t, err)
 	require.Equal(t, []byte{2}, full.ID)
 }

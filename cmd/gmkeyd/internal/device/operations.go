@@ -78,25 +78,40 @@ func (d *Device) key(l *link, uri keyd.URI) (*Key, error) {
 	return k, err
 }
 
-// Resolve returns the full name of the key that a URI names, ErrNotMine if there is none. Names are remembered, so that a
-// device that is not reachable does not lose its keys. URIs of an SDF device are full names already.
-func (d *Device) Resolve(ctx context.Context, user User, uri keyd.URI) (keyd.URI, error) {
+// Resolve returns the full name of the key that a URI names, ErrNotMine if there is none. It waits for nothing: while the device is away, it
+// returns an error and a channel that is closed when this may have changed. Names are remembered, so that a device that is away does not
+// lose its keys. URIs of an SDF device are full names already.
+func (d *Device) Resolve(uri keyd.URI) (full keyd.URI, away <-chan struct{}, err error) {
 	if uri.Scheme == "sdf" {
-		return uri, nil
+		return uri, nil, nil
 	}
 	if full, ok := d.names.Load(uri.String()); ok {
-		return full.(keyd.URI), nil
+		return full.(keyd.URI), nil, nil
 	}
-	full := uri
-	err := d.with(ctx, user, "look for a key", func(l *link, _ *session) error {
-		k, err := l.find(uri)
-		if err == nil {
-			full = k.URI
-			d.names.Store(uri.String(), full)
-		}
-		return err
-	})
-	return full, err
+	d.mu.Lock()
+	l, reason, refused, changed := d.link, d.reason, d.refused, d.changed
+	d.mu.Unlock()
+	switch {
+	case refused:
+		return uri, nil, d.refusal(reason)
+	case l == nil:
+		return uri, changed, d.unreachable(reason)
+	}
+	k, err := l.find(uri)
+	if err != nil {
+		return uri, nil, err
+	}
+	d.names.Store(uri.String(), k.URI)
+	return k.URI, nil, nil
+}
+
+// refusal and unreachable are why a device cannot be used for good, and for now.
+func (d *Device) refusal(reason error) error {
+	return Refuse(keyd.Unusable, "device %s: %v", d.Name, reason)
+}
+
+func (d *Device) unreachable(reason error) error {
+	return Refuse(keyd.Unavailable, "device %s is not reachable: %v", d.Name, reason)
 }
 
 // Public returns the public key.

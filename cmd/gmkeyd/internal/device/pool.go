@@ -288,14 +288,14 @@ func (d *Device) acquire(ctx context.Context, user User, call string) (*link, *s
 		l, reason, refused, changed := d.link, d.reason, d.refused, d.changed
 		d.mu.Unlock()
 		if refused {
-			return nil, nil, &opError{keyd.Unusable, fmt.Sprintf("device %s: %v", d.Name, reason)}
+			return nil, nil, d.refusal(reason)
 		}
 		if l == nil {
 			select {
 			case <-changed:
 				continue
 			case <-ctx.Done():
-				return nil, nil, &opError{keyd.Unavailable, fmt.Sprintf("device %s is not reachable: %v", d.Name, reason)}
+				return nil, nil, d.unreachable(reason)
 			}
 		}
 		s, place := l.queue.take(user, call)

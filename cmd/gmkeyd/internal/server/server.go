@@ -350,49 +350,74 @@ func (s *Server) keyOf(ctx context.Context, uid uint32, req keyd.Request) (*devi
 	if err != nil {
 		return nil, uri, device.Refuse(keyd.BadRequest, "%v", err)
 	}
-	d, full, err := s.deviceOf(ctx, device.User(uid), uri)
+	d, full, err := s.deviceOf(ctx, uri)
 	if err == nil && !s.Access.allows(uid, full) {
 		err = device.Refuse(keyd.Denied, "user %d may not use this key: see users in gmkeyd's configuration", uid)
 	}
 	return d, full, err
 }
 
-// deviceOf finds the device and the full name of a key.
-func (s *Server) deviceOf(ctx context.Context, user device.User, uri keyd.URI) (*device.Device, keyd.URI, error) {
-	var found *device.Device
-	var full keyd.URI
-	var last error
+// deviceOf finds the device and the full name of a key. It waits for devices that are away only if none that is there has the key.
+func (s *Server) deviceOf(ctx context.Context, uri keyd.URI) (*device.Device, keyd.URI, error) {
+	for {
+		d, full, away, err := s.lookFor(uri)
+		if len(away) == 0 {
+			return d, full, err
+		}
+		waiting, cancel := context.WithCancel(ctx)
+		for _, changed := range away {
+			go func() {
+				select {
+				case <-changed:
+					cancel()
+				case <-waiting.Done():
+				}
+			}()
+		}
+		<-waiting.Done()
+		cancel()
+		if ctx.Err() != nil {
+			return nil, uri, err
+		}
+	}
+}
+
+// lookFor asks each device that may have the key. If none has it, the error is that of one that is away, where there is one, and the
+// channels are those of the devices that are.
+func (s *Server) lookFor(uri keyd.URI) (found *device.Device, full keyd.URI, away []<-chan struct{}, err error) {
 	var asked []string
 	for _, d := range s.Devices {
 		if uri.Scheme != d.Type || uri.Scheme == "sdf" && uri.Device != d.Name {
 			continue
 		}
 		if differ(uri.Token, d.Token) || differ(uri.Serial, d.Serial) {
-			continue // also while it is away: who uses another token does not wait for this one
+			continue
 		}
-		name, err := d.Resolve(ctx, user, uri)
+		name, changed, failure := d.Resolve(uri)
 		switch {
-		case errors.Is(err, device.ErrNotMine):
-			asked = append(asked, d.Name)
-		case err != nil:
-			last = err
-		case found != nil:
-			return nil, uri, device.Refuse(keyd.NoKey, "the devices %s and %s both have it: name it by more attributes", found.Name, d.Name)
-		default:
+		case failure == nil && found != nil:
+			return nil, uri, nil, device.Refuse(keyd.NoKey, "the devices %s and %s both have it: name it by more attributes", found.Name, d.Name)
+		case failure == nil:
 			found, full = d, name
+		case errors.Is(failure, device.ErrNotMine):
+			asked = append(asked, d.Name)
+		default:
+			err = failure
+			if changed != nil {
+				away = append(away, changed)
+			}
 		}
 	}
 	switch {
-	case found != nil || last != nil:
+	case found != nil:
+		return found, full, nil, nil
+	case err != nil:
 	case len(asked) != 0:
-		last = device.Refuse(keyd.NoKey, "device %s has no such key", strings.Join(asked, " and device "))
+		err = device.Refuse(keyd.NoKey, "device %s has no such key", strings.Join(asked, " and device "))
 	default:
-		last = device.Refuse(keyd.NoKey, "no device of gmkeyd's configuration has this name")
+		err = device.Refuse(keyd.NoKey, "no device of gmkeyd's configuration has this name")
 	}
-	if found == nil {
-		return nil, uri, last
-	}
-	return found, full, nil
+	return nil, uri, away, err
 }
 
 // differ reports whether two values are known and not the same.

@@ -5,6 +5,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -271,8 +272,77 @@ func TestTokensAreApart(t *testing.T) {
 		uri, err := keyd.ParseURI("pkcs11:object=x;" + text)
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		_, _, err = s.deviceOf(ctx, 0, uri)
+		_, _, err = s.deviceOf(ctx, uri)
 		cancel()
 		require.Equal(t, want, device.CodeOf(err), text)
 	}
+}
+
+// token is a device with keys of these names, which comes when the channel is closed.
+type token struct {
+	away
+	come  <-chan struct{}
+	names []string
+}
+
+func (t token) Open(func()) error {
+	select {
+	case <-t.come:
+		return nil
+	default:
+		return errors.New("it is away")
+	}
+}
+
+func (t token) OpenSession(func()) (device.Session, error) { return tokenSession{}, nil }
+
+func (t token) Keys(device.Session) (keys []device.Key, err error) {
+	for _, name := range t.names {
+		keys = append(keys, device.Key{URI: keyd.URI{Scheme: "pkcs11", Token: "t", Object: name}, Err: errors.New("it has no public key")})
+	}
+	return keys, nil
+}
+
+type tokenSession struct{ device.Session }
+
+func (tokenSession) Random(p []byte) error { _, err := rand.Read(p); return err }
+func (tokenSession) Close()                {}
+
+// A URI that names no token is looked for in those that are there first. A token that is away is waited for if none of them has the key, and
+// found when it comes, while others stay away.
+func TestTokensThatAreAway(t *testing.T) {
+	here, later := make(chan struct{}), make(chan struct{})
+	close(here)
+	s := &Server{}
+	for name, module := range map[string]device.Module{"away": away{}, "here": token{come: here, names: []string{"x", "z"}}, "later": token{come: later, names: []string{"y", "z"}}} {
+		s.Devices = append(s.Devices, device.New(t.Context(), module, device.Options{
+			Name: name, Type: "pkcs11", Sessions: 1, CallLimit: time.Minute, LookEvery: time.Minute, Log: slog.New(slog.DiscardHandler),
+		}))
+	}
+	find := func(object string, limit time.Duration) (string, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		d, _, err := s.deviceOf(ctx, keyd.URI{Scheme: "pkcs11", Object: object})
+		if err != nil {
+			return "", err
+		}
+		return d.Name, nil
+	}
+	name, err := find("x", 10*time.Second)
+	require.NoError(t, err)
+	require.Equal(t, "here", name)
+	begun := time.Now()
+	name, err = find("z", 10*time.Second)
+	require.NoError(t, err)
+	require.Equal(t, "here", name)
+	require.Less(t, time.Since(begun), 5*time.Second)
+	_, err = find("y", 50*time.Millisecond)
+	require.Equal(t, keyd.Unavailable, device.CodeOf(err))
+	require.ErrorContains(t, err, "it is away")
+	time.AfterFunc(100*time.Millisecond, func() { close(later) })
+	name, err = find("y", 20*time.Second)
+	require.NoError(t, err)
+	require.Equal(t, "later", name)
+	_, err = find("z", time.Second)
+	require.ErrorContains(t, err, "both have it")
 }
