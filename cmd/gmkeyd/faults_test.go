@@ -100,7 +100,7 @@ func TestFaults(t *testing.T) {
 			"key replaced": keyReplaced, "signs with another key": signsWithAnother, "wrong PIN": wrongPIN, "PIN locked": pinLocked,
 			"fewer sessions": fewerSessions, "slow": slowDevice, "function hangs": functionHangs, "library crashes": libraryCrashes,
 			"vendor's code": vendorsCode, "no random generator": noRandom, "self-test": selfTestFails, "lost at any call": lostAtAnyCall,
-			"short plaintext": shortPlaintext, "bad ciphertext": badCiphertext,
+			"short plaintext": shortPlaintext, "bad ciphertext": badCiphertext, "random stands still": randomStandsStill,
 		} {
 			t.Run(l.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
@@ -450,10 +450,33 @@ func selfTestFails(t *testing.T, r *rig) {
 	r.folder.Set(keydtest.FixedRandom, 1)
 	r.start(t)
 	awaitReason(t, r.Daemon)
-	requireCode(t, r.key.Check(within(t, time.Second)), keyd.Unavailable, "random generator repeats itself")
+	requireCode(t, r.key.Check(within(t, time.Second)), keyd.Unavailable, "random bytes of the device fail a test")
 	require.False(t, r.status(t).Healthy)
 	r.folder.Set(keydtest.FixedRandom, 0)
 	r.mustSign(t)
+}
+
+// A generator that stands still later is noticed at the next bytes, before a node mixes them with others, and used again when it moves.
+func randomStandsStill(t *testing.T, r *rig) {
+	r.started(t)
+	random := func(limit time.Duration) error {
+		_, err := keyd.ClientFor(r.Socket).Do(within(t, limit), keyd.OpRandom, "", []byte{0, 0, 4, 0})
+		return err
+	}
+	require.NoError(t, random(20*time.Second))
+	r.folder.Set(keydtest.FixedRandom, 1)
+	requireCode(t, random(time.Second), keyd.Unavailable, "random bytes of the device fail a test: random bytes repeat: nine in a row")
+	require.False(t, r.status(t).Healthy)
+	r.awaitLog(t, "device lost")
+	r.folder.Set(keydtest.FixedRandom, 0)
+	require.NoError(t, random(20*time.Second))
+	r.mustSign(t)
+
+	r.folder.Set(keydtest.FixedRandom, 2)
+	_ = random(time.Second) // the first such answer equals no other
+	requireCode(t, random(time.Second), keyd.Unavailable, "two blocks, one after the other, are equal")
+	r.folder.Set(keydtest.FixedRandom, 0)
+	r.awaitHealth(t, true, 20*time.Second)
 }
 
 // A device that is lost at any call of a start is found again, and its key works. In particular, a PIN that did not reach it was not refused.

@@ -361,7 +361,7 @@ func TestSelfTest(t *testing.T) {
 	check.Env = append(os.Environ(), d.Env...)
 	out, err := check.CombinedOutput()
 	require.Error(t, err)
-	require.Contains(t, string(out), "random generator repeats itself")
+	require.Contains(t, string(out), "random bytes of the device fail a test")
 	d.Folder.Set(keydtest.FixedRandom, 0)
 	check = exec.Command(keydtest.Program(t, ""), "check", "--config", d.Config)
 	check.Env = append(os.Environ(), d.Env...)

@@ -51,7 +51,7 @@ func NewMonitor(r io.Reader) *Monitor { return &Monitor{r: r} }
 func (m *Monitor) Read(p []byte) (int, error) {
 	_, err := io.ReadFull(m.r, p)
 	if err == nil {
-		err = m.judge(p)
+		err = m.Judge(p)
 	}
 	if err != nil {
 		clear(p)
@@ -80,8 +80,9 @@ func (m *Monitor) Fail(err error) {
 	}
 }
 
-// judge puts p to the tests. Readers at the same time are judged one after the other, in any order.
-func (m *Monitor) judge(p []byte) error {
+// Judge puts bytes to the tests that have come on another way than by Read; they may not be used if it fails. Readers at the same time are
+// judged one after the other, in any order.
+func (m *Monitor) Judge(p []byte) error {
 	m.mu.Lock()
 	first := false
 	if m.err == nil { // set before another reader's turn

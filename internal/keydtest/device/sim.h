@@ -31,7 +31,7 @@ enum fault {
 	HANG,           // signatures do not return
 	REMOVED,        // keys are not there any more; 2: of an sdf device, those for encryption
 	VENDOR_ERROR,   // so many signatures fail with a vendor's own code
-	FIXED_RANDOM,   // random bytes repeat
+	FIXED_RANDOM,   // 1: random bytes are all the same; 2: they are the same in each call
 	LOST_RIGHTS,    // so many signatures fail since the right to use the key is gone
 	WRONG_PLAIN,    // decryption gives something else; 2: something shorter
 	PIN_FAILURES,   // read: PINs refused
@@ -286,8 +286,15 @@ static int sm2_decrypt(const sim_key *key, const unsigned char x[32], const unsi
 }
 
 static void sim_random(unsigned char *out, size_t len) {
-	if (atomic_load(&faults[FIXED_RANDOM]))
-		memset(out, 7, len);
-	else
+	switch (atomic_load(&faults[FIXED_RANDOM])) {
+	case 0:
 		RAND_bytes(out, (int)len);
+		break;
+	case 1:
+		memset(out, 7, len);
+		break;
+	default:
+		for (size_t i = 0; i < len; i++)
+			out[i] = (unsigned char)(i * 37 + 11);
+	}
 }

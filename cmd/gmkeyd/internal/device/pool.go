@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/hyperledger/fabric/common/crypto/randomness"
 )
 
 // Times between attempts to reach a device, and between searches for keys that it should have.
@@ -66,14 +67,15 @@ type Counters struct {
 
 // link is one connection, from its making to its loss.
 type link struct {
-	queue  *queue
-	size   int // sessions
-	keys   []Key
-	gone   []Key // of an earlier connection, for State
-	notes  []string
-	random bool          // the device gives random bytes
-	lost   chan struct{} // closed when the connection is given up
-	byID   sync.Map      // name of a URI -> *Key
+	queue   *queue
+	size    int // sessions
+	keys    []Key
+	gone    []Key // of an earlier connection, for State
+	notes   []string
+	random  bool                // the device gives random bytes
+	monitor *randomness.Monitor // of these, as they come from the device
+	lost    chan struct{}       // closed when the connection is given up
+	byID    sync.Map            // name of a URI -> *Key
 }
 
 type session struct {
@@ -183,7 +185,7 @@ func (d *Device) connect() (_ *link, err error) {
 	if err := d.module.Open(d.began.now); err != nil {
 		return nil, err
 	}
-	l := &link{lost: make(chan struct{})}
+	l := &link{lost: make(chan struct{}), monitor: randomness.NewMonitor(nil)}
 	var open []*session
 	defer func() {
 		if err != nil {
@@ -214,7 +216,7 @@ func (d *Device) connect() (_ *link, err error) {
 			return nil, err
 		}
 	}
-	err = testRandom(open[0])
+	err = l.testRandom(open[0])
 	if l.random = err == nil; d.Random && !l.random {
 		return nil, fmt.Errorf("self-test of the random generator: %w", err)
 	}
@@ -327,9 +329,9 @@ func (d *Device) with(ctx context.Context, user User, call string, do func(*link
 		if errors.As(err, &e) && e.Class == Unknown && !l.works(s) {
 			e.Class = Broken
 		}
-		if lost(err) || errors.As(err, &e) && e.Class == KeyGone {
+		if lost(err) || errors.Is(err, errNotRandom) || errors.As(err, &e) && e.Class == KeyGone {
 			// A session is not mended alone: what took it away took the others too, or soon will. Where a key has gone, the new
-			// connection shows which keys are left.
+			// connection shows which keys are left, and where random bytes failed a test, whether they do so again.
 			d.lose(l, err)
 			l.queue.giveBack(s)
 			if ctx.Err() != nil {
