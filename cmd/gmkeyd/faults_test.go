@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -306,13 +307,34 @@ func wrongPIN(t *testing.T, r *rig) {
 		requireCode(t, r.key.Check(within(t, 20*time.Second)), keyd.Unusable)
 	}
 	require.EqualValues(t, 1, r.folder.Get(keydtest.PINFailures), "in all sessions together")
-	require.NotContains(t, r.Log(), "wrong-secret")
+	for range 2 { // as systemd does after a crash of another library
+		r.Kill()
+		require.NoError(t, r.Start())
+		requireCode(t, r.key.Check(within(t, 20*time.Second)), keyd.Unusable, "the PIN is not sent: it was refused before", r.wrongPIN, r.refused())
+	}
+	check := exec.Command(keydtest.Program(t, ""), "check", "--config", r.Config)
+	check.Env = append(os.Environ(), r.Env...)
 	r.Kill()
+	out, err := check.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "it was refused before")
+	require.EqualValues(t, 1, r.folder.Get(keydtest.PINFailures), "in all starts together")
+	remembered, err := os.ReadFile(r.refused())
+	require.NoError(t, err)
+	for _, text := range []string{r.Log(), string(remembered)} {
+		require.NotContains(t, text, "wrong-secret")
+	}
 	r.setPIN(t, r, keydtest.PIN)
 	require.NoError(t, r.Start())
 	r.mustSign(t)
 	require.NotContains(t, r.Log(), keydtest.PIN)
+	remembered, err = os.ReadFile(r.refused())
+	require.NoError(t, err)
+	require.Equal(t, "{}", string(remembered), "it was corrected")
 }
+
+// refused is the file in which the daemon remembers refused PINs.
+func (r *rig) refused() string { return r.Socket + ".refused" }
 
 // A PIN that is locked, or that one more mistake would lock, is not sent. One whose lock shows only then is sent once.
 func pinLocked(t *testing.T, r *rig) {
@@ -327,6 +349,12 @@ func pinLocked(t *testing.T, r *rig) {
 		time.Sleep(500 * time.Millisecond) // several of the waits after a device that is away
 		require.Equal(t, before+want.sent, r.folder.Get(keydtest.PINFailures))
 		requireCode(t, r.key.Check(within(t, 20*time.Second)), keyd.Unusable)
+		if want.sent != 0 { // the token is unlocked with the same PIN; only the operator knows
+			r.Kill()
+			require.NoError(t, r.Start())
+			requireCode(t, r.key.Check(within(t, 20*time.Second)), keyd.Unusable, "or remove "+r.refused())
+			require.NoError(t, os.Remove(r.refused()))
+		}
 	}
 	r.Kill()
 	require.NoError(t, r.Start())

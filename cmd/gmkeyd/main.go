@@ -21,6 +21,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/config"
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/cryptoki"
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/device"
+	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/pins"
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/sdf"
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/server"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
@@ -92,6 +93,7 @@ const lookEvery = 5 * time.Second
 // devices connects to what the configuration names.
 func devices(ctx context.Context, c *config.Config, log *slog.Logger) []*device.Device {
 	var all []*device.Device
+	refused := pins.At(c.Socket + ".refused")
 	for _, d := range c.Devices {
 		o := device.Options{Name: d.Name, Sessions: d.Sessions, Random: d.Random, CallLimit: c.CallLimit, LookEvery: lookEvery, Log: log, Hang: func(name, call string) {
 			log.Error("a function of the device's library does not return: ending, to be started again", "device", name, "doing", call, "for", c.CallLimit)
@@ -100,7 +102,7 @@ func devices(ctx context.Context, c *config.Config, log *slog.Logger) []*device.
 		var module device.Module
 		if d.SDF != nil {
 			o.Type = "sdf"
-			m := sdf.Config{Name: d.Name, Library: d.SDF.Library, Decrypt: d.SDF.Decrypt, Algorithm: d.SDF.Algorithm}
+			m := sdf.Config{Name: d.Name, Library: d.SDF.Library, Decrypt: d.SDF.Decrypt, Algorithm: d.SDF.Algorithm, Pins: refused}
 			for _, k := range d.SDF.Keys {
 				m.Keys = append(m.Keys, sdf.KeyConfig{Index: k.Index, Pin: k.Pin.Reader()})
 			}
@@ -108,7 +110,8 @@ func devices(ctx context.Context, c *config.Config, log *slog.Logger) []*device.
 		} else {
 			o.Type, o.Token, o.Serial = "pkcs11", d.PKCS11.Token, d.PKCS11.Serial
 			module = cryptoki.New(cryptoki.Config{
-				Library: d.PKCS11.Library, Token: d.PKCS11.Token, Serial: d.PKCS11.Serial, Pin: d.PKCS11.Pin.Reader(), SM2: d.PKCS11.SM2,
+				Library: d.PKCS11.Library, Token: d.PKCS11.Token, Serial: d.PKCS11.Serial, Pin: d.PKCS11.Pin.Reader(), Pins: refused,
+				SM2: d.PKCS11.SM2,
 			})
 		}
 		all = append(all, device.New(ctx, module, o))

@@ -180,6 +180,23 @@ func TestTokenPINCodes(t *testing.T) {
 	}
 }
 
+// The code of a faulty device leaves open whether the token counted the PIN: it is sent three times, and no more, in all starts together.
+func TestTokenPINWithoutAnswer(t *testing.T) {
+	d := prepareToken(t, "tass", "    preset: tass")
+	d.folder.Set(keydtest.PINCode, 0x30)
+	for range 2 {
+		require.NoError(t, d.Start())
+		requireCode(t, d.signer(t).Check(within(t, 20*time.Second)), keyd.Unusable, "it was sent 3 times without an answer")
+		require.EqualValues(t, 3, d.folder.Get(keydtest.PINFailures))
+		d.Kill()
+	}
+	d.folder.Set(keydtest.PINCode, 0)
+	require.NoError(t, os.Remove(d.Socket+".refused"))
+	require.NoError(t, d.Start())
+	t.Cleanup(d.Kill)
+	require.NoError(t, d.signer(t).Check(within(t, 20*time.Second)))
+}
+
 // The status lists the keys that a token had and has no more.
 func TestTokenKeyVanishes(t *testing.T) {
 	d := startToken(t, "tass", "    preset: tass")

@@ -48,8 +48,9 @@ var codes = map[uint64]struct {
 	0x190: {"CRYPTOKI_NOT_INITIALIZED", device.Lost},
 }
 
-// Codes that are not failures.
+// Codes that are looked at by themselves; all but the first are no failures.
 const (
+	codeDeviceError        = 0x030
 	codeAlreadyLoggedIn    = 0x100
 	codeAlreadyInitialized = 0x191
 	codeAttributeSensitive = 0x011

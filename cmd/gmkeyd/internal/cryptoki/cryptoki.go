@@ -16,6 +16,7 @@ import (
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/device"
+	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/pins"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
 )
@@ -42,6 +43,7 @@ type Config struct {
 	Library       string
 	Token, Serial string // of the token; at least one is given
 	Pin           func() ([]byte, error)
+	Pins          *pins.File
 	SM2           SM2
 }
 
@@ -138,14 +140,26 @@ func (m *Module) login(s *session) error {
 	if len(pin) == 0 {
 		return fmt.Errorf("PIN of token %s is empty", m.token.label)
 	}
+	err = m.config.Pins.Send(fmt.Sprintf("token %q with serial %q", m.token.label, m.token.serial), pin, func() error { return s.login(pin) })
+	if errors.Is(err, device.ErrPIN) {
+		return fmt.Errorf("token %s: %w", m.token.label, err)
+	}
+	return err
+}
+
+// login sends the PIN. A code is one for the PIN, also if it is of the vendor's own, unless it is about the connection: nothing says that the
+// token did not count it. That of a faulty device leaves this open.
+func (s *session) login(pin []byte) error {
 	const user = 1 // CKU_USER
-	err = s.call("C_Login", fnLogin, uintptr(s.handle), user, uintptr(unsafe.Pointer(&pin[0])), uintptr(len(pin)))
+	err := s.call("C_Login", fnLogin, uintptr(s.handle), user, uintptr(unsafe.Pointer(&pin[0])), uintptr(len(pin)))
 	var e *device.Error
 	switch {
 	case codeOf(err) == codeAlreadyLoggedIn:
 		return nil
+	case codeOf(err) == codeDeviceError && errors.As(err, &e):
+		e.Class = device.Unknown
 	case errors.As(err, &e) && e.Class != device.Lost && e.Class != device.Broken:
-		e.Class = device.Pin // also a code of the vendor's own: nothing says that the token did not count it
+		e.Class = device.Pin
 	}
 	return err
 }

@@ -9,6 +9,7 @@ package device
 
 import (
 	"crypto/ecdsa"
+	"errors"
 	"fmt"
 
 	"github.com/hyperledger/fabric/common/crypto/keyd"
@@ -69,6 +70,9 @@ const (
 	Pin                  // the PIN is wrong or locked: trying again does harm
 	Unknown              // a code that no standard has: whether the session still works has to be tried
 )
+
+// ErrPIN says that a PIN was not sent, as it was refused before.
+var ErrPIN = errors.New("the PIN is not sent")
 
 // Error is a code that a function of a library returned.
 type Error struct {

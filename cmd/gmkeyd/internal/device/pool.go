@@ -121,7 +121,7 @@ func (d *Device) run(ctx context.Context) {
 			continue
 		}
 		var e *Error
-		if errors.As(err, &e) && e.Class == Pin {
+		if errors.Is(err, ErrPIN) || errors.As(err, &e) && e.Class == Pin {
 			err = fmt.Errorf("%w; it is not tried again before a restart, so as not to lock it", err)
 			d.Log.Error("device refused", "device", d.Name, "error", err)
 			d.set(nil, err, true)

@@ -16,6 +16,7 @@ import (
 	"github.com/ebitengine/purego"
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/device"
+	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/pins"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
 )
 
@@ -61,6 +62,7 @@ type Config struct {
 	// Algorithm is the third argument of SDF_InternalDecrypt_ECC, if that has such an argument.
 	Algorithm uint32
 	Keys      []KeyConfig
+	Pins      *pins.File
 }
 
 // Module is a device.
@@ -187,24 +189,36 @@ func (s *session) getAccess(k KeyConfig) error {
 		s.module.denied[k.Index] = fmt.Errorf("PIN of index %d is empty", k.Index)
 		return nil
 	}
-	err = s.call("SDF_GetPrivateKeyAccessRight", s.module.lib.accessRight, s.handle, uintptr(k.Index), uintptr(unsafe.Pointer(&pin[0])), uintptr(len(pin)))
+	err = s.module.config.Pins.Send(fmt.Sprintf("device %s, index %d", s.module.config.Name, k.Index), pin, func() error { return s.present(k.Index, pin) })
 	var e *device.Error
-	if !errors.As(err, &e) {
+	switch {
+	case errors.Is(err, device.ErrPIN):
+		s.module.denied[k.Index] = fmt.Errorf("index %d: %w", k.Index, err)
+	case errors.As(err, &e) && e.Class == device.Pin:
+		s.module.denied[k.Index] = fmt.Errorf("index %d: %w: the PIN is wrong, the key is locked or it does not exist; not tried again before a restart", k.Index, err)
+	default:
+		return err
+	}
+	return nil
+}
+
+// present sends the password of a key. Vendors have different codes for a wrong one and for a key that is locked, so all codes that are not
+// about the connection are a refusal: the password is not tried again after any of them.
+func (s *session) present(index uint32, pin []byte) error {
+	err := s.call("SDF_GetPrivateKeyAccessRight", s.module.lib.accessRight, s.handle, uintptr(index), uintptr(unsafe.Pointer(&pin[0])), uintptr(len(pin)))
+	var e *device.Error
+	switch {
+	case !errors.As(err, &e):
+		return nil
+	case e.Class == device.Lost: // SDR_PARDENY, elsewhere a right that the session has lost, is here the refusal itself
+		return err
+	case e.Code == codeKeyNotExist: // Keys says so, and the PIN was not refused
+		return nil
+	case e.Code == codeNotSupport: // the keys of this device need no right; otherwise the self-test says so
 		return nil
 	}
-	if e.Class == device.Lost {
-		return err // SDR_PARDENY, elsewhere a right that the session has lost, is here the refusal itself
-	}
-	if e.Code == codeKeyNotExist {
-		return nil // Keys says so, and the PIN was not refused
-	}
-	if e.Code == codeNotSupport {
-		return nil // the keys of this device need no right; otherwise the self-test says so
-	}
-	// Vendors have different codes for a wrong password and for a locked key. The password is not tried again after any of them.
 	e.Class = device.Pin
-	s.module.denied[k.Index] = fmt.Errorf("index %d: %w: the PIN is wrong, the key is locked or it does not exist; not tried again before a restart", k.Index, err)
-	return nil
+	return err
 }
 
 // handle is what a session needs to know of a key.
