@@ -14,7 +14,8 @@ func SetRandomTimeout(limit time.Duration) time.Duration {
 // Forget makes Health forget the keys and generators of earlier tests, which have gone.
 func Forget() {
 	usedMu.Lock()
-	used = map[string]*Key{}
+	clear(used)
+	clear(watched)
 	usedMu.Unlock()
 	sourcesMu.Lock()
 	sources = nil

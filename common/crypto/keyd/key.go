@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"weak"
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
@@ -189,8 +191,9 @@ func (k *Key) Decrypt(_ io.Reader, ciphertext []byte, _ crypto.DecrypterOpts) ([
 }
 
 var (
-	usedMu sync.Mutex
-	used   = map[string]*Key{} // by socket and name; protected by usedMu
+	usedMu  sync.Mutex
+	used    = map[string]struct{}{}            // by socket and name, those of all keys so far; protected by usedMu
+	watched = map[weak.Pointer[Key]]struct{}{} // what Health checks: keys that were used and may be used again; protected by usedMu
 )
 
 // OnUse is called at the first use of each key, OnFailure for each operation that a device could not do, whatever its input was. Only
@@ -211,7 +214,7 @@ func (k *Key) do(ctx context.Context, op Operation, payload []byte) ([]byte, err
 	return result, err
 }
 
-// inUse notes that this process depends on the key.
+// inUse notes that this process depends on the key, until nothing in it refers to the key.
 func (k *Key) inUse() {
 	usedMu.Lock()
 	defer usedMu.Unlock()
@@ -219,7 +222,20 @@ func (k *Key) inUse() {
 	if _, ok := used[id]; !ok && OnUse != nil {
 		OnUse(k.name, k.client.socket)
 	}
-	used[id] = k
+	used[id] = struct{}{}
+	self := weak.Make(k)
+	watched[self] = struct{}{}
+	runtime.AddCleanup(k, unwatch, self)
+}
+
+// Retire says that this process has another key now in place of this one, which may be removed from the device: Health does not check it any
+// more, though connections that were opened with it still refer to it.
+func (k *Key) Retire() { unwatch(weak.Make(k)) }
+
+func unwatch(k weak.Pointer[Key]) {
+	usedMu.Lock()
+	defer usedMu.Unlock()
+	delete(watched, k)
 }
 
 // failed reports err, and returns it.
@@ -230,12 +246,14 @@ func (k *Key) failed(err error) error {
 	return err
 }
 
-// Health checks the keys that this process has used, and the sources of random bytes. Its error says what is wrong with one of them.
+// Health checks the keys that this process uses, and the sources of random bytes. Its error says what is wrong with one of them.
 func Health(ctx context.Context) error {
 	usedMu.Lock()
-	keys := make([]*Key, 0, len(used))
-	for _, k := range used {
-		keys = append(keys, k)
+	keys := make([]*Key, 0, len(watched))
+	for self := range watched {
+		if k := self.Value(); k != nil {
+			keys = append(keys, k)
+		}
 	}
 	usedMu.Unlock()
 	for _, k := range keys {

@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,35 @@ func TestOptions(t *testing.T) {
 	require.NoError(t, err)
 	_, err = k.Decrypt(nil, []byte("x"), nil)
 	require.ErrorContains(t, err, "does not decrypt")
+}
+
+// Health is about keys that may be used again: not about one that nothing refers to, and not about one that was replaced.
+func TestHealthOfReplacedKeys(t *testing.T) {
+	keyd.Forget()
+	d := keydtest.StartSDF(t)
+	health := func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		return keyd.Health(ctx)
+	}
+	used := func(text []byte) *keyd.Key {
+		k, err := keyd.ParseReference(text)
+		require.NoError(t, err)
+		require.NoError(t, k.Check(context.Background()))
+		return k
+	}
+	kept, replaced := used(d.SignReference(t)), used(d.EncryptReference(t))
+	again := used(d.SignReference(t)) // as a reload of the same files does
+	_ = used(d.EncryptReference(t))   // as a reload that is refused does
+	d.Kill()
+	require.Error(t, health())
+	again.Retire()
+	require.ErrorContains(t, health(), "index=1", "another use of the same key is still there")
+	kept.Retire()
+	require.ErrorContains(t, health(), "usage=encrypt")
+	replaced.Retire()
+	require.Eventually(t, func() bool { runtime.GC(); return health() == nil }, 10*time.Second, 10*time.Millisecond)
+	require.Contains(t, replaced.String(), "usage=encrypt", "it is still referred to")
 }
 
 // TestHealth is about the keys of a whole process.

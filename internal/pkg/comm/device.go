@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"encoding/pem"
 	"fmt"
+	"slices"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
@@ -59,6 +60,33 @@ func checkDevices(keys ...crypto.PrivateKey) error {
 		}
 	}
 	return nil
+}
+
+// deviceKeys returns the keys in devices that the pairs have.
+func (m Material) deviceKeys() (keys []*keyd.Key) {
+	var all []crypto.PrivateKey
+	if m.Std != nil {
+		all = append(all, m.Std.PrivateKey)
+	}
+	if m.GM != nil {
+		all = append(all, m.GM.PrivateKey, m.GM.EncPrivateKey)
+	}
+	for _, key := range all {
+		if key, ok := key.(*keyd.Key); ok {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// retireKeys has the health check forget keys in devices that next has no
+// more: an operator may remove them while old connections are open.
+func retireKeys(old, next Material) {
+	for _, key := range old.deviceKeys() {
+		if !slices.Contains(next.deviceKeys(), key) {
+			key.Retire()
+		}
+	}
 }
 
 // checkAgreement refuses a list of suites that has none for the encryption key

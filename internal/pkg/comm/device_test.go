@@ -3,12 +3,15 @@
 package comm
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"net"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
@@ -76,6 +79,42 @@ func TestPairInDevice(t *testing.T) {
 			require.ErrorContains(t, err, want)
 		}
 	}
+}
+
+// After a reload, health does not depend on a key that the material has no more, though it is still referred to. A change of the mode
+// keeps the keys.
+func TestHealthOfReplacedPair(t *testing.T) {
+	org := newPKI(t)
+	pair := org.gm.NewPair(t, "127.0.0.1")
+	sign, _ := gmx509.AsSM2(parsePEMKey(t, pair.SignKey))
+	enc, _ := gmx509.AsSM2(parsePEMKey(t, pair.EncKey))
+	d := keydtest.StartSDFWith(t, sign, enc)
+	dir := t.TempDir()
+	files := Files{
+		SignCert: gmtlstest.WriteFile(t, dir, "sign.crt", pair.SignCert), SignKey: gmtlstest.WriteFile(t, dir, "sign.key", d.SignReference(t)),
+		EncCert: gmtlstest.WriteFile(t, dir, "enc.crt", pair.EncCert), EncKey: gmtlstest.WriteFile(t, dir, "enc.key", d.EncryptReference(t)),
+		ServerRootCAs: []string{gmtlstest.WriteFile(t, dir, "ca.crt", org.gm.CertPEM)},
+	}
+	s := newTestSource(t, SourceConfig{Role: "replaced", Load: files.Load, ServerMode: ModeGM, ClientMode: ClientGM})
+	old := s.state.Load()
+	health := func() error {
+		runtime.GC() // keys of earlier tests, whose daemons have ended
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		return keyd.Health(ctx)
+	}
+	require.Eventually(t, func() bool { return health() == nil }, 20*time.Second, 10*time.Millisecond)
+	for name, text := range map[string][]byte{"sign.crt": pair.SignCert, "sign.key": pair.SignKey, "enc.crt": pair.EncCert, "enc.key": pair.EncKey} {
+		gmtlstest.WriteFile(t, dir, name, text)
+	}
+	require.NoError(t, SetMode("replaced", "", ClientGM))
+	d.Kill()
+	require.ErrorContains(t, health(), d.Socket, "the keys are in use")
+	require.NoError(t, d.Start())
+	require.NoError(t, Reload("replaced"))
+	d.Kill()
+	require.NoError(t, health())
+	require.Len(t, old.deviceKeys(), 2, "they are still there, as in a connection that is open")
 }
 
 // A certificate for TLS whose ECDSA key is in a token.

@@ -334,6 +334,7 @@ func (w swap) commitLocked() {
 	s := w.source
 	old := s.state.Load()
 	s.state.Store(w.state)
+	retireKeys(old.Material, w.state.Material)
 	s.rememberLocked(w.state)
 	observeCertificates(s.role, w.state)
 	s.observeOwnLists(old.ownLists())
