@@ -4,12 +4,14 @@ package gmtls
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -346,10 +348,21 @@ func TestCBCPaddingWithoutMAC(t *testing.T) {
 	}
 }
 
+// countingKey counts what it is to decrypt.
+type countingKey struct {
+	*sm2.PrivateKey
+	asked int
+}
+
+func (k *countingKey) Decrypt(rand io.Reader, ciphertext []byte, opts crypto.DecrypterOpts) ([]byte, error) {
+	k.asked++
+	return k.PrivateKey.Decrypt(rand, ciphertext, opts)
+}
+
 // A pre-master secret is taken only with the version that was offered, to the
 // last bit, and with the right length (6.4.5.7).
 func TestPreMasterForm(t *testing.T) {
-	key := newKey(t)
+	key := &countingKey{PrivateKey: newKey(t)}
 	good := append([]byte{1, 1}, bytes.Repeat([]byte{9}, preMasterLen-2)...)
 	accepts := func(secret []byte) bool {
 		ciphertext, err := sm2.EncryptASN1(rand.Reader, &key.PublicKey, secret)
@@ -365,10 +378,14 @@ func TestPreMasterForm(t *testing.T) {
 	if !accepts(good) {
 		t.Error("a good secret is not taken")
 	}
+	key.asked = 0
 	for _, length := range []int{2, preMasterLen - 1, preMasterLen + 1, 2 * preMasterLen} {
 		if accepts(append(bytes.Clone(good), good...)[:length]) {
 			t.Errorf("a secret of %d bytes is taken", length)
 		}
+	}
+	if key.asked != 0 {
+		t.Errorf("%d ciphertexts of other lengths go to the key, which may be in a device", key.asked)
 	}
 	for bit := range 16 {
 		secret := bytes.Clone(good)

@@ -13,6 +13,7 @@ import (
 	"github.com/emmansun/gmsm/ecdh"
 	"github.com/emmansun/gmsm/sm2"
 	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // signMessage signs msg with an SM2 key under the default identity.
@@ -65,6 +66,9 @@ func decryptPreMaster(rand io.Reader, key crypto.PrivateKey, ciphertext []byte) 
 	if err != nil {
 		return nil, err
 	}
+	if !holdsPreMaster(ciphertext) {
+		return fallback, nil
+	}
 	plain, err := decrypter.Decrypt(rand, ciphertext, sm2.ASN1DecrypterOpts)
 	var candidate [preMasterLen]byte
 	good := subtle.ConstantTimeEq(int32(len(plain)), preMasterLen)
@@ -82,6 +86,17 @@ func decryptPreMaster(rand io.Reader, key crypto.PrivateKey, ciphertext []byte) 
 	subtle.ConstantTimeCopy(good, fallback, candidate[:])
 	clear(candidate[:])
 	return fallback, nil
+}
+
+// holdsPreMaster reports whether a ciphertext (GM/T 0009, section 7.2) is of a
+// text as long as a pre-master secret. Others go to no key: a client chooses
+// the length, and a library of a device may have a buffer for less. The length
+// is no secret.
+func holdsPreMaster(ciphertext []byte) bool {
+	var body, text cryptobyte.String
+	in := cryptobyte.String(ciphertext)
+	return in.ReadASN1(&body, asn1.SEQUENCE) && body.SkipASN1(asn1.INTEGER) && body.SkipASN1(asn1.INTEGER) &&
+		body.SkipASN1(asn1.OCTET_STRING) && body.ReadASN1(&text, asn1.OCTET_STRING) && len(text) == preMasterLen
 }
 
 // keyAgreer returns the key-agreement side of an encryption key.
