@@ -328,6 +328,29 @@ func TestLargeMessageInSlowToken(t *testing.T) {
 	require.NotContains(t, d.Log(), "does not return")
 }
 
+// A key whose attributes cannot be read is out of use alone, and one of another type is none of ours.
+func TestTokenOddKey(t *testing.T) {
+	for preset, keys := range map[string]int{"ep11": 2, "tass": 0} {
+		d := prepareToken(t, "ep11", "    preset: "+preset)
+		d.folder.Set(keydtest.LabelCode, 0x6)
+		require.NoError(t, d.Start())
+		other := func() keyd.Status {
+			status, err := keyd.ClientFor(d.Socket).Status(within(t, 20*time.Second))
+			require.NoError(t, err)
+			return status
+		}
+		require.Eventually(t, func() bool { return other().Devices[0].Ready }, 20*time.Second, 20*time.Millisecond, d.Log())
+		status := other()
+		require.Len(t, status.Devices[0].Keys, keys)
+		require.Equal(t, keys == 0, status.Healthy)
+		if keys != 0 {
+			require.Contains(t, status.Devices[0].Keys[0].Error, "C_GetAttributeValue returned 0x00000006 (CKR_FUNCTION_FAILED)")
+			require.Empty(t, status.Devices[0].Keys[1].Error)
+		}
+		d.Kill()
+	}
+}
+
 // Two tokens of one library live and die apart: when one of them is lost, the other keeps its sessions. A key that both have is not used by
 // chance.
 func TestTwoTokensOfOneLibrary(t *testing.T) {

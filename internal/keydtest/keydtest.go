@@ -193,6 +193,7 @@ const (
 	Twin
 	Frozen
 	TextCode
+	LabelCode
 )
 
 func (f *Folder) word(n Fault) *uint32 { return (*uint32)(unsafe.Pointer(&f.shared[4*int(n)])) }

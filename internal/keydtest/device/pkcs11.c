@@ -302,6 +302,8 @@ static CK_RV C_GetAttributeValue(CK_ULONG handle, CK_ULONG obj, attribute *templ
 	if (object(obj) == NULL)
 		return KEY_HANDLE_INVALID;
 	for (CK_ULONG i = 0; i < count; i++) {
+		if (obj == 1 && template[i].type == 0x003 && atomic_load(&faults[LABEL_CODE]))
+			return atomic_load(&faults[LABEL_CODE]);
 		CK_BYTE buffer[128];
 		long len = value(obj, template[i].type, buffer);
 		if (len < 0) {

@@ -54,6 +54,7 @@ enum fault {
 	TWIN,           // pkcs11: there are two tokens with the same label
 	FROZEN,         // pkcs11: which tokens there are is found out once after C_Initialize
 	TEXT_CODE,      // what a wrong ciphertext is answered with instead of CKR_ENCRYPTED_DATA_INVALID or SDR_ENCDATAERR
+	LABEL_CODE,     // pkcs11: what the first key's label is answered with
 	FAULTS
 };
 

@@ -193,16 +193,23 @@ func (m *Module) Keys(any device.Session) ([]device.Key, error) {
 
 func (m *Module) key(s *session, object uint64) (_ device.Key, ok bool, err error) {
 	read := map[uint64][]byte{}
+	var unread error // a code for one object says nothing about the others
 	for _, kind := range []uint64{attrKeyType, attrID, attrLabel, attrSign, attrDecrypt} {
-		if read[kind], err = s.attribute(object, kind); err != nil {
+		if read[kind], err = s.attribute(object, kind); isGone(err) {
 			return device.Key{}, false, err
+		} else if err != nil && unread == nil {
+			unread = err
 		}
 	}
 	kind := number(read[attrKeyType])
-	if kind != keyTypeEC && (m.config.SM2.KeyType == 0 || kind != m.config.SM2.KeyType) {
+	if (unread == nil || read[attrKeyType] != nil) && kind != keyTypeEC && (m.config.SM2.KeyType == 0 || kind != m.config.SM2.KeyType) {
 		return device.Key{}, false, nil
 	}
 	k := device.Key{URI: keyd.URI{Scheme: "pkcs11", Token: m.token.label, Serial: m.token.serial, Object: string(read[attrLabel]), ID: read[attrID]}}
+	if unread != nil {
+		k.Err = unread
+		return k, true, nil
+	}
 	if k.Public, err = s.public(object, kind, read[attrID], read[attrLabel]); err != nil {
 		if isGone(err) {
 			return k, false, err
