@@ -3,6 +3,7 @@
 package comm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -84,11 +85,14 @@ func connectionOf(ctx context.Context) *tracked {
 	return found.(*tracked)
 }
 
-// errModeChanged says that the mode changed during a handshake.
-var errModeChanged = errors.New("comm: the mode changed during the handshake; try again")
+// Changes during a handshake.
+var (
+	errModeChanged        = errors.New("comm: the mode changed during the handshake; try again")
+	errCertificateChanged = errors.New("comm: the certificate was replaced during the handshake; try again")
+)
 
-// add registers the connection. On an error, the mode or the revocation lists
-// changed during its handshake so that it must not be used.
+// add registers the connection. On an error, the mode, the certificate or the
+// revocation lists changed during its handshake so that it must not be used.
 func (g *connGroup) add(t *tracked) error {
 	t.group = g
 	g.mu.Lock()
@@ -100,12 +104,15 @@ func (g *connGroup) add(t *tracked) error {
 	localHashes.Store(t.addresses, t)
 	observeConnection(t, 1)
 	// A switch of mode stores the new mode first and then looks through the
-	// group, so that a connection is seen either there or here. So does an
-	// update of revocation lists.
+	// group, so that a connection is seen either there or here. So do a reload
+	// and an update of revocation lists.
 	err := error(nil)
-	if !t.permitted() {
+	switch {
+	case !t.permitted():
 		err = errModeChanged
-	} else if t.refused != nil {
+	case t.outdated():
+		err = errCertificateChanged
+	case t.refused != nil:
 		err = t.refused()
 	}
 	if err != nil {
@@ -123,6 +130,14 @@ func (t *tracked) remove() {
 		localHashes.CompareAndDelete(t.addresses, t)
 		observeConnection(t, -1)
 	})
+}
+
+// outdated reports whether this end has dialed with a certificate that its role
+// does not present any more, and redials for a new one. It takes no lock.
+func (t *tracked) outdated() bool {
+	s := t.group.source
+	return t.attempt == nil && s != nil && s.redial && t.localHash != nil &&
+		!bytes.Equal(t.localHash, s.state.Load().hash(t.protocol))
 }
 
 // drain ends the connections whose protocol the present mode does not have:

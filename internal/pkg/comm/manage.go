@@ -3,7 +3,6 @@
 package comm
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -347,10 +346,5 @@ func (w swap) commitLocked() {
 	}
 	s.dialed.drain(s.grace)
 	s.retireRefusedLocked()
-	if s.redial {
-		s.dialed.retire(s.grace, "a new certificate", func(t *tracked) bool {
-			presented := t.localHash != nil && bytes.Equal(t.localHash, old.hash(t.protocol))
-			return presented && !bytes.Equal(t.localHash, w.state.hash(t.protocol))
-		})
-	}
+	s.dialed.retire(s.grace, "a new certificate", (*tracked).outdated)
 }

@@ -249,6 +249,35 @@ func TestRedialForCertificate(t *testing.T) {
 	}
 }
 
+// TestRedialForCertificateDuringHandshake: a reload looks through the connections before this one is among them. It is given up
+// for one with the new certificate, or its peers would refuse it for as long as it stands.
+func TestRedialForCertificateDuringHandshake(t *testing.T) {
+	for _, mode := range []ClientMode{ClientTLS, ClientGM} {
+		t.Run(string(mode), func(t *testing.T) {
+			n := newLiveNode(t, ModeDual, patience)
+			n.clientSource.redial = true
+			require.NoError(t, n.clientSource.SetMode("", mode))
+			client := n.org.node(t)
+			opts := n.clientOptions()
+			var reload sync.Once
+			opts.VerifyCertificate = func([][]byte, [][]*x509.Certificate) error {
+				reload.Do(func() {
+					n.client.set(client, nil)
+					require.NoError(t, n.clientSource.Reload())
+				})
+				return nil
+			}
+			conn, err := dial(t, n.grpc.Address(), opts)
+			require.NoError(t, err)
+			_, err = call(t, conn)
+			require.NoError(t, err)
+			seen := n.service.last.Load()
+			require.Equal(t, client.leafDigest(t, dialedBy(mode)), digest(seen.info.State.PeerCertificates[0].Raw))
+			require.Eventually(t, func() bool { return n.connections(dialedBy(mode)) == 1 }, patience, time.Millisecond)
+		})
+	}
+}
+
 // TestBadReload: material that cannot serve changes nothing and says why.
 func TestBadReload(t *testing.T) {
 	n := newLiveNode(t, ModeDual, patience)
