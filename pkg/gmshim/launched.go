@@ -44,6 +44,9 @@ type Launched struct {
 	RootCACerts []byte
 }
 
+// maxAnswerFields bounds the header fields of an answer in bytes, unpacked, as in nodes. gRPC's default is 16 MiB.
+const maxAnswerFields = 64 << 10
+
 // StartLaunched runs chaincode that a peer launched, if the peer's core.yaml has chaincode.tls.mode gm. It connects back over TLCP, or
 // over TLS 1.3 with GM suites if CHAINCODE_GM_PROTOCOLS is TLS13. It takes the place of shim.Start and reads the
 // same: the flag -peer.address and the variables CORE_CHAINCODE_ID_NAME, CORE_TLS_CLIENT_CERT_FILE, CORE_TLS_CLIENT_KEY_FILE and
@@ -96,6 +99,7 @@ func (l *Launched) Run(ctx context.Context, chaincode shim.Chaincode) error {
 	conn, err := grpc.NewClient(l.Address,
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageSize), grpc.MaxCallSendMsgSize(maxMessageSize)),
+		grpc.WithMaxHeaderListSize(maxAnswerFields),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveInterval, Timeout: keepaliveTimeout, PermitWithoutStream: true}),
 	)
 	if err != nil {

@@ -5,6 +5,7 @@ package gmshim_test
 import (
 	"context"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/hyperledger/fabric/pkg/internal/roots"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -23,6 +25,7 @@ import (
 type chaincodeSupport struct {
 	peer.UnimplementedChaincodeSupportServer
 	registered chan string
+	fields     int // KiB of header fields in its answer
 }
 
 func (s *chaincodeSupport) Register(stream peer.ChaincodeSupport_RegisterServer) error {
@@ -32,6 +35,13 @@ func (s *chaincodeSupport) Register(stream peer.ChaincodeSupport_RegisterServer)
 	}
 	id := &peer.ChaincodeID{}
 	if err := proto.Unmarshal(message.GetPayload(), id); err != nil {
+		return err
+	}
+	fields := metadata.MD{}
+	for range s.fields {
+		fields.Append("x", strings.Repeat("a", 1024))
+	}
+	if err := stream.SendHeader(fields); err != nil {
 		return err
 	}
 	if err := stream.Send(&peer.ChaincodeMessage{Type: peer.ChaincodeMessage_REGISTERED}); err != nil {
@@ -75,6 +85,18 @@ func TestLaunchedChaincodeRegistersOverTLCP(t *testing.T) {
 	err := launched.Run(ctx, notary{})
 	require.ErrorContains(t, err, launched.Address, "the peer hung up")
 	require.Equal(t, packageID, <-support.registered)
+}
+
+// TestLaunchedChaincodeBoundsFields: header fields of the peer's answer that unpack to more than 64 KiB end the call.
+func TestLaunchedChaincodeBoundsFields(t *testing.T) {
+	for fields, registers := range map[int]bool{32: true, 96: false} {
+		launched, support := launch(t)
+		support.fields = fields
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		require.Error(t, launched.Run(ctx, notary{}), "the peer hung up, or could not answer")
+		require.Len(t, support.registered, map[bool]int{true: 1}[registers], "%d KiB", fields)
+	}
 }
 
 // TestLaunchedChaincodeSpeaksWhatItIsTold: the one protocol, with no other after a failure.
