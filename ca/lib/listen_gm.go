@@ -104,7 +104,7 @@ func (s *Server) listenSecure(address string, mode comm.ServerMode) (net.Listene
 	files = files.Named("tls.certfile", files.Cert, "tls.keyfile", files.Key, "tls.gm.signcert", files.SignCert, "tls.gm.signkey", files.SignKey,
 		"tls.gm.enccert", files.EncCert, "tls.gm.enckey", files.EncKey)
 	source, err := comm.NewSource(comm.SourceConfig{
-		Role: tlsstatus.CAServer, Load: files.Load, ServerMode: mode, ModeKey: "tls.mode", GMProtocols: c.GMProtocols,
+		Role: tlsstatus.CAServer, Load: files.Load, ServerMode: mode, ModeKey: "tls.mode", GMProtocols: c.GMProtocols, GMProtocolsKey: "tls.gmprotocols",
 	})
 	if err != nil {
 		return nil, err

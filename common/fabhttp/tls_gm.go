@@ -39,8 +39,9 @@ type TLS struct {
 	GMKeyPasswordFile string
 	// GMCipherSuites are the TLCP suites to accept, by their names in the standard, best first; empty: all.
 	GMCipherSuites []string
-	// GMProtocols are what the GM modes mean: "TLCP", "TLS13"; empty: TLCP.
-	GMProtocols []string
+	// GMProtocols are what the GM modes mean: "TLCP", "TLS13"; empty: TLCP. GMProtocolsKey is the configuration key that gives them.
+	GMProtocols    []string
+	GMProtocolsKey string
 	// GMHybrid makes TLS 1.3 prefer the hybrid key exchange with ML-KEM.
 	GMHybrid bool
 	// DrainGrace is how long connections of an abolished protocol may continue after a live switch; 0 means 60 s.
@@ -150,7 +151,8 @@ func (t TLS) listen(inner net.Listener) (net.Listener, error) {
 	}
 	source, err := comm.NewSource(comm.SourceConfig{
 		Role: role, Load: files.Load, ServerMode: mode, ModeKey: t.ModeKey,
-		GMCipherSuites: t.GMCipherSuites, GMProtocols: t.GMProtocols, GMHybrid: t.GMHybrid, DrainGrace: t.DrainGrace, HandshakesPerAddress: t.HandshakesPerAddress,
+		GMCipherSuites: t.GMCipherSuites, GMProtocols: t.GMProtocols, GMProtocolsKey: t.GMProtocolsKey, GMHybrid: t.GMHybrid,
+		DrainGrace: t.DrainGrace, HandshakesPerAddress: t.HandshakesPerAddress,
 		CheckRevocation: t.CheckRevocation,
 	})
 	var missing *fs.PathError

@@ -49,17 +49,19 @@ type Role struct {
 	Name       string     `json:"role"`
 	ServerMode ServerMode `json:"serverMode,omitempty"`
 	ClientMode ClientMode `json:"clientMode,omitempty"`
-	// What the GM modes mean: "TLCP", "TLS13".
+	// What the GM modes mean, "TLCP" and "TLS13"; absent in another mode, unless it was switched.
 	GMProtocols      []string `json:"gmProtocols,omitempty"`
 	GMClientProtocol string   `json:"gmClientProtocol,omitempty"`
-	// The modes at start, which a restart brings back.
-	ConfiguredServerMode ServerMode    `json:"configuredServerMode,omitempty"`
-	ConfiguredClientMode ClientMode    `json:"configuredClientMode,omitempty"`
-	Certificates         []Certificate `json:"certificates"`
-	ServerRoots          []Root        `json:"serverRoots,omitempty"` // of the files; a channel's come on top
-	ClientRoots          []Root        `json:"clientRoots,omitempty"` // likewise
-	Listeners            []Listener    `json:"listeners,omitempty"`
-	Dialed               []Connections `json:"dialed,omitempty"`
+	// The modes and GM protocols at start, which a restart brings back.
+	ConfiguredServerMode       ServerMode    `json:"configuredServerMode,omitempty"`
+	ConfiguredClientMode       ClientMode    `json:"configuredClientMode,omitempty"`
+	ConfiguredGMProtocols      []string      `json:"configuredGmProtocols,omitempty"`
+	ConfiguredGMClientProtocol string        `json:"configuredGmClientProtocol,omitempty"`
+	Certificates               []Certificate `json:"certificates"`
+	ServerRoots                []Root        `json:"serverRoots,omitempty"` // of the files; a channel's come on top
+	ClientRoots                []Root        `json:"clientRoots,omitempty"` // likewise
+	Listeners                  []Listener    `json:"listeners,omitempty"`
+	Dialed                     []Connections `json:"dialed,omitempty"`
 	// Revocation is nil where the role does not check it.
 	Revocation *Revocation `json:"revocation,omitempty"`
 	Last       *Outcome    `json:"lastChange,omitempty"`

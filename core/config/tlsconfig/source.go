@@ -35,7 +35,7 @@ func PeerServerSource() (*comm.Source, error) {
 	}
 	files := ServerFiles("peer")
 	source, err := register(files, comm.SourceConfig{
-		Role: tlsstatus.PeerServer, ServerMode: mode, ModeKey: serverModeKey("peer"), HandshakesPerAddress: perAddress,
+		Role: tlsstatus.PeerServer, ServerMode: mode, ModeKey: serverModeKey("peer"), GMProtocolsKey: protocolsKey("peer"), HandshakesPerAddress: perAddress,
 	})
 	if err != nil || samePairs(files, ClientFiles("peer")) {
 		return source, err
@@ -45,7 +45,7 @@ func PeerServerSource() (*comm.Source, error) {
 		return nil, err
 	}
 	files.ClientRootCAs = nil
-	_, err = register(files, comm.SourceConfig{Role: tlsstatus.PeerGateway, ClientMode: clientMode, ModeKey: clientModeKey("peer")})
+	_, err = register(files, comm.SourceConfig{Role: tlsstatus.PeerGateway, ClientMode: clientMode, ModeKey: clientModeKey("peer"), GMProtocolsKey: clientProtocolKey("peer")})
 	return source, err
 }
 
@@ -55,7 +55,7 @@ func PeerClientSource() (*comm.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return register(ClientFiles("peer"), comm.SourceConfig{Role: tlsstatus.PeerClient, ClientMode: mode, ModeKey: clientModeKey("peer")})
+	return register(ClientFiles("peer"), comm.SourceConfig{Role: tlsstatus.PeerClient, ClientMode: mode, ModeKey: clientModeKey("peer"), GMProtocolsKey: clientProtocolKey("peer")})
 }
 
 func samePairs(a, b comm.Files) bool {

@@ -56,9 +56,11 @@ func ClientMode(prefix string) (comm.ClientMode, error) {
 
 func protocolsKey(prefix string) string { return prefix + ".tls.gm.protocols" }
 
+func clientProtocolKey(prefix string) string { return prefix + ".tls.gm.clientProtocol" }
+
 // GMClientProtocol returns PREFIX.tls.gm.clientProtocol; absent means TLCP.
 func GMClientProtocol(prefix string) (string, error) {
-	key := prefix + ".tls.gm.clientProtocol"
+	key := clientProtocolKey(prefix)
 	name := viper.GetString(key)
 	if err := comm.CheckGMProtocols(nil, name); err != nil {
 		return "", fmt.Errorf("%s: %w", key, err)

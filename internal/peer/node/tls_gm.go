@@ -80,6 +80,7 @@ func operationsTLS(coreConfig *peer.Config) fabhttp.TLS {
 		GMKeyPasswordFile:  config.GetPath("operations.tls.gm.keyPassword.file"),
 		GMCipherSuites:     viper.GetStringSlice("operations.tls.gm.cipherSuites"),
 		GMProtocols:        viper.GetStringSlice("operations.tls.gm.protocols"),
+		GMProtocolsKey:     "operations.tls.gm.protocols",
 		GMHybrid:           viper.GetBool("operations.tls.gm.hybridKeyExchange"),
 		ClientCertRequired: coreConfig.OperationsTLSClientAuthRequired,
 		ClientCACertFiles:  coreConfig.OperationsTLSClientRootCAs,

@@ -45,13 +45,11 @@ func (s *Source) statusLocked() tlsstatus.Role {
 		ClientRoots:          state.clientRoots.status(),
 		Dialed:               s.dialed.count(),
 	}
-	if state.serverMode.GM() {
-		for _, p := range state.gmServer {
-			status.GMProtocols = append(status.GMProtocols, settingOf(p))
-		}
+	if state.serverMode.GM() || s.unwrittenGMServer(state) {
+		status.GMProtocols, status.ConfiguredGMProtocols = settingsOf(state.gmServer), settingsOf(s.configured.gmServer)
 	}
-	if state.clientMode == ClientGM {
-		status.GMClientProtocol = settingOf(state.gmClient)
+	if state.clientMode == ClientGM || s.unwrittenGMClient(state) {
+		status.GMClientProtocol, status.ConfiguredGMClientProtocol = settingOf(state.gmClient), settingOf(s.configured.gmClient)
 	}
 	if s.last != nil {
 		last := *s.last
@@ -213,19 +211,57 @@ func SetMode(role string, server ServerMode, client ClientMode) error {
 	if _, err := ParseClientMode(string(client)); err != nil {
 		return err
 	}
-	return change(role, "mode", func(s *Source) (*sourceState, error) {
+	var listen, dial func(*sourceState)
+	if server != "" {
+		listen = func(state *sourceState) { state.serverMode = server }
+	}
+	if client != "" {
+		dial = func(state *sourceState) { state.clientMode = client }
+	}
+	return changeSides(role, "mode", listen, dial)
+}
+
+// changeSides changes how a role, or each role if role is empty, listens and
+// dials; nil leaves that side as it is.
+func changeSides(role, action string, listen, dial func(*sourceState)) error {
+	if err := requireSides(role, listen != nil, dial != nil); err != nil {
+		return err
+	}
+	return change(role, action, func(s *Source) (*sourceState, error) {
 		state := *s.state.Load()
-		if role != "" && (server != "" && state.serverMode == "" || client != "" && state.clientMode == "") {
-			return nil, fmt.Errorf("comm: %s has server mode %q and client mode %q: a role that does not listen or dial cannot be given a mode for it", s.role, state.serverMode, state.clientMode)
+		if listen != nil && state.serverMode != "" {
+			listen(&state)
 		}
-		if server != "" && state.serverMode != "" {
-			state.serverMode = server
-		}
-		if client != "" && state.clientMode != "" {
-			state.clientMode = client
+		if dial != nil && state.clientMode != "" {
+			dial(&state)
 		}
 		return &state, s.checkModes(&state)
 	})
+}
+
+// requireSides refuses a change that would change nothing: of a side that the
+// role does not have or, if role is empty, that none has.
+func requireSides(role string, listening, dialing bool) error {
+	registry.mu.RLock()
+	defer registry.mu.RUnlock()
+	chosen, err := chooseLocked(role)
+	if err != nil {
+		return err
+	}
+	who := role
+	if role == "" {
+		who = "this process"
+	}
+	has := func(side func(*sourceState) bool) bool {
+		return slices.ContainsFunc(chosen, func(s *Source) bool { return side(s.state.Load()) })
+	}
+	if listening && !has(func(state *sourceState) bool { return state.serverMode != "" }) {
+		return fmt.Errorf("comm: %s does not listen: leave out the server mode and the GM protocols of listeners", who)
+	}
+	if dialing && !has(func(state *sourceState) bool { return state.clientMode != "" }) {
+		return fmt.Errorf("comm: %s does not dial: leave out the client mode and the GM protocol of dialers", who)
+	}
+	return nil
 }
 
 // swap is a new state of a source with the states that its listeners get.
@@ -268,22 +304,41 @@ func change(role, action string, next func(*Source) (*sourceState, error)) error
 	}
 	for _, w := range swaps {
 		w.commitLocked()
-		if action == "mode" {
+		if action != "reload" {
 			w.source.warnUnwritten()
 		}
 	}
 	return nil
 }
 
+// unwrittenGMServer reports whether listeners of the role speak other GM protocols than at start.
+func (s *Source) unwrittenGMServer(state *sourceState) bool {
+	return state.serverMode != "" && !slices.Equal(state.gmServer, s.configured.gmServer)
+}
+
+// unwrittenGMClient reports whether the role dials another GM protocol than at start.
+func (s *Source) unwrittenGMClient(state *sourceState) bool {
+	return state.clientMode != "" && state.gmClient != s.configured.gmClient
+}
+
 // warnUnwritten logs what to write into the configuration if the present modes
-// are to outlive a restart.
+// and GM protocols are to outlive a restart.
 func (s *Source) warnUnwritten() {
-	server, client := s.Modes()
+	state := s.state.Load()
+	server, client := state.serverMode, state.clientMode
 	if server != s.configured.server {
 		commLogger.Warningf("%s listens in mode %s now and was started with %s, which a restart brings back: set %s to %s", s.role, server, s.configured.server, s.modeKey, server)
 	}
 	if client != s.configured.client {
 		commLogger.Warningf("%s dials in mode %s now and was started with %s, which a restart brings back: set %s to %s", s.role, client, s.configured.client, s.modeKey, client)
+	}
+	if s.unwrittenGMServer(state) {
+		now := joinProtocols(state.gmServer)
+		commLogger.Warningf("%s listens for the GM protocols %s now and was started with %s, which a restart brings back: set %s to [%s]", s.role, now, joinProtocols(s.configured.gmServer), s.gmKey, now)
+	}
+	if s.unwrittenGMClient(state) {
+		now := settingOf(state.gmClient)
+		commLogger.Warningf("%s dials the GM protocol %s now and was started with %s, which a restart brings back: set %s to %s", s.role, now, settingOf(s.configured.gmClient), s.gmKey, now)
 	}
 }
 

@@ -58,10 +58,13 @@ func ParseClientMode(value string) (ClientMode, error) {
 	return "", fmt.Errorf("comm: %q is not a client mode: use tls or gm", value)
 }
 
-// modes are those of a role; empty where it does not listen or does not dial.
+// modes are those of a role, with what they mean; empty where it does not listen
+// or does not dial.
 type modes struct {
-	server ServerMode
-	client ClientMode
+	server   ServerMode
+	client   ClientMode
+	gmServer []protocol
+	gmClient protocol
 }
 
 // protocol is a protocol of the TLS family, named as in logs and metrics.

@@ -30,13 +30,15 @@ func settingOf(p protocol) string {
 	return string(p)
 }
 
-func joinProtocols(list []protocol) string {
+func settingsOf(list []protocol) []string {
 	names := make([]string, len(list))
 	for i, p := range list {
 		names[i] = settingOf(p)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
+
+func joinProtocols(list []protocol) string { return strings.Join(settingsOf(list), ", ") }
 
 // CheckGMProtocols refuses a list of GM protocols for listeners, or a GM protocol
 // for dialers, that has an unknown name, or a name twice. The caller adds the
@@ -156,8 +158,8 @@ func (st *serverState) identify(spoken gmtls.Protocol, conn net.Conn) (protocol,
 	return protocolTLS, conn, err
 }
 
-// SetGMProtocols switches the GM protocols of a role, or of all roles if role is
-// empty: those that its listeners speak, and the one that it dials. An empty
+// SetGMProtocols switches the GM protocols of a role, or of all roles that have such a side if
+// role is empty: those that its listeners speak, and the one that it dials. An empty
 // value leaves that side as it is. On an error nothing has changed. Connections of a
 // removed protocol are asked to end, and closed after the grace period.
 func SetGMProtocols(role string, server []string, client string) error {
@@ -168,14 +170,12 @@ func SetGMProtocols(role string, server []string, client string) error {
 	if err != nil {
 		return fmt.Errorf("comm: %w", err)
 	}
-	return change(role, "protocols", func(s *Source) (*sourceState, error) {
-		state := *s.state.Load()
-		if len(server) > 0 {
-			state.gmServer = listed
-		}
-		if client != "" {
-			state.gmClient = dialed
-		}
-		return &state, s.checkModes(&state)
-	})
+	var listen, dial func(*sourceState)
+	if len(server) > 0 {
+		listen = func(state *sourceState) { state.gmServer = listed }
+	}
+	if client != "" {
+		dial = func(state *sourceState) { state.gmClient = dialed }
+	}
+	return changeSides(role, "protocols", listen, dial)
 }

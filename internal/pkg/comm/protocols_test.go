@@ -231,6 +231,27 @@ func TestGMProtocolsWithoutSource(t *testing.T) {
 	require.ErrorContains(t, err, `"TLS1.3" is not a GM protocol`)
 }
 
+// TestSwitchOfNoSide: protocols, or a mode, that would have no effect are refused.
+func TestSwitchOfNoSide(t *testing.T) {
+	m := newPKI(t).node(t)
+	listens := newTestSource(t, SourceConfig{Role: t.Name() + ".listens", Load: fixed(m), ServerMode: ModeGM})
+	require.ErrorContains(t, SetGMProtocols(listens.role, nil, GMProtocolTLS13), listens.role+" does not dial")
+	require.ErrorContains(t, SetGMProtocols("", nil, GMProtocolTLS13), "this process does not dial")
+	require.ErrorContains(t, SetGMProtocols("", []string{GMProtocolTLS13}, GMProtocolTLS13), "this process does not dial")
+	require.ErrorContains(t, SetMode("", ModeGM, ClientGM), "this process does not dial")
+	require.Equal(t, []protocol{protocolTLCP}, listens.state.Load().gmServer, "nothing has changed")
+	require.NoError(t, SetGMProtocols(listens.role, []string{GMProtocolTLS13}, ""))
+	require.Equal(t, protocolTLCP, listens.state.Load().gmClient)
+
+	dials := newTestSource(t, SourceConfig{Role: t.Name() + ".dials", Load: fixed(m), ClientMode: ClientGM})
+	require.ErrorContains(t, SetGMProtocols(dials.role, []string{GMProtocolTLS13}, ""), dials.role+" does not listen")
+	require.NoError(t, SetGMProtocols("", []string{GMProtocolTLCP}, GMProtocolTLS13), "each role has one side")
+	require.Equal(t, []protocol{protocolTLCP}, listens.state.Load().gmServer)
+	require.Equal(t, protocolTLCP, listens.state.Load().gmClient, "not a side of its own")
+	require.Equal(t, []protocol{protocolTLCP}, dials.state.Load().gmServer)
+	require.Equal(t, protocolTLS13, dials.state.Load().gmClient)
+}
+
 // TestSwitchOfOneSide: the side that is not named stays as it is.
 func TestSwitchOfOneSide(t *testing.T) {
 	s := newTestSource(t, SourceConfig{

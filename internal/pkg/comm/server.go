@@ -167,6 +167,7 @@ func fixedSource(so SecureOptions) (*Source, error) {
 		return nil, err
 	}
 	s := newSource(SourceConfig{Role: so.Role, ServerMode: mode})
+	s.configured.gmServer = listed
 	s.state.Store(&sourceState{
 		Material:   m,
 		gmServer:   listed,

@@ -37,6 +37,9 @@ type SourceConfig struct {
 	// "TLS13"; empty means TLCP.
 	GMProtocols      []string
 	GMClientProtocol string
+	// GMProtocolsKey is the configuration key that gives GMProtocols, or
+	// GMClientProtocol of a role that dials, for messages to the operator.
+	GMProtocolsKey string
 	// GMHybrid makes TLS 1.3 prefer the hybrid key exchange with ML-KEM.
 	GMHybrid bool
 	// GMCipherSuites are the suites of TLCP, by their names in the standard,
@@ -75,6 +78,7 @@ type Source struct {
 	settings   any
 	configured modes  // at start
 	modeKey    string // names configured in messages
+	gmKey      string // likewise, the GM protocols
 	grace      time.Duration
 	suites     []uint16    // of TLCP; nil: the defaults
 	perAddress int         // handshakes of one address at once
@@ -145,6 +149,7 @@ func NewSource(config SourceConfig) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("comm: load material of %s: %w", s.role, err)
 	}
+	s.configured.gmServer, s.configured.gmClient = gmServer, gmClient
 	state, err := s.prepare(material, &sourceState{serverMode: config.ServerMode, clientMode: config.ClientMode, gmServer: gmServer, gmClient: gmClient, gmHybrid: config.GMHybrid})
 	if err != nil {
 		return nil, err
@@ -208,6 +213,7 @@ func newSource(config SourceConfig) *Source {
 		settings:   config.Settings,
 		configured: modes{server: config.ServerMode, client: config.ClientMode},
 		modeKey:    config.ModeKey,
+		gmKey:      config.GMProtocolsKey,
 		grace:      grace,
 		perAddress: config.HandshakesPerAddress,
 		redial:     config.RedialForCertificate,

@@ -280,6 +280,7 @@ func TestListenerWithoutSource(t *testing.T) {
 
 	require.ErrorContains(t, SetMode(t.Name(), ModeTLS, ""), "neither switched nor reloaded")
 	require.ErrorContains(t, Reload(t.Name()), "neither switched nor reloaded")
+	newTestSource(t, SourceConfig{Role: t.Name() + ".other", Load: fixed(org.node(t)), ServerMode: ModeDual})
 	require.NoError(t, SetMode("", ModeTLS, ""))
 	require.Equal(t, ModeDual, shown().ServerMode)
 	srv.Stop()

@@ -383,8 +383,9 @@ func TestSetModeRefusals(t *testing.T) {
 	require.ErrorContains(t, SetMode("no such role", ModeGM, ""), `no role "no such role"`)
 	require.ErrorContains(t, n.serverSource.SetMode("", ""), "no mode given")
 	require.ErrorContains(t, n.serverSource.SetMode("tlcp", ""), "not a server mode")
-	require.ErrorContains(t, n.serverSource.SetMode("", ClientGM), "does not listen or dial")
-	require.ErrorContains(t, n.clientSource.SetMode(ModeGM, ""), "does not listen or dial")
+	require.ErrorContains(t, n.serverSource.SetMode("", ClientGM), n.serverSource.role+" does not dial")
+	require.ErrorContains(t, n.serverSource.SetMode(ModeDual, ClientGM), n.serverSource.role+" does not dial")
+	require.ErrorContains(t, n.clientSource.SetMode(ModeGM, ""), n.clientSource.role+" does not listen")
 	require.ErrorContains(t, n.clientSource.SetMode("", "dual"), "not a client mode")
 	_, client := n.clientSource.Modes()
 	require.Equal(t, ClientTLS, client)
@@ -421,6 +422,47 @@ func TestUnwrittenMode(t *testing.T) {
 	require.True(t, containsAll(recorder.Messages()[0], t.Name(), "restart", "set peer.tls.mode to dual"), recorder.Messages()[0])
 	require.NoError(t, source.SetMode(ModeTLS, ""))
 	require.Len(t, recorder.Messages(), 1)
+}
+
+// TestUnwrittenProtocols: a switch of GM protocols is told in the same way, also in a mode that does not use them yet.
+func TestUnwrittenProtocols(t *testing.T) {
+	logger, recorder := floggingtest.NewTestLogger(t, floggingtest.AtLevel(zap.WarnLevel))
+	defer func(old *flogging.FabricLogger) { commLogger = old }(commLogger)
+	commLogger = logger
+	m := newPKI(t).node(t)
+	listens := newTestSource(t, SourceConfig{Role: t.Name() + ".listens", Load: fixed(m), ServerMode: ModeTLS, GMProtocolsKey: "peer.tls.gm.protocols"})
+	dials := newTestSource(t, SourceConfig{Role: t.Name() + ".dials", Load: fixed(m), ClientMode: ClientTLS, GMProtocolsKey: "peer.tls.gm.clientProtocol"})
+	shown := func(source *Source) (r tlsstatus.Role) {
+		for _, s := range Status() {
+			if s.Name == source.role {
+				r = s
+			}
+		}
+		return r
+	}
+	require.Empty(t, shown(listens).GMProtocols)
+	require.Empty(t, shown(listens).ConfiguredGMProtocols)
+	require.Empty(t, shown(dials).ConfiguredGMClientProtocol)
+
+	require.NoError(t, SetGMProtocols(listens.role, []string{GMProtocolTLCP, GMProtocolTLS13}, ""))
+	require.Len(t, recorder.Messages(), 1)
+	require.True(t, containsAll(recorder.Messages()[0], listens.role, "started with TLCP, ", "restart", "set peer.tls.gm.protocols to [TLCP, TLS13]"), recorder.Messages()[0])
+	require.Equal(t, []string{GMProtocolTLCP, GMProtocolTLS13}, shown(listens).GMProtocols)
+	require.Equal(t, []string{GMProtocolTLCP}, shown(listens).ConfiguredGMProtocols)
+	require.Empty(t, shown(listens).ConfiguredGMClientProtocol)
+
+	require.NoError(t, SetGMProtocols(dials.role, nil, GMProtocolTLS13))
+	require.Len(t, recorder.Messages(), 2)
+	require.True(t, containsAll(recorder.Messages()[1], dials.role, "started with TLCP, ", "restart", "set peer.tls.gm.clientProtocol to TLS13"), recorder.Messages()[1])
+	require.Equal(t, GMProtocolTLS13, shown(dials).GMClientProtocol)
+	require.Equal(t, GMProtocolTLCP, shown(dials).ConfiguredGMClientProtocol)
+	require.Empty(t, shown(dials).ConfiguredGMProtocols)
+
+	require.NoError(t, SetGMProtocols(listens.role, []string{GMProtocolTLCP}, ""))
+	require.NoError(t, SetGMProtocols(dials.role, nil, GMProtocolTLCP))
+	require.Len(t, recorder.Messages(), 2)
+	require.NoError(t, listens.SetMode(ModeDual, ""))
+	require.Equal(t, []string{GMProtocolTLCP}, shown(listens).ConfiguredGMProtocols, "as the modes are")
 }
 
 // TestRestart: a node that was switched comes back in the mode of its
@@ -509,8 +551,8 @@ func TestSwitchOfAllRoles(t *testing.T) {
 	listens := newTestSource(t, SourceConfig{Role: t.Name() + ".listens", Load: fixed(m), ServerMode: ModeTLS})
 	dials := newTestSource(t, SourceConfig{Role: t.Name() + ".dials", Load: fixed(m), ClientMode: ClientTLS})
 	require.NoError(t, SetMode("", ModeDual, ClientGM))
-	for source, want := range map[*Source]modes{both: {ModeDual, ClientGM}, listens: {ModeDual, ""}, dials: {"", ClientGM}} {
+	for source, want := range map[*Source]modes{both: {server: ModeDual, client: ClientGM}, listens: {server: ModeDual}, dials: {client: ClientGM}} {
 		server, client := source.Modes()
-		require.Equal(t, want, modes{server, client}, source.role)
+		require.Equal(t, want, modes{server: server, client: client}, source.role)
 	}
 }

@@ -43,6 +43,7 @@ func initializeServerConfig(conf *localconfig.TopLevel, metricsProvider metrics.
 		ModeKey:        "General.TLS.Mode",
 		GMCipherSuites: t.GMCipherSuites,
 		GMProtocols:    t.GMProtocols,
+		GMProtocolsKey: "General.TLS.GMProtocols",
 		GMHybrid:       t.GMHybridKeyExchange,
 		DrainGrace:     t.DrainGrace,
 
@@ -87,6 +88,7 @@ func newClusterServer(address string, config *comm.ServerConfig, conf *localconf
 		ModeKey:        "General.Cluster.Mode",
 		GMCipherSuites: clusterSuites(conf),
 		GMProtocols:    conf.General.TLS.GMProtocols,
+		GMProtocolsKey: "General.TLS.GMProtocols",
 		GMHybrid:       conf.General.TLS.GMHybridKeyExchange,
 		DrainGrace:     conf.General.TLS.DrainGrace,
 
@@ -128,6 +130,7 @@ func initializeClusterClientConfig(conf *localconfig.TopLevel) (comm.ClientConfi
 		RedialForCertificate: true,
 		GMCipherSuites:       clusterSuites(conf),
 		GMClientProtocol:     t.GMClientProtocol,
+		GMProtocolsKey:       "General.TLS.GMClientProtocol",
 		GMHybrid:             t.GMHybridKeyExchange,
 		DrainGrace:           t.DrainGrace,
 		CheckRevocation:      t.CheckRevocation,
@@ -341,6 +344,7 @@ func httpOptions(role, section, address string, t localconfig.TLS) fabhttp.Optio
 			GMKeyPasswordFile:  t.GMKeyPasswordFile,
 			GMCipherSuites:     t.GMCipherSuites,
 			GMProtocols:        t.GMProtocols,
+			GMProtocolsKey:     section + ".GMProtocols",
 			GMHybrid:           t.GMHybridKeyExchange,
 			DrainGrace:         t.DrainGrace,
 

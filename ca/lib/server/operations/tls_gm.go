@@ -143,7 +143,7 @@ func (t *TLS) listen(inner net.Listener, mode comm.ServerMode) (net.Listener, er
 		"operations.tls.gm.signcert", files.SignCert, "operations.tls.gm.signkey", files.SignKey,
 		"operations.tls.gm.enccert", files.EncCert, "operations.tls.gm.enckey", files.EncKey)
 	source, err := comm.NewSource(comm.SourceConfig{
-		Role: tlsstatus.CAOperations, Load: files.Load, ServerMode: mode, ModeKey: "operations.tls.mode", GMProtocols: t.GMProtocols,
+		Role: tlsstatus.CAOperations, Load: files.Load, ServerMode: mode, ModeKey: "operations.tls.mode", GMProtocols: t.GMProtocols, GMProtocolsKey: "operations.tls.gmprotocols",
 	})
 	if err != nil {
 		return nil, err

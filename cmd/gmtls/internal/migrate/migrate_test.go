@@ -301,8 +301,16 @@ func TestModesThatARestartUndoes(t *testing.T) {
 	w.pairs(everyNode...)
 	w.nodes["peer1"].set(func(n *fakeNode) { n.roles[1].ConfiguredServerMode = "tls" })
 	w.nodes["peer2"].set(func(n *fakeNode) { n.roles[1].ConfiguredServerMode = "dual" })
+	w.nodes["peer1"].set(func(n *fakeNode) {
+		n.roles[1].GMProtocols, n.roles[1].ConfiguredGMProtocols = []string{"TLCP", "TLS13"}, []string{"TLCP"}
+	})
+	w.nodes["peer1"].set(func(n *fakeNode) {
+		n.roles[0].GMClientProtocol, n.roles[0].ConfiguredGMClientProtocol = "TLS13", "TLCP"
+	})
 	out := w.allowed("check", "--stage=2", w.block())
-	require.Contains(t, out, "note: peer1: peer.server listens in mode dual and was started in tls, which a restart brings back")
+	require.Contains(t, out, "note: peer1: peer.server listens in mode dual and was started with tls, which a restart brings back")
+	require.Contains(t, out, "note: peer1: peer.server listens for TLCP, TLS13 and was started with TLCP, which a restart brings back")
+	require.Contains(t, out, "dials by TLS13 and was started with TLCP, which a restart brings back")
 	require.NotContains(t, out, "peer2")
 }
 

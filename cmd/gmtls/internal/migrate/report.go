@@ -5,6 +5,7 @@ package migrate
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -94,10 +95,12 @@ func (n *network) notes() (all []string) {
 	for _, f := range n.nodes {
 		for _, r := range f.Roles {
 			for _, m := range []struct{ does, now, started string }{
-				{"listens", string(r.ServerMode), string(r.ConfiguredServerMode)}, {"dials", string(r.ClientMode), string(r.ConfiguredClientMode)},
+				{"listens in mode", string(r.ServerMode), string(r.ConfiguredServerMode)}, {"dials in mode", string(r.ClientMode), string(r.ConfiguredClientMode)},
+				{"listens for", strings.Join(r.GMProtocols, ", "), strings.Join(r.ConfiguredGMProtocols, ", ")},
+				{"dials by", r.GMClientProtocol, r.ConfiguredGMClientProtocol},
 			} {
 				if m.now != m.started && m.started != "" {
-					all = append(all, fmt.Sprintf("%s: %s %s in mode %s and was started in %s, which a restart brings back unless its configuration says %s by now",
+					all = append(all, fmt.Sprintf("%s: %s %s %s and was started with %s, which a restart brings back unless its configuration says %s by now",
 						f.Name, r.Name, m.does, m.now, m.started, m.now))
 				}
 			}

@@ -238,6 +238,11 @@ func TestPutProtocols(t *testing.T) {
 		code, _ := request(t, http.MethodPut, refused, verified)
 		require.Equal(t, http.StatusConflict, code, refused)
 	}
+	_, err := comm.NewSource(comm.SourceConfig{Role: r.name + ".dials", Load: r.load, ClientMode: comm.ClientGM})
+	require.NoError(t, err)
+	code, body = request(t, http.MethodPut, `{"role":"`+r.name+`.dials","gmProtocols":["TLS13"]}`, verified)
+	require.Equal(t, http.StatusConflict, code)
+	require.Contains(t, string(body), "does not listen")
 	code, _ = request(t, http.MethodPost, `{"gmProtocols":["TLS13"]}`, verified)
 	require.Equal(t, http.StatusConflict, code)
 }
