@@ -32,7 +32,7 @@ func newOperationsSystem(coreConfig *peer.Config) *operations.System {
 	system := upstreamNewOperationsSystem(coreConfig)
 	comm.UseMetrics(system.Provider)
 	sw.UseMetrics(system.Provider)
-	system.RegisterHandler(tlsstatus.Path, tlsadmin.NewHandler(operators), true)
+	system.RegisterHandler(tlsstatus.Path, tlsadmin.NewHandler(tlsstatus.PeerOperations, operators), true)
 	system.RegisterHandler(tlsstatus.SelfTestPath, tlsadmin.NewSelfTestHandler(operators), true)
 	tlsadmin.RegisterKeyHealth(system)
 	tlsadmin.ReloadOnHangup() // before ledgers are opened, which may take hours: without it, a reload would end the peer

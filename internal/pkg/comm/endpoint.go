@@ -172,15 +172,33 @@ func (e *endpoint) checkRevocation(st *serverState) {
 	}
 }
 
-// checkSwitch refuses a live change that would lock every client out.
+// checkSwitch refuses a live change that would lock out every client, or every
+// operator of an HTTP server, where only what changes things needs a certificate.
 func (e *endpoint) checkSwitch(st *serverState) error {
-	if !e.policy.requireClientCert {
+	auth := e.policy.clientAuth()
+	if auth != tls.RequireAndVerifyClientCert && auth != tls.VerifyClientCertIfGiven {
 		return nil
 	}
-	if st.mode == ModeGM && len(st.roots.gm) == 0 && len(st.roots.std) != 0 {
-		return errors.New("mode gm would refuse every client: client certificates are required and no client root CA is SM2; add one to the client root CAs")
+	lacking := st.lackingRoots()
+	if lacking == "" || e.live.state.Load().lackingRoots() == lacking {
+		return nil // or it is no worse than before
 	}
-	return nil
+	if auth == tls.VerifyClientCertIfGiven {
+		return fmt.Errorf("mode %s would verify no client, and so no operator: no client root CA is %s; add one to the client root CAs", st.mode, lacking)
+	}
+	return fmt.Errorf("mode %s would refuse every client: client certificates are required and no client root CA is %s; add one to the client root CAs", st.mode, lacking)
+}
+
+// lackingRoots says of which family the listener has no client roots although it
+// serves nothing else and has roots of the other; empty: that is not so.
+func (st *serverState) lackingRoots() string {
+	switch {
+	case !st.mode.TLS() && len(st.roots.gm) == 0 && len(st.roots.std) != 0:
+		return "SM2"
+	case !st.mode.GM() && len(st.roots.std) == 0 && len(st.roots.gm) != 0:
+		return "for TLS"
+	}
+	return ""
 }
 
 // session is the outcome of a handshake.

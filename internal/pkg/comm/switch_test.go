@@ -398,13 +398,61 @@ func TestSetModeRefusals(t *testing.T) {
 	server, client = both.Modes()
 	require.Equal(t, []string{"gm", "gm"}, []string{string(server), string(client)})
 
-	// A listener that requires client certificates and has roots for TLS only
-	// would lock out everyone, the operator too.
-	m := n.org.node(t)
-	m.ClientRootCAs = [][]byte{n.org.std.CertBytes()}
-	source := newTestSource(t, SourceConfig{Role: t.Name() + ".locked", Load: fixed(m), ServerMode: ModeDual})
-	startServer(t, SecureOptions{UseTLS: true, RequireClientCert: true, Source: source})
-	require.ErrorContains(t, source.SetMode(ModeGM, ""), "would refuse every client")
+}
+
+// TestSwitchThatLocksOut: a listener that verifies clients is not switched, in either direction, to a mode in which it can verify
+// none, and a root is not taken away so; the operator who asks would be locked out too. It is not held against a reload that
+// this is so already.
+func TestSwitchThatLocksOut(t *testing.T) {
+	org := newPKI(t)
+	grpcListener := func(t *testing.T, so SecureOptions) { startServer(t, so) }
+	httpListener := func(listen func(net.Listener, SecureOptions) (net.Listener, error)) func(*testing.T, SecureOptions) {
+		return func(t *testing.T, so SecureOptions) {
+			inner, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			l, err := listen(inner, so)
+			require.NoError(t, err)
+			t.Cleanup(func() { l.Close() })
+		}
+	}
+	for name, c := range map[string]struct {
+		listen   func(*testing.T, SecureOptions)
+		required bool
+		say      string // empty: clients are not verified, or prove who they are in another way
+	}{
+		"gRPC":                  {grpcListener, true, "would refuse every client"},
+		"gRPC, not required":    {grpcListener, false, ""},
+		"HTTP":                  {httpListener(NewHTTPListener), true, "would refuse every client"},
+		"HTTP, verified if any": {httpListener(NewHTTPListener), false, "would verify no client"},
+		"HTTP, anonymous":       {httpListener(NewAnonymousHTTPListener), false, ""},
+	} {
+		for mode, root := range map[ServerMode][]byte{ModeGM: org.std.CertBytes(), ModeTLS: org.gm.CertPEM} {
+			t.Run(name+" to "+string(mode), func(t *testing.T) {
+				m := org.node(t)
+				node := &changing{m: m}
+				source := newTestSource(t, SourceConfig{Role: t.Name(), Load: node.load, ServerMode: ModeDual})
+				c.listen(t, SecureOptions{UseTLS: true, RequireClientCert: c.required, Source: source})
+				one := m
+				one.ClientRootCAs = [][]byte{root}
+				node.set(one, nil)
+				require.NoError(t, source.Reload(), "those of the other family are there")
+				if c.say == "" {
+					require.NoError(t, source.SetMode(mode, ""))
+					return
+				}
+				require.ErrorContains(t, source.SetMode(mode, ""), c.say)
+				node.set(m, nil)
+				require.NoError(t, source.Reload())
+				require.NoError(t, source.SetMode(mode, ""))
+				node.set(one, nil)
+				require.ErrorContains(t, source.Reload(), c.say)
+
+				locked := newTestSource(t, SourceConfig{Role: t.Name() + " locked", Load: fixed(one), ServerMode: mode})
+				c.listen(t, SecureOptions{UseTLS: true, RequireClientCert: c.required, Source: locked})
+				require.NoError(t, locked.Reload())
+			})
+		}
+	}
 }
 
 // TestUnwrittenMode: a switch that a restart would undo is told with the key to

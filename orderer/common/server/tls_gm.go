@@ -291,7 +291,7 @@ func newOperationsSystem(ops localconfig.Operations, metrics localconfig.Metrics
 	})
 	comm.UseMetrics(system.Provider)
 	sw.UseMetrics(system.Provider)
-	system.RegisterHandler(tlsstatus.Path, tlsadmin.NewHandler(operators), true)
+	system.RegisterHandler(tlsstatus.Path, tlsadmin.NewHandler(tlsstatus.OrdererOperations, operators), true)
 	system.RegisterHandler(tlsstatus.SelfTestPath, tlsadmin.NewSelfTestHandler(operators), true)
 	tlsadmin.RegisterKeyHealth(system)
 	tlsadmin.ReloadOnHangup()

@@ -52,7 +52,7 @@ func (s *System) Start() error {
 		return errors.WithMessage(err, "operations.operators")
 	}
 	for path, handler := range map[string]http.Handler{
-		tlsstatus.Path: tlsadmin.NewHandler(operators), tlsstatus.SelfTestPath: tlsadmin.NewSelfTestHandler(operators),
+		tlsstatus.Path: tlsadmin.NewHandler(tlsstatus.CAOperations, operators), tlsstatus.SelfTestPath: tlsadmin.NewSelfTestHandler(operators),
 	} {
 		if s.options.TLS.Enabled {
 			handler = requireClientCertificate(handler)

@@ -5,6 +5,7 @@
 package tlsadmin
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,19 +51,24 @@ func reload(c tlsstatus.Change) error {
 	return comm.Reload(c.Role)
 }
 
-// NewHandler returns the handler of tlsstatus.Path. GET answers with the state of every
+// NewHandler returns the handler of tlsstatus.Path on the listener of the role own. GET answers with the state of every
 // role. PUT switches modes: {"role", "serverMode", "clientMode"}, or what the GM
 // modes mean: {"role", "gmProtocols", "gmClientProtocol"}. POST loads
 // the files again: {"role"} or no body. Both answer with the state after the
 // change, or with an error and nothing changed. They need a verified
 // client certificate of one of the operators.
-func NewHandler(allowed Operators) http.Handler {
+func NewHandler(own string, allowed Operators) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
 		case http.MethodGet:
 			answer(w, http.StatusOK, comm.Status())
 		case http.MethodPut:
-			apply(w, r, allowed, put)
+			apply(w, r, allowed, func(c tlsstatus.Change) error {
+				if err := allowed.checkSwitch(own, c, clientOf(r)); err != nil {
+					return err
+				}
+				return put(c)
+			})
 		case http.MethodPost:
 			apply(w, r, allowed, reload)
 		default:
@@ -109,8 +115,11 @@ func admit(w http.ResponseWriter, r *http.Request, allowed Operators) bool {
 	return false
 }
 
+// clientOf is the certificate of the client of an admitted request.
+func clientOf(r *http.Request) *x509.Certificate { return r.TLS.VerifiedChains[0][0] }
+
 // operatorOf names the client of an admitted request.
-func operatorOf(r *http.Request) string { return r.TLS.VerifiedChains[0][0].Subject.String() }
+func operatorOf(r *http.Request) string { return clientOf(r).Subject.String() }
 
 func decode(w http.ResponseWriter, r *http.Request, c *tlsstatus.Change) error {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))

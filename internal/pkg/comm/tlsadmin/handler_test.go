@@ -22,6 +22,7 @@ import (
 
 	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/tlsgen"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/flogging/floggingtest"
@@ -97,7 +98,7 @@ func request(t *testing.T, method, body string, state *tls.ConnectionState, oper
 	r := httptest.NewRequest(method, tlsstatus.Path, strings.NewReader(body))
 	r.TLS = state
 	w := httptest.NewRecorder()
-	NewHandler(allowed).ServeHTTP(w, r)
+	NewHandler("operations", allowed).ServeHTTP(w, r)
 	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 	return w.Code, w.Body.Bytes()
 }
@@ -156,7 +157,7 @@ func TestNoOperators(t *testing.T) {
 			req := httptest.NewRequest(method, tlsstatus.Path, strings.NewReader(`{"role":"`+r.name+`","serverMode":"dual"}`))
 			req.TLS = verified
 			w := httptest.NewRecorder()
-			NewHandler(none).ServeHTTP(w, req)
+			NewHandler("operations", none).ServeHTTP(w, req)
 			require.Equal(t, want, w.Code, method)
 			if want == http.StatusForbidden {
 				require.Contains(t, w.Body.String(), itself, "the fingerprint to add is told")
@@ -211,6 +212,48 @@ func TestOperators(t *testing.T) {
 		_, err := ParseOperators([]string{bad})
 		require.ErrorContains(t, err, "64 hexadecimal digits", bad)
 	}
+}
+
+// TestOnlyOperator: the only operator does not switch the listener of the page to where its certificate cannot follow, in either
+// direction, by name or with all roles. With others, of which only the fingerprints are known, it does.
+func TestOnlyOperator(t *testing.T) {
+	ca, err := tlsgen.NewCA()
+	require.NoError(t, err)
+	pair, err := ca.NewServerCertKeyPair("127.0.0.1")
+	require.NoError(t, err)
+	gm, err := gmx509.ParseCertificatePEM(gmtlstest.NewCA(t).NewPair(t, "127.0.0.1").SignCert)
+	require.NoError(t, err)
+	for _, c := range []struct {
+		operator *x509.Certificate
+		kept     comm.ServerMode
+		lost     comm.ServerMode
+		needs    string
+	}{{pair.TLSCert, comm.ModeTLS, comm.ModeGM, "one that is SM2"}, {gm, comm.ModeGM, comm.ModeTLS, "one that is for TLS"}} {
+		sum := sha256.Sum256(c.operator.Raw)
+		only, other := Operators{sum: {}}, [sha256.Size]byte{1}
+		switched := func(o Operators, role string, mode comm.ServerMode) error {
+			return o.checkSwitch("operations", tlsstatus.Change{Role: role, ServerMode: mode}, c.operator)
+		}
+		for _, role := range []string{"operations", ""} {
+			require.ErrorContains(t, switched(only, role, c.lost), c.needs)
+			require.NoError(t, switched(only, role, c.kept))
+			require.NoError(t, switched(only, role, comm.ModeDual))
+			require.NoError(t, switched(only, role, ""))
+			require.NoError(t, switched(Operators{sum: {}, other: {}}, role, c.lost))
+		}
+		require.NoError(t, switched(only, "peer.server", c.lost))
+	}
+
+	r := newRole(t, true)
+	allowed := Operators{[sha256.Size]byte(sha256.New().Sum(nil)): {}}
+	req := httptest.NewRequest(http.MethodPut, tlsstatus.Path, strings.NewReader(`{"role":"`+r.name+`","serverMode":"gm"}`))
+	req.TLS = verified
+	w := httptest.NewRecorder()
+	NewHandler(r.name, allowed).ServeHTTP(w, req)
+	require.Equal(t, http.StatusConflict, w.Code)
+	require.Contains(t, w.Body.String(), "without an operator")
+	server, _ := comm.LookupSource(r.name).Modes()
+	require.Equal(t, comm.ModeTLS, server)
 }
 
 // What the GM modes mean is switched by the same page, apart from the modes.

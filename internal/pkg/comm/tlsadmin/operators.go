@@ -5,10 +5,14 @@ package tlsadmin
 import (
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
 // Operators are the clients that may make changes, by the SHA-256 of their
@@ -41,4 +45,22 @@ func (o Operators) check(state *tls.ConnectionState) error {
 		return fmt.Errorf("the certificate %q is not an operator's: to let it make changes, add its SHA-256 fingerprint %x to the operators of the operations server (operations.operators in core.yaml, Operations.Operators in orderer.yaml)", cert.Subject, sum)
 	}
 	return nil
+}
+
+// checkSwitch refuses to switch the listener of the role own, by which the change is asked for, to a mode in which the client, who is the only
+// operator, cannot come back: TLS does not take SM2 certificates, and the GM protocols take no others. Of several operators only
+// the fingerprints are known.
+func (o Operators) checkSwitch(own string, c tlsstatus.Change, client *x509.Certificate) error {
+	if len(o) != 1 || c.ServerMode == "" || c.Role != "" && c.Role != own {
+		return nil
+	}
+	served, present, needed := c.ServerMode.TLS(), "for TLS", "SM2"
+	if gmx509.IsSM2(client.PublicKey) {
+		served, present, needed = c.ServerMode.GM(), "SM2", "for TLS"
+	}
+	if served {
+		return nil
+	}
+	return fmt.Errorf("%s would be in mode %s without an operator: %q is the only one, and its certificate is %s; first add the SHA-256 fingerprint of one that is %s to the operators of the operations server, and restart the node, or name another role",
+		own, c.ServerMode, client.Subject, present, needed)
 }
