@@ -48,6 +48,10 @@ func updateLists(channel string, config *cb.Config) {
 	}
 }
 
+// ForgetRevocationLists drops the lists of a channel that the node has left.
+func ForgetRevocationLists(channel string) { observeLists("", setChannelLists(channel, nil), nil) }
+
+// setChannelLists replaces the lists of a channel; nil drops it.
 func setChannelLists(channel string, orgs []*organization) (earlier []*organization) {
 	channelLists.mu.Lock()
 	defer channelLists.mu.Unlock()
@@ -56,6 +60,9 @@ func setChannelLists(channel string, orgs []*organization) (earlier []*organizat
 	}
 	earlier = channelLists.byChannel[channel]
 	channelLists.byChannel[channel] = orgs
+	if orgs == nil {
+		delete(channelLists.byChannel, channel)
+	}
 	var all []*organization
 	for _, channel := range slices.Sorted(maps.Keys(channelLists.byChannel)) {
 		all = append(all, channelLists.byChannel[channel]...)
