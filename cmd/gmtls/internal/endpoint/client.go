@@ -245,6 +245,9 @@ the connection failed.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			d.Target = args[0]
+			if err := material.RefuseEmpty(c.Flags()); err != nil {
+				return err
+			}
 			if err := format.Check(); err != nil {
 				return err
 			}

@@ -218,6 +218,9 @@ func ServerCommand() *cobra.Command {
 Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the address is taken.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := material.RefuseEmpty(c.Flags()); err != nil {
+				return err
+			}
 			if s.Idle <= 0 {
 				return errors.New("--idle must be positive")
 			}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/pflag"
 	"gopkg.in/yaml.v3"
@@ -122,6 +123,21 @@ func (o *Own) Flags(flags *pflag.FlagSet, who string) {
 	flags.StringVar(&o.EncKey, "enc-key", "", "key of --enc-cert")
 	flags.StringVar(&o.TLSCert, "tls-cert", "", "the "+who+"'s certificate for TLS, PEM")
 	flags.StringVar(&o.TLSKey, "tls-key", "", "key of --tls-cert")
+}
+
+// RefuseEmpty refuses a flag that is given without a value, as by a script whose variable is not set: nobody would be verified by roots
+// that are in no file. Only --alpn may be empty, for no protocol.
+func RefuseEmpty(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		if f.Name != "alpn" && (len(values) == 0 || slices.Contains(values, "")) {
+			err = errors.Join(err, fmt.Errorf("--%s is given and empty: give it a value, or leave it out", f.Name))
+		}
+	})
+	return err
 }
 
 // Pair loads the TLCP pair; nil without flags.

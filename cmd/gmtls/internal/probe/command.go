@@ -39,6 +39,9 @@ Exit codes: 0 works; 1 wrong usage or unreadable file; 2 not reached; 3 no hands
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.Target = args[0]
+			if err := material.RefuseEmpty(c.Flags()); err != nil { // without roots, no chain would be checked
+				return err
+			}
 			if err := o.check(protocol, format, watch); err != nil {
 				return err
 			}

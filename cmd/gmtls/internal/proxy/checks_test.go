@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -300,28 +301,45 @@ func TestFlagsReachTheOptions(t *testing.T) {
 	own := s.own()
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
+	roots := s.file("gm-ca.crt")
+	shown := []string{"--listen-tls-cert", own.TLSCert, "--listen-tls-key", own.TLSKey}
+	fromTLS, toPlain := append([]string{"--from", "tls"}, shown...), []string{"--to-mode", "plain"}
+	fromPlain, toTLCP := []string{"--from", "plain"}, []string{"--to-mode", "tlcp", "--ca", roots}
 	for name, c := range map[string]struct {
-		args []string
+		args [][]string
 		want string // in the error; empty: none
 	}{
-		"nothing else":     {nil, ""},
-		"roots of clients": {[]string{"--client-ca", s.file("none")}, "for the clients: reading roots"},
-		"roots of servers": {[]string{"--to-mode", "tlcp", "--ca", s.file("none")}, "for the server: reading roots"},
-		"no roots":         {[]string{"--to-mode", "tlcp"}, "--ca is missing"},
-		"plain":            {[]string{"--from", "plain", "--to-mode", "tlcp", "--listen", "0.0.0.0:0", "--ca", s.file("gm-ca.crt")}, "not loopback"},
-		"plain, allowed":   {[]string{"--from", "plain", "--to-mode", "tlcp", "--listen", "0.0.0.0:0", "--ca", s.file("gm-ca.crt"), "--allow-plain"}, ""},
-		"half a pair":      {[]string{"--from", "tlcp", "--listen-cert", own.Cert}, "--listen-cert, --listen-key, --listen-enc-cert and --listen-enc-key must be given together"},
-		"no key":           {[]string{"--listen-tls-key", ""}, "--listen-tls-cert and --listen-tls-key must be given together"},
-		"unknown":          {[]string{"--to-mode", "TLCP"}, `--to-mode is "TLCP"`},
+		"nothing else":     {[][]string{fromTLS, toPlain}, ""},
+		"roots of clients": {[][]string{fromTLS, toPlain, {"--client-ca", s.file("none")}}, "for the clients: reading roots"},
+		"roots of servers": {[][]string{fromTLS, {"--to-mode", "tlcp", "--ca", s.file("none")}}, "for the server: reading roots"},
+		"no roots":         {[][]string{fromTLS, {"--to-mode", "tlcp"}}, "--ca is missing"},
+		"plain":            {[][]string{fromPlain, toTLCP, {"--listen", "0.0.0.0:0"}}, "not loopback"},
+		"plain, allowed":   {[][]string{fromPlain, toTLCP, {"--listen", "0.0.0.0:0", "--allow-plain"}}, ""},
+		"half a pair": {[][]string{{"--from", "tlcp", "--listen-cert", own.Cert}, toPlain},
+			"--listen-cert, --listen-key, --listen-enc-cert and --listen-enc-key must be given together"},
+		"no key":  {[][]string{{"--from", "tls", "--listen-tls-cert", own.TLSCert}, toPlain}, "--listen-tls-cert and --listen-tls-key must be given together"},
+		"unknown": {[][]string{fromTLS, {"--to-mode", "TLCP"}}, `--to-mode is "TLCP"`},
+
+		// Each of these started, and nobody was verified.
+		"no roots in the variable":    {[][]string{fromTLS, toPlain, {"--client-ca", ""}}, "--client-ca is given and empty"},
+		"a comma too many":            {[][]string{fromTLS, toPlain, {"--client-ca", roots + ","}}, "--client-ca is given and empty"},
+		"roots of plain clients":      {[][]string{fromPlain, toTLCP, {"--client-ca", roots}}, "--client-ca means nothing with --from plain"},
+		"roots of a plain server":     {[][]string{fromTLS, toPlain, {"--ca", roots}}, "--ca means nothing with --to-mode plain"},
+		"name of a plain server":      {[][]string{fromTLS, toPlain, {"--name", "peer0"}}, "--name means nothing with --to-mode plain"},
+		"no name in the variable":     {[][]string{fromPlain, toTLCP, {"--name", ""}}, "--name is given and empty"},
+		"pair for a plain server":     {[][]string{fromTLS, toPlain, {"--cert", own.Cert}}, "--cert means nothing with --to-mode plain"},
+		"pair for TLS":                {[][]string{fromPlain, {"--to-mode", "tls", "--ca", s.file("ca.crt"), "--enc-key", own.EncKey}}, "--enc-key means nothing with --to-mode tls"},
+		"TLS certificate for TLCP":    {[][]string{fromPlain, toTLCP, {"--tls-key", own.TLSKey}}, "--tls-key means nothing with --to-mode tlcp"},
+		"certificate for the plain":   {[][]string{fromPlain, toTLCP, shown}, "--listen-tls-cert means nothing with --from plain"},
+		"pair for clients of TLS":     {[][]string{fromTLS, toPlain, {"--listen-enc-cert", own.EncCert}}, "--listen-enc-cert means nothing with --from tls"},
+		"certificate for GM clients":  {[][]string{{"--from", "tls13-gm"}, shown, toPlain}, "--listen-tls-cert means nothing with --from tls13-gm"},
+		"no certificate in variables": {[][]string{fromPlain, toTLCP, {"--cert", "", "--key", "", "--enc-cert", "", "--enc-key", ""}}, "--cert is given and empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			command := Command()
 			command.SetOut(io.Discard)
 			command.SetErr(io.Discard)
-			command.SetArgs(append([]string{
-				"--listen", "127.0.0.1:0", "--from", "tls", "--listen-tls-cert", own.TLSCert, "--listen-tls-key", own.TLSKey,
-				"--to", "127.0.0.1:1", "--to-mode", "plain",
-			}, c.args...))
+			command.SetArgs(slices.Concat(append(c.args, []string{"--to", "127.0.0.1:1"})...))
 			err := command.ExecuteContext(stopped)
 			if c.want == "" {
 				require.NoError(t, err)

@@ -44,6 +44,9 @@ Exit codes: 0 stopped by a signal; 1 wrong usage, unreadable file, or the addres
 			if err := format.Check(); err != nil {
 				return err
 			}
+			if err := o.checkFlags(c.Flags()); err != nil {
+				return err
+			}
 			p, err := New(o, format.Logger(c.ErrOrStderr()))
 			if err != nil {
 				return err

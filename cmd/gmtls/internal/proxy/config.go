@@ -10,9 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/emmansun/gmsm/smx509"
+	"github.com/spf13/pflag"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
@@ -64,12 +66,53 @@ type sides struct {
 	clientGM  *gmtls.Config
 }
 
-// check finds options that contradict one another.
-func (o *Options) check() error {
+func (o *Options) checkModes() error {
 	for name, m := range map[string]Mode{"--from": o.From, "--to-mode": o.ToMode} {
-		if m != Plain && m != TLS && m != TLCP && m != TLS13 {
+		if m != Plain && m != TLS && !m.gm() {
 			return fmt.Errorf("%s is %q; it must be plain, tls, tlcp or %s", name, m, TLS13)
 		}
+	}
+	return nil
+}
+
+// gm reports whether a side shows a TLCP pair.
+func (m Mode) gm() bool { return m == TLCP || m == TLS13 }
+
+// checkFlags refuses a flag that seems to protect a side and does not: it is empty, or the protocol of the side has no use for it. The
+// options alone do not tell whether a flag was given.
+func (o *Options) checkFlags(flags *pflag.FlagSet) error {
+	if err := material.RefuseEmpty(flags); err != nil {
+		return err
+	}
+	if err := o.checkModes(); err != nil {
+		return err
+	}
+	from, to := "--from "+string(o.From), "--to-mode "+string(o.ToMode)
+	for _, group := range []struct {
+		names string
+		used  bool
+		side  string
+	}{
+		{"client-ca", o.From != Plain, from},
+		{"listen-tls-cert listen-tls-key", o.From == TLS, from},
+		{"listen-cert listen-key listen-enc-cert listen-enc-key", o.From.gm(), from},
+		{"ca name", o.ToMode != Plain, to},
+		{"tls-cert tls-key", o.ToMode == TLS, to},
+		{"cert key enc-cert enc-key", o.ToMode.gm(), to},
+	} {
+		for _, name := range strings.Fields(group.names) {
+			if flags.Changed(name) && !group.used {
+				return fmt.Errorf("--%s means nothing with %s: leave it out, or choose another protocol", name, group.side)
+			}
+		}
+	}
+	return nil
+}
+
+// check finds options that contradict one another.
+func (o *Options) check() error {
+	if err := o.checkModes(); err != nil {
+		return err
 	}
 	if o.From != TLCP && o.ListenRawTranscript {
 		return errors.New("--listen-raw-transcript is for --from tlcp")
