@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -315,6 +316,8 @@ func TestFlagsReachTheOptions(t *testing.T) {
 		"no roots":         {[][]string{fromTLS, {"--to-mode", "tlcp"}}, "--ca is missing"},
 		"plain":            {[][]string{fromPlain, toTLCP, {"--listen", "0.0.0.0:0"}}, "not loopback"},
 		"plain, allowed":   {[][]string{fromPlain, toTLCP, {"--listen", "0.0.0.0:0", "--allow-plain"}}, ""},
+		"metrics":          {[][]string{fromPlain, toTLCP, {"--metrics", "0.0.0.0:0"}}, ""},
+		"metrics nowhere":  {[][]string{fromPlain, toTLCP, {"--metrics", "17052"}}, "--metrics: "},
 		"half a pair": {[][]string{{"--from", "tlcp", "--listen-cert", own.Cert}, toPlain},
 			"--listen-cert, --listen-key, --listen-enc-cert and --listen-enc-key must be given together"},
 		"no key":  {[][]string{{"--from", "tls", "--listen-tls-cert", own.TLSCert}, toPlain}, "--listen-tls-cert and --listen-tls-key must be given together"},
@@ -348,6 +351,35 @@ func TestFlagsReachTheOptions(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
+}
+
+// TestStrangersAtTheMetrics: they get a bounded number of connections, each for one request of bounded size.
+func TestStrangersAtTheMetrics(t *testing.T) {
+	s := newSite(t)
+	p := s.start(t, Options{From: TLS, ToMode: Plain, To: "127.0.0.1:1", Metrics: "127.0.0.1:0"})
+	ask := func(t *testing.T, header string) (string, error) {
+		raw, err := net.DialTimeout("tcp", p.MetricsAddr().String(), patience)
+		require.NoError(t, err)
+		t.Cleanup(func() { raw.Close() })
+		require.NoError(t, raw.SetDeadline(time.Now().Add(2*time.Second)))
+		_, err = raw.Write([]byte("GET /healthz HTTP/1.1\r\nHost: x\r\n" + header))
+		require.NoError(t, err)
+		answer, err := io.ReadAll(raw)
+		return string(answer), err
+	}
+	answer, err := ask(t, "\r\n")
+	require.NoError(t, err, "the connection stays open for more requests")
+	require.Contains(t, answer, "200 OK")
+	answer, err = ask(t, "X: "+strings.Repeat("x", 64<<10)+"\r\n\r\n")
+	require.Contains(t, answer, "431 ", err)
+
+	for range metricsConnections {
+		raw, err := net.DialTimeout("tcp", p.MetricsAddr().String(), patience)
+		require.NoError(t, err)
+		defer raw.Close()
+	}
+	_, err = ask(t, "\r\n")
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "one more is served")
 }
 
 // TestMetricsDoNotWaitForRequests: a client of the metrics that sends half of a request is left. It takes the five seconds of the server.

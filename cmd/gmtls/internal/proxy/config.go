@@ -50,8 +50,8 @@ type Options struct {
 	// from clients when the server is plain, or when they must show a certificate
 	// before the server is dialled. Otherwise what the client offers is passed on.
 	ALPN           []string
-	Metrics        string // address; empty: none
-	AllowPlain     bool   // plain listeners on other than loopback addresses
+	Metrics        string // address, in plain; empty: none
+	AllowPlain     bool   // plain clients on other than loopback addresses
 	MaxConnections int
 	Timeout        time.Duration // for connecting and handshakes
 	Idle           time.Duration // close a connection that is idle for this long
@@ -141,26 +141,22 @@ func (o *Options) check() error {
 		return errors.New("--timeout and --idle must be positive, --grace must not be negative")
 	}
 	if o.From == Plain {
-		if err := o.checkPlain("--listen", o.Listen); err != nil {
-			return err
-		}
-	}
-	if o.Metrics != "" {
-		return o.checkPlain("--metrics", o.Metrics)
+		return o.checkPlain()
 	}
 	return nil
 }
 
-// checkPlain refuses a plain listener that others than this machine can reach.
-func (o *Options) checkPlain(flag, address string) error {
-	host, _, err := net.SplitHostPort(address)
+// checkPlain refuses plain clients of other machines: to the server they are the proxy. The metrics are served in plain on any address,
+// since they are only numbers and can change nothing.
+func (o *Options) checkPlain() error {
+	host, _, err := net.SplitHostPort(o.Listen)
 	if err != nil {
-		return fmt.Errorf("%s is %q, not ADDRESS:PORT", flag, address)
+		return fmt.Errorf("--listen is %q, not ADDRESS:PORT", o.Listen)
 	}
 	if ip := net.ParseIP(host); o.AllowPlain || host == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("%s is %q: it would listen without protection on an address that is not loopback; --allow-plain permits that", flag, address)
+	return fmt.Errorf("--listen is %q: it would listen without protection on an address that is not loopback; --allow-plain permits that", o.Listen)
 }
 
 // load reads all files.

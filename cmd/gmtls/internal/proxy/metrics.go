@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // counters are shown in the text format of Prometheus.
@@ -36,6 +38,12 @@ func (c *counters) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
+// Limits of the server of the metrics, which strangers may reach. One that is slow has its connection for 15 seconds.
+const (
+	metricsConnections = 64       // open at a time
+	metricsHeader      = 16 << 10 // bytes of a request, as at the operations servers of nodes
+)
+
 // serveMetrics starts the server of the metrics and returns what stops it.
 func (p *Proxy) serveMetrics() (stop func()) {
 	if p.metrics == nil {
@@ -44,11 +52,12 @@ func (p *Proxy) serveMetrics() (stop func()) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", &p.counters)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: metricsHeader}
+	server.SetKeepAlivesEnabled(false) // an idle connection would take a place
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = server.Serve(p.metrics) // ends by Close
+		_ = server.Serve(netutil.LimitListener(p.metrics, metricsConnections)) // ends by Close
 	}()
 	return func() {
 		server.Close()

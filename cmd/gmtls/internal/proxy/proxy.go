@@ -111,7 +111,7 @@ func New(o Options, log *slog.Logger) (*Proxy, error) {
 	if o.Metrics != "" {
 		if p.metrics, err = net.Listen("tcp", o.Metrics); err != nil {
 			p.listener.Close()
-			return nil, err
+			return nil, fmt.Errorf("--metrics: %w", err)
 		}
 	}
 	return p, nil

@@ -595,7 +595,6 @@ func TestRefusedOptions(t *testing.T) {
 	}{
 		{func(o *Options) { o.Listen = "0.0.0.0:1" }, "it would listen without protection on an address that is not loopback"},
 		{func(o *Options) { o.Listen = ":1" }, "not loopback"},
-		{func(o *Options) { o.Metrics = "192.0.2.1:1" }, "--metrics"},
 		{func(o *Options) { o.From = TLCP }, "nothing to bridge"},
 		{func(o *Options) { o.From, o.ToMode = TLS13, TLS13 }, "both sides are tls13-gm: there is nothing to bridge"},
 		{func(o *Options) { o.ToMode = "TLCP" }, `--to-mode is "TLCP"; it must be plain, tls, tlcp or tls13-gm`},
