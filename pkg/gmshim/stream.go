@@ -22,6 +22,7 @@ func (s *ChaincodeServer) Connect(stream peer.Chaincode_ConnectServer) error {
 		open:                    map[string]*request{},
 	}
 	go e.receive()
+	defer e.end(errLeft) // the shim may leave first, above all if it cannot register: receive would wait for it with a message
 	return s.ChaincodeServer.Connect(e)
 }
 
@@ -34,6 +35,9 @@ var greeting = []peer.ChaincodeMessage_Type{peer.ChaincodeMessage_REGISTERED, pe
 
 // errUnasked ends a stream whose peer sends what does not belong there. The shim would end it too, but at once.
 var errUnasked = errors.New("the peer sent what nobody asked for")
+
+// errLeft is the end of a stream that the shim left.
+var errLeft = errors.New("the chaincode has left the stream")
 
 // request waits for an answer of the peer.
 type request struct {

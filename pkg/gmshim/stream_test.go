@@ -4,6 +4,7 @@ package gmshim_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -122,6 +123,33 @@ func TestNothingIsKeptOfABrokenStream(t *testing.T) {
 			requireNoneLeft(t)
 		})
 	}
+}
+
+// resetStream is a stream that the peer reset when it had sent one message.
+type resetStream struct {
+	peer.Chaincode_ConnectServer
+	received bool
+}
+
+func (*resetStream) Send(*peer.ChaincodeMessage) error { return errors.New("reset") }
+
+func (s *resetStream) Recv() (*peer.ChaincodeMessage, error) {
+	if s.received {
+		return nil, errors.New("reset")
+	}
+	s.received = true
+	return &peer.ChaincodeMessage{Type: peer.ChaincodeMessage_KEEPALIVE}, nil
+}
+
+// TestNothingIsKeptOfAStreamWithoutChaincode: the shim cannot register and leaves, and the message that came has no reader.
+func TestNothingIsKeptOfAStreamWithoutChaincode(t *testing.T) {
+	requireNoneLeft(t) // of other tests
+	server := &gmshim.ChaincodeServer{}
+	server.CCID, server.CC = packageID, notary{}
+	for range 10 {
+		require.ErrorContains(t, server.Connect(&resetStream{}), "reset")
+	}
+	requireNoneLeft(t)
 }
 
 // TestServerEndsWhatDoesNotBelong: the peer is told, while its connection lives.
