@@ -53,7 +53,7 @@ const (
 //	CHAINCODE_CLIENT_CA_CERT or CORE_PEER_TLS_ROOTCERT_FILE  roots of the peers' client certificates, PEM file; absent:
 //	                                                      no client certificate is asked for
 //
-// These are errors: a missing file, two names with different values, an invalid boolean, TLS disabled together with a mode, a TLCP
+// These are errors: a missing file, a file's variable that is set and empty, two names with different values, an invalid boolean, TLS disabled together with a mode, a TLCP
 // file without mode gm, a file for TLS where no variable turns TLS on or off, a misspelt variable, and roots of clients under another
 // name. The server never starts with less protection than the environment asks for.
 func FromEnv(chaincode shim.Chaincode) (*ChaincodeServer, error) {
@@ -145,6 +145,17 @@ func refuseUnusedFiles() error {
 		if os.Getenv(name) != "" {
 			return fmt.Errorf("gmshim: %s is set, and nothing says that TLS is on: set %s=tls or gm, or %s=true for a server without protection",
 				name, envMode, envTLSDisabled)
+		}
+	}
+	return refuseEmpty(append([]string{envMode}, envClientCA...))
+}
+
+// refuseEmpty refuses variables that ask for protection and have no value, as in a Compose file whose own variable is not set. Without
+// roots the server would ask no client for a certificate.
+func refuseEmpty(names []string) error {
+	for _, name := range names {
+		if value, set := os.LookupEnv(name); set && value == "" {
+			return fmt.Errorf("gmshim: %s is set and empty: give it a value, or unset it", name)
 		}
 	}
 	return nil
@@ -253,6 +264,9 @@ type file struct {
 
 func readAll(files ...file) error {
 	for _, f := range files {
+		if err := refuseEmpty(f.names); err != nil {
+			return err
+		}
 		path, err := lookup(f.names)
 		if err != nil {
 			return err
