@@ -53,9 +53,12 @@ const (
 //	CHAINCODE_CLIENT_CA_CERT or CORE_PEER_TLS_ROOTCERT_FILE  roots of the peers' client certificates, PEM file; absent:
 //	                                                      no client certificate is asked for
 //
-// These are errors: a missing file, a file's variable that is set and empty, two names with different values, an invalid boolean, TLS disabled together with a mode, a TLCP
-// file without mode gm, a file for TLS where no variable turns TLS on or off, a misspelt variable, and roots of clients under another
-// name. The server never starts with less protection than the environment asks for.
+// These are errors: a missing file, a file's variable that is set and empty, two names with different values, an invalid boolean, TLS
+// disabled together with a mode, a TLCP file without mode gm, a file for TLS where no variable turns TLS on or off, a misspelt variable,
+// and roots of clients under another name. The server never starts with less protection than the environment asks for.
+//
+// When the files have changed, new connections get what they hold. The properties of the server that a program then changes are
+// the program's: the files are not read again.
 func FromEnv(chaincode shim.Chaincode) (*ChaincodeServer, error) {
 	address, err := required(envAddress)
 	if err != nil {
@@ -79,31 +82,34 @@ func FromEnv(chaincode shim.Chaincode) (*ChaincodeServer, error) {
 			return nil, fmt.Errorf("gmshim: %s is set, but %s is not gm: set it to gm, or unset %s", name, envMode, name)
 		}
 	}
-	if err := server.protect(mode); err != nil {
+	if mode == "" {
+		server.TLSProps.Disabled = true
+		return server, nil
+	}
+	server.read = func() (protection, error) { return protectionFromEnv(mode) }
+	if server.held, err = server.read(); err != nil {
 		return nil, err
+	}
+	server.TLSProps = server.held.tls
+	if server.held.tlcp != nil {
+		tlcp := *server.held.tlcp // which the program may change
+		server.TLCP = &tlcp
 	}
 	return server, nil
 }
 
-// protect reads the files of a mode.
-func (s *ChaincodeServer) protect(mode string) (err error) {
-	var roots []byte
-	s.TLSProps.Disabled = mode != "tls"
-	switch mode {
-	case "gm":
-		if s.TLCP, err = tlcpFromEnv(); err == nil {
-			roots = s.TLCP.ClientCACerts
-		}
-	case "tls":
-		s.TLSProps, err = tlsFromEnv()
-		roots = s.TLSProps.ClientCACerts
-	default:
-		return nil
+// protectionFromEnv reads the files of a mode.
+func protectionFromEnv(mode string) (p protection, err error) {
+	if mode == "gm" {
+		p.tls.Disabled = true
+		p.tlcp, err = tlcpFromEnv()
+	} else {
+		p.tls, err = tlsFromEnv()
 	}
-	if err == nil && len(roots) == 0 {
+	if err == nil && len(p.roots()) == 0 {
 		err = refuseUnread()
 	}
-	return err
+	return p, err
 }
 
 // modeFromEnv returns "tls", "gm", or "" for a connection without protection.

@@ -21,8 +21,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"os"
 	"os/signal"
+	"reflect"
 	"syscall"
 	"time"
 
@@ -68,6 +71,12 @@ type ChaincodeServer struct {
 	shim.ChaincodeServer
 	// TLCP, when not nil, makes the server speak TLCP, or what its Versions list, and nothing else. TLSProps must then be empty.
 	TLCP *TLCPProperties
+	// Log is told of certificates that end and of files that changed; nil means slog.Default().
+	Log *slog.Logger
+
+	read   func() (protection, error) // the files of FromEnv; nil: there are none
+	held   protection                 // what they held
+	hangup <-chan os.Signal           // asks to read them at once
 }
 
 // Start serves on Address until the listener fails. It returns an error at once when a property is missing or invalid.
@@ -89,10 +98,20 @@ func (s *ChaincodeServer) ListenAndServe(ctx context.Context) error {
 
 // Serve is ListenAndServe on the given listener, which it closes.
 func (s *ChaincodeServer) Serve(ctx context.Context, listener net.Listener) error {
-	server, err := s.grpcServer()
+	transport, err := s.credentials()
 	if err != nil {
 		_ = listener.Close()
 		return err
+	}
+	server, err := s.grpcServer(transport)
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
+	if renewed, ok := transport.(*renewal); ok {
+		watched, stop := context.WithCancel(ctx)
+		defer stop()
+		go renewed.watch(watched, s.hangup)
 	}
 	stop := context.AfterFunc(ctx, server.Stop)
 	defer stop()
@@ -106,16 +125,12 @@ func (s *ChaincodeServer) Serve(ctx context.Context, listener net.Listener) erro
 	return nil
 }
 
-func (s *ChaincodeServer) grpcServer() (*grpc.Server, error) {
+func (s *ChaincodeServer) grpcServer(transport credentials.TransportCredentials) (*grpc.Server, error) {
 	if s.CCID == "" {
 		return nil, errors.New("gmshim: no chaincode id: set CORE_CHAINCODE_ID_NAME (or CHAINCODE_ID) or ChaincodeServer.CCID to the package id that the peer printed on install")
 	}
 	if s.CC == nil {
 		return nil, errors.New("gmshim: no chaincode to serve: set ChaincodeServer.CC")
-	}
-	transport, err := s.credentials()
-	if err != nil {
-		return nil, err
 	}
 	parameters := keepalive.ServerParameters{Time: keepaliveInterval, Timeout: keepaliveTimeout}
 	if s.KaOpts != nil {
@@ -140,18 +155,20 @@ func (s *ChaincodeServer) credentials() (credentials.TransportCredentials, error
 	switch {
 	case s.TLCP != nil && tlsGiven: // client roots too: nobody would ask for the certificates that they verify
 		return nil, errors.New("gmshim: both TLCP and TLSProps hold certificates or keys: a chaincode server speaks one protocol, empty one of them; client roots of TLCP are in TLCP.ClientCACerts")
-	case s.TLCP != nil:
-		return tlcpCredentials(s.TLCP)
 	case s.TLSProps.Disabled && tlsGiven:
 		return nil, errors.New("gmshim: TLSProps holds key material and is disabled: remove the material or enable TLS")
-	case s.TLSProps.Disabled:
+	case s.TLSProps.Disabled && s.TLCP == nil:
 		return insecure.NewCredentials(), nil
-	default:
-		return tlsCredentials(&s.TLSProps)
 	}
+	given := protection{tlcp: s.TLCP, tls: s.TLSProps}
+	if s.read == nil || !reflect.DeepEqual(given, s.held) { // what a program has set, files must not undo
+		return newRenewal(given, nil, s.Log)
+	}
+	return newRenewal(s.held, s.read, s.Log)
 }
 
-// Start serves chaincode as the environment says (see FromEnv) until the process gets SIGINT or SIGTERM.
+// Start serves chaincode as the environment says (see FromEnv) until the process gets SIGINT or SIGTERM. At SIGHUP it reads the files of
+// certificates and keys, as nodes do; it also does so when they have changed and a peer connects.
 func Start(chaincode shim.Chaincode) error {
 	server, err := FromEnv(chaincode)
 	if err != nil {
@@ -159,5 +176,9 @@ func Start(chaincode shim.Chaincode) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	server.hangup = hangup
 	return server.ListenAndServe(ctx)
 }

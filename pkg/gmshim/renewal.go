@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gmshim
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"google.golang.org/grpc/credentials"
+)
+
+const (
+	renewalInterval = time.Second         // files are read no more often, however many connect
+	expiryInterval  = 12 * time.Hour      // between warnings
+	expiryNotice    = 30 * 24 * time.Hour // before the end of a certificate, as gmtls has it
+)
+
+// protection is what a server shows and trusts.
+type protection struct {
+	tls  shim.TLSProperties
+	tlcp *TLCPProperties
+}
+
+// roots are those of clients.
+func (p protection) roots() []byte {
+	if p.tlcp != nil {
+		return p.tlcp.ClientCACerts
+	}
+	return p.tls.ClientCACerts
+}
+
+// credentials makes the credentials, and returns the certificates that the server shows in them.
+func (p protection) credentials() (credentials.TransportCredentials, []*x509.Certificate, error) {
+	if p.tlcp != nil {
+		return tlcpCredentials(p.tlcp)
+	}
+	return tlsCredentials(&p.tls)
+}
+
+// renewal are credentials whose files may be replaced. A new connection gets what they hold; those that are open stay as they are.
+type renewal struct {
+	credentials.TransportCredentials // the first ones, for all but handshakes
+
+	read func() (protection, error) // the files; nil: there are none
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	held    protection // protected by mu, as all below
+	current credentials.TransportCredentials
+	shown   []*x509.Certificate
+	checked time.Time
+	failure string // that was logged last
+}
+
+func newRenewal(p protection, read func() (protection, error), log *slog.Logger) (*renewal, error) {
+	made, shown, err := p.credentials()
+	if err != nil {
+		return nil, err
+	}
+	if log == nil {
+		log = slog.Default()
+	}
+	return &renewal{TransportCredentials: made, read: read, log: log, held: p, current: made, shown: shown, checked: time.Now()}, nil
+}
+
+// ServerHandshake shows what the files hold now.
+func (r *renewal) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return r.latest().ServerHandshake(raw)
+}
+
+func (r *renewal) latest() credentials.TransportCredentials {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.checked) >= renewalInterval {
+		r.renewLocked()
+	}
+	return r.current
+}
+
+// renewLocked reads the files. If they are not good as a whole, as between two writes, what there is stays in force.
+func (r *renewal) renewLocked() {
+	r.checked = time.Now()
+	if r.read == nil {
+		return
+	}
+	changed, err := r.replaceLocked()
+	switch {
+	case err != nil && err.Error() != r.failure:
+		r.failure = err.Error()
+		r.log.Error("gmshim: the certificates in the files cannot be used, and the old ones stay in force", "error", err)
+	case err == nil:
+		r.failure = ""
+		if changed {
+			r.log.Info("gmshim: new certificates are in force for new connections", "serial", r.shown[0].SerialNumber.Text(16), "until", r.shown[0].NotAfter)
+			r.warnLocked()
+		}
+	}
+}
+
+func (r *renewal) replaceLocked() (changed bool, err error) {
+	p, err := r.read()
+	if err != nil {
+		return false, err
+	}
+	if reflect.DeepEqual(p, r.held) {
+		return false, nil
+	}
+	if len(r.held.roots()) > 0 && len(p.roots()) == 0 {
+		return false, errors.New("there are no roots of clients any more: a server that asks for certificates goes on asking")
+	}
+	made, shown, err := p.credentials()
+	if err != nil {
+		return false, err
+	}
+	r.held, r.current, r.shown = p, made, shown
+	return true, nil
+}
+
+// warnLocked tells of certificates that end.
+func (r *renewal) warnLocked() {
+	for _, cert := range r.shown {
+		switch left := time.Until(cert.NotAfter); {
+		case left <= 0:
+			r.log.Error("gmshim: a certificate of the server has ended, and peers refuse it: renew it", "subject", cert.Subject.String(), "ended", cert.NotAfter)
+		case left < expiryNotice:
+			r.log.Warn("gmshim: a certificate of the server ends soon: renew it", "subject", cert.Subject.String(), "ends", cert.NotAfter)
+		}
+	}
+}
+
+// watch reads the files at a signal and twice a day, and warns of certificates that end, until ctx ends.
+func (r *renewal) watch(ctx context.Context, hangup <-chan os.Signal) {
+	ticker := time.NewTicker(expiryInterval)
+	defer ticker.Stop()
+	r.mu.Lock()
+	r.warnLocked()
+	r.mu.Unlock()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			r.mu.Lock()
+			r.failure = "" // who asks is told, also for the second time
+			r.renewLocked()
+			r.mu.Unlock()
+		case <-ticker.C:
+			r.mu.Lock()
+			r.renewLocked()
+			r.warnLocked()
+			r.mu.Unlock()
+		}
+	}
+}
