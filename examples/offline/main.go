@@ -96,6 +96,9 @@ func (s *step) save(k kind, text interface{ Bytes() ([]byte, error) }) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
 	// One of an earlier text would be taken for its signature.
 	if err := os.Remove(s.signature(k)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

@@ -29,7 +29,7 @@ type site struct{ profile, key, dir string }
 // newSite moves the key out of the profile of a client.
 func newSite(t *testing.T, n *fakenet.Network, family gmtlstest.Family) site {
 	t.Helper()
-	s := site{key: filepath.Join(t.TempDir(), "key.pem"), dir: t.TempDir()}
+	s := site{key: filepath.Join(t.TempDir(), "key.pem"), dir: filepath.Join(t.TempDir(), "box")}
 	profile := n.Profile(t, gmgateway.ModeGM, family, false)
 	identity := profile["client"].(fakenet.Values)["identity"].(fakenet.Values)
 	require.NoError(t, os.WriteFile(s.key, []byte(identity["key"].(fakenet.Values)["pem"].(string)), 0o600))
