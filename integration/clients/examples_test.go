@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/gateway"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 
 	"github.com/hyperledger/fabric/integration/chaincode/asset/contract"
 	"github.com/hyperledger/fabric/internal/kittest/fakenet"
@@ -77,4 +81,54 @@ func requireTransaction(t *testing.T, cmd *exec.Cmd, owner string) {
 	require.NoError(t, err, "%s", out)
 	require.Regexp(t, `committed `+owner+`-\d+ in block \d+\n`, string(out))
 	require.Contains(t, string(out), fmt.Sprintf(`"owner":%q`, owner))
+}
+
+// lostGateway endorses and takes transactions, and does not tell what became of them.
+type lostGateway struct {
+	gateway.UnimplementedGatewayServer
+	left chan time.Duration // for the call of submit
+}
+
+// endorsing is how long an endorsement takes.
+const endorsing = 5 * time.Second
+
+func (*lostGateway) Endorse(context.Context, *gateway.EndorseRequest) (*gateway.EndorseResponse, error) {
+	time.Sleep(endorsing)
+	return &gateway.EndorseResponse{PreparedTransaction: &common.Envelope{Payload: []byte("a payload")}}, nil
+}
+
+func (g *lostGateway) Submit(ctx context.Context, _ *gateway.SubmitRequest) (*gateway.SubmitResponse, error) {
+	if end, ok := ctx.Deadline(); ok {
+		g.left <- time.Until(end)
+	}
+	return &gateway.SubmitResponse{}, nil
+}
+
+// TestUnknownCommit: an example whose transaction may have been committed names it, and in Java the calls before take no time from the next.
+func TestUnknownCommit(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	lost := &lostGateway{left: make(chan time.Duration, 2)}
+	server := grpc.NewServer()
+	gateway.RegisterGatewayServer(server, lost)
+	go func() { _ = server.Serve(listener) }()
+	defer server.Stop()
+	id := newIdentity(ctx, t)
+	for name, cmd := range map[string]*exec.Cmd{
+		"node": node(ctx, t, "transaction"),
+		"java": exec.CommandContext(ctx, "java", "-cp", buildJava(ctx, t), "Transaction"),
+	} {
+		address := listener.Addr().String()
+		if name == "node" {
+			address = "http://" + address
+		}
+		cmd.Env = append(os.Environ(), "MSP_ID=Org1MSP", "CERTIFICATE="+id.certificate, "PRIVATE_KEY="+id.plain, "CHANNEL=trade", "CHAINCODE=asset",
+			"GATEWAY="+address)
+		out, err := cmd.CombinedOutput()
+		require.Error(t, err, name)
+		require.Regexp(t, "it is not known whether transaction [0-9a-f]{64} was committed: ", string(out), name)
+	}
+	require.Greater(t, <-lost.left, time.Minute-endorsing)
 }

@@ -3,6 +3,7 @@
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Timestamp;
 import io.grpc.ManagedChannel;
+import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
 import java.io.Reader;
 import java.nio.file.Files;
@@ -47,7 +48,7 @@ public final class Transaction {
     private final String chaincode;
 
     private Transaction(final ManagedChannel connection) throws Exception {
-        gateway = GatewayGrpc.newBlockingStub(connection).withDeadlineAfter(1, TimeUnit.MINUTES);
+        gateway = GatewayGrpc.newBlockingStub(connection);
         try (Reader pem = Files.newBufferedReader(Path.of(env("PRIVATE_KEY")))) {
             PrivateKey key = SM2Keys.readPrivateKey(pem, null);
             signer = new SM2Signer(key);
@@ -56,6 +57,11 @@ public final class Transaction {
             .setIdBytes(ByteString.copyFrom(Files.readAllBytes(Path.of(env("CERTIFICATE"))))).build().toByteString();
         channel = env("CHANNEL");
         chaincode = env("CHAINCODE");
+    }
+
+    /** The gateway, for one call: the limit counts from here on. */
+    private GatewayGrpc.GatewayBlockingStub call() {
+        return gateway.withDeadlineAfter(1, TimeUnit.MINUTES);
     }
 
     private static String env(final String name) {
@@ -114,14 +120,22 @@ public final class Transaction {
 
     private long submit(final String... args) throws Exception {
         Proposed p = propose(args);
-        Envelope prepared = gateway.endorse(EndorseRequest.newBuilder().setTransactionId(p.txId)
+        Envelope prepared = call().endorse(EndorseRequest.newBuilder().setTransactionId(p.txId)
             .setChannelId(channel).setProposedTransaction(p.proposal).build()).getPreparedTransaction();
-        gateway.submit(SubmitRequest.newBuilder().setTransactionId(p.txId).setChannelId(channel)
-            .setPreparedTransaction(prepared.toBuilder().setSignature(sign(prepared.getPayload()))).build());
+        SubmitRequest submission = SubmitRequest.newBuilder().setTransactionId(p.txId).setChannelId(channel)
+            .setPreparedTransaction(prepared.toBuilder().setSignature(sign(prepared.getPayload()))).build();
         ByteString request = CommitStatusRequest.newBuilder().setTransactionId(p.txId).setChannelId(channel)
             .setIdentity(creator).build().toByteString();
-        CommitStatusResponse status = gateway.commitStatus(SignedCommitStatusRequest.newBuilder()
-            .setRequest(request).setSignature(sign(request)).build());
+        SignedCommitStatusRequest question = SignedCommitStatusRequest.newBuilder()
+            .setRequest(request).setSignature(sign(request)).build();
+        CommitStatusResponse status;
+        try {
+            call().submit(submission);
+            status = call().commitStatus(question);
+        } catch (StatusRuntimeException e) {
+            // Who sends it again without asking for this one may have it committed twice.
+            throw new IllegalStateException("it is not known whether transaction " + p.txId + " was committed: " + e.getMessage(), e);
+        }
         if (status.getResultValue() != 0) {
             throw new IllegalStateException("transaction " + p.txId + " was committed as " + status.getResult());
         }
@@ -130,7 +144,7 @@ public final class Transaction {
 
     private String evaluate(final String... args) throws Exception {
         Proposed p = propose(args);
-        return gateway.evaluate(EvaluateRequest.newBuilder().setTransactionId(p.txId).setChannelId(channel)
+        return call().evaluate(EvaluateRequest.newBuilder().setTransactionId(p.txId).setChannelId(channel)
             .setProposedTransaction(p.proposal).build()).getResult().getPayload().toStringUtf8();
     }
 

@@ -53,10 +53,15 @@ class Gateway {
     const endorsed = await this.call('Endorse', message([1, txId], [2, this.channel], [3, proposal]));
     const payload = fields(fields(endorsed).get(1)).get(1);
     const envelope = message([1, payload], [2, await this.signer(payload)]);
-    await this.call('Submit', message([1, txId], [2, this.channel], [3, envelope]));
-
     const request = message([1, txId], [2, this.channel], [3, this.creator]);
-    const status = fields(await this.call('CommitStatus', message([1, request], [2, await this.signer(request)])));
+    let status;
+    try {
+      await this.call('Submit', message([1, txId], [2, this.channel], [3, envelope]));
+      status = fields(await this.call('CommitStatus', message([1, request], [2, await this.signer(request)])));
+    } catch (cause) {
+      // Who sends it again without asking for this one may have it committed twice.
+      throw new Error(`it is not known whether transaction ${txId} was committed: ${cause.message}`, { cause });
+    }
     const code = status.get(1) ?? VALID;
     if (code !== VALID) {
       throw new Error(`transaction ${txId} was committed as invalid, with code ${code}`);

@@ -10,12 +10,12 @@ const { message } = require('../example/wire');
 
 const OK = { 'grpc-status': '0' };
 
-/** Starts a server whose streams answer handles, and calls it once. */
-async function evaluate(t, answer) {
+/** Starts a server whose streams answer handles, and returns a gateway to it. */
+async function connect(t, answer) {
   const server = http2.createServer();
-  server.on('stream', (stream) => {
+  server.on('stream', (stream, headers) => {
     stream.on('error', () => {});
-    answer(stream);
+    answer(stream, headers[':path'].split('/').pop());
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const gateway = new Gateway({
@@ -26,7 +26,12 @@ async function evaluate(t, answer) {
     gateway.session.destroy();
     server.close();
   });
-  return gateway.evaluate('ReadAsset', 'a1');
+  return gateway;
+}
+
+/** Evaluates a transaction at such a server. */
+async function evaluate(t, answer) {
+  return (await connect(t, answer)).evaluate('ReadAsset', 'a1');
 }
 
 /** Answers with these bytes and trailers. */
@@ -57,6 +62,16 @@ test('reports errors of the gateway, however they are written', async (t) => {
       fields['grpc-message'] = text;
     }
     await assert.rejects(evaluate(t, (stream) => stream.respond(fields, { endStream: true })), want);
+  }
+});
+
+test('names a transaction whose commit is not known', async (t) => {
+  for (const failing of ['Submit', 'CommitStatus']) {
+    const gateway = await connect(t, (stream, method) => {
+      const good = method === 'Endorse' ? message([1, message([1, 'a payload'])]) : Buffer.alloc(0);
+      answers(framed(good), method === failing ? { 'grpc-status': '14', 'grpc-message': 'gone' } : OK)(stream);
+    });
+    await assert.rejects(gateway.submit('CreateAsset', 'a1'), new RegExp(`transaction [0-9a-f]{64} was committed: ${failing}: gone`));
   }
 });
 
