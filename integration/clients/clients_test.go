@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -180,6 +181,23 @@ func TestSigners(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "false", verdict(sign(t, other, message)))
 		})
+	}
+}
+
+// TestCredentialsOnWindows: Java gives nodes the one form of a certificate, however the platform ends lines, and however the file does.
+func TestCredentialsOnWindows(t *testing.T) {
+	id := newIdentity(t.Context(), t)
+	want := read(t, id.certificate)
+	dir := t.TempDir()
+	windows := write(t, filepath.Join(dir, "cert.pem"), []byte(strings.ReplaceAll(want, "\n", "\r\n")))
+	run := java(t)
+	for _, file := range []string{id.certificate, windows} {
+		out := filepath.Join(dir, "credentials")
+		cmd := run(t.Context(), t, "Sign", "credentials", file, out)
+		cmd.Args = slices.Insert(cmd.Args, 1, "-Dline.separator=\r\n")
+		text, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", text)
+		require.Equal(t, want, read(t, out))
 	}
 }
 

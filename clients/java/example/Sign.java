@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import java.io.InputStream;
 import java.io.Reader;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -8,13 +9,19 @@ import org.hyperledger.fabric.gm.SM2Signer;
 
 /**
  * Signs and verifies files. "sign KEY PASSPHRASE MESSAGE SIGNATURE" writes the signature, with - for no passphrase; "verify CERTIFICATE
- * MESSAGE SIGNATURE" prints true or false.
+ * MESSAGE SIGNATURE" prints true or false; "credentials CERTIFICATE FILE" writes what identities show.
  */
 public final class Sign {
     private Sign() {
     }
 
     public static void main(final String[] args) throws Exception {
+        if (args[0].equals("credentials")) {
+            try (InputStream pem = Files.newInputStream(Path.of(args[1]))) {
+                Files.write(Path.of(args[2]), SM2Keys.encodeCertificate(SM2Keys.readCertificate(pem)));
+            }
+            return;
+        }
         try (Reader pem = Files.newBufferedReader(Path.of(args[1]))) {
             if (args[0].equals("sign")) {
                 char[] passphrase = args[2].equals("-") ? null : args[2].toCharArray();

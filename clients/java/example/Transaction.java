@@ -5,6 +5,7 @@ import com.google.protobuf.Timestamp;
 import io.grpc.ManagedChannel;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
+import java.io.InputStream;
 import java.io.Reader;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -53,8 +54,10 @@ public final class Transaction {
             PrivateKey key = SM2Keys.readPrivateKey(pem, null);
             signer = new SM2Signer(key);
         }
-        creator = SerializedIdentity.newBuilder().setMspid(env("MSP_ID"))
-            .setIdBytes(ByteString.copyFrom(Files.readAllBytes(Path.of(env("CERTIFICATE"))))).build().toByteString();
+        try (InputStream pem = Files.newInputStream(Path.of(env("CERTIFICATE")))) {
+            creator = SerializedIdentity.newBuilder().setMspid(env("MSP_ID"))
+                .setIdBytes(ByteString.copyFrom(SM2Keys.encodeCertificate(SM2Keys.readCertificate(pem)))).build().toByteString();
+        }
         channel = env("CHANNEL");
         chaincode = env("CHAINCODE");
     }

@@ -4,12 +4,14 @@ package org.hyperledger.fabric.gm;
 
 import java.io.IOException;
 import java.io.Reader;
+import java.nio.charset.StandardCharsets;
 import java.security.PrivateKey;
 import java.security.Provider;
 import java.security.PublicKey;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
+import java.util.Base64;
 import org.bouncycastle.asn1.gm.GMObjectIdentifiers;
 import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
 import org.bouncycastle.asn1.x509.AlgorithmIdentifier;
@@ -103,6 +105,17 @@ public final class SM2Keys {
      */
     public static X509Certificate readCertificate(final java.io.InputStream pem) throws CertificateException {
         return (X509Certificate) CertificateFactory.getInstance("X.509", PROVIDER).generateCertificate(pem);
+    }
+
+    /**
+     * Encodes a certificate as the credentials of an identity, in the one form that channels with GM_V1 accept. BouncyCastle's writer, which
+     * the SDK's X509Identity uses, ends lines as the platform does: on Windows, every node would refuse the identity.
+     *
+     * @return PEM whose lines end in LF
+     */
+    public static byte[] encodeCertificate(final X509Certificate certificate) throws CertificateException {
+        String body = Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(certificate.getEncoded());
+        return ("-----BEGIN CERTIFICATE-----\n" + body + "\n-----END CERTIFICATE-----\n").getBytes(StandardCharsets.US_ASCII);
     }
 
     private static void requireSM2(final AlgorithmIdentifier algorithm) throws PEMException {
