@@ -13,12 +13,15 @@
 package gmgateway
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/hyperledger/fabric-gateway/pkg/client"
+	"github.com/hyperledger/fabric/pkg/internal/roots"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 )
@@ -49,10 +52,12 @@ type Connection struct {
 	Peer string
 
 	conn *grpc.ClientConn
+	stop context.CancelFunc // of warnings
 }
 
 // Close ends the gateway and its connection.
 func (c *Connection) Close() error {
+	c.stop()
 	return errors.Join(c.Gateway.Close(), c.conn.Close())
 }
 
@@ -71,8 +76,12 @@ func Connect(file string, options ...client.ConnectOption) (*Connection, error) 
 //
 // A call without a context of the caller's ends after 30 s (evaluate, submit), 1 minute (endorse) or 5 minutes (status of the commit),
 // unless options such as client.WithEvaluateTimeout say otherwise. Streams of events have no limit.
+//
+// The files of the profile are read now. An application that renews its certificates closes the connection and connects again: the gateway
+// has one identity, and asks for blocks by the hash of one client certificate. Until Close, slog.Default() is told of certificates that end
+// within 30 days.
 func (p *Profile) Connect(peer string, options ...client.ConnectOption) (*Connection, error) {
-	id, signer, err := p.identity()
+	id, certificate, signer, err := p.identity()
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +89,7 @@ func (p *Profile) Connect(peer string, options ...client.ConnectOption) (*Connec
 	if err != nil {
 		return nil, err
 	}
-	transport, leaf, err := p.transport(name, target)
+	transport, shown, err := p.transport(name, target)
 	if err != nil {
 		return nil, err
 	}
@@ -106,9 +115,9 @@ func (p *Profile) Connect(peer string, options ...client.ConnectOption) (*Connec
 	if signer.Sign != nil {
 		implied = append(implied, client.WithSign(signer.Sign))
 	}
-	if leaf != nil {
+	if len(shown) > 0 {
 		// With mutual TLS peers bind a request for blocks to the certificate of the connection it comes over.
-		sum := sha256.Sum256(leaf)
+		sum := sha256.Sum256(shown[0].Raw)
 		implied = append(implied, client.WithTLSClientCertificateHash(sum[:]))
 	}
 	gateway, err := client.Connect(id, append(implied, options...)...)
@@ -116,5 +125,7 @@ func (p *Profile) Connect(peer string, options ...client.ConnectOption) (*Connec
 		_ = conn.Close()
 		return nil, fmt.Errorf("gmgateway: connect to peer %s at %s: %w", name, address, err)
 	}
-	return &Connection{Gateway: gateway, Peer: name, conn: conn}, nil
+	ctx, stop := context.WithCancel(context.Background())
+	roots.KeepWarningOfEnds(ctx, slog.Default(), "the application", append(shown, certificate)...)
+	return &Connection{Gateway: gateway, Peer: name, conn: conn, stop: stop}, nil
 }

@@ -3,11 +3,13 @@
 package gmgateway_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
@@ -132,6 +134,17 @@ func TestConnect(t *testing.T) {
 }
 
 // TestTimeLimits: each call has a deadline, by default or by the application's options.
+// TestCertificatesThatEnd: the application is told of its identity and of both certificates of its pair.
+func TestCertificatesThatEnd(t *testing.T) {
+	var text bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&text, nil)))
+	defer slog.SetDefault(before)
+	n := newNetwork(t, gmgateway.ModeGM, true)
+	connect(t, n.Profile(t, gmgateway.ModeGM, gmtlstest.SM2, true))
+	require.Equal(t, 3, strings.Count(text.String(), "a certificate of the application ends soon"), text.String())
+}
+
 func TestTimeLimits(t *testing.T) {
 	n := newNetwork(t, gmgateway.ModeTLS, false)
 	profile, err := gmgateway.LoadProfile(fakenet.Write(t, n.Profile(t, gmgateway.ModeTLS, gmtlstest.SM2, false)))

@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"fmt"
 
@@ -93,41 +94,41 @@ func parsePrivateKey(name string, text []byte) (crypto.PrivateKey, error) {
 
 // identity reads the certificate and the key of the profile's client and checks that they belong together. The signer of an
 // offline client has no Sign.
-func (p *Profile) identity() (*identity.X509Identity, *Signer, error) {
+func (p *Profile) identity() (*identity.X509Identity, *x509.Certificate, *Signer, error) {
 	certPEM, err := p.read("client.identity.cert", p.Client.Identity.Cert)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	file, err := material.Parse("client.identity.cert", certPEM)
 	if err != nil {
-		return nil, nil, fmt.Errorf("gmgateway: %w", err)
+		return nil, nil, nil, fmt.Errorf("gmgateway: %w", err)
 	}
 	var key crypto.PrivateKey
 	if !p.Client.Identity.Offline {
 		keyPEM, err := p.read("client.identity.key", p.Client.Identity.Key)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if key, err = parsePrivateKey("client.identity.key", keyPEM); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
 	chain, err := file.Chain(key)
 	if err != nil && key == nil {
-		return nil, nil, fmt.Errorf("gmgateway: %w", err)
+		return nil, nil, nil, fmt.Errorf("gmgateway: %w", err)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("gmgateway: client.identity.key and client.identity.cert do not belong together: %w", err)
+		return nil, nil, nil, fmt.Errorf("gmgateway: client.identity.key and client.identity.cert do not belong together: %w", err)
 	}
 	id, err := identity.NewX509Identity(p.Organizations[p.Client.Organization].MSPID, chain[0].Certificate)
 	if err != nil {
-		return nil, nil, fmt.Errorf("gmgateway: client.identity.cert: %w", err)
+		return nil, nil, nil, fmt.Errorf("gmgateway: client.identity.cert: %w", err)
 	}
 	if key == nil {
-		return id, &Signer{Hash: hashFor(chain[0].Certificate.PublicKey)}, nil
+		return id, chain[0].Certificate, &Signer{Hash: hashFor(chain[0].Certificate.PublicKey)}, nil
 	}
 	signer, err := newSigner(key)
-	return id, signer, err
+	return id, chain[0].Certificate, signer, err
 }
 
 // hashFor is the Hash of the signer whose public key this is.

@@ -16,9 +16,9 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// transport returns the credentials for connections to a peer, and the DER of the client certificate in them (in mode gm
-// the signing one), nil when there is none.
-func (p *Profile) transport(name string, peer Peer) (credentials.TransportCredentials, []byte, error) {
+// transport returns the credentials for connections to a peer, and the client certificates in them: none, one, or in mode gm the
+// signing and the encryption one.
+func (p *Profile) transport(name string, peer Peer) (credentials.TransportCredentials, []*x509.Certificate, error) {
 	field := fmt.Sprintf("peers.%s.tlsCACerts", name)
 	bundle, err := p.read(field, peer.TLSCACerts)
 	if err != nil {
@@ -40,7 +40,7 @@ func (p *Profile) transport(name string, peer Peer) (credentials.TransportCreden
 }
 
 // tls adds the client certificate of the profile.
-func (p *Profile) tls(config *tls.Config) (credentials.TransportCredentials, []byte, error) {
+func (p *Profile) tls(config *tls.Config) (credentials.TransportCredentials, []*x509.Certificate, error) {
 	settings := p.Client.TLS
 	if settings.Cert.empty() {
 		return credentials.NewTLS(config), nil, nil
@@ -58,11 +58,11 @@ func (p *Profile) tls(config *tls.Config) (credentials.TransportCredentials, []b
 		return nil, nil, fmt.Errorf("gmgateway: %w", err)
 	}
 	config.Certificates = []tls.Certificate{pair}
-	return credentials.NewTLS(config), pair.Certificate[0], nil
+	return credentials.NewTLS(config), []*x509.Certificate{pair.Leaf}, nil
 }
 
 // tlcp adds the cipher suites and the client certificate pair of the profile.
-func (p *Profile) tlcp(config *gmtls.Config) (credentials.TransportCredentials, []byte, error) {
+func (p *Profile) tlcp(config *gmtls.Config) (credentials.TransportCredentials, []*x509.Certificate, error) {
 	settings := p.Client.TLS
 	if settings.Protocol == protocolTLS13 {
 		config.Versions = []uint16{gmtls.VersionTLS13}
@@ -97,7 +97,7 @@ func (p *Profile) tlcp(config *gmtls.Config) (credentials.TransportCredentials, 
 		return nil, nil, fmt.Errorf("gmgateway: client.tls: %w", err)
 	}
 	config.Certificates = []gmtls.Certificate{pair}
-	return gmcredentials.New(config), pair.Certificate[0], nil
+	return gmcredentials.New(config), []*x509.Certificate{pair.Leaf, pair.EncLeaf}, nil
 }
 
 // suites turns names of cipher suites into their numbers; no names mean the defaults of gmtls.

@@ -14,14 +14,12 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric-chaincode-go/v2/shim"
+	"github.com/hyperledger/fabric/pkg/internal/roots"
 	"google.golang.org/grpc/credentials"
 )
 
-const (
-	renewalInterval = time.Second         // files are read no more often, however many connect
-	expiryInterval  = 12 * time.Hour      // between warnings
-	expiryNotice    = 30 * 24 * time.Hour // before the end of a certificate, as gmtls has it
-)
+// renewalInterval is how often files are read at most, however many connect.
+const renewalInterval = time.Second
 
 // protection is what a server shows and trusts.
 type protection struct {
@@ -125,20 +123,11 @@ func (r *renewal) replaceLocked() (changed bool, err error) {
 }
 
 // warnLocked tells of certificates that end.
-func (r *renewal) warnLocked() {
-	for _, cert := range r.shown {
-		switch left := time.Until(cert.NotAfter); {
-		case left <= 0:
-			r.log.Error("gmshim: a certificate of the server has ended, and peers refuse it: renew it", "subject", cert.Subject.String(), "ended", cert.NotAfter)
-		case left < expiryNotice:
-			r.log.Warn("gmshim: a certificate of the server ends soon: renew it", "subject", cert.Subject.String(), "ends", cert.NotAfter)
-		}
-	}
-}
+func (r *renewal) warnLocked() { roots.WarnOfEnds(r.log, "the chaincode server", r.shown...) }
 
 // watch reads the files at a signal and twice a day, and warns of certificates that end, until ctx ends.
 func (r *renewal) watch(ctx context.Context, hangup <-chan os.Signal) {
-	ticker := time.NewTicker(expiryInterval)
+	ticker := time.NewTicker(roots.EndInterval)
 	defer ticker.Stop()
 	r.mu.Lock()
 	r.warnLocked()
