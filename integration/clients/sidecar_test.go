@@ -5,7 +5,10 @@ package clients
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -122,12 +125,12 @@ func ecdsaUser(t *testing.T) (*fabricid.X509Identity, fabricid.Sign) {
 }
 
 // stockGateway is fabric-gateway as it comes, over a connection without protection.
-func stockGateway(t *testing.T, proxy string, id fabricid.Identity, sign fabricid.Sign) *client.Gateway {
+func stockGateway(t *testing.T, proxy string, id fabricid.Identity, sign fabricid.Sign, options ...client.ConnectOption) *client.Gateway {
 	t.Helper()
 	conn, err := grpc.NewClient(proxy, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	gateway, err := client.Connect(id, client.WithSign(sign), client.WithHash(hash.SHA256), client.WithClientConnection(conn))
+	gateway, err := client.Connect(id, append(options, client.WithSign(sign), client.WithHash(hash.SHA256), client.WithClientConnection(conn))...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = gateway.Close() })
 	return gateway
@@ -209,4 +212,34 @@ func (s sidecar) get(path string) string {
 		return ""
 	}
 	return string(text) + "\n"
+}
+
+// TestBlocksThroughTheProxy: a peer that demands client certificates gives blocks to an application that names the proxy's, as the guide
+// says, and to no other.
+func TestBlocksThroughTheProxy(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	chaincode, err := contract.NewChaincode()
+	require.NoError(t, err)
+	n := fakenet.New(t, chaincode, fakenet.Options{Chaincode: "asset", Mode: gmgateway.ModeGM, Mutual: true})
+	dir := t.TempDir()
+	files := n.GMCA.NewPair(t, "application").Write(t, dir, "application")
+	address, _ := runProxy(ctx, t, n.Address, write(t, filepath.Join(dir, "gm-ca.crt"), n.GMCA.CertPEM),
+		"--cert", files.SignCert, "--key", files.SignKey, "--enc-cert", files.EncCert, "--enc-key", files.EncKey)
+	id, sign := ecdsaUser(t)
+	block, _ := pem.Decode([]byte(read(t, files.SignCert)))
+	sum := sha256.Sum256(block.Bytes)
+	for _, named := range []bool{true, false} {
+		var options []client.ConnectOption
+		if named {
+			options = append(options, client.WithTLSClientCertificateHash(sum[:]))
+		}
+		network := stockGateway(t, address, id, sign, options...).GetNetwork(fakepeer.Channel)
+		_, err := network.GetContract("asset").SubmitTransaction("CreateAsset", fmt.Sprint("named-", named), "red", "5", "Tom", "300")
+		require.NoError(t, err)
+		blocks, err := network.BlockEvents(ctx, client.WithStartBlock(0))
+		require.NoError(t, err)
+		_, arrived := <-blocks
+		require.Equal(t, named, arrived)
+	}
 }
