@@ -3,12 +3,16 @@
 package lib
 
 import (
+	"net/http"
 	"path/filepath"
 	"testing"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hyperledger/fabric-ca/api"
+	"github.com/hyperledger/fabric-ca/lib/attr"
+	"github.com/hyperledger/fabric-ca/lib/caerrors"
 	"github.com/hyperledger/fabric-ca/lib/server/db"
 	_ "github.com/hyperledger/fabric-ca/lib/server/db/sqlite" // the driver
 	"github.com/hyperledger/fabric-ca/lib/server/user"
@@ -68,4 +72,58 @@ func TestChangeKeepsTheRest(t *testing.T) {
 	var rows int
 	require.NoError(t, opened.Get(&rows, "SELECT COUNT(*) FROM users"))
 	require.Equal(t, 1, rows)
+}
+
+// TestTakenPlaces: a registrar gives a new secret, or more enrolments, to himself, and to those whose attributes he may hand on. Nobody gives
+// them to an identity that is revoked. Other changes are judged as upstream judges them.
+func TestTakenPlaces(t *testing.T) {
+	who := func(name string, state int, attributes ...string) user.User {
+		info := user.Info{Name: name, Type: "client", State: state, MaxEnrollments: -1, Attributes: []api.Attribute{
+			{Name: attr.EnrollmentID, Value: name}, {Name: attr.Type, Value: "client"}, {Name: attr.Affiliation, Value: ""},
+		}}
+		for i := 0; i < len(attributes); i += 2 {
+			info.Attributes = append(info.Attributes, api.Attribute{Name: attributes[i], Value: attributes[i+1]})
+		}
+		registry, _ := identities(t)
+		require.NoError(t, registry.InsertUser(&info))
+		found, err := registry.GetUser(name, nil)
+		require.NoError(t, err)
+		return found
+	}
+	admin := func(name string) user.User {
+		return who(name, 0, attr.Roles, "*", attr.DelegateRoles, "*", attr.RegistrarAttr, "*", attr.Revoker, "true", attr.GenCRL, "true")
+	}
+	small := who("small", 0, attr.Roles, "client")
+	for name, test := range map[string]struct {
+		caller, target user.User
+		want           int // status of a refusal
+	}{
+		"an administrator by a small registrar":    {small, admin("admin"), http.StatusForbidden},
+		"one right more":                           {small, who("other", 0, attr.GenCRL, "true"), http.StatusForbidden},
+		"an attribute of its own":                  {small, who("other", 0, "role", "director"), http.StatusForbidden},
+		"a plain identity":                         {small, who("other", 0), 0},
+		"a plain identity that is revoked":         {small, who("other", -1), http.StatusForbidden},
+		"himself":                                  {small, small, 0},
+		"himself, revoked":                         {who("small", -1, attr.Roles, "client"), who("small", -1, attr.Roles, "client"), http.StatusForbidden},
+		"an administrator by another":              {admin("admin"), admin("second"), 0},
+		"attributes that name others":              {admin("admin"), who("other", 0, attr.RegistrarAttr, "hf.*,role", attr.DelegateRoles, "peer"), 0},
+		"a registrar by one who may hand this on":  {who("first", 0, attr.Roles, "client", attr.RegistrarAttr, "hf.Registrar.Roles"), small, 0},
+		"a role that the caller himself has not":   {who("first", 0, attr.Roles, "peer", attr.RegistrarAttr, "hf.Registrar.Roles"), small, http.StatusForbidden},
+		"attributes that may be handed on by name": {who("first", 0, attr.Roles, "client", attr.RegistrarAttr, "role"), who("other", 0, "role", "clerk"), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := &serverRequestContextImpl{caller: test.caller}
+			for _, req := range []api.ModifyIdentityRequest{{Secret: "new"}, {MaxEnrollments: -1}, {MaxEnrollments: -2}} {
+				err := ctx.CanModifyUser(&req, false, false, false, test.target)
+				if test.want == 0 {
+					require.NoError(t, err)
+					continue
+				}
+				var refused *caerrors.HTTPErr
+				require.ErrorAs(t, err, &refused)
+				require.Equal(t, test.want, refused.GetStatusCode())
+			}
+			require.NoError(t, ctx.CanModifyUser(&api.ModifyIdentityRequest{Type: "client"}, false, false, false, test.target))
+		})
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"net/http"
 
+	"github.com/cloudflare/cfssl/csr"
 	"github.com/cloudflare/cfssl/signer"
 	"github.com/pkg/errors"
 
@@ -18,7 +19,7 @@ const maxRSA = 8192
 
 // processSignRequest checks the request for a certificate, and completes it by what is known of the identity.
 //
-//fork:wrap fix: a request may not name extensions, the address of a revocation list, or a precertificate: the signer took them from the client, and so an identity could give itself attributes, have the server fetch from an address of its choice, and get a certificate that is on no record
+//fork:wrap fix: a request may not name extensions, the address of a revocation list, or a precertificate: the signer took them from the client, and so an identity could give itself attributes, have the server fetch from an address of its choice, and get a certificate that is on no record; an identity without type and affiliation chose its units, which give it its role
 func processSignRequest(id string, req *signer.SignRequest, ca *CA, ctx *serverRequestContextImpl) error {
 	var field string
 	switch {
@@ -29,9 +30,26 @@ func processSignRequest(id string, req *signer.SignRequest, ca *CA, ctx *serverR
 	case req.ReturnPrecert:
 		field = "ReturnPrecert"
 	default:
-		return upstreamProcessSignRequest(id, req, ca, ctx)
+		if err := upstreamProcessSignRequest(id, req, ca, ctx); err != nil {
+			return err
+		}
+		setUnit(req.Subject)
+		return nil
 	}
 	return caerrors.NewHTTPErr(http.StatusBadRequest, caerrors.ErrBadReqBody, "a request may not have the field %s: the CA decides it", field)
+}
+
+// typeNone is the type by which registrars may act on an identity that has none.
+const typeNone = "client"
+
+// setUnit gives a subject a unit if upstream, which takes them from type and affiliation, gave none: the signer would take those of the request.
+func setUnit(subject *signer.Subject) {
+	for _, name := range subject.Names {
+		if name.OU != "" {
+			return
+		}
+	}
+	subject.Names = append(subject.Names, csr.Name{OU: typeNone})
 }
 
 // csrInputLengthCheck refuses what is too long in a certificate request. Its signature is verified later.

@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"testing"
 
+	"github.com/cloudflare/cfssl/csr"
 	"github.com/cloudflare/cfssl/signer"
 	"github.com/stretchr/testify/require"
 
@@ -29,6 +30,19 @@ func TestRequestIsBounded(t *testing.T) {
 	for bits, refused := range map[uint]bool{8192: false, 8193: true, 1 << 20: true} {
 		err := csrInputLengthCheck(&x509.CertificateRequest{PublicKey: &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), bits-1), E: 65537}})
 		require.Equal(t, refused, err != nil, bits)
+	}
+}
+
+// TestUnits: a subject has a unit, so that the signer takes none from the request.
+func TestUnits(t *testing.T) {
+	for _, test := range []struct{ names, want []csr.Name }{
+		{nil, []csr.Name{{OU: "client"}}},
+		{[]csr.Name{{O: "Org1"}, {}, {}}, []csr.Name{{O: "Org1"}, {}, {}, {OU: "client"}}},
+		{[]csr.Name{{}, {OU: "org1"}}, []csr.Name{{}, {OU: "org1"}}},
+	} {
+		subject := &signer.Subject{Names: test.names}
+		setUnit(subject)
+		require.Equal(t, test.want, subject.Names)
 	}
 }
 

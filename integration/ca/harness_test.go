@@ -70,6 +70,8 @@ type settings struct {
 	profiles string // signing.profiles
 	parent   string // section intermediate; the CA's name comes from the parent then
 	more     string // lines of the configuration file
+	// identities are lines for the identities that the server registers when it starts.
+	identities string
 	// operations is the port of the operations server, a free one if 0; operationsMore is added to its section.
 	operations     int
 	operationsMore string
@@ -133,11 +135,11 @@ csr: {%shosts: [localhost, 127.0.0.1], keyrequest: {algo: %s, size: 256}, names:
   maxenrollments: -1
   identities:
     - {name: admin, pass: adminpw, type: client, affiliation: "", attrs: {hf.Registrar.Roles: "*", hf.Registrar.DelegateRoles: "*", hf.Revoker: true, hf.GenCRL: true, hf.Registrar.Attributes: "*", hf.AffiliationMgr: true, hf.IntermediateCA: true}}
-affiliations: {org1: [department1]}
+%saffiliations: {org1: [department1]}
 signing:
   default: {usage: [digital signature], expiry: 8760h}
   profiles: {%s}
-%s`, port, section, keyFile, name, s.algo, cmp.Or(s.caExpiry, "131400h"), below, db, s.profiles, encKey+s.parent+s.more)
+%s`, port, section, keyFile, name, s.algo, cmp.Or(s.caExpiry, "131400h"), below, db, s.identities, s.profiles, encKey+s.parent+s.more)
 }
 
 // startServer runs a CA in a folder, with what the folder holds, until the end of the test.
