@@ -225,6 +225,9 @@ func (s *Server) makePair() error {
 	if err != nil {
 		return err
 	}
+	if err := checkMade(sign, enc); err != nil {
+		return err
+	}
 	if err := safefile.Replace(safefile.File{Name: mark, Mode: 0o600}); err != nil {
 		return err
 	}
@@ -259,6 +262,18 @@ func (s *Server) issueHalf(profile string, issuer []byte, certFile, keyFile stri
 		return nil, err
 	}
 	return []safefile.File{{Name: keyFile, Data: keyText, Mode: 0o600}, {Name: certFile, Data: append(cert, issuer...), Mode: 0o644}}, nil
+}
+
+// checkMade refuses a pair that peers would refuse, before it is in the files, which the next start would take.
+func checkMade(sign, enc []safefile.File) error {
+	var certs [2]*x509.Certificate
+	for i, half := range [][]safefile.File{sign, enc} {
+		var err error
+		if certs[i], err = util.GetX509CertificateFromPEM(half[1].Data); err != nil {
+			return err
+		}
+	}
+	return errors.WithMessagef(checkPair(certs[0], certs[1]), "signing.profiles: %s and %s make no pair that TLCP peers accept", api.ProfileTLCP, profileTLCPEncryption)
 }
 
 // asIntermediate is the CA's certificate, PEM, if it stands between those that it issues and their root.

@@ -72,8 +72,11 @@ func (ca *CA) initConfig() error {
 	} {
 		profile := ca.Config.Signing.Profiles[name]
 		if profile == nil {
-			profile = &config.SigningProfile{Usage: usage}
+			profile = &config.SigningProfile{}
 			ca.Config.Signing.Profiles[name] = profile
+		}
+		if profile.Usage == nil { // also where the configuration sets the validity alone; upstream's default is for CAs
+			profile.Usage = usage
 		}
 		initSigningProfile(&profile, defaultIssuedCertificateExpiration, false)
 	}

@@ -263,6 +263,29 @@ func TestWrongProfiles(t *testing.T) {
 	}
 }
 
+// TestValidityOfPairs: profiles that set the validity alone issue pairs, with the usages of pairs, also that of the listener.
+func TestValidityOfPairs(t *testing.T) {
+	ctx := limited(t)
+	home := t.TempDir()
+	s := startServer(ctx, t, home, settings{algo: "sm2", mode: "gm", profiles: "tlcp: {expiry: 4380h}, tlcp-encryption: {expiry: 4380h}"})
+	admin := newClient(t, s, "gm")
+	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
+	admin.register(ctx, t, "node", "pw", "peer")
+	node := newClient(t, s, "gm")
+	node.enroll(ctx, t, "node", "pw", "--enrollment.profile", "tlcp", "--csr.hosts", "node.example.com")
+	for _, file := range []string{node.path("tls", "server-sign.crt"), filepath.Join(home, "tlcp-sign.crt")} {
+		cert := readCertificate(t, file)
+		require.Equal(t, x509.KeyUsageDigitalSignature, cert.KeyUsage)
+		require.WithinDuration(t, time.Now().Add(4380*time.Hour), cert.NotAfter, time.Hour)
+	}
+
+	// A pair that peers would refuse is not written, so that the next start makes another.
+	home = t.TempDir()
+	out := refusedIn(ctx, t, home, settings{algo: "sm2", profiles: "tlcp: {usage: [key encipherment]}", more: "tls: {enabled: true, mode: gm}\n"})
+	require.Contains(t, out, "signing.profiles: tlcp and tlcp-encryption make no pair that TLCP peers accept")
+	require.NoFileExists(t, filepath.Join(home, "tlcp-sign.crt"))
+}
+
 // TestWrongModes: what is not a mode, and a mode that would go without protection, stops server and client, by the name of the setting. A client
 // that has no SM2 root does not take the roots of the system instead.
 func TestWrongModes(t *testing.T) {
