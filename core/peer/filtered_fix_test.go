@@ -12,6 +12,16 @@ import (
 	"github.com/hyperledger/fabric/protoutil"
 )
 
+type filteredStream struct {
+	peer.Deliver_DeliverFilteredServer
+	got *peer.DeliverResponse
+}
+
+func (s *filteredStream) Send(response *peer.DeliverResponse) error {
+	s.got = response
+	return nil
+}
+
 // TestFilteredBlockWithMalformedTransactions: the verdicts on all transactions of a block are in its filtered form, and the events of those
 // that can be read.
 func TestFilteredBlockWithMalformedTransactions(t *testing.T) {
@@ -35,9 +45,10 @@ func TestFilteredBlockWithMalformedTransactions(t *testing.T) {
 	}
 	block.Metadata.Metadata[common.BlockMetadataIndex_TRANSACTIONS_FILTER] = []byte{22, 22, 22, 0}
 
-	b := blockEvent{Header: block.Header, Data: block.Data, Metadata: block.Metadata}
-	filtered, err := b.toFilteredBlock()
-	require.NoError(t, err)
+	listener := &filteredStream{}
+	require.NoError(t, (&filteredBlockResponseSender{listener}).SendBlockResponse(block, "", nil, nil))
+	filtered := listener.got.GetFilteredBlock()
+	require.NotNil(t, filtered)
 	require.Len(t, filtered.FilteredTransactions, 4)
 	for i, tx := range filtered.FilteredTransactions {
 		actions := tx.GetTransactionActions()

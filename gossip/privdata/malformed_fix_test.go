@@ -215,7 +215,7 @@ func (c *committing) block(transactions ...[]byte) *common.Block {
 	require.NoError(c.t, err)
 	block := protoutil.NewBlock(info.Height, info.CurrentBlockHash)
 	block.Data.Data = transactions
-	block.Header.DataHash = protoutil.BlockDataHash(block.Data)
+	block.Header.DataHash = protoutil.ChannelDataHash(block.Header, block.Data)
 	return block
 }
 
