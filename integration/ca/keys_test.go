@@ -139,7 +139,9 @@ func refusedIn(ctx context.Context, t *testing.T, home string, s settings) strin
 	require.NoError(t, os.WriteFile(filepath.Join(home, "fabric-ca-server-config.yaml"), []byte(s.config(freePort(t), s.operationsPort(t))), 0o600))
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, filepath.Join(bin, "fabric-ca-server"), "start", "-H", home).CombinedOutput()
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "fabric-ca-server"), "start", "-H", home)
+	cmd.Env = append(os.Environ(), s.environment...)
+	out, err := cmd.CombinedOutput()
 	require.Error(t, err)
 	require.NoError(t, ctx.Err(), "it runs: %s", out)
 	return string(out)
@@ -280,4 +282,41 @@ func TestKeyInDevice(t *testing.T) {
 	out, err := exec.CommandContext(limited, filepath.Join(bin, "fabric-ca-server"), "start", "-H", home).CombinedOutput()
 	require.Error(t, err)
 	require.True(t, strings.Contains(string(out), "is not that of the certificate"), "%s", out)
+}
+
+// TestSecondCAEncrypted: keys of a second CA are encrypted if those of the first are, or the server does not start.
+func TestSecondCAEncrypted(t *testing.T) {
+	ctx := limited(t)
+	password := gmtlstest.WriteFile(t, t.TempDir(), "password", []byte("of a test\n"))
+	both := settings{algo: "sm2", more: "cafiles: [second/fabric-ca-server-config.yaml]\n",
+		environment: []string{"FABRIC_CA_SERVER_BCCSP_DEFAULT=GM", "FABRIC_CA_SERVER_BCCSP_GM_FILEKEYSTORE_PASSWORDFILE=" + password}}
+	folder := func(bccsp string) string {
+		home := t.TempDir()
+		require.NoError(t, os.Mkdir(filepath.Join(home, "second"), 0o700))
+		gmtlstest.WriteFile(t, filepath.Join(home, "second"), "fabric-ca-server-config.yaml", []byte(
+			strings.NewReplacer("name: ca}", "name: second}", "cn: ca,", "cn: second,").Replace(settings{algo: "sm2", more: bccsp}.config(0, 0))))
+		return home
+	}
+	for bccsp, want := range map[string]string{
+		"bccsp: {default: SW}\n": "its keys would not be encrypted",
+		"bccsp: {default: GM}\n": "its keys would not be encrypted",
+		"bccsp: {default: GM, gm: {filekeystore: {keystore: msp/keystore}}}\n":           "its keys would not be encrypted",
+		"bccsp: {default: SW, gm: {filekeystore: {passwordfile: '" + password + "'}}}\n": "keys would not be encrypted; set bccsp.default to GM",
+	} {
+		home := folder(bccsp)
+		require.Contains(t, refusedIn(ctx, t, home, both), want)
+		require.NoDirExists(t, filepath.Join(home, "second", "msp"))
+	}
+	for _, bccsp := range []string{"", "bccsp: {default: GM, gm: {filekeystore: {passwordfile: '" + password + "'}}}\n"} {
+		home := folder(bccsp)
+		startServer(ctx, t, home, both).stop()
+		for _, ca := range []string{home, filepath.Join(home, "second")} {
+			keys, err := filepath.Glob(filepath.Join(ca, "msp", "keystore", "*_sk"))
+			require.NoError(t, err)
+			require.NotEmpty(t, keys)
+			for _, key := range keys {
+				require.Contains(t, string(mustRead(t, key)), "ENCRYPTED PRIVATE KEY", key)
+			}
+		}
+	}
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"github.com/pkg/errors"
+	"github.com/spf13/viper"
 
 	"github.com/hyperledger/fabric-ca/lib"
 	"github.com/hyperledger/fabric-ca/lib/server/operations"
@@ -24,6 +25,9 @@ func (s *ServerCmd) configInit() error {
 		return err
 	}
 	if err := s.provider(&s.cfg.CAcfg); err != nil {
+		return err
+	}
+	if err := s.providersOfMore(&s.cfg.CAcfg); err != nil {
 		return err
 	}
 	return s.operationsTLS(&s.cfg.Operations.TLS)
@@ -60,6 +64,36 @@ func (s *ServerCmd) provider(c *lib.CAConfig) error {
 		c.CSP.GM.FileKeystore = &factory.GmFileKeystoreOpts{}
 	}
 	c.CSP.GM.FileKeystore.PasswordFile = file
+	return nil
+}
+
+// providersOfMore refuses further CAs whose files name a provider that does not encrypt keys, where the keys of the first CA are encrypted. A
+// file that names no provider has that of the first CA; the environment has no effect on the others.
+func (s *ServerCmd) providersOfMore(first *lib.CAConfig) error {
+	files, err := util.NormalizeFileList(s.cfg.CAfiles, s.homeDirectory)
+	if err != nil {
+		return err
+	}
+	encrypts := first.CSP != nil && first.CSP.GM != nil && first.CSP.GM.FileKeystore != nil && first.CSP.GM.FileKeystore.PasswordFile != ""
+	for _, file := range files {
+		read := viper.New()
+		read.SetConfigFile(file)
+		if err := read.ReadInConfig(); err != nil {
+			return errors.Wrapf(err, "reading %s", file)
+		}
+		if !read.IsSet("bccsp") {
+			continue
+		}
+		name, password := read.GetString("bccsp.default"), read.GetString("bccsp.gm.filekeystore.passwordfile")
+		switch {
+		case password != "" && name != factory.GMBasedFactoryName:
+			return errors.Errorf("%s has bccsp.gm.filekeystore.passwordfile, but its bccsp.default is %q: keys would not be encrypted; set bccsp.default to %s",
+				file, name, factory.GMBasedFactoryName)
+		case encrypts && password == "":
+			return errors.Errorf("the keys of the first CA are encrypted, but %s has bccsp.default %q without bccsp.gm.filekeystore.passwordfile: its keys would not be encrypted; take the section bccsp out of it, or set both",
+				file, name)
+		}
+	}
 	return nil
 }
 
