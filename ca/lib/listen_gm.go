@@ -153,7 +153,11 @@ func (s *Server) tlsFiles(files *comm.Files, mode comm.ServerMode) error {
 		if mode == comm.ModeDual {
 			return errors.New("mode dual needs a TLS certificate: name tls.certfile and tls.keyfile")
 		}
-		if err := s.autoGenerateTLSCertificateKey(); err != nil {
+		err := s.CA.canRecord()
+		if err == nil {
+			err = s.autoGenerateTLSCertificateKey()
+		}
+		if err != nil {
 			return errors.WithMessage(err, "making a TLS certificate for the listener")
 		}
 	}
@@ -176,8 +180,8 @@ func (s *Server) tlsFiles(files *comm.Files, mode comm.ServerMode) error {
 // madeAgain is the last part of the life of a pair that the CA has made for its listener: at a start in it the CA makes a new one.
 const madeAgain = 30 * 24 * time.Hour
 
-// lasting reports whether certificates that the CA has made for its listener are there, and do not end soon.
-func lasting(files ...string) (bool, error) {
+// lasting reports whether certificates that the CA has made for its listener are there, and do not end within a time.
+func lasting(within time.Duration, files ...string) (bool, error) {
 	for _, file := range files {
 		if !util.FileExists(file) {
 			return false, nil
@@ -186,7 +190,7 @@ func lasting(files ...string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if time.Until(cert.NotAfter) < madeAgain {
+		if time.Until(cert.NotAfter) < within {
 			return false, nil
 		}
 	}
@@ -208,10 +212,18 @@ func (s *Server) makePair() error {
 		return err
 	}
 	mark := filepath.Join(s.HomeDir, unfinished)
-	if util.FileExists(mark) {
+	broken := util.FileExists(mark)
+	if broken {
 		log.Warningf("The server ended while it replaced the TLCP pair of its listener (%s is there): it makes a new pair", mark)
-	} else if ok, err := lasting(f.SignCert, f.EncCert); ok || err != nil {
+	} else if ok, err := lasting(madeAgain, f.SignCert, f.EncCert); ok || err != nil {
 		return err
+	}
+	if err := s.CA.canRecord(); err != nil {
+		if ok, _ := lasting(0, f.SignCert, f.EncCert); !ok || broken {
+			return err
+		}
+		log.Warningf("The TLCP pair of the listener ends within %s. It is kept, as the database is away: start the server again when the database answers", madeAgain)
+		return nil
 	}
 	issuer, err := s.CA.asIntermediate()
 	if err != nil {
@@ -238,6 +250,14 @@ func (s *Server) makePair() error {
 		return err
 	}
 	log.Infof("Made a TLCP pair for the listener: %s, %s", f.SignCert, f.EncCert)
+	return nil
+}
+
+// canRecord refuses to issue while there is no database: cfssl would panic.
+func (ca *CA) canRecord() error {
+	if ca.db == nil || !ca.db.IsInitialized() {
+		return errors.New("the database is away: no certificate can be recorded, and so none is issued; start the server when the database answers (its log says what failed)")
+	}
 	return nil
 }
 

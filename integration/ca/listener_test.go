@@ -343,3 +343,39 @@ func TestTornPair(t *testing.T) {
 	require.Contains(t, refusedIn(ctx, t, home, refused), enc)
 	require.Equal(t, before, mustRead(t, filepath.Join(home, "tlcp-enc.key")))
 }
+
+// TestPairIsDueWithoutDatabase: a server whose database is away starts with the pair of its listener, although that is due. Where there is no
+// pair that is good, the server says why it makes none.
+func TestPairIsDueWithoutDatabase(t *testing.T) {
+	ctx := limited(t)
+	home := t.TempDir()
+	due := settings{algo: "sm2", mode: "gm", profiles: "tlcp: {expiry: 480h}, tlcp-encryption: {expiry: 480h}"}
+	startServer(ctx, t, home, due).stop()
+	before := mustRead(t, filepath.Join(home, "tlcp-sign.crt"))
+	due.db = fmt.Sprintf("db: {type: postgres, datasource: host=127.0.0.1 port=%d user=ca password=of-a-test dbname=fabric_ca sslmode=disable}\n", freePort(t))
+	s := startServer(ctx, t, home, due)
+	require.Contains(t, s.log.String(), "is kept, as the database is away")
+	s.stop()
+	require.Equal(t, before, mustRead(t, filepath.Join(home, "tlcp-sign.crt")))
+
+	due.more = "tls: {enabled: true, mode: gm}\n"
+	refused := func(home string) {
+		out := refusedIn(ctx, t, home, due)
+		require.Contains(t, out, "the database is away: no certificate can be recorded")
+		require.NotContains(t, out, "panic")
+	}
+	refused(t.TempDir())
+	gmtlstest.WriteFile(t, home, "tlcp-pair.unfinished", nil)
+	refused(home)
+	due.more = "tls: {enabled: true}\n"
+	refused(t.TempDir())
+
+	home = t.TempDir()
+	due = settings{algo: "sm2", mode: "gm", db: due.db, profiles: "tlcp: {expiry: -1m}, tlcp-encryption: {expiry: 480h}"}
+	ended := due
+	ended.db, ended.more, ended.mode = "", "tls: {enabled: true, mode: gm}\n", ""
+	refusedIn(ctx, t, home, ended) // it makes a pair that has ended, and then refuses it
+	require.FileExists(t, filepath.Join(home, "tlcp-sign.crt"))
+	due.more, due.mode = ended.more, ""
+	refused(home)
+}
