@@ -6,9 +6,13 @@ package ca
 
 import (
 	"crypto/x509/pkix"
+	"os/exec"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
 )
 
 // TestTakenPlaces: a registrar does not take the place of an identity with more rights, by a new secret for it or by an affiliation that is
@@ -50,4 +54,22 @@ func TestNoType(t *testing.T) {
 	certs, err := enrollAs(ctx, s, "untyped", "pw", enrolment{Request: requestOf(t, pkix.Name{CommonName: "untyped", OrganizationalUnit: []string{"admin"}})})
 	require.NoError(t, err)
 	require.Equal(t, []string{"client"}, certs[0].Subject.OrganizationalUnit)
+}
+
+// TestValidityOfLists: a revocation list lasts 30 days where nothing else is configured, and so says the configuration that the first start
+// writes. Nodes that check lists refuse all certificates of a CA whose list has ended.
+func TestValidityOfLists(t *testing.T) {
+	ctx := limited(t)
+	s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2"})
+	admin := newClient(t, s, "")
+	admin.enroll(ctx, t, "admin", "adminpw", sm2Key...)
+	admin.run(ctx, t, "gencrl", "-u", s.url)
+	require.WithinDuration(t, time.Now().Add(30*24*time.Hour), readList(t, admin.path("msp", "crls", "crl.pem")).NextUpdate, time.Hour)
+
+	home := t.TempDir()
+	out, err := exec.CommandContext(ctx, filepath.Join(bin, "fabric-ca-server"), "init", "-H", home, "-b", "admin:adminpw").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	var written struct{ CRL struct{ Expiry string } }
+	require.NoError(t, yaml.Unmarshal(mustRead(t, filepath.Join(home, "fabric-ca-server-config.yaml")), &written))
+	require.Equal(t, "720h", written.CRL.Expiry)
 }

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/pkg/errors"
 	"github.com/spf13/viper"
 
@@ -31,6 +33,11 @@ func (s *ServerCmd) configInit() error {
 		return err
 	}
 	return s.operationsTLS(&s.cfg.Operations.TLS)
+}
+
+// configTemplate is the configuration that the first start writes, with the validity of revocation lists that is the default.
+func configTemplate() string {
+	return strings.Replace(defaultCfgTemplate, "\n  expiry: 24h\n", "\n  expiry: 720h\n", 1)
 }
 
 // misspelt refuses misspelt settings, of all files that the server reads.
