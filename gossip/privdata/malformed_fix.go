@@ -3,6 +3,8 @@
 package privdata
 
 import (
+	"errors"
+
 	"github.com/hyperledger/fabric-protos-go/common"
 	"github.com/hyperledger/fabric-protos-go/peer"
 
@@ -20,7 +22,8 @@ type unusable struct{ error }
 // collection returns an error if nobody can have private data of a collection, which is unusable if each peer gets it.
 func (c *coordinator) collection(of privdata.CollectionCriteria) error {
 	config, err := c.CollectionStore.RetrieveCollectionConfig(of)
-	if _, undefined := err.(privdata.NoSuchCollectionError); undefined {
+	var undefined privdata.NoSuchCollectionError
+	if errors.As(err, &undefined) {
 		return unusable{err}
 	}
 	if err != nil {
@@ -52,7 +55,8 @@ func (c *coordinator) validate(block *common.Block) error {
 			continue // no endorser transaction
 		}
 		err = c.writesToCollections(tx, known)
-		if _, ok := err.(unusable); ok {
+		var refused unusable
+		if errors.As(err, &refused) {
 			c.logger.Warningf("Transaction %s of block %d is invalid: %s", tx.txID, block.Header.Number, err)
 			flags[i] = uint8(peer.TxValidationCode_ILLEGAL_WRITESET)
 		} else if err != nil {
@@ -88,8 +92,9 @@ func (c *coordinator) writesToCollections(tx *txInfo, known map[privdata.Collect
 func (c *coordinator) withPrivateData(transaction []byte, invalid bool) (*txInfo, error) {
 	tx, err := getTxInfoFromTransactionBytes(transaction)
 	if err == nil && invalid {
-		if err, ok := c.writesToCollections(tx, map[privdata.CollectionCriteria]error{}).(unusable); ok {
-			return nil, err
+		var refused unusable
+		if errors.As(c.writesToCollections(tx, map[privdata.CollectionCriteria]error{}), &refused) {
+			return nil, refused
 		}
 	}
 	return tx, err

@@ -30,7 +30,7 @@ func inEachNamespace(block *common.Block, tx int, namespaces map[string]bool, ju
 
 // failure returns err if it is one of the peer, at which upstream commits no block.
 func failure(err error) error {
-	switch err.(type) {
+	switch err.(type) { //nolint:errorlint // upstream decides by the same two types, and not by what they may be wrapped in
 	case *commonerrors.VSCCExecutionFailureError, *commonerrors.VSCCInfoLookupFailureError:
 		return err
 	}
