@@ -45,9 +45,11 @@ func checkParts(m *gossip.GossipMessage) error {
 		if content.LeadershipMsg.Timestamp == nil {
 			return absent("LeadershipMsg.Timestamp")
 		}
-	case *gossip.GossipMessage_DataMsg:
-		if content.DataMsg.Payload == nil {
-			return absent("DataMsg.Payload")
+	case *gossip.GossipMessage_DataUpdate: // of a DataMsg that comes by itself, the channel asks for the payload
+		for _, e := range content.DataUpdate.Data {
+			if inside, err := upstreamEnvelopeToGossipMessage(e); err == nil && IsDataMsg(inside.GossipMessage) && inside.GetDataMsg().Payload == nil {
+				return absent("DataMsg.Payload")
+			}
 		}
 	}
 	return nil

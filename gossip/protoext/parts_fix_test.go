@@ -27,6 +27,15 @@ func data(m *gossip.DataMessage) *gossip.GossipMessage {
 	return &gossip.GossipMessage{Content: &gossip.GossipMessage_DataMsg{DataMsg: m}}
 }
 
+// pulled is the answer to a pull, with this message.
+func pulled(m *gossip.GossipMessage) *gossip.GossipMessage {
+	inside, err := proto.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	return &gossip.GossipMessage{Content: &gossip.GossipMessage_DataUpdate{DataUpdate: &gossip.DataUpdate{Data: []*gossip.Envelope{{Payload: inside}}}}}
+}
+
 // TestAbsentParts: a message without a part that the peer reads is refused by the name of that part. One that is taken in can be
 // printed and compared with itself.
 func TestAbsentParts(t *testing.T) {
@@ -43,7 +52,8 @@ func TestAbsentParts(t *testing.T) {
 		"leader":                   {leadership(&gossip.LeadershipMessage{Timestamp: &gossip.PeerTime{}}), ""},
 		"leader without time":      {leadership(&gossip.LeadershipMessage{}), "gossip message without LeadershipMsg.Timestamp"},
 		"block":                    {data(&gossip.DataMessage{Payload: &gossip.Payload{}}), ""},
-		"block without payload":    {data(&gossip.DataMessage{}), "gossip message without DataMsg.Payload"},
+		"pull":                     {pulled(data(&gossip.DataMessage{Payload: &gossip.Payload{}})), ""},
+		"pull without payload":     {pulled(data(&gossip.DataMessage{})), "gossip message without DataMsg.Payload"},
 		"nothing":                  {&gossip.GossipMessage{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
