@@ -21,6 +21,9 @@ import (
 // renewalInterval is how often files are read at most, however many connect.
 const renewalInterval = time.Second
 
+// renewalPatience is how long a new connection waits for files, which a dead mount may keep for ever.
+const renewalPatience = 2 * time.Second
+
 // protection is what a server shows and trusts.
 type protection struct {
 	tls  shim.TLSProperties
@@ -50,12 +53,15 @@ type renewal struct {
 	read func() (protection, error) // the files; nil: there are none
 	log  *slog.Logger
 
+	reading sync.Mutex // held while the files are read, which may take long
+	failure string     // that was logged last; protected by reading
+
+	held  protection // replaced by who holds reading, as shown is
+	shown []*x509.Certificate
+
 	mu      sync.Mutex
-	held    protection // protected by mu, as all below
-	current credentials.TransportCredentials
-	shown   []*x509.Certificate
-	checked time.Time
-	failure string // that was logged last
+	current credentials.TransportCredentials // protected by mu, as checked is
+	checked time.Time                        // when reading began last
 }
 
 func newRenewal(p protection, read func() (protection, error), log *slog.Logger) (*renewal, error) {
@@ -74,22 +80,47 @@ func (r *renewal) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo,
 	return r.latest().ServerHandshake(raw)
 }
 
+// latest returns the credentials of the files as they are now, or those in force if reading takes too long.
 func (r *renewal) latest() credentials.TransportCredentials {
+	if r.due() {
+		read := make(chan struct{})
+		go func() {
+			defer close(read)
+			defer r.reading.Unlock()
+			r.renew()
+		}()
+		select {
+		case <-read:
+		case <-time.After(renewalPatience):
+			r.log.Error("gmshim: the files of certificates and keys cannot be read in time, and the old certificates stay in force")
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if time.Since(r.checked) >= renewalInterval {
-		r.renewLocked()
-	}
 	return r.current
 }
 
-// renewLocked reads the files. If they are not good as a whole, as between two writes, what there is stays in force.
-func (r *renewal) renewLocked() {
+// due reports whether it is time to read the files. The caller then holds reading.
+func (r *renewal) due() bool {
+	if r.read == nil || !r.reading.TryLock() { // somebody else reads them
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.checked) < renewalInterval {
+		r.reading.Unlock()
+		return false
+	}
 	r.checked = time.Now()
+	return true
+}
+
+// renew reads the files; the caller holds reading. If they are not good as a whole, as between two writes, what there is stays in force.
+func (r *renewal) renew() {
 	if r.read == nil {
 		return
 	}
-	changed, err := r.replaceLocked()
+	changed, err := r.replace()
 	switch {
 	case err != nil && err.Error() != r.failure:
 		r.failure = err.Error()
@@ -98,17 +129,17 @@ func (r *renewal) renewLocked() {
 		r.failure = ""
 		if changed {
 			r.log.Info("gmshim: new certificates are in force for new connections", "serial", r.shown[0].SerialNumber.Text(16), "until", r.shown[0].NotAfter)
-			r.warnLocked()
+			r.warn()
 		}
 	}
 }
 
-func (r *renewal) replaceLocked() (changed bool, err error) {
+func (r *renewal) replace() (changed bool, err error) {
 	p, err := r.read()
 	if err != nil {
 		return false, err
 	}
-	if reflect.DeepEqual(p, r.held) {
+	if reflect.DeepEqual(p, r.held) { // which only the holder of reading replaces
 		return false, nil
 	}
 	if len(r.held.roots()) > 0 && len(p.roots()) == 0 {
@@ -118,34 +149,42 @@ func (r *renewal) replaceLocked() (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r.held, r.current, r.shown = p, made, shown
+	r.held, r.shown = p, shown
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.current = made
 	return true, nil
 }
 
-// warnLocked tells of certificates that end.
-func (r *renewal) warnLocked() { roots.WarnOfEnds(r.log, "the chaincode server", r.shown...) }
+// warn tells of certificates that end; the caller holds reading.
+func (r *renewal) warn() { roots.WarnOfEnds(r.log, "the chaincode server", r.shown...) }
 
 // watch reads the files at a signal and twice a day, and warns of certificates that end, until ctx ends.
 func (r *renewal) watch(ctx context.Context, hangup <-chan os.Signal) {
 	ticker := time.NewTicker(roots.EndInterval)
 	defer ticker.Stop()
-	r.mu.Lock()
-	r.warnLocked()
-	r.mu.Unlock()
+	r.locked(r.warn)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangup:
-			r.mu.Lock()
-			r.failure = "" // who asks is told, also for the second time
-			r.renewLocked()
-			r.mu.Unlock()
+			r.locked(func() {
+				r.failure = "" // who asks is told, also for the second time
+				r.renew()
+			})
 		case <-ticker.C:
-			r.mu.Lock()
-			r.renewLocked()
-			r.warnLocked()
-			r.mu.Unlock()
+			r.locked(func() {
+				r.renew()
+				r.warn()
+			})
 		}
 	}
+}
+
+// locked holds reading.
+func (r *renewal) locked(do func()) {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	do()
 }
