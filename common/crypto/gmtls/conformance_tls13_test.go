@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -388,7 +389,11 @@ func TestServerConformance13(t *testing.T) {
 		{name: "no group in common", section: "4.1.1", at: stepHello, send: func(p *rawPeer13, msg []byte) []rawRecord {
 			msg = change(extSupportedGroups, is13(0, 2, 0, 29))(p, msg)[0].body
 			return change(extKeyShare, is13(0, 0))(p, msg)
-		}, alert: AlertHandshakeFailure, err: "no group in common"},
+		}, alert: AlertHandshakeFailure, err: "no group in common with the client, which offers 1, first [0x001D]"},
+		{name: "thousands of groups", section: "4.1.1", at: stepHello, send: func(p *rawPeer13, msg []byte) []rawRecord {
+			msg = change(extSupportedGroups, is13(append([]byte{0x10, 0}, bytes.Repeat([]byte{0, 29}, 2048)...)...))(p, msg)[0].body
+			return change(extKeyShare, is13(0, 0))(p, msg)
+		}, alert: AlertHandshakeFailure, err: "which offers 2048, first [" + strings.Repeat("0x001D ", 7) + "0x001D]"},
 		{name: "groups odd", section: "4.2.7", at: stepHello, send: change(extSupportedGroups, is13(0, 3, 0, 41, 0)), alert: AlertDecodeError, err: "malformed extension 10"},
 		{name: "a byte behind the groups", section: "4.2.7", at: stepHello, send: change(extSupportedGroups, is13(0, 2, 0, 41, 0)), alert: AlertDecodeError, err: "malformed extension 10"},
 		{name: "key for a group that is not offered", section: "4.2.8", at: stepHello, send: change(extSupportedGroups, is13(0, 2, 0x11, 0xee)), alert: AlertIllegalParameter, err: "not one of its groups"},

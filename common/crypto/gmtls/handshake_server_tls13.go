@@ -168,7 +168,7 @@ func (hs *serverHandshakeState13) chooseGroup() error {
 		hs.c.group = group
 		return nil
 	}
-	return failf(AlertHandshakeFailure, "no group in common with the client, which offers %v", hs.hello.groups)
+	return failf(AlertHandshakeFailure, "no group in common with the client, which offers %d, first %v", len(hs.hello.groups), hs.hello.groups[:min(8, len(hs.hello.groups))])
 }
 
 // retry sends a HelloRetryRequest for the chosen group and returns the second

@@ -138,7 +138,7 @@ func clientHandshake(ctx context.Context, d dialer, group *connGroup, serverName
 	if err != nil {
 		auditRefusal(role, "client", raw.RemoteAddr().String(), err)
 		if ok, suppressed := clientLogLimit.Allow(time.Now()); ok {
-			l.Errorf("Client TLS handshake failed after %s with error: %s%s", time.Since(start), err, suppressed)
+			l.Errorf("Client TLS handshake failed after %s with error: %s%s", time.Since(start), shortened(err), suppressed)
 		}
 		return nil, nil, err
 	}

@@ -36,8 +36,12 @@ func (e *endpoint) logFailure(raw net.Conn, took time.Duration, err error) {
 	if !ok {
 		return
 	}
-	l.Errorf("Server TLS handshake failed in %s with error %s%s", took, err, note)
+	l.Errorf("Server TLS handshake failed in %s with error %s%s", took, shortened(err), note)
 }
+
+// shortened is the text of an error for the log. The other end may have put much into it: names of a certificate take up to eight times their
+// bytes.
+func shortened(err error) string { return loglimit.Shorten(err.Error()) }
 
 // auditRefusal records that this process has refused the certificate of the other end.
 func auditRefusal(role, side, address string, err error) {
