@@ -105,6 +105,10 @@ func apply(w http.ResponseWriter, r *http.Request, allowed Operators, do func(tl
 func admit(w http.ResponseWriter, r *http.Request, allowed Operators) bool {
 	err := allowed.check(r.TLS)
 	if err == nil {
+		// A browser shows an operator's certificate for whatever page asks it to post here.
+		err = new(http.CrossOriginProtection).Check(r)
+	}
+	if err == nil {
 		return true
 	}
 	if ok, note := refusedLimit.Allow(time.Now()); ok {

@@ -103,6 +103,27 @@ func request(t *testing.T, method, body string, state *tls.ConnectionState, oper
 	return w.Code, w.Body.Bytes()
 }
 
+// TestOtherSites: a page that an operator's browser shows cannot post with the operator's certificate.
+func TestOtherSites(t *testing.T) {
+	r := newRole(t, false)
+	allowed, err := ParseOperators([]string{itself})
+	require.NoError(t, err)
+	post := func(header, value string) int {
+		request := httptest.NewRequest(http.MethodPost, "https://node:9443"+tlsstatus.Path, nil)
+		request.TLS = verified
+		request.Header.Set(header, value)
+		w := httptest.NewRecorder()
+		NewHandler("operations", allowed).ServeHTTP(w, request)
+		return w.Code
+	}
+	before := r.loadCount()
+	require.Equal(t, http.StatusForbidden, post("Sec-Fetch-Site", "cross-site"))
+	require.Equal(t, http.StatusForbidden, post("Origin", "https://elsewhere"))
+	require.Equal(t, before, r.loadCount())
+	require.Equal(t, http.StatusOK, post("Sec-Fetch-Site", "same-origin"))
+	require.Greater(t, r.loadCount(), before)
+}
+
 func statusOf(t *testing.T, body []byte, name string) tlsstatus.Role {
 	t.Helper()
 	var all []tlsstatus.Role
