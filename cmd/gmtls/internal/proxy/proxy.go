@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 // Proxy is a running bridge.
@@ -30,6 +31,7 @@ type Proxy struct {
 	metrics  net.Listener // nil: none
 	current  atomic.Pointer[sides]
 	counters counters
+	failures loglimit.Limit // of lines about connections that failed
 
 	mu       sync.Mutex
 	visitors int                   // that are let in; protected by mu, as all below
@@ -251,7 +253,9 @@ func (p *Proxy) serve(ctx context.Context, raw net.Conn, v *visitor) {
 	}
 	if err != nil {
 		p.counters.failed.Add(1)
-		p.log.Warn("no bridge", "client", raw.RemoteAddr().String(), "error", err)
+		if ok, note := p.failures.Allow(time.Now()); ok {
+			p.log.Warn("no bridge"+note, "client", raw.RemoteAddr().String(), "error", loglimit.Shorten(err.Error()))
+		}
 		return
 	}
 	if err := p.forward(client, server); err != nil {

@@ -28,6 +28,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/loglimit"
 )
 
 const patience = 20 * time.Second
@@ -456,6 +457,45 @@ func TestDisplacedLeaveFirst(t *testing.T) {
 	require.NoError(t, <-done)
 	require.EqualValues(t, 2, p.counters.displaced.Load())
 	require.EqualValues(t, 1, log.most.Load())
+}
+
+// countingLog counts lines.
+type countingLog struct {
+	slog.Handler
+	lines atomic.Int64
+}
+
+func (h *countingLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *countingLog) Handle(context.Context, slog.Record) error {
+	h.lines.Add(1)
+	return nil
+}
+
+// TestFailuresCannotFillTheLog: a flood of clients that fail costs a bounded number of lines.
+func TestFailuresCannotFillTheLog(t *testing.T) {
+	const flood = 4 * loglimit.Burst
+	s := newSite(t)
+	p, err := New(Options{Listen: "127.0.0.1:0", From: TLCP, ToMode: TLS, To: "127.0.0.1:1", Server: s.own(), Roots: []string{s.file("ca.crt")},
+		MaxConnections: 16, Timeout: patience, Idle: patience}, nil)
+	require.NoError(t, err)
+	log := &countingLog{Handler: slog.DiscardHandler}
+	p.log = slog.New(log)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	for i := range flood {
+		raw, err := net.DialTimeout("tcp", p.Addr().String(), patience)
+		require.NoError(t, err)
+		_, err = raw.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+		require.NoError(t, err)
+		raw.Close()
+		require.Eventually(t, func() bool { return p.counters.failed.Load() == int64(i+1) }, patience, time.Millisecond)
+	}
+	cancel()
+	require.NoError(t, <-done)
+	require.NotZero(t, log.lines.Load())
+	require.Less(t, log.lines.Load(), int64(3*loglimit.Burst))
 }
 
 func echo(t *testing.T, c net.Conn) {
