@@ -45,6 +45,12 @@ func checkParts(m *gossip.GossipMessage) error {
 		if content.LeadershipMsg.Timestamp == nil {
 			return absent("LeadershipMsg.Timestamp")
 		}
+	case *gossip.GossipMessage_MemRes: // discovery looks itself whether those that are alive are AliveMsg
+		for _, e := range content.MemRes.Dead {
+			if inside, err := upstreamEnvelopeToGossipMessage(e); err == nil && !IsAliveMsg(inside.GossipMessage) {
+				return absent("AliveMsg in MemRes.Dead")
+			}
+		}
 	case *gossip.GossipMessage_DataUpdate: // of a DataMsg that comes by itself, the channel asks for the payload
 		for _, e := range content.DataUpdate.Data {
 			if inside, err := upstreamEnvelopeToGossipMessage(e); err == nil && IsDataMsg(inside.GossipMessage) && inside.GetDataMsg().Payload == nil {

@@ -36,6 +36,15 @@ func pulled(m *gossip.GossipMessage) *gossip.GossipMessage {
 	return &gossip.GossipMessage{Content: &gossip.GossipMessage_DataUpdate{DataUpdate: &gossip.DataUpdate{Data: []*gossip.Envelope{{Payload: inside}}}}}
 }
 
+// dead is the answer of who knows a member that is away, by this message.
+func dead(m *gossip.GossipMessage) *gossip.GossipMessage {
+	inside, err := proto.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	return &gossip.GossipMessage{Content: &gossip.GossipMessage_MemRes{MemRes: &gossip.MembershipResponse{Dead: []*gossip.Envelope{{Payload: inside}}}}}
+}
+
 // TestAbsentParts: a message without a part that the peer reads is refused by the name of that part. One that is taken in can be
 // printed and compared with itself.
 func TestAbsentParts(t *testing.T) {
@@ -54,6 +63,9 @@ func TestAbsentParts(t *testing.T) {
 		"block":                    {data(&gossip.DataMessage{Payload: &gossip.Payload{}}), ""},
 		"pull":                     {pulled(data(&gossip.DataMessage{Payload: &gossip.Payload{}})), ""},
 		"pull without payload":     {pulled(data(&gossip.DataMessage{})), "gossip message without DataMsg.Payload"},
+		"dead":                     {dead(alive(&gossip.AliveMessage{Membership: &gossip.Member{}, Timestamp: &gossip.PeerTime{}})), ""},
+		"dead without alive":       {dead(&gossip.GossipMessage{}), "gossip message without AliveMsg in MemRes.Dead"},
+		"dead by another message":  {dead(leadership(&gossip.LeadershipMessage{})), "gossip message without AliveMsg in MemRes.Dead"},
 		"nothing":                  {&gossip.GossipMessage{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
