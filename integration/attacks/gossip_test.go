@@ -55,14 +55,19 @@ func (g *gossiper) send(m *gossip.GossipMessage) {
 	_ = g.stream.Send(&gossip.Envelope{Payload: payload, Signature: g.member.sign(g.t, payload)})
 }
 
+// id is by what gossip names the member.
+func (g *gossiper) id() []byte {
+	g.t.Helper()
+	var parts msp.SerializedIdentity
+	require.NoError(g.t, proto.Unmarshal(g.member.serialize(g.t), &parts))
+	id := sha256.Sum256(append([]byte(parts.Mspid), parts.IdBytes...))
+	return id[:]
+}
+
 // introduce sends the message by which a peer names itself. change makes it false.
 func (g *gossiper) introduce(change func(*gossip.ConnEstablish)) {
 	g.t.Helper()
-	identity := g.member.serialize(g.t)
-	var parts msp.SerializedIdentity
-	require.NoError(g.t, proto.Unmarshal(identity, &parts))
-	id := sha256.Sum256(append([]byte(parts.Mspid), parts.IdBytes...))
-	hello := &gossip.ConnEstablish{PkiId: id[:], Identity: identity, TlsCertHash: g.binding}
+	hello := &gossip.ConnEstablish{PkiId: g.id(), Identity: g.member.serialize(g.t), TlsCertHash: g.binding}
 	if change != nil {
 		change(hello)
 	}
@@ -97,13 +102,10 @@ func (g *gossiper) accepted() bool {
 // alive is a signed message that the member is there.
 func (g *gossiper) alive(sequence uint64) *gossip.Envelope {
 	g.t.Helper()
-	var parts msp.SerializedIdentity
-	require.NoError(g.t, proto.Unmarshal(g.member.serialize(g.t), &parts))
-	id := sha256.Sum256(append([]byte(parts.Mspid), parts.IdBytes...))
 	payload := encode(g.t, &gossip.GossipMessage{
 		Tag: gossip.GossipMessage_EMPTY,
 		Content: &gossip.GossipMessage_AliveMsg{AliveMsg: &gossip.AliveMessage{
-			Membership: &gossip.Member{Endpoint: "127.0.0.1:1", PkiId: id[:]},
+			Membership: &gossip.Member{Endpoint: "127.0.0.1:1", PkiId: g.id()},
 			Timestamp:  &gossip.PeerTime{IncNum: uint64(time.Now().UnixNano()), SeqNum: sequence}, Identity: g.member.serialize(g.t),
 		}},
 	})

@@ -174,9 +174,23 @@ func (p *proposal) transaction(t *testing.T, outcome []byte, endorsements ...*pe
 		ChaincodeProposalPayload: p.input,
 		Action:                   &peer.ChaincodeEndorsedAction{ProposalResponsePayload: outcome, Endorsements: endorsements},
 	})
-	payload := encode(t, &common.Payload{Header: p.header, Data: encode(t, &peer.Transaction{
-		Actions: []*peer.TransactionAction{{Header: p.header.SignatureHeader, Payload: action}},
-	})})
+	return p.signed(t, actions(t, p, action))
+}
+
+// actions is a transaction with these payloads of actions, which may be anything.
+func actions(t *testing.T, p *proposal, payloads ...[]byte) []byte {
+	t.Helper()
+	tx := &peer.Transaction{}
+	for _, payload := range payloads {
+		tx.Actions = append(tx.Actions, &peer.TransactionAction{Header: p.header.SignatureHeader, Payload: payload})
+	}
+	return encode(t, tx)
+}
+
+// signed is an envelope with any data below the proposal's header, signed by who proposed it.
+func (p *proposal) signed(t *testing.T, data []byte) *common.Envelope {
+	t.Helper()
+	payload := encode(t, &common.Payload{Header: p.header, Data: data})
 	return &common.Envelope{Payload: payload, Signature: p.by.sign(t, payload)}
 }
 

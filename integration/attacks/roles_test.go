@@ -117,6 +117,10 @@ func TestMembers(t *testing.T) {
 	t.Run("roles", func(t *testing.T) { checkRoles(ctx, t, n) })
 	t.Run("forms", func(t *testing.T) { checkForms(ctx, t, n) })
 	t.Run("gossip", func(t *testing.T) { checkGossip(ctx, t, n) })
+	t.Run("gossip without parts", func(t *testing.T) { checkGossipParts(ctx, t, n) })
+	t.Run("malformed", func(t *testing.T) { checkMalformed(ctx, t, n) })
+	t.Run("orderer", func(t *testing.T) { checkOrderer(ctx, t, n) })
+	t.Run("peer", func(t *testing.T) { checkPeer(ctx, t, n) })
 	requireAlive(ctx, t, n)
 }
 
