@@ -240,6 +240,7 @@ func TestUpstreamTests(t *testing.T) {
 	toy := newToy(t, map[string]string{
 		"shapes/o.go":                          "package shapes\n\n//fork:replace gm: r\nfunc Sum(a, b int) int { return a - b }\n",
 		"scripts/fork/upstream-tests/skip.txt": "# why\nshapes TestSum # ours subtracts\n",
+		"hashes/sum_test.go":                   "package hashes\n\nimport \"testing\"\n\nfunc TestSum(*testing.T) {}\n",
 	})
 	toy.accept()
 	t.Setenv("GOPROXY", "off")
@@ -259,6 +260,10 @@ func TestUpstreamTests(t *testing.T) {
 	}
 	toy.write("scripts/fork/upstream-tests/skip.txt", "")
 	if err := run(false); err == nil || !strings.Contains(err.Error(), "shapes TestSum: failed") {
+		t.Error(err)
+	}
+	toy.write("scripts/fork/upstream-tests/skip.txt", "hashes TestSum/case\nshapes TestSum\n") // go test alone would run TestSum for its case
+	if err := run(false); err != nil {
 		t.Error(err)
 	}
 	toy.write("scripts/fork/upstream-tests/skip.txt", "shapes TestSum\nshapes TestHelper\n")
