@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -155,6 +156,10 @@ func check(file string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "gmkeyd:", err)
 		return exitConfig
 	}
+	if err := asDaemon(c.Socket); err != nil {
+		fmt.Fprintln(stderr, "gmkeyd:", err)
+		return 1
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), checkTime)
 	defer cancel()
 	s := &server.Server{
@@ -165,6 +170,28 @@ func check(file string, stdout, stderr io.Writer) int {
 		d.Settled(ctx)
 	}
 	return printStatus(s.Status(0), stdout, stderr)
+}
+
+// asDaemon refuses root where the daemon is another user. What root remembers of PINs is root's, so that the daemon could not read it, and would
+// send no PIN any more. The socket is the daemon's; where there is none, its folder is.
+func asDaemon(socket string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	for _, name := range []string{socket, filepath.Dir(socket)} {
+		info, err := os.Stat(name)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 {
+			return fmt.Errorf("%s belongs to user %d, and the daemon could not read what root remembers of PINs: run gmkeyd check as that user", name, stat.Uid)
+		}
+		return nil
+	}
+	return nil
 }
 
 func status(socket string, stdout, stderr io.Writer) int {

@@ -7,7 +7,9 @@ import (
 	"crypto"
 	"crypto/rand"
 	"encoding/asn1"
+	"errors"
 	"flag"
+	"io/fs"
 	"math/big"
 	"net"
 	"os"
@@ -505,4 +507,39 @@ func BenchmarkSignAtOnce(b *testing.B) {
 			})
 		})
 	}
+}
+
+// TestCheckByRoot: what root remembers of PINs the daemon's user could not read, so root does not check in the place of that user. A file
+// that another user has left there is named with what to do.
+func TestCheckByRoot(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	d := keydtest.PrepareSDF(t, keydtest.SDF)
+	require.NoError(t, filepath.WalkDir(filepath.Dir(d.Socket), func(name string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Chown(name, nobody, nobody))
+	}))
+	for _, name := range []string{keydtest.Program(t, ""), d.Library} {
+		require.NoError(t, os.Chmod(filepath.Dir(name), 0o755))
+		require.NoError(t, os.Chmod(filepath.Dir(filepath.Dir(name)), 0o755))
+	}
+	refused := d.Socket + ".refused"
+	check := func(user uint32) (string, error) {
+		cmd := exec.CommandContext(within(t, 30*time.Second), keydtest.Program(t, ""), "check", "--config", d.Config)
+		cmd.Env = append(os.Environ(), d.Env...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	out, err := check(0)
+	require.Error(t, err)
+	require.Contains(t, out, filepath.Dir(d.Socket)+" belongs to user 65534, and the daemon could not read what root remembers of PINs: run gmkeyd check as that user")
+	require.NoFileExists(t, refused)
+	out, err = check(nobody)
+	require.NoError(t, err, out)
+	require.NoError(t, os.Chown(refused, 0, 0))
+	out, err = check(nobody)
+	require.Error(t, err)
+	require.Contains(t, out, refused+": permission denied: another user wrote it: give it to the daemon's user, or remove it")
 }

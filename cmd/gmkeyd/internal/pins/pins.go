@@ -161,10 +161,12 @@ func (f *File) change(whom string, to func(old *entry) *entry) error {
 func (f *File) read() (map[string]*entry, error) {
 	all := map[string]*entry{}
 	text, err := material.ReadBounded(f.path, maxFile)
-	if errors.Is(err, os.ErrNotExist) {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return all, nil
-	}
-	if err != nil {
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("%w: another user wrote it: give it to the daemon's user, or remove it once all PINs are known to be right", err)
+	case err != nil:
 		return nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
