@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,6 +64,49 @@ func TestIntegrationNeedsItsPackages(t *testing.T) {
 	require.Error(t, err)
 	require.Contains(t, out, "FAILED: not installed: gcc")
 	require.NotContains(t, out, "it goes on")
+}
+
+// TestImagesUnderUmask: an image's user, who owns none of its files, reads and runs them, also if they were built and the images are made under
+// the umask of a hardened host. It was told at the container's start: permission denied.
+func TestImagesUnderUmask(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	write := func(name string, mode os.FileMode) {
+		file := filepath.Join(root, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+		require.NoError(t, os.WriteFile(file, []byte("#!/bin/sh\n"), mode))
+	}
+	for _, program := range []string{"peer", "ccaas/bin/build", "orderer", "asset", "gmkeyd", "gmtls"} {
+		write("build/bin/"+program, 0o700)
+	}
+	for _, program := range []string{"fabric-ca-server", "fabric-ca-client"} {
+		write("build/ca/"+program, 0o700)
+	}
+	for _, name := range []string{"core", "orderer", "configtx", "crypto-config"} {
+		write("build/fabric/sampleconfig/"+name+".yaml", 0o600)
+	}
+	write("go/bin/go", 0o700)
+	write("go/src/a/a.go", 0o600)
+	images := 0
+	for _, script := range []string{"docker-images.sh v c build/ca", "docker-chaincode.sh"} {
+		name, _, _ := strings.Cut(script, " ")
+		text, err := os.ReadFile("../scripts/" + name)
+		require.NoError(t, err)
+		require.NoError(t, os.MkdirAll(filepath.Join(root, "scripts"), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(root, "scripts", name), text, 0o700))
+		out, err := withTools(t, map[string]string{
+			"go": "echo " + root + "/go",
+			"docker": `
+[ "$1" = build ] || { echo 1; exit; }
+for context; do :; done
+echo "made $context" >&2; cd "$context"
+find . -mindepth 1 \( ! -perm -go+r -o -perm /go+w -o -type d ! -perm -go+x -o -perm -u+x ! -perm -go+x \) -printf 'closed: %m %p\n' >&2`,
+		}, "sh", "-c", "umask 077; exec "+root+"/scripts/"+script)
+		require.NoError(t, err, out)
+		require.NotContains(t, out, "closed:")
+		images += strings.Count(out, "made build/")
+	}
+	require.Equal(t, 8, images)
 }
 
 // TestPortsOfOperators: no command in a document opens a service of operators, which may have neither TLS nor names of operators yet, to all

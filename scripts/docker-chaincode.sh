@@ -27,6 +27,8 @@ for part in bin pkg src lib VERSION go.env; do
 done
 find "$context/ccenv/root/usr/local/go/src" \( -name testdata -o -name '*_test.go' \) -prune -exec rm -rf {} +
 
+# The user of an image is none of its files' owner, and umask 027 or 077 leaves nothing for others.
+chmod -R u+rwX,go+rX,go-w "$context"
 for image in ccenv baseos; do
     docker build --quiet --file "docker/$image.Dockerfile" --tag "fabric-gm-$image:$tag" "$context/$image" >/dev/null
     echo "fabric-gm-$image:$tag $(docker image inspect --format '{{.Size}}' "fabric-gm-$image:$tag") bytes"

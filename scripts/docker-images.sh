@@ -53,6 +53,8 @@ done
 
 for image in $images; do
     mkdir -p "$context/$image/empty"
+    # The user of an image is none of its files' owner, and a build under umask 027 or 077 left nothing for others.
+    chmod -R u+rwX,go+rX,go-w "$context/$image"
     before=$(docker image inspect --format '{{.Id}}' "fabric-gm-$image:latest" 2>/dev/null || true)
     docker build --quiet --file "docker/$image.Dockerfile" --tag "fabric-gm-$image:$version" --tag "fabric-gm-$image:latest" \
         --label "org.opencontainers.image.title=fabric-gm-$image" --label "org.opencontainers.image.version=$version" \
