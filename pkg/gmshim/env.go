@@ -54,8 +54,9 @@ const (
 //	                                                      no client certificate is asked for
 //
 // These are errors: a missing file, a file's variable that is set and empty, two names with different values, an invalid boolean, TLS
-// disabled together with a mode, a TLCP file without mode gm, a file for TLS where no variable turns TLS on or off, a misspelt variable,
-// and roots of clients under another name. The server never starts with less protection than the environment asks for.
+// disabled together with a mode, a TLCP file without mode gm, a misspelt variable, roots of clients under another name, and a variable for
+// TLS or TLCP, also one that nobody reads, where no variable turns TLS on or off. The server never starts with less protection than the
+// environment asks for.
 //
 // When the files have changed, new connections get what they hold. The properties of the server that a program then changes are
 // the program's: the files are not read again.
@@ -137,7 +138,7 @@ func modeFromEnv() (string, error) {
 		case off:
 			return "", nil
 		case !disabledSet && !enabledSet:
-			return "", refuseUnusedFiles()
+			return "", refuseUnsaid()
 		}
 		return "tls", nil
 	default:
@@ -145,15 +146,35 @@ func modeFromEnv() (string, error) {
 	}
 }
 
-// refuseUnusedFiles refuses files for TLS where nothing says whether TLS is on.
-func refuseUnusedFiles() error {
+// refuseUnsaid refuses variables that ask for protection where nothing says whether TLS is on.
+func refuseUnsaid() error {
+	const remedy = "and nothing says that TLS is on: set %s=tls or gm and the files of the mode, or %s=true for a server without protection"
 	for _, name := range slices.Concat(envTLSCert, envTLSKey, envClientCA) {
 		if os.Getenv(name) != "" {
-			return fmt.Errorf("gmshim: %s is set, and nothing says that TLS is on: set %s=tls or gm, or %s=true for a server without protection",
-				name, envMode, envTLSDisabled)
+			return fmt.Errorf("gmshim: %s is set, "+remedy, name, envMode, envTLSDisabled)
+		}
+	}
+	if gmVariable() == "" { // about which FromEnv says more
+		if name := unread(asksForProtection); name != "" {
+			return fmt.Errorf("gmshim: %s is set, which nobody reads, "+remedy, name, envMode, envTLSDisabled)
 		}
 	}
 	return refuseEmpty(append([]string{envMode}, envClientCA...))
+}
+
+var (
+	// protects finds names under which people turn protection on or name its files: those of other shims, of the peer, and of the variables
+	// beside ours. Those of a chaincode's own connections, as CHAINCODE_DATABASE_TLS_CERT, are others.
+	protects = regexp.MustCompile(`^(CHAINCODE|CORE_CHAINCODE|CORE_PEER|CORE)_((SERVER|PEER|CLIENT)_)*(M?TLS|TLCP|GM|SSL)(_|$)`)
+	// protocol finds names of which only the value says whether they are about protection.
+	protocol = regexp.MustCompile(`^(CORE_)?CHAINCODE_(SERVER_)?(MODE|PROTOCOLS?)=(GM|M?TLS|TLCP)`)
+	// serviceLink finds what Kubernetes and Docker set for a service that is called, for example, chaincode-tls.
+	serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+)
+
+func asksForProtection(name, value string) bool {
+	name = strings.ToUpper(name)
+	return protects.MatchString(name) || protocol.MatchString(name+"="+strings.ToUpper(value)) || asksForClients(name, value)
 }
 
 // refuseEmpty refuses variables that ask for protection and have no value, as in a Compose file whose own variable is not set. Without
@@ -173,9 +194,13 @@ func checkNames() error {
 	for _, names := range [][]string{envTLSKey, envTLSCert, envClientCA, envSignCert, envSignKey, envEncCert, envEncKey} {
 		ours, others = append(ours, names[0]), append(others, names[1:]...)
 	}
-	err := settings.CheckVariables(os.Environ(), ours, "CHAINCODE_")
+	environment := slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return serviceLink.MatchString(name) // CHAINCODE_TLS_PORT is nearly CHAINCODE_TLS_CERT
+	})
+	err := settings.CheckVariables(environment, ours, "CHAINCODE_")
 	if err == nil {
-		err = settings.CheckVariables(os.Environ(), others, "CORE_")
+		err = settings.CheckVariables(environment, others, "CORE_")
 	}
 	if err != nil {
 		return fmt.Errorf("gmshim: %w", err)
@@ -188,17 +213,29 @@ func checkNames() error {
 var clientRoots = regexp.MustCompile(`^(CHAINCODE(SERVER|PEER|TLS|TLCP|GM)*(CLIENT(AUTH|CAS?|ROOTS?|ROOTCAS?)|(CA|ROOT)CERTS?|ROOTCAS?)` +
 	`|COREPEERTLSROOT(CAS?|CERTS?))(REQUIRED|CERTS?|FILES?|PATHS?)*$`)
 
+func asksForClients(name, _ string) bool {
+	return clientRoots.MatchString(strings.ReplaceAll(strings.ToUpper(name), "_", ""))
+}
+
 // refuseUnread refuses variables that ask for certificates of clients and that nobody reads. Without roots, everybody who reaches the
 // port is the peer.
 func refuseUnread() error {
-	for _, variable := range slices.Sorted(slices.Values(os.Environ())) {
-		name, value, _ := strings.Cut(variable, "=")
-		if value != "" && !isFalse(value) && clientRoots.MatchString(strings.ReplaceAll(strings.ToUpper(name), "_", "")) {
-			return fmt.Errorf("gmshim: %s is set, which nobody reads, and the server would ask for no client certificate: set %s, or unset %s",
-				name, envClientCA[0], name)
-		}
+	if name := unread(asksForClients); name != "" {
+		return fmt.Errorf("gmshim: %s is set, which nobody reads, and the server would ask for no client certificate: set %s, or unset %s",
+			name, envClientCA[0], name)
 	}
 	return nil
+}
+
+// unread returns a variable that asks for something, unless its value says no or a platform has set it.
+func unread(asks func(name, value string) bool) string {
+	for _, variable := range slices.Sorted(slices.Values(os.Environ())) {
+		name, value, _ := strings.Cut(variable, "=")
+		if value != "" && !isFalse(value) && !serviceLink.MatchString(name) && asks(name, value) {
+			return name
+		}
+	}
+	return ""
 }
 
 func isFalse(value string) bool {
@@ -214,7 +251,7 @@ func gmVariable() string {
 	prefix := strings.TrimSuffix(envSignCert[0], "SIGN_CERT")
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
-		if value != "" && strings.HasPrefix(name, prefix) {
+		if value != "" && strings.HasPrefix(name, prefix) && !serviceLink.MatchString(name) {
 			return name
 		}
 	}

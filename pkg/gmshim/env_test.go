@@ -172,11 +172,57 @@ func TestMisspeltVariables(t *testing.T) {
 			require.EqualError(t, err, "gmshim: the environment has the variable "+name+", which does not exist: write "+want+", or unset it")
 		})
 	}
-	setenv(t, with(nil))
-	t.Setenv("CHAINCODE_LOG_LEVEL", "debug")
-	t.Setenv("CHAINCODE_TLS_CLIENT_CACERT_FILE", "as the shim for Node has it")
-	_, err := FromEnv(nil)
+}
+
+// TestProtectionUnderAnotherName: such a server spoke in the clear with whoever reached its port.
+func TestProtectionUnderAnotherName(t *testing.T) {
+	for _, variable := range []string{
+		"CHAINCODE_TLS_CERT_FILE=/c", "CHAINCODE_TLS_KEY_FILE=/k", "CHAINCODE_TLS_CLIENT_CACERT_FILE=/ca", "CHAINCODE_TLS_CERT_PATH=/c", // other shims
+		"CHAINCODE_TLS_ENABLED=true", "CHAINCODE_TLS=true", "CHAINCODE_TLS=1", "CHAINCODE_TLS_REQUIRED=true", "CHAINCODE_CLIENT_CA=/ca",
+		"CHAINCODE_GM_MODE=gm", "CHAINCODE_MODE=gm", "CHAINCODE_MODE=GM", "CHAINCODE_SERVER_MODE=tls", "CHAINCODE_PROTOCOL=TLCP",
+		"CHAINCODE_TLCP=true", "CHAINCODE_SERVER_TLS_CERT=/c", "CHAINCODE_MTLS=true", "CORE_CHAINCODE_TLS_MODE=gm", "CORE_CHAINCODE_MODE=gm",
+		"CORE_PEER_TLS_MODE=gm", "CORE_PEER_TLS_GM_SIGNCERT_FILE=/c", "CORE_PEER_TLS_CERT_FILE=/c", "CORE_TLS_CLIENT_CERT_PATH=/c",
+	} {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Run(variable, func(t *testing.T) {
+			setenv(t, with(nil))
+			t.Setenv(name, value)
+			_, err := FromEnv(nil)
+			require.ErrorContains(t, err, name+" is set, which nobody reads, and nothing says that TLS is on: set CHAINCODE_TLS_MODE=tls or gm")
+			for _, off := range []string{"CHAINCODE_TLS_DISABLED=true", "CORE_PEER_TLS_ENABLED=false"} {
+				said, word, _ := strings.Cut(off, "=")
+				setenv(t, with(map[string]string{said: word}))
+				_, err = FromEnv(nil) // somebody has said it
+				require.NoError(t, err, off)
+			}
+		})
+	}
+}
+
+// TestVariablesOfPlatforms: a server without protection starts beside what stock platforms set, and what a chaincode has for itself.
+func TestVariablesOfPlatforms(t *testing.T) {
+	setenv(t, with(map[string]string{"CHAINCODE_ID": "asset:1"}))
+	for _, variable := range []string{
+		// What Fabric's builders and samples set, beside what setenv knows.
+		"CORE_PEER_ADDRESS=peer:7052", "CORE_PEER_LOCALMSPID=Org1MSP", "CORE_PEER_ID=peer0", "CORE_CHAINCODE_MODE=dev", "CORE_CHAINCODE_LOGGING_LEVEL=info",
+		"CORE_CHAINCODE_LOGGING_SHIM=warn", "CORE_CHAINCODE_LOGGING_FORMAT=%{message}", "CORE_OPERATIONS_TLS_ENABLED=true", "CORE_VM_DOCKER_TLS_ENABLED=true",
+		"CORE_LEDGER_STATE_STATEDATABASE=CouchDB", "CHAINCODE_LOG_LEVEL=debug", "CHAINCODE_AS_A_SERVICE_BUILDER_CONFIG={}", "HOSTNAME=cc-0",
+		// Kubernetes and Docker, for services called chaincode, chaincode-tls, chaincode-gm, core-peer-tls and chaincode-tlcp.
+		"CHAINCODE_SERVICE_HOST=10.0.0.1", "CHAINCODE_SERVICE_PORT=9999", "CHAINCODE_PORT=tcp://10.0.0.1:9999",
+		"CHAINCODE_TLS_SERVICE_HOST=10.0.0.1", "CHAINCODE_TLS_SERVICE_PORT=9999", "CHAINCODE_TLS_SERVICE_PORT_GRPC_TLS=9999",
+		"CHAINCODE_TLS_PORT=tcp://10.0.0.1:9999", "CHAINCODE_TLS_PORT_9999_TCP=tcp://10.0.0.1:9999", "CHAINCODE_TLS_PORT_9999_TCP_PROTO=tcp",
+		"CHAINCODE_TLS_PORT_9999_TCP_PORT=9999", "CHAINCODE_TLS_PORT_9999_TCP_ADDR=10.0.0.1", "CHAINCODE_GM_SERVICE_HOST=10.0.0.1",
+		"CORE_PEER_TLS_SERVICE_HOST=10.0.0.1", "CHAINCODE_TLCP_SERVICE_HOST=10.0.0.1", "CHAINCODE_TLCP_PORT=tcp://10.0.0.1:9999",
+		// Of the chaincode's own, and what says no.
+		"CHAINCODE_DATABASE_TLS_CERT=/c", "CHAINCODE_DATABASE_MODE=tls", "CHAINCODE_MODE=production", "CHAINCODE_GMAIL_USER=a", "CHAINCODE_TLSA=x",
+		"PEER_TLS_CERT=/c", "CHAINCODE_TLS=false", "CHAINCODE_TLS_ENABLED=0", "CHAINCODE_MTLS=", "CHAINCODE_CLIENT_AUTH_REQUIRED=false",
+	} {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+	}
+	server, err := FromEnv(nil)
 	require.NoError(t, err)
+	require.True(t, server.TLSProps.Disabled)
 }
 
 // TestClientRootsUnderAnotherName: such a server let everybody who reached its port play the peer.

@@ -18,6 +18,7 @@
 package gmshim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,7 @@ type ChaincodeServer struct {
 	shim.ChaincodeServer
 	// TLCP, when not nil, makes the server speak TLCP, or what its Versions list, and nothing else. TLSProps must then be empty.
 	TLCP *TLCPProperties
-	// Log is told of certificates that end and of files that changed; nil means slog.Default().
+	// Log is told of certificates that end, of files that changed, and of a server without protection; nil means slog.Default().
 	Log *slog.Logger
 
 	read   func() (protection, error) // the files of FromEnv; nil: there are none
@@ -108,7 +109,11 @@ func (s *ChaincodeServer) Serve(ctx context.Context, listener net.Listener) erro
 		_ = listener.Close()
 		return err
 	}
-	if renewed, ok := transport.(*renewal); ok {
+	renewed, protected := transport.(*renewal)
+	if !protected {
+		cmp.Or(s.Log, slog.Default()).Warn("gmshim: chaincode is served without TLS and TLCP: whoever reaches the port is the peer, and reads and changes everything", "address", listener.Addr().String())
+	}
+	if protected {
 		watched, stop := context.WithCancel(ctx)
 		defer stop()
 		go renewed.watch(watched, s.hangup)

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -274,11 +275,15 @@ func TestServeOverTLS13(t *testing.T) {
 
 func TestServeWithoutProtection(t *testing.T) {
 	m := newMaterial(t)
-	server := &gmshim.ChaincodeServer{}
+	log := &journal{}
+	server := &gmshim.ChaincodeServer{Log: slog.New(slog.NewTextHandler(log, nil))}
 	server.TLSProps.Disabled = true
-	p, err := dial(t, start(t, server), insecure.NewCredentials())
+	address := start(t, server)
+	p, err := dial(t, address, insecure.NewCredentials())
 	require.NoError(t, err)
 	exercise(t, p, m.creator)
+	require.Contains(t, log.String(), "level=WARN msg=\"gmshim: chaincode is served without TLS and TLCP")
+	require.Contains(t, log.String(), "address="+address)
 }
 
 // TestStreamsAndFieldsAreBounded: the server tells its bounds, and keeps to them with one who does not.
