@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/hyperledger/fabric/bccsp"
 	"github.com/hyperledger/fabric/bccsp/gm"
@@ -94,6 +95,7 @@ func (ks *fileBasedKeyStore) searchKeystoreForSKI(ski []byte) (bccsp.Key, error)
 		return nil, fmt.Errorf("reading key store: %w", err)
 	}
 	var unreadable error
+	endless := false // upstream would read such a file without end, or wait for one that writes to it
 	for _, entry := range entries {
 		if entry.IsDir() {
 			continue
@@ -103,12 +105,16 @@ func (ks *fileBasedKeyStore) searchKeystoreForSKI(ski []byte) (bccsp.Key, error)
 		switch {
 		case errors.Is(err, gm.ErrOtherKey):
 		case err != nil:
+			endless = endless || errors.Is(err, errNoFile)
 			unreadable = errors.Join(unreadable, fmt.Errorf("%s: %w", path, err))
 		case k.Private() && !k.Symmetric() && bytes.Equal(k.SKI(), ski):
 			return k, checkDevice(k)
 		}
 	}
-	k, err := ks.upstreamSearchKeystoreForSKI(ski)
+	var k bccsp.Key
+	if err = fmt.Errorf("key with SKI %x not found in %s", ski, ks.path); !endless {
+		k, err = ks.upstreamSearchKeystoreForSKI(ski)
+	}
 	if err != nil && unreadable != nil {
 		err = fmt.Errorf("%w; files that could not be read: %w", err, unreadable)
 		logger.Warning(err)
@@ -116,14 +122,22 @@ func (ks *fileBasedKeyStore) searchKeystoreForSKI(ski []byte) (bccsp.Key, error)
 	return k, err
 }
 
+// errNoFile says that what has a file's name may have no end, and that a read of it may wait for ever.
+var errNoFile = errors.New("it is a pipe, a socket or a device, and not a file: remove it from the key store")
+
 // readGM reads a key file of the national algorithms, or one with an ECDSA private key; gm.ErrOtherKey says that it
 // holds something else.
 func (ks *fileBasedKeyStore) readGM(path string) (bccsp.Key, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // which waits for nobody who writes to a pipe
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, errNoFile
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 	if err != nil {
 		return nil, err

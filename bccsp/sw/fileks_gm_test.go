@@ -10,10 +10,13 @@ import (
 	"encoding/asn1"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/stretchr/testify/require"
@@ -92,5 +95,49 @@ func TestFormsOfECDSAKeys(t *testing.T) {
 			require.NoError(t, err, "%s in %s", form, name)
 			require.True(t, private.Equal(found.(*ecdsaPrivateKey).privKey), form)
 		}
+	}
+}
+
+// TestPipesInKeyStore: a pipe in a key store holds up nobody. The keys beside it are found, and who misses one is told of it.
+func TestPipesInKeyStore(t *testing.T) {
+	for name, place := range map[string]func(file string) error{
+		"pipe": func(file string) error { return syscall.Mkfifo(file, 0o600) },
+		"link to a pipe": func(file string) error {
+			return errors.Join(syscall.Mkfifo(file+".fifo", 0o600), os.Symlink(file+".fifo", file))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			ks := &fileBasedKeyStore{}
+			require.NoError(t, ks.Init(nil, dir, false))
+			private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+			require.NoError(t, err)
+			key := &ecdsaPrivateKey{private}
+			require.NoError(t, ks.StoreKey(key))
+			require.NoError(t, os.Rename(filepath.Join(dir, hex.EncodeToString(key.SKI())+"_sk"), filepath.Join(dir, "priv.pem")))
+			require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o700))
+			require.NoError(t, os.Symlink("folder", filepath.Join(dir, "..data"))) // as Kubernetes has it
+			require.NoError(t, place(filepath.Join(dir, "a")))
+			get := func(ski []byte) error {
+				got := make(chan error, 1)
+				go func() {
+					_, err := ks.GetKey(ski)
+					got <- err
+				}()
+				select {
+				case err := <-got:
+					return err
+				case <-time.After(20 * time.Second):
+					t.Fatal("it reads without end")
+					return nil
+				}
+			}
+			require.NoError(t, get(key.SKI()))
+			const reason = ": it is a pipe, a socket or a device, and not a file: remove it from the key store"
+			require.ErrorContains(t, get([]byte{1}), filepath.Join(dir, "a")+reason)
+			named := filepath.Join(dir, "02_sk")
+			require.NoError(t, place(named))
+			require.ErrorContains(t, get([]byte{2}), named+reason)
+		})
 	}
 }
