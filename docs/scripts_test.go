@@ -109,6 +109,20 @@ find . -mindepth 1 \( ! -perm -go+r -o -perm /go+w -o -type d ! -perm -go+x -o -
 	require.Equal(t, 8, images)
 }
 
+// TestSecretsInArguments: no command in a document shows a secret to the other users of a host. The environment of a command is its user's.
+func TestSecretsInArguments(t *testing.T) {
+	shown := regexp.MustCompile(`--(?:id\.)?secret[ =]|(?:-u|--url)[ =]https?://[^ @/]+:[^ @/]+@`)
+	require.Regexp(t, shown, "fabric-ca-client enroll -u https://peer0:SECRET@ca.example.com:7054")
+	require.NotRegexp(t, shown, "fabric-ca-client enroll -u https://ca.example.com:7054")
+	pages, err := filepath.Glob("*.md")
+	require.NoError(t, err)
+	for _, page := range append(pages, "../README.md", "../README.zh-CN.md") {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		require.Empty(t, shown.FindString(string(text)), page)
+	}
+}
+
 // TestPortsOfOperators: no command in a document opens a service of operators, which may have neither TLS nor names of operators yet, to all
 // networks. Docker's published ports pass the firewall of a host.
 func TestPortsOfOperators(t *testing.T) {
