@@ -29,6 +29,7 @@ func TestSystemdUnits(t *testing.T) {
 		"peer-encrypted": units[0] + units[1],
 		"orderer":        orderer.Replace(units[0]),
 		"peer-wrong":     units[0] + "[Service]\nNoSuchDirective=yes\n",
+		"ca":             unitsIn(t, "docs/ca.md")[0],
 		"gmkeyd":         unitsIn(t, "docs/hsm.md")[0],
 		"proxy":          unitsIn(t, "docs/applications.md")[0],
 	} {
@@ -53,7 +54,7 @@ func TestUnitsComeBack(t *testing.T) {
 		}
 		return ""
 	}
-	for _, guide := range []string{"docs/deployment.md", "docs/deployment.zh-CN.md", "docs/hsm.md", "docs/hsm.zh-CN.md", "docs/applications.md", "docs/applications.zh-CN.md"} {
+	for _, guide := range []string{"docs/deployment.md", "docs/deployment.zh-CN.md", "docs/hsm.md", "docs/hsm.zh-CN.md", "docs/applications.md", "docs/applications.zh-CN.md", "docs/ca.md", "docs/ca.zh-CN.md"} {
 		unit := unitsIn(t, guide)[0]
 		if value(unit, "StartLimitIntervalSec") == "0" {
 			continue
