@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -92,6 +93,33 @@ func TestReleaseSignature(t *testing.T) {
 	write(dir, archive, "changed since")
 	write(dir, "SHA256SUMS", sums("content"))
 	require.ErrorContains(t, script("sign.sh", key, dir), "is not signed")
+}
+
+// TestUnpackedRelease unpacks two releases one after another by the commands of docs/deployment.md: the folder that other pages name is that of
+// the last, and everybody on the machine can run its programs.
+func TestUnpackedRelease(t *testing.T) {
+	text, err := os.ReadFile("deployment.md")
+	require.NoError(t, err)
+	commands := regexp.MustCompile("(?s)```sh\n(tar -C /opt .*?)```").FindStringSubmatch(string(text))
+	require.NotNil(t, commands)
+	opt := t.TempDir()
+	for _, version := range []string{"v1", "v2"} {
+		dir := t.TempDir()
+		name := "fabric-gm-" + version + "-linux-amd64"
+		make := fmt.Sprintf("mkdir -p x/%[1]s/bin && echo %[2]s >x/%[1]s/bin/peer && chmod 0755 x/%[1]s/bin x/%[1]s/bin/peer && tar -C x -czf %[1]s.tar.gz %[1]s && rm -r x", name, version)
+		for _, script := range []string{make, "umask 077\n" + strings.ReplaceAll(commands[1], "/opt", opt)} {
+			run := exec.Command("sh", "-euc", script)
+			run.Dir = dir
+			out, err := run.CombinedOutput()
+			require.NoError(t, err, "%s\n%s", script, out)
+		}
+		peer, err := os.ReadFile(filepath.Join(opt, "fabric-gm/bin/peer"))
+		require.NoError(t, err)
+		require.Equal(t, version+"\n", string(peer))
+		info, err := os.Stat(filepath.Join(opt, "fabric-gm/bin/peer"))
+		require.NoError(t, err)
+		require.EqualValues(t, 0o755, info.Mode())
+	}
 }
 
 // requireDocumentedCommand runs what an operator without a clone is told to run.
