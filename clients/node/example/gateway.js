@@ -51,7 +51,11 @@ class Gateway {
   async submit(name, ...args) {
     const { txId, proposal } = await this.propose(name, args);
     const endorsed = await this.call('Endorse', message([1, txId], [2, this.channel], [3, proposal]));
-    const payload = fields(fields(endorsed).get(1)).get(1);
+    const prepared = fields(endorsed).get(1);
+    const payload = Buffer.isBuffer(prepared) ? fields(prepared).get(1) : undefined;
+    if (!Buffer.isBuffer(payload)) {
+      throw new Error('Endorse: the answer has no transaction to sign');
+    }
     const envelope = message([1, payload], [2, await this.signer(payload)]);
     const request = message([1, txId], [2, this.channel], [3, this.creator]);
     let status;

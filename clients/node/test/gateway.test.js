@@ -75,6 +75,13 @@ test('names a transaction whose commit is not known', async (t) => {
   }
 });
 
+test('refuses an endorsement without a transaction', async (t) => {
+  for (const answer of [Buffer.alloc(0), message([1, 5]), message([1, message([2, 'a signature'])]), message([1, message([1, 5])])]) {
+    const gateway = await connect(t, answers(framed(answer)));
+    await assert.rejects(gateway.submit('CreateAsset', 'a1'), /^Error: Endorse: the answer has no transaction to sign$/);
+  }
+});
+
 test('refuses what is not one message', async (t) => {
   const bodies = {
     nothing: Buffer.alloc(0), cut: result.subarray(0, -1), compressed: framed(result.subarray(5), 1), 'two messages': Buffer.concat([result, result]),
