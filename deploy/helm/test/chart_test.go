@@ -306,6 +306,42 @@ func TestRefusedValues(t *testing.T) {
 	}
 }
 
+// TestPasswordsAreSecrets: a password in a node's configuration, as of CouchDB, is in a Secret that the node mounts, and in nothing that the
+// cluster's role view may read. A PIN that the StatefulSet would show is refused.
+func TestPasswordsAreSecrets(t *testing.T) {
+	_, values := planned(t, "gm")
+	for kind, short := range map[string]string{"peers": "peer0", "orderers": "orderer0"} {
+		node := values[kind].(map[string]any)[short].(map[string]any)
+		node["config"] = node["config"].(string) + "# a-password\n"
+	}
+	m, err := render(t, values)
+	must(t, err)
+	for name, file := range map[string]string{"port-peer0": "core.yaml", "port-orderer0": "orderer.yaml"} {
+		if s := m.secrets[name]; s == nil || !strings.Contains(s.StringData[file], "a-password") {
+			t.Errorf("no Secret %s with %s", name, file)
+		}
+		sources := m.statefulSets[name].Spec.Template.Spec.Volumes[0].Projected.Sources
+		if sources[0].Secret == nil || sources[0].Secret.Name != name {
+			t.Errorf("%s does not mount it: %+v", name, sources)
+		}
+	}
+	m.secrets = nil
+	public, err := yaml.Marshal([]any{m.configMaps, m.statefulSets, m.deployments, m.services, m.others})
+	must(t, err)
+	if strings.Contains(string(public), "a-password") {
+		t.Error("who may read no Secret reads the password")
+	}
+	for _, pin := range []string{"pin: {environment: DEVICE_PIN}", "pin:\n  environment: \"DEVICE_PIN\"", `{"environment":"DEVICE_PIN"}`} {
+		values["keyd"] = map[string]any{"enabled": true, "config": pin, "claim": "device", "environment": map[string]any{"DEVICE_PIN": "1234"}}
+		if _, err := render(t, values); err == nil || !strings.Contains(err.Error(), "keyd.environment: DEVICE_PIN is a PIN") {
+			t.Errorf("%s: %v", pin, err)
+		}
+		values["keyd"].(map[string]any)["environment"] = map[string]any{"DEVICE": "1"}
+		_, err := render(t, values)
+		must(t, err)
+	}
+}
+
 // TestExtras: CA, key daemon and monitoring, where they are asked for.
 func TestExtras(t *testing.T) {
 	_, values := planned(t, "dual")

@@ -43,7 +43,7 @@ func needTools(t *testing.T) {
 }
 
 // TestContainers runs every pod's container in Docker by its manifest: image, arguments, environment, user, read-only root, mounts
-// with the files of the rendered ConfigMap and of the Secret that secrets.sh makes; and its probes in it, until they succeed.
+// with the files of the rendered Secret and of the Secret that secrets.sh makes; and its probes in it, until they succeed.
 func TestContainers(t *testing.T) {
 	needTools(t)
 	dir, values := planned(t, "gm")

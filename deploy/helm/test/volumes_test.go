@@ -103,12 +103,10 @@ func (v *volumes) files(t *testing.T, name string) (map[string][]byte, os.FileMo
 
 func (v *volumes) project(t *testing.T, all map[string][]byte, source corev1.VolumeProjection) {
 	t.Helper()
-	if source.ConfigMap != nil {
-		for key, text := range v.m.configMaps[source.ConfigMap.Name].Data {
+	if rendered := v.m.secrets[source.Secret.Name]; rendered != nil {
+		for key, text := range rendered.StringData {
 			all[key] = []byte(text)
 		}
-	}
-	if source.Secret == nil {
 		return
 	}
 	secret := v.secrets[source.Secret.Name]

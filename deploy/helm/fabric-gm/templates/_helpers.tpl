@@ -45,7 +45,7 @@ files while the node runs; a reload takes them up. */ -}}
     defaultMode: 0440
     sources:
       {{- if .node.config }}
-      - configMap: {name: {{ .root.Release.Name }}-{{ .short }}}
+      - secret: {name: {{ .root.Release.Name }}-{{ .short }}}
       {{- end }}
       - secret:
           name: {{ required (printf "%s: keys names no Secret" .short) .node.keys }}
