@@ -157,17 +157,25 @@ func TestSigners(t *testing.T) {
 			message := []byte("message in " + l.name)
 			messageFile, signatureFile := write(t, filepath.Join(dir, "message"), message), filepath.Join(dir, "signature")
 			program := programName(l, "sign")
-			for file, passphrase := range map[string]string{id.plain: "-", id.encrypted: "secret"} {
-				out, err := l.command(ctx, t, program, "sign", file, passphrase, messageFile, signatureFile).CombinedOutput()
+			signWith := func(passphrase string, args ...string) ([]byte, error) {
+				cmd := l.command(ctx, t, program, append([]string{"sign"}, args...)...)
+				cmd.Env = append(os.Environ(), "PASSPHRASE="+passphrase)
+				return cmd.CombinedOutput()
+			}
+			for file, passphrase := range map[string]string{id.plain: "", id.encrypted: "secret"} {
+				out, err := signWith(passphrase, file, messageFile, signatureFile)
 				require.NoError(t, err, "%s", out)
 				signature, err := os.ReadFile(signatureFile)
 				require.NoError(t, err)
 				require.True(t, sm2.VerifyASN1WithSM2(&id.key.PublicKey, nil, message, signature), "Go refuses the signature of %s", l.name)
 				require.NoError(t, x509.CheckSM2SignatureDER(signature))
 			}
-			out, err := l.command(ctx, t, program, "sign", id.encrypted, "wrong", messageFile, signatureFile).CombinedOutput()
+			out, err := signWith("wrong", id.encrypted, messageFile, signatureFile)
 			require.Error(t, err)
 			require.Contains(t, string(out), "gmtls key")
+			out, err = signWith("", id.encrypted, "secret", messageFile, signatureFile)
+			require.Error(t, err, "a passphrase that everybody on the machine reads")
+			require.Contains(t, string(out), "usage: sign KEY MESSAGE SIGNATURE")
 
 			verdict := func(signature []byte) string {
 				write(t, signatureFile, signature)

@@ -3,21 +3,22 @@
 'use strict';
 
 /**
- * Signs and verifies files. "sign KEY PASSPHRASE MESSAGE SIGNATURE" writes the signature, with - for no passphrase; "verify
- * CERTIFICATE MESSAGE SIGNATURE" prints true or false.
+ * Signs and verifies files. "sign KEY MESSAGE SIGNATURE" writes the signature; "verify CERTIFICATE MESSAGE SIGNATURE" prints true or
+ * false. The passphrase of an encrypted key is in the environment, PASSPHRASE: other users of the machine read arguments.
  */
 
 const fs = require('node:fs');
 const signer = require('..');
 
-const [verb, file, ...rest] = process.argv.slice(2);
+const [verb, file, message, signature, ...more] = process.argv.slice(2);
 try {
+  if (!signature || more.length > 0) {
+    throw new Error('usage: sign KEY MESSAGE SIGNATURE, or verify CERTIFICATE MESSAGE SIGNATURE');
+  }
   if (verb === 'sign') {
-    const [passphrase, message, signature] = rest;
-    const key = signer.readPrivateKey(fs.readFileSync(file), passphrase === '-' ? undefined : passphrase);
+    const key = signer.readPrivateKey(fs.readFileSync(file), process.env.PASSPHRASE);
     fs.writeFileSync(signature, signer.sign(key, fs.readFileSync(message)));
   } else {
-    const [message, signature] = rest;
     console.log(signer.verify(signer.readPublicKey(fs.readFileSync(file)), fs.readFileSync(message), fs.readFileSync(signature)));
   }
 } catch (err) {
