@@ -53,6 +53,7 @@ type place struct {
 type seat struct {
 	address   string
 	consenter *etcdraft.Consenter // of SmartBFT: what the two types have in common
+	mspID     string              // of SmartBFT: of the organisation by whose TLS roots others verify it
 	std, gm   bool                // its certificates of either family are in both fields
 }
 
@@ -197,33 +198,39 @@ func (ch *channel) readConsenters() error {
 	if err := proto.Unmarshal(value.Value, ch.consensus); err != nil {
 		return errors.New("its ConsensusType cannot be decoded")
 	}
-	consenters, err := ch.consenterList()
-	if err != nil {
+	var err error
+	if ch.consenters, err = ch.seats(); err != nil {
 		return errors.New("its consenters cannot be decoded")
-	}
-	for _, c := range consenters {
-		s := &seat{address: net.JoinHostPort(loglimit.Printable(c.Host), strconv.Itoa(int(c.Port))), consenter: c, std: true, gm: true}
-		for _, field := range [][]byte{c.ClientTlsCert, c.ServerTlsCert} {
-			std, gm := identities(field)
-			s.std, s.gm = s.std && std != nil, s.gm && gm != nil
-		}
-		ch.consenters = append(ch.consenters, s)
 	}
 	return nil
 }
 
-// consenterList reads the consenters from where the type of consensus has them.
-func (ch *channel) consenterList() (all []*etcdraft.Consenter, err error) {
+func newSeat(c *etcdraft.Consenter, mspID string) *seat {
+	s := &seat{address: net.JoinHostPort(loglimit.Printable(c.Host), strconv.Itoa(int(c.Port))), consenter: c, mspID: mspID, std: true, gm: true}
+	for _, field := range [][]byte{c.ClientTlsCert, c.ServerTlsCert} {
+		std, gm := identities(field)
+		s.std, s.gm = s.std && std != nil, s.gm && gm != nil
+	}
+	return s
+}
+
+// seats reads the consenters from where the type of consensus has them.
+func (ch *channel) seats() (all []*seat, err error) {
 	switch ch.consensus.Type {
 	case "etcdraft":
 		ch.metadata = new(etcdraft.ConfigMetadata)
 		err = proto.Unmarshal(ch.consensus.Metadata, ch.metadata)
-		return ch.metadata.Consenters, err
+		for _, c := range ch.metadata.Consenters {
+			all = append(all, newSeat(c, ""))
+		}
+		return all, err
 	case "BFT":
 		orderers := new(common.Orderers)
 		err = proto.Unmarshal(ch.group.GetGroups()["Orderer"].GetValues()["Orderers"].GetValue(), orderers)
 		for _, c := range orderers.ConsenterMapping {
-			all = append(all, &etcdraft.Consenter{Host: c.GetHost(), Port: c.GetPort(), ClientTlsCert: c.GetClientTlsCert(), ServerTlsCert: c.GetServerTlsCert()})
+			all = append(all, newSeat(&etcdraft.Consenter{
+				Host: c.GetHost(), Port: c.GetPort(), ClientTlsCert: c.GetClientTlsCert(), ServerTlsCert: c.GetServerTlsCert(),
+			}, c.GetMspId()))
 		}
 		if len(all) == 0 {
 			ch.unknown = "orders by SmartBFT and names no consenter"

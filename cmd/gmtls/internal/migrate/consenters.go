@@ -37,7 +37,9 @@ type rotation struct {
 func (n *network) rotate(ctx context.Context, inv *inventory, f form) (*rotation, []gap, error) {
 	r := new(rotation)
 	if n.channel.metadata == nil {
-		return r, []gap{{Reason: "channel " + n.channel.Name + " does not run Raft: this tool changes only consenters of Raft", Remedy: replaceOrderer("HOST:PORT")}}, nil
+		return r, []gap{{Reason: "channel " + n.channel.Name + " does not run Raft: this tool changes only consenters of Raft",
+			Remedy: "nothing is needed for stage 3, as consenters of SmartBFT are not recognised by these certificates; to change them all the same: " +
+				replaceOrderer("HOST:PORT") + " --certificate FILE"}}, nil
 	}
 	for _, s := range n.channel.consenters {
 		if s.std == f.std && s.gm == f.gm && !(f.gm && n.isStranger(s)) {
@@ -64,13 +66,12 @@ func (n *network) consenterRemedy(s *seat, kind string) string {
 	if n.channel.metadata != nil {
 		return updateRemedy(kind)
 	}
-	return replaceOrderer(s.address)
+	return replaceOrderer(s.address) + " --certificate FILE"
 }
 
 // replaceOrderer is the remedy for consenters of SmartBFT: with their certificates a policy changes, which this tool does not do.
 func replaceOrderer(address string) string {
-	return "consortium update replace-orderer --address " + address +
-		" --certificate FILE, one consenter in each block; a file with its TLS certificate first and its SM2 signing certificate, while both protocols are in use"
+	return "consortium update replace-orderer --address " + address
 }
 
 // leader finds the consenter that leads, and why the cluster cannot be changed now.

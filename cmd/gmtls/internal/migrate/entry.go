@@ -67,7 +67,7 @@ func (n *network) dialable(q question) (all []gap) {
 	if f != nil || n.channel != nil && n.channel.metadata == nil {
 		all = n.consentersWithoutGM()
 	}
-	return append(all, n.strangers()...)
+	return slices.Concat(all, n.strangers(), n.unverified(q.now))
 }
 
 // distinct drops repetitions: a stock node also lacks its pair, for one reason.

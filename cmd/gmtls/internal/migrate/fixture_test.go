@@ -513,21 +513,19 @@ func (w *world) smartBFT() {
 	orderers := new(common.Orderers)
 	for _, c := range w.fieldsIn() {
 		orderers.ConsenterMapping = append(orderers.ConsenterMapping,
-			&common.Consenter{Host: c.Host, Port: c.Port, ClientTlsCert: c.ClientTlsCert, ServerTlsCert: c.ServerTlsCert})
+			&common.Consenter{Host: c.Host, Port: c.Port, MspId: "OrdererMSP", ClientTlsCert: c.ClientTlsCert, ServerTlsCert: c.ServerTlsCert})
 	}
 	w.group.Groups["Orderer"].Values["Orderers"] = &common.ConfigValue{ModPolicy: "Admins", Value: pack(w.t, orderers)}
 	w.consensus(func(c *orderer.ConsensusType) { c.Type, c.Metadata = "BFT", nil })
 }
 
-// bftFields puts SM2 certificates into the fields of SmartBFT's consenters, behind those of TLS.
-func (w *world) bftFields(cert func(i int) *x509.Certificate) {
+// bftSeats changes the seats of SmartBFT's consenters.
+func (w *world) bftSeats(change func(c *common.Consenter)) {
 	w.t.Helper()
 	value, orderers := w.group.Groups["Orderer"].Values["Orderers"], new(common.Orderers)
 	require.NoError(w.t, proto.Unmarshal(value.Value, orderers))
-	for i, c := range orderers.ConsenterMapping {
-		std, _ := identities(c.ServerTlsCert)
-		both := slices.Concat(std, pki.CertPEM(cert(i)))
-		c.ClientTlsCert, c.ServerTlsCert = both, both
+	for _, c := range orderers.ConsenterMapping {
+		change(c)
 	}
 	value.Value = pack(w.t, orderers)
 	w.commit(41)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"time"
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/loglimit"
@@ -56,20 +57,43 @@ func (n *network) isStranger(s *seat) bool {
 	return slices.ContainsFunc(sides, func(of side) bool { return n.stranger(s, of) != "" })
 }
 
-// strangers are the consenters whom others would refuse in mode gm.
+// strangers are the consenters of Raft whom others would refuse in mode gm. Those of SmartBFT are not recognised by their fields.
 func (n *network) strangers() (all []gap) {
-	if n.channel == nil {
+	if n.channel == nil || n.channel.metadata == nil {
 		return nil
 	}
 	for _, s := range n.channel.consenters {
 		for _, of := range sides {
 			if why := n.stranger(s, of); why != "" {
-				remedy := n.consenterRemedy(s, consentersBoth)
-				if n.channel.metadata != nil {
-					remedy += ", with the certificates that it uses under signCert, and clientSignCert if it dials with a pair of its own, of the inventory"
-				}
-				all = append(all, n.seatGap(s, why, remedy))
+				all = append(all, n.seatGap(s, why, updateRemedy(consentersBoth)+
+					", with the certificates that it uses under signCert, and clientSignCert if it dials with a pair of its own, of the inventory"))
 			}
+		}
+	}
+	return all
+}
+
+// Others verify the pair of a consenter of SmartBFT by the TLS roots that the channel has of the organisation which its seat names, and
+// know who dials them by the identity alone.
+
+// rootless says why others could verify no pair of a consenter of SmartBFT.
+func (n *network) rootless(s *seat) []gap {
+	if len(n.held[s.mspID].gmTLS) > 0 {
+		return nil
+	}
+	return []gap{n.seatGap(s, "its seat names the organisation "+loglimit.Printable(s.mspID)+", of which the channel has no SM2 TLS root",
+		updateRemedy(addGMTLS)+" of that organisation; if it is not the consenter's: "+"consortium update remove-orderer, then add-orderer")}
+}
+
+// unverified are the consenters of SmartBFT whose seat names another organisation than the inventory, and whose pair does not hold by its
+// roots. Those of the inventory's organisation were tried before.
+func (n *network) unverified(now time.Time) (all []gap) {
+	if n.channel == nil || n.channel.metadata != nil {
+		return nil
+	}
+	for _, s := range n.channel.consenters {
+		if f := s.known(n.nodes); f != nil && f.Problem == "" && f.Organization != s.mspID {
+			all = append(all, n.pairVerifies(f, n.held[s.mspID].gmTLS, "the seat's organisation's", now)...)
 		}
 	}
 	return all

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
 	"github.com/stretchr/testify/require"
 
@@ -127,26 +128,35 @@ func TestRenewedForTheSameKey(t *testing.T) {
 	require.Empty(t, w.updates(42, consentersBoth))
 }
 
-// TestSmartBFT: consenters of SmartBFT are checked as those of Raft, and refused with the command that changes them.
+// TestSmartBFT: consenters of SmartBFT are recognised by their identities, and their pairs verified by the roots of the organisation that
+// their seat names. What their TLS fields hold keeps nobody from stage 3.
 func TestSmartBFT(t *testing.T) {
 	w := newWorld(t)
 	w.pairs(everyNode...)
 	w.updates(1, addGMTLS)
 	w.smartBFT()
-	want := []string{"orderer0 (OrdererMSP): consenter", "the channel does not have its SM2 certificate",
-		"consortium update replace-orderer --address " + w.nodes["orderer0"].address + " --certificate FILE"}
+	for _, node := range []string{"orderer0", "peer1"} {
+		w.allowed("check", "--stage=3", "--node="+node, w.block())
+	}
+	w.allowed("check", "--stage=3", w.block())
+	w.bftSeats(func(c *common.Consenter) {
+		c.ClientTlsCert = pki.CertPEM(w.nodes["orderer1"].sign)
+		c.ServerTlsCert = c.ClientTlsCert
+	})
+	w.allowed("check", "--stage=3", "--node=orderer0", w.block())
+	w.refused([]string{"this tool changes only consenters of Raft", "consortium update replace-orderer"}, "update", consentersBoth, w.block(), "--out", w.dir)
+	w.modes("", "gm", everyNode...)
+	require.Equal(t, stageDialing, w.stageNow())
+
+	w.bftSeats(func(c *common.Consenter) { c.MspId = "Elsewhere" })
+	want := []string{"orderer0 (OrdererMSP): consenter", "its seat names the organisation Elsewhere, of which the channel has no SM2 TLS root", "consortium update remove-orderer"}
 	w.refused(want, "check", "--stage=3", "--node=orderer0", w.block())
 	w.refused(want, "check", "--stage=3", w.block())
 	w.allowed("check", "--stage=3", "--node=peer1", w.block())
-	w.refused([]string{"this tool changes only consenters of Raft", "consortium update replace-orderer"}, "update", consentersBoth, w.block(), "--out", w.dir)
-	w.modes("", "gm", everyNode...)
 	require.Equal(t, stageRoots, w.stageNow())
 
-	w.bftFields(func(i int) *x509.Certificate { return w.nodes[everyNode[i]].sign })
-	w.allowed("check", "--stage=3", "--node=orderer0", w.block())
-	require.Equal(t, stageDialing, w.stageNow())
-	w.bftFields(func(int) *x509.Certificate { return w.nodes["orderer1"].sign })
-	w.refused([]string{"orderer0 (OrdererMSP)", "it presents another key", "consortium update replace-orderer"}, "check", "--stage=3", w.block())
+	w.bftSeats(func(c *common.Consenter) { c.MspId = "Org1MSP" })
+	w.refused([]string{"orderer0 (OrdererMSP)", "does not hold by the seat's organisation's SM2 TLS roots"}, "check", "--stage=3", w.block())
 }
 
 // TestUnknownConsensus: consenters that this tool does not know are not taken for none.

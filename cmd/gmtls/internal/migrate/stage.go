@@ -227,6 +227,7 @@ func listeningTLS(f *facts) (all []gap) {
 	return all
 }
 
+// consentersWithoutGM are the consenters whom others could not recognise, whatever pairs are in use.
 func (n *network) consentersWithoutGM() (all []gap) {
 	if n.channel == nil {
 		return n.members(nil)
@@ -235,8 +236,11 @@ func (n *network) consentersWithoutGM() (all []gap) {
 		return []gap{{Reason: "channel " + n.channel.Name + " " + n.channel.unknown, Remedy: "see gmtls inspect of the config block, and whether a newer gmtls knows it"}}
 	}
 	for _, s := range n.channel.consenters {
-		if !s.gm {
-			all = append(all, n.seatGap(s, "the channel does not have its SM2 certificate", n.consenterRemedy(s, consentersBoth)))
+		switch {
+		case n.channel.metadata == nil:
+			all = append(all, n.rootless(s)...)
+		case !s.gm:
+			all = append(all, n.seatGap(s, "the channel does not have its SM2 certificate", updateRemedy(consentersBoth)))
 		}
 	}
 	return all
