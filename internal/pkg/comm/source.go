@@ -7,6 +7,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -89,9 +91,10 @@ type Source struct {
 	dialed     connGroup // connections of the role's dialers
 
 	endpoints map[*endpoint]struct{} // listeners of the role; protected by registry.mu
-	digests   map[[32]byte]struct{}  // see registry.byDigest; protected by registry.mu
-	last      *tlsstatus.Outcome     // of the last reload or switch; protected by registry.mu
-	expiry    []*time.Timer          // see TrackExpiration; protected by registry.mu
+	// digests has the last use of each, see registry.byDigest; the map is protected by registry.mu.
+	digests map[[32]byte]*atomic.Uint64
+	last    *tlsstatus.Outcome // of the last reload or switch; protected by registry.mu
+	expiry  []*time.Timer      // see TrackExpiration; protected by registry.mu
 }
 
 // sourceState is what a Source holds at one time. It is not changed once stored.
@@ -112,6 +115,7 @@ var registry = struct {
 	byDigest map[[32]byte][]*Source // by SHA-256 of a certificate bundle in PEM or of a leaf in DER
 	fixed    map[*Source]struct{}   // of listeners whose material does not change
 	expiry   *expiryTracker         // nil before TrackExpiration
+	uses     atomic.Uint64          // counts the uses of digests
 }{
 	byRole:   make(map[string]*Source),
 	byDigest: make(map[[32]byte][]*Source),
@@ -119,7 +123,8 @@ var registry = struct {
 }
 
 // maxDigests bounds how many earlier certificates of a source are remembered
-// for options that were built from their bytes.
+// for options that were built from their bytes. Of more, the one that was not
+// asked for the longest is forgotten.
 const maxDigests = 256
 
 // NewSource loads and checks the material and registers the source under its
@@ -219,7 +224,7 @@ func newSource(config SourceConfig) *Source {
 		redial:     config.RedialForCertificate,
 		revocation: config.CheckRevocation,
 		endpoints:  make(map[*endpoint]struct{}),
-		digests:    make(map[[32]byte]struct{}),
+		digests:    make(map[[32]byte]*atomic.Uint64),
 	}
 	s.dialed = connGroup{role: config.Role, source: s}
 	return s
@@ -243,16 +248,16 @@ func sourceOf(certificate []byte) *Source {
 	}
 	registry.mu.RLock()
 	defer registry.mu.RUnlock()
-	found := registry.byDigest[sha256.Sum256(certificate)]
+	digest := sha256.Sum256(certificate)
+	found := registry.byDigest[digest]
+	if len(found) == 0 {
+		return nil
+	}
+	i := max(0, slices.IndexFunc(found, func(s *Source) bool { return s.state.Load().clientMode != "" }))
 	for _, s := range found {
-		if s.state.Load().clientMode != "" {
-			return s
-		}
+		s.digests[digest].Store(registry.uses.Add(1))
 	}
-	if len(found) > 0 {
-		return found[0]
-	}
-	return nil
+	return found[i]
 }
 
 func (s *Source) rememberLocked(state *sourceState) {
@@ -268,27 +273,43 @@ func (s *Source) rememberLocked(state *sourceState) {
 			continue
 		}
 		digest := sha256.Sum256(certificate)
-		if _, ok := s.digests[digest]; ok || len(s.digests) >= maxDigests {
-			continue
+		if s.digests[digest] == nil {
+			s.makeRoomLocked()
+			s.digests[digest] = new(atomic.Uint64)
+			registry.byDigest[digest] = append(registry.byDigest[digest], s)
 		}
-		s.digests[digest] = struct{}{}
-		registry.byDigest[digest] = append(registry.byDigest[digest], s)
+		s.digests[digest].Store(registry.uses.Add(1))
 	}
+}
+
+// makeRoomLocked forgets the digest that was not used the longest, if there are too many.
+func (s *Source) makeRoomLocked() {
+	if len(s.digests) < maxDigests {
+		return
+	}
+	var oldest [32]byte
+	least := uint64(math.MaxUint64)
+	for digest, used := range s.digests {
+		if n := used.Load(); n < least {
+			oldest, least = digest, n
+		}
+	}
+	s.forgetDigestLocked(oldest)
 }
 
 func (s *Source) forgetLocked() {
 	for digest := range s.digests {
-		var others []*Source
-		for _, other := range registry.byDigest[digest] {
-			if other != s {
-				others = append(others, other)
-			}
-		}
-		if len(others) == 0 {
-			delete(registry.byDigest, digest)
-		} else {
-			registry.byDigest[digest] = others
-		}
+		s.forgetDigestLocked(digest)
+	}
+}
+
+func (s *Source) forgetDigestLocked(digest [32]byte) {
+	delete(s.digests, digest)
+	others := slices.DeleteFunc(registry.byDigest[digest], func(other *Source) bool { return other == s })
+	if len(others) == 0 {
+		delete(registry.byDigest, digest)
+	} else {
+		registry.byDigest[digest] = others
 	}
 }
 

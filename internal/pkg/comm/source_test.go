@@ -182,6 +182,25 @@ func TestDigestsAreBounded(t *testing.T) {
 	require.Len(t, registry.byDigest, before-own)
 }
 
+// TestRenewalsWithoutEnd: options that were built from an early certificate, and are used, find their source after any number of renewals;
+// so do those that were built from the last certificate.
+func TestRenewalsWithoutEnd(t *testing.T) {
+	m := newPKI(t).node(t)
+	certificate := []byte("first")
+	s := newTestSource(t, SourceConfig{Role: t.Name(), Load: func() (Material, error) {
+		material, err := m.load()
+		material.certFile = certificate
+		return material, err
+	}, ServerMode: ModeDual, ClientMode: ClientTLS})
+	for i := range maxDigests + 10 {
+		certificate = fmt.Append(nil, "certificate ", i)
+		require.NoError(t, s.Reload())
+		require.Same(t, s, SecureOptions{Certificate: []byte("first")}.source(), "in use since the start")
+		require.Same(t, s, SecureOptions{Certificate: certificate}.source())
+	}
+	require.Nil(t, SecureOptions{Certificate: []byte("certificate 0")}.source(), "nobody used it again")
+}
+
 // TestCertificates lists every certificate of a bundle, for expiry tracking and
 // for the status.
 func TestCertificates(t *testing.T) {
