@@ -26,6 +26,7 @@ import (
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/sdf"
 	"github.com/hyperledger/fabric/cmd/gmkeyd/internal/server"
 	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"golang.org/x/sys/unix"
 )
 
 // Exit codes other than 0 and 1, as in sysexits.h; the unit file does not restart after the second.
@@ -122,6 +123,10 @@ func devices(ctx context.Context, c *config.Config, log *slog.Logger) []*device.
 
 func serve(file string, stderr io.Writer) int {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
+	if err := withoutDumps(); err != nil {
+		fmt.Fprintln(stderr, "gmkeyd:", err)
+		return 1
+	}
 	c, err := config.Load(file)
 	if err != nil {
 		fmt.Fprintln(stderr, "gmkeyd:", err)
@@ -150,7 +155,23 @@ func serve(file string, stderr io.Writer) int {
 // checkTime is how long check waits for the devices.
 const checkTime = 30 * time.Second
 
+// withoutDumps keeps PINs out of files when a library crashes: the limit is what the kernel asks before it writes one, the attribute what it
+// asks before it hands one to a program, or lets other processes of the same user look inside.
+func withoutDumps() error {
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("turning off core dumps: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("turning off core dumps (PR_SET_DUMPABLE): %w", err)
+	}
+	return nil
+}
+
 func check(file string, stdout, stderr io.Writer) int {
+	if err := withoutDumps(); err != nil {
+		fmt.Fprintln(stderr, "gmkeyd:", err)
+		return 1
+	}
 	c, err := config.Load(file)
 	if err != nil {
 		fmt.Fprintln(stderr, "gmkeyd:", err)

@@ -4,15 +4,50 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/hyperledger/fabric/common/crypto/keyd"
+	"github.com/hyperledger/fabric/internal/keydtest"
 )
+
+// PINs get into no core dump, also where the host lets processes write them.
+func TestWithoutDumps(t *testing.T) {
+	// Whether a process is dumpable, it alone can ask.
+	const helper = "GMKEYD_TEST_DUMPABLE"
+	if os.Getenv(helper) != "" {
+		require.NoError(t, withoutDumps())
+		dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+		require.NoError(t, err)
+		require.Zero(t, dumpable)
+		return
+	}
+	var before unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_CORE, &before))
+	if before.Max == 0 {
+		t.Skip("the host lets no process write a core dump")
+	}
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: before.Max, Max: before.Max}))
+	d := keydtest.StartSDF(t)
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_CORE, &before))
+	require.NoError(t, d.WaitLog(within(t, 20*time.Second), "listening"))
+	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", d.PID()))
+	require.NoError(t, err)
+	require.Regexp(t, `Max core file size +0 +0 `, string(limits))
+
+	again := exec.Command(os.Args[0], "-test.run=^TestWithoutDumps$")
+	again.Env = append(os.Environ(), helper+"=1")
+	out, err := again.CombinedOutput()
+	require.NoError(t, err, string(out))
+}
 
 // A configuration with a fault is refused by the name of the key, with the exit code after which systemd does not start again.
 func TestConfigurationFaults(t *testing.T) {

@@ -27,7 +27,8 @@ import (
 type token struct {
 	*keydtest.Daemon
 	folder *keydtest.Folder
-	key    *keydtest.Key
+	key    *keydtest.Key // labelled peer, found first
+	other  *keydtest.Key
 }
 
 const peerURI = "pkcs11:token=simulated;object=peer"
@@ -53,7 +54,7 @@ devices:
     token: simulated
     pin: {file: %s}
 %s`, library, pin, settings), "SIMULATED_DEVICE="+folder.Path, "SIMULATED_FAMILY="+family))(t)
-	return &token{Daemon: d, folder: folder, key: &key}
+	return &token{Daemon: d, folder: folder, key: &key, other: &other}
 }
 
 func startToken(t *testing.T, family, settings string) *token {
@@ -349,6 +350,22 @@ func TestTokenOddKey(t *testing.T) {
 		}
 		d.Kill()
 	}
+}
+
+// No key is lost behind many others; a token with more than the daemon reads is refused by name.
+func TestTokenOfManyKeys(t *testing.T) {
+	d := prepareToken(t, "ep11", "    preset: ep11")
+	d.folder.Set(keydtest.MoreKeys, 600)
+	require.NoError(t, d.Start())
+	t.Cleanup(d.Kill)
+	k, err := keyd.NewKey(keydtest.Must(d.Reference("pkcs11:token=simulated;object=other", d.other.Private))(t))
+	require.NoError(t, err)
+	require.NoError(t, checkKey(t, k))
+
+	d.Kill()
+	d.folder.Set(keydtest.MoreKeys, 5000)
+	require.NoError(t, d.Start())
+	require.NoError(t, d.WaitLog(within(t, 20*time.Second), "the token has more than 4096 private keys"))
 }
 
 // Two tokens of one library live and die apart: when one of them is lost, the other keeps its sessions. A key that both have is not used by

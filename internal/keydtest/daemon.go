@@ -72,6 +72,9 @@ func (d *Daemon) Start() error {
 	return d.cmd.Start()
 }
 
+// PID is the number of the process.
+func (d *Daemon) PID() int { return d.cmd.Process.Pid }
+
 // Kill ends the process at once, and waits until it has gone.
 func (d *Daemon) Kill() {
 	_ = d.cmd.Process.Kill()

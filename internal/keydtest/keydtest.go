@@ -194,6 +194,7 @@ const (
 	Frozen
 	TextCode
 	LabelCode
+	MoreKeys
 )
 
 func (f *Folder) word(n Fault) *uint32 { return (*uint32)(unsafe.Pointer(&f.shared[4*int(n)])) }

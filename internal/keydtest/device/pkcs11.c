@@ -68,6 +68,7 @@ static struct session {
 	int open;
 	CK_ULONG found[2 * MAX_KEYS];
 	int found_count, found_next;
+	uint32_t again; // of found[0]
 	sim_key *sign, *decrypt;
 	CK_ULONG mechanism;
 	EVP_MD_CTX *md; // of a message in parts
@@ -337,6 +338,7 @@ static CK_RV C_FindObjectsInit(CK_ULONG handle, attribute *template, CK_ULONG co
 		if (fits)
 			s->found[s->found_count++] = obj;
 	}
+	s->again = count == 1 && s->found_count > 0 ? atomic_load(&faults[MORE_KEYS]) : 0;
 	return OK;
 }
 
@@ -345,8 +347,14 @@ static CK_RV C_FindObjects(CK_ULONG handle, CK_ULONG *list, CK_ULONG max, CK_ULO
 	struct session *s = session_of(handle, &rv);
 	if (s == NULL)
 		return rv;
-	for (*count = 0; *count < max && s->found_next < s->found_count; ++*count)
-		list[*count] = s->found[s->found_next++];
+	for (*count = 0; *count < max && s->found_next < s->found_count; ++*count) {
+		if (s->again > 0) {
+			s->again--;
+			list[*count] = s->found[0];
+		} else {
+			list[*count] = s->found[s->found_next++];
+		}
+	}
 	return OK;
 }
 

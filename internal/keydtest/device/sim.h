@@ -55,6 +55,7 @@ enum fault {
 	FROZEN,         // pkcs11: which tokens there are is found out once after C_Initialize
 	TEXT_CODE,      // what a wrong ciphertext is answered with instead of CKR_ENCRYPTED_DATA_INVALID or SDR_ENCDATAERR
 	LABEL_CODE,     // pkcs11: what the first key's label is answered with
+	MORE_KEYS,      // pkcs11: how often the first private key is found again, before all of them
 	FAULTS
 };
 

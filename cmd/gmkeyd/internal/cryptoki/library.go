@@ -195,27 +195,32 @@ type mechanism struct {
 	length    uint64
 }
 
-// find returns the objects that have the attributes, up to a bound.
+// maxObjects is how many objects of one kind a token may have. It bounds the time of a start, and a library that never comes to an end.
+const maxObjects = 4096
+
+// find returns the objects that have the attributes.
 func (s *session) find(template ...attribute) ([]uint64, error) {
 	template = slices.Clone(template) // on the heap
 	if err := s.call("C_FindObjectsInit", fnFindObjectsInit, uintptr(s.handle), uintptr(unsafe.Pointer(&template[0])), uintptr(len(template))); err != nil {
 		return nil, err
 	}
-	var objects [512]uint64
-	found := 0
+	var all []uint64
 	var err error
-	for found < len(objects) {
+	for err == nil {
+		var objects [512]uint64
 		var n uint64
-		if err = s.call("C_FindObjects", fnFindObjects, uintptr(s.handle), uintptr(unsafe.Pointer(&objects[found])),
-			uintptr(len(objects)-found), uintptr(unsafe.Pointer(&n))); err != nil || n == 0 {
+		if err = s.call("C_FindObjects", fnFindObjects, uintptr(s.handle), uintptr(unsafe.Pointer(&objects)), uintptr(len(objects)),
+			uintptr(unsafe.Pointer(&n))); err != nil || n == 0 {
 			break
 		}
-		found += int(n)
+		if all = append(all, objects[:min(n, uint64(len(objects)))]...); len(all) > maxObjects {
+			err = fmt.Errorf("the token has more than %d private keys, or public keys of one id: take out those that nobody uses, or spread them over several tokens", maxObjects)
+		}
 	}
 	if endErr := s.call("C_FindObjectsFinal", fnFindObjectsFinal, uintptr(s.handle)); err == nil {
 		err = endErr
 	}
-	return slices.Clone(objects[:min(found, len(objects))]), err
+	return all, err
 }
 
 // attribute reads one attribute of an object; nil if the object has none, or does not show it.

@@ -59,3 +59,48 @@ func TestListenBesideAFullQueue(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, os.SameFile(before, after))
 }
+
+// TestListenTogether: of two daemons that start at once beside the socket of one that was killed, the second does not take away what the
+// first has made.
+func TestListenTogether(t *testing.T) {
+	path := filepath.Join(keydtest.ShortDir(t), "s")
+	old, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	require.NoError(t, err)
+	old.SetUnlinkOnClose(false)
+	require.NoError(t, old.Close())
+
+	alone, err := lock(path + ".lock") // the first has seen that nobody serves, and is about to replace the socket
+	require.NoError(t, err)
+	second := make(chan error, 1)
+	go func() {
+		l, err := Listen(path)
+		if err == nil {
+			l.Close()
+		}
+		second <- err
+	}()
+	select {
+	case err := <-second:
+		t.Fatal("the second did not wait: ", err)
+	case <-time.After(lingers / 4):
+	}
+	require.NoError(t, os.Remove(path))
+	first, err := net.Listen("unix", path)
+	require.NoError(t, err)
+	defer first.Close()
+	require.NoError(t, alone.Close())
+	require.ErrorContains(t, <-second, "another daemon listens on "+path)
+	conn, err := net.Dial("unix", path)
+	require.NoError(t, err)
+	conn.Close()
+}
+
+// TestListenBesideAStart: a start that does not end is told by the name of the file that it has locked.
+func TestListenBesideAStart(t *testing.T) {
+	path := filepath.Join(keydtest.ShortDir(t), "s")
+	alone, err := lock(path + ".lock")
+	require.NoError(t, err)
+	defer alone.Close()
+	_, err = Listen(path)
+	require.ErrorContains(t, err, "another daemon is starting: it has locked "+path+".lock")
+}

@@ -72,6 +72,11 @@ func Listen(path string) (*net.UnixListener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
+	alone, err := lock(path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	defer alone.Close()
 	for end := time.Now().Add(lingers); ; time.Sleep(50 * time.Millisecond) {
 		conn, err := net.Dial("unix", path)
 		// These say that nobody listens. Other errors do not: a daemon whose queue is full has none that answers either.
@@ -106,6 +111,24 @@ func Listen(path string) (*net.UnixListener, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// lock has one daemon at a time look at the socket and replace it, so that none takes away what another has just made. The file
+// stays: if it were removed, two daemons could lock two files of this name.
+func lock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for end := time.Now().Add(2 * lingers); ; time.Sleep(50 * time.Millisecond) {
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(end) {
+			f.Close()
+			return nil, fmt.Errorf("another daemon is starting: it has locked %s: %w", path, err)
+		}
+	}
 }
 
 // Serve answers clients until ctx ends, and returns when all requests are answered.
