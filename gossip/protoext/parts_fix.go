@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/hyperledger/fabric-protos-go/gossip"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // EnvelopeToGossipMessage parses a message, from a connection or from inside another message. Code that compares and keeps
@@ -53,10 +54,51 @@ func checkParts(m *gossip.GossipMessage) error {
 		}
 	case *gossip.GossipMessage_DataUpdate: // of a DataMsg that comes by itself, the channel asks for the payload
 		for _, e := range content.DataUpdate.Data {
+			if showsPayload(e.GetPayload()) {
+				continue
+			}
 			if inside, err := upstreamEnvelopeToGossipMessage(e); err == nil && IsDataMsg(inside.GossipMessage) && inside.GetDataMsg().Payload == nil {
 				return absent("DataMsg.Payload")
 			}
 		}
 	}
 	return nil
+}
+
+// Numbers of fields of a GossipMessage and of a DataMessage.
+const (
+	lastOutside  = 3 // nonce, channel and tag, which are outside of the content
+	dataMsgField = 8
+	payloadField = 1
+)
+
+// showsPayload reports whether a message is one with a block, in the form in which peers send it: with a DataMsg that has a payload, and
+// no other content. It reads the heads of fields alone, as the channel parses the blocks right afterwards. Of any other message it knows
+// nothing.
+func showsPayload(message []byte) bool {
+	found := false
+	for len(message) > 0 {
+		number, kind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return false
+		}
+		message = message[n:]
+		size := protowire.ConsumeFieldValue(number, kind, message)
+		if size < 0 {
+			return false
+		}
+		switch {
+		case number <= lastOutside:
+		case number == dataMsgField && kind == protowire.BytesType && !found:
+			inside, _ := protowire.ConsumeBytes(message)
+			first, kind, n := protowire.ConsumeTag(inside)
+			if found = n > 0 && first == payloadField && kind == protowire.BytesType; !found {
+				return false
+			}
+		default:
+			return false
+		}
+		message = message[size:]
+	}
+	return found
 }
