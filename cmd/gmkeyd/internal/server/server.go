@@ -117,6 +117,9 @@ func Listen(path string) (*net.UnixListener, error) {
 // stays: if it were removed, two daemons could lock two files of this name.
 func lock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if errors.Is(err, os.ErrPermission) {
+		return nil, fmt.Errorf("%w: another user has started a daemon here: remove this file, or give it to the daemon's user", err)
+	}
 	if err != nil {
 		return nil, err
 	}
