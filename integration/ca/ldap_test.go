@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestLDAP: the identities of an SM2 CA are those of a directory. They enrol by its passwords, for identities and pairs, and renew; nobody
-// is registered.
+// TestLDAP: the identities of an SM2 CA are those of a directory. They enrol by its passwords, for identities and pairs, renew and are revoked;
+// nobody is registered.
 func TestLDAP(t *testing.T) {
 	const slapd = "/usr/sbin/slapd"
 	if _, err := os.Stat(slapd); err != nil {
@@ -71,4 +71,13 @@ userPassword: of-zhang
 	require.Contains(t, text, "Authentication failure")
 	text, err = user.try(ctx, "register", "-u", s.url, "--id.name", "made", "--id.type", "client")
 	require.Error(t, err, text)
+
+	// Its certificates are revoked by its name; its password is a matter of the directory.
+	text = user.run(ctx, t, "revoke", "-u", s.url, "-e", "zhang", "--gencrl")
+	require.Contains(t, text, "Successfully revoked certificates")
+	require.Len(t, readList(t, user.path("msp", "crls", "crl.pem")).RevokedCertificateEntries, 4)
+	require.Contains(t, s.log.String(), "until it is locked or removed in the directory")
+	text, err = user.try(ctx, append([]string{"reenroll", "-u", s.url}, sm2Key...)...)
+	require.Error(t, err, text)
+	newClient(t, s, "gm").enroll(ctx, t, "zhang", "of-zhang", sm2Key...)
 }
