@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cloudflare/cfssl/log"
+	gmux "github.com/gorilla/mux"
 
 	"github.com/hyperledger/fabric/common/audit"
 	"github.com/hyperledger/fabric/common/loglimit"
@@ -45,8 +46,8 @@ func (n *noted) caller() string {
 	return n.ctx.caller.GetName()
 }
 
-// subject is the identity that the request is about: the one that a password was sent for, or that its body names. It may be none.
-// Who enrolls gets a certificate for itself, whatever the body names.
+// subject is the identity that the request is about: the one that a password was sent for, that its URL names, or else its body. It may be
+// none. Who enrolls gets a certificate for itself, and what the URL names is changed, whatever the body names.
 func (n *noted) subject() string {
 	switch {
 	case n.ctx == nil:
@@ -56,11 +57,15 @@ func (n *noted) subject() string {
 	case n.ctx.endpoint.Path == "enroll", n.ctx.endpoint.Path == "reenroll":
 		return ""
 	}
-	var body struct {
-		ID string `json:"id"`
+	name, named := gmux.Vars(n.ctx.req)["id"]
+	if !named {
+		var body struct {
+			ID string `json:"id"`
+		}
+		_ = json.Unmarshal(n.ctx.body.buf, &body) // what is no JSON names nobody
+		name = body.ID
 	}
-	_ = json.Unmarshal(n.ctx.body.buf, &body) // what is no JSON names nobody
-	return body.ID[:min(len(body.ID), maxSubject)]
+	return name[:min(len(name), maxSubject)]
 }
 
 // maxSubject bounds in bytes the name in an event, as a body may have 1 MiB. The database has 255 for an identity.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	gmux "github.com/gorilla/mux"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric-ca/lib/caerrors"
@@ -45,6 +46,28 @@ func TestRequestsAreRecorded(t *testing.T) {
 	require.Len(t, lines, 1+60+1)
 	ask(http.MethodDelete, "register")
 	require.Len(t, lines, 1+60+1, "a method that is not allowed is bounded too")
+}
+
+// TestSubjectOfTheURL: the event about a change of an identity has the identity that the URL names, which is changed, whatever the body says.
+func TestSubjectOfTheURL(t *testing.T) {
+	var lines [][]any
+	defer audit.Use(audit.Use(audit.NewLog(func(_ string, fields ...any) { lines = append(lines, fields) })))
+	se := &serverEndpoint{Path: "identities/{id}", Methods: []string{http.MethodPut, http.MethodDelete}, successRC: 200, Handler: func(ctx *serverRequestContextImpl) (any, error) {
+		_, err := ctx.ReadBodyBytes()
+		return nil, err
+	}}
+	router := gmux.NewRouter()
+	router.Handle("/api/v1/identities/{id}", se)
+	for _, request := range []*http.Request{
+		httptest.NewRequest(http.MethodPut, "/api/v1/identities/changed", strings.NewReader(`{"id":"innocent"}`)),
+		httptest.NewRequest(http.MethodDelete, "/api/v1/identities/changed", nil),
+	} {
+		router.ServeHTTP(httptest.NewRecorder(), request)
+	}
+	require.Len(t, lines, 2)
+	for _, line := range lines {
+		require.Equal(t, []any{"id", "changed"}, line[8:10])
+	}
 }
 
 // TestPanics: a request whose handling panics is answered and recorded, and says nothing of the cause to the client. An answer of which a
