@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hyperledger/fabric-ca/api"
 	"github.com/hyperledger/fabric-ca/lib/attr"
@@ -84,7 +85,7 @@ func checkAffiliation(name string) error {
 	for _, unit := range strings.Split(name, ".") {
 		if slices.Contains(reservedUnits, unit) {
 			return caerrors.NewHTTPErr(http.StatusBadRequest, caerrors.ErrUpdateConfigAddAff,
-				"the affiliation %q has the part %s, which is a role: whoever is in it would have that role", name, unit)
+				"name: the affiliation %q has the part %s, which is a role: whoever is in it would have that role; choose another word for this part", name, unit)
 		}
 	}
 	return nil
@@ -116,4 +117,15 @@ func processAffiliationPutRequest(ctx *serverRequestContextImpl, caname string) 
 		return nil, err
 	}
 	return upstreamProcessAffiliationPutRequest(ctx, caname)
+}
+
+// registerUser registers an identity.
+//
+//fork:wrap fix: a name that a database cannot hold was an error of the server that named no field, and an identity without a name was registered
+func registerUser(req *api.RegistrationRequest, registrar string, ca *CA, ctx ServerRequestContext) (string, error) {
+	if length := utf8.RuneCountInString(req.Name); length == 0 || length > maxSubject {
+		return "", caerrors.NewHTTPErr(http.StatusBadRequest, caerrors.ErrAddIdentity,
+			"id: the name of the identity has %d characters, and must have 1 to %d; choose another", length, maxSubject)
+	}
+	return upstreamRegisterUser(req, registrar, ca, ctx)
 }

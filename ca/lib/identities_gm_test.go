@@ -5,6 +5,7 @@ package lib
 import (
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/jmoiron/sqlx"
@@ -126,4 +127,19 @@ func TestTakenPlaces(t *testing.T) {
 			require.NoError(t, ctx.CanModifyUser(&api.ModifyIdentityRequest{Type: "client"}, false, false, false, test.target))
 		})
 	}
+}
+
+// TestRefusedNames: a name that is refused is refused with its field and what to do.
+func TestRefusedNames(t *testing.T) {
+	for _, name := range []string{"", strings.Repeat("\u540d", 256)} {
+		_, err := registerUser(&api.RegistrationRequest{Name: name}, "admin", nil, nil)
+		var refused *caerrors.HTTPErr
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, http.StatusBadRequest, refused.GetStatusCode())
+		require.ErrorContains(t, err, "id: the name of the identity has")
+		require.ErrorContains(t, err, "must have 1 to 255; choose another")
+	}
+	err := checkAffiliation("org1.admin")
+	require.ErrorContains(t, err, `name: the affiliation "org1.admin" has the part admin`)
+	require.ErrorContains(t, err, "choose another word for this part")
 }
