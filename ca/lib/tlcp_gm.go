@@ -80,6 +80,19 @@ func (ca *CA) initConfig() error {
 		}
 		initSigningProfile(&profile, defaultIssuedCertificateExpiration, false)
 	}
+	return checkEncryptionProfile(ca.Config.Signing.Profiles[profileTLCPEncryption])
+}
+
+// checkEncryptionProfile refuses usages of the second certificate of a pair by which its key could sign: the CA or a recovery may have this key,
+// and so somebody else than the subject.
+func checkEncryptionProfile(profile *config.SigningProfile) error {
+	const signs = x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment | x509.KeyUsageCertSign | x509.KeyUsageCRLSign
+	for _, usage := range profile.Usage {
+		if config.KeyUsage[usage]&signs != 0 {
+			return errors.Errorf("signing.profiles.%s.usage has %q: an encryption certificate must not sign (GB/T 38636); leave it out, or leave usage out for the default",
+				profileTLCPEncryption, usage)
+		}
+	}
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -243,9 +244,9 @@ func TestWrongProfiles(t *testing.T) {
 		status, revoked int
 		answer          string
 	}{
-		"tlcp: {usage: [key encipherment, server auth], expiry: 8760h}":             {http.StatusInternalServerError, 2, "issue no pair that TLCP peers accept"},
-		"tlcp-encryption: {usage: [digital signature, server auth], expiry: 8760h}": {http.StatusInternalServerError, 2, "issue no pair that TLCP peers accept"},
-		"tlcp-encryption: {usage: [cert sign], caconstraint: {isca: true}}":         {http.StatusForbidden, 1, "Authorization failure"},
+		"tlcp: {usage: [key encipherment, server auth], expiry: 8760h}":            {http.StatusInternalServerError, 2, "issue no pair that TLCP peers accept"},
+		"tlcp-encryption: {usage: [server auth], expiry: 8760h}":                   {http.StatusInternalServerError, 2, "issue no pair that TLCP peers accept"},
+		"tlcp-encryption: {usage: [key encipherment], caconstraint: {isca: true}}": {http.StatusForbidden, 1, "Authorization failure"},
 	} {
 		s := startServer(ctx, t, t.TempDir(), settings{algo: "sm2", profiles: profile})
 		admin := newClient(t, s, "")
@@ -260,6 +261,15 @@ func TestWrongProfiles(t *testing.T) {
 		admin.run(ctx, t, "gencrl", "-u", s.url)
 		require.Len(t, readList(t, admin.path("msp", "crls", "crl.pem")).RevokedCertificateEntries, want.revoked, profile)
 		require.Equal(t, want.revoked, strings.Count(s.log.String(), "Revoked the certificate"), "%s", s.log)
+	}
+}
+
+// TestEncryptionMustNotSign: a profile whose encryption certificates could sign stops the server, by the name of the setting.
+func TestEncryptionMustNotSign(t *testing.T) {
+	ctx := limited(t)
+	for _, usage := range []string{"digital signature", "signing", "content commitment", "cert sign", "crl sign"} {
+		out := refusedStart(ctx, t, settings{algo: "sm2", profiles: fmt.Sprintf("tlcp-encryption: {usage: [key encipherment, %s], expiry: 8760h}", usage)})
+		require.Contains(t, out, fmt.Sprintf("signing.profiles.tlcp-encryption.usage has %q: an encryption certificate must not sign", usage))
 	}
 }
 
