@@ -43,7 +43,7 @@ func TestOffline(t *testing.T) {
 		{"to be signed", []string{"propose", "-channel", n.Channel, "-chaincode", network.ChaincodeName, "CreateAsset", "off1", "red", "5", "Tom", "300"}},
 		{`"CreateAsset" "off1" "red" "5" "Tom" "300"`, []string{"sign", "proposal"}},
 		{"to be signed", []string{"endorse"}},
-		{"writes asset \"off1\"", []string{"sign", "transaction"}},
+		{`writes "asset" "off1"`, []string{"sign", "transaction"}},
 		{"to be signed", []string{"submit"}},
 		{"committed?", []string{"sign", "commit"}},
 		{"committed in block", []string{"status"}},
