@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package smartbft
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hyperledger-labs/SmartBFT/pkg/api"
+	smartbft "github.com/hyperledger-labs/SmartBFT/pkg/consensus"
+	"github.com/hyperledger-labs/SmartBFT/pkg/metrics"
+	"github.com/hyperledger-labs/SmartBFT/pkg/types"
+	"github.com/hyperledger-labs/SmartBFT/smartbftprotos"
+	"google.golang.org/protobuf/proto"
+)
+
+// HandleMessage gives the library a leader's proof that the view changed only if it proves that. The library counts what the proof says of
+// decisions older than its own without a look at the signatures, and accepts a proof of the view that it is already in.
+//
+//fork:wrap fix: a leader that lies about what others said in a change of the view can neither end them, nor have two blocks of one number signed
+func (c *BFTChain) HandleMessage(sender uint64, m *smartbftprotos.Message) {
+	if err := c.checkViewChange(sender, m); err != nil {
+		c.Logger.Warnf("Dropped a message of consenter %d about a change of the view: %v", sender, err)
+		return
+	}
+	c.upstreamHandleMessage(sender, m)
+}
+
+// bftSmartConsensusBuild also has the library tell the chain which view it is in.
+//
+//fork:wrap fix: the chain knows the view that the library has established
+func bftSmartConsensusBuild(c *BFTChain, inspector *RequestInspector, egress EgressCommFactory, synchronizer SynchronizerFactory) *smartbft.Consensus {
+	watchViews(c.MetricsBFT.MetricsViewChange)
+	return upstreamBftSmartConsensusBuild(c, inspector, egress, synchronizer)
+}
+
+// views follows the view that the library has established. A metric is all by which the library tells it.
+type views struct {
+	metrics.Gauge
+	established atomic.Uint64
+
+	lock  sync.Mutex
+	given map[uint64]uint64 // by sender, the latest view of which the library was given a proof
+}
+
+func watchViews(m *api.MetricsViewChange) {
+	m.RealView = &views{Gauge: m.RealView, given: map[uint64]uint64{}}
+}
+
+// Set is called by the library before it begins to work in the view.
+func (v *views) Set(view float64) {
+	v.established.Store(uint64(view))
+	v.Gauge.Set(view)
+}
+
+// give says whether the library may have this proof. A leader sends one; the library could judge a second one from its queue when it is
+// long at work in that view.
+func (v *views) give(sender, view uint64) error {
+	v.lock.Lock()
+	defer v.lock.Unlock()
+	if view <= v.given[sender] {
+		return fmt.Errorf("this consenter has already proved view %d", v.given[sender])
+	}
+	v.given[sender] = view
+	return nil
+}
+
+func (c *BFTChain) checkViewChange(sender uint64, m *smartbftprotos.Message) error {
+	switch content := m.GetContent().(type) {
+	case *smartbftprotos.Message_ViewData:
+		return c.checkViewData(sender, content.ViewData)
+	case *smartbftprotos.Message_NewView:
+		return c.checkNewView(sender, content.NewView)
+	}
+	return nil
+}
+
+// checkViewData judges what a consenter says to the next leader. Once there is a decision, the library verifies the signature. It may do so
+// only after it has taken over a decision from the message, because this can change the consenters.
+func (c *BFTChain) checkViewData(sender uint64, svd *smartbftprotos.SignedViewData) error {
+	if svd.GetSigner() != sender {
+		return fmt.Errorf("it bears the number of consenter %d", svd.GetSigner())
+	}
+	own, err := getViewMetadataFromBlock(c.RuntimeConfig.Load().(RuntimeConfig).LastBlock)
+	if err != nil {
+		return err
+	}
+	if own.LatestSequence > 0 {
+		return nil
+	}
+	return c.verifyViewData(svd)
+}
+
+// checkNewView judges a leader's proof. Nothing is parsed before its signature has verified, and no part is longer than the cluster's
+// messages are. A lower limit could keep the view from ever changing after a large block.
+func (c *BFTChain) checkNewView(sender uint64, nv *smartbftprotos.NewView) error {
+	rtc := c.RuntimeConfig.Load().(RuntimeConfig)
+	own, err := getViewMetadataFromBlock(rtc.LastBlock)
+	if err != nil {
+		return err
+	}
+	view, latest, err := c.readNewView(nv, len(rtc.Nodes))
+	if err != nil {
+		return err
+	}
+	followed := c.MetricsBFT.MetricsViewChange.RealView.(*views)
+	if established := max(own.ViewId, followed.established.Load()); view <= established {
+		return fmt.Errorf("it proves view %d, and view %d is established", view, established)
+	}
+	if latest+1 < own.LatestSequence {
+		return fmt.Errorf("the last decision in it is %d, and that of this orderer is %d", latest, own.LatestSequence)
+	}
+	return followed.give(sender, view)
+}
+
+// readNewView returns the view that all parts of a proof are about, and their latest decision. Each part must be signed by another consenter
+// of the present configuration.
+func (c *BFTChain) readNewView(nv *smartbftprotos.NewView, consenters int) (view, latest uint64, err error) {
+	parts := nv.GetSignedViewData()
+	if len(parts) == 0 || len(parts) > consenters {
+		return 0, 0, fmt.Errorf("it has view data of %d consenters, and there are %d", len(parts), consenters)
+	}
+	signers := map[uint64]bool{}
+	for _, svd := range parts {
+		if signers[svd.GetSigner()] {
+			return 0, 0, fmt.Errorf("it has view data of consenter %d twice", svd.GetSigner())
+		}
+		signers[svd.GetSigner()] = true
+		if err := c.verifyViewData(svd); err != nil {
+			return 0, 0, err
+		}
+		next, sequence, err := readViewData(svd.GetRawViewData())
+		if err != nil {
+			return 0, 0, fmt.Errorf("view data of consenter %d: %w", svd.GetSigner(), err)
+		}
+		if len(signers) > 1 && next != view {
+			return 0, 0, fmt.Errorf("it has view data for view %d and for view %d", view, next)
+		}
+		view, latest = next, max(latest, sequence)
+	}
+	return view, latest, nil
+}
+
+func (c *BFTChain) verifyViewData(svd *smartbftprotos.SignedViewData) error {
+	err := c.verifier.VerifySignature(types.Signature{ID: svd.GetSigner(), Value: svd.GetSignature(), Msg: svd.GetRawViewData()})
+	if err != nil {
+		return fmt.Errorf("view data in the name of consenter %d: %w", svd.GetSigner(), err)
+	}
+	return nil
+}
+
+// readViewData returns the next view, and the sequence of the last decision: 0 for a channel's first block, which has no metadata.
+func readViewData(raw []byte) (next, sequence uint64, err error) {
+	data, decision := &smartbftprotos.ViewData{}, &smartbftprotos.ViewMetadata{}
+	if err := proto.Unmarshal(raw, data); err != nil {
+		return 0, 0, err
+	}
+	if data.LastDecision == nil {
+		return 0, 0, errors.New("the last decision is missing")
+	}
+	if err := proto.Unmarshal(data.LastDecision.Metadata, decision); err != nil {
+		return 0, 0, fmt.Errorf("the metadata of the last decision: %w", err)
+	}
+	return data.NextView, decision.LatestSequence, nil
+}
