@@ -112,7 +112,8 @@ func (c *Config) Update(changes ...Change) (*Update, error) {
 	return u, err
 }
 
-// judge loads the configuration before and after as nodes do and refuses a step that they would refuse.
+// judge loads the configuration before and after as nodes do and refuses a step that they would refuse, or that would lock an
+// organisation out.
 func (c *Config) judge(after *cb.Config) error {
 	csp, err := sw.NewDefaultSecurityLevelWithKeystore(sw.NewDummyKeyStore())
 	if err != nil {
@@ -129,7 +130,7 @@ func (c *Config) judge(after *cb.Config) error {
 	if err := errors.Join(before.ValidateNew(next), supported(next)); err != nil {
 		return fmt.Errorf("nodes would refuse the configuration: %w", err)
 	}
-	return nil
+	return judgeLists(c.config.ChannelGroup, after.ChannelGroup)
 }
 
 // supported fails for capabilities that nodes of this version lack, which stop at the block that names one.

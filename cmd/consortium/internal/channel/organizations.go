@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	mb "github.com/hyperledger/fabric-protos-go/msp"
 
 	"github.com/hyperledger/fabric/common/channelconfig"
+	"github.com/hyperledger/fabric/common/mspfolder"
 	"github.com/hyperledger/fabric/internal/configtxgen/encoder"
 	"github.com/hyperledger/fabric/internal/configtxgen/genesisconfig"
 	"github.com/hyperledger/fabric/msp"
@@ -154,7 +156,7 @@ func SetAnchors(name string, anchors []string) Change {
 }
 
 // SetMSP puts the MSP of a folder in place of an organisation's, wherever its MSP id occurs: for renewed or further CAs.
-// Revocation lists stay, unless the folder has some.
+// Revocation lists stay while their CA does, unless the folder has a later one.
 func SetMSP(mspID, dir string) Change {
 	return func(root *cb.ConfigGroup) ([]string, error) {
 		fresh, err := msp.GetVerifyingMspConfig(dir, mspID, mspType)
@@ -166,13 +168,11 @@ func SetMSP(mspID, dir string) Change {
 			return nil, err
 		}
 		return editMSP(root, mspID, func(f *mb.FabricMSPConfig) (string, error) {
-			lists := f.RevocationList
+			before := f.RevocationList
 			f.Reset()
 			proto.Merge(f, &fabric)
-			if len(f.RevocationList) == 0 {
-				f.RevocationList = lists
-			}
-			return "MSP of " + mspID + " from " + dir, nil
+			lists, err := mergeLists(f, before, filepath.Join(dir, mspfolder.RevocationLists))
+			return "MSP of " + mspID + " from " + dir + lists, err
 		})
 	}
 }

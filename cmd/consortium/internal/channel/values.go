@@ -3,7 +3,6 @@
 package channel
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"path"
@@ -12,13 +11,10 @@ import (
 
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
-	mb "github.com/hyperledger/fabric-protos-go/msp"
 	ob "github.com/hyperledger/fabric-protos-go/orderer"
 	pb "github.com/hyperledger/fabric-protos-go/peer"
 
 	"github.com/hyperledger/fabric/common/channelconfig"
-	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
-	"github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/internal/configtxgen/encoder"
 	"github.com/hyperledger/fabric/internal/configtxgen/genesisconfig"
 )
@@ -118,78 +114,6 @@ func SetCapability(name, capability string, on bool) Change {
 		setValue(group, channelconfig.CapabilitiesValue(set))
 		return []string{fmt.Sprintf("capability %s of %s: %s", capability, name, map[bool]string{true: "on", false: "off"}[on])}, nil
 	}
-}
-
-// SetRevocationLists puts lists from files into the MSP of an organisation, wherever it occurs. A list replaces an earlier one of
-// the same CA. An older list is refused, because it would let revoked identities in again. Nodes check the signature.
-func SetRevocationLists(mspID string, files []string) Change {
-	return func(root *cb.ConfigGroup) ([]string, error) {
-		var fresh []*list
-		for _, file := range files {
-			read, err := material.ReadLists(file)
-			if err != nil {
-				return nil, err
-			}
-			for _, r := range read {
-				parsed, err := x509.ParseRevocationList(r.DER)
-				if err != nil {
-					return nil, fmt.Errorf("%s: %w", file, err)
-				}
-				fresh = append(fresh, &list{parsed, r.PEM(), file})
-			}
-		}
-		if len(fresh) == 0 {
-			return nil, errors.New("name at least one file with a revocation list")
-		}
-		return editMSP(root, mspID, func(f *mb.FabricMSPConfig) (string, error) {
-			for _, l := range fresh {
-				if err := l.replaceIn(f); err != nil {
-					return "", err
-				}
-			}
-			return fmt.Sprintf("%d revocation list(s) of %s", len(fresh), mspID), nil
-		})
-	}
-}
-
-// list is a revocation list from a file.
-type list struct {
-	*x509.RevocationList
-	pem  []byte
-	file string
-}
-
-// replaceIn puts the list in the place of its predecessors in an MSP.
-func (l *list) replaceIn(f *mb.FabricMSPConfig) error {
-	var kept [][]byte
-	for _, blob := range f.RevocationList {
-		old, err := material.ParseLists("a revocation list in the channel", blob)
-		if err != nil {
-			return err
-		}
-		for _, o := range old {
-			parsed, err := x509.ParseRevocationList(o.DER)
-			if err != nil {
-				return fmt.Errorf("a revocation list in the channel: %w", err)
-			}
-			switch {
-			case !bytes.Equal(parsed.RawIssuer, l.RawIssuer) || !bytes.Equal(parsed.AuthorityKeyId, l.AuthorityKeyId):
-				kept = append(kept, o.PEM())
-			case l.olderThan(parsed):
-				return fmt.Errorf("%s: the channel has a later list of %q, of %s: have the CA issue one now", l.file, l.Issuer, parsed.ThisUpdate.Format(time.RFC3339))
-			}
-		}
-	}
-	f.RevocationList = append(kept, l.pem)
-	return nil
-}
-
-// olderThan compares by the CRL number, and by time where a list has none (RFC 5280, section 5.2.3).
-func (l *list) olderThan(other *x509.RevocationList) bool {
-	if l.Number != nil && other.Number != nil {
-		return l.Number.Cmp(other.Number) < 0
-	}
-	return l.ThisUpdate.Before(other.ThisUpdate)
 }
 
 func anchorPeers(addresses []string) (peers []*pb.AnchorPeer, err error) {
