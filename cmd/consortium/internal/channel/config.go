@@ -130,7 +130,7 @@ func (c *Config) judge(after *cb.Config) error {
 	if err := errors.Join(before.ValidateNew(next), supported(next)); err != nil {
 		return fmt.Errorf("nodes would refuse the configuration: %w", err)
 	}
-	return judgeLists(c.config.ChannelGroup, after.ChannelGroup)
+	return errors.Join(judgeLists(c.config.ChannelGroup, after.ChannelGroup), judgeConsenters(c.config.ChannelGroup, after.ChannelGroup, before, next))
 }
 
 // supported fails for capabilities that nodes of this version lack, which stop at the block that names one.

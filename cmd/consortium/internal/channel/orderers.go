@@ -53,6 +53,7 @@ func (c Consenter) read() (has certificates, err error) {
 // cluster is the consenters in a configuration, in the form that a kind of consensus gives them.
 type cluster interface {
 	addresses() []string // HOST:PORT of each
+	seats() []seat
 	add(c Consenter, host string, port int, has certificates) error
 	replace(i int, has certificates) error
 	remove(i int)
@@ -97,6 +98,13 @@ func newRaft(group *cb.ConfigGroup, kind *ob.ConsensusType) (*raft, error) {
 func (r *raft) addresses() (all []string) {
 	for _, c := range r.metadata.Consenters {
 		all = append(all, address(c.Host, int(c.Port)))
+	}
+	return all
+}
+
+func (r *raft) seats() (all []seat) {
+	for _, c := range r.metadata.Consenters {
+		all = append(all, seat{address(c.Host, int(c.Port)), c.ClientTlsCert, c.ServerTlsCert})
 	}
 	return all
 }

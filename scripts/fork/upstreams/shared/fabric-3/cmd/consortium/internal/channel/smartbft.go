@@ -44,6 +44,13 @@ func (b *smartBFT) addresses() (all []string) {
 	return all
 }
 
+func (b *smartBFT) seats() (all []seat) {
+	for _, c := range b.all {
+		all = append(all, seat{address(c.Host, int(c.Port)), c.ClientTlsCert, c.ServerTlsCert})
+	}
+	return all
+}
+
 func (b *smartBFT) add(c Consenter, host string, port int, has certificates) error {
 	if has.tls == nil || has.identity == nil {
 		return errors.New("SmartBFT recognises a consenter by its identity, and the channel has its TLS certificate too: name both")

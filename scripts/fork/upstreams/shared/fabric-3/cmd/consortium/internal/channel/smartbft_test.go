@@ -40,8 +40,10 @@ func (o *org) candidate(orderer string) Consenter {
 func newPairedOrg(t *testing.T, name string) *org {
 	t.Helper()
 	o := newOrg(t, name)
+	ca := gmtlstest.NewCA(t)
+	gmtlstest.WriteFile(t, filepath.Join(o.msp(), "tlscacerts"), "gm.pem", ca.CertPEM)
 	for _, orderer := range []string{"o1", "o2"} {
-		pair := gmtlstest.NewCA(t).NewPair(t, "localhost")
+		pair := ca.NewPair(t, "localhost")
 		require.NoError(t, os.WriteFile(o.pair(orderer), pair.SignCert, 0o600))
 		require.NoError(t, os.WriteFile(filepath.Join(o.dir, orderer, "tls", "server-enc.crt"), pair.EncCert, 0o600))
 	}
@@ -236,10 +238,13 @@ func TestSmartBFTRefusals(t *testing.T) {
 	}
 	two := filepath.Join(t.TempDir(), "two.pem")
 	require.NoError(t, os.WriteFile(two, slices.Concat([]byte(content(t, port.identity("o2"))), []byte(content(t, port.identity("o1")))), 0o600))
+	foreign := gmtlstest.WriteFile(t, t.TempDir(), "foreign.crt", gmtlstest.NewCA(t).NewPair(t, "localhost").SignCert)
 	for name, tt := range map[string]struct {
 		change Change
 		want   string
 	}{
+		"a TLS certificate of another CA":     {changed(func(c *Consenter) { c.Certificate = foreign }), "signed by unknown authority"},
+		"another consenter's TLS certificate": {changed(func(c *Consenter) { c.Certificate = customs.pair("o1") }), "have the same key"},
 		"no identity":                         {changed(func(c *Consenter) { c.Identity = "" }), "name both"},
 		"no TLS certificate":                  {changed(func(c *Consenter) { c.Certificate = "" }), "name both"},
 		"an identity of another MSP":          {changed(func(c *Consenter) { c.Identity = customs.identity("o2") }), "the identity is none of PortMSP"},
