@@ -144,29 +144,11 @@ func (s *sample) propose(t *testing.T, u *Update, signers ...*org) (*cb.ConfigEn
 	require.NoError(t, err)
 	bundle, err := channelconfig.NewBundleFromEnvelope(protoutil.UnmarshalEnvelopeOrPanic(s.block.Data.Data[0]), csp)
 	require.NoError(t, err)
-	payload, err := protoutil.UnmarshalPayload(protoutil.UnmarshalEnvelopeOrPanic(u.Envelope).Payload)
-	require.NoError(t, err)
-	update := &cb.ConfigUpdateEnvelope{}
-	require.NoError(t, proto.Unmarshal(payload.Data, update))
-	for _, o := range signers {
-		signer := o.signer(t)
-		creator, err := signer.Serialize()
-		require.NoError(t, err)
-		header, err := proto.Marshal(&cb.SignatureHeader{Creator: creator, Nonce: []byte("nonce")})
-		require.NoError(t, err)
-		signature, err := signer.Sign(append(append([]byte(nil), header...), update.ConfigUpdate...))
-		require.NoError(t, err)
-		update.Signatures = append(update.Signatures, &cb.ConfigSignature{SignatureHeader: header, Signature: signature})
-	}
-	payload.Data, err = proto.Marshal(update)
-	require.NoError(t, err)
-	data, err := proto.Marshal(payload)
-	require.NoError(t, err)
 	envelope, err := configtx.UnmarshalConfigEnvelope(configOf(t, s.block))
 	require.NoError(t, err)
 	validator, err := configtx.NewValidatorImpl("trade", envelope.Config, channelconfig.RootGroupKey, bundle.PolicyManager())
 	require.NoError(t, err)
-	return validator.ProposeConfigUpdate(&cb.Envelope{Payload: data})
+	return validator.ProposeConfigUpdate(protoutil.UnmarshalEnvelopeOrPanic(signed(t, u.Envelope, signers...)))
 }
 
 func addressesOf(t *testing.T, root *cb.ConfigGroup) []string {

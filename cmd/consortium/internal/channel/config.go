@@ -77,6 +77,9 @@ type Update struct {
 	Did      []string   `json:"changes"`
 	Sign     []Approval `json:"sign"`
 	Envelope []byte     `json:"-"`
+	// Of an update that is shown: who signed it, and the policies that want more signatures.
+	Signatures []string `json:"signatures,omitempty"`
+	Missing    []string `json:"missing,omitempty"`
 }
 
 // ErrUnchanged says that the channel's configuration is already as asked.

@@ -44,6 +44,8 @@ func TestWrongUsage(t *testing.T) {
 		"unknown flag: --max-message":    {"update", "set-batch", "--block", block, "--out", "x", "--max-message", "5"},
 		"it is not a block":              {"update", "set-batch", "--block", block, "--out", "x"},
 		`unknown command "update-batch"`: {"update-batch"},
+		"a?.block: it is not a block":    {"update", "show", "--block", block, "--file", "x"},
+		`"file" not set`:                 {"update", "show", "--block", block},
 	} {
 		code, _, errs := run(args...)
 		require.Equal(t, 1, code, "%v", args)
@@ -64,6 +66,11 @@ func TestReport(t *testing.T) {
 	out.Reset()
 	require.NoError(t, report(&out, u, "u.pb", true))
 	require.Contains(t, out.String(), `"need": 2`)
+
+	out.Reset()
+	u.Signatures, u.Missing = []string{"AMSP CN=a\x1b"}, []string{"/Channel/Admins"}
+	require.NoError(t, report(&out, u, "u.pb", false))
+	require.Contains(t, out.String(), "\n  signed   AMSP CN=a?\n  missing  signatures for /Channel/Admins\n")
 
 	file := filepath.Join(t.TempDir(), "u.pb")
 	require.NoError(t, writeNew(file, []byte("first"), 0o600))

@@ -30,6 +30,36 @@ first loads the new configuration as a node does, and refuses it with the reason
 	for _, kind := range kinds() {
 		c.AddCommand(kind.command())
 	}
+	c.AddCommand(showCommand())
+	return c
+}
+
+func showCommand() *cobra.Command {
+	var block, file string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "show", Short: "say what an update changes and who signed it, before you sign or send it", Args: cobra.NoArgs,
+		Long: `Reads an update that somebody else made, and the channel's latest config block, which you fetched yourself. It computes the new
+configuration as an orderer does, and prints every difference, who signed the update so far, and whose signatures are missing. It fails
+if nodes would refuse the new configuration.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			config, err := channel.Read(block)
+			if err != nil {
+				return err
+			}
+			u, err := config.Show(file)
+			if u != nil {
+				err = errors.Join(err, report(c.OutOrStdout(), u, file, asJSON))
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&block, "block", "", "the channel's latest config block")
+	f.StringVar(&file, "file", "", "the update, signed or not")
+	f.BoolVar(&asJSON, "json", false, "report in JSON")
+	_ = c.MarkFlagRequired("block") // fails for unknown names only
+	_ = c.MarkFlagRequired("file")
 	return c
 }
 
@@ -98,6 +128,12 @@ func report(w io.Writer, u *channel.Update, file string, asJSON bool) error {
 			line += fmt.Sprintf(" (%d of %d)", a.Need, len(a.Of))
 		}
 		lines = append(lines, line)
+	}
+	for _, signature := range u.Signatures {
+		lines = append(lines, "  signed   "+signature)
+	}
+	for _, policy := range u.Missing {
+		lines = append(lines, "  missing  signatures for "+policy)
 	}
 	for _, line := range lines {
 		if _, err := fmt.Fprintln(w, loglimit.Printable(line)); err != nil {
