@@ -187,6 +187,13 @@ func (c *checker) unique(kind, value, where string) {
 	c.seen[id] = where
 }
 
+// maxCommonName is the most characters of a common name (RFC 5280, appendix A.1); openssl issues for none that is longer.
+const maxCommonName = 64
+
+func (c *checker) commonName(where, name string) {
+	c.need(len(name) <= maxCommonName, "%s: the name %s has %d characters, and a certificate takes %d: shorten the domain or the name", where, name, len(name), maxCommonName)
+}
+
 func (p *Plan) check() error {
 	c := &checker{seen: map[string]string{}}
 	c.match(channelName, "plan", "channel", p.Channel)
@@ -219,8 +226,10 @@ func (p *Plan) checkOrganization(c *checker, o *Organization) {
 		c.need(o.CA == "", "%s: ca is for certificates of fabric-ca", where)
 	}
 	c.unique("name", Admin+"."+o.Domain, where)
+	c.commonName(where, "tls-ca."+o.Domain) // the longest of its CAs and of the administrator
 	for _, user := range o.Users {
 		c.match(label, where, "a user", user)
+		c.commonName(where, user+"."+o.Domain)
 		c.unique("name", user+"."+o.Domain, where)
 	}
 	c.need(len(o.Hosts) > 0, "%s: it has no host", where)
@@ -241,6 +250,7 @@ func checkNode(c *checker, n *Node) {
 	where := "node " + n.FullName()
 	c.match(label, where, "name", n.Name)
 	c.unique("name", n.FullName(), where)
+	c.commonName(where, n.FullName())
 	c.oneOf(where, "kind", n.Kind, Orderer, Peer, Chaincode)
 	for _, port := range []struct {
 		key  string
