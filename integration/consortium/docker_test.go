@@ -139,7 +139,7 @@ organizations:
 	for _, command := range []string{
 		consortium + " plan --organization Port --out Port",
 		"sed -i 's|/etc/fabric|" + host + "|' " + host + "/request.sh " + host + "/install.sh",
-		"sh Port/ca/create.sh", "sh Port/port1/request.sh", "sh Port/ca/issue.sh Port/port1/requests public", "sh Port/port1/install.sh public",
+		"sh Port/ca/create.sh", "sh Port/port1/request.sh", "sh Port/ca/issue.sh port1 Port/port1/requests public", "sh Port/port1/install.sh public",
 		// In the guide the node's folder is mounted at that of the image.
 		"sed -i 's|/etc/fabric/peer0.port.example|/etc/hyperledger/fabric|' " + host + "/peer0.port.example/core.yaml",
 		"sed -i 's|/var/hyperledger/peer0.port.example|/var/hyperledger/production|' " + host + "/peer0.port.example/core.yaml",

@@ -227,7 +227,7 @@ func around(ctx context.Context, t *testing.T, hosts map[string]*host, h *host, 
 	revokes := strings.Contains(code, "revoke.sh")
 	if revokes {
 		h.run(ctx, t, asApp)
-		h.run(ctx, t, "sh Port/ca/issue.sh /etc/fabric/requests renewed") // what app has is then not the last that its CA issued
+		h.run(ctx, t, "sh Port/ca/issue.sh port1 /etc/fabric/requests renewed") // what app has is then not the last that its CA issued
 	}
 	began := time.Now()
 	replaces := strings.Contains(code, "public/new")

@@ -104,7 +104,7 @@ func makeSecrets(t *testing.T, dir string) map[string]*corev1.Secret {
 	}
 	certificates := filepath.Join(dir, "certificates")
 	for _, args := range [][]string{
-		{filepath.Join(dir, "ca/create.sh")}, {filepath.Join(host, "request.sh")}, {filepath.Join(dir, "ca/issue.sh"), filepath.Join(host, "requests"), certificates},
+		{filepath.Join(dir, "ca/create.sh")}, {filepath.Join(host, "request.sh")}, {filepath.Join(dir, "ca/issue.sh"), "port1", filepath.Join(host, "requests"), certificates},
 		{filepath.Join(host, "install.sh"), certificates}, {filepath.Join(host, "secrets.sh")},
 	} {
 		output(t, nil, "sh", args...)

@@ -47,7 +47,7 @@ func TestRotation(t *testing.T) {
 
 	certificates := filepath.Join(dir, "certificates")
 	for _, args := range [][]string{
-		{filepath.Join(dir, "ca/issue.sh"), filepath.Join(dir, "port1/requests"), certificates}, {filepath.Join(dir, "port1/install.sh"), certificates}, {filepath.Join(dir, "port1/secrets.sh")},
+		{filepath.Join(dir, "ca/issue.sh"), "port1", filepath.Join(dir, "port1/requests"), certificates}, {filepath.Join(dir, "port1/install.sh"), certificates}, {filepath.Join(dir, "port1/secrets.sh")},
 	} {
 		output(t, nil, "sh", args...)
 	}

@@ -120,6 +120,9 @@ func (v view) Number(index int) int { return index + 1 }
 // Orderers are those of all organisations.
 func (v view) Orderers() []*Node { return v.nodes(Orderer) }
 
+// MembersOf are who gets keys on a host of the organisation.
+func (v view) MembersOf(h *Host) []Member { return v.Org.members(h) }
+
 // OrderersOf and PeersOf return those of one organisation.
 func (v view) OrderersOf(o *Organization) []*Node { return o.nodes(Orderer) }
 func (v view) PeersOf(o *Organization) []*Node    { return o.nodes(Peer) }

@@ -333,7 +333,7 @@ func TestScripts(t *testing.T) {
 	}
 	ca, certificates := filepath.Join(dir, "ca"), filepath.Join(dir, "certificates")
 	requests := filepath.Join(root, "requests")
-	for _, args := range [][]string{{ca + "/create.sh"}, {root + "/request.sh"}, {ca + "/issue.sh", requests, certificates}, {root + "/install.sh", certificates}} {
+	for _, args := range [][]string{{ca + "/create.sh"}, {root + "/request.sh"}, {ca + "/issue.sh", "port1", requests, certificates}, {root + "/install.sh", certificates}} {
 		out, err := shell(t, args...)
 		require.NoError(t, err, "%v: %s", args, out)
 	}
@@ -409,6 +409,42 @@ func issuedFor(t *testing.T, ca, name string) (serials []string) {
 	return serials
 }
 
+// TestRequestsOfAnotherHost: a host gets no certificate for a name that the plan has on another one.
+func TestRequestsOfAnotherHost(t *testing.T) {
+	needOpenSSL(t)
+	dir := write(t, "Port")
+	root, certificates := filepath.Join(dir, "port2"), filepath.Join(dir, "certificates")
+	requests := filepath.Join(root, "requests")
+	relocate(t, root+"/request.sh", root)
+	issue := func(args ...string) (string, error) {
+		return shell(t, append([]string{filepath.Join(dir, "ca/issue.sh")}, args...)...)
+	}
+	for _, script := range []string{filepath.Join(dir, "ca/create.sh"), root + "/request.sh"} {
+		out, err := shell(t, script)
+		require.NoError(t, err, out)
+	}
+	own, err := os.ReadFile(filepath.Join(requests, "peer1.port.example.identity.csr"))
+	require.NoError(t, err)
+	foreign := filepath.Join(requests, "admin.port.example.identity.csr")
+	require.NoError(t, os.WriteFile(foreign, own, 0o600))
+	for want, args := range map[string][]string{
+		foreign + " is for no name on port2":        {"port2", requests, certificates},
+		"Port has no host customs1 in the plan":     {"customs1", requests, certificates},
+		"usage: issue.sh HOST":                      {requests, certificates},
+		"there is no request in " + t.TempDir()[:4]: {"port2", t.TempDir(), certificates},
+	} {
+		out, err := issue(args...)
+		require.Error(t, err)
+		require.Contains(t, out, want)
+		require.NoFileExists(t, filepath.Join(certificates, "admin.port.example.identity.crt"))
+		require.NoDirExists(t, filepath.Join(dir, "ca/issued"))
+	}
+	require.NoError(t, os.Remove(foreign))
+	out, err := issue("port2", requests, certificates)
+	require.NoError(t, err, out)
+	require.FileExists(t, filepath.Join(certificates, "peer1.port.example.identity.crt"))
+}
+
 // requireRevocable: a revocation is on the list of the CA that issued the certificate, with all that it issued for the same name or key.
 func requireRevocable(t *testing.T, ca, requests, certificates string) {
 	t.Helper()
@@ -422,7 +458,7 @@ func requireRevocable(t *testing.T, ca, requests, certificates string) {
 	early := filepath.Join(folder, "early.crt")
 	require.NoError(t, os.CopyFS(folder, os.DirFS(certificates)))
 	require.NoError(t, os.Rename(filepath.Join(folder, "peer0.port.example.sign.crt"), early))
-	out, err := shell(t, ca+"/issue.sh", requests, certificates)
+	out, err := shell(t, ca+"/issue.sh", "port1", requests, certificates)
 	require.NoError(t, err, out)
 
 	revoke("", "app.port.example")
@@ -484,7 +520,7 @@ func requireOwnKeys(t *testing.T, root, ca, requests, certificates string) {
 	changed, err := os.ReadFile(request)
 	require.NoError(t, err)
 	require.NotEqual(t, text, changed)
-	out, err = shell(t, ca+"/issue.sh", requests, certificates)
+	out, err = shell(t, ca+"/issue.sh", "port1", requests, certificates)
 	require.Error(t, err)
 	require.Contains(t, out, "did not match the contents")
 	require.Contains(t, out, "no certificate for "+request)
