@@ -3,23 +3,29 @@
 package channel
 
 import (
+	"encoding/pem"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
+	mb "github.com/hyperledger/fabric-protos-go/msp"
 
 	"github.com/hyperledger/fabric/common/channelconfig"
 	"github.com/hyperledger/fabric/common/consenter"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/msp"
 )
 
-// seat is a consenter in a configuration, with its TLS fields.
+// seat is a consenter in a configuration, with its TLS fields, and in SmartBFT the identity by which it signs blocks.
 type seat struct {
 	address        string
 	client, server []byte
+	mspID          string
+	identity       []byte
 }
 
 // judgeConsenters refuses what an update makes wrong with consenters. An orderer of Raft refuses the same, once the members have signed;
@@ -55,6 +61,9 @@ func consenterProblems(root *cb.ConfigGroup, bundle *channelconfig.Bundle, now t
 	}
 	owners := map[string]string{}
 	for _, s := range all.seats() {
+		if s.mspID != "" {
+			problems = append(problems, identityProblems(s, bundle.MSPManager(), owners)...)
+		}
 		for name, field := range map[string][]byte{"client": s.client, "server": s.server} {
 			blocks := consenter.IdentityCertificates(field)
 			if len(blocks) == 0 {
@@ -84,6 +93,28 @@ func consenterProblems(root *cb.ConfigGroup, bundle *channelconfig.Bundle, now t
 	}
 	slices.Sort(problems)
 	return slices.Compact(problems)
+}
+
+// identityProblems finds an identity that could not sign blocks: one that the MSP does not accept, or that is another consenter's. Orderers
+// do not look, and would go on with one consenter less than they count.
+func identityProblems(s seat, manager msp.IdentityDeserializer, owners map[string]string) (problems []string) {
+	serialized, err := proto.Marshal(&mb.SerializedIdentity{Mspid: s.mspID, IdBytes: s.identity})
+	if err != nil {
+		return []string{fmt.Sprintf("consenter %s: its MSP id is no text", s.address)}
+	}
+	identity, err := manager.DeserializeIdentity(serialized)
+	if err == nil {
+		err = identity.Validate()
+	}
+	if err != nil {
+		return []string{fmt.Sprintf("consenter %s: the identity is none of %s: %v", s.address, s.mspID, err)}
+	}
+	block, _ := pem.Decode(s.identity)
+	if owner, taken := owners[string(block.Bytes)]; taken {
+		return []string{fmt.Sprintf("consenter %s: the identity is that of the consenter %s", s.address, owner)}
+	}
+	owners[string(block.Bytes)] = s.address
+	return nil
 }
 
 // addAll adds what the MSP has accepted.

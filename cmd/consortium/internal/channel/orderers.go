@@ -104,7 +104,7 @@ func (r *raft) addresses() (all []string) {
 
 func (r *raft) seats() (all []seat) {
 	for _, c := range r.metadata.Consenters {
-		all = append(all, seat{address(c.Host, int(c.Port)), c.ClientTlsCert, c.ServerTlsCert})
+		all = append(all, seat{address: address(c.Host, int(c.Port)), client: c.ClientTlsCert, server: c.ServerTlsCert})
 	}
 	return all
 }

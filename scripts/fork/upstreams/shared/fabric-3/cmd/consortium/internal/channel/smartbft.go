@@ -3,20 +3,15 @@
 package channel
 
 import (
-	"bytes"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
 
 	cb "github.com/hyperledger/fabric-protos-go-apiv2/common"
-	mb "github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/hyperledger/fabric/bccsp/sw"
 	"github.com/hyperledger/fabric/common/channelconfig"
 	"github.com/hyperledger/fabric/common/policies"
-	"github.com/hyperledger/fabric/protoutil"
 )
 
 // smartBFT is the consenters of SmartBFT: a value of the orderers' group, and the policy that wants the signatures of a quorum of them on
@@ -46,7 +41,7 @@ func (b *smartBFT) addresses() (all []string) {
 
 func (b *smartBFT) seats() (all []seat) {
 	for _, c := range b.all {
-		all = append(all, seat{address(c.Host, int(c.Port)), c.ClientTlsCert, c.ServerTlsCert})
+		all = append(all, seat{address(c.Host, int(c.Port)), c.ClientTlsCert, c.ServerTlsCert, c.MspId, c.Identity})
 	}
 	return all
 }
@@ -90,39 +85,8 @@ func (b *smartBFT) replace(i int, has certificates) error {
 	if has.tls != nil {
 		c.ClientTlsCert, c.ServerTlsCert = has.tls, has.tls
 	}
-	if has.identity == nil {
-		return nil
-	}
-	if err := b.judge(i, c.MspId, has.identity); err != nil {
-		return err
-	}
-	c.Identity = has.identity
-	return nil
-}
-
-// judge fails for an identity that could not sign blocks: one that the MSP does not accept, or that is another consenter's. Orderers do not
-// look, and would go on with one consenter less than they count.
-func (b *smartBFT) judge(seat int, mspID string, identity []byte) error {
-	own, _ := pem.Decode(identity)
-	for i, c := range b.all {
-		if other, _ := pem.Decode(c.Identity); i != seat && other != nil && bytes.Equal(own.Bytes, other.Bytes) {
-			return fmt.Errorf("the identity is that of the consenter %s", address(c.Host, int(c.Port)))
-		}
-	}
-	csp, err := sw.NewDefaultSecurityLevelWithKeystore(sw.NewDummyKeyStore())
-	if err != nil {
-		return err
-	}
-	bundle, err := channelconfig.NewBundle("of-the-block", &cb.Config{ChannelGroup: b.root}, csp)
-	if err != nil {
-		return fmt.Errorf("the configuration in the block cannot be loaded: %w", err)
-	}
-	id, err := bundle.MSPManager().DeserializeIdentity(protoutil.MarshalOrPanic(&mb.SerializedIdentity{Mspid: mspID, IdBytes: identity}))
-	if err == nil {
-		err = id.Validate()
-	}
-	if err != nil {
-		return fmt.Errorf("the identity is none of %s: %w", mspID, err)
+	if has.identity != nil {
+		c.Identity = has.identity
 	}
 	return nil
 }

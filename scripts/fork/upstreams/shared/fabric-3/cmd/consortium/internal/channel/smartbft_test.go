@@ -265,3 +265,27 @@ func TestSmartBFTRefusals(t *testing.T) {
 		})
 	}
 }
+
+// TestShowSmartBFT: an update that somebody else made gives a consenter no identity that could not sign blocks.
+func TestShowSmartBFT(t *testing.T) {
+	s := newSmartBFTSample(t)
+	port, customs := s.orgs[1], s.orgs[2]
+	for want, identity := range map[string]string{
+		"the identity is none of PortMSP": customs.identity("o2"), "": port.identity("o2"),
+	} {
+		c := s.read(t)
+		u, err := c.show(rawUpdate(t, c, func(root *cb.ConfigGroup) {
+			all, err := clusterOf(root)
+			require.NoError(t, err)
+			all.(*smartBFT).all[2].Identity = []byte(content(t, identity))
+			_, err = all.save()
+			require.NoError(t, err)
+		}))
+		if want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, want)
+		}
+		require.Contains(t, u.Did[0], `/Channel/Orderer Orderers.consenter_mapping: + {client_tls_cert certificate of`)
+	}
+}
