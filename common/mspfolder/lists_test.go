@@ -107,3 +107,32 @@ func TestScope(t *testing.T) {
 	delta := listOf(t, standard.RevocationList(t, x509.RevocationList{ExtraExtensions: []pkix.Extension{critical(1, 2, 5, 29, 27)}}))
 	require.NoError(t, CheckFolderList(delta, []*x509.Certificate{standard.Cert}))
 }
+
+// TestEffect: a list counts in an MSP if one of its CAs signed it, if the MSP finds it by the key identifier, and if it is complete.
+func TestEffect(t *testing.T) {
+	for _, family := range []gmtlstest.Family{gmtlstest.ECDSA, gmtlstest.SM2} {
+		ca, namesake := gmtlstest.NewFamilyCA(t, family, "one"), gmtlstest.NewFamilyCA(t, family, "one")
+		cas := []*x509.Certificate{namesake.Cert, ca.Cert}
+		list := listOf(t, ca.RevocationList(t, x509.RevocationList{}))
+		issuer, scope, err := Effect(list, cas)
+		require.NoError(t, err)
+		require.Equal(t, ca.Cert, issuer)
+		require.Empty(t, scope)
+
+		_, _, err = Effect(list, cas[:1])
+		require.ErrorContains(t, err, "none of the CAs has the name")
+		unnamed := *list
+		unnamed.TBSCertList.Extensions = nil
+		_, _, err = Effect(&unnamed, cas)
+		require.ErrorContains(t, err, "an MSP with such a list refuses every identity")
+		noKeyID := *ca.Cert
+		noKeyID.SubjectKeyId = nil
+		_, _, err = Effect(list, []*x509.Certificate{&noKeyID})
+		require.ErrorContains(t, err, "has no subjectKeyIdentifier")
+		der, err := asn1.Marshal(1)
+		require.NoError(t, err)
+		delta := ca.RevocationList(t, x509.RevocationList{ExtraExtensions: []pkix.Extension{{Id: oidDeltaIndicator, Critical: true, Value: der}}})
+		_, _, err = Effect(listOf(t, delta), cas)
+		require.ErrorContains(t, err, "delta list")
+	}
+}

@@ -85,8 +85,8 @@ type Update struct {
 // ErrUnchanged says that the channel's configuration is already as asked.
 var ErrUnchanged = errors.New("the configuration is so already: nothing to sign")
 
-// Update makes one update of the changes, in their order. The result has been loaded as a node loads it: MSPs, revocation lists,
-// policies and consenters are judged by the code of the orderer and the peer.
+// Update makes one update of the changes, in their order. The result has been loaded as a node loads it: MSPs and policies are judged by the
+// code of the orderer and the peer. New revocation lists are judged by [mspfolder.Effect], and consenters by the rules of the orderer.
 func (c *Config) Update(changes ...Change) (*Update, error) {
 	after := proto.Clone(c.config).(*cb.Config)
 	u := &Update{Channel: c.Channel, Block: c.Block}
