@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
-	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
 	"github.com/hyperledger/fabric-protos-go-apiv2/orderer/etcdraft"
 	"google.golang.org/protobuf/proto"
@@ -35,8 +34,8 @@ type organisation struct {
 	ca, tls []*Item
 }
 
-// block takes in a block: its hashes, which are recomputed, and of a config block the consenters, checked against the TLS roots
-// of the ordering organisations. ok is false if data is not a block.
+// block takes in a block: its hashes, which are recomputed, and of a config block who may do what, and the consenters, checked against
+// the TLS roots of the ordering organisations. ok is false if data is not a block.
 func (r *Report) block(where string, data []byte) (items []*Item, ok bool) {
 	block := new(common.Block)
 	if proto.Unmarshal(data, block) != nil || block.GetHeader() == nil || len(block.GetData().GetData()) == 0 {
@@ -56,7 +55,7 @@ func (r *Report) block(where string, data []byte) (items []*Item, ok bool) {
 		return []*Item{{Where: where, Kind: kindOtherBlock,
 			Note: fmt.Sprintf("block %d of channel %s, %d transactions, %s", block.Header.Number, loglimit.Printable(channel), len(block.Data.Data), hashes)}}, true
 	}
-	ordererGroup := group.GetGroups()["Orderer"]
+	ordererGroup := group.GetGroups()[groupOrderer]
 	item := &Item{Where: where, Kind: kindBlock,
 		Note: fmt.Sprintf("block %d of channel %s", block.Header.Number, loglimit.Printable(channel))}
 	items = []*Item{item}
@@ -65,12 +64,8 @@ func (r *Report) block(where string, data []byte) (items []*Item, ok bool) {
 		r.found(where, cause.Find(cause.Unparsable, "consenters: %v", err))
 	}
 	item.Note += fmt.Sprintf(", consensus %s, %d consenters, %s", loglimit.Printable(kind), len(consenters), hashes)
-	var orgs []organisation
-	for _, name := range sortedKeys(ordererGroup.GetGroups()) {
-		org := r.organisation(where+":"+loglimit.Printable(name), ordererGroup.Groups[name], kind == consensusBFT)
-		orgs = append(orgs, org)
-		items = append(items, slices.Concat(org.ca, org.tls)...)
-	}
+	found, orgs := r.governance(where, group, kind)
+	items = append(items, found...)
 	form := r.oneForm(where, group)
 	for _, c := range consenters {
 		items = append(items, r.consenter(where, c, orgs)...)
@@ -134,28 +129,6 @@ func sortedKeys[V any](m map[string]V) []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// organisation reads the authorities of an organisation's MSP, those of
-// identities too if they are asked for.
-func (r *Report) organisation(where string, group *common.ConfigGroup, identities bool) (org organisation) {
-	var config msp.MSPConfig
-	var fabric msp.FabricMSPConfig
-	value := group.GetValues()["MSP"].GetValue()
-	if proto.Unmarshal(value, &config) != nil || config.Type != 0 || proto.Unmarshal(config.Config, &fabric) != nil {
-		r.found(where, cause.Find(cause.Unparsable, "the MSP cannot be decoded"))
-		return org
-	}
-	org.msp = fabric.Name
-	if identities {
-		for i, text := range slices.Concat(fabric.RootCerts, fabric.IntermediateCerts) {
-			org.ca = append(org.ca, r.pem(fmt.Sprintf("%s:ca %d", where, i+1), text)...)
-		}
-	}
-	for i, text := range slices.Concat(fabric.TlsRootCerts, fabric.TlsIntermediateCerts) {
-		org.tls = append(org.tls, r.pem(fmt.Sprintf("%s:tls root %d", where, i+1), text)...)
-	}
-	return org
 }
 
 const (

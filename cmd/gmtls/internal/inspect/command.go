@@ -27,7 +27,8 @@ func Command() *cobra.Command {
 		Use:   "inspect FILE...",
 		Short: "say what certificates, keys, lists, blocks and MSP folders are and what is wrong with them",
 		Long: `Takes certificates, keys, pairs, PEM bundles, revocation lists, connection.json, connection profiles with the files
-they name, and blocks, whose hashes are recomputed. Files given together are checked together: keys against certificates, the two of a TLCP
+they name, and blocks, whose hashes are recomputed. Of a config block it prints every organisation with its CAs, administrators and lists,
+every policy and right, and the capabilities: read them before you join a channel by a block. Files given together are checked together: keys against certificates, the two of a TLCP
 pair, chains where there are CA certificates.
 
 Exit codes: 0 nothing wrong (warnings aside); 1 wrong usage or unreadable file; 5 something is wrong.`,
