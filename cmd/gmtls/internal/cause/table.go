@@ -47,6 +47,7 @@ const (
 	Unparsable         ID = "unparsable"
 	BlockHash          ID = "block-hash"
 	IdentityForm       ID = "identity-form"
+	ConfigUpdate       ID = "config-update"
 	PacketsMissing     ID = "packets-missing"
 	Unhealthy          ID = "unhealthy"
 	KeyMismatch        ID = "key-mismatch"
@@ -244,6 +245,10 @@ var Table = []Cause{
 		"The file from which it was put into the configuration has text around the certificate, a chain, or other line ends. Peers of a channel with the capability GM_V1 refuse blocks that such a consenter signs.",
 		"Change it before the channel gets GM_V1: consortium update replace-orderer with the same certificate writes the right form. A certificate with other DER has to be issued again.",
 		"consortium update replace-orderer --address HOST:PORT --identity FILE --block config.block --out update.pb"},
+	{ConfigUpdate, "the file is a change of a channel's configuration",
+		"What such a change does shows only beside the configuration that it changes: the certificates in it can all be sound.",
+		"Before you sign or send it, fetch the configuration (peer channel fetch config CONFIG -c CHANNEL), and run: consortium update show --block CONFIG --file FILE",
+		"consortium update show --block CONFIG --file FILE"},
 	{PacketsMissing, "a capture lacks packets of a connection",
 		"The capturing program was too slow for the traffic, or the capture began or ended in the middle of the connection.",
 		"Capture again with a larger buffer (tcpdump -B 65536 -s 0), a filter for the port, and to a fast disk.",

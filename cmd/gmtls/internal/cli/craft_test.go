@@ -89,6 +89,11 @@ func craft(ts *testscript.TestScript, neg bool, args []string) {
 		c.block()
 	case "bft-block":
 		c.bftBlock()
+	case "update":
+		update := &common.ConfigUpdate{ChannelId: "trade", WriteSet: &common.ConfigGroup{Groups: map[string]*common.ConfigGroup{"OrdererOrg": c.organisation("OrdererMSP")}}}
+		payload := c.pack(&common.Payload{Data: c.pack(&common.ConfigUpdateEnvelope{ConfigUpdate: c.pack(update)}),
+			Header: &common.Header{ChannelHeader: c.pack(&common.ChannelHeader{Type: int32(common.HeaderType_CONFIG_UPDATE), ChannelId: "trade"})}})
+		c.put("update.pb", c.pack(&common.Envelope{Payload: payload}))
 	case "profile":
 		c.profile()
 	case "conversation":

@@ -132,6 +132,10 @@ func (r *Report) parse(where string, data []byte) []*Item {
 		r.found(where, cause.Find(cause.Unparsable, "it is empty"))
 		return nil
 	}
+	if isUpdate(data) {
+		r.found(where, cause.Find(cause.ConfigUpdate, "what it changes is not told here"))
+		return nil
+	}
 	// Blocks carry PEM texts, so they come first; no text decodes as one.
 	if items, ok := r.block(where, data); ok {
 		return items
