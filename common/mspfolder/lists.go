@@ -62,6 +62,13 @@ func CheckFolderList(list *pkix.CertificateList, issuers []*x509.Certificate) er
 	return err
 }
 
+// NamesIssuer returns an error unless a list names its CA by key identifier. MSPs look for that in each of their lists whenever they meet an
+// identity, whoever signed the list: without it they refuse the identity, and so everybody's.
+func NamesIssuer(list *pkix.CertificateList) error {
+	_, err := authorityKeyID(list)
+	return err
+}
+
 func authorityKeyID(list *pkix.CertificateList) ([]byte, error) {
 	for _, extension := range list.TBSCertList.Extensions {
 		if !extension.Id.Equal(oidAuthorityKeyID) {

@@ -63,6 +63,7 @@ const (
 	Revoked            ID = "revoked"
 	CRLStale           ID = "crl-stale"
 	CRLForeign         ID = "crl-foreign"
+	CRLNoKeyID         ID = "crl-no-key-id"
 	MSPIncomplete      ID = "msp-incomplete"
 	FamilyMixed        ID = "family-mixed"
 	NodeOUs            ID = "node-ous"
@@ -311,6 +312,10 @@ var Table = []Cause{
 		"No CA of the MSP signed it, so it has no effect or the MSP refuses to load.",
 		"Put the issuing CA's certificate in, or take the list out.",
 		"gmtls inspect --msp DIR"},
+	{CRLNoKeyID, "the revocation list does not name its CA by key identifier",
+		"Nodes refuse every identity of an organisation whose MSP has such a list, its administrators among them, who then cannot take it out of a channel again.",
+		"Do not put it into an MSP folder or a channel. Have the CA issue it with authorityKeyIdentifier: in openssl.cnf crl_extensions with authorityKeyIdentifier=keyid:always.",
+		"openssl crl -noout -text -in ca.crl"},
 	{MSPIncomplete, "a folder or file of the MSP is missing",
 		"The node cannot start without it.",
 		"Copy the whole msp folder that cryptogen or the CA client made.",

@@ -22,6 +22,7 @@ import (
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 	files "github.com/hyperledger/fabric/common/crypto/material"
 	"github.com/hyperledger/fabric/common/loglimit"
+	"github.com/hyperledger/fabric/common/mspfolder"
 )
 
 // Item is one object that was found.
@@ -256,6 +257,9 @@ func (r *Report) list(place string, list *files.List) *Item {
 	next := list.TBSCertList.NextUpdate
 	if !next.IsZero() && next.Before(r.now) {
 		r.found(place, cause.Warn(cause.CRLStale, "the next update was due on %s", next.UTC().Format(time.DateTime)))
+	}
+	if err := mspfolder.NamesIssuer(list.CertificateList); err != nil {
+		r.found(place, cause.Find(cause.CRLNoKeyID, "%s", loglimit.Printable(err.Error())))
 	}
 	return &Item{Where: place, Kind: "revocation list", crl: list,
 		Note: fmt.Sprintf("of %s, %d revoked, next update %s", loglimit.Printable(list.TBSCertList.Issuer.String()),
