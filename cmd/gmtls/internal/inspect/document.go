@@ -62,14 +62,38 @@ func (r *Report) checkRoots(items []*Item) {
 	}
 }
 
-// referenced takes in a file that a profile names.
-func (r *Report) referenced(where, path string) []*Item {
+// reference takes in a file that a profile names. A file that was named before is not read again, and not told again.
+func (r *Report) reference(where, path string) []*Item {
 	if r.base == "" {
 		return nil
 	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(r.base, path)
 	}
+	if r.mentions++; r.mentions > maxReferenced {
+		r.found("", cause.Find(cause.Unparsable, "profiles name files more than %d times, and not all are read: inspect fewer at a time", maxReferenced))
+		return nil
+	}
+	path = filepath.Clean(path)
+	if before, ok := r.referenced[path]; ok {
+		var here []*Item
+		for _, i := range before {
+			other := *i
+			other.Where = where
+			here = append(here, &other)
+		}
+		r.checkRoots(here)
+		return nil
+	}
+	items := r.readReferenced(where, path)
+	if r.referenced == nil {
+		r.referenced = map[string][]*Item{}
+	}
+	r.referenced[path] = items
+	return items
+}
+
+func (r *Report) readReferenced(where, path string) []*Item {
 	stat, err := os.Stat(path)
 	if err == nil && !stat.Mode().IsRegular() {
 		err = errors.New("it is not a file")
@@ -133,7 +157,7 @@ func (r *Report) walkYAML(where string, node *yaml.Node, depth int) []*Item {
 		for i := 0; i+1 < len(node.Content); i += 2 {
 			key, value := node.Content[i].Value, node.Content[i+1]
 			if key == pathKey && value.Kind == yaml.ScalarNode {
-				items = append(items, r.referenced(where, value.Value)...)
+				items = append(items, r.reference(where, value.Value)...)
 				continue
 			}
 			items = append(items, r.walkYAML(where+":"+loglimit.Printable(key), value, depth+1)...)
@@ -165,7 +189,7 @@ func (r *Report) walk(where string, value any, depth int) []*Item {
 	case map[string]any:
 		for _, key := range sortedKeys(v) {
 			if path, ok := v[key].(string); ok && key == pathKey {
-				items = append(items, r.referenced(where, path)...)
+				items = append(items, r.reference(where, path)...)
 				continue
 			}
 			items = append(items, r.walk(where+":"+loglimit.Printable(key), v[key], depth+1)...)

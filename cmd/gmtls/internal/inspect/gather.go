@@ -55,7 +55,16 @@ type Report struct {
 	// base is the folder against which a profile's paths are resolved; empty:
 	// they are not followed.
 	base string
+	// objects counts what was parsed, mentions how often profiles name a file; referenced has those files.
+	objects, mentions int
+	referenced        map[string][]*Item
 }
+
+// maxObjects and maxReferenced bound one inspection: what a file names takes a few bytes in it, and objects are compared with each other.
+const (
+	maxObjects    = 5000
+	maxReferenced = 1000
+)
 
 // maxDepth bounds nested JSON and YAML.
 const maxDepth = 32
@@ -162,6 +171,10 @@ func (r *Report) pem(where string, text []byte) []*Item {
 	objects, err := files.Split(where, text)
 	if err != nil {
 		r.unreadable(err)
+		return nil
+	}
+	if r.objects += len(objects); r.objects > maxObjects {
+		r.found("", cause.Find(cause.Unparsable, "there are more than %d certificates, lists and keys, and not all are read: inspect fewer files at a time", maxObjects))
 		return nil
 	}
 	var items []*Item

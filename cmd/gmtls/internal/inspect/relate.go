@@ -14,6 +14,9 @@ import (
 	"github.com/hyperledger/fabric/common/mspfolder"
 )
 
+// maxCompared bounds how often a signature is verified.
+const maxCompared = 100_000
+
 // relate checks whether items belong together. Chains are checked where there
 // are CA certificates among them.
 func (r *Report) relate(items []*Item) {
@@ -55,27 +58,37 @@ func split(cas []*Item) (roots, others []*x509.Certificate) {
 
 // matchKeys finds the certificate of each private key.
 func (r *Report) matchKeys(items []*Item) {
+	keyOf, certified := map[string]*Item{}, map[string]bool{}
 	certs := 0
-	for _, i := range items {
-		if i.cert != nil {
-			certs++
+	for _, key := range items {
+		if id := publicID(key.pub); id != "" && keyOf[id] == nil {
+			keyOf[id] = key
+		}
+	}
+	for _, c := range items {
+		if c.cert == nil {
+			continue
+		}
+		certs++
+		id := publicID(c.cert.PublicKey)
+		if certified[id] = id != ""; keyOf[id] != nil {
+			c.Note = note(c.Note, "its key is "+keyOf[id].Where)
 		}
 	}
 	for _, key := range items {
-		if key.pub == nil {
-			continue
-		}
-		matched := false
-		for _, c := range items {
-			if c.cert != nil && samePublic(c.cert.PublicKey, key.pub) {
-				c.Note = note(c.Note, "its key is "+key.Where)
-				matched = true
-			}
-		}
-		if !matched && certs > 0 {
+		if key.pub != nil && certs > 0 && !certified[publicID(key.pub)] {
 			r.found(key.Where, cause.Find(cause.KeyMismatch, "it belongs to none of the %d certificates given", certs))
 		}
 	}
+}
+
+// publicID is the same for the same key, and empty if there is none.
+func publicID(key any) string {
+	der, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return ""
+	}
+	return string(der)
 }
 
 func note(old, more string) string {
@@ -85,11 +98,7 @@ func note(old, more string) string {
 	return old + ", " + more
 }
 
-func samePublic(a, b any) bool {
-	derA, errA := x509.MarshalPKIXPublicKey(a)
-	derB, errB := x509.MarshalPKIXPublicKey(b)
-	return errA == nil && errB == nil && bytes.Equal(derA, derB)
-}
+func samePublic(a, b any) bool { return publicID(a) != "" && publicID(a) == publicID(b) }
 
 // matchPairs checks SM2 leaves as TLCP pairs: each two that follow one another,
 // as in the bundles of consenters, or as given.
@@ -122,6 +131,10 @@ func (r *Report) matchPairs(leaves []*Item) {
 // checkLists checks revocation lists as an MSP with these authorities does, and finds who is on them.
 func (r *Report) checkLists(lists, cas, leaves []*Item) {
 	authorities := certsOf(cas)
+	if len(lists)*len(cas) > maxCompared {
+		r.found("", cause.Find(cause.Unparsable, "%d revocation lists and %d CAs are too many to compare: inspect fewer at a time", len(lists), len(cas)))
+		return
+	}
 	for _, list := range lists {
 		if list.crl == nil {
 			continue
@@ -135,15 +148,15 @@ func (r *Report) checkLists(lists, cas, leaves []*Item) {
 			r.found(list.Where, cause.Find(id, "list of %q: %s", issuer, loglimit.Printable(err.Error())))
 			continue
 		}
-		signed := false
+		signed := map[string]bool{} // by CAs of these names; one that was renewed says the same
 		for _, ca := range authorities {
-			if x509.CheckCRLSignature(ca, list.crl.CertificateList) != nil {
+			if signed[string(ca.RawSubject)] || x509.CheckCRLSignature(ca, list.crl.CertificateList) != nil {
 				continue
 			}
-			signed = true
+			signed[string(ca.RawSubject)] = true
 			r.revoked(list, ca, leaves)
 		}
-		if !signed {
+		if len(signed) == 0 {
 			// A node takes it, and revokes nobody by it.
 			r.found(list.Where, cause.Warn(cause.CRLForeign, "%q signed it, which is not one of the CAs given", issuer))
 		}
@@ -151,11 +164,16 @@ func (r *Report) checkLists(lists, cas, leaves []*Item) {
 }
 
 func (r *Report) revoked(list *Item, ca *x509.Certificate, leaves []*Item) {
+	issued := map[string][]*Item{} // by serial number
+	for _, leaf := range leaves {
+		if bytes.Equal(leaf.cert.RawIssuer, ca.RawSubject) {
+			serial := leaf.cert.SerialNumber.Text(16)
+			issued[serial] = append(issued[serial], leaf)
+		}
+	}
 	for _, entry := range list.crl.TBSCertList.RevokedCertificates {
-		for _, leaf := range leaves {
-			if bytes.Equal(leaf.cert.RawIssuer, ca.RawSubject) && leaf.cert.SerialNumber.Cmp(entry.SerialNumber) == 0 {
-				r.found(leaf.Where, cause.Find(cause.Revoked, "%q is on %s", loglimit.Printable(leaf.cert.Subject.String()), list.Where))
-			}
+		for _, leaf := range issued[entry.SerialNumber.Text(16)] {
+			r.found(leaf.Where, cause.Find(cause.Revoked, "%q is on %s", loglimit.Printable(leaf.cert.Subject.String()), list.Where))
 		}
 	}
 }
