@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -131,10 +133,19 @@ func readNode(dir string, kind nodeKind) (*nodeConfig, error) {
 	return c, err
 }
 
+// Words without quotes that nodes read as switches, by YAML 1.1, and that gmtls otherwise would not.
+var (
+	wordsOn  = []string{"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"}
+	wordsOff = []string{"n", "N", "no", "No", "NO", "off", "Off", "OFF"}
+)
+
 // lastOnly notes the keys that are there twice, and keeps the last of each, which nodes over Fabric 2.5 use.
 func (c *nodeConfig) lastOnly(node *yaml.Node, path string, depth int) {
 	if depth > maxDepth {
 		return
+	}
+	if on := slices.Contains(wordsOn, node.Value); node.Kind == yaml.ScalarNode && node.Style == 0 && node.Tag == "!!str" && (on || slices.Contains(wordsOff, node.Value)) {
+		node.Tag, node.Value = "!!bool", strconv.FormatBool(on)
 	}
 	if node.Kind != yaml.MappingNode {
 		for _, inner := range node.Content {
@@ -188,6 +199,19 @@ func (c *nodeConfig) text(key string) string {
 		return fmt.Sprint(value)
 	}
 	return ""
+}
+
+// isOn reads a switch as nodes do. What is neither on nor off is an error, as nodes refuse it or take it for off.
+func (c *nodeConfig) isOn(key string) (bool, error) {
+	text := c.text(key)
+	if text == "" {
+		return false, nil
+	}
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, fmt.Errorf("it is %q: write true or false", text)
+	}
+	return on, nil
 }
 
 // path resolves a file as the node does: against the folder of the configuration, but what the orderer's HTTP servers and its cluster's

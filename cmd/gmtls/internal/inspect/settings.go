@@ -40,13 +40,21 @@ func NodeSettings(path string) (all []*Settings, err error) {
 		if len(config.twice) > 0 {
 			return nil, fmt.Errorf("%s: %s, and nodes differ in which one they use", config.file, config.twice[0])
 		}
-		s := &Settings{Kind: kind.name, Strict: config.text(kind.bccsp+".GM.Strict") == "true"}
+		s := &Settings{Kind: kind.name}
+		strict := kind.bccsp + ".GM.Strict"
+		if s.Strict, err = config.isOn(strict); err != nil {
+			return nil, fmt.Errorf("%s: %w", config.at(strict), err)
+		}
 		names, err := mspfolder.Files(filepath.Join(config.path(kind.msp), mspfolder.KeyStore))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", kind.msp, err)
 		}
 		for _, section := range kind.sections {
-			if address := config.text(section.address); config.text(section.enabled) != "true" && !onThisMachine(address) {
+			on, err := config.isOn(section.enabled)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", config.at(section.enabled), err)
+			}
+			if address := config.text(section.address); !on && !onThisMachine(address) {
 				s.Plain = append(s.Plain, address+" ("+section.enabled+")")
 			}
 			for _, p := range section.pairs {

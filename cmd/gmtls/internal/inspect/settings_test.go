@@ -4,12 +4,16 @@ package inspect
 
 import (
 	"crypto/x509/pkix"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 )
 
@@ -52,4 +56,49 @@ func TestKeysUnderAPattern(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, all[0].Keys, 1)
 	require.False(t, all[0].Keys[0].InDevice)
+}
+
+// TestSwitches: a switch is read as nodes read it, whatever its word, in the file and in the environment; one that is neither on nor off is refused.
+func TestSwitches(t *testing.T) {
+	read := func(word string, environment bool) (*Settings, []cause.Finding, error) {
+		dir := t.TempDir()
+		for _, folder := range []string{"msp", "data"} {
+			require.NoError(t, os.Mkdir(filepath.Join(dir, folder), 0o700))
+		}
+		gmtlstest.WriteFile(t, dir, "broken.crt", []byte("broken"))
+		text := "peer: {listenAddress: '0.0.0.0:7051', mspConfigPath: msp, fileSystemPath: data, BCCSP: {GM: {Strict: %[1]s}}, tls: {rootcert: {file: broken.crt}, enabled: %[1]s}}"
+		if environment {
+			t.Setenv("CORE_PEER_TLS_ENABLED", word)
+			t.Setenv("CORE_PEER_BCCSP_GM_STRICT", word)
+			word = "false"
+		}
+		gmtlstest.WriteFile(t, dir, "core.yaml", fmt.Appendf(nil, text, word))
+		r := &Report{now: time.Now()}
+		require.NoError(t, r.upgrade(dir))
+		all, err := NodeSettings(dir)
+		if err != nil {
+			return nil, r.Findings, err
+		}
+		return all[0], r.Findings, nil
+	}
+	for word, on := range map[string]bool{"yes": true, "On": true, "no": false, "OFF": false} { // of YAML 1.1
+		s, _, err := read(word, false)
+		require.NoError(t, err, word)
+		require.Equal(t, on, s.Strict, word)
+	}
+	for _, environment := range []bool{false, true} { // last: it stays set
+		for word, on := range map[string]bool{"true": true, "TRUE": true, "1": true, "t": true, "T": true, "false": false, "0": false, "F": false} {
+			s, findings, err := read(word, environment)
+			require.NoError(t, err, word)
+			require.Equal(t, on, s.Strict, word)
+			require.Equal(t, on, len(s.Plain) == 0, word)
+			require.Equal(t, on, strings.Contains(fmt.Sprint(findings), "broken.crt"), word)
+		}
+		for _, word := range []string{"2", "truee", "'on'"} {
+			_, findings, err := read(word, environment)
+			require.ErrorContains(t, err, "write true or false", word)
+			require.Contains(t, fmt.Sprint(findings), "peer.tls.enabled: it is ", word)
+			require.Contains(t, fmt.Sprint(findings), "broken.crt", word)
+		}
+	}
 }

@@ -134,7 +134,7 @@ func (r *Report) configured(c *nodeConfig) error {
 	}
 	r.password = nil
 	for _, section := range c.kind.sections {
-		if strings.EqualFold(c.text(section.enabled), "true") {
+		if r.isOn(c, section.enabled) {
 			r.section(c, section)
 		}
 	}
@@ -161,11 +161,20 @@ func (r *Report) refused(c *nodeConfig, key string, err error) {
 	r.found(c.at(key), cause.Find(unreadableBy(err), "%s", loglimit.Printable(err.Error())))
 }
 
+// isOn reports whether a switch is on. One that cannot be read counts as on, so that what it would switch on is checked too.
+func (r *Report) isOn(c *nodeConfig, key string) bool {
+	on, err := c.isOn(key)
+	if err != nil {
+		r.refused(c, key, err)
+	}
+	return on || err != nil
+}
+
 // section checks the files of one listener or dialer.
 func (r *Report) section(c *nodeConfig, s section) {
 	var roots []*files.Certificate
 	keys := slices.Clone(s.roots)
-	if s.clientAuth == "" || strings.EqualFold(c.text(s.clientAuth), "true") {
+	if s.clientAuth == "" || r.isOn(c, s.clientAuth) {
 		keys = append(keys, s.clientRoots)
 	}
 	for _, key := range keys {
