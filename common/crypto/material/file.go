@@ -227,9 +227,12 @@ var remedies = map[Form]string{
 	FormRequest:      "send it to the CA, and give the certificate that comes back",
 	FormPublicKey:    "give the certificate or the private key",
 	FormPKCS7:        "take the certificates out with: openssl pkcs7 -print_certs -in FILE -out FILE.pem (with -inform DER where it is DER)",
+	FormGMSigned:     "take the certificates out with: gmtls key FILE --out-cert FILE.pem (openssl reads none of it, and reports no error)",
+	FormSealed:       "ask who sent it for the certificates, or for the key in one of the forms that gmtls key reads",
 	FormPKCS12:       "take certificate and key out with: openssl pkcs12 -in FILE -nodes -out FILE.pem",
 	FormEnvelopedKey: "make a key file of it with: gmtls key",
 	FormCFCA:         "make a key file of it with: gmtls key",
+	FormEscrow:       "make a key file of it with: gmtls key",
 	FormCSRResponse:  "take the encryption key and the certificates out with: gmtls key",
 }
 

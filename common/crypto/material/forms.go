@@ -24,15 +24,20 @@ const (
 	FormPKCS1        Form = "a private key (PKCS #1)"
 	FormPublicKey    Form = "a public key"
 	FormPKCS7        Form = "a PKCS #7 message"
+	FormGMSigned     Form = "a GM/T 0010 message with certificates"
+	FormSealed       Form = "a PKCS #7 or GM/T 0010 message without certificates"
 	FormPKCS12       Form = "a PKCS #12 file"
 	FormEnvelopedKey Form = "an SM2EnvelopedKey (GM/T 0009)"
 	FormCFCA         Form = "a CFCA .sm2 file"
 	FormCSRResponse  Form = "a CSRResponse (GM/T 0092)"
 	FormLegacy       Form = "an encrypted private key (RFC 1423)"
+	FormEscrow       Form = "an encryption key as CFCA sends it" // which is text
 )
 
 var (
 	oidGMData = asn1.ObjectIdentifier{1, 2, 156, 10197, 6, 1, 4, 2, 1} // GM/T 0010, data
+	oidPKCS7  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7}
+	oidGM0010 = asn1.ObjectIdentifier{1, 2, 156, 10197, 6, 1, 4, 2}
 	oidPBE    = []asn1.ObjectIdentifier{
 		{1, 2, 840, 113549, 1, 5},     // PKCS #5
 		{1, 2, 840, 113549, 1, 12, 1}, // PKCS #12
@@ -119,11 +124,26 @@ func FormOf(der []byte) Form {
 	case o.starts(seqTag, bitTag):
 		return FormPublicKey
 	case o.starts(oidTag):
-		return FormPKCS7
+		return messageForm(o.members[0])
 	case o.starts(cbasn1.SET):
 		return FormCSRResponse
 	}
 	return FormUnknown
+}
+
+// messageForm tells messages by their type: of both standards, number 2 is signed data, which alone has certificates for others.
+func messageForm(member cryptobyte.String) Form {
+	var id asn1.ObjectIdentifier
+	member.ReadASN1ObjectIdentifier(&id)
+	switch {
+	case len(id) == 0 || !id[:len(id)-1].Equal(oidPKCS7) && !id[:len(id)-1].Equal(oidGM0010):
+		return FormUnknown
+	case id[len(id)-1] != 2:
+		return FormSealed
+	case id[:len(id)-1].Equal(oidPKCS7):
+		return FormPKCS7
+	}
+	return FormGMSigned
 }
 
 func isPBE(id asn1.ObjectIdentifier) bool {

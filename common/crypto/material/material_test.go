@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"crypto/ecdh"
 	"crypto/rand"
+	stdx509 "crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
@@ -145,6 +147,14 @@ func TestRefusedFiles(t *testing.T) {
 		"enveloped key":            {caseFile(t, "enveloped-keys/enveloped.der"), []string{"it is an SM2EnvelopedKey (GM/T 0009)", "gmtls key"}},
 		"CFCA":                     {caseFile(t, "enveloped-keys/cfca.sm2"), []string{"holds a CFCA .sm2 file", "gmtls key"}},
 		"CFCA in DER":              {mustBase64(t, caseFile(t, "enveloped-keys/cfca.sm2")), []string{"it is a CFCA .sm2 file", "gmtls key"}},
+		"CFCA's answer":            {[]byte("0000000000000001000000000000000100000000000000000000000000000000"), []string{"an encryption key as CFCA sends it", "gmtls key"}},
+		"GM/T 0010":                {message(t, "1.2.156.10197.6.1.4.2.2"), []string{"it is a GM/T 0010 message with certificates", "gmtls key FILE --out-cert FILE.pem"}},
+		"GM/T 0010, base64":        {[]byte(base64.StdEncoding.EncodeToString(message(t, "1.2.156.10197.6.1.4.2.2"))), []string{"holds a GM/T 0010 message", "gmtls key FILE --out-cert FILE.pem"}},
+		"GM/T 0010, sealed":        {message(t, "1.2.156.10197.6.1.4.2.3"), []string{"message without certificates", "ask who sent it"}},
+		"PKCS #7":                  {message(t, "1.2.840.113549.1.7.2"), []string{"it is a PKCS #7 message", "openssl pkcs7 -print_certs"}},
+		"PKCS #7, sealed":          {message(t, "1.2.840.113549.1.7.3"), []string{"message without certificates", "ask who sent it"}},
+		"no message":               {message(t, "1.2.840.113549.1.9.16"), []string{"DER of an unknown kind"}},
+		"of a token":               {append([]byte("\x01\x00\x00\x00\x01\x04\x00\x00\x00\x01\x00\x00"), make([]byte, 400)...), []string{"neither PEM nor DER, but an ENVELOPEDKEYBLOB", "SM2EnvelopedKey"}},
 		"a key":                    {key, []string{"private key, where only certificates belong"}},
 		"certificate and key":      {caseFile(t, "one-file/both.pem"), []string{"private key, where only certificates belong"}},
 		"a revocation list":        {caseFile(t, "revocation/rev.crl"), []string{"revocation list, where only certificates belong"}},
@@ -163,6 +173,18 @@ func TestRefusedFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// message is the outline of a message of this type.
+func message(t *testing.T, id string) []byte {
+	t.Helper()
+	oid, err := stdx509.ParseOID(id)
+	require.NoError(t, err)
+	text, err := oid.MarshalBinary()
+	require.NoError(t, err)
+	der, err := asn1.Marshal([]asn1.RawValue{{Tag: asn1.TagOID, Bytes: text}, {Class: asn1.ClassContextSpecific, IsCompound: true, Bytes: []byte{5, 0}}})
+	require.NoError(t, err)
+	return der
 }
 
 // Upstream v2.5.9 reads a negative serial number, which crypto/x509 refuses since Go 1.23 unless go.mod says otherwise.

@@ -5,9 +5,11 @@ package material
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -42,6 +44,8 @@ func Split(name string, data []byte) ([]Object, error) {
 	switch {
 	case len(bytes.TrimSpace(data)) == 0:
 		return nil, &Error{File: name, Err: ErrEmpty}
+	case IsEscrow(data):
+		return fail("it is "+string(FormEscrow), remedies[FormEscrow])
 	case isDER(data):
 		return splitDER(name, data)
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")), bytes.Contains(data, wideBegin):
@@ -58,7 +62,23 @@ func Split(name string, data []byte) ([]Object, error) {
 	if damaged := damagedLine(text); damaged > 0 {
 		return fail(fmt.Sprintf("line %d is a damaged BEGIN or END line", damaged), "fetch the file again")
 	}
+	if isTokenBlob(data) {
+		return nil, &Error{File: name, Err: fmt.Errorf("%w, but an ENVELOPEDKEYBLOB (GM/T 0016), which tokens read", ErrOther),
+			Remedy: "ask the CA for an SM2EnvelopedKey (GM/T 0009), and make a key file of that with: gmtls key"}
+	}
 	return nil, &Error{File: name, Err: ErrOther}
+}
+
+// escrowHead is in front of the base64 in the answer of CFCA that holds an encryption key.
+const escrowHead = "00000000000000010000000000000001"
+
+// IsEscrow tells an encryption key in the answer of CFCA.
+func IsEscrow(text []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(text), []byte(escrowHead)) }
+
+// isTokenBlob tells an ENVELOPEDKEYBLOB by its first members, little-endian: version 1, SM1, SSF33 or SM4 in ECB mode, 256 bits.
+func isTokenBlob(data []byte) bool {
+	return len(data) >= 12 && binary.LittleEndian.Uint32(data) == 1 && slices.Contains([]uint32{0x101, 0x201, 0x401}, binary.LittleEndian.Uint32(data[4:])) &&
+		binary.LittleEndian.Uint32(data[8:]) == 256
 }
 
 // bareRemedy says what to do with base64 without a BEGIN line. Openssl writes an empty file, and reports no error, where -A meets more than

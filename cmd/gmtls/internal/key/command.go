@@ -36,7 +36,7 @@ func Command() *cobra.Command {
 		Short: "say what a private key file is, and convert it to a form that nodes read",
 		Long: `Reads a private key in PEM, DER or base64: PKCS #8 and SEC 1, plain or encrypted (openssl, GmSSL); and as Chinese CAs deliver an
 encryption key: SM2EnvelopedKey (GM/T 0009), CSRResponse (GM/T 0092), a CFCA .sm2 file or answer. For PKCS #12 it says how openssl
-opens it. With --out it writes the key as PKCS #8 in PEM, readable only by its owner, and overwrites no file.
+opens it. Of a .p7b file (PKCS #7, GM/T 0010) --out-cert takes the certificates. With --out it writes the key as PKCS #8 in PEM, readable only by its owner, and overwrites no file.
 
 A passphrase file has the passphrase in its first line. "-" is standard input, $CREDENTIALS_DIRECTORY/NAME a credential of systemd.
 

@@ -28,9 +28,6 @@ var (
 	oidGMData = asn1.ObjectIdentifier{1, 2, 156, 10197, 6, 1, 4, 2, 1}
 )
 
-// escrowHead is in front of the base64 in the answer of CFCA that holds an encryption key.
-const escrowHead = "00000000000000010000000000000001"
-
 // openEnveloped opens an SM2EnvelopedKey (GM/T 0009, section 7.4) with the private key that it was made for, which is the
 // signing key of the pair.
 func openEnveloped(der []byte, with *sm2.PrivateKey) (*sm2.PrivateKey, error) {
@@ -153,6 +150,31 @@ func (r *response) add(list cryptobyte.String) error {
 	return nil
 }
 
+// parseSigned returns the certificates of signed data (PKCS #7, GM/T 0010).
+func parseSigned(der []byte) (certs []*x509.Certificate, err error) {
+	var content, explicit, signed, list cryptobyte.String
+	var present bool
+	zero := cbasn1.Tag(0).ContextSpecific().Constructed()
+	input := cryptobyte.String(der)
+	if !input.ReadASN1(&content, cbasn1.SEQUENCE) || !content.SkipASN1(cbasn1.OBJECT_IDENTIFIER) || !content.ReadASN1(&explicit, zero) ||
+		!explicit.ReadASN1(&signed, cbasn1.SEQUENCE) || !signed.SkipASN1(cbasn1.INTEGER) || !signed.SkipASN1(cbasn1.SET) ||
+		!signed.SkipASN1(cbasn1.SEQUENCE) || !signed.ReadOptionalASN1(&list, &present, zero) {
+		return nil, errors.New("the signed data are not well-formed (GM/T 0010)")
+	}
+	for !list.Empty() {
+		var one cryptobyte.String
+		if !list.ReadASN1Element(&one, cbasn1.SEQUENCE) {
+			return nil, errors.New("the certificates of the signed data are not well-formed")
+		}
+		cert, err := x509.ParseCertificate(one)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d of the signed data: %w", len(certs)+1, err)
+		}
+		certs = append(certs, cert)
+	}
+	return certs, nil
+}
+
 // openCFCA opens a .sm2 file of CFCA: a key encrypted with a password, and its certificate.
 func openCFCA(der, password []byte) (*sm2.PrivateKey, *x509.Certificate, error) {
 	malformed := errors.New("the CFCA .sm2 file is not well-formed")
@@ -191,9 +213,6 @@ func openCFCA(der, password []byte) (*sm2.PrivateKey, *x509.Certificate, error) 
 	}
 	return key, cert, nil
 }
-
-// isEscrow tells an encryption key in the answer of CFCA.
-func isEscrow(text []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(text), []byte(escrowHead)) }
 
 // openEscrow opens the encryption key in the answer of CFCA with the temporary key whose public half was in the request.
 func openEscrow(text []byte, with *sm2.PrivateKey) (*sm2.PrivateKey, error) {

@@ -178,6 +178,59 @@ func TestDelivered(t *testing.T) {
 	}
 }
 
+// TestCertificatesOfMessages: the certificates of a .p7b file can be had whichever standard names it; openssl writes an empty file for GM/T 0010.
+func TestCertificatesOfMessages(t *testing.T) {
+	p := newPair(t)
+	type signed struct {
+		Version    int
+		Algorithms []asn1.RawValue `asn1:"set"`
+		Content    struct{ ID asn1.ObjectIdentifier }
+		Certs      asn1.RawValue   `asn1:"optional"`
+		Signers    []asn1.RawValue `asn1:"set"`
+	}
+	message := func(id asn1.ObjectIdentifier, certs ...[]byte) []byte {
+		body := signed{Version: 1, Certs: asn1.RawValue{Class: asn1.ClassContextSpecific, IsCompound: true, Bytes: bytes.Join(certs, nil)}}
+		body.Content.ID = oidGMData
+		inner, err := asn1.Marshal(body)
+		require.NoError(t, err)
+		der, err := asn1.Marshal(struct {
+			ID   asn1.ObjectIdentifier
+			Body asn1.RawValue
+		}{id, asn1.RawValue{Class: asn1.ClassContextSpecific, IsCompound: true, Bytes: inner}})
+		require.NoError(t, err)
+		return der
+	}
+	gm, pkcs7 := asn1.ObjectIdentifier{1, 2, 156, 10197, 6, 1, 4, 2, 2}, asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
+	der := message(gm, p.signCert.Raw, p.encCert.Raw)
+	for name, data := range map[string][]byte{
+		"DER": der, "base64": []byte(base64.StdEncoding.EncodeToString(der)), "PEM": pem.EncodeToMemory(&pem.Block{Type: "PKCS7", Bytes: der}),
+		"PKCS #7": message(pkcs7, p.signCert.Raw, p.encCert.Raw),
+	} {
+		out := filepath.Join(t.TempDir(), "out.pem")
+		r, err := run(t, "", write(t, data), "--out-cert", out)
+		require.NoError(t, err, name)
+		require.Len(t, r.Certificates, 2, name)
+		require.Equal(t, certificatesPEM([]*x509.Certificate{ours(t, p.signCert.Raw), ours(t, p.encCert.Raw)}), read(t, out), name)
+		_, err = run(t, "", write(t, data), "--out", out+".key")
+		require.ErrorContains(t, err, "it holds certificates and no key", name)
+	}
+	_, err := run(t, "", write(t, message(gm)), "--out-cert", filepath.Join(t.TempDir(), "out.pem"))
+	require.ErrorContains(t, err, "holds no certificate")
+	for i := range der {
+		damaged := bytes.Clone(der)
+		damaged[i] ^= 0x41
+		o, err := open(write(t, damaged), secrets{})
+		require.True(t, err != nil || o.key == nil, "byte %d", i)
+	}
+}
+
+func ours(t *testing.T, der []byte) *x509.Certificate {
+	t.Helper()
+	cert, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	return cert
+}
+
 // reseal is an envelope with other content in the place of the scalar.
 func reseal(t *testing.T, p pair, content []byte) []byte {
 	t.Helper()
@@ -215,7 +268,7 @@ func escrow(t *testing.T, to *ecdsa.PublicKey, key *sm2.PrivateKey) []byte {
 	require.NoError(t, err)
 	text := base64.StdEncoding.EncodeToString(der)
 	text = text[:64] + "," + text[64:]
-	return fmt.Appendf(nil, "%s%s%016d%s", escrowHead, strings.Repeat("0", 32), len(text), text)
+	return fmt.Appendf(nil, "%s%s%016d%s", "00000000000000010000000000000001", strings.Repeat("0", 32), len(text), text)
 }
 
 // TestEnvelopeOfOthers: files that were not made by this project's engine.

@@ -16,9 +16,6 @@ import (
 	"github.com/hyperledger/fabric/common/safefile"
 )
 
-// formEscrow is a form that is not DER.
-const formEscrow material.Form = "an encryption key as CFCA sends it"
-
 // secrets open a key file.
 type secrets struct {
 	password []byte
@@ -36,6 +33,7 @@ type opened struct {
 
 var (
 	errNeedsPassword = errors.New("it opens with its password: --passphrase-file")
+	errNoKey         = errors.New("it holds certificates and no key: --out-cert writes them")
 	errNeedsKey      = errors.New("it opens with the signing key of the pair, for which the CA made it: --decrypt-with")
 )
 
@@ -45,8 +43,8 @@ func open(name string, s secrets) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	if isEscrow(data) {
-		return enveloped(&opened{form: formEscrow}, s, func() (*sm2.PrivateKey, error) { return openEscrow(data, s.with) })
+	if material.IsEscrow(data) {
+		return enveloped(&opened{form: material.FormEscrow}, s, func() (*sm2.PrivateKey, error) { return openEscrow(data, s.with) })
 	}
 	der := unwrapBase64(data)
 	objects, err := material.Split(name, der)
@@ -67,6 +65,9 @@ func open(name string, s secrets) (*opened, error) {
 				return nil, errors.New("the CSRResponse holds no encryption key")
 			}
 			return enveloped(o, s, func() (*sm2.PrivateKey, error) { return openEnveloped(answer.envelope, s.with) })
+		case material.FormPKCS7, material.FormGMSigned:
+			certs, err := parseSigned(object.DER)
+			return &opened{form: form, certs: certs, missing: errNoKey}, err
 		case material.FormCFCA:
 			key, cert, err := openCFCA(object.DER, s.password)
 			return locked(&opened{form: form, certs: []*x509.Certificate{cert}}, key, err)
