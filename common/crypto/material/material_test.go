@@ -175,6 +175,25 @@ func TestRefusedFiles(t *testing.T) {
 	}
 }
 
+// TestTextThatBeginsLikeDER: a line of text in front of PEM may begin with the digit 0, which is the tag of a sequence, in any encoding.
+func TestTextThatBeginsLikeDER(t *testing.T) {
+	ca := caseFile(t, "base/gm-ca.crt")
+	for _, line := range []string{"01.12.2026 root of the bank\n", "0\x01\n", "00 \xb8\xf9\xd6\xa4\xca\xe9\r\n", "0\t\n"} {
+		certs, err := ParseCertificates("the file", append([]byte(line), ca...))
+		if strings.Contains(line, "\x01") {
+			require.ErrorContains(t, err, "left over")
+			continue
+		}
+		require.NoError(t, err, "%q", line)
+		require.Len(t, certs, 1)
+	}
+	// DER with PEM in it, which looks like a key in SEC 1, is still DER.
+	der, err := asn1.Marshal([]any{1, ca})
+	require.NoError(t, err)
+	_, err = ParseCertificates("the file", der)
+	require.ErrorContains(t, err, "it is a private key, where only certificates belong")
+}
+
 // message is the outline of a message of this type.
 func message(t *testing.T, id string) []byte {
 	t.Helper()

@@ -46,7 +46,7 @@ func Split(name string, data []byte) ([]Object, error) {
 		return nil, &Error{File: name, Err: ErrEmpty}
 	case IsEscrow(data):
 		return fail("it is "+string(FormEscrow), remedies[FormEscrow])
-	case isDER(data):
+	case isDER(data) && !isText(data):
 		return splitDER(name, data)
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")), bytes.Contains(data, wideBegin):
 		return fail("it is text in UTF-16", "save it as UTF-8 or ASCII")
@@ -121,6 +121,12 @@ func withoutSpace(r rune) rune {
 func isDER(data []byte) bool {
 	rest := cryptobyte.String(data)
 	return len(data) > 0 && data[0] == 0x30 && rest.SkipASN1(cbasn1.SEQUENCE)
+}
+
+// isText reports whether data is text with PEM in it, which may begin with the digit 0, as sequences do. Certificates, lists and keys in DER
+// have tags and lengths that are control characters.
+func isText(data []byte) bool {
+	return bytes.Contains(data, begin) && !bytes.ContainsFunc(data, func(r rune) bool { return r < 0x20 && !unicode.IsSpace(r) || r == 0x7f })
 }
 
 func splitDER(name string, data []byte) ([]Object, error) {
