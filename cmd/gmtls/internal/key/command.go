@@ -138,6 +138,8 @@ func (r request) check() error {
 		return errors.New("standard input (-) can give only one passphrase")
 	case r.outPassphrase != "" && r.out == "":
 		return errors.New("--out-passphrase-file encrypts what --out names, which is missing")
+	case r.out != "" && r.out == r.outCert:
+		return errors.New("--out and --out-cert name one file, and the key belongs into one that only its owner reads")
 	case r.withPassphrase != "" && r.with == "":
 		return errors.New("--decrypt-with-passphrase-file opens what --decrypt-with names, which is missing")
 	}
@@ -204,17 +206,24 @@ func (r request) describe(result *result, o *opened) error {
 	if err != nil {
 		return err
 	}
-	if err := x509.CheckKeyPair(chain[0].Certificate, o.key); err != nil {
-		result.Mismatch, result.ExitCode = fmt.Sprintf("%s: %v", r.cert, err), exit.Findings
-		return nil
+	for _, cert := range chain { // a file may have both certificates of a pair
+		if x509.CheckKeyPair(cert.Certificate, o.key) == nil {
+			result.BelongsTo = tool.Describe(cert.Certificate, time.Now()).Subject
+			return nil
+		}
 	}
-	result.BelongsTo = tool.Describe(chain[0].Certificate, time.Now()).Subject
+	result.Mismatch, result.ExitCode = fmt.Sprintf("%s: %v", r.cert, x509.CheckKeyPair(chain[0].Certificate, o.key)), exit.Findings
 	return nil
 }
 
 func (r request) write(result *result, o *opened, password []byte) error {
 	if r.outCert != "" && len(o.certs) == 0 {
 		return fmt.Errorf("%s holds no certificate for --out-cert", r.file)
+	}
+	for _, name := range []string{r.out, r.outCert} { // before the first of them is written
+		if err := isNew(name); err != nil {
+			return err
+		}
 	}
 	if r.out != "" {
 		text, err := x509.MarshalPrivateKeyPEM(o.key, password)
@@ -230,6 +239,9 @@ func (r request) write(result *result, o *opened, password []byte) error {
 		return nil
 	}
 	if err := create(r.outCert, certificatesPEM(o.certs), 0o644); err != nil {
+		if r.out != "" { // so that the same call can be made again
+			err = errors.Join(err, os.Remove(r.out))
+		}
 		return err
 	}
 	result.Written = append(result.Written, r.outCert)

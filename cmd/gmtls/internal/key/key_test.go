@@ -292,6 +292,38 @@ func TestEnvelopeOfOthers(t *testing.T) {
 	require.Contains(t, r.Mismatch, "does not belong")
 }
 
+// TestNothingIsHalfWritten: a name that is taken, or a folder that is not there, leaves no key behind that the same call would stumble over.
+func TestNothingIsHalfWritten(t *testing.T) {
+	p := newPair(t)
+	both := write(t, append(read(t, p.files.EncCert), read(t, p.files.EncKey)...))
+	dir := t.TempDir()
+	out, taken := filepath.Join(dir, "out.key"), write(t, []byte("a certificate"))
+	for name, cert := range map[string]string{"not overwritten": taken, "no such file": filepath.Join(dir, "gone", "out.crt"), "name one file": out} {
+		_, err := run(t, "", both, "--out", out, "--out-cert", cert)
+		require.ErrorContains(t, err, name)
+		require.NoFileExists(t, out)
+	}
+	require.Equal(t, "a certificate", string(read(t, taken)))
+	_, err := run(t, "", both, "--out", out, "--out-cert", filepath.Join(dir, "out.crt"))
+	require.NoError(t, err)
+}
+
+// TestCertificatesOfAPair: --cert may name a file with both certificates of a pair, in any order.
+func TestCertificatesOfAPair(t *testing.T) {
+	p := newPair(t)
+	both := write(t, append(read(t, p.files.SignCert), read(t, p.files.EncCert)...))
+	for _, key := range []string{p.files.SignKey, p.files.EncKey} {
+		r, err := run(t, "", key, "--cert", both)
+		require.NoError(t, err)
+		require.Empty(t, r.Mismatch)
+		require.NotEmpty(t, r.BelongsTo)
+	}
+	other := newPair(t)
+	r, err := run(t, "", other.files.EncKey, "--cert", both)
+	require.NoError(t, err)
+	require.Contains(t, r.Mismatch, "does not belong")
+}
+
 // TestReencrypted: what is written with a passphrase opens with it, here and in nodes, and with nothing else.
 func TestReencrypted(t *testing.T) {
 	p := newPair(t)

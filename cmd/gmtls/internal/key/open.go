@@ -118,11 +118,23 @@ func locked(o *opened, key crypto.PrivateKey, err error) (*opened, error) {
 	return o, nil
 }
 
+// isNew refuses the name of a file that is there already.
+func isNew(name string) error {
+	if _, err := os.Lstat(name); name == "" || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return errTaken(name)
+}
+
+func errTaken(name string) error {
+	return fmt.Errorf("%s is there already, and is not overwritten", name)
+}
+
 // create writes a new file, and leaves one that is there alone.
 func create(name string, data []byte, mode os.FileMode) error {
 	err := safefile.Create(safefile.File{Name: name, Data: data, Mode: mode})
 	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%s is there already, and is not overwritten", name)
+		return errTaken(name)
 	}
 	return err
 }
