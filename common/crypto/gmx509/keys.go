@@ -219,8 +219,13 @@ func ParsePrivateKey(der []byte) (any, error) {
 	if isSM2SEC1(der) {
 		return parseSM2SEC1(der)
 	}
-	if key, err := x509.ParseECPrivateKey(der); err == nil {
-		return key, nil
+	ec, err := x509.ParseECPrivateKey(der)
+	var raw sec1Key
+	switch _, other := asn1.Unmarshal(der, &raw); {
+	case err == nil:
+		return ec, nil
+	case other == nil && raw.Version == 1:
+		return nil, fmt.Errorf("x509: private key in SEC 1 form, which is read on the curves of NIST and of SM2: %w", err)
 	}
 	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
 		return key, nil

@@ -5,6 +5,7 @@ package gmx509
 import (
 	"crypto/rand"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"os"
 	"os/exec"
@@ -111,4 +112,35 @@ func TestRemedyForEncryptions(t *testing.T) {
 			require.True(t, plain.(*sm2.PrivateKey).Equal(key))
 		})
 	}
+}
+
+// TestKeysOfOtherKinds: a key that is whole but of a kind that is not read is refused for its kind: not as no key, and not for a wrong password.
+func TestKeysOfOtherKinds(t *testing.T) {
+	dir := t.TempDir()
+	for _, curve := range []string{"brainpoolP256r1", "secp256k1"} {
+		openssl(t, dir, "ecparam", "-name", curve, "-genkey", "-noout", "-out", curve)
+		openssl(t, dir, "ec", "-in", curve, "-aes128", "-passout", "pass:secret", "-out", curve+".legacy")
+		for _, name := range []string{curve, curve + ".legacy"} {
+			_, err := ParsePrivateKeyPEM(readText(t, dir, name), []byte("secret"))
+			require.ErrorContains(t, err, "SEC 1 form, which is read on the curves of NIST and of SM2: x509: unknown elliptic curve", name)
+			require.NotErrorIs(t, err, ErrWrongPassword, name)
+		}
+	}
+	openssl(t, dir, "genpkey", "-algorithm", "ed448", "-aes256", "-pass", "pass:secret", "-out", "ed448")
+	_, err := ParsePrivateKeyPEM(readText(t, dir, "ed448"), []byte("secret"))
+	require.ErrorContains(t, err, "unknown algorithm")
+	require.NotErrorIs(t, err, ErrWrongPassword)
+	for i := range 600 { // one in 256 fits the padding
+		for _, name := range []string{"ed448", "secp256k1.legacy"} {
+			_, err = ParsePrivateKeyPEM(readText(t, dir, name), fmt.Appendf(nil, "other %d", i))
+			require.ErrorIs(t, err, ErrWrongPassword, name)
+		}
+	}
+}
+
+func readText(t *testing.T, dir, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	require.NoError(t, err)
+	return text
 }

@@ -5,6 +5,7 @@ package gmx509
 import (
 	"crypto/ecdsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -92,11 +93,18 @@ func parsePrivateKeyBlock(block *pem.Block, password []byte) (any, error) {
 		return nil, err
 	}
 	key, err := ParsePrivateKey(der)
-	if err != nil {
+	if err != nil && !isKeyOutline(der) {
 		// Padding that fits by chance: one wrong password in 256 comes this far.
 		return nil, fmt.Errorf("%w (%w)", ErrWrongPassword, err)
 	}
-	return key, nil
+	return key, err
+}
+
+// isKeyOutline reports whether der is one sequence that begins with a number, as private keys do, so that the password was right.
+func isKeyOutline(der []byte) bool {
+	var members []asn1.RawValue
+	rest, err := asn1.Unmarshal(der, &members)
+	return err == nil && len(rest) == 0 && len(members) > 1 && members[0].Class == asn1.ClassUniversal && members[0].Tag == asn1.TagInteger
 }
 
 // MarshalPrivateKeyPEM writes a private key of any family as PKCS#8 in PEM, encrypted with EncryptPBES2 if there is a
