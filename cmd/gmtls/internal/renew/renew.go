@@ -160,12 +160,9 @@ func (r *run) identity(ctx context.Context, n *node, before certificates) error 
 	}
 	m, now := n.Identity.mark(), before
 	if !m.isSet() || expiresBefore(r.deadline(), before.identity) {
-		if err := m.set(); err != nil {
-			return err
-		}
 		var err error
-		if now, err = r.enrollIdentity(ctx, n, before); err != nil {
-			return errors.Join(err, m.remove())
+		if now, err = r.enrollIdentity(ctx, n, before, m); err != nil {
+			return err
 		}
 	}
 	if err := command(ctx, n.Restart[0], n.Restart[1:]...); err != nil {
@@ -181,8 +178,8 @@ func (r *run) identity(ctx context.Context, n *node, before certificates) error 
 	return nil
 }
 
-// enrollIdentity enrolls an identity again. If it fails, the old one is there.
-func (r *run) enrollIdentity(ctx context.Context, n *node, before certificates) (now certificates, err error) {
+// enrollIdentity enrolls an identity again. If it fails, the old one is there, or the mark is.
+func (r *run) enrollIdentity(ctx context.Context, n *node, before certificates, m mark) (now certificates, err error) {
 	file, err := signcert(n.Identity.MSP)
 	if err != nil {
 		return now, err
@@ -192,7 +189,19 @@ func (r *run) enrollIdentity(ctx context.Context, n *node, before certificates) 
 	if err != nil {
 		return now, err
 	}
-	restore := func() error { return backup.restoreFolder(folder) }
+	unmark := m.remove
+	if m.isSet() { // then the old files are no better than they were
+		unmark = func() error { return nil }
+	}
+	if err := m.set(); err != nil {
+		return now, err
+	}
+	restore := func() error {
+		if err := backup.restoreFolder(folder); err != nil {
+			return err
+		}
+		return unmark()
+	}
 	if err := r.reenroll(ctx, n.Identity.Home, before.identity, n.Identity.Flags); err != nil {
 		return now, undo(err, restore)
 	}

@@ -536,6 +536,41 @@ func TestMarks(t *testing.T) {
 	_, err = s.run()
 	require.Error(t, err)
 	require.True(t, m.isSet())
+
+	s = newSite(t) // and so of an identity
+	delete(s.node, "pair")
+	delete(s.node, "tls")
+	s.keep()
+	m = markOf(s.home+"/msp", "identity")
+	_, err = s.run()
+	require.ErrorContains(t, err, "the old files are back")
+	require.False(t, m.isSet())
+	require.NoError(t, m.set())
+	_, err = s.run()
+	require.ErrorContains(t, err, "the old files are back")
+	require.True(t, m.isSet())
+}
+
+// TestIdentityThatCannotBePutBack: the files may then be new while the node uses the old ones, so the mark stays, and the next run makes it again.
+func TestIdentityThatCannotBePutBack(t *testing.T) {
+	s := newSite(t)
+	delete(s.node, "pair")
+	delete(s.node, "tls")
+	client, folder := s.plan["client"], filepath.Join(s.home, "msp/signcerts")
+	program := filepath.Join(t.TempDir(), "client")
+	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\nmv "+folder+" "+s.home+"/away && touch "+folder+" && exit 1\n"), 0o700))
+	s.plan["client"] = program
+	_, err := s.run()
+	require.ErrorContains(t, err, "the old files could not be put back")
+	m := markOf(s.home+"/msp", "identity")
+	require.True(t, m.isSet())
+	require.NoError(t, os.Remove(folder))
+	require.NoError(t, os.Rename(s.home+"/away", folder))
+	s.plan["client"], s.plan["within"] = client, "1h"
+	out, err := s.run("--check")
+	code, _ := exit.Code(err)
+	require.Equal(t, exit.Findings, code)
+	require.Contains(t, out, string(m)+" is there; due")
 }
 
 // TestWhatARestartLeavesRunning: a program that a restart starts, and that keeps the output of the restart, is not waited for.
