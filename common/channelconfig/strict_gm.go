@@ -15,14 +15,14 @@ import (
 
 // ProposeMSP sets up one MSP of a channel's configuration.
 //
-//fork:wrap gm: a node with BCCSP.GM.Strict takes part only in channels whose MSPs are all SM2
+//fork:wrap gm: a node with BCCSP.GM.Strict takes part only in channels whose MSPs are all SM2; no node's keys or clock decide whether it takes an MSP of a channel
 func (bh *MSPConfigHandler) ProposeMSP(mspConfig *mspprotos.MSPConfig) (msp.MSP, error) {
 	if gm.Strict() {
 		if err := onlySM2(mspConfig); err != nil {
 			return nil, err
 		}
 	}
-	return bh.upstreamProposeMSP(mspConfig)
+	return bh.proposeVerifying(mspConfig)
 }
 
 // onlySM2 refuses an MSP with a CA whose key is not SM2. What such a CA signs, and whether it signs its own certificate with SM2, is

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package configtx
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/golang/protobuf/proto"
+	cb "github.com/hyperledger/fabric-protos-go/common"
+	mspprotos "github.com/hyperledger/fabric-protos-go/msp"
+
+	"github.com/hyperledger/fabric/msp"
+)
+
+// mspKey is the name under which a group has the MSP of its organisation.
+const mspKey = "MSP"
+
+// ProposeConfigUpdate makes the configuration that an update asks for. Orderers ask for it before they order the update.
+//
+//fork:wrap fix: an MSP that gets an identity to sign with is not ordered; each node without its key would stop for good, and others once it has expired
+func (vi *ValidatorImpl) ProposeConfigUpdate(update *cb.Envelope) (*cb.ConfigEnvelope, error) {
+	proposed, err := vi.upstreamProposeConfigUpdate(update)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkVerifying(vi.namespace, vi.configProto.GetChannelGroup(), proposed.Config.ChannelGroup); err != nil {
+		return nil, err
+	}
+	return proposed, nil
+}
+
+// checkVerifying looks at changed MSPs only, so that a channel that has a refused one can have others changed.
+func checkVerifying(path string, was, is *cb.ConfigGroup) error {
+	value := is.GetValues()[mspKey]
+	if value != nil && !bytes.Equal(value.Value, was.GetValues()[mspKey].GetValue()) {
+		config := &mspprotos.MSPConfig{}
+		if err := proto.Unmarshal(value.Value, config); err != nil {
+			return fmt.Errorf("the MSP of %s: %w", path, err)
+		}
+		if _, signs := msp.Verifying(config); signs {
+			return fmt.Errorf("the MSP of %s has an identity to sign with, which belongs to its owner's nodes alone: "+
+				"remove the field signing_identity (of Idemix: signer) from its configuration", path)
+		}
+	}
+	for name, group := range is.GetGroups() {
+		if err := checkVerifying(path+"/"+name, was.GetGroups()[name], group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
