@@ -17,10 +17,10 @@ import (
 func (bh *MSPConfigHandler) proposeVerifying(config *mspprotos.MSPConfig) (msp.MSP, error) {
 	verifying, signs := msp.Verifying(config)
 	if !signs {
-		return bh.upstreamProposeMSP(config)
+		return bh.setUp(config)
 	}
 	alone := &MSPConfigHandler{version: bh.version, idMap: map[string]*pendingMSPConfig{}, bccsp: bh.bccsp}
-	proposed, err := alone.upstreamProposeMSP(verifying)
+	proposed, err := alone.setUp(verifying)
 	if err != nil {
 		return nil, err
 	}
