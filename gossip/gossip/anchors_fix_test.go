@@ -26,6 +26,9 @@ func dialling(t *testing.T) int {
 // TestAnchorPeersHaveABound: an organisation cannot have a peer dial as many endpoints as it likes, not at once and not by one
 // configuration after the other. The first ones are reached, and each has its turn again when others are over.
 func TestAnchorPeersHaveABound(t *testing.T) {
+	attempts := discoveryConfig.MaxConnectionAttempts
+	discoveryConfig.MaxConnectionAttempts = 2
+	defer func() { discoveryConfig.MaxConnectionAttempts = attempts }()
 	port1, grpc1, certs1, dial1, _ := util.CreateGRPCLayer()
 	g1 := newGossipInstanceWithGRPC(1, port1, grpc1, certs1, dial1, 100)
 	defer g1.Stop()
