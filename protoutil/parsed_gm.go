@@ -11,9 +11,19 @@ import (
 	"github.com/hyperledger/fabric-protos-go/peer"
 )
 
-// parseOnceAtMost bounds in bytes the transactions of a block that are kept parsed, which takes about five times as much. The rest of a
-// larger block is parsed each time, as upstream does.
-const parseOnceAtMost = 8 << 20
+const (
+	// parseOnceAtMost bounds in bytes the transactions of a block that are kept parsed, which takes five to eight times as much. The rest of a
+	// larger block is parsed each time, as upstream does.
+	parseOnceAtMost = 8 << 20
+
+	// keptAtMost bounds the memory for what is kept of a block, since a list of empty elements takes a hundred times its encoding. What
+	// would exceed it is parsed each time.
+	keptAtMost = 64 << 20
+
+	// partSize is more than one element of a list takes, or one message, without the bytes in it: its struct, those that it always has, and
+	// its place in the list or in onceParsed.
+	partSize = 256
+)
 
 // onceParsed has the encoded messages that are parsed once, by the address of their first byte: *byte to *encodedMessage. An entry keeps
 // its bytes, so that no other message gets the address.
@@ -32,6 +42,17 @@ type parsedBlock struct {
 	mu     sync.Mutex
 	ended  bool    // protected by mu, as the next
 	starts []*byte // keys of onceParsed
+	kept   int     // bytes of memory, at most
+}
+
+// afford reports whether a message of so many bytes and parts may be kept, and counts it. The caller holds mu.
+func (b *parsedBlock) afford(bytes, parts int) bool {
+	cost := bytes + parts*partSize
+	if b.ended || b.kept+cost > keptAtMost {
+		return false
+	}
+	b.kept += cost
+	return true
 }
 
 // ParseOnce has the transactions of a block parsed once until the function that it returns is called: envelopes, payloads, headers,
@@ -53,7 +74,7 @@ func (b *parsedBlock) add(messages ...[]byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, encoded := range messages {
-		if len(encoded) == 0 || b.ended {
+		if len(encoded) == 0 || !b.afford(0, 1) {
 			continue
 		}
 		if _, there := onceParsed.LoadOrStore(&encoded[0], &encodedMessage{encoded: encoded, block: b}); !there {
@@ -71,9 +92,21 @@ func (b *parsedBlock) end() {
 	}
 }
 
+// keep has a parsed message kept, and what is inside of it parsed once too, unless this takes too much memory.
+func (m *encodedMessage) keep(parsed any, parts int, inside [][]byte) {
+	m.block.mu.Lock()
+	affordable := m.block.afford(len(m.encoded), 1+parts)
+	m.block.mu.Unlock()
+	if affordable {
+		m.parsed = parsed
+		m.block.add(inside...)
+	}
+}
+
 // ParsedOnce returns the message that parse makes of the encoded one. If that belongs to a block of ParseOnce, all callers get one message, and
-// what inside returns (nil: nothing) is parsed once too.
-func ParsedOnce[M any](encoded []byte, parse func([]byte) (*M, error), inside func(*M) [][]byte) (*M, error) {
+// the messages that inside returns are parsed once too. It also returns how many elements the lists of the message have, those of lists below
+// too. Without inside there are none.
+func ParsedOnce[M any](encoded []byte, parse func([]byte) (*M, error), inside func(*M) (messages [][]byte, elements int)) (*M, error) {
 	if len(encoded) == 0 {
 		return parse(encoded)
 	}
@@ -84,10 +117,12 @@ func ParsedOnce[M any](encoded []byte, parse func([]byte) (*M, error), inside fu
 	}
 	m.once.Do(func() {
 		if parsed, err := parse(encoded); err == nil {
-			m.parsed = parsed
+			var messages [][]byte
+			elements := 0
 			if inside != nil {
-				m.block.add(inside(parsed)...)
+				messages, elements = inside(parsed)
 			}
+			m.keep(parsed, elements, messages)
 		}
 	})
 	if parsed, ok := m.parsed.(*M); ok {
@@ -110,14 +145,14 @@ func UnmarshalEnvelope(encoded []byte) (*common.Envelope, error) {
 	return ParsedOnce(encoded, upstreamUnmarshalEnvelope, insideEnvelope)
 }
 
-func insideEnvelope(e *common.Envelope) [][]byte { return [][]byte{e.Payload} }
+func insideEnvelope(e *common.Envelope) ([][]byte, int) { return [][]byte{e.Payload}, 0 }
 
 // UnmarshalPayload unmarshals a payload.
 //
 //fork:wrap perf: transactions of a block that is committed are parsed once
 func UnmarshalPayload(encoded []byte) (*common.Payload, error) {
-	return ParsedOnce(encoded, upstreamUnmarshalPayload, func(p *common.Payload) [][]byte {
-		return [][]byte{p.Data, p.GetHeader().GetChannelHeader(), p.GetHeader().GetSignatureHeader()}
+	return ParsedOnce(encoded, upstreamUnmarshalPayload, func(p *common.Payload) ([][]byte, int) {
+		return [][]byte{p.Data, p.GetHeader().GetChannelHeader(), p.GetHeader().GetSignatureHeader()}, 0
 	})
 }
 
@@ -139,11 +174,11 @@ func UnmarshalSignatureHeader(encoded []byte) (*common.SignatureHeader, error) {
 //
 //fork:wrap perf: transactions of a block that is committed are parsed once
 func UnmarshalTransaction(encoded []byte) (*peer.Transaction, error) {
-	return ParsedOnce(encoded, upstreamUnmarshalTransaction, func(t *peer.Transaction) [][]byte {
+	return ParsedOnce(encoded, upstreamUnmarshalTransaction, func(t *peer.Transaction) ([][]byte, int) {
 		if len(t.Actions) != 1 { // validation refuses it, and an entry takes far more than an empty action does
-			return nil
+			return nil, len(t.Actions)
 		}
-		return [][]byte{t.Actions[0].GetPayload()}
+		return [][]byte{t.Actions[0].GetPayload()}, 1
 	})
 }
 
@@ -151,8 +186,8 @@ func UnmarshalTransaction(encoded []byte) (*peer.Transaction, error) {
 //
 //fork:wrap perf: transactions of a block that is committed are parsed once
 func UnmarshalChaincodeActionPayload(encoded []byte) (*peer.ChaincodeActionPayload, error) {
-	return ParsedOnce(encoded, upstreamUnmarshalChaincodeActionPayload, func(p *peer.ChaincodeActionPayload) [][]byte {
-		return [][]byte{p.GetAction().GetProposalResponsePayload()}
+	return ParsedOnce(encoded, upstreamUnmarshalChaincodeActionPayload, func(p *peer.ChaincodeActionPayload) ([][]byte, int) {
+		return [][]byte{p.GetAction().GetProposalResponsePayload()}, len(p.GetAction().GetEndorsements())
 	})
 }
 
@@ -160,8 +195,8 @@ func UnmarshalChaincodeActionPayload(encoded []byte) (*peer.ChaincodeActionPaylo
 //
 //fork:wrap perf: transactions of a block that is committed are parsed once
 func UnmarshalProposalResponsePayload(encoded []byte) (*peer.ProposalResponsePayload, error) {
-	return ParsedOnce(encoded, upstreamUnmarshalProposalResponsePayload, func(p *peer.ProposalResponsePayload) [][]byte {
-		return [][]byte{p.Extension}
+	return ParsedOnce(encoded, upstreamUnmarshalProposalResponsePayload, func(p *peer.ProposalResponsePayload) ([][]byte, int) {
+		return [][]byte{p.Extension}, 0
 	})
 }
 
@@ -169,7 +204,7 @@ func UnmarshalProposalResponsePayload(encoded []byte) (*peer.ProposalResponsePay
 //
 //fork:wrap perf: transactions of a block that is committed are parsed once
 func UnmarshalChaincodeAction(encoded []byte) (*peer.ChaincodeAction, error) {
-	return ParsedOnce(encoded, upstreamUnmarshalChaincodeAction, func(a *peer.ChaincodeAction) [][]byte {
-		return [][]byte{a.Results}
+	return ParsedOnce(encoded, upstreamUnmarshalChaincodeAction, func(a *peer.ChaincodeAction) ([][]byte, int) {
+		return [][]byte{a.Results}, 0
 	})
 }

@@ -6,6 +6,7 @@ package protoutil
 
 import (
 	"bytes"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -181,4 +182,57 @@ func TestManyActions(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, parsed.Actions, len(actions))
 	require.Equal(t, 1, kept())
+}
+
+// TestMemoryOfParsedTransactions: whatever lists the transactions of a block have, what is kept of it takes no more memory than it may.
+func TestMemoryOfParsedTransactions(t *testing.T) {
+	const n = 4000
+	actions, endorsements := make([]*peer.TransactionAction, n), make([]*peer.Endorsement, n)
+	for i := range n {
+		actions[i], endorsements[i] = &peer.TransactionAction{}, &peer.Endorsement{}
+	}
+	heap := func() int {
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return int(stats.HeapAlloc)
+	}
+	for name, c := range map[string]struct {
+		message proto.Message
+		parse   func([]byte) error
+	}{
+		"actions": {&peer.Transaction{Actions: actions}, func(encoded []byte) error {
+			_, err := UnmarshalTransaction(encoded)
+			return err
+		}},
+		"endorsements": {&peer.ChaincodeActionPayload{Action: &peer.ChaincodeEndorsedAction{Endorsements: endorsements}}, func(encoded []byte) error {
+			_, err := UnmarshalChaincodeActionPayload(encoded)
+			return err
+		}},
+		"nothing but a payload": {&common.Envelope{Payload: []byte{0x12, 0}}, func(encoded []byte) error {
+			envelope, err := UnmarshalEnvelope(encoded)
+			if err == nil {
+				_, err = UnmarshalPayload(envelope.Payload)
+			}
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			encoded := MarshalOrPanic(c.message)
+			block := make([][]byte, min(110_000, 200*8003/len(encoded)))
+			for i := range block {
+				block[i] = bytes.Clone(encoded)
+			}
+			before := heap()
+			end := ParseOnce(&common.BlockData{Data: block})
+			for _, encoded := range block {
+				require.NoError(t, c.parse(encoded))
+			}
+			require.Less(t, heap()-before, keptAtMost)
+			require.Positive(t, kept())
+			end()
+			require.Zero(t, kept())
+			runtime.KeepAlive(block)
+		})
+	}
 }

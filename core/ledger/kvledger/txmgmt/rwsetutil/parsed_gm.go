@@ -13,10 +13,32 @@ func (txRwSet *TxRwSet) FromProtoBytes(encoded []byte) error {
 	parsed, err := protoutil.ParsedOnce(encoded, func(encoded []byte) (*TxRwSet, error) {
 		set := new(TxRwSet)
 		return set, set.upstreamFromProtoBytes(encoded)
-	}, nil)
+	}, func(set *TxRwSet) ([][]byte, int) { return nil, elements(set) })
 	if err != nil {
 		return err
 	}
 	txRwSet.NsRwSets = parsed.NsRwSets
 	return nil
+}
+
+// elements counts those of all lists of a set.
+func elements(set *TxRwSet) (n int) {
+	for _, ns := range set.NsRwSets {
+		kv := ns.KvRwSet
+		n += 1 + len(kv.GetReads()) + len(kv.GetRangeQueriesInfo()) + len(kv.GetWrites()) + len(kv.GetMetadataWrites()) + len(ns.CollHashedRwSets)
+		for _, query := range kv.GetRangeQueriesInfo() {
+			n += len(query.GetRawReads().GetKvReads()) + len(query.GetReadsMerkleHashes().GetMaxLevelHashes())
+		}
+		for _, write := range kv.GetMetadataWrites() {
+			n += len(write.GetEntries())
+		}
+		for _, collection := range ns.CollHashedRwSets {
+			hashed := collection.HashedRwSet
+			n += len(hashed.GetHashedReads()) + len(hashed.GetHashedWrites()) + len(hashed.GetMetadataWrites())
+			for _, write := range hashed.GetMetadataWrites() {
+				n += len(write.GetEntries())
+			}
+		}
+	}
+	return n
 }
