@@ -171,7 +171,7 @@ it, and nothing was written.`,
 			if u.inv, u.net, err = in.load(c.Context()); err != nil {
 				return err
 			}
-			if u.signers, err = signersOf(recent, u.net.channel.Name); err != nil {
+			if u.signers, u.passed, err = signersOf(recent, u.net.channel); err != nil {
 				return err
 			}
 			u.q = question{elsewhere: in.elsewhere, validFor: in.validFor, now: time.Now()}
@@ -189,6 +189,6 @@ it, and nothing was written.`,
 	in.addCheckFlags(c)
 	c.Flags().StringSliceVar(&u.orgs, "org", nil, "MSP ids of organisations to write for (default: all of the inventory); may be repeated")
 	c.Flags().StringVar(&u.out, "out", ".", "folder for the files, created if missing")
-	c.Flags().StringSliceVar(&recent, "recent", nil, "recent blocks, from peer channel fetch NUMBER; may be repeated")
+	c.Flags().StringSliceVar(&recent, "recent", nil, "recent blocks, from peer channel fetch NUMBER, without --orderer; may be repeated")
 	return c
 }

@@ -30,8 +30,10 @@ func FuzzBlocks(f *testing.F) {
 	f.Add(w.signedBlock(7, map[string]bool{"Org1MSP": true}))
 	f.Add([]byte{})
 	gm := newCA(f, "gm", true).Cert
+	known, err := parseChannel(config)
+	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, _ = signersIn(data, "trade")
+		_, _, _ = signersIn(data, known)
 		ch, err := parseChannel(data)
 		if err != nil {
 			return

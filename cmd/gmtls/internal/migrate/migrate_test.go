@@ -3,6 +3,9 @@
 package migrate
 
 import (
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"os"
 	"slices"
@@ -10,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emmansun/gmsm/sm2"
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
 	"github.com/hyperledger/fabric-protos-go-apiv2/peer"
@@ -138,32 +142,102 @@ func (w *world) rotateAll(kind string) {
 }
 
 // signedBlock makes a block in which each organisation signs with an SM2 identity or, if false, an ECDSA one: the first
-// creates, the second endorses, the orderer signs.
+// as endorser, the second as creator, that of orderers the block.
 func (w *world) signedBlock(number uint64, gm map[string]bool) []byte {
-	t := w.t
-	header := func(org string) []byte {
-		ca := w.orgs[org].id
+	return w.blockOf(number, func(org string) *pki.CA {
 		if gm[org] {
-			ca = w.orgs[org].gmID
+			return w.orgs[org].gmID
 		}
-		cert, _ := issue(t, ca, pki.SignUsage, 30)
-		return pack(t, &msp.SerializedIdentity{Mspid: org, IdBytes: pki.CertPEM(cert)})
+		return w.orgs[org].id
+	}, nil, nil)
+}
+
+// blockOf makes a block with one transaction, whose signers have certificates of these CAs, with further endorsements, and with the verdicts of a peer.
+func (w *world) blockOf(number uint64, ca func(org string) *pki.CA, more []*peer.Endorsement, verdicts []byte) []byte {
+	t := w.t
+	identity := func(org string) ([]byte, crypto.Signer) {
+		cert, key := issue(t, ca(org), pki.SignUsage, 30)
+		return pack(t, &msp.SerializedIdentity{Mspid: org, IdBytes: pki.CertPEM(cert)}), key
 	}
-	creator, endorser := "Org2MSP", "Org1MSP"
-	action := pack(t, &peer.ChaincodeActionPayload{Action: &peer.ChaincodeEndorsedAction{Endorsements: []*peer.Endorsement{{Endorser: header(endorser)}}}})
+	endorser, key := identity("Org1MSP")
+	response := []byte("a response")
+	endorsements := append([]*peer.Endorsement{{Endorser: endorser, Signature: sign(t, key, slices.Concat(response, endorser))}}, more...)
+	action := pack(t, &peer.ChaincodeActionPayload{Action: &peer.ChaincodeEndorsedAction{ProposalResponsePayload: response, Endorsements: endorsements}})
+	creator, key := identity("Org2MSP")
 	payload := pack(t, &common.Payload{
 		Header: &common.Header{
 			ChannelHeader:   pack(t, &common.ChannelHeader{Type: int32(common.HeaderType_ENDORSER_TRANSACTION), ChannelId: "trade"}),
-			SignatureHeader: pack(t, &common.SignatureHeader{Creator: header(creator)}),
+			SignatureHeader: pack(t, &common.SignatureHeader{Creator: creator}),
 		},
 		Data: pack(t, &peer.Transaction{Actions: []*peer.TransactionAction{{Payload: action}}}),
 	})
-	signatures := pack(t, &common.Metadata{Signatures: []*common.MetadataSignature{{SignatureHeader: pack(t, &common.SignatureHeader{Creator: header("OrdererMSP")})}}})
+	orderer, _ := identity("OrdererMSP")
+	signatures := pack(t, &common.Metadata{Signatures: []*common.MetadataSignature{{SignatureHeader: pack(t, &common.SignatureHeader{Creator: orderer})}}})
 	return pack(t, &common.Block{
 		Header:   &common.BlockHeader{Number: number},
-		Data:     &common.BlockData{Data: [][]byte{pack(t, &common.Envelope{Payload: payload})}},
-		Metadata: &common.BlockMetadata{Metadata: [][]byte{signatures}},
+		Data:     &common.BlockData{Data: [][]byte{pack(t, &common.Envelope{Payload: payload, Signature: sign(t, key, payload)})}},
+		Metadata: &common.BlockMetadata{Metadata: [][]byte{signatures, nil, verdicts}},
 	})
+}
+
+// sign signs as identities of an MSP do.
+func sign(t testing.TB, key crypto.Signer, message []byte) []byte {
+	t.Helper()
+	digest, opts := sha256.Sum256(message), crypto.SignerOpts(crypto.SHA256)
+	data := digest[:]
+	if x509.IsSM2(key) {
+		data, opts = message, sm2.DefaultSM2SignerOpts
+	}
+	signature, err := key.Sign(rand.Reader, data, opts)
+	require.NoError(t, err)
+	return signature
+}
+
+// TestEvidenceThatAnybodyCanMake: what a member's client can put into a block says nothing of other organisations, whether they are said to
+// have signed or not, and keeps nobody from reading the block.
+func TestEvidenceThatAnybodyCanMake(t *testing.T) {
+	w := newWorld(t)
+	config, err := os.ReadFile(w.path("config.block"))
+	require.NoError(t, err)
+	ch, err := parseChannel(config)
+	require.NoError(t, err)
+	for _, m := range ch.members { // stage 5: the channel has the CAs of both families
+		m.places[0].fabric.RootCerts = append(m.places[0].fabric.RootCerts, pki.CertPEM(w.orgs[m.ID].gmID.Cert))
+	}
+	own := func(org string) *pki.CA { return w.orgs[org].gmID }
+	identity := func(ca *pki.CA) ([]byte, crypto.Signer) {
+		cert, key := issue(t, ca, pki.SignUsage, 30)
+		return pack(t, &msp.SerializedIdentity{Mspid: "Org2MSP", IdBytes: pki.CertPEM(cert)}), key
+	}
+	stolen, _ := identity(w.orgs["Org2MSP"].id) // a certificate is public, its key is not
+	made, key := identity(newCA(t, "made", false))
+	forged := []*peer.Endorsement{
+		{Endorser: []byte("garbage")}, {Endorser: pack(t, &msp.SerializedIdentity{Mspid: "Org2MSP", IdBytes: []byte("garbage")})},
+		{Endorser: stolen, Signature: []byte("none")}, {Endorser: made, Signature: sign(t, key, slices.Concat([]byte("a response"), made))},
+	}
+	count := func(block []byte) (orgs map[string]int, passed int) {
+		found, passed, err := signersIn(block, ch)
+		require.NoError(t, err)
+		orgs = map[string]int{}
+		for _, s := range found {
+			require.True(t, x509.IsSM2(s.cert.PublicKey), "%v", s)
+			orgs[s.mspID]++
+		}
+		return orgs, passed
+	}
+	all := map[string]int{"Org1MSP": 1, "Org2MSP": 1, "OrdererMSP": 1}
+	for _, verdicts := range [][]byte{nil, {0}} {
+		orgs, passed := count(w.blockOf(7, own, forged, verdicts))
+		require.Equal(t, all, orgs)
+		require.Equal(t, len(forged), passed)
+	}
+	orgs, passed := count(w.blockOf(7, own, nil, []byte{byte(peer.TxValidationCode_ENDORSEMENT_POLICY_FAILURE)}))
+	require.Equal(t, map[string]int{"OrdererMSP": 1}, orgs)
+	require.Equal(t, 1, passed)
+	strangers := newCA(t, "made", true)
+	orgs, passed = count(w.blockOf(7, func(string) *pki.CA { return strangers }, nil, []byte{0}))
+	require.Empty(t, orgs)
+	require.Equal(t, 3, passed)
 }
 
 // TestUpdateTouchesOneValue: an update names the groups on the way to a value and changes nothing else.

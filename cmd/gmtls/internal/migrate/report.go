@@ -248,6 +248,9 @@ func (v *verdict) write(w io.Writer) {
 }
 
 func (o *outcome) write(w io.Writer) {
+	if o.Passed > 0 {
+		fmt.Fprintf(w, "%d transactions and signatures in the blocks are invalid, unreadable or of nobody in the channel, and count for nothing\n", o.Passed)
+	}
 	if len(o.Refusals) > 0 {
 		fmt.Fprintf(w, "%s: nothing was written:\n", o.Kind)
 		writeGaps(w, o.Refusals)

@@ -3,9 +3,15 @@
 package migrate
 
 import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/sha3"
+	stdx509 "crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
@@ -25,50 +31,56 @@ type signer struct {
 	as    string // creator, endorser, administrator or orderer
 }
 
-// signersOf reads the signers of blocks of a channel from files, each as "peer
-// channel fetch NUMBER" writes it.
-func signersOf(files []string, channelID string) ([]signer, error) {
-	var all []signer
+// signersOf reads the signers of blocks of a channel from files, each as "peer channel fetch NUMBER" writes it. It counts what it passed over.
+func signersOf(files []string, ch *channel) (all []signer, passed int, err error) {
 	for _, file := range files {
 		data, err := material.ReadFile(file)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		found, err := signersIn(data, channelID)
+		found, over, err := signersIn(data, ch)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, 0, fmt.Errorf("%s: %w", file, err)
 		}
-		all = append(all, found...)
+		all, passed = append(all, found...), passed+over
 	}
-	return all, nil
+	return all, passed, nil
 }
 
-func signersIn(data []byte, channelID string) ([]signer, error) {
+// signersIn passes over what proves nothing, as anybody could have had it put into the block: invalid transactions, where the block has the
+// verdicts of a peer; what cannot be read; signatures that do not verify; and certificates of no CA of their organisation.
+func signersIn(data []byte, ch *channel) (found []signer, passed int, err error) {
 	block := new(common.Block)
 	if err := proto.Unmarshal(data, block); err != nil || block.Header == nil {
-		return nil, errors.New("it is not a block")
+		return nil, 0, errors.New("it is not a block")
 	}
-	r := &blockReader{number: block.Header.Number, channel: channelID}
-	for i, envelope := range block.GetData().GetData() {
+	r := &blockReader{number: block.Header.Number, channel: ch}
+	transactions, metadata := block.GetData().GetData(), block.GetMetadata().GetMetadata()
+	var verdicts []byte // of a block from an orderer there are none
+	if index := int(common.BlockMetadataIndex_TRANSACTIONS_FILTER); len(metadata) > index && len(metadata[index]) == len(transactions) {
+		verdicts = metadata[index]
+	}
+	for i, envelope := range transactions {
+		if verdicts != nil && verdicts[i] != byte(peer.TxValidationCode_VALID) {
+			r.passed++
+			continue
+		}
 		if err := r.envelope(envelope); err != nil {
-			return nil, fmt.Errorf("transaction %d of block %d: %w", i, r.number, err)
+			return nil, 0, fmt.Errorf("transaction %d of block %d: %w", i, r.number, err)
 		}
 	}
-	if index := int(common.BlockMetadataIndex_SIGNATURES); len(block.GetMetadata().GetMetadata()) > index {
-		if err := r.signatures(block.Metadata.Metadata[index]); err != nil {
-			return nil, fmt.Errorf("signatures of block %d: %w", r.number, err)
-		}
+	if index := int(common.BlockMetadataIndex_SIGNATURES); len(metadata) > index {
+		r.signatures(metadata[index])
 	}
-	return r.found, nil
+	return r.found, r.passed, nil
 }
 
 type blockReader struct {
 	number  uint64
-	channel string
+	channel *channel
 	found   []signer
+	passed  int
 }
-
-var errUndecodable = errors.New("it cannot be decoded")
 
 func (r *blockReader) envelope(data []byte) error {
 	var (
@@ -78,98 +90,133 @@ func (r *blockReader) envelope(data []byte) error {
 	)
 	if proto.Unmarshal(data, &envelope) != nil || proto.Unmarshal(envelope.Payload, &payload) != nil ||
 		proto.Unmarshal(payload.GetHeader().GetChannelHeader(), &channel) != nil {
-		return errUndecodable
+		r.passed++
+		return nil
 	}
-	if channel.ChannelId != r.channel {
-		return fmt.Errorf("it is of channel %q, not %q", loglimit.Printable(channel.ChannelId), r.channel)
+	if channel.ChannelId != r.channel.Name {
+		return fmt.Errorf("it is of channel %q, not %q", loglimit.Printable(channel.ChannelId), r.channel.Name)
 	}
 	switch common.HeaderType(channel.Type) {
 	case common.HeaderType_CONFIG:
 		// The orderer's own, who also signs the block. Inside is what administrators signed.
-		return r.config(payload.Data)
+		r.config(payload.Data)
 	case common.HeaderType_ENDORSER_TRANSACTION:
-		if err := r.header(payload.Header.SignatureHeader, "creator"); err != nil {
-			return err
-		}
-		return r.transaction(payload.Data)
+		r.header(payload.Header.SignatureHeader, "creator", envelope.Payload, envelope.Signature)
+		r.transaction(payload.Data)
 	}
 	return nil
 }
 
-func (r *blockReader) config(data []byte) error {
+func (r *blockReader) config(data []byte) {
 	var (
 		config  common.ConfigEnvelope
 		payload common.Payload
 		update  common.ConfigUpdateEnvelope
 	)
-	if proto.Unmarshal(data, &config) != nil {
-		return errUndecodable
+	if proto.Unmarshal(data, &config) != nil || proto.Unmarshal(config.GetLastUpdate().GetPayload(), &payload) != nil ||
+		proto.Unmarshal(payload.Data, &update) != nil {
+		r.passed++
+		return
 	}
-	if config.LastUpdate == nil {
-		return nil // the first block of a channel
+	for _, s := range update.Signatures { // the first block of a channel has none
+		r.header(s.SignatureHeader, "administrator", slices.Concat(s.SignatureHeader, update.ConfigUpdate), s.Signature)
 	}
-	if proto.Unmarshal(config.LastUpdate.Payload, &payload) != nil || proto.Unmarshal(payload.Data, &update) != nil {
-		return errUndecodable
-	}
-	for _, s := range update.Signatures {
-		if err := r.header(s.SignatureHeader, "administrator"); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
-func (r *blockReader) transaction(data []byte) error {
+func (r *blockReader) transaction(data []byte) {
 	var transaction peer.Transaction
 	if proto.Unmarshal(data, &transaction) != nil {
-		return errUndecodable
+		r.passed++
+		return
 	}
 	for _, a := range transaction.Actions {
 		var action peer.ChaincodeActionPayload
 		if proto.Unmarshal(a.Payload, &action) != nil {
-			return errUndecodable
+			r.passed++
+			continue
 		}
+		response := action.GetAction().GetProposalResponsePayload()
 		for _, e := range action.GetAction().GetEndorsements() {
-			if err := r.identity(e.Endorser, "endorser"); err != nil {
-				return err
+			r.identity(e.Endorser, "endorser", slices.Concat(response, e.Endorser), e.Signature)
+		}
+	}
+}
+
+// signatures reads who signed the block. An orderer alone could forge one, so they are not verified.
+func (r *blockReader) signatures(data []byte) {
+	var metadata common.Metadata
+	if proto.Unmarshal(data, &metadata) != nil {
+		r.passed++
+		return
+	}
+	for _, s := range metadata.Signatures {
+		r.header(s.SignatureHeader, "orderer", nil, nil)
+	}
+}
+
+func (r *blockReader) header(data []byte, as string, message, signature []byte) {
+	var header common.SignatureHeader
+	if proto.Unmarshal(data, &header) != nil {
+		r.passed++
+		return
+	}
+	r.identity(header.Creator, as, message, signature)
+}
+
+// identity takes in who signed a message; without a message, who is named.
+func (r *blockReader) identity(data []byte, as string, message, signature []byte) {
+	var id msp.SerializedIdentity
+	if proto.Unmarshal(data, &id) == nil {
+		certs, err := material.Certificates(id.IdBytes)
+		if err == nil && (message == nil || signed(certs[0], message, signature)) && r.channel.member(id.Mspid).issued(certs[0]) {
+			r.found = append(r.found, signer{loglimit.Printable(id.Mspid), certs[0], r.number, as})
+			return
+		}
+	}
+	r.passed++
+}
+
+// signed reports whether the key of an identity made a signature, as MSPs verify it. Keys of another kind than MSPs have count as having signed:
+// they can only keep an update from being written.
+func signed(cert *x509.Certificate, message, signature []byte) bool {
+	switch key := cert.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		if x509.IsSM2(key) {
+			return x509.CheckSignature(cert, x509.SM2WithSM3, message, signature) == nil
+		}
+		sha2, other := sha256.Sum256(message), sha3.Sum256(message) // by the hash family of the MSP
+		return ecdsa.VerifyASN1(key, sha2[:], signature) || ecdsa.VerifyASN1(key, other[:], signature)
+	case ed25519.PublicKey:
+		return ed25519.Verify(key, message, signature)
+	}
+	return true
+}
+
+// issued reports whether a certificate leads to a CA of an organisation, whatever the time, as in an MSP.
+func (m *member) issued(cert *x509.Certificate) bool {
+	if m == nil {
+		return false
+	}
+	opts := x509.VerifyOptions{
+		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(),
+		CurrentTime: cert.NotBefore.Add(time.Second), KeyUsages: []stdx509.ExtKeyUsage{stdx509.ExtKeyUsageAny},
+	}
+	for _, p := range m.places {
+		for _, text := range p.fabric.RootCerts {
+			certs, _ := material.Certificates(text)
+			for _, c := range certs {
+				opts.Roots.AddCert(c)
+			}
+		}
+		for _, text := range p.fabric.IntermediateCerts {
+			certs, _ := material.Certificates(text)
+			for _, c := range certs {
+				opts.Intermediates.AddCert(c)
 			}
 		}
 	}
-	return nil
-}
-
-func (r *blockReader) signatures(data []byte) error {
-	var metadata common.Metadata
-	if proto.Unmarshal(data, &metadata) != nil {
-		return errUndecodable
-	}
-	for _, s := range metadata.Signatures {
-		if err := r.header(s.SignatureHeader, "orderer"); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *blockReader) header(data []byte, as string) error {
-	var header common.SignatureHeader
-	if proto.Unmarshal(data, &header) != nil {
-		return errUndecodable
-	}
-	return r.identity(header.Creator, as)
-}
-
-func (r *blockReader) identity(data []byte, as string) error {
-	var id msp.SerializedIdentity
-	if proto.Unmarshal(data, &id) != nil {
-		return errUndecodable
-	}
-	certs, err := material.Certificates(id.IdBytes)
-	if err != nil {
-		return fmt.Errorf("the certificate of its %s: %w", as, err)
-	}
-	r.found = append(r.found, signer{loglimit.Printable(id.Mspid), certs[0], r.number, as})
-	return nil
+	_, err := x509.Verify(cert, opts)
+	return err == nil
 }
 
 // inUse lists why the identities of a family cannot be given up by an

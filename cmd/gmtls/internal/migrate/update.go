@@ -49,6 +49,7 @@ type updater struct {
 	orgs    []string // MSP ids; empty: those of the inventory
 	out     string
 	signers []signer // of recent blocks
+	passed  int      // signatures and transactions in them that prove nothing
 	q       question // whose stage the kind decides
 
 	inv *inventory
@@ -60,13 +61,15 @@ type outcome struct {
 	Kind     string `json:"kind"`
 	Refusals []gap  `json:"refusals,omitempty"`
 	Steps    []step `json:"steps,omitempty"`
+	// Passed counts what proves nothing in the blocks of --recent.
+	Passed int `json:"passed_over,omitempty"`
 	// Left is how many consenters are to be changed after this one.
 	Left int `json:"consenters_left"`
 }
 
 // run makes the updates and writes them, unless something speaks against any.
 func (u *updater) run(ctx context.Context) (*outcome, error) {
-	o := &outcome{Kind: u.kind}
+	o := &outcome{Kind: u.kind, Passed: u.passed}
 	if err := u.choose(); err != nil {
 		return nil, err
 	}
