@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package privdata
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	protosgossip "github.com/hyperledger/fabric-protos-go/gossip"
+	"github.com/hyperledger/fabric-protos-go/ledger/rwset"
+	"github.com/hyperledger/fabric-protos-go/peer"
+	protostransientstore "github.com/hyperledger/fabric-protos-go/transientstore"
+	"github.com/hyperledger/fabric/core/committer"
+	"github.com/hyperledger/fabric/core/ledger"
+	"github.com/hyperledger/fabric/core/transientstore"
+	"github.com/hyperledger/fabric/gossip/comm"
+	"github.com/hyperledger/fabric/gossip/common"
+	privdatacommon "github.com/hyperledger/fabric/gossip/privdata/common"
+	"github.com/hyperledger/fabric/gossip/privdata/mocks"
+	"github.com/hyperledger/fabric/gossip/protoext"
+	"github.com/hyperledger/fabric/protoutil"
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+)
+
+const height = 1000 // of the ledger of the peer that is asked
+
+// pastBlocks is a ledger whose blocks all have the same private data.
+type pastBlocks struct {
+	committer.Committer
+	data []*ledger.TxPvtData
+	read func()
+}
+
+func (*pastBlocks) LedgerHeight() (uint64, error) { return height, nil }
+
+func (b *pastBlocks) GetPvtDataByNum(uint64, ledger.PvtNsCollFilter) ([]*ledger.TxPvtData, error) {
+	b.read()
+	return b.data, nil
+}
+
+func (*pastBlocks) GetConfigHistoryRetriever() (ledger.ConfigHistoryRetriever, error) {
+	history := &mocks.ConfigHistoryRetriever{}
+	history.On("MostRecentCollectionConfigBelow", mock.Anything, "cc").Return(newCollectionConfig("coll"), nil)
+	return history, nil
+}
+
+// writeSets are n write sets of some bytes, one for each transaction of a block.
+func writeSets(n, bytes int) []*ledger.TxPvtData {
+	var all []*ledger.TxPvtData
+	for i := range n {
+		all = append(all, &ledger.TxPvtData{SeqInBlock: uint64(i), WriteSet: &rwset.TxPvtReadWriteSet{
+			NsPvtRwset: []*rwset.NsPvtReadWriteSet{pvtReadWriteSet("cc", "coll", make([]byte, bytes))},
+		}})
+	}
+	return all
+}
+
+// asker sends requests to a puller of the peer "asked", whose collection has the member "member" today and had "past".
+type asker struct {
+	t       *testing.T
+	network *gossipNetwork
+	ledger  *pastBlocks
+	store   *transientstore.Store
+	asked   *puller
+}
+
+func newAsker(t *testing.T, data []*ledger.TxPvtData) *asker {
+	provider, err := transientstore.NewStoreProvider(t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(provider.Close)
+	store, err := provider.OpenStore("A")
+	require.NoError(t, err)
+	today := newCollectionStore().withPolicy("coll", 0).thatMapsTo("member", "asked")
+	once := &mocks.CollectionAccessPolicy{}
+	Setup(once, 1, 2, func(d protoutil.SignedData) bool {
+		return bytes.Equal(d.Identity, []byte("past")) || bytes.Equal(d.Identity, []byte("member"))
+	}, nil, false)
+	factory := &mocks.CollectionAccessFactory{}
+	factory.On("AccessPolicy", mock.Anything, mock.Anything).Return(once, nil)
+	a := &asker{t: t, network: &gossipNetwork{}, ledger: &pastBlocks{data: data, read: func() {}}, store: store}
+	a.asked = a.network.newPuller("asked", today, factory)
+	a.asked.PrivateDataRetriever = NewDataRetriever("A", store, a.ledger)
+	return a
+}
+
+func request(digests []*protosgossip.PvtDataDigest) *protosgossip.GossipMessage {
+	return &protosgossip.GossipMessage{Channel: []byte("A"), Content: &protosgossip.GossipMessage_PrivateReq{
+		PrivateReq: &protosgossip.RemotePvtDataRequest{Digests: digests},
+	}}
+}
+
+// ask sends a request, and returns where its answer comes.
+func (a *asker) ask(who string, digests []*protosgossip.PvtDataDigest) <-chan protoext.ReceivedMessage {
+	from := newMockGossip(&comm.RemotePeer{PKIID: common.PKIidType(who)})
+	from.network, from.msgChan = a.network, make(chan protoext.ReceivedMessage, 1)
+	from.Send(request(digests), &comm.RemotePeer{PKIID: common.PKIidType("asked")})
+	return from.msgChan
+}
+
+func (a *asker) answer(who string, digests []*protosgossip.PvtDataDigest) []*protosgossip.PvtDataElement {
+	select {
+	case m := <-a.ask(who, digests):
+		return m.GetGossipMessage().GetPrivateRes().Elements
+	case <-time.After(responseWaitTime):
+		a.t.Fatal("there is no answer as long as a peer waits for one")
+		return nil
+	}
+}
+
+// wanted are n digests, each changed.
+func wanted(n int, change func(d *protosgossip.PvtDataDigest, i int)) []*protosgossip.PvtDataDigest {
+	var all []*protosgossip.PvtDataDigest
+	for i := range n {
+		d := &protosgossip.PvtDataDigest{TxId: "tx", Namespace: "cc", Collection: "coll", BlockSeq: 5}
+		change(d, i)
+		all = append(all, d)
+	}
+	return all
+}
+
+func bySeq(d *protosgossip.PvtDataDigest, i int) { d.SeqInBlock = uint64(i) }
+
+// TestRequestsForMuch: what a request names often or beyond the bounds is left out.
+func TestRequestsForMuch(t *testing.T) {
+	a := newAsker(t, writeSets(1, 1<<20))
+	require.Len(t, a.answer("member", wanted(300, func(d *protosgossip.PvtDataDigest, i int) { d.TxId = fmt.Sprint(i) })), 1)
+
+	many := wanted(maxDigests+1, bySeq)
+	many[0], many[maxDigests] = many[maxDigests], many[0] // the one that is there
+	require.Empty(t, a.answer("member", many))
+	require.Len(t, a.answer("member", many[1:]), 1)
+
+	a.ledger.read = func() { time.Sleep(100 * time.Millisecond) }
+	some := a.answer("member", wanted(500, func(d *protosgossip.PvtDataDigest, i int) { d.BlockSeq = uint64(i) }))
+	require.NotEmpty(t, some)
+	require.Less(t, len(some), 50)
+}
+
+// TestLargeAnswers: an answer is bounded, and who asks again for what did not come gets all of it, from ledger and transient store.
+func TestLargeAnswers(t *testing.T) {
+	const n = 60 // MiB, more than an answer may have
+	for name, block := range map[string]uint64{"ledger": 5, "transient store": height} {
+		t.Run(name, func(t *testing.T) {
+			a := newAsker(t, writeSets(n, 1<<20))
+			missing := make(map[privdatacommon.DigKey]bool)
+			for i, set := range a.ledger.data {
+				tx := fmt.Sprint(i)
+				missing[privdatacommon.DigKey{TxId: tx, Namespace: "cc", Collection: "coll", BlockSeq: block, SeqInBlock: uint64(i)}] = true
+				require.NoError(t, a.store.Persist(tx, 1, &protostransientstore.TxPvtReadWriteSetWithConfigInfo{
+					PvtRwset:          set.WriteSet,
+					CollectionConfigs: map[string]*peer.CollectionConfigPackage{"cc": newCollectionConfig("coll").CollectionConfig},
+				}))
+			}
+			member := a.network.newPuller("member", newCollectionStore().withPolicy("coll", 0).thatMapsTo("asked"), nil,
+				membership(peerData{"asked", height})...)
+			for round := 0; len(missing) > 0; round++ {
+				require.Less(t, round, 10)
+				sources := make(dig2sources)
+				for key := range missing {
+					sources[key] = nil
+				}
+				fetched, err := member.fetch(sources)
+				require.NoError(t, err)
+				require.NotEmpty(t, fetched.AvailableElements)
+				require.LessOrEqual(t, len(fetched.AvailableElements), maxAnswer>>20)
+				for _, e := range fetched.AvailableElements {
+					delete(missing, *toDigKey(e.Digest))
+				}
+			}
+		})
+	}
+}
+
+// TestRequestsOfStrangers: of a collection, nothing is read for others than its members of today or of the block.
+func TestRequestsOfStrangers(t *testing.T) {
+	for who, reads := range map[string]int{"stranger": 0, "past": 1, "member": 1} {
+		t.Run(who, func(t *testing.T) {
+			a := newAsker(t, writeSets(1, 1))
+			read := 0
+			a.ledger.read = func() { read++ }
+			require.Len(t, a.answer(who, wanted(1, bySeq)), reads)
+			require.Equal(t, reads, read)
+		})
+	}
+}
+
+// TestRequestsBesideAnswers: while a peer reads for others, it takes the answers that it waits for, and no further requests of
+// the same peer.
+func TestRequestsBesideAnswers(t *testing.T) {
+	a := newAsker(t, writeSets(1, 1))
+	reading, free := make(chan struct{}, 10), make(chan struct{})
+	a.ledger.read = func() {
+		reading <- struct{}{}
+		<-free
+	}
+	var answers []<-chan protoext.ReceivedMessage
+	for range requestsAtOnce {
+		answers = append(answers, a.ask("member", wanted(1, bySeq)))
+		<-reading
+	}
+	third := a.ask("member", wanted(1, bySeq))
+
+	digest := wanted(1, bySeq)[0]
+	topic, err := hashDigest(digest)
+	require.NoError(t, err)
+	waiting := a.asked.pubSub.Subscribe(topic, responseWaitTime)
+	from := newMockGossip(&comm.RemotePeer{PKIID: common.PKIidType("other")})
+	from.network = a.network
+	from.Send(&protosgossip.GossipMessage{Channel: []byte("A"), Content: &protosgossip.GossipMessage_PrivateRes{
+		PrivateRes: &protosgossip.RemotePvtDataResponse{Elements: []*protosgossip.PvtDataElement{{Digest: digest}}},
+	}}, &comm.RemotePeer{PKIID: common.PKIidType("asked")})
+	_, err = waiting.Listen()
+	require.NoError(t, err, "an answer waits for the requests of others")
+
+	close(free)
+	for _, answer := range answers {
+		select {
+		case <-answer:
+		case <-time.After(responseWaitTime):
+			t.Fatal("a request is not answered")
+		}
+	}
+	require.Empty(t, reading)
+	require.Empty(t, third)
+	require.Len(t, a.answer("member", wanted(1, bySeq)), 1, "the peer that asked too often is not answered afterwards")
+}
