@@ -97,10 +97,13 @@ func (h snapshotHash) GetHash(opts bccsp.HashOpts) (hash.Hash, error) {
 	return hashBy(h.function, h.HashProvider, opts)
 }
 
-// verifySnapshot compares the files of a snapshot with the hashes in its metadata.
+// verifySnapshot compares the files of a snapshot with the hashes in its metadata, and checks what upstream takes from the metadata on trust.
 //
-//fork:wrap gm: the hash of the last block says by which function a snapshot is hashed
+//fork:wrap gm: the hash of the last block says by which function a snapshot is hashed. A snapshot with a name that is no channel's is refused
 func verifySnapshot(dir string, metadata *SnapshotMetadata, provider ledger.HashProvider) error {
 	last, _ := hex.DecodeString(metadata.LastBlockHashInHex) // upstream refuses what is no hexadecimal right after this
-	return upstreamVerifySnapshot(dir, metadata, snapshotHash{provider, protoutil.HashFunctionOf(last)})
+	if err := upstreamVerifySnapshot(dir, metadata, snapshotHash{provider, protoutil.HashFunctionOf(last)}); err != nil {
+		return err
+	}
+	return checkSnapshotChannel(dir, metadata)
 }
