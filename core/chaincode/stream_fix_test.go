@@ -20,6 +20,10 @@ import (
 	"github.com/hyperledger/fabric/common/metrics/disabled"
 	"github.com/hyperledger/fabric/core/chaincode"
 	"github.com/hyperledger/fabric/core/chaincode/accesscontrol"
+	"github.com/hyperledger/fabric/core/chaincode/extcc"
+	"github.com/hyperledger/fabric/core/chaincode/mock"
+	"github.com/hyperledger/fabric/core/container/ccintf"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
 )
 
 // chaincodePeer is a peer's listener for the chaincode that it launches: each chaincode has a certificate for its name.
@@ -107,4 +111,119 @@ func TestRequestWithoutAChaincode(t *testing.T) {
 		require.Equal(t, pb.ChaincodeMessage_ERROR, answer.Type)
 		require.Equal(t, "INVOKE_CHAINCODE failed: transaction ID: transaction: the peer failed to serve the request", string(answer.Payload))
 	}
+}
+
+// ends waits for the end of a stream, which the peer has taken leave of by then.
+func ends(t *testing.T, stream pb.ChaincodeSupport_RegisterClient, why string) {
+	for {
+		if _, err := stream.Recv(); err != nil {
+			require.ErrorContains(t, err, why)
+			return
+		}
+	}
+}
+
+// served asks for something that is refused, and is answered all the same.
+func served(t *testing.T, stream pb.ChaincodeSupport_RegisterClient) {
+	require.NoError(t, stream.Send(&pb.ChaincodeMessage{Type: pb.ChaincodeMessage_GET_STATE, Txid: "none"}))
+	answer, err := stream.Recv()
+	require.NoError(t, err)
+	require.Equal(t, pb.ChaincodeMessage_ERROR, answer.Type)
+}
+
+// A chaincode cannot register by the name of another, by a second message on a stream whose first name was refused. Neither this,
+// nor the end of such a stream, takes a chaincode out of use.
+func TestChaincodeRegistersOnce(t *testing.T) {
+	p := newChaincodePeer(t)
+	_, connectMine := p.launch("mine:1")
+	_, connectOther := p.launch("other:1")
+	mine, other := connectMine(), connectOther()
+	started(t, mine, "mine:1")
+	started(t, other, "other:1")
+
+	second := connectMine() // its name is taken
+	register(t, second, "mine:1")
+	register(t, second, "other:1")
+	ends(t, second, "chaincode mine:1 registers a second time on one stream")
+	require.NotNil(t, p.registry.Handler("mine:1"))
+	served(t, mine)
+	served(t, other)
+
+	third := connectMine()
+	register(t, third, "other:1")
+	ends(t, third, "belongs to a different chaincode")
+
+	require.NoError(t, other.CloseSend())
+	ends(t, other, "EOF")
+	require.Nil(t, p.registry.Handler("other:1"))
+	served(t, mine)
+	state, connectOther := p.launch("other:1") // the next transaction launches it
+	fourth := connectMine()
+	register(t, fourth, "mine:1")
+	register(t, fourth, "other:1")
+	ends(t, fourth, "registers a second time")
+	require.Nil(t, p.registry.Handler("other:1"))
+	other = connectOther()
+	started(t, other, "other:1")
+	<-state.Done()
+	require.NoError(t, state.Err())
+	served(t, other)
+}
+
+// service is a chaincode that is a service. It registers by the name.
+type service struct {
+	name string
+	pb.UnimplementedChaincodeServer
+}
+
+func (s *service) Connect(stream pb.Chaincode_ConnectServer) error {
+	payload, err := proto.Marshal(&pb.ChaincodeID{Name: s.name})
+	if err != nil {
+		return err
+	}
+	if err := stream.Send(&pb.ChaincodeMessage{Type: pb.ChaincodeMessage_REGISTER, Payload: payload}); err != nil {
+		return err
+	}
+	for {
+		if _, err := stream.Recv(); err != nil {
+			return err
+		}
+	}
+}
+
+// launchService launches a package by whose address a chaincode with the name listens.
+func launchService(t *testing.T, registry *chaincode.HandlerRegistry, ccid, name string) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := grpc.NewServer()
+	pb.RegisterChaincodeServer(server, &service{name: name})
+	go server.Serve(listener)
+	t.Cleanup(server.Stop)
+	runtime := &mock.Runtime{}
+	runtime.BuildReturns(&ccintf.ChaincodeServerInfo{
+		Address:      listener.Addr().String(),
+		ClientConfig: comm.ClientConfig{KaOpts: comm.DefaultKeepaliveOptions, DialTimeout: time.Minute},
+	}, nil)
+	launcher := &chaincode.RuntimeLauncher{
+		Runtime: runtime, Registry: registry, StartupTimeout: time.Minute,
+		Metrics: chaincode.NewLaunchMetrics(&disabled.Provider{}), ConnectionHandler: &extcc.ExternalChaincodeRuntime{},
+	}
+	return launcher.Launch(ccid, &chaincode.ChaincodeSupport{HandlerRegistry: registry, HandlerMetrics: chaincode.NewHandlerMetrics(&disabled.Provider{})})
+}
+
+// A chaincode that is a service is served by the name of the package that named its address, and by no other.
+func TestServiceRegistersByItsName(t *testing.T) {
+	registry := chaincode.NewHandlerRegistry(false)
+	other, _ := registry.Launching("other:1") // which takes a while
+	err := launchService(t, registry, "mine:1", "other:1")
+	require.ErrorContains(t, err, `registers as "other:1", and the peer dialled it as "mine:1"; start it with CHAINCODE_ID=mine:1`)
+	require.Nil(t, registry.Handler("other:1"))
+	select {
+	case <-other.Done():
+		require.FailNow(t, "the other chaincode counts as launched", other.Err())
+	default:
+	}
+
+	require.NoError(t, launchService(t, registry, "mine:1", "mine:1"))
+	require.NotNil(t, registry.Handler("mine:1"))
 }
