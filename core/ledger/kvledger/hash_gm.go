@@ -99,11 +99,17 @@ func (h snapshotHash) GetHash(opts bccsp.HashOpts) (hash.Hash, error) {
 
 // verifySnapshot compares the files of a snapshot with the hashes in its metadata, and checks what upstream takes from the metadata on trust.
 //
-//fork:wrap gm: the hash of the last block says by which function a snapshot is hashed. A snapshot with a name that is no channel's is refused
+//fork:wrap gm: the hash of the last block says by which function a snapshot is hashed. Snapshots with a name that is no channel's, or with files that their metadata do not list, are refused
 func verifySnapshot(dir string, metadata *SnapshotMetadata, provider ledger.HashProvider) error {
+	if err := checkSnapshotNames(dir, metadata); err != nil {
+		return err
+	}
 	last, _ := hex.DecodeString(metadata.LastBlockHashInHex) // upstream refuses what is no hexadecimal right after this
 	if err := upstreamVerifySnapshot(dir, metadata, snapshotHash{provider, protoutil.HashFunctionOf(last)}); err != nil {
 		return err
 	}
-	return checkSnapshotChannel(dir, metadata)
+	if err := checkSnapshotChannel(dir, metadata); err != nil {
+		return err
+	}
+	return checkSnapshotFiles(dir, metadata)
 }

@@ -4,14 +4,18 @@ package kvledger
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/hyperledger/fabric-protos-go/peer"
 	"github.com/stretchr/testify/require"
 
 	configtxtest "github.com/hyperledger/fabric/common/configtx/test"
@@ -66,7 +70,7 @@ func blocksAndOther(t *testing.T, root string) (files []string) {
 func TestSnapshotOfNoChannel(t *testing.T) {
 	provider, conf := joinPeer(t)
 	before := blocksAndOther(t, conf.RootFSPath)
-	for _, name := range []string{"", ".", "..", "../../other", "x/../ch1", "/ch1", "Ch1"} {
+	for _, name := range []string{"", ".", "..", "../../other", "x/../ch1", "/ch1", "Ch/1"} {
 		dir := t.TempDir()
 		writeSnapshotMetadata(t, dir, map[string]any{"channel_name": name})
 		_, _, err := provider.CreateFromSnapshot(dir)
@@ -83,4 +87,86 @@ func TestSnapshotOfNoChannel(t *testing.T) {
 	_, _, err := provider.CreateFromSnapshot(dir)
 	require.ErrorContains(t, err, "ledger [ch1] already exists with state [ACTIVE]")
 	require.Equal(t, before, blocksAndOther(t, conf.RootFSPath))
+}
+
+// smallSnapshot has what every snapshot has: no transactions, and no state.
+func smallSnapshot(t *testing.T, channel string, more map[string][]byte) (dir string, metadata map[string]any) {
+	dir = t.TempDir()
+	files, hashes := map[string][]byte{"txids.data": {1}, "txids.metadata": {1, 0}}, map[string]string{}
+	maps.Copy(files, more)
+	for name, content := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
+		sum := sha256.Sum256(content)
+		hashes[name] = hex.EncodeToString(sum[:])
+	}
+	metadata = map[string]any{
+		"channel_name": channel, "last_block_number": 7, "snapshot_files_raw_hashes": hashes,
+		"last_block_hash": strings.Repeat("ab", 32), "previous_block_hash": strings.Repeat("cd", 32),
+	}
+	writeSnapshotMetadata(t, dir, metadata)
+	return dir, metadata
+}
+
+// Whoever passes a snapshot on cannot add to it: the peer takes in what the compared hash is for, and reads nothing else.
+func TestSnapshotWithOtherFiles(t *testing.T) {
+	provider, _ := joinPeer(t)
+	for name, add := range map[string]func(dir, path string){
+		"private_state_hashes.data": func(_, path string) { require.NoError(t, os.WriteFile(path, []byte{1}, 0o600)) },
+		"confighistory.metadata":    func(_, path string) { require.NoError(t, os.WriteFile(path, []byte{1, 0}, 0o600)) },
+		"public_state.data":         func(dir, path string) { require.NoError(t, os.Symlink(filepath.Join(dir, "txids.data"), path)) },
+		"confighistory.data":        func(_, path string) { require.NoError(t, os.Mkdir(path, 0o700)) },
+	} {
+		dir, _ := smallSnapshot(t, "added", nil)
+		add(dir, filepath.Join(dir, name))
+		_, _, err := provider.CreateFromSnapshot(dir)
+		require.ErrorContains(t, err, filepath.Join(dir, name)+" is not listed in snapshot_files_raw_hashes", name)
+	}
+	for _, name := range []string{"../other", "/dev/zero", "sub/file", ".", ""} {
+		dir, metadata := smallSnapshot(t, "listed", nil)
+		metadata["snapshot_files_raw_hashes"].(map[string]string)[name] = "00"
+		writeSnapshotMetadata(t, dir, metadata)
+		_, _, err := provider.CreateFromSnapshot(dir)
+		require.ErrorContains(t, err, "which is not a file of the snapshot", "%q", name)
+	}
+
+	dir, _ := smallSnapshot(t, "honest", nil)
+	l, name, err := provider.CreateFromSnapshot(dir)
+	require.NoError(t, err)
+	require.Equal(t, "honest", name)
+	l.Close()
+}
+
+// Numbers in a snapshot that its files cannot have are errors. They ended the peer.
+func TestSnapshotWithHugeNumbers(t *testing.T) {
+	provider, _ := joinPeer(t)
+	huge := binary.AppendUvarint([]byte{1}, 1<<63)
+	large := binary.AppendUvarint([]byte{1}, 1<<40)
+	for i, files := range []map[string][]byte{
+		{"txids.metadata": {1, 1}, "txids.data": huge},
+		{"txids.metadata": {1, 1}, "txids.data": large},
+		{"public_state.data": {1}, "public_state.metadata": huge},
+		{"public_state.data": {1}, "public_state.metadata": large},
+		{"public_state.data": large, "public_state.metadata": {1, 1, 1, 'n', 1}},
+		{"confighistory.data": huge, "confighistory.metadata": {1, 1}},
+	} {
+		dir, _ := smallSnapshot(t, "huge", files)
+		_, _, err := provider.CreateFromSnapshot(dir)
+		expected := "do not use this snapshot"
+		if files["public_state.metadata"] != nil && len(files["public_state.data"]) == 1 {
+			expected = "error while reading namespace name"
+		}
+		require.ErrorContains(t, err, expected, "case %d", i)
+	}
+}
+
+// A collection that is of no known kind is none, as it is to every peer that follows the channel.
+func TestCollectionOfNoKind(t *testing.T) {
+	provider, _ := joinPeer(t)
+	info := provider.initializer.DeployedChaincodeInfoProvider.(*mock.DeployedChaincodeInfoProvider)
+	config := &peer.CollectionConfigPackage{Config: []*peer.CollectionConfig{{}}}
+	testutilPersistExplicitCollectionConfig(t, provider, info, "ch1", "chaincode", config, 10)
+	fetcher := &mostRecentCollectionConfigFetcher{DeployedChaincodeInfoProvider: info, Retriever: provider.configHistoryMgr.GetRetriever("ch1")}
+	found, err := fetcher.CollectionInfo("chaincode", "collection")
+	require.NoError(t, err)
+	require.Nil(t, found)
 }
