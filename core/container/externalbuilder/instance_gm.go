@@ -3,6 +3,7 @@
 package externalbuilder
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,6 +28,9 @@ type ChaincodeServerUserData struct {
 //
 //fork:wrap gm: chaincode-as-a-service over TLCP
 func (c *ChaincodeServerUserData) ChaincodeServerInfo(cryptoDir string) (*ccintf.ChaincodeServerInfo, error) {
+	if c == nil { // encoding/json makes it so
+		return nil, errors.New("connection.json is null; write an object with address, dial_timeout and tls_required")
+	}
 	info, err := c.upstreamChaincodeServerInfo(cryptoDir)
 	if err != nil {
 		return nil, err

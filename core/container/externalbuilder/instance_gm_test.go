@@ -4,6 +4,8 @@ package externalbuilder_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
@@ -38,6 +40,15 @@ func TestConnectionJSONWithTLCPPair(t *testing.T) {
 	info, err = data.ChaincodeServerInfo("")
 	require.NoError(t, err)
 	require.Equal(t, comm.GMProtocolTLS13, info.ClientConfig.SecOpts.GMClientProtocol)
+}
+
+// A file that says null ended the peer when it launched the chaincode.
+func TestConnectionJSONOfNull(t *testing.T) {
+	instance := &externalbuilder.Instance{ReleaseDir: t.TempDir()}
+	require.NoError(t, os.MkdirAll(instance.ChaincodeServerReleaseDir(), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(instance.ChaincodeServerReleaseDir(), "connection.json"), []byte("null"), 0o600))
+	_, err := instance.ChaincodeServerInfo()
+	require.EqualError(t, err, "connection.json is null; write an object with address, dial_timeout and tls_required")
 }
 
 func TestConnectionJSONRefusesContradictions(t *testing.T) {

@@ -12,8 +12,12 @@ import (
 
 // validateConfigBlock refuses a block by which the peer cannot join a channel.
 //
-//fork:wrap gm: the hashes of a first block are those of the algorithm that it names
+//fork:wrap gm: the hashes of a first block are those of the algorithm that it names; a block without metadata, at which upstream ends, is refused
 func validateConfigBlock(block *common.Block, csp bccsp.BCCSP) error {
+	if n := len(block.GetMetadata().GetMetadata()); n <= int(common.BlockMetadataIndex_TRANSACTIONS_FILTER) {
+		return fmt.Errorf("the block has %d metadata entries, and upstream reads the one at %d; use the first block as configtxgen or an orderer gave it",
+			n, common.BlockMetadataIndex_TRANSACTIONS_FILTER)
+	}
 	if err := upstreamValidateConfigBlock(block, csp); err != nil {
 		return err
 	}
