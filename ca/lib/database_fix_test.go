@@ -5,6 +5,7 @@ package lib
 import (
 	"context"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -47,7 +48,10 @@ func databaseUser(t *testing.T, name string) (*syscall.SysProcAttr, string) {
 	require.NoError(t, err)
 	gid, err := strconv.ParseUint(as.Gid, 10, 32)
 	require.NoError(t, err)
-	require.NoError(t, os.Chown(dir, int(uid), int(gid)))
+	if err = os.Chown(dir, int(uid), int(gid)); errors.Is(err, syscall.EINVAL) {
+		t.Skipf("this user namespace has no user %s to run a database; make test-ca runs this test outside of one", name)
+	}
+	require.NoError(t, err)
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, dir
 }
 

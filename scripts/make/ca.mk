@@ -9,6 +9,7 @@ ca: ## build fabric-ca-server and fabric-ca-client into build/bin-ca-1.5.21
 .PHONY: test-ca
 test-ca: ca ## enrol, renew and revoke at running CAs, also with stock's client and server
 	go test -count=1 -timeout 20m -tags integration ./integration/ca
+	cd build/fabric-$(CA_UPSTREAM) && go test -count=1 -timeout 5m -run 'TestNamesAreNoPatterns|TestTimesOfRevocations|TestConnectionsOfFailedStarts' ./lib
 
 .PHONY: measure-ca
 measure-ca: ca ## enrolments per second, SM2 against ECDSA and an unmodified server, in turns
