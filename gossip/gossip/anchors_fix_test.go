@@ -52,7 +52,8 @@ func TestAnchorPeersHaveABound(t *testing.T) {
 	id := common.PKIidType(fmt.Sprintf("127.0.0.1:%d", port2))
 	require.Eventually(t, func() bool { return g1.disc.Lookup(id) != nil }, time.Minute, 10*time.Millisecond)
 
-	require.Eventually(t, func() bool { return dialling(t) == before }, time.Minute, 10*time.Millisecond)
+	// Those that earlier tests left may have ended meanwhile.
+	require.Eventually(t, func() bool { return dialling(t) <= before }, time.Minute, 10*time.Millisecond)
 	g1.anchors.mu.Lock()
 	require.Empty(t, g1.anchors.tried)
 	g1.anchors.mu.Unlock()
