@@ -266,6 +266,10 @@ func TestUpstreamTests(t *testing.T) {
 	if err := run(false); err != nil {
 		t.Error(err)
 	}
+	got := forAll(map[string]bool{"a TestX": true, "b TestX": true, "a TestY": true}, map[string]bool{"b TestX": true, "c TestY/case": true})
+	if want := "a TestY, b TestX"; strings.Join(sortedKeys(got), ", ") != want {
+		t.Errorf("left out everywhere: %v, want %s", got, want)
+	}
 	toy.write("scripts/fork/upstream-tests/skip.txt", "shapes TestSum\nshapes TestHelper\n")
 	if err := run(false); err == nil || !strings.Contains(err.Error(), "shapes TestHelper: is in the must-pass list but did not run") {
 		t.Error(err)

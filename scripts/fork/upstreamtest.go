@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -117,12 +118,13 @@ func runUpstreamTests(out io.Writer, root string, up *upstream, only []string, r
 			return err
 		}
 	}
-	got, err := goTest(out, up.spec.Module, up.treePath(root), []string{"-skip=" + skipPattern(skip)}, pkgs)
+	got, err := goTest(out, up.spec.Module, up.treePath(root), []string{"-skip=" + skipPattern(forAll(skip, must))}, pkgs)
 	if err != nil {
 		return err
 	}
-	// Several of upstream's tests race with the clock and fail now and then on a busy machine: one more try, alone. Then only the entries
-	// of the package itself count: a subtest that another package leaves out keeps the flag from leaving out a whole test of that name.
+	// Several of upstream's tests race with the clock and fail now and then on a busy machine: one more try, alone. Then the entries of the
+	// package itself count, and no others: see forAll, and a subtest that another package leaves out keeps the flag from leaving out a whole
+	// test of that name.
 	for _, pkg := range got.failed() {
 		fmt.Fprintf(out, "again, alone: %s\n", pkg)
 		own := maps.Clone(skip)
@@ -139,8 +141,23 @@ func runUpstreamTests(out io.Writer, root string, up *upstream, only []string, r
 	return got.compare(out, must, len(only) > 0)
 }
 
-// skipPattern turns "package Test/Sub" entries into the value of go test's -skip flag. The flag knows no packages: a
-// test of the same name elsewhere would be left out too, which the must-pass list brings to light.
+// forAll returns the entries that a run of all packages can leave out. The flag -skip knows no packages: a test of the same name that
+// another package must pass would be left out too.
+func forAll(skip, must map[string]bool) map[string]bool {
+	packages := map[string][]string{} // by test
+	for key := range must {
+		pkg, test, _ := strings.Cut(key, " ")
+		packages[test] = append(packages[test], pkg)
+	}
+	all := maps.Clone(skip)
+	maps.DeleteFunc(all, func(key string, _ bool) bool {
+		pkg, test, _ := strings.Cut(key, " ")
+		return slices.ContainsFunc(packages[test], func(other string) bool { return other != pkg })
+	})
+	return all
+}
+
+// skipPattern turns "package Test/Sub" entries into the value of go test's -skip flag.
 func skipPattern(skip map[string]bool) string {
 	var patterns []string
 	for _, key := range sortedKeys(skip) {
