@@ -109,18 +109,24 @@ find . -mindepth 1 \( ! -perm -go+r -o -perm /go+w -o -type d ! -perm -go+x -o -
 	require.Equal(t, 8, images)
 }
 
-// TestSecretsInArguments: no command in a document shows a secret to the other users of a host. The environment of a command is its user's.
-func TestSecretsInArguments(t *testing.T) {
-	shown := regexp.MustCompile(`--(?:id\.)?secret[ =]|(?:-u|--url)[ =]https?://[^ @/]+:[^ @/]+@`)
-	require.Regexp(t, shown, "fabric-ca-client enroll -u https://peer0:SECRET@ca.example.com:7054")
-	require.NotRegexp(t, shown, "fabric-ca-client enroll -u https://ca.example.com:7054")
+// requireOnNoPage holds that no document has what a pattern finds.
+func requireOnNoPage(t *testing.T, pattern *regexp.Regexp) {
+	t.Helper()
 	pages, err := filepath.Glob("*.md")
 	require.NoError(t, err)
 	for _, page := range append(pages, "../README.md", "../README.zh-CN.md") {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
-		require.Empty(t, shown.FindString(string(text)), page)
+		require.Empty(t, pattern.FindString(string(text)), page)
 	}
+}
+
+// TestSecretsInArguments: no command in a document shows a secret to the other users of a host. The environment of a command is its user's.
+func TestSecretsInArguments(t *testing.T) {
+	shown := regexp.MustCompile(`--(?:id\.)?secret[ =]|(?:-u|--url)[ =]https?://[^ @/]+:[^ @/]+@`)
+	require.Regexp(t, shown, "fabric-ca-client enroll -u https://peer0:SECRET@ca.example.com:7054")
+	require.NotRegexp(t, shown, "fabric-ca-client enroll -u https://ca.example.com:7054")
+	requireOnNoPage(t, shown)
 }
 
 // TestPortsOfOperators: no command in a document opens a service of operators, which may have neither TLS nor names of operators yet, to all
@@ -129,11 +135,5 @@ func TestPortsOfOperators(t *testing.T) {
 	open := regexp.MustCompile(`(?m)(?:-p |^ *- ["']?)(?:0\.0\.0\.0:)?\d+:(?:8443|9443|7055)\b`)
 	require.Regexp(t, open, "-p 9443:9443")
 	require.NotRegexp(t, open, "-p 127.0.0.1:9443:9443")
-	pages, err := filepath.Glob("*.md")
-	require.NoError(t, err)
-	for _, page := range append(pages, "../README.md", "../README.zh-CN.md") {
-		text, err := os.ReadFile(page)
-		require.NoError(t, err)
-		require.Empty(t, open.FindString(string(text)), page)
-	}
+	requireOnNoPage(t, open)
 }
