@@ -334,7 +334,7 @@ func TestOldFailuresGiveNoMore(t *testing.T) {
 
 // TestBytesOfAHandshake: as many as the bound, and none more.
 func TestBytesOfAHandshake(t *testing.T) {
-	a := newGuard(0).begin(t.Context(), &lateConn{closed: func() {}}, "192.0.2.1")
+	a := newGuard(0).begin(t.Context(), newLateConn(nil, 0, nil), "192.0.2.1")
 	require.NoError(t, a.count(maxHandshakeBytes))
 	require.ErrorIs(t, a.count(1), errTooLong)
 }
@@ -489,46 +489,55 @@ func TestStalledHandshakes(t *testing.T) {
 	require.True(t, guard.places.idle(1))
 }
 
-// lateConn calls hook in one of its writes, counted from zero, unless it has been closed before, and closed, at least once, when it is
-// closed and the hook has begun. Closing does nothing else.
+// lateConn calls hook in one of its writes, counted from zero, unless it has
+// been closed before. Closing it closes shut and nothing else.
 type lateConn struct {
 	net.Conn
-	left         int // writes before hook
-	hook, closed func()
-	late, shut   atomic.Bool // the hook has begun; it is closed, by whichever goroutine
+	left int // writes before hook
+	hook func(shut <-chan struct{})
+	late bool // hook has run; of the goroutine that writes
+	once sync.Once
+	shut chan struct{}
+}
+
+func newLateConn(conn net.Conn, left int, hook func(shut <-chan struct{})) *lateConn {
+	return &lateConn{Conn: conn, left: left, hook: hook, shut: make(chan struct{})}
 }
 
 func (c *lateConn) Write(b []byte) (int, error) {
-	if c.left--; c.left == -1 && !c.shut.Load() {
-		c.late.Store(true)
-		c.hook()
-		if c.shut.Load() { // meanwhile
-			c.closed()
-		}
+	if c.left--; c.left == -1 && !isClosed(c.shut) {
+		c.late = true
+		c.hook(c.shut)
 	}
 	return c.Conn.Write(b)
 }
 
 func (c *lateConn) Close() error {
-	c.shut.Store(true)
-	if c.late.Load() {
-		c.closed()
-	}
+	c.once.Do(func() { close(c.shut) })
 	return nil
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // handshakeLate runs handshakes, each with the hook in a later write, up to one
 // with it in the last write of a server, and returns their outcomes.
-func handshakeLate(t *testing.T, e *endpoint, hook, closed func()) (outcomes []error) {
+func handshakeLate(t *testing.T, e *endpoint, hook func(shut <-chan struct{})) (outcomes []error) {
 	t.Helper()
 	for write := 0; ; write++ {
 		require.Less(t, write, 20)
 		client, server := tcpPair(t)
 		go tls.Client(client, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}).Handshake()
-		conn := &lateConn{Conn: server, left: write, hook: hook, closed: closed}
+		conn := newLateConn(server, write, hook)
 		_, _, err := e.handshake(conn)
 		switch {
-		case conn.late.Load():
+		case conn.late:
 			outcomes = append(outcomes, err)
 		case errors.Is(err, context.DeadlineExceeded): // the machine did not come so far in the time
 			e.timeout, write = 2*e.timeout, write-1
@@ -544,23 +553,23 @@ func handshakeLate(t *testing.T, e *endpoint, hook, closed func()) (outcomes []e
 func TestDeadlineAfterSuccess(t *testing.T) {
 	e, err := fixedEndpoint(newPKI(t).node(t).options())
 	require.NoError(t, err)
-	outcomes := handshakeLate(t, e, func() {
+	outcomes := handshakeLate(t, e, func(<-chan struct{}) {
 		e.guard.limitLoad(0)
-		e.guard.begin(t.Context(), &lateConn{closed: func() {}}, "192.0.2.1")
+		e.guard.begin(t.Context(), newLateConn(nil, 0, nil), "192.0.2.1")
 		e.guard.limitLoad(maxLoad)
-	}, func() {})
+	})
 	require.NotEmpty(t, outcomes)
 	for _, err := range outcomes {
 		require.ErrorIs(t, err, errDisplaced)
 	}
 
-	// The guard is held until the deadline, so that the handshake cannot end before.
+	// The guard is held until the deadline, so that the handshake cannot end
+	// before. A connection is closed more than once, and late: each has a lock of
+	// its own to give back.
 	e.timeout = 200 * time.Millisecond
-	var held atomic.Bool
-	outcomes = handshakeLate(t, e, func() { e.guard.mu.Lock(); held.Store(true) }, func() {
-		if held.CompareAndSwap(true, false) {
-			e.guard.mu.Unlock()
-		}
+	outcomes = handshakeLate(t, e, func(shut <-chan struct{}) {
+		e.guard.mu.Lock()
+		go func() { <-shut; e.guard.mu.Unlock() }()
 	})
 	require.NotEmpty(t, outcomes)
 	for _, err := range outcomes {
@@ -580,7 +589,7 @@ func TestDisplacedIsNoFailure(t *testing.T) {
 	}()
 	eventually(t, "it waits", func() bool { return e.guard.loadNow() == 1 })
 	e.guard.limitLoad(1)
-	e.guard.begin(t.Context(), &lateConn{closed: func() {}}, "192.0.2.1") // of two with one each, the older goes
+	e.guard.begin(t.Context(), newLateConn(nil, 0, nil), "192.0.2.1") // of two with one each, the older goes
 	require.ErrorIs(t, <-done, errDisplaced)
 	e.guard.mu.Lock()
 	defer e.guard.mu.Unlock()
@@ -787,7 +796,7 @@ func (g *guard) openNow() int {
 // TestClosedBeforeKept: a connection that is closed before it counts among the open ones never does.
 func TestClosedBeforeKept(t *testing.T) {
 	g := newGuard(0)
-	a := g.begin(t.Context(), &lateConn{closed: func() {}}, "192.0.2.1")
+	a := g.begin(t.Context(), newLateConn(nil, 0, nil), "192.0.2.1")
 	require.NoError(t, a.end(nil))
 	require.NoError(t, a.Close())
 	a.keep(func() {})
@@ -802,7 +811,7 @@ func TestPlacesOfAHandshake(t *testing.T) {
 	raw := &recordedConn{}
 	raw.in.WriteString("abc")
 	free := false
-	conn := &lateConn{Conn: raw, hook: func() { free = g.places.idle(1) }, closed: func() {}}
+	conn := newLateConn(raw, 0, func(<-chan struct{}) { free = g.places.idle(1) })
 	a := g.begin(t.Context(), conn, "192.0.2.1")
 	a.computes = true
 	first := func() bool {
