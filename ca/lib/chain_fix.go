@@ -11,6 +11,7 @@ import (
 	"github.com/pkg/errors"
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/crypto/material"
 )
 
 // initKeyMaterial makes or reads the key and the certificates of the CA.
@@ -45,27 +46,22 @@ func (ca *CA) checkChain() error {
 	return errors.WithMessagef(err, "%s: %s must hold the certificates of this CA and of those above it, up to the root, and nothing else", name, file)
 }
 
-// readChain reads the certificates of CAs in a text, which may hold nothing else in PEM.
+// readChain reads the certificates of CAs in a text, which may hold nothing else. Those who get the text, and the CA itself where it verifies by
+// it, pass over what they cannot decode, so the text must be such that they find all of it.
 func readChain(text []byte) (certs []*x509.Certificate, err error) {
-	for {
+	read, err := material.ParseCertificates("", text)
+	if err != nil {
+		return nil, err
+	}
+	for i, cert := range read {
 		block, rest := pem.Decode(text)
-		if block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" {
-			return nil, errors.Errorf("it holds a block %s", block.Type)
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, errors.WithMessagef(err, "its certificate %d cannot be read", len(certs)+1)
+		if block == nil || !bytes.Equal(block.Bytes, cert.Raw) {
+			return nil, errors.Errorf("its certificate %d is not in plain PEM, as openssl x509 writes it", i+1)
 		}
 		if !cert.IsCA {
 			return nil, errors.Errorf("%s is no certificate of a CA", cert.Subject)
 		}
-		certs, text = append(certs, cert), rest
-	}
-	if bytes.Contains(text, []byte("-----BEGIN")) {
-		return nil, errors.Errorf("what follows its certificate %d is no PEM", len(certs))
+		certs, text = append(certs, cert.Certificate), rest
 	}
 	return certs, nil
 }

@@ -36,9 +36,14 @@ func TestChains(t *testing.T) {
 			"no root":                  {[][]byte{own.CertPEM, middle.CertPEM}, "no root is above this CA"},
 			"a foreign root":           {[][]byte{own.CertPEM, middle.CertPEM, root.CertPEM, foreign.CertPEM}, "CN=foreign,O=tests is not above this CA"},
 			"no CA":                    {[][]byte{own.CertPEM, middle.CertPEM, root.CertPEM, leaf.CertPEM}, "is no certificate of a CA"},
-			"a private key":            {[][]byte{own.CertPEM, leaf.KeyPEM, middle.CertPEM, root.CertPEM}, "it holds a block PRIVATE KEY"},
-			"a certificate cut in two": {[][]byte{own.CertPEM, middle.CertPEM, root.CertPEM[:100]}, "what follows its certificate 2 is no PEM"},
-			"empty":                    {[][]byte{{}}, "the certificate of this CA, CN=own,O=tests, is not in it"},
+			"a private key":            {[][]byte{own.CertPEM, leaf.KeyPEM, middle.CertPEM, root.CertPEM}, "it is a private key, where only certificates belong"},
+			"a certificate cut in two": {[][]byte{own.CertPEM, middle.CertPEM, root.CertPEM[:100]}, "its END line is missing or differs"},
+			"one damaged before it":    {[][]byte{root.CertPEM[:100], []byte("\n"), own.CertPEM, middle.CertPEM, root.CertPEM}, "its END line is missing or differs"},
+			"one damaged between":      {[][]byte{own.CertPEM, damaged(foreign.CertPEM), middle.CertPEM, root.CertPEM}, "the base64 between is damaged"},
+			"no BEGIN line":            {[][]byte{foreign.CertPEM[len("-----BEGIN CERTIFICATE-----"):], own.CertPEM, middle.CertPEM, root.CertPEM}, "the line is damaged"},
+			"a byte order mark":        {[][]byte{[]byte("\xef\xbb\xbf"), own.CertPEM, middle.CertPEM, root.CertPEM}, "its certificate 1 is not in plain PEM"},
+			"DER":                      {[][]byte{own.Cert.Raw}, "its certificate 1 is not in plain PEM"},
+			"empty":                    {[][]byte{{}}, "it is empty"},
 		} {
 			t.Run(family.String()+" "+name, func(t *testing.T) {
 				dir := t.TempDir()
@@ -59,4 +64,11 @@ func TestChains(t *testing.T) {
 			})
 		}
 	}
+}
+
+// damaged has a letter in the base64 of a certificate that is none.
+func damaged(text []byte) []byte {
+	text = slices.Clone(text)
+	text[60] = '*'
+	return text
 }
