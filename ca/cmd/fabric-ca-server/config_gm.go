@@ -23,6 +23,9 @@ func (s *ServerCmd) configInit() error {
 	if err := s.upstreamConfigInit(); err != nil || s.cfg == nil {
 		return err
 	}
+	if err := s.refuseTLCP(); err != nil {
+		return err
+	}
 	if err := s.misspelt(); err != nil {
 		return err
 	}
