@@ -5,6 +5,7 @@ package msp
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/asn1"
 	"encoding/pem"
 	"os"
 	"path/filepath"
@@ -96,6 +97,31 @@ func TestRevocationListsOfAnyForm(t *testing.T) {
 			}
 			require.True(t, found)
 		})
+	}
+}
+
+// TestListWithoutKeyID: a folder with a list that does not name its CA by key identifier becomes no part of a channel, whose nodes would refuse
+// everybody of the organisation. In the node's own folder an ECDSA list is judged as in stock Fabric.
+func TestListWithoutKeyID(t *testing.T) {
+	root := newRoot(t, familyECDSA, "root")
+	whole := root.crl(t, root.key)
+	list, err := x509.ParseCRL(pemBytes(t, whole))
+	require.NoError(t, err)
+	list.TBSCertList.Raw, list.TBSCertList.Extensions = nil, nil
+	bare, err := asn1.Marshal(*list)
+	require.NoError(t, err)
+	dir := folder(t, root, root.issue(t, familyECDSA, template(t, "peer")))
+	put(t, dir, "crls/whole.crl", whole)
+	_, err = GetVerifyingMspConfig(dir, "TestMSP", ProviderTypeToString(FABRIC))
+	require.NoError(t, err)
+	put(t, dir, "crls/bare.crl", bare)
+	_, err = GetLocalMspConfig(dir, softwareProvider(""), "TestMSP")
+	require.NoError(t, err)
+
+	for _, dir := range []string{dir, basePeer(t, map[string][]byte{"crls/bare.crl": caseFile(t, "crl-forms/no-aki.crl")})} {
+		_, err = GetVerifyingMspConfig(dir, "TestMSP", ProviderTypeToString(FABRIC))
+		require.ErrorContains(t, err, filepath.Join(dir, "crls/bare.crl"))
+		require.ErrorContains(t, err, "an MSP with such a list refuses every identity; have the CA issue the list with this extension")
 	}
 }
 

@@ -37,7 +37,11 @@ func getMspConfig(dir string, ID string, sigid *m.SigningIdentityInfo) (*m.MSPCo
 	if err := readUnitCertificates(dir, fabric); err != nil {
 		return nil, err
 	}
-	if err := checkLists(dir, fabric); err != nil {
+	check := mspfolder.CheckFolderList
+	if sigid == nil { // the folder becomes a part of a channel's configuration
+		check = mspfolder.CheckChannelList
+	}
+	if err := checkLists(dir, fabric, check); err != nil {
 		return nil, err
 	}
 	if err := nameSM3(fabric); err != nil {

@@ -4,6 +4,7 @@ package msp
 
 import (
 	"bytes"
+	"crypto/x509/pkix"
 	"path/filepath"
 	"slices"
 
@@ -46,8 +47,9 @@ func (msp *bccspmsp) setupCRLs(conf *m.FabricMSPConfig) error {
 	return nil
 }
 
-// checkLists judges the revocation lists of an MSP's folder as setup does and more strictly, where the file of one that is refused can be found.
-func checkLists(dir string, fabric *m.FabricMSPConfig) error {
+// checkLists judges the revocation lists of an MSP's folder by check, which is as strict as setup or stricter, where the file of one that is
+// refused can be found.
+func checkLists(dir string, fabric *m.FabricMSPConfig, check func(*pkix.CertificateList, []*x509.Certificate) error) error {
 	if len(fabric.RevocationList) == 0 {
 		return nil
 	}
@@ -64,7 +66,7 @@ func checkLists(dir string, fabric *m.FabricMSPConfig) error {
 		if err != nil {
 			return err
 		}
-		if err := mspfolder.CheckFolderList(lists[0].CertificateList, issuers); err != nil {
+		if err := check(lists[0].CertificateList, issuers); err != nil {
 			return errors.WithMessagef(err, "%s: revocation list of issuer %s", fileOfList(dir, text), lists[0].TBSCertList.Issuer)
 		}
 	}
