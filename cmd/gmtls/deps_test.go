@@ -27,7 +27,7 @@ func TestDependencies(t *testing.T) {
 		}
 		ours++
 		allowed := false
-		for _, prefix := range []string{"fabric/cmd/gmtls", "fabric/common/ccserver", "fabric/common/consenter", "fabric/common/loglimit", "fabric/common/mspfolder", "fabric/common/safefile", "fabric/common/tlsstatus", "fabric/common/crypto/gmtls", "fabric/common/crypto/gmx509", "fabric/common/crypto/material", "fabric/common/crypto/keyd", "fabric/common/crypto/sm2table", "fabric/common/crypto/sm3", "fabric/common/crypto/sm4", "fabric-protos-go-apiv2"} {
+		for _, prefix := range []string{"fabric/cmd/gmtls", "fabric/common/ccserver", "fabric/common/consenter", "fabric/common/loglimit", "fabric/common/mspfolder", "fabric/common/policytext", "fabric/common/safefile", "fabric/common/tlsstatus", "fabric/common/crypto/gmtls", "fabric/common/crypto/gmx509", "fabric/common/crypto/material", "fabric/common/crypto/keyd", "fabric/common/crypto/sm2table", "fabric/common/crypto/sm3", "fabric/common/crypto/sm4", "fabric-protos-go-apiv2"} {
 			allowed = allowed || rest == prefix || strings.HasPrefix(rest, prefix+"/")
 		}
 		require.True(t, allowed, "%s is linked", path)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/hyperledger/fabric/common/channelconfig"
 	"github.com/hyperledger/fabric/common/crypto/material"
+	"github.com/hyperledger/fabric/common/policytext"
 )
 
 // differences says in words how two configurations differ, without leaving anything out: what cannot be put into words is named by its hash.
@@ -227,41 +228,17 @@ func decodeValue(path []string, key string, value *cb.ConfigValue) any {
 	return at["value"]
 }
 
-// policyText is the rule of a policy: MAJORITY Admins, or OutOf(1, BankMSP.admin, PortMSP.admin).
+// policyText is the rule of a policy, or what it is known by if that cannot be told; empty: there is no policy.
 func policyText(p *cb.ConfigPolicy) string {
 	policy := p.GetPolicy()
-	var (
-		meta   cb.ImplicitMetaPolicy
-		signed cb.SignaturePolicyEnvelope
-	)
-	switch {
-	case policy == nil:
+	if policy == nil {
 		return ""
-	case policy.Type == int32(cb.Policy_IMPLICIT_META) && proto.Unmarshal(policy.Value, &meta) == nil:
-		return meta.Rule.String() + " " + meta.SubPolicy
-	case policy.Type == int32(cb.Policy_SIGNATURE) && proto.Unmarshal(policy.Value, &signed) == nil:
-		return ruleText(signed.Rule, &signed)
 	}
-	return opaque(policy.Value)
-}
-
-func ruleText(rule *cb.SignaturePolicy, policy *cb.SignaturePolicyEnvelope) string {
-	if of := rule.GetNOutOf(); of != nil {
-		parts := []string{fmt.Sprint(of.N)}
-		for _, inner := range of.Rules {
-			parts = append(parts, ruleText(inner, policy))
-		}
-		return "OutOf(" + strings.Join(parts, ", ") + ")"
+	text, err := policytext.Text(policy.Type, policy.Value)
+	if err != nil {
+		return fmt.Sprintf("one of type %d that %v, sha256 %x", policy.Type, err, sha256.Sum256(policy.Value))
 	}
-	by, ok := rule.GetType().(*cb.SignaturePolicy_SignedBy)
-	if !ok || by.SignedBy < 0 || int(by.SignedBy) >= len(policy.Identities) {
-		return "nobody"
-	}
-	identity := policy.Identities[by.SignedBy]
-	if name, err := principal(identity); err == nil {
-		return name
-	}
-	return identity.PrincipalClassification.String() + " " + opaque(identity.Principal)
+	return text
 }
 
 // union is the keys of both, in order.

@@ -77,11 +77,11 @@ func TestShow(t *testing.T) {
 		"a policy": {func(root *cb.ConfigGroup) {
 			_, err := SetPolicy(application+"/Admins", "ANY Readers")(root)
 			require.NoError(t, err)
-		}, []string{application + " policy Admins: ANY Readers, before MAJORITY Admins"}},
+		}, []string{application + " policy Admins: ANY \"Readers\", before MAJORITY \"Admins\""}},
 		"a policy of signatures": {func(root *cb.ConfigGroup) {
 			_, err := SetPolicy(application+"/Port/Admins", "OR('PortMSP.admin', 'BankMSP.member')")(root)
 			require.NoError(t, err)
-		}, []string{application + "/Port policy Admins: OutOf(1, PortMSP.admin, BankMSP.member), before OutOf(1, PortMSP.admin)"}},
+		}, []string{application + "/Port policy Admins: OR(\"PortMSP.admin\", \"BankMSP.member\"), before OR(\"PortMSP.admin\")"}},
 		"whom changes need": {func(root *cb.ConfigGroup) {
 			root.Groups["Application"].Groups["Port"].Values["MSP"].ModPolicy = "/Channel/Application/Readers"
 		}, []string{application + `/Port MSP, whom changes need: /Channel/Application/Readers, before Admins`}},
@@ -91,7 +91,7 @@ func TestShow(t *testing.T) {
 		"an organisation": {func(root *cb.ConfigGroup) {
 			_, err := AddOrganization(Organization{Name: "Evil", MSPID: "EvilMSP", MSPDir: mspFolder(t, []authority{attacker})})(root)
 			require.NoError(t, err)
-		}, []string{application + "/Evil is new", application + "/Evil MSP.config.name: + \"EvilMSP\"", application + "/Evil policy Admins: + OutOf(1, EvilMSP.admin)", hash}},
+		}, []string{application + "/Evil is new", application + "/Evil MSP.config.name: + \"EvilMSP\"", application + "/Evil policy Admins: + OR(\"EvilMSP.admin\")", hash}},
 		"none any more": {func(root *cb.ConfigGroup) {
 			delete(root.Groups["Application"].Groups, "Customs")
 		}, []string{application + "/Customs goes"}},

@@ -5,6 +5,7 @@ package inspect
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -14,12 +15,16 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/common/loglimit"
+	"github.com/hyperledger/fabric/common/policytext"
 )
 
 const (
 	groupOrderer = "Orderer"
 	adminsPolicy = "Admins" // by which configtxgen has everything changed
 )
+
+// quoted keeps names of strangers apart from what is said of them.
+func quoted(name string) string { return loglimit.Printable(strconv.Quote(name)) }
 
 // governance takes in who may do what in a channel, and by whose certificates: nobody signs a first block, so who joins by it has to see
 // all of it. It returns the ordering organisations besides.
@@ -136,7 +141,7 @@ func (r *Report) rules(where string, group *common.ConfigGroup) (items []*Item) 
 	}
 	for _, name := range sortedKeys(group.GetPolicies()) {
 		p := group.Policies[name]
-		text, err := policyText(p.GetPolicy())
+		text, err := policytext.Text(p.GetPolicy().GetType(), p.GetPolicy().GetValue())
 		if err != nil {
 			r.found(where, cause.Find(cause.Unparsable, "the policy %s %v", quoted(name), err))
 			text = "not told"
