@@ -107,7 +107,11 @@ func parseCertificates(ders [][]byte, single bool) (*peer, error) {
 			return nil, err
 		}
 	}
-	if err := gmx509.CheckPairUsage(p.std[0], encCert); err != nil {
+	err = gmx509.CheckPairUsage(p.std[0], encCert)
+	if err == nil && single {
+		err = gmx509.CheckTLS13Usage(p.std[0])
+	}
+	if err != nil {
 		return nil, fail(AlertUnsupportedCertificate, err)
 	}
 	return p, nil

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/emmansun/gmsm/smx509"
 )
 
 const (
@@ -263,6 +265,9 @@ func TestClientConformance13(t *testing.T) {
 		{name: "encryption certificate", section: "4.4.2", at: stepCertificate, send: func(p *rawPeer13, _ []byte) []rawRecord {
 			return []rawRecord{{typ: recordHandshake, body: appendCertificate13(nil, p.cert.Certificate[1:2])}}
 		}, alert: AlertUnsupportedCertificate, err: "KeyUsage digitalSignature"},
+		{name: "certificate for contentCommitment alone", section: "4.4.2.2", setup: func(_ *Config, p *rawPeer13) {
+			p.cert = newCA(t, "commitments", nil).pair(t, testName, nil, signUsage(smx509.KeyUsageContentCommitment))
+		}, alert: AlertUnsupportedCertificate, err: "RFC 8446, section 4.4.2.2"},
 		{name: "no CertificateVerify", section: "4.4.3", at: stepVerify, send: instead13(), alert: AlertUnexpectedMessage, err: "want CertificateVerify"},
 		{name: "signature of ECDSA", section: "4.4.3", at: stepVerify, send: body13(set13(0, 4, 3)), alert: AlertIllegalParameter, err: "algorithm 0x0403"},
 		{name: "signature changed", section: "4.4.3", at: stepVerify, send: body13(func(b []byte) []byte { b[len(b)-1] ^= 1; return b }), alert: AlertDecryptError, err: "signature in CertificateVerify"},

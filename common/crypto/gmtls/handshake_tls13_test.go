@@ -3,8 +3,13 @@
 package gmtls
 
 import (
+	"errors"
 	"fmt"
 	"testing"
+
+	"github.com/emmansun/gmsm/smx509"
+
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // testConfigs13 is testConfigs for TLS 1.3.
@@ -52,6 +57,43 @@ func TestHandshake13(t *testing.T) {
 						t.Errorf("the server sees a client: %v, want %v", got, want)
 					}
 				})
+			}
+		}
+	}
+}
+
+// signUsage changes the KeyUsage of a pair's signing certificate.
+func signUsage(usage smx509.KeyUsage) certOptions {
+	return func(c *smx509.Certificate) {
+		if c.KeyUsage == testSignUsage {
+			c.KeyUsage = usage
+		}
+	}
+}
+
+// TestUsage13: a pair whose signing certificate is for contentCommitment alone is good in TLCP, and either side refuses it in TLS 1.3, also with
+// the chain in its cache. With digitalSignature beside it, as CAs issue it, both protocols take it.
+func TestUsage13(t *testing.T) {
+	ca := newCA(t, "ca", nil)
+	for usage, refused := range map[smx509.KeyUsage]bool{
+		smx509.KeyUsageContentCommitment:                                   true,
+		smx509.KeyUsageContentCommitment | smx509.KeyUsageDigitalSignature: false,
+	} {
+		good, pair := ca.pair(t, testName, nil), ca.pair(t, testName, nil, signUsage(usage))
+		cache := NewChainCache(4)
+		configs := func(version uint16, server, client Certificate) (*Config, *Config) {
+			return &Config{Versions: []uint16{version}, RootCAs: poolOf(ca), ServerName: testName, Certificates: []Certificate{client}, ChainCache: cache},
+				&Config{Versions: []uint16{version}, ClientCAs: poolOf(ca), ClientAuth: RequireAndVerifyClientCert, Certificates: []Certificate{server}, ChainCache: cache}
+		}
+		client, server := configs(VersionTLCP, pair, pair)
+		mustShake(t, client, server)
+		client, server = configs(VersionTLS13, pair, good)
+		_, _, clientErr, _ := shake(t, client, server)
+		client, server = configs(VersionTLS13, good, pair)
+		_, _, _, serverErr := shake(t, client, server)
+		for _, err := range []error{serverErr, clientErr} {
+			if errors.Is(err, gmx509.ErrTLS13Usage) != refused || !refused && err != nil {
+				t.Errorf("usage %b: %v", usage, err)
 			}
 		}
 	}

@@ -15,12 +15,14 @@ const (
 	PairEncryptionUsage = KeyUsageKeyEncipherment | KeyUsageDataEncipherment | KeyUsageKeyAgreement
 )
 
-// Errors of CheckPairUsage, CheckPairNames and CheckPairKeys.
+// Errors of CheckPairUsage, CheckTLS13Usage, CheckPairNames and CheckPairKeys.
 var (
 	ErrPairSigningUsage = errors.New("the signing certificate (the first of the pair) has no KeyUsage digitalSignature or " +
 		"contentCommitment; let the CA issue it with one of them")
 	ErrPairEncryptionUsage = errors.New("the encryption certificate (the second of the pair) has no KeyUsage keyEncipherment, " +
 		"dataEncipherment or keyAgreement; let the CA issue it with one of them")
+	ErrTLS13Usage = errors.New("the signing certificate has a KeyUsage without digitalSignature, which TLS 1.3 demands (RFC 8446, section 4.4.2.2); " +
+		"let the CA issue it with digitalSignature, or speak TLCP")
 	ErrUnpaired = errors.New("the two certificates of the pair differ in subject or issuer: let one CA issue both, for the same subject")
 	ErrOneKey   = errors.New("both certificates of the pair have the same key: let the CA issue the pair with two keys")
 )
@@ -39,6 +41,15 @@ func CheckPairUsage(sign, enc *Certificate) error {
 	}
 	if enc != nil && !IsPairEncryption(enc) {
 		return ErrPairEncryptionUsage
+	}
+	return nil
+}
+
+// CheckTLS13Usage checks that the KeyUsage of a certificate, if it has one, lets its key sign in a handshake of TLS 1.3. For TLCP, contentCommitment
+// is enough. The error is ErrTLS13Usage.
+func CheckTLS13Usage(sign *Certificate) error {
+	if sign.KeyUsage != 0 && sign.KeyUsage&KeyUsageDigitalSignature == 0 {
+		return ErrTLS13Usage
 	}
 	return nil
 }

@@ -111,7 +111,7 @@ func (a *Attempt) explainLocal(protocol string, number uint8) []cause.Finding {
 		if len(found) > 0 {
 			return found
 		}
-	case errors.Is(a.err, gmx509.ErrPairSigningUsage):
+	case errors.Is(a.err, gmx509.ErrPairSigningUsage), errors.Is(a.err, gmx509.ErrTLS13Usage):
 		return []cause.Finding{cause.Find(cause.SignUsage, "%v", a.err)}
 	case (last == "ServerKeyExchange" || last == "CertificateVerify") && number == uint8(gmtls.AlertDecryptError):
 		return []cause.Finding{cause.Find(cause.BadServerSignature, "%v", a.err)}

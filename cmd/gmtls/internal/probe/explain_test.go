@@ -4,6 +4,7 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // Both errors of the system mean the same; a live one is met in the scripts of
@@ -31,6 +33,16 @@ func TestUnreachable(t *testing.T) {
 		found := connectFindings("10.0.0.1:7051", err)
 		require.Len(t, found, 1)
 		require.Equal(t, cause.Unreachable, found[0].Cause)
+	}
+}
+
+// TestUsageForSigning: a certificate that this end refuses for its KeyUsage is told as that, whichever rule it breaks.
+func TestUsageForSigning(t *testing.T) {
+	for _, err := range []error{gmx509.ErrPairSigningUsage, gmx509.ErrTLS13Usage} {
+		a := Attempt{err: fmt.Errorf("gmtls: %w", err)}
+		found := a.explainLocal(protocolTLS13, uint8(gmtls.AlertUnsupportedCertificate))
+		require.Len(t, found, 1)
+		require.Equal(t, cause.SignUsage, found[0].Cause)
 	}
 }
 
