@@ -3,7 +3,9 @@
 package comm
 
 import (
+	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/flogging/floggingtest"
 	"github.com/stretchr/testify/require"
@@ -270,4 +273,25 @@ func TestOneFileOfSeveralKeys(t *testing.T) {
 	f.SignKey, f.EncKey, f.ConfigKeys = "none.key", "none.key", nil
 	_, err := f.Named("tls.signCert", f.SignCert, "tls.signKey", f.SignKey, "tls.encCert", f.EncCert, "tls.encKey", f.EncKey).Load()
 	require.ErrorContains(t, err, "tls.signKey, tls.encKey: open none.key")
+}
+
+// TestUsageForTLS13: a role whose signing certificate has contentCommitment alone starts for TLCP, and neither starts with TLS 1.3 nor is switched
+// to it.
+func TestUsageForTLS13(t *testing.T) {
+	material := Material{Std: &tls.Certificate{}, GM: &gmtls.Certificate{Leaf: &x509.Certificate{KeyUsage: x509.KeyUsageContentCommitment}}}
+	tlcp, both := []protocol{protocolTLCP}, []protocol{protocolTLCP, protocolTLS13}
+	for _, c := range []struct {
+		state   sourceState
+		refused bool
+	}{
+		{sourceState{serverMode: ModeGM, gmServer: tlcp, clientMode: ClientGM, gmClient: protocolTLCP}, false},
+		{sourceState{serverMode: ModeTLS, gmServer: both, clientMode: ClientTLS, gmClient: protocolTLS13}, false},
+		{sourceState{serverMode: ModeDual, gmServer: both}, true},
+		{sourceState{clientMode: ClientGM, gmClient: protocolTLS13}, true},
+	} {
+		c.state.Material = material
+		err := (&Source{role: "peer.server"}).checkModes(&c.state)
+		require.Equal(t, c.refused, errors.Is(err, gmx509.ErrTLS13Usage), "%v", err)
+		require.Equal(t, c.refused, err != nil, "%v", err)
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hyperledger/fabric/common/crypto/gmtls"
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 	"github.com/hyperledger/fabric/common/tlsstatus"
 )
 
@@ -324,7 +325,12 @@ func (s *Source) prepare(m Material, as *sourceState) (*sourceState, error) {
 	return state, s.checkModes(state)
 }
 
-// checkModes refuses what BCCSP.GM.Strict does not allow, and a mode for which a certificate is missing. A role that
+// speaksTLS13 reports whether a listener or a dialer of the role presents its pair in TLS 1.3.
+func (state *sourceState) speaksTLS13() bool {
+	return state.serverMode.GM() && slices.Contains(state.gmServer, protocolTLS13) || state.clientMode == ClientGM && state.gmClient == protocolTLS13
+}
+
+// checkModes refuses what BCCSP.GM.Strict does not allow, and a mode for which a certificate is missing or unfit. A role that
 // only dials may have no certificate at all; if it has one for TLS, mode gm
 // demands the pair for TLCP, or client authentication would vanish unnoticed.
 func (s *Source) checkModes(state *sourceState) error {
@@ -342,6 +348,11 @@ func (s *Source) checkModes(state *sourceState) error {
 	if state.clientMode != "" {
 		if err := refuseInStrict(fmt.Sprintf("%s would dial in mode %s", s.role, state.clientMode), state.clientMode == ClientGM); err != nil {
 			return err
+		}
+	}
+	if state.GM != nil && state.speaksTLS13() {
+		if err := gmx509.CheckTLS13Usage(state.GM.Leaf); err != nil {
+			return fmt.Errorf("comm: %s cannot speak TLS 1.3 with GM suites: %w", s.role, err)
 		}
 	}
 	if state.clientMode == ClientGM && state.Std != nil && state.GM == nil {

@@ -30,6 +30,8 @@ type section struct {
 	password string   // of the TLCP keys
 	lists    string   // key of files of revocation lists
 
+	protocols []string // keys of the GM protocols of listeners and of dialers
+
 	clientRoots string // key of roots that are read if clientAuth is true, or always without one
 	clientAuth  string
 }
@@ -53,6 +55,7 @@ var nodeKinds = []nodeKind{
 					{"peer.tls.gm.clientSignCert.file", "peer.tls.gm.clientSignKey.file", "peer.tls.gm.clientEncCert.file", "peer.tls.gm.clientEncKey.file"},
 				},
 				roots: []string{"peer.tls.rootcert.file"}, password: "peer.tls.gm.keyPassword.file",
+				protocols:   []string{"peer.tls.gm.protocols", "peer.tls.gm.clientProtocol"},
 				clientRoots: "peer.tls.clientRootCAs.files", lists: "peer.tls.revocationLists.files", clientAuth: "peer.tls.clientAuthRequired",
 			},
 			{
@@ -62,7 +65,7 @@ var nodeKinds = []nodeKind{
 					{"operations.tls.gm.signCert.file", "operations.tls.gm.signKey.file", "operations.tls.gm.encCert.file", "operations.tls.gm.encKey.file"},
 				},
 				clientRoots: "operations.tls.clientRootCAs.files", password: "operations.tls.gm.keyPassword.file",
-				lists: "operations.tls.revocationLists.files",
+				lists: "operations.tls.revocationLists.files", protocols: []string{"operations.tls.gm.protocols"},
 			},
 		},
 	},
@@ -80,6 +83,7 @@ var nodeKinds = []nodeKind{
 					{"General.Cluster.GMServerSignCertificate", "General.Cluster.GMServerSignPrivateKey", "General.Cluster.GMServerEncCertificate", "General.Cluster.GMServerEncPrivateKey"},
 				},
 				roots: []string{"General.TLS.RootCAs", "General.Cluster.RootCAs"}, password: "General.TLS.GMKeyPasswordFile",
+				protocols:   []string{"General.TLS.GMProtocols", "General.TLS.GMClientProtocol"},
 				clientRoots: "General.TLS.ClientRootCAs", lists: "General.TLS.RevocationLists", clientAuth: "General.TLS.ClientAuthRequired",
 			},
 			ordererHTTP("Operations"), ordererHTTP("Admin"),
@@ -96,7 +100,7 @@ func ordererHTTP(server string) section {
 			{name + ".GMSignCertificate", name + ".GMSignPrivateKey", name + ".GMEncCertificate", name + ".GMEncPrivateKey"},
 		},
 		roots: []string{name + ".RootCAs"}, password: name + ".GMKeyPasswordFile", clientRoots: name + ".ClientRootCAs",
-		lists: name + ".RevocationLists",
+		lists: name + ".RevocationLists", protocols: []string{name + ".GMProtocols"},
 	}
 }
 
@@ -229,7 +233,15 @@ func (c *nodeConfig) resolve(key, name string) string {
 
 // paths are the files of a key that names one or a list.
 func (c *nodeConfig) paths(key string) []string {
-	var names []string
+	names := c.words(key)
+	for i := range names {
+		names[i] = c.resolve(key, names[i])
+	}
+	return names
+}
+
+// words are the values of a key that has one or a list.
+func (c *nodeConfig) words(key string) (names []string) {
 	switch value := c.value(key).(type) {
 	case []any:
 		for _, name := range value {
@@ -237,9 +249,6 @@ func (c *nodeConfig) paths(key string) []string {
 		}
 	case string:
 		names = strings.FieldsFunc(strings.Trim(value, "[]"), func(r rune) bool { return r == ',' || r == ' ' })
-	}
-	for i := range names {
-		names[i] = c.resolve(key, names[i])
 	}
 	return names
 }

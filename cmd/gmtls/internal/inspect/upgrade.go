@@ -196,9 +196,10 @@ func (r *Report) section(c *nodeConfig, s section) {
 	if err != nil {
 		r.refused(c, s.password, err)
 	}
+	tls13 := slices.ContainsFunc(s.protocols, func(key string) bool { return slices.Contains(c.words(key), "TLS13") })
 	for _, p := range s.pairs {
 		if p.gm() {
-			r.tlcpPair(c, p, password, roots)
+			r.tlcpPair(c, p, password, roots, tls13)
 			continue
 		}
 		if c.text(p.cert) == "" || c.text(s.mode) == "gm" && absent(c.path(p.cert)) && absent(c.path(p.key)) {
@@ -244,8 +245,8 @@ func absent(name string) bool {
 	return errors.Is(err, os.ErrNotExist)
 }
 
-// tlcpPair checks a pair as the node does at its start, and as its peers do then.
-func (r *Report) tlcpPair(c *nodeConfig, p pair, password []byte, roots []*files.Certificate) {
+// tlcpPair checks a pair as the node does at its start, and as its peers do then. tls13: the node may present it in TLS 1.3 as well.
+func (r *Report) tlcpPair(c *nodeConfig, p pair, password []byte, roots []*files.Certificate, tls13 bool) {
 	if c.text(p.cert) == "" {
 		return
 	}
@@ -283,6 +284,10 @@ func (r *Report) tlcpPair(c *nodeConfig, p pair, password []byte, roots []*files
 	}
 	if err := own.CheckAsPeer(under, usage, r.now); err != nil {
 		r.found(c.at(p.cert), cause.Find(cause.ChainBroken, "a peer refuses the pair: %s", loglimit.Printable(err.Error())))
+		return
+	}
+	if err := x509.CheckTLS13Usage(own.Leaf); tls13 && err != nil {
+		r.found(c.at(p.cert), cause.Find(cause.SignUsage, "%v", err))
 		return
 	}
 	r.add(&Item{Where: c.path(p.cert), Kind: "TLCP pair", Note: "of " + p.cert})

@@ -22,6 +22,7 @@ import (
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/exit"
+	"github.com/hyperledger/fabric/cmd/gmtls/internal/pki"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
@@ -205,4 +206,34 @@ func TestManyFindings(t *testing.T) {
 	require.Len(t, r.Findings, maxFindings+1)
 	require.Contains(t, r.Findings[maxFindings].Detail, "more is wrong")
 	require.Equal(t, exit.Findings, r.finish().ExitCode)
+}
+
+// TestUpgradeChecksUsageForTLS13: a pair whose signing certificate has contentCommitment alone is refused where TLS 1.3 is configured.
+func TestUpgradeChecksUsageForTLS13(t *testing.T) {
+	from, to := time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0)
+	ca, err := pki.NewCA("bank", true, from, to)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	gmtlstest.WriteFile(t, dir, "ca.crt", pki.CertPEM(ca.Cert))
+	for name, usage := range map[string]stdx509.KeyUsage{"sign": stdx509.KeyUsageContentCommitment, "enc": x509.PairEncryptionUsage} {
+		cert, key, err := ca.Issue(pki.Leaf("node", []string{"localhost"}, usage, from, to))
+		require.NoError(t, err)
+		text, err := x509.MarshalPrivateKeyPEM(key, nil)
+		require.NoError(t, err)
+		gmtlstest.WriteFile(t, dir, name+".crt", pki.CertPEM(cert))
+		gmtlstest.WriteFile(t, dir, name+".key", text)
+	}
+	const pair = "signCert: {file: sign.crt}, signKey: {file: sign.key}, encCert: {file: enc.crt}, encKey: {file: enc.key}"
+	lines := func(protocols string) []string {
+		return []string{"mode: gm", "rootcert: {file: ca.crt}", "gm: {" + pair + protocols + "}"}
+	}
+	for _, protocols := range []string{"", ", protocols: [TLCP]", ", clientProtocol: TLCP"} {
+		require.Empty(t, checked(t, dir, lines(protocols)...), protocols)
+	}
+	for _, protocols := range []string{", protocols: [TLCP, TLS13]", ", clientProtocol: TLS13"} {
+		found := checked(t, dir, lines(protocols)...)
+		require.Len(t, found, 1, protocols)
+		require.Equal(t, cause.SignUsage, found[0].Cause)
+		require.Contains(t, found[0].Detail, "RFC 8446")
+	}
 }
