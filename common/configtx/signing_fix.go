@@ -18,8 +18,11 @@ const mspKey = "MSP"
 
 // ProposeConfigUpdate makes the configuration that an update asks for. Orderers ask for it before they order the update.
 //
-//fork:wrap fix: an MSP that gets an identity to sign with is not ordered; each node without its key would stop for good, and others once it has expired
+//fork:wrap fix: an MSP that gets an identity to sign with is not ordered; each node without its key would stop for good, and others once it has expired. Nor is an update whose copies or paths would take far more memory than it has bytes, which ended an orderer
 func (vi *ValidatorImpl) ProposeConfigUpdate(update *cb.Envelope) (*cb.ConfigEnvelope, error) {
+	if err := checkCost(update); err != nil {
+		return nil, err
+	}
 	proposed, err := vi.upstreamProposeConfigUpdate(update)
 	if err != nil {
 		return nil, err
