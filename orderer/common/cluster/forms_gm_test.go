@@ -5,6 +5,7 @@ package cluster_test
 import (
 	"context"
 
+	"github.com/hyperledger/fabric-protos-go/common"
 	"github.com/hyperledger/fabric-protos-go/orderer"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/metrics/disabled"
@@ -25,4 +26,9 @@ func remoteWith(client cluster.ClusterClient) *cluster.RemoteContext {
 		SendBuffSize: 10, Metrics: cluster.NewMetrics(&disabled.Provider{}), Logger: flogging.MustGetLogger("test"),
 		Client: client, ProbeConn: func(*grpc.ClientConn) error { return nil },
 	}
+}
+
+// verifySequence verifies blocks of another orderer, all of whose signatures are good.
+func verifySequence(blocks []*common.Block) error {
+	return cluster.VerifyBlocks(blocks, &cluster.NoopBlockVerifier{})
 }

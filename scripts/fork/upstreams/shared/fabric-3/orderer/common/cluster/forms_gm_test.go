@@ -5,6 +5,7 @@ package cluster_test
 import (
 	"context"
 
+	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/orderer"
 	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/common/metrics/disabled"
@@ -32,4 +33,9 @@ func remoteWith(client orderer.ClusterClient) *cluster.RemoteContext {
 			return &cluster.CommClientStream{StepClient: stream}, err
 		},
 	}
+}
+
+// verifySequence verifies blocks of another orderer, all of whose signatures are good.
+func verifySequence(blocks []*common.Block) error {
+	return cluster.VerifyBlocksBFT(blocks, func(*common.BlockHeader, *common.BlockMetadata) error { return nil }, nil)
 }
