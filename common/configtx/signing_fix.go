@@ -18,7 +18,7 @@ const mspKey = "MSP"
 
 // ProposeConfigUpdate makes the configuration that an update asks for. Orderers ask for it before they order the update.
 //
-//fork:wrap fix: an MSP that gets an identity to sign with is not ordered; each node without its key would stop for good, and others once it has expired. Nor is an update whose copies or paths would take far more memory than it has bytes, which ended an orderer
+//fork:wrap fix: an update is not ordered that puts an identity to sign with into an MSP, which stops each node without its key for good, that would take far more memory than it has bytes, which ended an orderer, or in which an organisation takes more of policies, endpoints and bytes than a channel can bear
 func (vi *ValidatorImpl) ProposeConfigUpdate(update *cb.Envelope) (*cb.ConfigEnvelope, error) {
 	if err := checkCost(update); err != nil {
 		return nil, err
@@ -27,7 +27,11 @@ func (vi *ValidatorImpl) ProposeConfigUpdate(update *cb.Envelope) (*cb.ConfigEnv
 	if err != nil {
 		return nil, err
 	}
-	if err := checkVerifying(vi.namespace, vi.configProto.GetChannelGroup(), proposed.Config.ChannelGroup); err != nil {
+	was, is := vi.configProto.GetChannelGroup(), proposed.Config.ChannelGroup
+	if err := checkVerifying(vi.namespace, was, is); err != nil {
+		return nil, err
+	}
+	if err := newLimits(was).check(vi.namespace, was, is); err != nil {
 		return nil, err
 	}
 	return proposed, nil
