@@ -158,3 +158,10 @@ func TestSigningIdentityThatWasOrdered(t *testing.T) {
 		require.NoError(t, err, name)
 	}
 }
+
+// TestConfigurationWithoutUpdate: another orderer forwards one that was made of nothing.
+func TestConfigurationWithoutUpdate(t *testing.T) {
+	o := newOwned(t)
+	_, _, err := o.ProcessConfigMsg(o.ordered(t, nil, proto.Clone(o.ConfigProto()).(*cb.Config)))
+	require.ErrorContains(t, err, "empty")
+}
