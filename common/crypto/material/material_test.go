@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +47,31 @@ func indented(text []byte) []byte {
 }
 
 func join(texts ...[]byte) []byte { return bytes.Join(texts, nil) }
+
+// The certificates of the cases last, as tests of several packages judge them by the clock of the machine. What cannot be parsed, to be
+// refused by the tests, is not counted.
+func TestCasesLast(t *testing.T) {
+	count := 0
+	require.NoError(t, filepath.WalkDir(filepath.Join("testdata", "cases"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		rest, err := os.ReadFile(path)
+		require.NoError(t, err)
+		ders := [][]byte{rest}
+		for block, rest := pem.Decode(rest); block != nil; block, rest = pem.Decode(rest) {
+			ders = append(ders, block.Bytes)
+		}
+		for _, der := range ders {
+			if cert, err := gmx509.ParseCertificate(der); err == nil {
+				require.GreaterOrEqual(t, cert.NotAfter.Year(), 2056, path)
+				count++
+			}
+		}
+		return nil
+	}))
+	require.Greater(t, count, 35)
+}
 
 // Whatever the form of a file, the same certificates are read, and none is lost.
 func TestFormsOfCertificateFiles(t *testing.T) {
