@@ -158,6 +158,61 @@ func TestShowSignatures(t *testing.T) {
 	}
 }
 
+// TestCounts: how many signatures a policy over organisations wants.
+func TestCounts(t *testing.T) {
+	for _, tt := range []struct{ organizations, any, majority, all int }{{1, 1, 1, 1}, {2, 1, 2, 2}, {3, 1, 2, 3}, {4, 1, 3, 4}, {5, 1, 3, 5}} {
+		root := &cb.ConfigGroup{Groups: map[string]*cb.ConfigGroup{}, Policies: map[string]*cb.ConfigPolicy{}}
+		for i := range tt.organizations {
+			root.Groups[fmt.Sprint(i)] = &cb.ConfigGroup{}
+		}
+		for rule, want := range map[string]int{"ANY": tt.any, "MAJORITY": tt.majority, "ALL": tt.all} {
+			root.Policies["Admins"] = &cb.ConfigPolicy{Policy: &cb.Policy{Type: int32(cb.Policy_IMPLICIT_META), Value: protoutil.MarshalOrPanic(&cb.ImplicitMetaPolicy{
+				Rule: cb.ImplicitMetaPolicy_Rule(cb.ImplicitMetaPolicy_Rule_value[rule]), SubPolicy: "Admins",
+			})}}
+			a, err := describe(root, "/Channel/Admins")
+			require.NoError(t, err)
+			require.Equal(t, rule+" Admins", a.Rule)
+			require.Len(t, a.Of, tt.organizations)
+			require.Equal(t, want, a.Need, "%s of %d", rule, tt.organizations)
+		}
+	}
+}
+
+// TestShowMissing: of several policies, those are named that want more signatures, and no others.
+func TestShowMissing(t *testing.T) {
+	s := newSample(t)
+	bank, port, customs := s.orgs[0], s.orgs[1], s.orgs[2]
+	c := s.read(t)
+	const all, one = "/Channel/Application/Admins", "/Channel/Application/Port/Admins"
+	data := rawUpdate(t, c, func(root *cb.ConfigGroup) {
+		for policy, rule := range map[string]string{"/Channel/Application/Endorsement": "ANY Endorsement", one: "OR('PortMSP.admin', 'PortMSP.peer')"} {
+			_, err := SetPolicy(policy, rule)(root)
+			require.NoError(t, err)
+		}
+	})
+	for name, tt := range map[string]struct {
+		signers []*org
+		missing []string
+	}{
+		"nobody":              {nil, []string{all, one}},
+		"who changes itself":  {[]*org{port}, []string{all}},
+		"the majority":        {[]*org{bank, customs}, []string{one}},
+		"a part of it":        {[]*org{bank}, []string{all, one}},
+		"a majority with it":  {[]*org{port, bank}, nil},
+		"all":                 {[]*org{bank, port, customs}, nil},
+		"a stranger and it":   {[]*org{newOrg(t, "Insurer"), port}, []string{all}},
+		"the same one thrice": {[]*org{bank, bank, bank}, []string{all, one}},
+	} {
+		u, err := c.show(signed(t, data, tt.signers...))
+		require.NoError(t, err, name)
+		require.Equal(t, []Approval{
+			{Policy: all, Rule: "MAJORITY Admins", Of: []string{"Bank", "Customs", "Port"}, Need: 2},
+			{Policy: one, Rule: "signatures", Of: []string{"PortMSP.admin"}},
+		}, u.Sign, name)
+		require.Equal(t, tt.missing, u.Missing, name)
+	}
+}
+
 // changeUpdate changes the parts of an envelope.
 func changeUpdate(t *testing.T, data []byte, edit func(*cb.ChannelHeader, *cb.ConfigUpdateEnvelope)) []byte {
 	t.Helper()
