@@ -3,18 +3,24 @@
 package lib
 
 import (
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509/pkix"
 	"database/sql"
 	"encoding/asn1"
+	"encoding/pem"
 	"math/big"
 	"testing"
 
+	"github.com/cloudflare/cfssl/config"
 	"github.com/cloudflare/cfssl/csr"
 	"github.com/cloudflare/cfssl/signer"
+	"github.com/cloudflare/cfssl/signer/local"
+	"github.com/emmansun/gmsm/sm2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric-ca/lib/server/db"
+	"github.com/hyperledger/fabric-ca/lib/server/user"
 
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
 )
@@ -43,6 +49,59 @@ func TestUnits(t *testing.T) {
 		subject := &signer.Subject{Names: test.names}
 		setUnit(subject)
 		require.Equal(t, test.want, subject.Names)
+	}
+}
+
+// asAdministrator is a request for a certificate with the unit of administrators, and what the server has to judge it by.
+func asAdministrator(t *testing.T, kind, affiliation string) (*signer.SignRequest, pkix.Name, *CA, *serverRequestContextImpl) {
+	t.Helper()
+	key, err := sm2.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	subject := pkix.Name{CommonName: "ida", OrganizationalUnit: []string{"admin"}}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{Subject: subject}, key)
+	require.NoError(t, err)
+	registry, _ := identities(t)
+	require.NoError(t, registry.InsertUser(&user.Info{Name: "ida", Type: kind, Affiliation: affiliation}))
+	caller, err := registry.GetUser("ida", nil)
+	require.NoError(t, err)
+	ca := &CA{Config: &CAConfig{Signing: &config.Signing{Default: &config.SigningProfile{}}}}
+	request := &signer.SignRequest{Request: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))}
+	return request, subject, ca, &serverRequestContextImpl{ca: ca, caller: caller}
+}
+
+// TestIdentityWithoutType: no identity chooses its units, which give it its role, whatever its request says and whatever is known of it.
+func TestIdentityWithoutType(t *testing.T) {
+	for name, test := range map[string]struct {
+		kind, affiliation string
+		want              []string
+	}{
+		"neither type nor affiliation": {"", "", []string{"client"}},
+		"affiliation alone":            {"", "org1", []string{"org1"}},
+		"type alone":                   {"peer", "", []string{"peer"}},
+		"both":                         {"peer", "org1", []string{"peer", "org1"}},
+	} {
+		for _, names := range [][]csr.Name{nil, {{OU: "admin"}}, {{O: "Org1", OU: "admin"}}} {
+			request, subject, ca, ctx := asAdministrator(t, test.kind, test.affiliation)
+			if names != nil {
+				request.Subject = &signer.Subject{CN: "ida", Names: names}
+			}
+			require.NoError(t, processSignRequest("ida", request, ca, ctx), name)
+			certified := local.PopulateSubjectFromCSR(request.Subject, subject)
+			require.Equal(t, test.want, certified.OrganizationalUnit, "%s, %v", name, names)
+		}
+	}
+}
+
+// TestRefusedFields: what the CA decides is refused in a request.
+func TestRefusedFields(t *testing.T) {
+	for field, set := range map[string]func(*signer.SignRequest){
+		"extensions":    func(r *signer.SignRequest) { r.Extensions = []signer.Extension{{Value: "00"}} },
+		"crl_override":  func(r *signer.SignRequest) { r.CRLOverride = "http://127.0.0.1:1/" },
+		"ReturnPrecert": func(r *signer.SignRequest) { r.ReturnPrecert = true },
+	} {
+		request, _, ca, ctx := asAdministrator(t, "client", "")
+		set(request)
+		require.ErrorContains(t, processSignRequest("ida", request, ca, ctx), "may not have the field "+field)
 	}
 }
 
