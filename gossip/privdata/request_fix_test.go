@@ -92,12 +92,25 @@ func request(digests []*protosgossip.PvtDataDigest) *protosgossip.GossipMessage 
 	}}
 }
 
+// identified is a message whose sender has a PKI-ID.
+type identified struct{ *receivedMsg }
+
+func (m identified) GetConnectionInfo() *protoext.ConnectionInfo {
+	info := m.receivedMsg.GetConnectionInfo()
+	info.ID = m.PKIID
+	return info
+}
+
 // ask sends a request, and returns where its answer comes.
 func (a *asker) ask(who string, digests []*protosgossip.PvtDataDigest) <-chan protoext.ReceivedMessage {
-	from := newMockGossip(&comm.RemotePeer{PKIID: common.PKIidType(who)})
-	from.network, from.msgChan = a.network, make(chan protoext.ReceivedMessage, 1)
-	from.Send(request(digests), &comm.RemotePeer{PKIID: common.PKIidType("asked")})
-	return from.msgChan
+	message, err := protoext.NoopSign(request(digests))
+	require.NoError(a.t, err)
+	answers := make(chan protoext.ReceivedMessage, 1)
+	asked := a.network.peers[0]
+	asked.msgChan <- identified{&receivedMsg{
+		RemotePeer: &comm.RemotePeer{PKIID: common.PKIidType(who)}, SignedGossipMessage: message, responseChan: answers,
+	}}
+	return answers
 }
 
 func (a *asker) answer(who string, digests []*protosgossip.PvtDataDigest) []*protosgossip.PvtDataElement {
@@ -226,4 +239,36 @@ func TestRequestsBesideAnswers(t *testing.T) {
 	require.Empty(t, reading)
 	require.Empty(t, third)
 	require.Len(t, a.answer("member", wanted(1, bySeq)), 1, "the peer that asked too often is not answered afterwards")
+}
+
+// TestRequestsAtOnce: a peer that asks often at a time is answered some requests, and others are answered meanwhile.
+func TestRequestsAtOnce(t *testing.T) {
+	a := newAsker(t, writeSets(1, 1))
+	reading, free := make(chan struct{}, 100), make(chan struct{})
+	a.ledger.read = func() {
+		reading <- struct{}{}
+		<-free
+	}
+	for range 10 {
+		a.ask("member", wanted(1, bySeq))
+	}
+	other := a.ask("past", wanted(1, bySeq))
+	for range requestsAtOnce + 1 {
+		select {
+		case <-reading:
+		case <-time.After(20 * time.Second):
+			t.Fatal("one of the requests waits for others")
+		}
+	}
+	select {
+	case <-reading:
+		t.Error("more requests of one peer are answered at a time")
+	case <-time.After(200 * time.Millisecond):
+	}
+	close(free)
+	select {
+	case <-other:
+	case <-time.After(responseWaitTime):
+		t.Fatal("the other peer is not answered")
+	}
 }
