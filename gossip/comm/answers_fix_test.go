@@ -3,11 +3,16 @@
 package comm
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
+	pb "github.com/golang/protobuf/proto"
 	proto "github.com/hyperledger/fabric-protos-go/gossip"
+	"github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/hyperledger/fabric/gossip/protoext"
+	"github.com/hyperledger/fabric/gossip/util"
 	"github.com/stretchr/testify/require"
 )
 
@@ -76,6 +81,7 @@ func TestPeerThatTakesNothing(t *testing.T) {
 			require.Eventually(t, func() bool {
 				return connection.waitingAnswers.Load() == 0 && connections.connNum() == 0
 			}, 20*time.Second, 10*time.Millisecond, "something of the connection is left")
+			require.Zero(t, bytesKept(""), "answers of the closed connection are counted")
 			go func() { // it reads again, and finds out
 				for range unread {
 				}
@@ -86,4 +92,91 @@ func TestPeerThatTakesNothing(t *testing.T) {
 			}, 20*time.Second, 100*time.Millisecond, "the peer cannot connect again")
 		})
 	}
+}
+
+func bytesKept(org string) int {
+	keptAnswers.Lock()
+	defer keptAnswers.Unlock()
+	return keptAnswers.of[org]
+}
+
+// slowStream takes a message when told.
+type slowStream struct {
+	take chan error
+}
+
+func (s *slowStream) Send(*proto.Envelope) error   { return <-s.take }
+func (*slowStream) Recv() (*proto.Envelope, error) { return nil, errors.New("nothing comes") }
+func (*slowStream) Context() context.Context       { return context.Background() }
+
+// slowPeer is a connection to a peer of the organisation.
+func slowPeer(t *testing.T, org string) (*connection, *slowStream) {
+	identity, err := pb.Marshal(&msp.SerializedIdentity{Mspid: org, IdBytes: []byte("certificate")})
+	require.NoError(t, err)
+	stream := &slowStream{take: make(chan error)}
+	conn := newConnection(nil, nil, stream, disabledMetrics, ConnConfig{SendBuffSize: 20})
+	conn.logger = util.GetLogger(util.CommLogger, "")
+	conn.info = &protoext.ConnectionInfo{Identity: identity, Endpoint: org}
+	t.Cleanup(conn.close)
+	return conn, stream
+}
+
+// TestBytesOfAnswers: the answers that a connection keeps are bounded by bytes, until the other end takes them.
+func TestBytesOfAnswers(t *testing.T) {
+	const size = maxAnswerBytes / 4
+	payload := make([]byte, maxAnswerBytes+1) // of all answers
+	answer := func(size int) *protoext.SignedGossipMessage {
+		return &protoext.SignedGossipMessage{Envelope: &proto.Envelope{Payload: payload[:size]}}
+	}
+	conn, stream := slowPeer(t, "slow")
+	for range 10 {
+		conn.answer(answer(size))
+	}
+	require.Len(t, conn.outBuff, 4)
+
+	go conn.writeToStream()
+	stream.take <- nil
+	require.Eventually(t, func() bool { return bytesKept("slow") == 3*size }, 20*time.Second, time.Millisecond)
+	conn.answer(answer(size))
+	conn.answer(answer(1))
+	require.Equal(t, 4*size, bytesKept("slow"))
+	for range 4 {
+		stream.take <- nil
+	}
+	require.Eventually(t, func() bool { return bytesKept("slow") == 0 }, 20*time.Second, time.Millisecond)
+
+	conn.answer(answer(maxAnswerBytes + 1)) // is for gRPC to judge
+	require.Equal(t, maxAnswerBytes+1, bytesKept("slow"))
+	stream.take <- errors.New("too large")
+	<-conn.stopChan
+	require.Eventually(t, func() bool { return bytesKept("slow") == 0 }, 20*time.Second, time.Millisecond)
+	conn.answer(answer(1))
+	require.Zero(t, bytesKept("slow"), "a closed connection keeps an answer")
+
+	conn, _ = slowPeer(t, "slow")
+	for range 100 { // the number has its bound as well, and what is dropped does not count
+		conn.answer(answer(1))
+	}
+	require.Equal(t, 20+maxWaitingAnswers, bytesKept("slow"))
+	conn.close()
+	require.NotContains(t, keptAnswers.of, "slow")
+}
+
+// TestBytesOfAnOrganisation: many peers of an organisation that take nothing leave the peers of others their answers.
+func TestBytesOfAnOrganisation(t *testing.T) {
+	answer := &protoext.SignedGossipMessage{Envelope: &proto.Envelope{Payload: make([]byte, maxAnswerBytes)}}
+	answered := func(org string) *connection {
+		conn, _ := slowPeer(t, org)
+		conn.answer(answer)
+		return conn
+	}
+	var silent []*connection
+	for range maxOrgAnswerBytes / maxAnswerBytes {
+		silent = append(silent, answered("many"))
+		require.Len(t, silent[len(silent)-1].outBuff, 1)
+	}
+	require.Empty(t, answered("many").outBuff)
+	require.Len(t, answered("other").outBuff, 1)
+	silent[0].close()
+	require.Len(t, answered("many").outBuff, 1)
 }
