@@ -109,7 +109,7 @@ func TestRequestWithoutAChaincode(t *testing.T) {
 		answer, err := stream.Recv()
 		require.NoError(t, err)
 		require.Equal(t, pb.ChaincodeMessage_ERROR, answer.Type)
-		require.Equal(t, "INVOKE_CHAINCODE failed: transaction ID: transaction: the peer failed to serve the request", string(answer.Payload))
+		require.Equal(t, "INVOKE_CHAINCODE failed: transaction ID: transaction: the request names no chaincode", string(answer.Payload))
 	}
 }
 
