@@ -17,6 +17,7 @@ import (
 //
 //fork:wrap fix: a request of a chaincode whose transaction has run out of time does not end the peer
 func (h *Handler) HandleTransaction(msg *pb.ChaincodeMessage, delegate handleFunc) {
+	defer h.ended()
 	h.upstreamHandleTransaction(msg, func(msg *pb.ChaincodeMessage, txContext *TransactionContext) (resp *pb.ChaincodeMessage, err error) {
 		defer func() {
 			if cause := recover(); cause != nil {
@@ -24,6 +25,10 @@ func (h *Handler) HandleTransaction(msg *pb.ChaincodeMessage, delegate handleFun
 				resp, err = nil, errors.New("the peer failed to serve the request")
 			}
 		}()
+		if msg.Type == pb.ChaincodeMessage_INVOKE_CHAINCODE { // it may need what comes next on this stream
+			h.ended()
+			defer h.underWay.Add(1)
+		}
 		return delegate(msg, txContext)
 	})
 }

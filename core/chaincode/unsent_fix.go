@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package chaincode
+
+import (
+	"sync/atomic"
+
+	pb "github.com/hyperledger/fabric-protos-go/peer"
+	"github.com/pkg/errors"
+
+	"github.com/hyperledger/fabric/core/container/ccintf"
+)
+
+// Bounds of what a peer keeps of a chaincode that sends requests and does not read the answers. A transaction has one request
+// under way, and with the default peer.limits.concurrency a peer serves 3,000 transactions at a time. A transaction has an
+// identifier of 64 characters, and a channel a name of at most 249.
+const (
+	maxUnderWay = 5000
+	maxNames    = 1024
+)
+
+//fork:fields fix: what is under way on a stream of a chaincode is counted
+type Handler struct {
+	underWay atomic.Int32  // requests that are served, and messages that wait until the chaincode reads
+	fewer    chan struct{} // has an element when one of them has ended
+}
+
+// ProcessStream serves the stream as upstream does.
+//
+//fork:wrap fix: a chaincode that does not read its answers is not read either
+func (h *Handler) ProcessStream(stream ccintf.ChaincodeStream) error {
+	h.fewer = make(chan struct{}, 1)
+	return h.upstreamProcessStream(stream)
+}
+
+// handleMessage lets the stream wait while too much is under way. What is waited for ends by itself, or when the chaincode reads,
+// which no chaincode makes depend on its writing: the shim reads in a goroutine of its own. A request that invokes a chaincode may
+// need what comes next on this stream, and does not count while it is served.
+//
+//fork:wrap fix: a chaincode cannot make the peer keep requests and answers without bound
+func (h *Handler) handleMessage(msg *pb.ChaincodeMessage) error {
+	if len(msg.Txid)+len(msg.ChannelId) > maxNames {
+		return errors.New("the names of transaction and channel are longer than any that the peer has")
+	}
+	for h.underWay.Load() >= maxUnderWay {
+		<-h.fewer
+	}
+	switch msg.Type {
+	case pb.ChaincodeMessage_REGISTER, pb.ChaincodeMessage_KEEPALIVE, pb.ChaincodeMessage_COMPLETED, pb.ChaincodeMessage_ERROR:
+	default: // HandleTransaction counts it no more
+		h.underWay.Add(1)
+	}
+	return h.upstreamHandleMessage(msg)
+}
+
+func (h *Handler) ended() {
+	h.underWay.Add(-1)
+	select {
+	case h.fewer <- struct{}{}:
+	default:
+	}
+}
+
+// serialSendAsync sends a message in its turn. The first message that cannot be sent ends the stream; nobody would take the errors
+// of further ones, which would wait for ever.
+//
+//fork:replace fix: messages that wait until a chaincode reads are counted, and leave nothing behind when its stream ends
+func (h *Handler) serialSendAsync(msg *pb.ChaincodeMessage) {
+	h.underWay.Add(1)
+	go func() {
+		err := h.serialSend(msg)
+		h.ended()
+		if err == nil {
+			return
+		}
+		h.Notify(&pb.ChaincodeMessage{Type: pb.ChaincodeMessage_ERROR, Payload: []byte(err.Error()), Txid: msg.Txid, ChannelId: msg.ChannelId})
+		select {
+		case h.errChan <- err:
+		default:
+		}
+	}()
+}
