@@ -47,3 +47,9 @@ func (p *puller) fetchUntil(wanted dig2sources, end time.Time) (*privdatacommon.
 	}
 	return p.fetchPrivateData(filters)
 }
+
+// later records private data as missing.
+func (i *pvtdataRetrievalInfo) later(key rwSetKey) {
+	i.resolvedAsToReconcileLater[key] = i.remainingEligibleMissingKeys[key]
+	delete(i.remainingEligibleMissingKeys, key)
+}
