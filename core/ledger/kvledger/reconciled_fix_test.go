@@ -19,13 +19,18 @@ import (
 	"github.com/hyperledger/fabric/protoutil"
 )
 
-func emptyLedger(t *testing.T) *kvLedger {
+// ledgerConfig keeps ledgers in a folder of the test.
+func ledgerConfig(t *testing.T) *ledger.Config {
 	dir := t.TempDir()
-	provider := testutilNewProvider(&ledger.Config{
+	return &ledger.Config{
 		RootFSPath: dir, StateDBConfig: &ledger.StateDBConfig{}, HistoryDBConfig: &ledger.HistoryDBConfig{},
 		PrivateDataConfig: &ledger.PrivateDataConfig{MaxBatchSize: 5000, BatchesInterval: 1000, PurgeInterval: 100, DeprioritizedDataReconcilerInterval: time.Hour},
 		SnapshotsConfig:   &ledger.SnapshotsConfig{RootDir: filepath.Join(dir, "snapshots")},
-	}, t, &mock.DeployedChaincodeInfoProvider{})
+	}
+}
+
+func emptyLedger(t *testing.T) *kvLedger {
+	provider := testutilNewProvider(ledgerConfig(t), t, &mock.DeployedChaincodeInfoProvider{})
 	t.Cleanup(provider.Close)
 	genesis, err := configtxtest.MakeGenesisBlock("reconciled")
 	require.NoError(t, err)
