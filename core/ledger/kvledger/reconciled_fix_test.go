@@ -7,11 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang/protobuf/proto"
 	"github.com/hyperledger/fabric-protos-go/ledger/rwset"
 	"github.com/hyperledger/fabric-protos-go/ledger/rwset/kvrwset"
 	"github.com/stretchr/testify/require"
 
 	configtxtest "github.com/hyperledger/fabric/common/configtx/test"
+	"github.com/hyperledger/fabric/common/ledger/testutil"
 	"github.com/hyperledger/fabric/core/ledger"
 	"github.com/hyperledger/fabric/core/ledger/kvledger/txmgmt/rwsetutil"
 	"github.com/hyperledger/fabric/core/ledger/mock"
@@ -102,4 +104,48 @@ func TestReconciledSets(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestReconciledTogether: a write that its transaction has not hashed does not take the place of an older one that is right.
+func TestReconciledTogether(t *testing.T) {
+	collections := []*nsCollBtlConfig{{namespace: "ns", btlConfig: map[string]uint64{"coll": 0}}}
+	provider := testutilNewProviderWithCollectionConfig(t, collections, ledgerConfig(t))
+	defer provider.Close()
+	blocks, genesis := testutil.NewBlockGenerator(t, "testLedger", false)
+	opened, err := provider.CreateFromGenesisBlock(genesis)
+	require.NoError(t, err)
+	l := opened.(*kvLedger)
+	defer l.Close()
+	commitCollectionConfigsHistoryAndDummyBlock(t, provider, l, collections, blocks)
+
+	of, ofOthers := produceSamplePvtdata(t, 0, [][4]string{{"ns", "coll", "of others", "right"}})
+	_, own := produceSamplePvtdata(t, 0, [][4]string{{"ns", "coll", "own", "value"}})
+	both, _ := produceSamplePvtdata(t, 0, [][4]string{{"ns", "coll", "own", "value"}, {"ns", "coll", "of others", "wrong"}})
+	public := &rwset.TxReadWriteSet{}
+	require.NoError(t, proto.Unmarshal(own, public))
+	stored := both.WriteSet.NsPvtRwset[0].CollectionPvtRwset[0].Rwset
+	public.NsRwset[0].CollectionHashedRwset[0].PvtRwsetHash = protoutil.HashSHA256.Sum(stored)
+	var received []*ledger.ReconciledPvtdata
+	for _, tx := range []struct {
+		written []byte
+		private *ledger.TxPvtData
+	}{{ofOthers, of}, {protoutil.MarshalOrPanic(public), both}} {
+		block := &ledger.BlockAndPvtData{Block: blocks.NextBlock([][]byte{tx.written}), MissingPvtData: ledger.TxMissingPvtData{}}
+		block.MissingPvtData.Add(0, "ns", "coll", true)
+		require.NoError(t, l.commit(block, &ledger.CommitOptions{}))
+		received = append(received, &ledger.ReconciledPvtdata{BlockNum: block.Block.Header.Number, WriteSets: ledger.TxPvtDataMap{0: tx.private}})
+	}
+	_, err = l.CommitPvtDataOfOldBlocks(received, nil)
+	require.NoError(t, err)
+	state, err := l.NewQueryExecutor()
+	require.NoError(t, err)
+	defer state.Done()
+	for key, value := range map[string]string{"of others": "right", "own": "value"} {
+		got, err := state.GetPrivateData("ns", "coll", key)
+		require.NoError(t, err)
+		require.Equal(t, value, string(got))
+	}
+	kept, err := l.GetPvtDataByNum(3, nil)
+	require.NoError(t, err)
+	require.Equal(t, stored, kept[0].WriteSet.NsPvtRwset[0].CollectionPvtRwset[0].Rwset, "others compare it with its hash")
 }
