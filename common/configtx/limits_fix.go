@@ -5,6 +5,7 @@ package configtx
 import (
 	"bytes"
 	"fmt"
+	"math"
 
 	"github.com/golang/protobuf/proto"
 	cb "github.com/hyperledger/fabric-protos-go/common"
@@ -32,7 +33,7 @@ func newLimits(channel *cb.ConfigGroup) limits {
 	size := &ab.BatchSize{}
 	value := channel.GetGroups()["Orderer"].GetValues()["BatchSize"].GetValue()
 	if err := proto.Unmarshal(value, size); err != nil || size.AbsoluteMaxBytes == 0 {
-		return limits{organisation: int(^uint(0) >> 1)}
+		return limits{organisation: math.MaxInt} // no orderer serves such a channel
 	}
 	return limits{organisation: int(size.AbsoluteMaxBytes) / sharesAtLeast}
 }
