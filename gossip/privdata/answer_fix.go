@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	protosgossip "github.com/hyperledger/fabric-protos-go/gossip"
+	"github.com/hyperledger/fabric/core/ledger"
 	"github.com/hyperledger/fabric/protoutil"
 )
 
@@ -50,4 +51,15 @@ func (i *pvtdataRetrievalInfo) right(element *protosgossip.PvtDataElement) [][]b
 //fork:wrap fix: a member that pushes a false definition of a collection keeps no private data from others
 func (p *puller) filterNotEligible(found Dig2PvtRWSetWithConfig, _ bool, asking protoutil.SignedData, endpoint string) []*protosgossip.PvtDataElement {
 	return p.upstreamFilterNotEligible(found, true, asking, endpoint)
+}
+
+// populateFromCache takes private data that another peer sent along with the block. Where these are wrong, this peer may have got the right
+// ones before.
+//
+//fork:wrap fix: wrong private data beside a block do not take the place of the right ones in the transient store
+func (pdp *PvtdataProvider) populateFromCache(found rwsetByKeys, info *pvtdataRetrievalInfo, wanted []*ledger.TxPvtdataInfo) {
+	pdp.upstreamPopulateFromCache(found, info, wanted)
+	wrong := *info
+	wrong.remainingEligibleMissingKeys = info.resolvedAsToReconcileLater // what is found leaves it
+	pdp.populateFromTransientStore(found, &wrong)
 }

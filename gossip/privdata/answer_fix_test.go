@@ -7,9 +7,13 @@ import (
 	"time"
 
 	protosgossip "github.com/hyperledger/fabric-protos-go/gossip"
+	"github.com/hyperledger/fabric-protos-go/ledger/rwset"
+	protostransientstore "github.com/hyperledger/fabric-protos-go/transientstore"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hyperledger/fabric/core/ledger"
+	"github.com/hyperledger/fabric/core/transientstore"
 	"github.com/hyperledger/fabric/gossip/comm"
 	privdatacommon "github.com/hyperledger/fabric/gossip/privdata/common"
 	"github.com/hyperledger/fabric/gossip/privdata/mocks"
@@ -85,4 +89,33 @@ func TestAnswerOfAnother(t *testing.T) {
 		require.Equal(t, rwsetByKeys{pushedKey: []byte("right")}, pulled)
 		require.Empty(t, later)
 	}
+}
+
+// TestWrongBesideBlock: the peer that a block came from puts nothing wrong in the place of what was pushed to this one.
+func TestWrongBesideBlock(t *testing.T) {
+	provider, err := transientstore.NewStoreProvider(t.TempDir())
+	require.NoError(t, err)
+	defer provider.Close()
+	store, err := provider.OpenStore("A")
+	require.NoError(t, err)
+	beside := util.PvtDataCollections{{WriteSet: &rwset.TxPvtReadWriteSet{NsPvtRwset: []*rwset.NsPvtReadWriteSet{{
+		Namespace: "cc", CollectionPvtRwset: []*rwset.CollectionPvtReadWriteSet{
+			{CollectionName: "coll", Rwset: []byte("wrong")}, {CollectionName: "other", Rwset: []byte("wrong")},
+		},
+	}}}}}
+	require.NoError(t, store.Persist("tx", 6, &protostransientstore.TxPvtReadWriteSetWithConfigInfo{PvtRwset: &rwset.TxPvtReadWriteSet{
+		NsPvtRwset: []*rwset.NsPvtReadWriteSet{pvtReadWriteSet("cc", "coll", []byte("right"))},
+	}}))
+	other := rwSetKey{txID: "tx", namespace: "cc", collection: "other"}
+	hash := protoutil.HashSHA256.Sum([]byte("right"))
+	info := &pvtdataRetrievalInfo{
+		remainingEligibleMissingKeys: rwsetKeys{pushedKey: {}, other: {}}, resolvedAsToReconcileLater: rwsetKeys{},
+		expectedHashes: map[rwSetKey][]byte{pushedKey: hash, other: hash}, hash: protoutil.HashSHA256,
+	}
+	pdp := &PvtdataProvider{logger: logger, transientStore: store, prefetchedPvtdata: beside}
+	found := rwsetByKeys{}
+	pdp.populateFromCache(found, info, []*ledger.TxPvtdataInfo{{TxID: "tx"}})
+	require.Equal(t, rwsetByKeys{pushedKey: []byte("right")}, found)
+	require.Equal(t, rwsetKeys{other: {}}, info.resolvedAsToReconcileLater)
+	require.Empty(t, info.remainingEligibleMissingKeys)
 }
