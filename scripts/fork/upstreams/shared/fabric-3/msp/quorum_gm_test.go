@@ -44,18 +44,19 @@ func newQuorum(t *testing.T, org *msp.Organisation) *quorum {
 	return q
 }
 
-const signedValue = "what the orderers say of the block"
+// signedValue is what the orderers say of a block.
+var signedValue = protoutil.MarshalOrPanic(&cb.OrdererBlockMetadata{LastConfig: &cb.LastConfig{Index: 3}})
 
 // sign is the signature of a block by a member, in the name of the consenter with that number.
 func sign(t *testing.T, header *cb.BlockHeader, member *msp.Member, id uint32) *cb.MetadataSignature {
 	t.Helper()
 	identifier := protoutil.MarshalOrPanic(&cb.IdentifierHeader{Identifier: id})
-	message := bytes.Join([][]byte{[]byte(signedValue), identifier, protoutil.BlockHeaderBytes(header)}, nil)
+	message := bytes.Join([][]byte{signedValue, identifier, protoutil.BlockHeaderBytes(header)}, nil)
 	return &cb.MetadataSignature{IdentifierHeader: identifier, Signature: member.Sign(t, message)}
 }
 
 func (q *quorum) check(header *cb.BlockHeader, signatures ...*cb.MetadataSignature) error {
-	metadata := protoutil.MarshalOrPanic(&cb.Metadata{Value: []byte(signedValue), Signatures: signatures})
+	metadata := protoutil.MarshalOrPanic(&cb.Metadata{Value: signedValue, Signatures: signatures})
 	return q.verify(header, &cb.BlockMetadata{Metadata: [][]byte{cb.BlockMetadataIndex_SIGNATURES: metadata}})
 }
 
