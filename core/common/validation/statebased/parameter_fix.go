@@ -25,7 +25,7 @@ func (e *UnreadableParameterError) Error() string {
 //
 //fork:wrap fix: a key whose validation parameter is no policy makes a transaction that writes to it invalid; it stopped every peer at that block (upstream issue 3105)
 func (p *baseEvaluator) checkSBAndCCEP(cc, coll, key string, blockNum, txNum uint64, signatureSet []*protoutil.SignedData) commonerrors.TxValidationError {
-	err := p.upstreamCheckSBAndCCEP(cc, coll, key, blockNum, txNum, signatureSet)
+	err := p.judgeOnce(cc, coll, key, blockNum, txNum, signatureSet)
 	if failure, ok := err.(*commonerrors.VSCCExecutionFailureError); ok {
 		var unreadable *UnreadableParameterError
 		if errors.As(failure.Err, &unreadable) {
