@@ -4,12 +4,15 @@ package privdata
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/hyperledger/fabric-protos-go/common"
 	"github.com/hyperledger/fabric-protos-go/peer"
 
+	"github.com/hyperledger/fabric/core/chaincode/implicitcollection"
 	"github.com/hyperledger/fabric/core/common/privdata"
 	"github.com/hyperledger/fabric/core/ledger/kvledger/txmgmt/rwsetutil"
+	"github.com/hyperledger/fabric/msp"
 )
 
 // Whoever satisfies one endorsement policy chooses what a transaction writes to collections, and for a transaction that is invalid anyhow it
@@ -92,12 +95,38 @@ func (c *coordinator) writesToCollections(tx *txInfo, known map[privdata.Collect
 func (c *coordinator) withPrivateData(transaction []byte, invalid bool) (*txInfo, error) {
 	tx, err := getTxInfoFromTransactionBytes(transaction)
 	if err == nil && invalid {
+		if err := c.writesToStrangers(tx); err != nil {
+			return nil, err
+		}
 		var refused unusable
 		if errors.As(c.writesToCollections(tx, map[privdata.CollectionCriteria]error{}), &refused) {
 			return nil, refused
 		}
 	}
 	return tx, err
+}
+
+// writesToStrangers returns an error if an invalid transaction writes to the implicit collection of an organisation that the channel has not.
+// The definition of a chaincode allows all names, and the ledger keeps what it has learned of each in memory. A valid transaction is no matter
+// for it: validation knows the organisations, and one that has left may still have keys with policies of their own.
+func (c *coordinator) writesToStrangers(tx *txInfo) error {
+	manager, ok := c.idDeserializerFactory.GetIdentityDeserializer(c.ChainID).(msp.MSPManager)
+	if !ok {
+		return nil
+	}
+	organisations, err := manager.GetMSPs()
+	if err != nil {
+		return err
+	}
+	for _, namespace := range tx.txRWSet.NsRwSets {
+		for _, set := range namespace.CollHashedRwSets {
+			implicit, id := implicitcollection.MspIDIfImplicitCollection(set.CollectionName)
+			if _, known := organisations[id]; implicit && !known && containsWrites(tx.txID, namespace.NameSpace, set) {
+				return unusable{fmt.Errorf("the channel has no organisation %q", id)}
+			}
+		}
+	}
+	return nil
 }
 
 // firstOfEach returns the first write set of each collection. The ledger compares the data of a collection with the hash in the first; data of

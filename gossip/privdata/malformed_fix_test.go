@@ -5,6 +5,7 @@ package privdata_test
 import (
 	"crypto/sha256"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/hyperledger/fabric/common/policies"
 	"github.com/hyperledger/fabric/common/policydsl"
 	"github.com/hyperledger/fabric/common/semaphore"
+	"github.com/hyperledger/fabric/core/chaincode/implicitcollection"
 	"github.com/hyperledger/fabric/core/committer"
 	"github.com/hyperledger/fabric/core/committer/txvalidator"
 	"github.com/hyperledger/fabric/core/committer/txvalidator/plugin"
@@ -73,9 +75,11 @@ func (capabilities) V1_2Validation() bool             { return true }
 func (capabilities) V1_3Validation() bool             { return true }
 func (c capabilities) V2_0Validation() bool           { return c.v20 }
 
-// definitions has three chaincodes: everybody may endorse "open" and "other", nobody "closed". "open" has a collection, and one that is no use.
+// definitions has three chaincodes: everybody may endorse "open" and "other", nobody "closed". "open" has a collection, one that is no use, and
+// an implicit one for each name, as chaincode of the new lifecycle.
 type definitions struct {
 	mock.DeployedChaincodeInfoProvider
+	asked sync.Map // names of collections
 }
 
 func policy(chaincode string) *common.SignaturePolicyEnvelope {
@@ -103,7 +107,12 @@ func (d *definitions) CollectionValidationInfo(chaincode, collection string, _ v
 	return nil, nil, nil
 }
 
-func (*definitions) CollectionInfo(_, chaincode, collection string, _ ledger.SimpleQueryExecutor) (*peer.StaticCollectionConfig, error) {
+func (d *definitions) CollectionInfo(_, chaincode, collection string, _ ledger.SimpleQueryExecutor) (*peer.StaticCollectionConfig, error) {
+	d.asked.Store(collection, true)
+	if implicit, id := implicitcollection.MspIDIfImplicitCollection(collection); implicit && chaincode == "open" {
+		members := &peer.CollectionPolicyConfig_SignaturePolicy{SignaturePolicy: policydsl.SignedByMspMember(id)}
+		return &peer.StaticCollectionConfig{Name: collection, MemberOrgsPolicy: &peer.CollectionPolicyConfig{Payload: members}}, nil
+	}
 	if chaincode != "open" || collection != "coll" && collection != "unreadable" {
 		return nil, nil
 	}
@@ -151,6 +160,7 @@ type committing struct {
 	// storing returns the part of the peer that stores blocks.
 	storing func(to committer.Committer) privdata.Coordinator
 	signer  msp.SigningIdentity
+	defined *definitions
 	// private are data that arrive with each block.
 	private util.PvtDataCollections
 }
@@ -183,7 +193,7 @@ func newCommitting(t *testing.T, v20 bool) *committing {
 	t.Cleanup(transient.Close)
 	store, err := transient.OpenStore(channelName)
 	require.NoError(t, err)
-	c := &committing{t: t, ledger: l, signer: signer}
+	c := &committing{t: t, ledger: l, signer: signer, defined: defined}
 	c.storing = func(to committer.Committer) privdata.Coordinator {
 		return privdata.NewCoordinator("SampleOrg", privdata.Support{
 			ChainID: channelName, Validator: validator, Committer: to, CapabilityProvider: noDissemination{},
@@ -473,6 +483,40 @@ func TestUnusableCollections(t *testing.T) {
 			require.NoError(c.t, c.storing(to).StoreBlock(block, nil))
 			require.Equal(c.t, []byte{byte(illegal), byte(valid)}, to.flags)
 		}
+	})
+}
+
+// missing is a committer that keeps which private data a block lacks.
+type missing struct {
+	committer.Committer
+	data ledger.TxMissingPvtData
+}
+
+func (m *missing) CommitLegacy(data *ledger.BlockAndPvtData, options *ledger.CommitOptions) error {
+	m.data = data.MissingPvtData
+	return m.Committer.CommitLegacy(data, options)
+}
+
+// TestImplicitCollectionsOfStrangers: an invalid transaction makes a peer learn nothing of implicit collections of organisations that the channel
+// has not. For those of organisations that it has, and for a valid transaction, private data are missing, as in stock.
+func TestImplicitCollectionsOfStrangers(t *testing.T) {
+	onBoth(t, func(c *committing, _ bool) {
+		m := &missing{Committer: committer.NewLedgerCommitter(c.ledger)}
+		c.stores = c.storing(m)
+		ours, theirs := hashed("open", "_implicit_org_SampleOrg", nil), hashed("open", "_implicit_org_Stranger", nil)
+		both := hashed("open", "_implicit_org_SampleOrg", nil)
+		both.NsRwset[0].CollectionHashedRwset = append(both.NsRwset[0].CollectionHashedRwset, theirs.NsRwset[0].CollectionHashedRwset...)
+		lacks := func(verdict peer.TxValidationCode, tx []byte) int {
+			c.commits([]peer.TxValidationCode{verdict, valid}, tx, c.honest())
+			return len(m.data[0])
+		}
+		require.Zero(c.t, lacks(malformed, c.changed("open", theirs, wrongHash)))
+		require.Zero(c.t, lacks(malformed, c.changed("open", both, wrongHash)))
+		_, asked := c.defined.asked.Load("_implicit_org_Stranger")
+		require.False(c.t, asked)
+		require.Equal(c.t, 1, lacks(malformed, c.changed("open", ours, wrongHash)))
+		require.Equal(c.t, 1, lacks(valid, c.transaction("open", theirs)))
+		require.Equal(c.t, 2, lacks(valid, c.transaction("open", both)))
 	})
 }
 
