@@ -3,8 +3,6 @@
 package policy
 
 import (
-	"sync"
-
 	"github.com/hyperledger/fabric-protos-go/common"
 
 	"github.com/hyperledger/fabric/common/cauthdsl"
@@ -13,38 +11,47 @@ import (
 	"github.com/hyperledger/fabric/protoutil"
 )
 
-// ForSet returns what Evaluate does for one set of signatures. For all policies that do not refer to the channel's, they are verified once.
-func (a *ApplicationPolicyEvaluator) ForSet(signatureSet []*protoutil.SignedData) func(policy []byte) error {
-	e := *a
-	if p, ok := a.signaturePolicyProvider.(*cauthdsl.EnvelopeBasedPolicyProvider); ok {
-		e.signaturePolicyProvider = verified{p, sync.OnceValue(func() []msp.Identity {
-			return policies.SignatureSetToValidIdentities(signatureSet, p.Deserializer)
-		})}
+// ForEndorsements returns what Evaluate does for one set of endorsements, which are verified once for all policies. Each signs the Data followed
+// by its Identity. The channel's policies know the same MSPs as the deserializer.
+func (a *ApplicationPolicyEvaluator) ForEndorsements(set []*protoutil.SignedData) func(policy []byte) error {
+	p, ok := a.signaturePolicyProvider.(*cauthdsl.EnvelopeBasedPolicyProvider)
+	if !ok {
+		panic("programming error: New makes no other provider")
 	}
-	return func(policy []byte) error { return e.Evaluate(policy, signatureSet) }
+	endorsers := policies.Endorsers(set, p.Deserializer)
+	e := ApplicationPolicyEvaluator{endorsed{p, endorsers}, endorsedReferences{a.channelPolicyReferenceProvider, endorsers}}
+	return func(policy []byte) error { return e.Evaluate(policy, nil) }
 }
 
-// verified makes policies that know which signatures of the set are right.
-type verified struct {
+// endorsed makes policies that are evaluated for the endorsers.
+type endorsed struct {
 	SignaturePolicyProvider
-	identities func() []msp.Identity
+	endorsers func() []msp.Identity
 }
 
-// NewPolicy returns a policy that is evaluated for the identities.
-func (v verified) NewPolicy(envelope *common.SignaturePolicyEnvelope) (policies.Policy, error) {
-	p, err := v.SignaturePolicyProvider.NewPolicy(envelope)
-	if err != nil {
-		return nil, err
-	}
-	return verifiedPolicy{p, v.identities}, nil
+// NewPolicy makes a policy of a signature policy.
+func (e endorsed) NewPolicy(envelope *common.SignaturePolicyEnvelope) (policies.Policy, error) {
+	p, err := e.SignaturePolicyProvider.NewPolicy(envelope)
+	return endorsedPolicy{p, e.endorsers}, err
 }
 
-type verifiedPolicy struct {
+type endorsedReferences struct {
+	ChannelPolicyReferenceProvider
+	endorsers func() []msp.Identity
+}
+
+// NewPolicy makes a policy of one of the channel's.
+func (e endorsedReferences) NewPolicy(reference string) (policies.Policy, error) {
+	p, err := e.ChannelPolicyReferenceProvider.NewPolicy(reference)
+	return endorsedPolicy{p, e.endorsers}, err
+}
+
+type endorsedPolicy struct {
 	policies.Policy
-	identities func() []msp.Identity
+	endorsers func() []msp.Identity
 }
 
-// EvaluateSignedData evaluates the policy for the one set.
-func (p verifiedPolicy) EvaluateSignedData([]*protoutil.SignedData) error {
-	return p.EvaluateIdentities(p.identities())
+// EvaluateSignedData evaluates the policy for the endorsers.
+func (p endorsedPolicy) EvaluateSignedData([]*protoutil.SignedData) error {
+	return p.EvaluateIdentities(p.endorsers())
 }

@@ -29,9 +29,9 @@ func (s signer) GetIdentifier() *msp.IdentityIdentifier {
 	return &msp.IdentityIdentifier{Mspid: s.name}
 }
 
-func (s signer) Verify(_, signature []byte) error {
+func (s signer) Verify(message, signature []byte) error {
 	*s.verified++
-	if string(signature) != "right" {
+	if string(signature) != "right" || string(message) != "results"+s.name {
 		return errors.New("wrong signature")
 	}
 	return nil
@@ -80,8 +80,8 @@ func of(n int32, names ...string) *common.SignaturePolicyEnvelope {
 	return e
 }
 
-// TestForSet: for one set of signatures, each policy has the verdict that Evaluate gives, error and all, and each signature is verified once.
-func TestForSet(t *testing.T) {
+// TestForEndorsements: for one set of endorsements, each policy has the verdict that Evaluate gives, error and all, and each endorsement is verified once.
+func TestForEndorsements(t *testing.T) {
 	identities := &signers{}
 	provider := &cauthdsl.EnvelopeBasedPolicyProvider{Deserializer: identities}
 	a := &ApplicationPolicyEvaluator{signaturePolicyProvider: provider, channelPolicyReferenceProvider: references{provider}}
@@ -99,18 +99,23 @@ func TestForSet(t *testing.T) {
 		{Identity: []byte("A"), Signature: []byte("wrong")}, {Identity: []byte("A"), Signature: []byte("right")}, {Identity: []byte("A"), Signature: []byte("right")},
 		{Identity: []byte("B"), Signature: []byte("right")}, {Identity: []byte("C"), Signature: []byte("wrong")}, {},
 	}
-	evaluate := a.ForSet(set)
+	var whole []*protoutil.SignedData
+	for _, s := range set {
+		s.Data = []byte("results")
+		whole = append(whole, &protoutil.SignedData{Data: append([]byte("results"), s.Identity...), Identity: s.Identity, Signature: s.Signature})
+	}
+	evaluate := a.ForEndorsements(set)
 	require.Zero(t, identities.verified, "nothing is verified before a policy needs it")
 	var got []error
 	for _, p := range plain {
 		got = append(got, evaluate(p))
 	}
-	require.Equal(t, 4, identities.verified)
 	for _, r := range [][]byte{reference("/A"), reference("/B")} {
 		plain, got = append(plain, r), append(got, evaluate(r))
 	}
+	require.Equal(t, 4, identities.verified)
 	for i, p := range plain {
-		if want := a.Evaluate(p, set); want != nil {
+		if want := a.Evaluate(p, whole); want != nil {
 			require.EqualError(t, got[i], want.Error(), i)
 		} else {
 			require.NoError(t, got[i], i)
@@ -120,5 +125,5 @@ func TestForSet(t *testing.T) {
 	require.NoError(t, got[1])
 	require.Error(t, got[2])
 	require.NoError(t, evaluate(signature(of(1, "B"))))
-	require.Error(t, a.ForSet(nil)(signature(of(1, "A"))), "of another set")
+	require.Error(t, a.ForEndorsements(nil)(signature(of(1, "A"))), "of another set")
 }

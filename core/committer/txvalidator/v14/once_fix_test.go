@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric/common/policydsl"
-	"github.com/hyperledger/fabric/core/common/validation/statebased"
 	validation "github.com/hyperledger/fabric/core/handlers/validation/api"
+	vp "github.com/hyperledger/fabric/core/handlers/validation/api/policies"
 	"github.com/hyperledger/fabric/msp"
 	"github.com/hyperledger/fabric/protoutil"
 )
@@ -40,15 +40,20 @@ type signers struct {
 
 func (s *signers) DeserializeIdentity([]byte) (msp.Identity, error) { return &s.signer, nil }
 
+type endorsements interface {
+	vp.PolicyEvaluator
+	ForEndorsements([]*protoutil.SignedData) func([]byte) error
+}
+
 // keeper keeps the policy evaluator that it gets.
 type keeper struct {
 	validation.Plugin
-	policies statebased.SetEvaluator
+	policies endorsements
 }
 
 func (p *keeper) Init(dependencies ...validation.Dependency) error {
 	for _, d := range dependencies {
-		if e, ok := d.(statebased.SetEvaluator); ok {
+		if e, ok := d.(endorsements); ok {
 			p.policies = e
 		}
 	}
@@ -68,7 +73,7 @@ func TestPluginsVerifyOnce(t *testing.T) {
 	one, two := policy(1), policy(2)
 	for _, signature := range []string{"right", "wrong"} {
 		set := []*protoutil.SignedData{{Signature: []byte(signature)}}
-		evaluate := p.policies.ForSet(set)
+		evaluate := p.policies.ForEndorsements(set)
 		identities.verified = 0
 		for range 3 {
 			for _, policy := range [][]byte{one, two, {1}} {

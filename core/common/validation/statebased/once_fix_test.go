@@ -5,6 +5,7 @@ package statebased
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -28,7 +29,7 @@ func (e *onceEvaluator) Evaluate([]byte, []*protoutil.SignedData) error {
 	return errors.New("without a set")
 }
 
-func (e *onceEvaluator) ForSet(set []*protoutil.SignedData) func([]byte) error {
+func (e *onceEvaluator) ForEndorsements(set []*protoutil.SignedData) func([]byte) error {
 	e.sets = append(e.sets, set)
 	return func(policy []byte) error {
 		e.evaluated = append(e.evaluated, string(policy))
@@ -91,7 +92,7 @@ func TestKeysJudgedOnce(t *testing.T) {
 		policies, manager, err := judge(satisfied)
 		require.NoError(t, err, version)
 		require.Len(t, policies.sets, 1, version)
-		require.Equal(t, []byte("responseendorser"), policies.sets[0][0].Data)
+		require.Equal(t, []*protoutil.SignedData{{Data: []byte("response"), Identity: []byte("endorser")}}, policies.sets[0])
 		want := []string{"of cc", "p1", "p2", "p3", "p4", "p5", "p6"}
 		if version == "v20" {
 			want = append(want, "of coll")
@@ -114,15 +115,49 @@ func TestKeysJudgedOnce(t *testing.T) {
 	}
 }
 
-// TestSetsOfSignatures: an evaluator of one transaction does not take one set of signatures for another, and one that knows no sets is used as it is.
-func TestSetsOfSignatures(t *testing.T) {
+// TestSetsOfEndorsements: an evaluator of one transaction does not take one set of endorsements for another, and one that knows no sets gets what
+// each endorser signs.
+func TestSetsOfEndorsements(t *testing.T) {
 	policies := &onceEvaluator{}
-	e := ofOneTransaction(policies)
+	e := &oneTransaction{PolicyEvaluator: policies}
 	first, second := []*protoutil.SignedData{{Data: []byte("1")}}, []*protoutil.SignedData{{Data: []byte("2")}}
 	for _, set := range [][]*protoutil.SignedData{nil, nil, first, first, second, {second[0]}} {
 		require.NoError(t, e.Evaluate([]byte("p"), set))
 	}
 	require.Equal(t, [][]*protoutil.SignedData{nil, first, second}, policies.sets)
-	plain := &mockPolicyEvaluator{}
-	require.Same(t, plain, ofOneTransaction(plain))
+
+	plain := &plainEvaluator{}
+	by := []*peer.Endorsement{{Endorser: []byte("a"), Signature: []byte("s")}, {Endorser: []byte("b")}, {Endorser: []byte("a"), Signature: []byte("s")}, {Endorser: []byte("a")}, nil, {}}
+	evaluate := ForEndorsements(plain, endorsements([]byte("results "), by))
+	require.NoError(t, evaluate([]byte("p")))
+	require.Equal(t, []*protoutil.SignedData{
+		{Data: []byte("results a"), Identity: []byte("a"), Signature: []byte("s")}, {Data: []byte("results b"), Identity: []byte("b")},
+		{Data: []byte("results a"), Identity: []byte("a")}, {Data: []byte("results ")},
+	}, plain.set)
+}
+
+type plainEvaluator struct{ set []*protoutil.SignedData }
+
+func (p *plainEvaluator) Evaluate(_ []byte, set []*protoutil.SignedData) error {
+	p.set = set
+	return nil
+}
+
+// TestManyEndorsements: the memory that a transaction takes does not grow with the product of its results and its endorsements, whether or not
+// they are the same.
+func TestManyEndorsements(t *testing.T) {
+	b, err := (&rwsetutil.TxRwSet{}).ToProtoBytes()
+	require.NoError(t, err)
+	var by []*peer.Endorsement
+	for i := range 2000 {
+		by = append(by, &peer.Endorsement{Endorser: []byte(fmt.Sprint(i))}, &peer.Endorsement{})
+	}
+	manager := &parameters{}
+	v := NewKeyLevelValidator(NewV13Evaluator(&onceEvaluator{}, manager), manager)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	require.NoError(t, v.Validate("cc", 1, 0, b, make([]byte, 1<<18), []byte("of cc"), by))
+	require.NotNil(t, v.Validate("cc", 1, 0, b, make([]byte, 1<<18), []byte("no"), by))
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20)) // 1 GiB in stock
 }

@@ -7,10 +7,7 @@ import (
 	"github.com/hyperledger/fabric/protoutil"
 )
 
-// ForSet returns what Evaluate does for one set of signatures.
-func (id *PolicyEvaluatorWrapper) ForSet(signatureSet []*protoutil.SignedData) func(policy []byte) error {
-	if e, ok := id.PolicyEvaluator.(statebased.SetEvaluator); ok {
-		return e.ForSet(signatureSet)
-	}
-	return func(policy []byte) error { return id.Evaluate(policy, signatureSet) }
+// ForEndorsements returns what Evaluate does for one set of endorsements.
+func (id *PolicyEvaluatorWrapper) ForEndorsements(set []*protoutil.SignedData) func(policy []byte) error {
+	return statebased.ForEndorsements(id.PolicyEvaluator, set)
 }

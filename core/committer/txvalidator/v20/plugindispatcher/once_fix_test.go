@@ -12,8 +12,8 @@ import (
 
 	"github.com/hyperledger/fabric/common/policies"
 	"github.com/hyperledger/fabric/common/policydsl"
-	"github.com/hyperledger/fabric/core/common/validation/statebased"
 	validation "github.com/hyperledger/fabric/core/handlers/validation/api"
+	vp "github.com/hyperledger/fabric/core/handlers/validation/api/policies"
 	"github.com/hyperledger/fabric/msp"
 	"github.com/hyperledger/fabric/protoutil"
 )
@@ -47,15 +47,20 @@ type managers struct{}
 
 func (managers) Manager(string) policies.Manager { return &policies.ManagerImpl{} }
 
+type endorsements interface {
+	vp.PolicyEvaluator
+	ForEndorsements([]*protoutil.SignedData) func([]byte) error
+}
+
 // keeper keeps the policy evaluator that it gets.
 type keeper struct {
 	validation.Plugin
-	policies statebased.SetEvaluator
+	policies endorsements
 }
 
 func (p *keeper) Init(dependencies ...validation.Dependency) error {
 	for _, d := range dependencies {
-		if e, ok := d.(statebased.SetEvaluator); ok {
+		if e, ok := d.(endorsements); ok {
 			p.policies = e
 		}
 	}
@@ -77,7 +82,7 @@ func TestPluginsVerifyOnce(t *testing.T) {
 	one, two := policy(1), policy(2)
 	for _, signature := range []string{"right", "wrong"} {
 		set := []*protoutil.SignedData{{Signature: []byte(signature)}}
-		evaluate := p.policies.ForSet(set)
+		evaluate := p.policies.ForEndorsements(set)
 		identities.verified = 0
 		for range 3 {
 			for _, policy := range [][]byte{one, two, {1}} {
