@@ -4,6 +4,8 @@ package privdata_test
 
 import (
 	"crypto/sha256"
+	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -517,6 +519,29 @@ func TestImplicitCollectionsOfStrangers(t *testing.T) {
 		require.Equal(c.t, 1, lacks(malformed, c.changed("open", ours, wrongHash)))
 		require.Equal(c.t, 1, lacks(valid, c.transaction("open", theirs)))
 		require.Equal(c.t, 2, lacks(valid, c.transaction("open", both)))
+	})
+}
+
+// TestManyEndorsements: a peer judges a transaction with very many endorsements in the memory that it has. A right one among wrong ones, also of
+// the same endorser, is found.
+func TestManyEndorsements(t *testing.T) {
+	onBoth(t, func(c *committing, _ bool) {
+		many := func(keep int) []byte {
+			return c.changed("open", writes("open", "key", make([]byte, 1<<18)), func(a *peer.ChaincodeEndorsedAction) {
+				right := a.Endorsements[:keep]
+				a.Endorsements = []*peer.Endorsement{{Endorser: a.Endorsements[0].Endorser, Signature: []byte("wrong")}}
+				for i := range 4000 {
+					a.Endorsements = append(a.Endorsements, &peer.Endorsement{Endorser: fmt.Append(nil, i)}, &peer.Endorsement{})
+				}
+				a.Endorsements = append(a.Endorsements, right...)
+			})
+		}
+		with, without := many(1), many(0)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		c.commits([]peer.TxValidationCode{valid, unwilling}, with, without)
+		runtime.ReadMemStats(&after)
+		require.Less(c.t, after.TotalAlloc-before.TotalAlloc, uint64(256<<20)) // 4 GiB in stock
 	})
 }
 
