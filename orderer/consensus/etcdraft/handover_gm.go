@@ -19,11 +19,15 @@ import (
 // retryInterval is the pause before a block is proposed again, or an envelope is submitted again.
 const retryInterval = 50 * time.Millisecond
 
-// The count of what HandOver waits for: the proposing goroutine of a leader, and envelopes on their way to the next leader.
+// The count of what HandOver waits for: the proposing goroutine of a leader, and envelopes on their way to the next leader. For the
+// messages of other consenters: when one for another number was first seen while no leader is known, and the term up to which they are
+// taken without asking Raft.
 //
-//fork:fields fix: a leader that steps down submits what it has accepted and not proposed to the next leader
+//fork:fields fix: a leader that steps down submits what it has accepted and not proposed to the next leader; one consenter cannot halt the chains of others or spend the terms of a channel
 type Chain struct {
-	unsettled atomic.Int64
+	unsettled    atomic.Int64
+	misaddressed atomic.Int64
+	termsUpTo    atomic.Uint64
 }
 
 // leading is the context in which this node proposes blocks as a leader. notProposed ends what it begins.
