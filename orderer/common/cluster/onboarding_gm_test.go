@@ -3,6 +3,7 @@
 package cluster_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/hyperledger/fabric/orderer/common/cluster"
 	"github.com/hyperledger/fabric/orderer/common/cluster/mocks"
 	"github.com/hyperledger/fabric/protoutil"
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 )
 
@@ -52,5 +54,24 @@ func TestPullerFromCertificateBytes(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, map[string]uint64{address: 8}, heights, mode)
 		puller.Close()
+	}
+}
+
+// acceptOthers accepts the signatures of all blocks for which a test has not said something else.
+func acceptOthers(verifier *mocks.BlockVerifier) {
+	verifier.On("VerifyBlockSignature", mock.Anything, mock.Anything).Return(nil)
+}
+
+// TestEachBlockIsVerified: a block in the middle of a batch, whose hashes are right, has a signature that is void.
+func TestEachBlockIsVerified(t *testing.T) {
+	for i := range 10 {
+		chain := createBlockChain(50, 59)
+		void, err := cluster.SignatureSetFromBlock(chain[i])
+		require.NoError(t, err)
+		verifier := &mocks.BlockVerifier{}
+		verifier.On("VerifyBlockSignature", void, mock.Anything).Return(errors.New("void"))
+		acceptOthers(verifier)
+		require.EqualError(t, cluster.VerifyBlocks(chain, verifier), "void", i)
+		verifier.AssertNumberOfCalls(t, "VerifyBlockSignature", i+1)
 	}
 }
