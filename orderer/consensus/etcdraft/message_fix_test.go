@@ -35,7 +35,10 @@ func TestFalseMessagesOfRaft(t *testing.T) {
 		return raftpb.Snapshot{Data: data, Metadata: raftpb.SnapshotMetadata{Index: index, Term: term, ConfState: raftpb.ConfState{Voters: voters}}}
 	}
 	good := protoutil.MarshalOrPanic(block)
-	bare := protoutil.MarshalOrPanic(&common.Block{Header: block.Header, Data: block.Data})
+	value := protoutil.MarshalOrPanic(&common.Metadata{Value: protoutil.MarshalOrPanic(&common.OrdererBlockMetadata{LastConfig: &common.LastConfig{Index: 1}})})
+	bare := protoutil.MarshalOrPanic(&common.Block{Header: block.Header, Data: block.Data, Metadata: &common.BlockMetadata{Metadata: [][]byte{value}}})
+	headless := protoutil.MarshalOrPanic(&common.Block{Data: block.Data, Metadata: block.Metadata})
+	empty := protoutil.MarshalOrPanic(&common.Block{Header: block.Header, Metadata: block.Metadata})
 	unread := protoutil.NewBlock(7, nil)
 	unread.Data.Data = block.Data.Data
 	unread.Metadata.Metadata[common.BlockMetadataIndex_SIGNATURES] = []byte("garbage")
@@ -53,6 +56,8 @@ func TestFalseMessagesOfRaft(t *testing.T) {
 		"snapshot of no entry":         {Type: raftpb.MsgSnap, From: 3, To: 2, Term: term, Snapshot: snapshot(good, 0, 1, 2, 3)},
 		"snapshot that is no block":    {Type: raftpb.MsgSnap, From: 3, To: 2, Term: term, Snapshot: snapshot([]byte("garbage"), last, 1, 2, 3)},
 		"snapshot without metadata":    {Type: raftpb.MsgSnap, From: 3, To: 2, Term: term, Snapshot: snapshot(bare, last, 1, 2, 3)},
+		"snapshot without a header":    {Type: raftpb.MsgSnap, From: 3, To: 2, Term: term, Snapshot: snapshot(headless, last, 1, 2, 3)},
+		"snapshot without data":        {Type: raftpb.MsgSnap, From: 3, To: 2, Term: term, Snapshot: snapshot(empty, last, 1, 2, 3)},
 		"snapshot with false metadata": {Type: raftpb.MsgSnap, From: 3, To: 2, Term: term, Snapshot: snapshot(protoutil.MarshalOrPanic(unread), last, 1, 2, 3)},
 		"snapshot with one node twice": {Type: raftpb.MsgSnap, From: 3, To: 2, Term: term, Snapshot: snapshot(good, last, 1, 2, 2)},
 	} {
