@@ -20,8 +20,7 @@ func compile(policy *cb.SignaturePolicy, principals []*mb.MSPPrincipal) (func([]
 		return nil, err
 	}
 	return func(identities []msp.Identity, used []bool) bool {
-		e := evaluation{principals: principals, identities: identities, known: make([][]answer, len(principals))}
-		return e.satisfied(policy, used)
+		return newEvaluation(principals, identities).satisfied(policy, used)
 	}, nil
 }
 
@@ -30,6 +29,15 @@ type evaluation struct {
 	principals []*mb.MSPPrincipal
 	identities []msp.Identity
 	known      [][]answer // by principal and identity; a row is made when it is needed
+	room       int        // answers that may still be kept
+}
+
+// answersAtMost bounds in bytes what is kept for one evaluation: both principals and identities are chosen by members. Further answers are
+// computed each time.
+const answersAtMost = 16 << 20
+
+func newEvaluation(principals []*mb.MSPPrincipal, identities []msp.Identity) *evaluation {
+	return &evaluation{principals: principals, identities: identities, known: make([][]answer, len(principals)), room: answersAtMost}
 }
 
 type answer byte
@@ -60,24 +68,29 @@ func (e *evaluation) satisfied(rule *cb.SignaturePolicy, used []bool) bool {
 
 // signed takes the first identity that satisfies a principal and is not used.
 func (e *evaluation) signed(principal int32, used []bool) bool {
-	row := e.known[principal]
-	if row == nil {
-		row = make([]answer, len(e.identities))
-		e.known[principal] = row
-	}
 	for i, taken := range used {
-		if taken {
-			continue
-		}
-		if row[i] == unknown {
-			row[i] = e.compute(principal, i)
-		}
-		if row[i] == yes {
+		if !taken && e.answer(principal, i) == yes {
 			used[i] = true
 			return true
 		}
 	}
 	return false
+}
+
+func (e *evaluation) answer(principal int32, identity int) answer {
+	row := e.known[principal]
+	if row == nil {
+		if e.room < len(e.identities) {
+			return e.compute(principal, identity)
+		}
+		e.room -= len(e.identities)
+		row = make([]answer, len(e.identities))
+		e.known[principal] = row
+	}
+	if row[identity] == unknown {
+		row[identity] = e.compute(principal, identity)
+	}
+	return row[identity]
 }
 
 func (e *evaluation) compute(principal int32, identity int) answer {

@@ -115,3 +115,24 @@ func TestLeavesCost(t *testing.T) {
 		require.Equal(t, n*6, asked)
 	}
 }
+
+// TestLeavesMemory: what is kept of many principals and identities has a bound, beyond which identities are asked each time.
+func TestLeavesMemory(t *testing.T) {
+	principals, leaves := make([]*mb.MSPPrincipal, 5000), make([]*cb.SignaturePolicy, 5000)
+	for i := range principals {
+		principals[i], leaves[i] = &mb.MSPPrincipal{Principal: []byte{1}}, signedBy(i)
+	}
+	asked := 0
+	ids := make([]msp.Identity, 8000)
+	for i := range ids {
+		ids[i] = counted{asked: &asked}
+	}
+	e := newEvaluation(principals, ids)
+	require.False(t, e.satisfied(outOf(1, append(leaves, leaves[0], leaves[len(leaves)-1])...), make([]bool, len(ids))))
+	kept := 0
+	for _, row := range e.known {
+		kept += len(row)
+	}
+	require.InDelta(t, answersAtMost, kept, float64(len(ids)))
+	require.Equal(t, (len(leaves)+1)*len(ids), asked, "the first principal is known the second time, the last is not")
+}
