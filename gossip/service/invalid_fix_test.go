@@ -15,6 +15,7 @@ func TestInvalidAreNotPulled(t *testing.T) {
 	defer stopPeers(gossips)
 	g := gossips[0].GossipService
 	g.deliveryFactory = &mockDeliverServiceFactory{service: &mockDeliverService{}}
+	t.Setenv("TMPDIR", t.TempDir()) // where stores have one lock, which tests of other packages take too
 	store := newTransientStore(t)
 	defer store.tearDown()
 
