@@ -35,14 +35,14 @@ func LeaveOutUnhashed(hash hashFunction, public *TxRwSet, private *TxPvtRwSet) *
 	}
 	for _, ns := range private.NsPvtRwSet {
 		for _, collection := range ns.CollPvtRwSets {
+			before := len(collection.KvRwSet.Writes)
 			collection.KvRwSet.Writes = slices.DeleteFunc(collection.KvRwSet.Writes, func(write *kvrwset.KVWrite) bool {
 				onChain, ok := hashed[hashedKey{ns.NameSpace, collection.CollectionName, string(hash.Sum([]byte(write.Key)))}]
-				leaveOut := !ok || !FitsHash(hash, write, onChain)
-				if leaveOut {
-					logger.Warningf("A private write of namespace %q, collection %q is left out: it is not what its transaction has hashed", ns.NameSpace, collection.CollectionName)
-				}
-				return leaveOut
+				return !ok || !FitsHash(hash, write, onChain)
 			})
+			if n := before - len(collection.KvRwSet.Writes); n > 0 {
+				logger.Warningf("%d private writes of namespace %q, collection %q are left out: they are not what their transaction has hashed", n, ns.NameSpace, collection.CollectionName)
+			}
 		}
 	}
 	return private
