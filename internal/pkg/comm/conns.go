@@ -91,6 +91,13 @@ var (
 	errCertificateChanged = errors.New("comm: the certificate was replaced during the handshake; try again")
 )
 
+// Superseded reports whether a call failed because the mode or the certificate
+// changed while its connection was made. The next attempt takes what holds now.
+// gRPC passes errors of handshakes on as text.
+func Superseded(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), errModeChanged.Error()) || strings.Contains(err.Error(), errCertificateChanged.Error()))
+}
+
 // add registers the connection. On an error, the mode, the certificate or the
 // revocation lists changed during its handshake so that it must not be used.
 func (g *connGroup) add(t *tracked) error {

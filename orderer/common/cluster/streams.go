@@ -10,6 +10,7 @@ import (
 
 	"github.com/hyperledger/fabric-protos-go/orderer"
 	"github.com/hyperledger/fabric/common/crypto"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/pkg/errors"
 	"go.uber.org/zap/zapcore"
 	"google.golang.org/grpc"
@@ -21,7 +22,7 @@ const (
 	consensusPatience = 100 * time.Millisecond
 	// handOverGrace is how long a stream that is no more used for new messages may deliver those it has.
 	handOverGrace = 5 * time.Second
-	// submitAttempts bounds the streams that are tried for one request.
+	// submitAttempts bounds the streams that are tried for one request, and the connections for one stream.
 	submitAttempts = 3
 )
 
@@ -64,7 +65,7 @@ func (rc *RemoteContext) Abort() {
 }
 
 // NewStream waits for the connection, up to the timeout, instead of refusing while it is being made, and lets the stream
-// take no message once its connection ends.
+// take no message once its connection ends. A connection during whose handshake the mode was switched is made again.
 //
 //fork:wrap fix: what is sent while a connection is replaced waits for the new one
 func (rc *RemoteContext) NewStream(timeout time.Duration) (*Stream, error) {
@@ -72,6 +73,10 @@ func (rc *RemoteContext) NewStream(timeout time.Duration) (*Stream, error) {
 		awaitConnection(rc.conn, timeout)
 	}
 	stream, err := rc.upstreamNewStream(timeout)
+	for attempt := 1; rc.conn != nil && comm.Superseded(err) && attempt < submitAttempts; attempt++ {
+		reconnect(rc.conn, timeout)
+		stream, err = rc.upstreamNewStream(timeout)
+	}
 	if err == nil && rc.conn != nil {
 		go stream.follow(rc.conn)
 	}
@@ -95,6 +100,15 @@ func awaitConnection(conn *grpc.ClientConn, timeout time.Duration) {
 			return
 		}
 	}
+}
+
+// reconnect tries a connection again at once, and waits for the outcome. gRPC would wait first, and reports the failure until it has succeeded.
+func reconnect(conn *grpc.ClientConn, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	conn.ResetConnectBackoff()
+	conn.WaitForStateChange(ctx, connectivity.TransientFailure)
+	awaitConnection(conn, timeout)
 }
 
 // follow retires the stream when its connection ends or is drained (GOAWAY), and connects again for the next one.

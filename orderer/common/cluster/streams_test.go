@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -274,6 +275,71 @@ func TestNoRequestIsLostInALiveSwitch(t *testing.T) {
 			require.Eventually(t, func() bool { _, there := arrived.Load(fmt.Sprint(s, "-", i)); return there },
 				soon, time.Millisecond, "request %d-%d is lost", s, i)
 		}
+	}
+}
+
+// switchedDuring forwards to an address. After the first bytes of each of the first handshakes it switches the mode, to and fro.
+func switchedDuring(t *testing.T, address, role string, handshakes int) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for n := 0; ; n++ {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", address)
+			if err != nil {
+				client.Close()
+				continue
+			}
+			hello := make([]byte, 4096)
+			size, _ := client.Read(hello)
+			if n < handshakes {
+				if err := comm_utils.SetMode(role, "", []comm_utils.ClientMode{comm_utils.ClientGM, comm_utils.ClientTLS}[n%2]); err != nil {
+					t.Error(err)
+				}
+			}
+			_, _ = server.Write(hello[:size])
+			for _, way := range [][2]net.Conn{{client, server}, {server, client}} {
+				go func() {
+					defer way[0].Close()
+					_, _ = io.Copy(way[0], way[1])
+				}()
+			}
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// TestSwitchDuringTheHandshake: a request waits for the next connection when the mode is switched while one is made, some times in a row.
+func TestSwitchDuringTheHandshake(t *testing.T) {
+	for handshakes := range 5 {
+		t.Run(fmt.Sprint(handshakes), func(t *testing.T) {
+			gmCA := gmtlstest.NewCA(t)
+			sender := newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
+			receiver := newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
+			receiver.serve()
+			opts := &sender.dialer.Config.SecOpts
+			certs, keys := opts.Certificate, opts.Key
+			role := fmt.Sprint("test.cluster.handshake", handshakes)
+			source, err := comm_utils.NewSource(comm_utils.SourceConfig{
+				Role:       role,
+				Load:       func() (comm_utils.Material, error) { return comm_utils.ParseMaterial(certs, keys, nil, nil) },
+				ClientMode: comm_utils.ClientTLS,
+			})
+			require.NoError(t, err)
+			opts.Source, opts.ClientMode = source, ""
+			members := []cluster.RemoteNode{sender.nodeInfo, receiver.nodeInfo}
+			receiver.c.Configure(testChannel, members)
+			members[1].Endpoint = switchedDuring(t, receiver.nodeInfo.Endpoint, role, handshakes)
+			sender.c.Configure(testChannel, members)
+			arrived := receiver.counted(sender.nodeInfo.ID)
+
+			require.NoError(t, sendSubmit(t, rpcOf(sender.c, soon), receiver.nodeInfo.ID, "x"))
+			require.Eventually(t, func() bool { _, there := arrived.Load("x"); return there }, soon, time.Millisecond)
+		})
 	}
 }
 
