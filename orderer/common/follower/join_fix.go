@@ -6,18 +6,24 @@ package follower
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/hyperledger/fabric-protos-go/common"
 
+	"github.com/hyperledger/fabric/orderer/common/cluster"
 	"github.com/hyperledger/fabric/orderer/common/types"
 	"github.com/hyperledger/fabric/protoutil"
 )
 
-// namedBy tells whether a configuration makes this node a consenter. The follower then ends, although it has not reached the height that
-// was its target: that is a number which another orderer has sent, and may be one that no channel reaches.
-func (c *Chain) namedBy(config *common.Block) bool {
-	member, err := c.clusterConsenter.IsChannelMember(config)
+// namedByLast reports whether no further block came and the last configuration that was pulled makes this node a consenter. The follower then
+// ends, although it has not reached the height that was its target: that is a number which another orderer has sent, and may be one that no
+// channel reaches. While blocks come, later configurations may remove the node, or give it another number.
+func (c *Chain) namedByLast(pulling error) bool {
+	if !errors.Is(pulling, cluster.ErrRetryCountExhausted) || c.lastConfig == nil {
+		return false
+	}
+	member, err := c.clusterConsenter.IsChannelMember(c.lastConfig)
 	return err == nil && member
 }
 

@@ -49,6 +49,22 @@ func TestFollowerWithFalseHeight(t *testing.T) {
 	require.Equal(t, 1, mockChainCreator.SwitchFollowerToChainCallCount())
 }
 
+// TestFollowerNamedBefore: a configuration that named the node is not the last one. The node does not become a consenter by it.
+func TestFollowerNamedBefore(t *testing.T) {
+	globalSetup(t)
+	remoteBlockchain.fill(5)
+	localBlockchain.fill(3)
+	for _, isMember := range []uint8{1, 0} {
+		remoteBlockchain.appendConfig(isMember)
+		remoteBlockchain.appendConfig(0)
+	}
+	claimHeight(1 << 60)
+	chain := following(t, nil, remoteBlockchain.Block)
+	require.Eventually(t, func() bool { return localBlockchain.Height() == remoteBlockchain.Height() }, 10*time.Second, time.Millisecond)
+	require.Never(t, ended(chain), 200*time.Millisecond, 10*time.Millisecond)
+	require.Zero(t, mockChainCreator.SwitchFollowerToChainCallCount())
+}
+
 // TestJoinOverFalseBlocks: the blocks below the one that the node was given are not its own.
 func TestJoinOverFalseBlocks(t *testing.T) {
 	globalSetup(t)

@@ -34,6 +34,12 @@ type organization struct {
 func (o organization) MSPID() string       { return o.id }
 func (o organization) Endpoints() []string { return o.endpoints }
 
+// operated lists all endpoints in an organisation that has no consenter.
+func operated(support *mocks2.FakeConsenterSupport) {
+	shared := support.SharedConfig().(*mocks.OrdererConfig)
+	shared.OrganizationsReturns(map[string]channelconfig.OrdererOrg{"o": organization{id: "O", endpoints: []string{"o:1", "o:2", "o:3"}}})
+}
+
 // fourConsenters is the ledger of 100 blocks of a channel with a consenter in each of four organisations. L lists three endpoints.
 func fourConsenters(t *testing.T) *mocks2.FakeConsenterSupport {
 	t.Helper()
@@ -122,6 +128,14 @@ func TestHeightsOfTheOthers(t *testing.T) {
 		synced(t, s.Sync)
 		require.Equal(t, 1, deliverers.CreateBFTDelivererCallCount())
 	}
+}
+
+// TestOrganizationWithoutConsenters: where only such a one has endpoints, these count.
+func TestOrganizationWithoutConsenters(t *testing.T) {
+	s, deliverers := bftSynchronizer(t, map[string]uint64{"o:1": 105, "o:2": 105, "o:3": 105})
+	operated(s.Support.(*mocks2.FakeConsenterSupport))
+	synced(t, s.Sync)
+	require.Equal(t, 1, deliverers.CreateBFTDelivererCallCount())
 }
 
 // TestOnlyLiarAnswers: nobody else can be asked. The synchronization ends all the same.
