@@ -49,6 +49,9 @@ func (c *Chain) step(m raftpb.Message, sender uint64) error {
 	if err := c.checkContent(&m); err != nil {
 		return fmt.Errorf("%s from %d: %w", m.Type, sender, err)
 	}
+	if atomic.LoadUint64(&c.lastKnownLeader) != raft.None {
+		c.misaddressed.Store(0)
+	}
 	return c.Node.Step(context.TODO(), m)
 }
 
@@ -58,8 +61,8 @@ func (c *Chain) checkEnvelope(m *raftpb.Message, sender uint64) error {
 		return fmt.Errorf("consenter %d sends in the name of %d", sender, m.From)
 	case m.To != c.raftID:
 		return fmt.Errorf("consenter %d sends a message for %d to %d", sender, m.To, c.raftID)
-	case m.Term == 0 && (m.Type == raftpb.MsgVote || m.Type == raftpb.MsgPreVote): // Raft panics when it answers
-		return fmt.Errorf("consenter %d asks for votes in no term", sender)
+	case m.Term == 0 && m.Type != raftpb.MsgTimeoutNow: // Raft takes it for its own, forgets its vote, or panics when it answers
+		return fmt.Errorf("consenter %d sends a message of no term", sender)
 	case !c.termInReach(m.Term):
 		return fmt.Errorf("consenter %d sends a message of term %d, which is too far ahead", sender, m.Term)
 	}

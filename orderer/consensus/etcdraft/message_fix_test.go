@@ -46,6 +46,8 @@ func TestFalseMessagesOfRaft(t *testing.T) {
 		"in another's name":            {Type: raftpb.MsgHeartbeat, From: 1, To: 2, Term: term},
 		"for another":                  {Type: raftpb.MsgHeartbeat, From: 3, To: 9, Term: term},
 		"votes of no term":             {Type: raftpb.MsgVote, From: 3, To: 2},
+		"entries of no term":           {Type: raftpb.MsgApp, From: 3, To: 2, Index: 1, LogTerm: 1},
+		"a leader of no term":          {Type: raftpb.MsgHeartbeat, From: 3, To: 2},
 		"the last term":                {Type: raftpb.MsgVote, From: 3, To: 2, Term: math.MaxUint64, Context: []byte("CampaignTransfer")},
 		"a proposal":                   {Type: raftpb.MsgProp, From: 3, To: 2, Term: term},
 		"a read":                       {Type: raftpb.MsgReadIndex, From: 3, To: 2, Term: term},
