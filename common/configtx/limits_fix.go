@@ -42,7 +42,7 @@ func newLimits(channel *cb.ConfigGroup) limits {
 func (l limits) check(path string, was, is *cb.ConfigGroup) error {
 	if is.GetValues()[mspKey] != nil {
 		if size := proto.Size(is); size > l.organisation && size > proto.Size(was) {
-			return fmt.Errorf("%s would have %d bytes, and the limit is %d, a part of AbsoluteMaxBytes, so that others have place", path, size, l.organisation)
+			return fmt.Errorf("%s would have %d bytes, and the limit is %d, a quarter of AbsoluteMaxBytes, so that others have place; raise AbsoluteMaxBytes of the ordering first", path, size, l.organisation)
 		}
 	}
 	for name, policy := range is.GetPolicies() {
