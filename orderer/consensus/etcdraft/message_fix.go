@@ -91,7 +91,7 @@ func (c *Chain) checkContent(m *raftpb.Message) error {
 		return nil
 	case raftpb.MsgHeartbeat:
 		if last := c.Node.lastIndex(); m.Commit > last {
-			return fmt.Errorf("entry %d is committed, and the last is %d", m.Commit, last)
+			return fmt.Errorf("entry %d is committed, and the last is %d: false, or this node has lost its WAL, and has to be removed from the channel and added again", m.Commit, last)
 		}
 		return nil
 	case raftpb.MsgApp:
