@@ -24,14 +24,15 @@ const (
 	renumberedAfter = 4
 )
 
-// renumbered tells whether this node has another number by now, as one that was removed and added again while it was away. It must halt
-// then, to find out its number. Since nobody sends to the old one, it has no leader; a node that has one is not halted by another's word.
+// renumbered reports whether this node has another number by now, as one that was removed and added again while it was away. It must halt
+// then, to find out its number. Since nobody sends to the old one, it has no leader; a node that has one is not halted by another's word, and
+// any message then ends the wait.
 func (c *Chain) renumbered(m *raftpb.Message, sender uint64) bool {
-	if m.To == c.raftID || m.From != sender {
-		return false
-	}
 	if atomic.LoadUint64(&c.lastKnownLeader) != raft.None {
 		c.misaddressed.Store(0)
+		return false
+	}
+	if m.To == c.raftID || m.From != sender {
 		return false
 	}
 	now := c.clock.Now().UnixNano()
@@ -48,9 +49,6 @@ func (c *Chain) step(m raftpb.Message, sender uint64) error {
 	}
 	if err := c.checkContent(&m); err != nil {
 		return fmt.Errorf("%s from %d: %w", m.Type, sender, err)
-	}
-	if atomic.LoadUint64(&c.lastKnownLeader) != raft.None {
-		c.misaddressed.Store(0)
 	}
 	return c.Node.Step(context.TODO(), m)
 }
