@@ -25,11 +25,8 @@ func unguessable() uint64 {
 	return binary.BigEndian.Uint64(b[:]) | 1
 }
 
-// answerTo is the topic of an answer to one request: the digests are no secret. What has no number answers none.
+// answerTo is the topic of an answer to one request: the digests are no secret. No request has the number 0.
 func answerTo(nonce uint64, digest string) string {
-	if nonce == 0 {
-		return digest
-	}
 	return strconv.FormatUint(nonce, 16) + digest
 }
 

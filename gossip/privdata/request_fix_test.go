@@ -219,7 +219,7 @@ func TestRequestsBesideAnswers(t *testing.T) {
 	digest := wanted(1, bySeq)[0]
 	topic, err := hashDigest(digest)
 	require.NoError(t, err)
-	waiting := a.asked.pubSub.Subscribe(topic, responseWaitTime)
+	waiting := a.asked.pubSub.Subscribe(answerTo(0, topic), responseWaitTime)
 	from := newMockGossip(&comm.RemotePeer{PKIID: common.PKIidType("other")})
 	from.network = a.network
 	from.Send(&protosgossip.GossipMessage{Channel: []byte("A"), Content: &protosgossip.GossipMessage_PrivateRes{
