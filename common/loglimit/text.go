@@ -4,6 +4,7 @@ package loglimit
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -45,6 +46,9 @@ func Quote(message string) string {
 }
 
 func isControl(r rune) bool { return r != '\t' && unicode.IsControl(r) }
+
+// Quoted returns a name in quotes, for one line of a terminal. They keep names of strangers apart from what is said of them.
+func Quoted(name string) string { return Printable(strconv.Quote(name)) }
 
 // Printable returns a text for one line of a terminal, with a question mark for each character that a terminal obeys or that turns text
 // around, and for bytes that are no UTF-8. Names in certificates and blocks are of strangers.

@@ -38,7 +38,7 @@ func Text(kind int32, value []byte) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return meta.enum("rule") + " " + quoted(meta.get("sub_policy").String()), nil
+		return meta.enum("rule") + " " + loglimit.Quoted(meta.get("sub_policy").String()), nil
 	case 1: // SIGNATURE
 		signed, err := decode("common.SignaturePolicyEnvelope", value)
 		if err != nil {
@@ -52,9 +52,6 @@ func Text(kind int32, value []byte) (string, error) {
 	}
 	return "", errors.New("is of a kind that is not known")
 }
-
-// quoted keeps names of strangers apart from what is said of them.
-func quoted(name string) string { return loglimit.Printable(strconv.Quote(name)) }
 
 // message is one of either generation.
 type message struct{ protoreflect.Message }
@@ -143,13 +140,13 @@ func (w *writer) principal(rule message) error {
 		if err != nil {
 			return err
 		}
-		w.WriteString(quoted(role.get("msp_identifier").String() + "." + strings.ToLower(role.enum("role"))))
+		w.WriteString(loglimit.Quoted(role.get("msp_identifier").String() + "." + strings.ToLower(role.enum("role"))))
 	case "ORGANIZATION_UNIT":
 		unit, err := decode("common.OrganizationUnit", data)
 		if err != nil {
 			return err
 		}
-		w.WriteString("the unit " + quoted(unit.get("organizational_unit_identifier").String()) + " of " + quoted(unit.get("msp_identifier").String()))
+		w.WriteString("the unit " + loglimit.Quoted(unit.get("organizational_unit_identifier").String()) + " of " + loglimit.Quoted(unit.get("msp_identifier").String()))
 		if issuer := unit.get("certifiers_identifier").Bytes(); len(issuer) > 0 {
 			fmt.Fprintf(w, " by the CA %x", issuer)
 		}
@@ -158,7 +155,7 @@ func (w *writer) principal(rule message) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "the identity of %s with sha256 %x", quoted(identity.get("mspid").String()), sha256.Sum256(data))
+		fmt.Fprintf(w, "the identity of %s with sha256 %x", loglimit.Quoted(identity.get("mspid").String()), sha256.Sum256(data))
 	default:
 		fmt.Fprintf(w, "a principal of kind %s with sha256 %x", kind, sha256.Sum256(data))
 	}

@@ -5,7 +5,6 @@ package inspect
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
@@ -22,9 +21,6 @@ const (
 	groupOrderer = "Orderer"
 	adminsPolicy = "Admins" // by which configtxgen has everything changed
 )
-
-// quoted keeps names of strangers apart from what is said of them.
-func quoted(name string) string { return loglimit.Printable(strconv.Quote(name)) }
 
 // governance takes in who may do what in a channel, and by whose certificates: nobody signs a first block, so who joins by it has to see
 // all of it. It returns the ordering organisations besides.
@@ -81,7 +77,7 @@ func (r *Report) organisation(where string, value []byte, told map[string]string
 		r.found(where, cause.Warn(cause.Unparsable, "its MSP is not one of certificates (Idemix), and what is in it is not told"))
 		return nil, org
 	}
-	item := &Item{Where: where, Kind: "organisation", Note: "MSP " + quoted(fabric.Name)}
+	item := &Item{Where: where, Kind: "organisation", Note: "MSP " + loglimit.Quoted(fabric.Name)}
 	if before, ok := told[string(value)]; ok {
 		item.Note += ", the same as of " + before
 		return []*Item{item}, org
@@ -118,7 +114,7 @@ func unitsOf(config *msp.FabricMSPConfig) string {
 		ou   *msp.FabricOUIdentifier
 	}{{"client", ous.ClientOuIdentifier}, {"peer", ous.PeerOuIdentifier}, {"admin", ous.AdminOuIdentifier}, {"orderer", ous.OrdererOuIdentifier}} {
 		if role.ou != nil {
-			text += fmt.Sprintf(" %s=%s", role.name, quoted(role.ou.OrganizationalUnitIdentifier))
+			text += fmt.Sprintf(" %s=%s", role.name, loglimit.Quoted(role.ou.OrganizationalUnitIdentifier))
 		}
 	}
 	return text
@@ -127,23 +123,23 @@ func unitsOf(config *msp.FabricMSPConfig) string {
 // rules takes in what a group lets whom do: its policies, rights and capabilities, and what others than its administrators may change.
 func (r *Report) rules(where string, group *common.ConfigGroup) (items []*Item) {
 	say := func(kind, name, modPolicy, text string) {
-		note := quoted(name)
+		note := loglimit.Quoted(name)
 		if text != "" {
 			note += " is " + text
 		}
 		if modPolicy != adminsPolicy {
-			note += ", changed by " + quoted(modPolicy)
+			note += ", changed by " + loglimit.Quoted(modPolicy)
 		}
 		items = append(items, &Item{Where: where, Kind: kind, Note: note})
 	}
 	if group.GetModPolicy() != adminsPolicy {
-		items = append(items, &Item{Where: where, Kind: "group", Note: "changed by " + quoted(group.GetModPolicy())})
+		items = append(items, &Item{Where: where, Kind: "group", Note: "changed by " + loglimit.Quoted(group.GetModPolicy())})
 	}
 	for _, name := range sortedKeys(group.GetPolicies()) {
 		p := group.Policies[name]
 		text, err := policytext.Text(p.GetPolicy().GetType(), p.GetPolicy().GetValue())
 		if err != nil {
-			r.found(where, cause.Find(cause.Unparsable, "the policy %s %v", quoted(name), err))
+			r.found(where, cause.Find(cause.Unparsable, "the policy %s %v", loglimit.Quoted(name), err))
 			text = "not told"
 		}
 		say("policy", name, p.GetModPolicy(), text)
@@ -157,7 +153,7 @@ func (r *Report) rules(where string, group *common.ConfigGroup) (items []*Item) 
 			say("value", name, v.GetModPolicy(), loglimit.Printable(strings.Join(sortedKeys(capabilities.Capabilities), ", ")))
 		case name == "ACLs" && proto.Unmarshal(v.GetValue(), &acls) == nil:
 			for _, resource := range sortedKeys(acls.Acls) {
-				say("right", resource, adminsPolicy, quoted(acls.Acls[resource].GetPolicyRef()))
+				say("right", resource, adminsPolicy, loglimit.Quoted(acls.Acls[resource].GetPolicyRef()))
 			}
 			fallthrough
 		default:
