@@ -106,17 +106,28 @@ func TestReconciledSets(t *testing.T) {
 	}
 }
 
-// TestReconciledTogether: a write that its transaction has not hashed does not take the place of an older one that is right.
-func TestReconciledTogether(t *testing.T) {
-	collections := []*nsCollBtlConfig{{namespace: "ns", btlConfig: map[string]uint64{"coll": 0}}}
+// ledgerOf opens a ledger with the collections of chaincode "ns". Their private data do not expire.
+func ledgerOf(t *testing.T, names ...string) (*kvLedger, *testutil.BlockGenerator) {
+	t.Helper()
+	lives := map[string]uint64{}
+	for _, name := range names {
+		lives[name] = 0
+	}
+	collections := []*nsCollBtlConfig{{namespace: "ns", btlConfig: lives}}
 	provider := testutilNewProviderWithCollectionConfig(t, collections, ledgerConfig(t))
-	defer provider.Close()
+	t.Cleanup(provider.Close)
 	blocks, genesis := testutil.NewBlockGenerator(t, "testLedger", false)
 	opened, err := provider.CreateFromGenesisBlock(genesis)
 	require.NoError(t, err)
 	l := opened.(*kvLedger)
-	defer l.Close()
+	t.Cleanup(l.Close)
 	commitCollectionConfigsHistoryAndDummyBlock(t, provider, l, collections, blocks)
+	return l, blocks
+}
+
+// TestReconciledTogether: a write that its transaction has not hashed does not take the place of an older one that is right.
+func TestReconciledTogether(t *testing.T) {
+	l, blocks := ledgerOf(t, "coll")
 
 	of, ofOthers := produceSamplePvtdata(t, 0, [][4]string{{"ns", "coll", "of others", "right"}})
 	_, own := produceSamplePvtdata(t, 0, [][4]string{{"ns", "coll", "own", "value"}})
@@ -135,7 +146,7 @@ func TestReconciledTogether(t *testing.T) {
 		require.NoError(t, l.commit(block, &ledger.CommitOptions{}))
 		received = append(received, &ledger.ReconciledPvtdata{BlockNum: block.Block.Header.Number, WriteSets: ledger.TxPvtDataMap{0: tx.private}})
 	}
-	_, err = l.CommitPvtDataOfOldBlocks(received, nil)
+	_, err := l.CommitPvtDataOfOldBlocks(received, nil)
 	require.NoError(t, err)
 	state, err := l.NewQueryExecutor()
 	require.NoError(t, err)

@@ -10,21 +10,12 @@ import (
 	"github.com/hyperledger/fabric-protos-go/peer"
 	"github.com/stretchr/testify/require"
 
-	"github.com/hyperledger/fabric/common/ledger/testutil"
 	"github.com/hyperledger/fabric/core/ledger"
 )
 
 // TestPrivateDataOfRefused: what a peer stores of a transaction's private data, with its block and later, by the verdict of validation.
 func TestPrivateDataOfRefused(t *testing.T) {
-	collections := []*nsCollBtlConfig{{namespace: "ns", btlConfig: map[string]uint64{"coll": 0, "large": 0}}}
-	provider := testutilNewProviderWithCollectionConfig(t, collections, ledgerConfig(t))
-	defer provider.Close()
-	blocks, genesis := testutil.NewBlockGenerator(t, "testLedger", false)
-	opened, err := provider.CreateFromGenesisBlock(genesis)
-	require.NoError(t, err)
-	l := opened.(*kvLedger)
-	defer l.Close()
-	commitCollectionConfigsHistoryAndDummyBlock(t, provider, l, collections, blocks)
+	l, blocks := ledgerOf(t, "coll", "large")
 
 	for code, kept := range map[peer.TxValidationCode]int{
 		peer.TxValidationCode_VALID:                      2,

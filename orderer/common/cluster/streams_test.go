@@ -227,23 +227,31 @@ func TestConsensusDoesNotWaitForASilentNode(t *testing.T) {
 	require.EqualValues(t, 1, attempts.Load())
 }
 
-// Requests that flow while a node switches protocols and loads new certificates all arrive: those under way over the old
-// connection, those that come while there is none, those over the new one.
-func TestNoRequestIsLostInALiveSwitch(t *testing.T) {
+// switching returns two nodes in mode dual. The first is in client mode tls, which SetMode of the role changes; connections that a
+// change of mode retires have the grace, or the default if it is 0.
+func switching(t *testing.T, role string, grace time.Duration) (sender, receiver *clusterNode) {
+	t.Helper()
 	gmCA := gmtlstest.NewCA(t)
-	sender := newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
-	receiver := newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
+	sender = newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
+	receiver = newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
 	receiver.serve()
 	opts := &sender.dialer.Config.SecOpts
 	certs, keys := opts.Certificate, opts.Key
 	source, err := comm_utils.NewSource(comm_utils.SourceConfig{
-		Role:       "test.cluster.lossless",
+		Role:       role,
 		Load:       func() (comm_utils.Material, error) { return comm_utils.ParseMaterial(certs, keys, nil, nil) },
 		ClientMode: comm_utils.ClientTLS,
-		DrainGrace: 2 * time.Second,
+		DrainGrace: grace,
 	})
 	require.NoError(t, err)
 	opts.Source, opts.ClientMode = source, ""
+	return sender, receiver
+}
+
+// Requests that flow while a node switches protocols and loads new certificates all arrive: those under way over the old
+// connection, those that come while there is none, those over the new one.
+func TestNoRequestIsLostInALiveSwitch(t *testing.T) {
+	sender, receiver := switching(t, "test.cluster.lossless", 2*time.Second)
 	members := []cluster.RemoteNode{sender.nodeInfo, receiver.nodeInfo}
 	sender.c.Configure(testChannel, members)
 	receiver.c.Configure(testChannel, members)
@@ -317,20 +325,8 @@ func switchedDuring(t *testing.T, address, role string, handshakes int) string {
 func TestSwitchDuringTheHandshake(t *testing.T) {
 	for handshakes := range 5 {
 		t.Run(fmt.Sprint(handshakes), func(t *testing.T) {
-			gmCA := gmtlstest.NewCA(t)
-			sender := newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
-			receiver := newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
-			receiver.serve()
-			opts := &sender.dialer.Config.SecOpts
-			certs, keys := opts.Certificate, opts.Key
 			role := fmt.Sprint("test.cluster.handshake", handshakes)
-			source, err := comm_utils.NewSource(comm_utils.SourceConfig{
-				Role:       role,
-				Load:       func() (comm_utils.Material, error) { return comm_utils.ParseMaterial(certs, keys, nil, nil) },
-				ClientMode: comm_utils.ClientTLS,
-			})
-			require.NoError(t, err)
-			opts.Source, opts.ClientMode = source, ""
+			sender, receiver := switching(t, role, 0)
 			members := []cluster.RemoteNode{sender.nodeInfo, receiver.nodeInfo}
 			receiver.c.Configure(testChannel, members)
 			members[1].Endpoint = switchedDuring(t, receiver.nodeInfo.Endpoint, role, handshakes)
@@ -346,20 +342,7 @@ func TestSwitchDuringTheHandshake(t *testing.T) {
 // A drain lets the streams of a connection continue for some time. New requests do not wait for its end: they use the new
 // connection as soon as it is there.
 func TestRequestsLeaveADrainedConnection(t *testing.T) {
-	gmCA := gmtlstest.NewCA(t)
-	sender := newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
-	receiver := newTLCPNode(t, gmCA, comm_utils.ModeDual, comm_utils.ClientTLS, byBoth)
-	receiver.serve()
-	opts := &sender.dialer.Config.SecOpts
-	certs, keys := opts.Certificate, opts.Key
-	source, err := comm_utils.NewSource(comm_utils.SourceConfig{
-		Role:       "test.cluster.drained",
-		Load:       func() (comm_utils.Material, error) { return comm_utils.ParseMaterial(certs, keys, nil, nil) },
-		ClientMode: comm_utils.ClientTLS,
-		DrainGrace: time.Hour,
-	})
-	require.NoError(t, err)
-	opts.Source, opts.ClientMode = source, ""
+	sender, receiver := switching(t, "test.cluster.drained", time.Hour)
 	members := []cluster.RemoteNode{sender.nodeInfo, receiver.nodeInfo}
 	sender.c.Configure(testChannel, members)
 	receiver.c.Configure(testChannel, members)
