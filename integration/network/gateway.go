@@ -37,31 +37,55 @@ func (n *Network) Contract(connection *gmgateway.Connection) *client.Contract {
 	return connection.GetNetwork(n.Channel).GetContract(ChaincodeName)
 }
 
-// firstTransaction creates an asset through a gateway of the first organisation, waits until all peers have its block, and
-// reads it through every peer.
+// firstTransaction waits until every peer's gateway can have transactions endorsed, creates an asset through the first, waits until
+// all peers have its block, and reads it through every peer.
 func (n *Network) firstTransaction(ctx context.Context) (height uint64, err error) {
 	id := "first-" + time.Now().UTC().Format("20060102T150405.000")
+	create := client.WithArguments(id, "blue", "5", "amelia", "300")
+	if _, err := n.AwaitSameHeight(ctx, 2); err != nil { // only then has every peer the definition
+		return 0, err
+	}
+	if err := parallel(n.Nodes(Peer), func(peer Node) error { return n.awaitEndorsers(ctx, peer, create) }); err != nil {
+		return 0, err
+	}
 	first := n.Nodes(Peer)[0]
 	connection, err := n.Gateway(first)
 	if err != nil {
 		return 0, err
 	}
 	defer connection.Close()
-	// A gateway learns by gossip which peers of other organisations have the chaincode, and refuses to endorse until then.
-	err = poll(ctx, gossipLimit, "endorsers of every organisation at "+first.Name, func(ctx context.Context) error {
-		_, err := n.Contract(connection).SubmitWithContext(ctx, "CreateAsset", client.WithArguments(id, "blue", "5", "amelia", "300"))
-		if err != nil && status.Code(err) != codes.FailedPrecondition {
-			return fmt.Errorf("%w%w", err, errFinal)
-		}
-		return err
-	})
-	if err != nil {
+	if _, err := n.Contract(connection).SubmitWithContext(ctx, "CreateAsset", create); err != nil {
 		return 0, n.explain(fmt.Errorf("submit CreateAsset through %s: %w", first.Name, err), append(n.Nodes(Peer), n.Nodes(Orderer)...)...)
 	}
 	if height, err = n.AwaitSameHeight(ctx, 2); err != nil {
 		return 0, err
 	}
 	return height, parallel(n.Nodes(Peer), func(peer Node) error { return n.readAsset(ctx, peer, id) })
+}
+
+// awaitEndorsers waits until a peer's gateway has heard by gossip which peers of other organisations have the chaincode: until then
+// it refuses to have a transaction endorsed. Nothing is sent to an orderer.
+func (n *Network) awaitEndorsers(ctx context.Context, peer Node, create client.ProposalOption) error {
+	connection, err := n.Gateway(peer)
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	proposal, err := n.Contract(connection).NewProposal("CreateAsset", create)
+	if err != nil {
+		return err
+	}
+	err = poll(ctx, gossipLimit, "endorsers of every organisation at "+peer.Name, func(ctx context.Context) error {
+		_, err := proposal.EndorseWithContext(ctx)
+		if err != nil && status.Code(err) != codes.FailedPrecondition {
+			return fmt.Errorf("%w%w", err, errFinal)
+		}
+		return err
+	})
+	if err != nil {
+		return n.explain(fmt.Errorf("endorse CreateAsset through %s: %w", peer.Name, err), n.Nodes(Peer)...)
+	}
+	return nil
 }
 
 // readAsset evaluates ReadAsset at one peer and checks the answer.
