@@ -246,6 +246,9 @@ func besideEachOther(t *testing.T, all, left []*besieged) {
 	var found []measured
 	for _, g := range sieges() {
 		for _, b := range all {
+			if b.options.Bin != "" {
+				reviveStock(t, b.n, b.n.Nodes(network.Peer)[0])
+			}
 			m := lay(t, b.n, b.n.Nodes(network.Peer)[0], b.name, b.options.Mode, g)
 			found = append(found, m)
 			if b.options.Bin == "" && m.Failed+m.CallsFailed > 0 {
@@ -254,6 +257,19 @@ func besideEachOther(t *testing.T, all, left []*besieged) {
 		}
 	}
 	writeReport(t, found)
+}
+
+// reviveStock starts a peer of unmodified Fabric anew if it does not recover from the siege before within a minute. The fork's has to.
+func reviveStock(t *testing.T, n *network.Network, peer network.Node) {
+	t.Helper()
+	known := dial(t, n, peer, n.Peers[0], "User1")
+	for began := time.Now(); call(t, known) != nil; time.Sleep(time.Second) {
+		if time.Since(began) > time.Minute {
+			t.Logf("%s of unmodified Fabric has not recovered within a minute, and is started anew", peer.Name)
+			require.NoError(t, n.Restart(t.Context(), peer.Name))
+			return
+		}
+	}
 }
 
 func writeReport(t *testing.T, all []measured) {
