@@ -6,7 +6,6 @@ package etcdraft_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/hyperledger/fabric-protos-go/common"
 	"github.com/hyperledger/fabric-protos-go/orderer"
@@ -32,7 +31,7 @@ func threeConsenters(t *testing.T, cutting ...uint64) *network {
 	for i, c := range createMetadata(3, ca).Consenters {
 		consenters[uint64(i+1)] = c
 	}
-	n := createNetwork(10*time.Minute, "handover", t.TempDir(), metadata, consenters, provider, ca, nil)
+	n := handoverNetwork(t, metadata, consenters, provider, ca)
 	n.exec(cutEach, cutting...)
 	n.init()
 	n.start()

@@ -96,7 +96,7 @@ func (c *Chain) checkContent(m *raftpb.Message) error {
 	case raftpb.MsgApp:
 		return checkEntries(m)
 	case raftpb.MsgSnap:
-		return checkSnapshot(&m.Snapshot)
+		return checkSnapshot(snapshotOf(m))
 	}
 	return errors.New("consenters send no such message")
 }
@@ -117,7 +117,7 @@ func checkEntries(m *raftpb.Message) error {
 
 // checkSnapshot wants what each node reads of a snapshot again at its start: a block, and consenters that are a set.
 func checkSnapshot(s *raftpb.Snapshot) error {
-	if s.Metadata.Index == 0 || s.Metadata.Term == 0 {
+	if s == nil || s.Metadata.Index == 0 || s.Metadata.Term == 0 {
 		return errors.New("the snapshot is of no entry")
 	}
 	state := &s.Metadata.ConfState

@@ -31,8 +31,8 @@ func TestFalseMessagesOfRaft(t *testing.T) {
 	last := uint64(1000)
 	block := protoutil.NewBlock(7, nil)
 	block.Data.Data = [][]byte{{1}}
-	snapshot := func(data []byte, index uint64, voters ...uint64) raftpb.Snapshot {
-		return raftpb.Snapshot{Data: data, Metadata: raftpb.SnapshotMetadata{Index: index, Term: term, ConfState: raftpb.ConfState{Voters: voters}}}
+	snapshot := func(data []byte, index uint64, voters ...uint64) snapshotField {
+		return toField(raftpb.Snapshot{Data: data, Metadata: raftpb.SnapshotMetadata{Index: index, Term: term, ConfState: raftpb.ConfState{Voters: voters}}})
 	}
 	good := protoutil.MarshalOrPanic(block)
 	value := protoutil.MarshalOrPanic(&common.Metadata{Value: protoutil.MarshalOrPanic(&common.OrdererBlockMetadata{LastConfig: &common.LastConfig{Index: 1}})})
