@@ -21,11 +21,12 @@ import (
 //
 //fork:wrap fix: a leader that lies about what others said in a change of the view can neither end them, nor have two blocks of one number signed
 func (c *BFTChain) HandleMessage(sender uint64, m *smartbftprotos.Message) {
-	if err := c.checkViewChange(sender, m); err != nil {
+	judged, err := c.judgeViewChange(sender, m)
+	if err != nil {
 		c.Logger.Warnf("Dropped a message of consenter %d about a change of the view: %v", sender, err)
 		return
 	}
-	c.upstreamHandleMessage(sender, m)
+	c.upstreamHandleMessage(sender, judged)
 }
 
 // bftSmartConsensusBuild also has the library tell the chain which view it is in.
@@ -67,60 +68,75 @@ func (v *views) give(sender, view uint64) error {
 	return nil
 }
 
-func (c *BFTChain) checkViewChange(sender uint64, m *smartbftprotos.Message) error {
+// judgeViewChange returns what the library may have of a message.
+func (c *BFTChain) judgeViewChange(sender uint64, m *smartbftprotos.Message) (*smartbftprotos.Message, error) {
 	switch content := m.GetContent().(type) {
 	case *smartbftprotos.Message_ViewData:
-		return c.checkViewData(sender, content.ViewData)
+		return m, c.checkViewData(sender, content.ViewData)
 	case *smartbftprotos.Message_NewView:
-		return c.checkNewView(sender, content.NewView)
+		return c.judgeNewView(sender, m)
 	}
-	return nil
+	return m, nil
 }
 
 // checkViewData judges what a consenter says to the next leader. Once there is a decision, the library verifies the signature. It may do so
-// only after it has taken over a decision from the message, because this can change the consenters.
+// only after it has taken over a decision from the message, because this can change the consenters. The library takes no decision that is
+// later than the next one, and must not see it: when its turn comes, it may be the next one.
 func (c *BFTChain) checkViewData(sender uint64, svd *smartbftprotos.SignedViewData) error {
 	if svd.GetSigner() != sender {
 		return fmt.Errorf("it bears the number of consenter %d", svd.GetSigner())
 	}
-	own, err := getViewMetadataFromBlock(c.RuntimeConfig.Load().(RuntimeConfig).LastBlock)
-	if err != nil {
-		return err
-	}
-	if own.LatestSequence > 0 {
-		return nil
-	}
-	return c.verifyViewData(svd)
-}
-
-// checkNewView judges a leader's proof. Nothing is parsed before its signature has verified, and no part is longer than the cluster's
-// messages are. A lower limit could keep the view from ever changing after a large block.
-func (c *BFTChain) checkNewView(sender uint64, nv *smartbftprotos.NewView) error {
 	rtc := c.RuntimeConfig.Load().(RuntimeConfig)
 	own, err := getViewMetadataFromBlock(rtc.LastBlock)
 	if err != nil {
 		return err
 	}
-	view, latest, err := c.readNewView(nv, len(rtc.Nodes))
+	if own.LatestSequence == 0 {
+		if err := c.verifyViewData(svd); err != nil {
+			return err
+		}
+	}
+	data, sequence, err := readViewData(svd.GetRawViewData())
 	if err != nil {
 		return err
 	}
+	if sequence > own.LatestSequence+1 {
+		return fmt.Errorf("the last decision in it is %d, and that of this orderer is %d", sequence, own.LatestSequence)
+	}
+	return (&decided{chain: c, consenters: len(rtc.Nodes), own: own.LatestSequence}).check(data, sequence)
+}
+
+// judgeNewView judges a leader's proof. Nothing is parsed before its signature has verified, and no part is longer than the cluster's
+// messages are. A lower limit could keep the view from ever changing after a large block.
+func (c *BFTChain) judgeNewView(sender uint64, m *smartbftprotos.Message) (*smartbftprotos.Message, error) {
+	rtc := c.RuntimeConfig.Load().(RuntimeConfig)
+	own, err := getViewMetadataFromBlock(rtc.LastBlock)
+	if err != nil {
+		return nil, err
+	}
+	view, latest, err := c.readNewView(m.GetNewView(), &decided{chain: c, consenters: len(rtc.Nodes), own: own.LatestSequence})
+	if err != nil {
+		return nil, err
+	}
 	followed := c.MetricsBFT.MetricsViewChange.RealView.(*views)
 	if established := max(own.ViewId, followed.established.Load()); view <= established {
-		return fmt.Errorf("it proves view %d, and view %d is established", view, established)
+		return nil, fmt.Errorf("it proves view %d, and view %d is established", view, established)
 	}
 	if latest+1 < own.LatestSequence {
-		return fmt.Errorf("the last decision in it is %d, and that of this orderer is %d", latest, own.LatestSequence)
+		return nil, fmt.Errorf("the last decision in it is %d, and that of this orderer is %d", latest, own.LatestSequence)
 	}
-	return followed.give(sender, view)
+	if latest > own.LatestSequence+1 {
+		m = callToSync(view, latest)
+	}
+	return m, followed.give(sender, view)
 }
 
 // readNewView returns the view that all parts of a proof are about, and their latest decision. Each part must be signed by another consenter
 // of the present configuration.
-func (c *BFTChain) readNewView(nv *smartbftprotos.NewView, consenters int) (view, latest uint64, err error) {
+func (c *BFTChain) readNewView(nv *smartbftprotos.NewView, next *decided) (view, latest uint64, err error) {
 	parts := nv.GetSignedViewData()
-	if len(parts) == 0 || len(parts) > consenters {
-		return 0, 0, fmt.Errorf("it has view data of %d consenters, and there are %d", len(parts), consenters)
+	if len(parts) == 0 || len(parts) > next.consenters {
+		return 0, 0, fmt.Errorf("it has view data of %d consenters, and there are %d", len(parts), next.consenters)
 	}
 	signers := map[uint64]bool{}
 	for _, svd := range parts {
@@ -131,14 +147,17 @@ func (c *BFTChain) readNewView(nv *smartbftprotos.NewView, consenters int) (view
 		if err := c.verifyViewData(svd); err != nil {
 			return 0, 0, err
 		}
-		next, sequence, err := readViewData(svd.GetRawViewData())
+		data, sequence, err := readViewData(svd.GetRawViewData())
+		if err == nil {
+			err = next.check(data, sequence)
+		}
 		if err != nil {
 			return 0, 0, fmt.Errorf("view data of consenter %d: %w", svd.GetSigner(), err)
 		}
-		if len(signers) > 1 && next != view {
-			return 0, 0, fmt.Errorf("it has view data for view %d and for view %d", view, next)
+		if len(signers) > 1 && data.NextView != view {
+			return 0, 0, fmt.Errorf("it has view data for view %d and for view %d", view, data.NextView)
 		}
-		view, latest = next, max(latest, sequence)
+		view, latest = data.NextView, max(latest, sequence)
 	}
 	return view, latest, nil
 }
@@ -151,17 +170,17 @@ func (c *BFTChain) verifyViewData(svd *smartbftprotos.SignedViewData) error {
 	return nil
 }
 
-// readViewData returns the next view, and the sequence of the last decision: 0 for a channel's first block, which has no metadata.
-func readViewData(raw []byte) (next, sequence uint64, err error) {
+// readViewData also returns the sequence of the last decision: 0 for a channel's first block, which has no metadata.
+func readViewData(raw []byte) (*smartbftprotos.ViewData, uint64, error) {
 	data, decision := &smartbftprotos.ViewData{}, &smartbftprotos.ViewMetadata{}
 	if err := proto.Unmarshal(raw, data); err != nil {
-		return 0, 0, err
+		return nil, 0, err
 	}
 	if data.LastDecision == nil {
-		return 0, 0, errors.New("the last decision is missing")
+		return nil, 0, errors.New("the last decision is missing")
 	}
 	if err := proto.Unmarshal(data.LastDecision.Metadata, decision); err != nil {
-		return 0, 0, fmt.Errorf("the metadata of the last decision: %w", err)
+		return nil, 0, fmt.Errorf("the metadata of the last decision: %w", err)
 	}
-	return data.NextView, decision.LatestSequence, nil
+	return data, decision.LatestSequence, nil
 }

@@ -22,5 +22,11 @@ func (c *BFTChain) EstablishedView() uint64 {
 
 // CheckViewChange says why HandleMessage drops a message.
 func (c *BFTChain) CheckViewChange(sender uint64, m *smartbftprotos.Message) error {
-	return c.checkViewChange(sender, m)
+	_, err := c.judgeViewChange(sender, m)
+	return err
+}
+
+// JudgeViewChange returns what HandleMessage gives to the library.
+func (c *BFTChain) JudgeViewChange(sender uint64, m *smartbftprotos.Message) (*smartbftprotos.Message, error) {
+	return c.judgeViewChange(sender, m)
 }
