@@ -74,6 +74,12 @@ func newView(data *smartbftprotos.ViewData, signers ...uint64) *smartbftprotos.M
 }
 
 func startWithKeys(t *testing.T, channel string) (*NetworkSetupInfo, map[uint64]*Node, *verifying) {
+	network, nodes, verifier := createWithKeys(t, channel)
+	network.StartAllNodes()
+	return network, nodes, verifier
+}
+
+func createWithKeys(t *testing.T, channel string) (*NetworkSetupInfo, map[uint64]*Node, *verifying) {
 	network := NewNetworkSetupInfo(t, channel, t.TempDir())
 	network.configInfo.leaderHeartbeatTimeout = 5 * time.Second
 	nodes := network.CreateNodes(4)
@@ -81,7 +87,6 @@ func startWithKeys(t *testing.T, channel string) (*NetworkSetupInfo, map[uint64]
 	for id, node := range nodes {
 		node.Chain.UseKeys(key(node.Chain.IdentityOf(id)), verifier)
 	}
-	network.StartAllNodes()
 	return network, nodes, verifier
 }
 
