@@ -130,7 +130,7 @@ func (c *Config) judge(after *cb.Config) error {
 	if err != nil {
 		return fmt.Errorf("nodes could not load the configuration afterwards: %w", err)
 	}
-	if err := errors.Join(before.ValidateNew(next), supported(next)); err != nil {
+	if err := errors.Join(before.ValidateNew(next), supported(next), judgeSmartBFT(before, next)); err != nil {
 		return fmt.Errorf("nodes would refuse the configuration: %w", err)
 	}
 	return errors.Join(judgeLists(c.config.ChannelGroup, after.ChannelGroup), judgeConsenters(c.config.ChannelGroup, after.ChannelGroup, before, next))

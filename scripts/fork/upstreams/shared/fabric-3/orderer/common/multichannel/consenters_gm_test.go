@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	cb "github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/orderer/smartbft"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hyperledger/fabric/bccsp/sw"
@@ -40,6 +41,7 @@ func proposing(t *testing.T, config *cb.ConfigEnvelope) *ChainSupport {
 func TestUpdateWithConsentersThatPeersRefuse(t *testing.T) {
 	exact := gmtlstest.NewCA(t).NewPair(t, "localhost").SignCert
 	dressed := slices.Concat([]byte("orderer\n"), exact)
+	pair := gmtlstest.NewCA(t).NewPair(t, "localhost").SignCert
 	propose := func(consensus string, identity []byte, names ...string) error {
 		config, set := testConfigEnvelope(t), map[string]bool{}
 		for _, name := range names {
@@ -50,8 +52,10 @@ func TestUpdateWithConsentersThatPeersRefuse(t *testing.T) {
 			group.Values[value.Key()] = &cb.ConfigValue{Value: protoutil.MarshalOrPanic(value.Value())}
 		}
 		put(root, channelconfig.CapabilitiesValue(set))
-		put(root.Groups[channelconfig.OrdererGroupKey], channelconfig.ConsensusTypeValue(consensus, nil))
-		put(root.Groups[channelconfig.OrdererGroupKey], channelconfig.OrderersValue([]*cb.Consenter{{Id: 7, Host: "orderer", Port: 7050, Identity: identity}}))
+		put(root.Groups[channelconfig.OrdererGroupKey], channelconfig.ConsensusTypeValue(consensus, protoutil.MarshalOrPanic(smartBFTOptions())))
+		put(root.Groups[channelconfig.OrdererGroupKey], channelconfig.OrderersValue([]*cb.Consenter{
+			{Id: 7, Host: "orderer", Port: 7050, MspId: "SampleOrg", Identity: identity, ClientTlsCert: pair, ServerTlsCert: pair},
+		}))
 		_, err := proposing(t, config).ProposeConfigUpdate(&cb.Envelope{})
 		return err
 	}
@@ -61,6 +65,44 @@ func TestUpdateWithConsentersThatPeersRefuse(t *testing.T) {
 	require.ErrorContains(t, propose("BFT", dressed, capabilities.ChannelV2_0, capabilities.ChannelGMV1),
 		"config update is not compatible: consenter 7 (orderer:7050): its identity has another form")
 	require.ErrorContains(t, propose("BFT", exact, capabilities.ChannelV2_0, "V9"), "unsupported channel capabilities", "upstream's check remains")
+}
+
+func smartBFTOptions() *smartbft.Options {
+	return &smartbft.Options{
+		RequestBatchMaxInterval: "500ms", RequestForwardTimeout: "2s", RequestComplainTimeout: "10s", RequestAutoRemoveTimeout: "3m",
+		ViewChangeResendInterval: "2s", ViewChangeTimeout: "20s", LeaderHeartbeatTimeout: "10s", LeaderHeartbeatCount: 10,
+		CollectTimeout: "1s", IncomingMessageBufferSize: 200, RequestPoolSize: 100000, SyncOnStart: true,
+	}
+}
+
+// No orderer proposes an update of SmartBFT after which each consenter would end. With the same configuration, a channel goes on.
+func TestUpdateThatEndsConsenters(t *testing.T) {
+	pair := gmtlstest.NewCA(t).NewPair(t, "localhost").SignCert
+	propose := func(edit func(*smartbft.Options, *cb.Consenter)) error {
+		config, options := testConfigEnvelope(t), smartBFTOptions()
+		all := []*cb.Consenter{}
+		for id := uint32(1); id <= 4; id++ {
+			all = append(all, &cb.Consenter{Id: id, Host: "orderer", Port: 7050, MspId: "SampleOrg", Identity: pair, ClientTlsCert: pair, ServerTlsCert: pair})
+		}
+		edit(options, all[3])
+		group := config.Config.ChannelGroup.Groups[channelconfig.OrdererGroupKey]
+		for _, value := range []*channelconfig.StandardConfigValue{
+			channelconfig.ConsensusTypeValue("BFT", protoutil.MarshalOrPanic(options)), channelconfig.OrderersValue(all),
+		} {
+			group.Values[value.Key()] = &cb.ConfigValue{Value: protoutil.MarshalOrPanic(value.Value())}
+		}
+		_, err := proposing(t, config).ProposeConfigUpdate(&cb.Envelope{})
+		return err
+	}
+	require.NoError(t, propose(func(*smartbft.Options, *cb.Consenter) {}))
+	for want, edit := range map[string]func(*smartbft.Options, *cb.Consenter){
+		"RequestMaxBytes is bigger than RequestBatchMaxBytes": func(o *smartbft.Options, _ *cb.Consenter) { o.RequestMaxBytes = 1 << 40 },
+		"RequestPoolSize should be greater than zero":         func(o *smartbft.Options, _ *cb.Consenter) { o.RequestPoolSize = 0 },
+		"its id must not be 0":                                func(_ *smartbft.Options, c *cb.Consenter) { c.Id = 1 },
+		`the channel has no MSP "Other"`:                      func(_ *smartbft.Options, c *cb.Consenter) { c.MspId = "Other" },
+	} {
+		require.ErrorContains(t, propose(edit), want)
+	}
 }
 
 // What was ordered before is not judged again: an orderer starts with it, and goes on from its block.
@@ -75,5 +117,6 @@ func TestOrderedConsentersAreNotJudgedAgain(t *testing.T) {
 	resources.OrdererConfigReturns(orderers, true)
 	resources.PolicyManagerReturns(&mocks.PolicyManager{})
 	require.NoError(t, checkResources(resources))
-	require.Error(t, checkUpdate(resources))
+	cs := &ChainSupport{ledgerResources: &ledgerResources{configResources: &configResources{mutableResources: &mutableResourcesMock{Resources: resources}}}}
+	require.Error(t, cs.checkUpdate(resources))
 }

@@ -13,6 +13,7 @@ import (
 	consenters "github.com/hyperledger/fabric/common/consenter"
 	"github.com/hyperledger/fabric/common/crypto"
 	"github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/orderer/consensus/smartbft/util"
 )
 
 // decodeIdentity is pem.Decode for a TLS certificate field: the first block, its Bytes extended by the DER of the
@@ -59,27 +60,8 @@ func (cbv *ConfigBlockValidator) checkConsentersMatchPolicy(conf *cb.Config) err
 		return err
 	}
 	for _, c := range orderers.ConsenterMapping {
-		if err := checkConsenter(c); err != nil {
+		if err := util.CheckConsenter(c); err != nil {
 			return fmt.Errorf("consenter %d (%s:%d): %w", c.Id, c.Host, c.Port, err)
-		}
-	}
-	return nil
-}
-
-func checkConsenter(c *cb.Consenter) error {
-	if _, err := crypto.SanitizeX509Cert(c.Identity); err != nil {
-		return fmt.Errorf("identity: %w", err)
-	}
-	for _, field := range []struct {
-		name string
-		pem  []byte
-	}{{"client_tls_cert", c.ClientTlsCert}, {"server_tls_cert", c.ServerTlsCert}} {
-		blocks := consenters.IdentityCertificates(field.pem)
-		if len(blocks) == 0 {
-			return fmt.Errorf("%s: it holds no certificate in PEM", field.name)
-		}
-		if err := consenters.Check(blocks[0]); err != nil {
-			return fmt.Errorf("%s: %w", field.name, err)
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	consenters "github.com/hyperledger/fabric/common/consenter"
 	"github.com/hyperledger/fabric/common/crypto/gmtlstest"
+	"github.com/hyperledger/fabric/orderer/consensus/smartbft/util"
 )
 
 // A consenter's certificates are judged before a configuration that names them is ordered.
@@ -33,7 +34,7 @@ func TestCheckConsenter(t *testing.T) {
 		"no server certificate":  {pair.SignCert, pair.SignCert, []byte("x"), "server_tls_cert: it holds no certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := checkConsenter(&cb.Consenter{Identity: c.identity, ClientTlsCert: c.client, ServerTlsCert: c.server})
+			err := util.CheckConsenter(&cb.Consenter{Identity: c.identity, ClientTlsCert: c.client, ServerTlsCert: c.server})
 			if c.want == "" {
 				require.NoError(t, err)
 				return

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hyperledger/fabric/common/channelconfig"
 	"github.com/hyperledger/fabric/common/policies"
+	"github.com/hyperledger/fabric/orderer/consensus/smartbft/util"
 )
 
 // smartBFT is the consenters of SmartBFT: a value of the orderers' group, and the policy that wants the signatures of a quorum of them on
@@ -106,3 +107,6 @@ func (b *smartBFT) save() ([]string, error) {
 	return []string{fmt.Sprintf("blocks have the signatures of %d of %d consenters; %d may be faulty",
 		policies.ComputeBFTQuorum(len(b.all), faulty), len(b.all), faulty)}, nil
 }
+
+// judgeSmartBFT judges options, batches and consenters as orderers do before they order the update.
+func judgeSmartBFT(before, next *channelconfig.Bundle) error { return util.Check(before, next) }

@@ -61,7 +61,11 @@ func newSmartBFTSample(t *testing.T) *sample {
 	orderer := &genesisconfig.Orderer{
 		OrdererType: "BFT", BatchTimeout: time.Second, Capabilities: map[string]bool{"V2_0": true}, Policies: implicit,
 		BatchSize: genesisconfig.BatchSize{MaxMessageCount: 10, AbsoluteMaxBytes: 1 << 20, PreferredMaxBytes: 1 << 19},
-		SmartBFT:  &smartbft.Options{},
+		SmartBFT: &smartbft.Options{
+			RequestBatchMaxInterval: "500ms", RequestForwardTimeout: "2s", RequestComplainTimeout: "10s", RequestAutoRemoveTimeout: "3m",
+			ViewChangeResendInterval: "2s", ViewChangeTimeout: "20s", LeaderHeartbeatTimeout: "10s", LeaderHeartbeatCount: 10,
+			CollectTimeout: "1s", IncomingMessageBufferSize: 200, RequestPoolSize: 100000, SyncOnStart: true,
+		},
 	}
 	for i, at := range []struct {
 		org  *org
@@ -257,6 +261,7 @@ func TestSmartBFTRefusals(t *testing.T) {
 		"an address twice":                    {changed(func(c *Consenter) { c.Address = "o1.Port.example:7050" }), "already"},
 		"nothing new":                         {ReplaceOrderer(Consenter{Address: "o1.Port.example:7050"}), "name the consenter's"},
 		"a foreign identity for an old one":   {ReplaceOrderer(Consenter{Address: "o1.Port.example:7050", Identity: customs.identity("o2")}), "the identity is none of PortMSP"},
+		"options that end consenters":         {SetBatch(Batch{AbsoluteMaxBytes: 5000, PreferredMaxBytes: 4000}), "RequestMaxBytes is bigger than RequestBatchMaxBytes"},
 		"a consenter that is none":            {RemoveOrderer("o2.Port.example:7050"), "no consenter o2.Port.example:7050"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package util
+
+import (
+	"errors"
+	"fmt"
+
+	cb "github.com/hyperledger/fabric-protos-go-apiv2/common"
+	"github.com/hyperledger/fabric-protos-go-apiv2/orderer/smartbft"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hyperledger/fabric/common/channelconfig"
+	"github.com/hyperledger/fabric/common/consenter"
+	"github.com/hyperledger/fabric/common/crypto"
+	"github.com/hyperledger/fabric/msp"
+)
+
+// Check judges the configuration that a channel of SmartBFT is to have, before an update is ordered. After a configuration that it refuses, each consenter would end, at each start again, or the channel would stand still for ever.
+// The present configuration is nil for a channel that has none.
+func Check(present, next channelconfig.Resources) error {
+	orderers := smartBFT(next)
+	if orderers == nil {
+		return nil
+	}
+	if err := checkOptions(smartBFT(present), orderers); err != nil {
+		return fmt.Errorf("the options of SmartBFT: %w", err)
+	}
+	return checkConsenters(orderers.Consenters(), next.MSPManager())
+}
+
+func smartBFT(config channelconfig.Resources) channelconfig.Orderer {
+	if config == nil {
+		return nil
+	}
+	if orderers, ok := config.OrdererConfig(); ok && orderers.ConsensusType() == "BFT" {
+		return orderers
+	}
+	return nil
+}
+
+// options reads the options as a consenter does.
+func options(orderers channelconfig.Orderer) (*smartbft.Options, error) {
+	o := &smartbft.Options{}
+	if orderers == nil {
+		return o, nil
+	}
+	err := proto.Unmarshal(orderers.ConsensusMetadata(), o)
+	o.RequestBatchMaxCount = uint64(orderers.BatchSize().GetMaxMessageCount())
+	o.RequestBatchMaxBytes = uint64(orderers.BatchSize().GetAbsoluteMaxBytes())
+	return o, err
+}
+
+// checkOptions asks the library, and once more after the options are complete. No channel lives with options that the library refuses. One
+// that lives with a number beyond the bounds here may keep it.
+func checkOptions(present, next channelconfig.Orderer) error {
+	is, err := options(next)
+	if err != nil {
+		return err
+	}
+	config, err := ConfigFromMetadataOptions(1, is)
+	if err != nil {
+		return err
+	}
+	if err := config.Validate(); err != nil {
+		return fmt.Errorf("%w (RequestMaxBytes is %d, AbsoluteMaxBytes of BatchSize is %d)", err, config.RequestMaxBytes, config.RequestBatchMaxBytes)
+	}
+	was, err := options(present)
+	if err != nil {
+		was = &smartbft.Options{}
+	}
+	for _, number := range []struct {
+		name          string
+		was, is, most uint64
+	}{
+		{"IncomingMessageBufferSize", was.IncomingMessageBufferSize, is.IncomingMessageBufferSize, 10000}, // allocated at once, for each view
+		{"RequestPoolSize", was.RequestPoolSize, is.RequestPoolSize, 10_000_000},                          // a pool takes nothing if the size overflows
+		{"LeaderHeartbeatCount", was.LeaderHeartbeatCount, is.LeaderHeartbeatCount, 10000},                // multiplied with a duration
+	} {
+		if number.is > number.most && number.is > number.was {
+			return fmt.Errorf("%s (%d) must be at most %d", number.name, number.is, number.most)
+		}
+	}
+	return nil
+}
+
+func checkConsenters(all []*cb.Consenter, manager msp.MSPManager) error {
+	msps, err := manager.GetMSPs()
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return errors.New("the channel has no consenter")
+	}
+	seen := map[uint32]bool{0: true}
+	for _, c := range all {
+		err := CheckConsenter(c)
+		switch {
+		case seen[c.GetId()]:
+			err = errors.New("its id must not be 0, nor that of another consenter")
+		case msps[c.GetMspId()] == nil:
+			err = fmt.Errorf("the channel has no MSP %q", c.GetMspId())
+		}
+		if err != nil {
+			return fmt.Errorf("consenter %d (%s:%d): %w", c.GetId(), c.GetHost(), c.GetPort(), err)
+		}
+		seen[c.GetId()] = true
+	}
+	return nil
+}
+
+// CheckConsenter judges the certificates of a consenter. With one that cannot be read, or with the encryption certificate of a TLCP pair,
+// orderers could not apply the configuration any more once it is ordered.
+func CheckConsenter(c *cb.Consenter) error {
+	if _, err := crypto.SanitizeX509Cert(c.GetIdentity()); err != nil {
+		return fmt.Errorf("identity: %w", err)
+	}
+	for _, field := range []struct {
+		name string
+		pem  []byte
+	}{{"client_tls_cert", c.GetClientTlsCert()}, {"server_tls_cert", c.GetServerTlsCert()}} {
+		blocks := consenter.IdentityCertificates(field.pem)
+		if len(blocks) == 0 {
+			return fmt.Errorf("%s: it holds no certificate in PEM", field.name)
+		}
+		if err := consenter.Check(blocks[0]); err != nil {
+			return fmt.Errorf("%s: %w", field.name, err)
+		}
+	}
+	return nil
+}
