@@ -64,6 +64,9 @@ func migrateToBFT(ctx context.Context, t *testing.T, n *network.Network, backUp 
 		t.Helper()
 		change(name, func(orderer tree) { at(t, orderer, "values", "ConsensusType", "value").(tree)["state"] = value })
 	}
+	change("smaller", func(orderer tree) { // a new view of SmartBFT is proved in one message, with blocks
+		at(t, orderer, "values", "BatchSize", "value").(tree)["absolute_max_bytes"] = 7 << 20
+	})
 	state("maintenance", "STATE_MAINTENANCE")
 	restartOrderers(ctx, t, n, backUp)
 	change("to-bft", func(orderer tree) { becomeBFT(t, n, orderer) })

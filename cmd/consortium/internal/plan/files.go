@@ -114,6 +114,19 @@ func (v view) Digests() map[string]string {
 // BFT reports whether orderers agree by SmartBFT.
 func (v view) BFT() bool { return v.Consensus == ConsensusBFT }
 
+// LargestMiB is the size of the largest transaction. In SmartBFT, the proof of a new view has two blocks of each of a quorum of consenters in
+// one message, which must not exceed 100 MiB, and the channel may grow by three consenters.
+func (v view) LargestMiB() int {
+	if !v.BFT() {
+		return 64
+	}
+	n := len(v.Orderers()) + 3
+	return max(1, 96/2/((n+(n-1)/3)/2+1))
+}
+
+// PreferredMiB is the size that a block of several transactions does not exceed.
+func (v view) PreferredMiB() int { return min(4, v.LargestMiB()) }
+
 // Number is what SmartBFT counts with, from 1.
 func (v view) Number(index int) int { return index + 1 }
 

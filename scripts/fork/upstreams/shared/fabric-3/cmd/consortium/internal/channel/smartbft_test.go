@@ -261,6 +261,7 @@ func TestSmartBFTRefusals(t *testing.T) {
 		"an address twice":                    {changed(func(c *Consenter) { c.Address = "o1.Port.example:7050" }), "already"},
 		"nothing new":                         {ReplaceOrderer(Consenter{Address: "o1.Port.example:7050"}), "name the consenter's"},
 		"a foreign identity for an old one":   {ReplaceOrderer(Consenter{Address: "o1.Port.example:7050", Identity: customs.identity("o2")}), "the identity is none of PortMSP"},
+		"a new view of too many bytes":        {SetBatch(Batch{AbsoluteMaxBytes: 64 << 20}), "with 4 consenters, AbsoluteMaxBytes of BatchSize may be at most"},
 		"options that end consenters":         {SetBatch(Batch{AbsoluteMaxBytes: 5000, PreferredMaxBytes: 4000}), "RequestMaxBytes is bigger than RequestBatchMaxBytes"},
 		"a consenter that is none":            {RemoveOrderer("o2.Port.example:7050"), "no consenter o2.Port.example:7050"},
 	} {

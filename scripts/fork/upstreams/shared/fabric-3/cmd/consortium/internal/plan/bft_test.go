@@ -39,6 +39,7 @@ func TestSmartBFT(t *testing.T) {
 		ClientTLSCert: filepath.Join(dir, "public/Port/orderer2.port.example.consenter.crt"),
 		ServerTLSCert: filepath.Join(dir, "public/Port/orderer2.port.example.consenter.crt"),
 	}, profile.Orderer.ConsenterMapping[2])
+	require.Equal(t, []uint32{9 << 20, 4 << 20}, []uint32{profile.Orderer.BatchSize.AbsoluteMaxBytes, profile.Orderer.BatchSize.PreferredMaxBytes}, "also for 7 consenters")
 	options := profile.Orderer.SmartBFT
 	require.True(t, options.SyncOnStart)
 	options.RequestBatchMaxCount, options.RequestBatchMaxBytes = 1, 1<<20 // an orderer takes these from BatchSize

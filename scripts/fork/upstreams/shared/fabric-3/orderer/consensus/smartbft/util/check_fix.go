@@ -13,20 +13,29 @@ import (
 	"github.com/hyperledger/fabric/common/channelconfig"
 	"github.com/hyperledger/fabric/common/consenter"
 	"github.com/hyperledger/fabric/common/crypto"
+	"github.com/hyperledger/fabric/common/policies"
 	"github.com/hyperledger/fabric/msp"
 )
 
-// Check judges the configuration that a channel of SmartBFT is to have, before an update is ordered. After a configuration that it refuses, each consenter would end, at each start again, or the channel would stand still for ever.
-// The present configuration is nil for a channel that has none.
+// largestMessage is what a node sends to another by default: comm.DefaultMaxSendMsgSize.
+const largestMessage = 100 << 20
+
+// Check judges the configuration that a channel of SmartBFT is to have, before an update is ordered and before a first block makes a
+// channel. After a configuration that it refuses, each consenter would end, at each start again, or the channel would stand still for ever.
+// The present configuration is nil for a first block.
 func Check(present, next channelconfig.Resources) error {
 	orderers := smartBFT(next)
 	if orderers == nil {
 		return nil
 	}
-	if err := checkOptions(smartBFT(present), orderers); err != nil {
+	was := smartBFT(present)
+	if err := checkOptions(was, orderers); err != nil {
 		return fmt.Errorf("the options of SmartBFT: %w", err)
 	}
-	return checkConsenters(orderers.Consenters(), next.MSPManager())
+	if err := checkConsenters(orderers.Consenters(), next.MSPManager()); err != nil {
+		return err
+	}
+	return checkViewChange(was, orderers)
 }
 
 func smartBFT(config channelconfig.Resources) channelconfig.Orderer {
@@ -128,4 +137,37 @@ func CheckConsenter(c *cb.Consenter) error {
 		}
 	}
 	return nil
+}
+
+// checkViewChange refuses a step to blocks that are too large, or consenters that are too many, for a change of the view. A channel that
+// is beyond the limit already may come closer to it.
+func checkViewChange(present, next channelconfig.Orderer) error {
+	most, quorum := viewChange(next)
+	if most <= largestMessage {
+		return nil
+	}
+	if present != nil {
+		if was, _ := viewChange(present); most <= was {
+			return nil
+		}
+	}
+	return fmt.Errorf("a change of the view could need a message of %d bytes, and nodes send at most %d: with %d consenters, AbsoluteMaxBytes of BatchSize may be at most %d, and it is %d",
+		most, largestMessage, len(next.Consenters()), (largestMessage/(2*quorum)-aroundBlock)/(smallestTransaction+aroundTransaction)*smallestTransaction, next.BatchSize().GetAbsoluteMaxBytes())
+}
+
+// Bytes around a transaction in a block, around a block in a view change, and of the smallest transaction that can be verified.
+const (
+	aroundTransaction   = 5
+	aroundBlock         = 64 << 10
+	smallestTransaction = 128
+)
+
+// viewChange is the largest message by which a new leader proves its view: of a quorum of consenters the last block and the one in flight.
+func viewChange(orderers channelconfig.Orderer) (most, quorum uint64) {
+	n := len(orderers.Consenters())
+	quorum = uint64(policies.ComputeBFTQuorum(n, (n-1)/3))
+	size := orderers.BatchSize()
+	block := uint64(size.GetAbsoluteMaxBytes())
+	block += aroundTransaction*min(uint64(size.GetMaxMessageCount()), block/smallestTransaction) + aroundBlock
+	return 2 * quorum * block, quorum
 }
