@@ -35,6 +35,20 @@ func (c *Chain) ValidateConsensusMetadata(oldConfig, newConfig channelconfig.Ord
 	return checkChanged(was.Options, is.Options)
 }
 
+// CheckFirst judges the options in a first block as ValidateConsensusMetadata does those in an update. An orderer that joins as a
+// consenter would end with others, and again at each start.
+func CheckFirst(first channelconfig.Resources) error {
+	config, ok := first.OrdererConfig()
+	if !ok || config.ConsensusType() != "etcdraft" {
+		return nil
+	}
+	is := &etcdraft.ConfigMetadata{}
+	if err := proto.Unmarshal(config.ConsensusMetadata(), is); err != nil {
+		return fmt.Errorf("the options of Raft: %w", err)
+	}
+	return checkChanged(nil, is.Options)
+}
+
 // checkChanged looks at changed options only, so that a channel that has a refused one can have others changed.
 func checkChanged(was, is *etcdraft.Options) error {
 	if is.GetTickInterval() != was.GetTickInterval() {

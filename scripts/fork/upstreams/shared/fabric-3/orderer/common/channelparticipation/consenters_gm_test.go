@@ -24,6 +24,7 @@ import (
 func TestJoinBlockWithConsentersThatPeersRefuse(t *testing.T) {
 	exact := gmtlstest.NewCA(t).NewPair(t, "localhost").SignCert
 	dressed := slices.Concat(exact, []byte("\n"))
+	pair := gmtlstest.NewCA(t).NewPair(t, "localhost").SignCert
 	first := func(identity []byte, names ...string) *cb.Block {
 		profile := genesisconfig.Load(genesisconfig.SampleDevModeSoloProfile, configtest.GetDevConfigDir())
 		profile.Consortiums = nil
@@ -32,14 +33,16 @@ func TestJoinBlockWithConsentersThatPeersRefuse(t *testing.T) {
 		for _, name := range names {
 			profile.Capabilities[name] = true
 		}
-		profile.Orderer.OrdererType, profile.Orderer.Addresses, profile.Orderer.SmartBFT = "BFT", nil, &smartbft.Options{}
+		profile.Orderer.OrdererType, profile.Orderer.Addresses, profile.Orderer.SmartBFT = "BFT", nil, smartBFTOptions()
 		profile.Orderer.ConsenterMapping = nil
 		for _, org := range profile.Orderer.Organizations {
 			org.OrdererEndpoints = []string{"orderer:7050"}
 		}
 		root, err := encoder.NewChannelGroup(profile)
 		require.NoError(t, err)
-		value := channelconfig.OrderersValue([]*cb.Consenter{{Id: 7, Host: "orderer", Port: 7050, Identity: identity}})
+		value := channelconfig.OrderersValue([]*cb.Consenter{
+			{Id: 7, Host: "orderer", Port: 7050, MspId: "SampleOrg", Identity: identity, ClientTlsCert: pair, ServerTlsCert: pair},
+		})
 		root.Groups[channelconfig.OrdererGroupKey].Values[value.Key()] = &cb.ConfigValue{Value: protoutil.MarshalOrPanic(value.Value())}
 		return genesis.NewFactoryImpl(root).Block("new")
 	}
@@ -66,4 +69,16 @@ func TestJoinBlockWithConsentersThatPeersRefuse(t *testing.T) {
 	later.Header.Number, later.Header.PreviousHash = 1, make([]byte, 32)
 	_, err := validateJoinBlock(later)
 	require.NoError(t, err)
+
+	// Without the capability too, an identity that nobody can read would end each orderer that joins.
+	_, err = validateJoinBlock(first([]byte("no PEM")))
+	require.ErrorContains(t, err, "consenter 7 (orderer:7050): identity: ")
+}
+
+func smartBFTOptions() *smartbft.Options {
+	return &smartbft.Options{
+		RequestBatchMaxInterval: "500ms", RequestForwardTimeout: "2s", RequestComplainTimeout: "10s", RequestAutoRemoveTimeout: "3m",
+		ViewChangeResendInterval: "2s", ViewChangeTimeout: "20s", LeaderHeartbeatTimeout: "10s", LeaderHeartbeatCount: 10,
+		CollectTimeout: "1s", IncomingMessageBufferSize: 200, RequestPoolSize: 100000, SyncOnStart: true,
+	}
 }
