@@ -3,6 +3,8 @@
 package smartbft_test
 
 import (
+	"crypto/rand"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/hyperledger/fabric/orderer/common/broadcast"
 	"github.com/hyperledger/fabric/orderer/common/msgprocessor"
 	"github.com/hyperledger/fabric/orderer/common/multichannel"
+	"github.com/hyperledger/fabric/orderer/consensus/smartbft"
 	"github.com/hyperledger/fabric/protoutil"
 )
 
@@ -87,4 +90,41 @@ func (accepting) ProcessNormalMsg(*cb.Envelope) (uint64, error) { return 1, nil 
 
 func (accepting) ProcessConfigUpdateMsg(env *cb.Envelope) (*cb.Envelope, uint64, error) {
 	return env, 1, nil
+}
+
+// TestPoolIsBounded: clients cannot have an orderer keep more bytes of requests than its bound, whatever their number, nor can another
+// consenter that forwards them. What was removed makes room.
+func TestPoolIsBounded(t *testing.T) {
+	const channel, bound, size = "testchannel", 200_000, 20_000
+	smartbft.BoundPools(t, bound)
+	node := NewNetworkSetupInfo(t, channel, t.TempDir()).CreateNodes(4)[1] // the leader; without others it orders nothing
+	node.Start()
+	request := func() *cb.Envelope {
+		return createEndorserTxEnvelope(rand.Text()+strings.Repeat("x", size), channel)
+	}
+	fill := func() (err error) {
+		for range 2 * bound / size {
+			if err = node.SendTx(request()); err != nil {
+				break
+			}
+		}
+		return err
+	}
+	require.ErrorContains(t, fill(), "no room")
+	full := node.Chain.CountPool()
+	require.InDelta(t, bound, full, 1.2*size)
+	require.LessOrEqual(t, full, bound)
+	answer := broadcastTo(node, request())
+	require.Equal(t, cb.Status_SERVICE_UNAVAILABLE, answer.Status, answer.Info)
+
+	for range 3 * bound / size {
+		node.Chain.HandleRequest(2, protoutil.MarshalOrPanic(request()))
+	}
+	require.Greater(t, node.Chain.CountPool(), full)
+	require.LessOrEqual(t, node.Chain.CountPool(), 2*bound)
+
+	node.Chain.EmptyPool()
+	require.Eventually(t, func() bool { return node.SendTx(request()) == nil }, 10*time.Second, 20*time.Millisecond)
+	require.ErrorContains(t, fill(), "no room")
+	require.LessOrEqual(t, node.Chain.CountPool(), bound)
 }
