@@ -295,6 +295,11 @@ func (hs *clientHandshakeState13) readServerIdentity() error {
 			if hs.cert, err = hs.clientCertificate(names); err != nil {
 				return err
 			}
+			if hs.cert != nil {
+				if err := hs.cert.checkOwn13(); err != nil {
+					return err
+				}
+			}
 		}
 		hs.add(msg)
 		if msg, err = hs.read(msgCertificate); err != nil {

@@ -5,7 +5,6 @@ package gmtls
 import (
 	"bytes"
 	"crypto/subtle"
-	"errors"
 	"slices"
 )
 
@@ -260,8 +259,8 @@ func (hs *serverHandshakeState13) sendServerHello() error {
 		if hs.cert, err = c.config.serverCertificate(hs.info); err != nil {
 			return err
 		}
-		if len(hs.cert.Certificate) == 0 || hs.cert.PrivateKey == nil {
-			return internal(errors.New("the server's Certificate lacks the signing certificate or its key"))
+		if err := hs.cert.checkOwn13(); err != nil {
+			return err
 		}
 		hs.schedule.start(nil)
 	} else {

@@ -5,11 +5,14 @@ package gmtls
 import (
 	"crypto"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
+
+	"github.com/hyperledger/fabric/common/crypto/gmx509"
 )
 
 // handshake13 is what client and server have in common while they negotiate TLS
@@ -39,6 +42,21 @@ func verifyContent(context string, transcript []byte) []byte {
 	}
 	content = append(append(content, context...), 0)
 	return append(content, transcript...)
+}
+
+// checkOwn13 refuses a pair of this end whose signing certificate TLS 1.3 does not let sign. Peers of this package refuse it as well.
+func (c *Certificate) checkOwn13() error {
+	if len(c.Certificate) == 0 || c.PrivateKey == nil {
+		return internal(errors.New("the Certificate of this end lacks the signing certificate or its key"))
+	}
+	leaf := c.leaf()
+	if leaf == nil {
+		return internal(errors.New("the signing certificate of this end cannot be parsed"))
+	}
+	if err := gmx509.CheckTLS13Usage(leaf); err != nil {
+		return internal(fmt.Errorf("the certificate %q (serial number %x) of this end cannot be presented: %w", leaf.Subject, leaf.SerialNumber, err))
+	}
+	return nil
 }
 
 // signVerify signs the content of a CertificateVerify. The key gets the digest

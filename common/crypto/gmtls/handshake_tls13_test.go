@@ -5,6 +5,7 @@ package gmtls
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/emmansun/gmsm/smx509"
@@ -71,8 +72,8 @@ func signUsage(usage smx509.KeyUsage) certOptions {
 	}
 }
 
-// TestUsage13: a pair whose signing certificate is for contentCommitment alone is good in TLCP, and either side refuses it in TLS 1.3, also with
-// the chain in its cache. With digitalSignature beside it, as CAs issue it, both protocols take it.
+// TestUsage13: a pair whose signing certificate is for contentCommitment alone is good in TLCP. In TLS 1.3 neither side presents it, and either side
+// refuses it of a peer that does, also with the chain in its cache. With digitalSignature beside it, as CAs issue it, both protocols take it.
 func TestUsage13(t *testing.T) {
 	ca := newCA(t, "ca", nil)
 	for usage, refused := range map[smx509.KeyUsage]bool{
@@ -87,13 +88,27 @@ func TestUsage13(t *testing.T) {
 		}
 		client, server := configs(VersionTLCP, pair, pair)
 		mustShake(t, client, server)
-		client, server = configs(VersionTLS13, pair, good)
-		_, _, clientErr, _ := shake(t, client, server)
-		client, server = configs(VersionTLS13, good, pair)
-		_, _, _, serverErr := shake(t, client, server)
-		for _, err := range []error{serverErr, clientErr} {
+
+		unparsed, masked := pair, pair
+		unparsed.Leaf = nil
+		masked.Leaf = good.Leaf // hides from its own side what the certificate is for
+		errs := map[string]error{}
+		for name, own := range map[string]Certificate{"parsed": pair, "unparsed": unparsed} {
+			client, server = configs(VersionTLS13, own, good)
+			_, _, _, errs["own server, "+name] = shake(t, client, server)
+			client, server = configs(VersionTLS13, good, own)
+			_, _, errs["own client, "+name], _ = shake(t, client, server)
+		}
+		client, server = configs(VersionTLS13, masked, good)
+		_, _, errs["the server's, at the client"], _ = shake(t, client, server)
+		client, server = configs(VersionTLS13, good, masked)
+		_, _, _, errs["the client's, at the server"] = shake(t, client, server)
+		for where, err := range errs {
 			if errors.Is(err, gmx509.ErrTLS13Usage) != refused || !refused && err != nil {
-				t.Errorf("usage %b: %v", usage, err)
+				t.Errorf("usage %b, %s: %v", usage, where, err)
+			}
+			if own := strings.HasPrefix(where, "own"); refused && own && !strings.Contains(fmt.Sprint(err), fmt.Sprintf("%q (serial number %x)", pair.Leaf.Subject, pair.Leaf.SerialNumber)) {
+				t.Errorf("%s: does not name the certificate: %v", where, err)
 			}
 		}
 	}
