@@ -17,6 +17,8 @@ import (
 	m "github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/hyperledger/fabric/bccsp/sw"
 	x509 "github.com/hyperledger/fabric/common/crypto/gmx509"
+	"github.com/hyperledger/fabric/common/flogging"
+	"github.com/hyperledger/fabric/common/flogging/floggingtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -101,7 +103,8 @@ func TestRevocationListsOfAnyForm(t *testing.T) {
 }
 
 // TestListWithoutKeyID: a folder with a list that does not name its CA by key identifier becomes no part of a channel, whose nodes would refuse
-// everybody of the organisation. In the node's own folder an ECDSA list is judged as in stock Fabric.
+// everybody of the organisation. In the node's own folder an ECDSA list is judged as in stock Fabric: the MSP is set up, and refuses everybody. A line in
+// the log names the file and the remedy.
 func TestListWithoutKeyID(t *testing.T) {
 	root := newRoot(t, familyECDSA, "root")
 	whole := root.crl(t, root.key)
@@ -114,9 +117,23 @@ func TestListWithoutKeyID(t *testing.T) {
 	put(t, dir, "crls/whole.crl", whole)
 	_, err = GetVerifyingMspConfig(dir, "TestMSP", ProviderTypeToString(FABRIC))
 	require.NoError(t, err)
-	put(t, dir, "crls/bare.crl", bare)
-	_, err = GetLocalMspConfig(dir, softwareProvider(""), "TestMSP")
+	put(t, dir, "config.yaml", caseFile(t, "base/peer/msp/config.yaml"))
+	logger, lines := floggingtest.NewTestLogger(t)
+	defer func(l *flogging.FabricLogger) { mspLogger = l }(mspLogger)
+	mspLogger = logger
+	_, err = setUp(t, dir)
 	require.NoError(t, err)
+	require.Empty(t, lines.MessagesContaining("revokes nobody"))
+	put(t, dir, "crls/bare.crl", bare)
+	own, err := setUp(t, dir)
+	require.NoError(t, err)
+	id, err := own.GetDefaultSigningIdentity()
+	require.NoError(t, err)
+	require.ErrorContains(t, id.Validate(), "authorityKeyIdentifier not found")
+	warnings := lines.MessagesContaining("revokes nobody")
+	require.Len(t, warnings, 1)
+	require.Contains(t, warnings[0], filepath.Join(dir, "crls/bare.crl"))
+	require.Contains(t, warnings[0], "have the CA issue the list with this extension")
 
 	for _, dir := range []string{dir, basePeer(t, map[string][]byte{"crls/bare.crl": caseFile(t, "crl-forms/no-aki.crl")})} {
 		_, err = GetVerifyingMspConfig(dir, "TestMSP", ProviderTypeToString(FABRIC))

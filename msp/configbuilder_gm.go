@@ -44,6 +44,11 @@ func getMspConfig(dir string, ID string, sigid *m.SigningIdentityInfo) (*m.MSPCo
 	if err := checkLists(dir, fabric, check); err != nil {
 		return nil, err
 	}
+	// As in stock Fabric, orderers and commands start with such a list, because they judge nobody by their own folder. A peer ends, with an error
+	// that does not name the file.
+	if err := checkLists(dir, fabric, mspfolder.CheckChannelList); err != nil {
+		mspLogger.Warningf("%s; a peer does not start with it, and it revokes nobody", err)
+	}
 	if err := nameSM3(fabric); err != nil {
 		return nil, err
 	}
