@@ -43,7 +43,7 @@ func TestMisspelt(t *testing.T) {
 		{CAServer, "tls.gmprotocol", "tls.gmprotocols"},
 		{CAServer, "tls.gm.sign-cert", "tls.gm.signcert"},
 		{CAServer, "operations.operator", "operations.operators"},
-		{CAServer, "ldap.tls.mode", "tls.mode"},
+		{CAServer, "server.tls.mode", "tls.mode"},
 		{CAServer, "tlcp.encryption_key", "tlcp.encryptionkey"},
 		{CAServer, "bccsp.gm.filekeystore.password", "bccsp.gm.filekeystore.passwordfile"},
 		{CAClient, "tls.mod", "tls.mode"},

@@ -22,20 +22,25 @@ func TestTLCPOfOthers(t *testing.T) {
 		"intermediate.tls.mode": "",
 		"tls.mode":              "",
 	} {
-		for _, way := range []string{"flag", "environment", "file"} {
+		for _, way := range []string{"flag", "environment", "file", "file of another CA"} {
 			t.Run(key+" in "+way, func(t *testing.T) {
 				s := NewCommand("start", false)
 				home := t.TempDir()
 				args := []string{"--home", home, "--boot", "admin:adminpw"}
+				parts := strings.Split(key, ".")
+				text := strings.Join(parts, ": {") + ": gm" + strings.Repeat("}", len(parts)-1) + "\n"
+				place := ""
 				switch way {
 				case "flag":
 					args = append(args, "--"+key, "gm")
 				case "environment":
 					t.Setenv("FABRIC_CA_SERVER_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_")), "gm")
 				case "file":
-					parts := strings.Split(key, ".")
-					text := strings.Join(parts, ": {") + ": gm" + strings.Repeat("}", len(parts)-1) + "\n"
 					require.NoError(t, os.WriteFile(filepath.Join(home, "fabric-ca-server-config.yaml"), []byte(text), 0o600))
+				case "file of another CA":
+					place = filepath.Join(home, "two.yaml") + ": "
+					require.NoError(t, os.WriteFile(filepath.Join(home, "two.yaml"), []byte(text), 0o600))
+					args = append(args, "--cafiles", "two.yaml")
 				}
 				flags := s.rootCmd.PersistentFlags()
 				require.NoError(t, flags.Parse(args))
@@ -45,7 +50,7 @@ func TestTLCPOfOthers(t *testing.T) {
 					require.NoError(t, err)
 					return
 				}
-				require.ErrorContains(t, err, key+" has no effect")
+				require.ErrorContains(t, err, place+key+" has no effect")
 				require.ErrorContains(t, err, use)
 			})
 		}
