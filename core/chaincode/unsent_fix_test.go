@@ -132,3 +132,32 @@ func TestChaincodesThatInvoke(t *testing.T) {
 	close(answer)
 	require.Eventually(t, func() bool { return h.underWay.Load() == 0 }, time.Minute, time.Millisecond)
 }
+
+// TestFirstAnswerCounts: of messages of one transaction that cannot be sent, and of answers to it, the first is taken, and none waits.
+func TestFirstAnswerCounts(t *testing.T) {
+	stream, h := newUnread(0)
+	close(stream.ended)
+	h.chatStream, h.errChan = stream, make(chan error, 1)
+	taken := make(chan *pb.ChaincodeMessage, 1)
+	contexts := NewTransactionContexts()
+	contexts.contexts["channel"] = &TransactionContext{ResponseNotifier: taken}
+	h.TXContexts = contexts
+	before := runtime.NumGoroutine()
+	for range 30 {
+		h.serialSendAsync(&pb.ChaincodeMessage{Type: pb.ChaincodeMessage_RESPONSE, ChannelId: "channel"})
+	}
+	require.Eventually(t, func() bool { return h.underWay.Load() == 0 && runtime.NumGoroutine() < before+10 }, 10*time.Second, time.Millisecond, "some of them wait")
+	require.Equal(t, pb.ChaincodeMessage_ERROR, (<-taken).Type)
+	require.NoError(t, h.handleMessage(&pb.ChaincodeMessage{Type: pb.ChaincodeMessage_COMPLETED, ChannelId: "channel", Payload: []byte("first")}))
+	done := make(chan error, 1)
+	go func() {
+		done <- h.handleMessage(&pb.ChaincodeMessage{Type: pb.ChaincodeMessage_COMPLETED, ChannelId: "channel"})
+	}()
+	select {
+	case err := <-done:
+		require.NoError(t, err)
+	case <-time.After(10 * time.Second):
+		t.Error("the stream waits")
+	}
+	require.Equal(t, "first", string((<-taken).Payload))
+}
