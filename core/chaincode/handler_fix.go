@@ -16,7 +16,8 @@ import (
 //
 //fork:wrap fix: a request of a chaincode whose transaction has run out of time does not end the peer
 func (h *Handler) HandleTransaction(msg *pb.ChaincodeMessage, delegate handleFunc) {
-	defer h.ended()
+	size := proto.Size(msg)
+	defer h.ended(size)
 	h.upstreamHandleTransaction(msg, func(msg *pb.ChaincodeMessage, txContext *TransactionContext) (resp *pb.ChaincodeMessage, err error) {
 		defer func() {
 			if cause := recover(); cause != nil {
@@ -25,8 +26,8 @@ func (h *Handler) HandleTransaction(msg *pb.ChaincodeMessage, delegate handleFun
 			}
 		}()
 		if msg.Type == pb.ChaincodeMessage_INVOKE_CHAINCODE { // it may need what comes next on this stream
-			h.ended()
-			defer h.underWay.Add(1)
+			h.ended(size)
+			defer h.begun(size)
 		}
 		return delegate(msg, txContext)
 	})

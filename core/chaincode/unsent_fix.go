@@ -5,6 +5,7 @@ package chaincode
 import (
 	"sync/atomic"
 
+	"github.com/golang/protobuf/proto"
 	pb "github.com/hyperledger/fabric-protos-go/peer"
 	"github.com/pkg/errors"
 
@@ -12,16 +13,19 @@ import (
 )
 
 // Bounds of what a peer keeps of a chaincode that sends requests and does not read the answers. A transaction has one request
-// under way, and with the default peer.limits.concurrency a peer serves 3,000 transactions at a time. A transaction has an
-// identifier of 64 characters, and a channel a name of at most 249.
+// under way, and with the default peer.limits.concurrency a peer serves 3,000 transactions at a time. What is under way may exceed
+// maxBytes by the last message and by one answer of each transaction. A transaction has an identifier of 64 characters, and a channel a
+// name of at most 249.
 const (
 	maxUnderWay = 5000
+	maxBytes    = 512 << 20
 	maxNames    = 1024
 )
 
 //fork:fields fix: what is under way on a stream of a chaincode is counted
 type Handler struct {
 	underWay atomic.Int32  // requests that are served, and messages that wait until the chaincode reads
+	bytes    atomic.Int64  // of them
 	fewer    chan struct{} // has an element when one of them has ended
 }
 
@@ -42,19 +46,25 @@ func (h *Handler) handleMessage(msg *pb.ChaincodeMessage) error {
 	if len(msg.Txid)+len(msg.ChannelId) > maxNames {
 		return errors.New("the names of transaction and channel are longer than any that the peer has")
 	}
-	for h.underWay.Load() >= maxUnderWay {
+	for h.underWay.Load() >= maxUnderWay || h.bytes.Load() >= maxBytes {
 		<-h.fewer
 	}
 	switch msg.Type {
 	case pb.ChaincodeMessage_REGISTER, pb.ChaincodeMessage_KEEPALIVE, pb.ChaincodeMessage_COMPLETED, pb.ChaincodeMessage_ERROR:
 	default: // HandleTransaction counts it no more
-		h.underWay.Add(1)
+		h.begun(proto.Size(msg))
 	}
 	return h.upstreamHandleMessage(msg)
 }
 
-func (h *Handler) ended() {
+func (h *Handler) begun(size int) {
+	h.underWay.Add(1)
+	h.bytes.Add(int64(size))
+}
+
+func (h *Handler) ended(size int) {
 	h.underWay.Add(-1)
+	h.bytes.Add(-int64(size))
 	select {
 	case h.fewer <- struct{}{}:
 	default:
@@ -66,10 +76,11 @@ func (h *Handler) ended() {
 //
 //fork:replace fix: messages that wait until a chaincode reads are counted, and leave nothing behind when its stream ends
 func (h *Handler) serialSendAsync(msg *pb.ChaincodeMessage) {
-	h.underWay.Add(1)
+	size := len(msg.Payload) + len(msg.GetProposal().GetProposalBytes()) // the peer made the message
+	h.begun(size)
 	go func() {
 		err := h.serialSend(msg)
-		h.ended()
+		h.ended(size)
 		if err == nil {
 			return
 		}

@@ -133,6 +133,53 @@ func TestChaincodesThatInvoke(t *testing.T) {
 	require.Eventually(t, func() bool { return h.underWay.Load() == 0 }, time.Minute, time.Millisecond)
 }
 
+// TestBytesUnderWay: what is under way has a bound in bytes too, whether it is requests that are served or answers that wait.
+func TestBytesUnderWay(t *testing.T) {
+	large := make([]byte, 1<<20) // of all messages
+	message := &pb.ChaincodeMessage{Type: pb.ChaincodeMessage_GET_STATE, ChannelId: "channel", Payload: large}
+	waits := func(t *testing.T, h *Handler, goesOn func()) {
+		done := make(chan error, 1)
+		go func() { done <- h.handleMessage(&pb.ChaincodeMessage{Type: pb.ChaincodeMessage_KEEPALIVE}) }()
+		select {
+		case <-done:
+			t.Error("the next message is read")
+		case <-time.After(200 * time.Millisecond):
+		}
+		goesOn()
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+		case <-time.After(20 * time.Second):
+			t.Error("nothing more is read")
+		}
+		require.Eventually(t, func() bool { return h.underWay.Load() == 0 && h.bytes.Load() == 0 }, time.Minute, time.Millisecond)
+	}
+	t.Run("requests", func(t *testing.T) {
+		stream, h := newUnread(0)
+		close(stream.reads)
+		served := make(chan struct{})
+		h.chatStream, h.fewer, h.ActiveTransactions = stream, make(chan struct{}, 1), slowRequests{served}
+		for range maxBytes >> 20 {
+			require.NoError(t, h.handleMessage(message))
+		}
+		waits(t, h, func() { close(served) })
+	})
+	t.Run("answers", func(t *testing.T) {
+		stream, h := newUnread(0)
+		h.chatStream, h.fewer = stream, make(chan struct{}, 1)
+		for range maxBytes >> 20 {
+			h.serialSendAsync(message)
+		}
+		waits(t, h, func() { close(stream.reads) })
+	})
+}
+
+// slowRequests takes no request before it is told to.
+type slowRequests struct{ served chan struct{} }
+
+func (r slowRequests) Add(string, string) bool { <-r.served; return true }
+func (slowRequests) Remove(string, string)     {}
+
 // TestFirstAnswerCounts: of messages of one transaction that cannot be sent, and of answers to it, the first is taken, and none waits.
 func TestFirstAnswerCounts(t *testing.T) {
 	stream, h := newUnread(0)
