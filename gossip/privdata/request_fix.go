@@ -9,6 +9,7 @@ import (
 
 	protosgossip "github.com/hyperledger/fabric-protos-go/gossip"
 	"github.com/hyperledger/fabric-protos-go/peer"
+	"github.com/hyperledger/fabric/common/loglimit"
 	privdatacommon "github.com/hyperledger/fabric/gossip/privdata/common"
 	"github.com/hyperledger/fabric/gossip/protoext"
 	"github.com/hyperledger/fabric/protoutil"
@@ -23,6 +24,9 @@ const (
 	answerTime     = responseWaitTime / 2 // who asks waits no longer than responseWaitTime
 	requestsAtOnce = 2                    // of one peer: it commits a block, and reconciles others
 )
+
+// leftOut limits the lines about what is left out of answers.
+var leftOut loglimit.Limit
 
 //fork:fields fix: requests for private data that are being answered, by the peer that asks
 type puller struct {
@@ -169,6 +173,38 @@ func (dr *dataRetriever) collectionAt(d *protosgossip.PvtDataDigest) *peer.Colle
 	return extractCollectionConfig(info.CollectionConfig, d.Collection)
 }
 
+// fromLedgerOrSome reads what upstream reads. There, one digest of a collection that had no definition at the block fails the answer to all.
+func (dr *dataRetriever) fromLedgerOrSome(digests []*protosgossip.PvtDataDigest, blockNum uint64) (Dig2PvtRWSetWithConfig, bool, error) {
+	found, committed, err := dr.upstreamCollectionRWSet(digests, blockNum)
+	if err != nil && len(digests) > 1 {
+		if some := dr.defined(digests); len(some) > 0 && len(some) < len(digests) {
+			return dr.upstreamCollectionRWSet(some, blockNum)
+		}
+	}
+	return found, committed, err
+}
+
+// defined leaves out digests of collections that had no definition at their block.
+func (dr *dataRetriever) defined(digests []*protosgossip.PvtDataDigest) []*protosgossip.PvtDataDigest {
+	var defined []*protosgossip.PvtDataDigest
+	known := make(map[privdatacommon.DigKey]bool)
+	for _, d := range digests {
+		key := privdatacommon.DigKey{Namespace: d.Namespace, Collection: d.Collection, BlockSeq: d.BlockSeq}
+		has, ok := known[key]
+		if !ok {
+			has = dr.collectionAt(d) != nil
+			known[key] = has
+		}
+		if has {
+			defined = append(defined, d)
+		} else if ok, note := leftOut.Allow(time.Now()); ok {
+			dr.logger.Warningf("No private data of collection %s of chaincode %s is sent: it has no definition that can be read and was in force at block %d%s",
+				loglimit.Quoted(d.Collection), loglimit.Quoted(d.Namespace), d.BlockSeq, note)
+		}
+	}
+	return defined
+}
+
 // CollectionRWSet reads from the ledger as upstream does. Of the transient store, where members can put as much as they like, it
 // reads no more than an answer can hold, and no longer.
 //
@@ -176,7 +212,7 @@ func (dr *dataRetriever) collectionAt(d *protosgossip.PvtDataDigest) *peer.Colle
 func (dr *dataRetriever) CollectionRWSet(digests []*protosgossip.PvtDataDigest, blockNum uint64) (Dig2PvtRWSetWithConfig, bool, error) {
 	height, err := dr.committer.LedgerHeight()
 	if err != nil || height > blockNum {
-		return dr.upstreamCollectionRWSet(digests, blockNum)
+		return dr.fromLedgerOrSome(digests, blockNum)
 	}
 	results, size, end := make(Dig2PvtRWSetWithConfig), 0, time.Now().Add(answerTime)
 	for i := range digests {

@@ -12,6 +12,8 @@ import (
 	"github.com/hyperledger/fabric-protos-go/ledger/rwset"
 	"github.com/hyperledger/fabric-protos-go/peer"
 	protostransientstore "github.com/hyperledger/fabric-protos-go/transientstore"
+	"github.com/hyperledger/fabric/common/flogging/floggingtest"
+	"github.com/hyperledger/fabric/common/loglimit"
 	"github.com/hyperledger/fabric/core/committer"
 	"github.com/hyperledger/fabric/core/ledger"
 	"github.com/hyperledger/fabric/core/transientstore"
@@ -185,6 +187,24 @@ func TestLargeAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUndefinedCollection: a digest of a collection that was not defined at the block does not keep the others of the block from who asks.
+func TestUndefinedCollection(t *testing.T) {
+	a := newAsker(t, writeSets(2, 1))
+	logger, lines := floggingtest.NewTestLogger(t)
+	a.asked.PrivateDataRetriever.(*dataRetriever).logger = logger
+	a.asked.cs = newCollectionStore().withPolicy("coll", 0).thatMapsTo("member", "asked").withPolicy("later", 0).thatMapsTo("member", "asked")
+	digests := wanted(2, bySeq)
+	for i := range 2 * loglimit.Burst {
+		digests = append(digests, &protosgossip.PvtDataDigest{TxId: "tx", Namespace: "cc", Collection: "later", BlockSeq: 5, SeqInBlock: uint64(i)})
+	}
+	require.Len(t, a.answer("member", digests), 2)
+	require.Empty(t, a.answer("member", digests[2:]))
+	warnings := lines.MessagesContaining("is sent: it has no definition")
+	require.NotEmpty(t, warnings)
+	require.Less(t, len(warnings), 2*loglimit.Burst)
+	require.Contains(t, warnings[0], `collection "later" of chaincode "cc"`)
 }
 
 // TestRequestsOfStrangers: of a collection, nothing is read for others than its members of today or of the block.
