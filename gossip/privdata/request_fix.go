@@ -7,11 +7,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/golang/protobuf/proto"
 	protosgossip "github.com/hyperledger/fabric-protos-go/gossip"
 	"github.com/hyperledger/fabric-protos-go/peer"
 	"github.com/hyperledger/fabric/common/loglimit"
 	privdatacommon "github.com/hyperledger/fabric/gossip/privdata/common"
 	"github.com/hyperledger/fabric/gossip/protoext"
+	"github.com/hyperledger/fabric/gossip/util"
+	"github.com/hyperledger/fabric/internal/pkg/comm"
 	"github.com/hyperledger/fabric/protoutil"
 )
 
@@ -21,6 +24,7 @@ import (
 const (
 	maxDigests     = 10_000
 	maxAnswer      = 50 << 20             // bytes: half of what a peer takes in one message by default
+	maxAround      = 4 << 10              // bytes of a message around the write sets
 	answerTime     = responseWaitTime / 2 // who asks waits no longer than responseWaitTime
 	requestsAtOnce = 2                    // of one peer: it commits a block, and reconciles others
 )
@@ -77,23 +81,29 @@ func (r part) GetGossipMessage() *protoext.SignedGossipMessage {
 	}}
 }
 
-// createResponse reads block by block what the peer that asks may have, until the answer is large enough or has taken too long.
+// createResponse reads block by block what the peer that asks may have, until the answer is large enough or has taken too long. A write set that
+// no message can have is left out: the connection would end, and nothing beside it arrive.
 //
 //fork:wrap fix: a request for private data cannot make a peer read or send without bound
 func (p *puller) createResponse(message protoext.ReceivedMessage) []*protosgossip.PvtDataElement {
 	end := time.Now().Add(answerTime)
 	var answer []*protosgossip.PvtDataElement
-	size, full := 0, false
+	size, full, most := 0, false, util.GetIntOrDefault("peer.maxSendMsgSize", comm.DefaultMaxSendMsgSize)-maxAround
 	for _, digests := range groupDigestsByBlockNum(p.allowed(message, end)) {
 		if full || time.Now().After(end) {
 			break
 		}
 		for _, element := range p.upstreamCreateResponse(part{message, digests}) {
-			more := len(element.Digest.TxId)
-			for _, writes := range element.Payload {
-				more += len(writes)
+			more := proto.Size(element)
+			if more > most {
+				if ok, note := leftOut.Allow(time.Now()); ok {
+					p.logger.Warningf("The private data of transaction %d of block %d, chaincode %s, collection %s are not sent: they have %d bytes, more than "+
+						"the %d of a message (peer.maxSendMsgSize)%s", element.Digest.SeqInBlock, element.Digest.BlockSeq,
+						loglimit.Quoted(element.Digest.Namespace), loglimit.Quoted(element.Digest.Collection), more, most, note)
+				}
+				continue
 			}
-			if full = len(answer) > 0 && size+more > maxAnswer; full {
+			if full = len(answer) > 0 && size+more > min(maxAnswer, most); full {
 				break
 			}
 			answer, size = append(answer, element), size+more

@@ -23,6 +23,7 @@ import (
 	"github.com/hyperledger/fabric/gossip/privdata/mocks"
 	"github.com/hyperledger/fabric/gossip/protoext"
 	"github.com/hyperledger/fabric/protoutil"
+	"github.com/spf13/viper"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 )
@@ -187,6 +188,16 @@ func TestLargeAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTooLargeToArrive: a write set that no message can have does not take the place of others in an answer, and answers are as large as a message at most.
+func TestTooLargeToArrive(t *testing.T) {
+	defer viper.Set("peer.maxSendMsgSize", viper.Get("peer.maxSendMsgSize"))
+	viper.Set("peer.maxSendMsgSize", 1<<20)
+	a := newAsker(t, append(writeSets(3, 1<<20), writeSets(10, 400<<10)[3:]...))
+	require.Empty(t, a.answer("member", wanted(3, bySeq)))
+	require.Len(t, a.answer("member", wanted(4, bySeq)), 1)
+	require.Len(t, a.answer("member", wanted(10, bySeq)), 2)
 }
 
 // TestUndefinedCollection: a digest of a collection that was not defined at the block does not keep the others of the block from who asks.
