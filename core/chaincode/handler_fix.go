@@ -5,6 +5,7 @@ package chaincode
 import (
 	"runtime/debug"
 
+	"github.com/golang/protobuf/proto"
 	pb "github.com/hyperledger/fabric-protos-go/peer"
 	"github.com/pkg/errors"
 )

@@ -27,8 +27,8 @@ func TestMessagesOfManyParts(t *testing.T) {
 	block.Data.Data = make([][]byte, many)
 	voters := raftpb.Snapshot{Metadata: raftpb.SnapshotMetadata{ConfState: raftpb.ConfState{Voters: make([]uint64, many)}}}
 	for text, m := range map[string]raftpb.Message{
-		"field 9: field 1: field 2: more than ": {Snapshot: raftpb.Snapshot{Data: protoutil.MarshalOrPanic(block)}},
-		"field 9: field 2: 2000010 bytes ":      {Snapshot: voters},
+		"field 9: field 1: field 2: more than ": {Snapshot: toField(raftpb.Snapshot{Data: protoutil.MarshalOrPanic(block)})},
+		"field 9: field 2: 2000010 bytes ":      {Snapshot: toField(voters)},
 	} {
 		payload, err := m.Marshal()
 		Expect(err).NotTo(HaveOccurred())

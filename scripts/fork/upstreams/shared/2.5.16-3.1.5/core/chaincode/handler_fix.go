@@ -3,6 +3,7 @@
 package chaincode
 
 import (
+	"github.com/golang/protobuf/proto"
 	pb "github.com/hyperledger/fabric-protos-go/peer"
 )
 
@@ -11,11 +12,12 @@ import (
 //
 //fork:wrap fix: a request of a chaincode that has been served is under way no more
 func (h *Handler) HandleTransaction(msg *pb.ChaincodeMessage, delegate handleFunc) {
-	defer h.ended()
+	size := proto.Size(msg)
+	defer h.ended(size)
 	h.upstreamHandleTransaction(msg, func(msg *pb.ChaincodeMessage, txContext *TransactionContext) (*pb.ChaincodeMessage, error) {
 		if msg.Type == pb.ChaincodeMessage_INVOKE_CHAINCODE { // it may need what comes next on this stream
-			h.ended()
-			defer h.underWay.Add(1)
+			h.ended(size)
+			defer h.begun(size)
 		}
 		return delegate(msg, txContext)
 	})
