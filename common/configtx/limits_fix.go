@@ -18,6 +18,10 @@ const (
 	// asks all organisations in the policies of a channel.
 	rulesAtMost = 1000
 
+	// principalAtMost bounds in bytes an identity or another principal that a policy names, which may consist of others. Certificates of nodes
+	// and users have one or two thousand.
+	principalAtMost = 16 << 10
+
 	// endpointsAtMost bounds the orderers of an organisation, of which each peer chooses one at random.
 	endpointsAtMost = 50
 
@@ -81,6 +85,9 @@ func checkPolicy(policy *cb.Policy) error {
 			return rules.rule(content)
 		case 3: // identities
 			identities++
+			if len(content) > principalAtMost {
+				return fmt.Errorf("it names an identity of %d bytes, and the limit is %d", len(content), principalAtMost)
+			}
 		}
 		return nil
 	})

@@ -39,6 +39,13 @@ func signedBy(rule *cb.SignaturePolicy, identities int) *cb.ConfigPolicy {
 	return &cb.ConfigPolicy{ModPolicy: "foo", Policy: &cb.Policy{Type: int32(cb.Policy_SIGNATURE), Value: protoutil.MarshalOrPanic(policy)}}
 }
 
+// signedByOne names one identity of so many bytes.
+func signedByOne(size int) *cb.ConfigPolicy {
+	const header = 3
+	policy := &cb.SignaturePolicyEnvelope{Rule: anyOf(1), Identities: []*mspprotos.MSPPrincipal{{Principal: make([]byte, size-header)}}}
+	return &cb.ConfigPolicy{ModPolicy: "foo", Policy: &cb.Policy{Type: int32(cb.Policy_SIGNATURE), Value: protoutil.MarshalOrPanic(policy)}}
+}
+
 // anyOf is a rule over so many rules.
 func anyOf(rules int) *cb.SignaturePolicy {
 	all := make([]*cb.SignaturePolicy, rules)
@@ -98,12 +105,18 @@ func TestLimitsOfAnOrganisation(t *testing.T) {
 			{readers(signedBy(anyOf(1000), 1)), readers(signedBy(anyOf(1001), 1))},
 		},
 		"policy Readers of foonamespace/Orderer/Org1: it names 1001 identities": {{nothing, readers(signedBy(anyOf(1), 1001))}},
-		"Endpoints of foonamespace/Orderer/Org1 has 51 addresses":               {{nothing, orderers(51)}},
-		"foonamespace/Orderer/Org1 would have":                                  {{nothing, certificates(share)}, {certificates(share), certificates(share + 1)}},
+		"policy Readers of foonamespace/Orderer/Org1: it names an identity of 16385 bytes": {
+			{nothing, readers(signedByOne(principalAtMost + 1))},
+			{readers(signedByOne(principalAtMost + 2)), readers(signedByOne(principalAtMost + 1))},
+		},
+		"Endpoints of foonamespace/Orderer/Org1 has 51 addresses": {{nothing, orderers(51)}},
+		"foonamespace/Orderer/Org1 would have":                    {{nothing, certificates(share)}, {certificates(share), certificates(share + 1)}},
 		"": {
 			{nothing, readers(signedBy(anyOf(999), 1000))},
 			{nothing, readers(signedBy(nested(998), 1))},
 			{nothing, readers(sameBytes)},
+			{nothing, readers(signedByOne(principalAtMost))},
+			{readers(signedByOne(principalAtMost + 1)), both(readers(signedByOne(principalAtMost+1)), certificates(10))},
 			{nothing, orderers(50)},
 			{nothing, certificates(share - 1000)},
 			{readers(signedBy(anyOf(1001), 1)), both(readers(signedBy(anyOf(1001), 1)), certificates(10))},
