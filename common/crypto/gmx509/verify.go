@@ -71,6 +71,16 @@ func Verify(cert *Certificate, opts VerifyOptions) ([][]*Certificate, error) {
 	return chains, nil
 }
 
+// JudgedAt returns the time for which an MSP judges a certificate and its chain: a second after it begins, whatever the clocks of nodes say.
+// For a certificate that begins in the last second of the year 0 this is the zero time, which Verify takes for now.
+func JudgedAt(cert *Certificate) time.Time {
+	at := cert.NotBefore.Add(time.Second)
+	if at.IsZero() {
+		return at.Add(time.Nanosecond)
+	}
+	return at
+}
+
 func verifySM2(cert *Certificate, opts VerifyOptions) ([][]*Certificate, error) {
 	if opts.Roots == nil {
 		return nil, errNoSM2Roots

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/cause"
 	"github.com/hyperledger/fabric/cmd/gmtls/internal/material"
@@ -85,7 +84,7 @@ func (r *Report) checkPath(i *Item, m *mspFolder) (parent *x509.Certificate) {
 		r.found(i.Where, found...)
 		return nil
 	}
-	opts := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: i.cert.NotBefore.Add(time.Second)}
+	opts := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: x509.JudgedAt(i.cert)}
 	for _, c := range roots {
 		opts.Roots.AddCert(c)
 	}

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/hyperledger/fabric-protos-go-apiv2/common"
 	"github.com/hyperledger/fabric-protos-go-apiv2/msp"
@@ -199,7 +198,7 @@ func (m *member) issued(cert *x509.Certificate) bool {
 	}
 	opts := x509.VerifyOptions{
 		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(),
-		CurrentTime: cert.NotBefore.Add(time.Second), KeyUsages: []stdx509.ExtKeyUsage{stdx509.ExtKeyUsageAny},
+		CurrentTime: x509.JudgedAt(cert), KeyUsages: []stdx509.ExtKeyUsage{stdx509.ExtKeyUsageAny},
 	}
 	for _, p := range m.places {
 		for _, text := range p.fabric.RootCerts {
