@@ -35,12 +35,13 @@ func (msp *bccspmsp) setupCRLs(conf *m.FabricMSPConfig) error {
 	if stock, err := msp.followsStock(conf); err != nil || stock {
 		return err
 	}
-	issuers, err := msp.configuredCAs(conf)
+	cas, err := msp.configuredCAs(conf)
 	if err != nil {
 		return err
 	}
+	issuers := mspfolder.NewIssuers(cas)
 	for i, crl := range msp.CRL {
-		if err := mspfolder.CheckList(crl, issuers); err != nil {
+		if err := issuers.Check(crl); err != nil {
 			return errors.WithMessagef(err, "revocation list %d of MSP %s (issuer %s)", i, msp.name, crl.TBSCertList.Issuer)
 		}
 	}

@@ -4,6 +4,7 @@ package mspfolder
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
@@ -20,10 +21,33 @@ var (
 	oidDistributionPoint = asn1.ObjectIdentifier{2, 5, 29, 28}
 )
 
-// CheckList checks a revocation list that SM2 has a part in, as its signature or as the key of the CA whose key identifier it names:
-// it must verify under every CA of the MSP, TLS CAs included, that has this identifier, and there must be one. Other lists are
-// judged when a certificate on them is met.
-func CheckList(list *pkix.CertificateList, issuers []*x509.Certificate) error {
+// Issuers are the CAs of an MSP, TLS CAs included, by key identifier: one for each key. An organisation chooses how often it names a CA or a
+// list, and each node that reads the channel's configuration checks all lists.
+type Issuers map[string][]*x509.Certificate
+
+// NewIssuers sorts CAs. Of keys other than SM2 one is enough, as none of them can have signed with SM2, and other signatures are not looked at.
+func NewIssuers(cas []*x509.Certificate) Issuers {
+	issuers, known := Issuers{}, map[[2]string]bool{}
+	for _, ca := range cas {
+		if len(ca.SubjectKeyId) == 0 {
+			continue
+		}
+		id, key := string(ca.SubjectKeyId), ""
+		if x509.IsSM2(ca.PublicKey) {
+			point, _ := x509.SM2Point(ca.PublicKey.(*ecdsa.PublicKey)) // none of a key under which nothing verifies
+			key = "SM2" + string(point)
+		}
+		if !known[[2]string{id, key}] {
+			known[[2]string{id, key}] = true
+			issuers[id] = append(issuers[id], ca)
+		}
+	}
+	return issuers
+}
+
+// Check checks a revocation list that SM2 has a part in, as its signature or as the key of the CA whose key identifier it names:
+// it must verify under every CA that has this identifier, and there must be one. Other lists are judged when a certificate on them is met.
+func (i Issuers) Check(list *pkix.CertificateList) error {
 	signedWithSM2 := list.SignatureAlgorithm.Algorithm.Equal(oidSM2WithSM3)
 	aki, err := authorityKeyID(list)
 	if err != nil {
@@ -32,12 +56,8 @@ func CheckList(list *pkix.CertificateList, issuers []*x509.Certificate) error {
 		}
 		return nil
 	}
-	named := 0
-	for _, issuer := range issuers {
-		if len(issuer.SubjectKeyId) == 0 || !bytes.Equal(issuer.SubjectKeyId, aki) {
-			continue
-		}
-		named++
+	named := i[string(aki)]
+	for _, issuer := range named {
 		if !signedWithSM2 && !x509.IsSM2(issuer.PublicKey) {
 			continue
 		}
@@ -45,10 +65,15 @@ func CheckList(list *pkix.CertificateList, issuers []*x509.Certificate) error {
 			return fmt.Errorf("the signature does not verify under CA %s: %w", issuer.Subject, err)
 		}
 	}
-	if signedWithSM2 && named == 0 {
+	if signedWithSM2 && len(named) == 0 {
 		return errors.New("no CA of this MSP has the key identifier that the list names; remove the list, or add its CA")
 	}
 	return nil
+}
+
+// CheckList is Check for one list.
+func CheckList(list *pkix.CertificateList, issuers []*x509.Certificate) error {
+	return NewIssuers(issuers).Check(list)
 }
 
 // CheckFolderList is CheckList for a list in a folder. It also refuses one that SM2 has signed and that Scope refuses: by such a list nobody

@@ -136,3 +136,33 @@ func TestEffect(t *testing.T) {
 		require.ErrorContains(t, err, "delta list")
 	}
 }
+
+// TestIssuersOnce: a list is verified once under each key, however often an organisation names its CA. All others still count.
+func TestIssuersOnce(t *testing.T) {
+	ca, foreign, standard := gmtlstest.NewCA(t), gmtlstest.NewCA(t), gmtlstest.NewFamilyCA(t, gmtlstest.ECDSA, "standard")
+	list := listOf(t, ca.RevocationList(t, x509.RevocationList{}))
+	withID := func(cert *x509.Certificate, id []byte, number int64) *x509.Certificate {
+		changed := *cert
+		changed.SubjectKeyId, changed.SerialNumber, changed.Raw = id, big.NewInt(number), []byte{byte(number)}
+		return &changed
+	}
+	id := ca.Cert.SubjectKeyId
+	var cas []*x509.Certificate
+	for i := range int64(300) {
+		cas = append(cas, withID(ca.Cert, id, i), withID(standard.Cert, []byte("standard"), i), withID(foreign.Cert, nil, i))
+	}
+	issuers := NewIssuers(cas)
+	require.Len(t, issuers, 2)
+	require.Len(t, issuers[string(id)], 1)
+	require.Len(t, issuers["standard"], 1)
+	require.NoError(t, issuers.Check(list))
+	require.NoError(t, issuers.Check(listOf(t, standard.RevocationList(t, x509.RevocationList{}))))
+
+	for name, other := range map[string]*x509.Certificate{"SM2": foreign.Cert, "ECDSA": standard.Cert} {
+		for _, cas := range [][]*x509.Certificate{{withID(other, id, 1), ca.Cert}, {ca.Cert, ca.Cert, withID(other, id, 1)}} {
+			require.ErrorContains(t, CheckList(list, cas), "does not verify under CA", name)
+		}
+	}
+	require.NoError(t, CheckList(list, []*x509.Certificate{ca.Cert, foreign.Cert}))
+	require.ErrorContains(t, CheckList(list, []*x509.Certificate{foreign.Cert}), "no CA of this MSP")
+}
