@@ -29,6 +29,7 @@ func (msp *bccspmsp) setupCRLs(conf *m.FabricMSPConfig) error {
 	if err := msp.upstreamSetupCRLs(conf); err != nil {
 		return err
 	}
+	msp.knownLists.forget()
 	if len(msp.CRL) == 0 {
 		return nil
 	}

@@ -35,11 +35,12 @@ func (v MSPVersion) OfChannel() MSPVersion {
 	return v | rulesOfStock
 }
 
-// bccspmsp holds which rules apply.
+// bccspmsp holds which rules apply, and what is known of its revocation lists.
 //
-//fork:fields gm: the rules of the channel that the MSP belongs to
+//fork:fields gm: the rules of the channel that the MSP belongs to, and which of its revocation lists were found to be signed
 type bccspmsp struct {
-	rules MSPVersion
+	rules      MSPVersion
+	knownLists knownLists
 }
 
 // OneForm reports whether the MSPs of the version accept one form of each identity alone.
