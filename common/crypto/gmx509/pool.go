@@ -111,6 +111,13 @@ func (p *CertPool) all() []*Certificate {
 	return slices.Collect(maps.Values(p.certs))
 }
 
+func (p *CertPool) size() int {
+	if p == nil {
+		return 0
+	}
+	return len(p.certs)
+}
+
 // lookup returns the certificate with these DER bytes as it was added, nil if it was not.
 func (p *CertPool) lookup(raw []byte) *Certificate {
 	if p == nil {

@@ -64,6 +64,22 @@ func TestSignatureWithAnotherSignerID(t *testing.T) {
 	require.ErrorIs(t, Explain([]*Certificate{peer}, many[1:]), ErrOtherSignerID)
 }
 
+// TestReasonAmongManyCAs: CAs are compared with each other only if they are few.
+func TestReasonAmongManyCAs(t *testing.T) {
+	ca, peer := caseCert(t, "signer-id/ca.crt"), caseCert(t, "signer-id/peer.crt")
+	opts := VerifyOptions{Roots: NewCertPool(), Intermediates: NewCertPool(), CurrentTime: peer.NotBefore.Add(time.Hour), KeyUsages: []ExtKeyUsage{ExtKeyUsageAny}}
+	opts.Roots.AddCert(ca)
+	for range explainedAmong - 1 {
+		opts.Intermediates.AddCert(issue(t, template("another", true), sm2Key(t), nil).cert)
+	}
+	_, err := Verify(peer, opts)
+	require.ErrorIs(t, err, ErrOtherSignerID)
+	opts.Intermediates.AddCert(issue(t, template("one more", true), sm2Key(t), nil).cert)
+	_, err = Verify(peer, opts)
+	require.ErrorAs(t, err, new(x509.UnknownAuthorityError))
+	require.NotErrorIs(t, err, ErrOtherSignerID)
+}
+
 // TestSignatureWithANamedSignerID: which id a CA used cannot be found out. That its name and key id fit is told, and what may be wrong.
 func TestSignatureWithANamedSignerID(t *testing.T) {
 	root := issue(t, template("root", true), sm2Key(t), nil)

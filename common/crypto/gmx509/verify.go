@@ -164,10 +164,13 @@ func verifyErrorToStd(err error, leaf *Certificate) error {
 	return err
 }
 
+// explainedAmong bounds the CAs among which explain looks for a reason. It compares each with each, and the certificate may be a stranger's.
+const explainedAmong = 64
+
 // explain adds to the error of a certificate without a chain what Explain finds.
 func (opts VerifyOptions) explain(err error, cert *Certificate) error {
 	var unknown *unknownAuthority
-	if !errors.As(err, &unknown) {
+	if !errors.As(err, &unknown) || opts.Intermediates.size()+opts.Roots.size() > explainedAmong {
 		return err
 	}
 	intermediates := opts.Intermediates.all()
