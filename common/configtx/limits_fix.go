@@ -49,6 +49,9 @@ func (l limits) check(path string, was, is *cb.ConfigGroup) error {
 			return fmt.Errorf("%s would have %d bytes, and the limit is %d, a quarter of AbsoluteMaxBytes, so that others have place; raise AbsoluteMaxBytes of the ordering first", path, size, l.organisation)
 		}
 	}
+	if err := checkAuthorities(was.GetValues()[mspKey].GetValue(), is.GetValues()[mspKey].GetValue()); err != nil {
+		return fmt.Errorf("the MSP of %s: %w", path, err)
+	}
 	for name, policy := range is.GetPolicies() {
 		if !proto.Equal(policy.GetPolicy(), was.GetPolicies()[name].GetPolicy()) {
 			if err := checkPolicy(policy.GetPolicy()); err != nil {
