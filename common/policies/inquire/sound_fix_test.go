@@ -8,6 +8,7 @@ import (
 
 	"github.com/hyperledger/fabric-protos-go/common"
 	"github.com/hyperledger/fabric-protos-go/msp"
+	"github.com/hyperledger/fabric/common/policies"
 	"github.com/stretchr/testify/require"
 )
 
@@ -19,37 +20,88 @@ func outOf(n int32, rules ...*common.SignaturePolicy) *common.SignaturePolicy {
 	return &common.SignaturePolicy{Type: &common.SignaturePolicy_NOutOf_{NOutOf: &common.SignaturePolicy_NOutOf{N: n, Rules: rules}}}
 }
 
+// satisfied returns what satisfies a rule, within ten seconds. The principals of the rule are organisations A, B, C and so on; the last
+// one is of a kind that is not known.
+func satisfied(t *testing.T, rule *common.SignaturePolicy) []policies.PrincipalSet {
+	identities := append(createPrincipals("A", "B", "C"), &msp.MSPPrincipal{PrincipalClassification: 99})
+	done := make(chan []policies.PrincipalSet, 1)
+	go func() {
+		done <- NewInquireableSignaturePolicy(&common.SignaturePolicyEnvelope{Rule: rule, Identities: identities}).SatisfiedBy()
+	}()
+	select {
+	case sets := <-done:
+		return sets
+	case <-time.After(10 * time.Second):
+		t.Fatal("it computes without end")
+		return nil
+	}
+}
+
 // TestMalformedNumbers: policies with numbers that make no sense have no sets of principals, at once.
 func TestMalformedNumbers(t *testing.T) {
-	var many []*common.SignaturePolicy
-	for range 64 {
-		many = append(many, signedBy(0))
-	}
+	many := rules(64)
 	for name, rule := range map[string]*common.SignaturePolicy{
-		"negative principal":         signedBy(-1),
-		"negative principal, inside": outOf(1, signedBy(0), outOf(1, signedBy(-1))),
-		"principal that is not one":  signedBy(2),
-		"negative threshold":         outOf(-1, many...),
-		"negative threshold, inside": outOf(1, signedBy(0), outOf(-1, many...)),
-		"none":                       nil,
+		"negative principal":                signedBy(-1),
+		"negative principal, inside":        outOf(1, outOf(1, signedBy(-1))),
+		"principal that is not one":         signedBy(4),
+		"principal of no known kind":        signedBy(3),
+		"principal of no known kind, twice": outOf(2, signedBy(3), signedBy(0)),
+		"negative threshold":                outOf(-1, many...),
+		"negative threshold, inside":        outOf(2, signedBy(0), outOf(-1, many...)),
+		"more than there are":               outOf(2, signedBy(0)),
+		"nobody is needed":                  outOf(0, many...),
+		"no type":                           {},
+		"none":                              nil,
 	} {
 		t.Run(name, func(t *testing.T) {
-			policy := NewInquireableSignaturePolicy(&common.SignaturePolicyEnvelope{
-				Rule: rule, Identities: []*msp.MSPPrincipal{{Principal: []byte("one")}, {Principal: []byte("two")}},
-			})
-			done := make(chan int, 1)
-			go func() { done <- len(policy.SatisfiedBy()) }()
-			select {
-			case n := <-done:
-				require.Zero(t, n)
-			case <-time.After(10 * time.Second):
-				t.Fatal("it computes without end")
-			}
+			require.Empty(t, satisfied(t, rule))
 		})
 	}
 	require.Empty(t, NewInquireableSignaturePolicy(nil).SatisfiedBy())
-	two := NewInquireableSignaturePolicy(&common.SignaturePolicyEnvelope{
-		Rule: outOf(1, signedBy(0), signedBy(1)), Identities: []*msp.MSPPrincipal{{Principal: []byte("one")}, {Principal: []byte("two")}},
-	})
-	require.Len(t, two.SatisfiedBy(), 2)
+	require.Len(t, satisfied(t, outOf(1, signedBy(0), signedBy(1))), 2)
+}
+
+func rules(n int) (rules []*common.SignaturePolicy) {
+	for range n {
+		rules = append(rules, signedBy(2))
+	}
+	return rules
+}
+
+// TestPolicyOfOneOrganization: whatever C writes as its own policy, two of A, B and C can be A and B, and the answer comes soon and is bounded.
+func TestPolicyOfOneOrganization(t *testing.T) {
+	half := outOf(7, rules(14)...)
+	for name, ofC := range map[string]*common.SignaturePolicy{
+		"3432 to the power of 3 sets": outOf(3, half, half, half),
+		"many sets of many":           outOf(2, half, half, outOf(100, rules(300)...), outOf(139, rules(141)...)),
+		"everybody":                   outOf(0),
+		"a negative number":           outOf(-1, signedBy(2)),
+		"a principal of no kind":      signedBy(3),
+		"no type":                     {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, order := range [][]*common.SignaturePolicy{{ofC, signedBy(0), signedBy(1)}, {signedBy(0), signedBy(1), ofC}} {
+				sets := satisfied(t, outOf(2, order...))
+				total, found := 0, false
+				for _, set := range sets {
+					total += len(set)
+					found = found || len(set) == 2 && mspId(set[0]) == "A" && mspId(set[1]) == "B"
+				}
+				require.True(t, found)
+				require.LessOrEqual(t, total, 2*maxPrincipals)
+			}
+		})
+	}
+}
+
+// TestChoicesHaveTheirShare: each of two organisations that many sets satisfy is in some set of the answer, beside all others.
+func TestChoicesHaveTheirShare(t *testing.T) {
+	half := outOf(7, rules(14)...)
+	ways := map[string]int{}
+	for _, set := range satisfied(t, outOf(2, half, outOf(1, signedBy(0), signedBy(1)), half)) {
+		ways[mspId(set[0])+mspId(set[7])+mspId(set[len(set)-1])]++
+	}
+	for _, kind := range []string{"CAA", "CBB", "ACC", "BCC", "CCC"} {
+		require.Greater(t, ways[kind], 100, "%v", ways)
+	}
 }
