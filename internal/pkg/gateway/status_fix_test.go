@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 func TestAnswerWithoutResponse(t *testing.T) {
@@ -24,6 +25,42 @@ func TestAnswerWithoutResponse(t *testing.T) {
 		require.True(t, retry, "another endorser may answer")
 		require.False(t, remove)
 	}
+}
+
+// A client whose proposal an endorser refuses takes the connection to it from nobody; one that does not serve is made anew.
+func TestRefusedProposalsCloseNoConnection(t *testing.T) {
+	for code, stays := range map[codes.Code]bool{codes.Unknown: true, codes.ResourceExhausted: true, codes.Unavailable: false, codes.DeadlineExceeded: false} {
+		t.Run(code.String(), func(t *testing.T) {
+			test := prepareTest(t, &testDef{members: []networkMember{{"id4", "peer3:10051", "msp2", 0}, {"id5", "peer4:11051", "msp3", 0}}})
+			for _, e := range []*endorser{peer3Mock, peer4Mock} {
+				e.client.(*mocks.EndorserClient).ProcessProposalReturns(nil, status.Error(code, "refused"))
+			}
+			for range 2 {
+				for _, call := range namingCalls {
+					require.Error(t, call(test, context.Background(), []string{"msp2"}))
+					require.Error(t, call(test, context.Background(), []string{"msp3"}))
+				}
+			}
+			require.NoError(t, test.server.registry.connectChannelPeers(testChannel, true))
+			require.Equal(t, stays, test.dialer.CallCount() == 2)
+		})
+	}
+}
+
+// Of two calls that failed over the same connection, the second leaves the connection that was made meanwhile.
+func TestNewerConnectionIsNotRemoved(t *testing.T) {
+	test := prepareTest(t, &testDef{})
+	reg, closed := test.server.registry, 0
+	old := &endorser{endpointConfig: peer2Mock.endpointConfig, closeConnection: func() error { closed++; return nil }}
+	newer := &endorser{endpointConfig: peer2Mock.endpointConfig}
+	reg.remoteEndorsers[old.address] = old
+	reg.removeEndorser(old)
+	require.Empty(t, reg.remoteEndorsers)
+	reg.remoteEndorsers[old.address] = newer
+	reg.removeEndorser(old)
+	reg.removeEndorser(reg.localEndorser)
+	require.Same(t, newer, reg.remoteEndorsers[old.address])
+	require.Equal(t, 1, closed)
 }
 
 // slowEndorsers are endorsers of all organisations that answer nothing until the call ends; asked has a message when one was asked.
