@@ -144,3 +144,45 @@ func TestLongestRequest(t *testing.T) {
 	_, err = NewService(Config{}, support).Discover(context.Background(), long(maxPayload-around+1))
 	require.ErrorContains(t, err, "a request of 1048577 bytes, more than 1048576")
 }
+
+// TestAnswersHaveABound: small queries for a large answer get it a few times, and then an error.
+func TestAnswersHaveABound(t *testing.T) {
+	support := &mockSupport{}
+	support.On("ChannelExists", mock.Anything).Return(true)
+	support.On("EligibleForService", "mine", mock.Anything).Return(nil)
+	large := string(make([]byte, 1<<20))
+	support.On("Config", "mine").Return(&discovery.ConfigResult{Orderers: map[string]*discovery.Endpoints{large: {}}}, nil)
+	support.On("PeersForEndorsement", "asset").Return(&discovery.EndorsementDescriptor{Chaincode: large}, nil)
+	discover := func(queries ...*discovery.Query) []*discovery.QueryResult {
+		response, err := NewService(Config{}, support).Discover(context.Background(), toSignedRequest(requestOf(queries...)))
+		require.NoError(t, err)
+		return response.Results
+	}
+	const whole = unmeasured + maxAnswer>>20 // answers, the last of which passes the bound
+
+	results := discover(configQueries(1000, "mine")...)
+	support.AssertNumberOfCalls(t, "Config", whole)
+	require.NotNil(t, results[whole-1].GetConfigResult())
+	require.Equal(t, errAnswer.Error(), results[whole].GetError().GetContent())
+
+	asset := &peer.ChaincodeCall{Name: "asset"}
+	results = discover(interests(400, asset))
+	support.AssertNumberOfCalls(t, "PeersForEndorsement", whole)
+	require.NotNil(t, results[0].GetError())
+
+	results = discover(interests(20, asset), interests(20, asset), interests(20, asset))
+	require.Len(t, results[0].GetCcQueryRes().GetContent(), 20)
+	require.NotNil(t, results[2].GetError())
+}
+
+// TestInterestsOfAClientThatWent: once a client has gone, no further interest of its query is answered.
+func TestInterestsOfAClientThatWent(t *testing.T) {
+	support := &mockSupport{}
+	support.On("ChannelExists", mock.Anything).Return(true)
+	support.On("EligibleForService", "mine", mock.Anything).Return(nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	support.On("PeersForEndorsement", "asset").Return(&discovery.EndorsementDescriptor{}, nil).Run(func(mock.Arguments) { cancel() })
+	_, err := NewService(Config{}, support).Discover(ctx, toSignedRequest(requestOf(interests(20, &peer.ChaincodeCall{Name: "asset"}))))
+	require.NoError(t, err)
+	support.AssertNumberOfCalls(t, "PeersForEndorsement", 1)
+}
