@@ -255,13 +255,3 @@ func (m *docMetadata) UnmarshalJSON(document []byte) error {
 	}
 	return nil
 }
-
-// batchRetrieveDocMetadataResponse is CouchDB's answer to the question for many documents.
-//
-//fork:replace fix: a value with a field ~VERSION ends no peer, and does not choose its version
-type batchRetrieveDocMetadataResponse struct {
-	Rows []struct {
-		ID          string      `json:"id"`
-		DocMetadata docMetadata `json:"doc"`
-	} `json:"rows"`
-}

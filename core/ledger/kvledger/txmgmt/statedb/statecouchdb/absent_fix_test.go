@@ -37,8 +37,12 @@ func couch(t *testing.T) (*VersionedDB, *couchtest.Server, *VersionedDBProvider)
 }
 
 func open(t *testing.T, server *couchtest.Server) *VersionedDBProvider {
+	return openAt(t, server.Address())
+}
+
+func openAt(t *testing.T, address string) *VersionedDBProvider {
 	provider, err := NewVersionedDBProvider(&ledger.CouchDBConfig{
-		Address: server.Address(), InternalQueryLimit: 3, MaxBatchUpdateSize: 10, MaxRetries: 1, MaxRetriesOnStartup: 1,
+		Address: address, InternalQueryLimit: 3, MaxBatchUpdateSize: 10, MaxRetries: 1, MaxRetriesOnStartup: 1,
 		RequestTimeout: 10 * time.Second, RedoLogPath: t.TempDir(), UserCacheSizeMBs: 8,
 	}, &disabled.Provider{}, []string{"_lifecycle"})
 	require.NoError(t, err)
