@@ -111,5 +111,8 @@ func verifySnapshot(dir string, metadata *SnapshotMetadata, provider ledger.Hash
 	if err := checkSnapshotChannel(dir, metadata); err != nil {
 		return err
 	}
+	if err := checkSnapshotHeight(dir, metadata); err != nil {
+		return err
+	}
 	return checkSnapshotFiles(dir, metadata)
 }

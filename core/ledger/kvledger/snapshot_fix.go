@@ -3,6 +3,7 @@
 package kvledger
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,15 @@ func checkSnapshotChannel(dir string, metadata *SnapshotMetadata) error {
 	if err := configtx.ValidateChannelID(strings.ToLower(metadata.ChannelName)); err != nil {
 		return errors.WithMessagef(err, "channel_name %q in %s is not the name of a channel; do not use this snapshot, and ask its sender for another",
 			metadata.ChannelName, filepath.Join(dir, SnapshotSignableMetadataFileName))
+	}
+	return nil
+}
+
+// checkSnapshotHeight refuses a snapshot of a block that no channel has. The number after the last one is none: a peer with it ends at each start.
+func checkSnapshotHeight(dir string, metadata *SnapshotMetadata) error {
+	if metadata.LastBlockNumber >= math.MaxInt64 {
+		return errors.Errorf("last_block_number %d in %s is not the number of a block; do not use this snapshot, and ask its sender for another",
+			metadata.LastBlockNumber, filepath.Join(dir, SnapshotSignableMetadataFileName))
 	}
 	return nil
 }

@@ -9,17 +9,21 @@ import (
 	"encoding/json"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/golang/protobuf/proto"
 	"github.com/hyperledger/fabric-protos-go/peer"
 	"github.com/stretchr/testify/require"
 
 	configtxtest "github.com/hyperledger/fabric/common/configtx/test"
 	"github.com/hyperledger/fabric/core/ledger"
+	"github.com/hyperledger/fabric/core/ledger/internal/version"
+	"github.com/hyperledger/fabric/core/ledger/kvledger/txmgmt/privacyenabledstate"
 	"github.com/hyperledger/fabric/core/ledger/mock"
 )
 
@@ -148,15 +152,74 @@ func TestSnapshotWithHugeNumbers(t *testing.T) {
 		{"public_state.data": {1}, "public_state.metadata": large},
 		{"public_state.data": large, "public_state.metadata": {1, 1, 1, 'n', 1}},
 		{"confighistory.data": huge, "confighistory.metadata": {1, 1}},
+		{"public_state.data": {1}, "public_state.metadata": {1, 0}},
+		{"private_state_hashes.data": {1}, "private_state_hashes.metadata": {1, 0}},
 	} {
 		dir, _ := smallSnapshot(t, "huge", files)
 		_, _, err := provider.CreateFromSnapshot(dir)
 		expected := "do not use this snapshot"
-		if files["public_state.metadata"] != nil && len(files["public_state.data"]) == 1 {
+		if len(files["public_state.data"]) == 1 && len(files["public_state.metadata"]) > 2 {
 			expected = "error while reading namespace name"
 		}
 		require.ErrorContains(t, err, expected, "case %d", i)
 	}
+}
+
+// rows has byte strings as they are in files of a snapshot.
+func rows(fields ...[]byte) []byte {
+	file := []byte{1}
+	for _, field := range fields {
+		file = append(binary.AppendUvarint(file, uint64(len(field))), field...)
+	}
+	return file
+}
+
+// privateHash has the files of a snapshot with one hash of private data, and a definition of its collection.
+func privateHash(t *testing.T, height *version.Height) map[string][]byte {
+	record, err := proto.Marshal(&privacyenabledstate.SnapshotRecord{Key: []byte("key"), Value: []byte("value"), Version: height.ToBytes()})
+	require.NoError(t, err)
+	definition, err := proto.Marshal(&peer.CollectionConfigPackage{Config: []*peer.CollectionConfig{
+		{}, {Payload: &peer.CollectionConfig_StaticCollectionConfig{StaticCollectionConfig: &peer.StaticCollectionConfig{Name: "coll"}}},
+	}})
+	require.NoError(t, err)
+	key := "slscc\x00cc~collection" + string(binary.BigEndian.AppendUint64(nil, math.MaxUint64-3))
+	return map[string][]byte{
+		"private_state_hashes.data": rows(record), "private_state_hashes.metadata": append([]byte{1, 1, 9}, "cc$$hcoll\x01"...),
+		"confighistory.data": rows([]byte(key), definition), "confighistory.metadata": {1, 1},
+	}
+}
+
+// What a channel cannot have is refused with the snapshot. It ended the peer, or took its memory, or was an error whenever somebody asked for it.
+func TestSnapshotOfWhatNoChannelHas(t *testing.T) {
+	provider, _ := joinPeer(t)
+	refused := func(dir, expected string) {
+		t.Helper()
+		_, _, err := provider.CreateFromSnapshot(dir)
+		require.ErrorContains(t, err, expected)
+		require.ErrorContains(t, err, "do not use this snapshot")
+		stored, err := provider.idStore.getLedgerMetadata("odd")
+		require.NoError(t, err)
+		require.Nil(t, stored)
+	}
+	for _, number := range []uint64{math.MaxUint64, math.MaxInt64} {
+		dir, metadata := smallSnapshot(t, "odd", nil)
+		metadata["last_block_number"] = number
+		writeSnapshotMetadata(t, dir, metadata)
+		refused(dir, "is not the number of a block")
+	}
+	for _, height := range []*version.Height{{BlockNum: 8}, {BlockNum: 7, TxNum: 1 << 36}, {TxNum: 1 << 62}} {
+		dir, _ := smallSnapshot(t, "odd", privateHash(t, height))
+		refused(dir, "has hashes of private data of transaction")
+	}
+	for _, row := range [][]byte{rows([]byte("slscc"), nil), rows([]byte("slscc_12345678"), nil), rows([]byte("slscc\x00cc~collection12345678"), []byte{1})} {
+		dir, _ := smallSnapshot(t, "odd", map[string][]byte{"confighistory.data": row, "confighistory.metadata": {1, 1}})
+		refused(dir, "does not have the collections of a channel")
+	}
+
+	dir, _ := smallSnapshot(t, "odd", privateHash(t, version.NewHeight(7, 3)))
+	l, _, err := provider.CreateFromSnapshot(dir)
+	require.NoError(t, err)
+	l.Close()
 }
 
 // A collection that is of no known kind is none, as it is to every peer that follows the channel.
