@@ -223,9 +223,10 @@ func nextCharacter(bytes string) (string, bool) {
 
 // next returns the next document of a range or a query.
 //
-//fork:wrap fix: a range in the namespace "" does not have the peer's own documents, which are no state and ended the peer
+//fork:wrap fix: a range of large values is read on; a range in the namespace "" does not have the peer's own documents, which are no state and ended the peer
 func (scanner *queryScanner) next() (*couchDoc, error) {
 	for {
+		scanner.readOn()
 		doc, err := scanner.upstreamNext()
 		if err != nil || doc == nil || scanner.namespace != "" {
 			return doc, err

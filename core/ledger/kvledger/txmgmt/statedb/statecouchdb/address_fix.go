@@ -44,37 +44,6 @@ func (dbclient *couchDatabase) handleRequest(method, functionName string, connec
 // isLong reports whether the name of a document has no place in an address.
 func isLong(id string) bool { return utf8.ValidString(id) && len(encodePathElement(id)) > maxAddressed }
 
-// readDocRange reads some documents of a range, and returns the key at which the next ones begin: the end of the range if there are none.
-//
-// Upstream returns the end as it is written in JSON, with escaped characters. This can be a key of the range, and its documents came again.
-//
-//fork:wrap fix: a range that ends before it begins is empty, which CouchDB 3.4 refuses; a range whose end has an escaped character has no key twice
-func (dbclient *couchDatabase) readDocRange(startKey, endKey string, limit int32) ([]*queryResult, string, error) {
-	if endKey != "" && startKey >= endKey {
-		return nil, endKey, nil
-	}
-	results, next, err := dbclient.upstreamReadDocRange(startKey, endKey, limit)
-	for _, result := range results {
-		if result.id < startKey || endKey != "" && result.id >= endKey { // old versions read no range in the body of a request
-			return nil, "", errors.Errorf("CouchDB has answered with document %.40q, which is not of the range %.40q to %.40q; it must be of version 3.1 or newer", result.id, startKey, endKey)
-		}
-	}
-	if err != nil || next == endKey {
-		return results, next, err
-	}
-	written, err := encodeForJSON(endKey)
-	if err != nil || next != written {
-		return results, next, err
-	}
-	if n := len(results); n > 0 && results[n-1].id < written && written < endKey {
-		doc, _, err := dbclient.readDoc(written)
-		if err != nil || doc != nil { // the next key has this very name
-			return results, next, err
-		}
-	}
-	return results, endKey, nil
-}
-
 // readDoc reads a document.
 //
 //fork:wrap fix: a document with a long name is read as the range that has it alone, because CouchDB refuses a long address

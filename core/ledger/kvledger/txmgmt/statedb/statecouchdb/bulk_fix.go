@@ -82,13 +82,8 @@ func (dbclient *couchDatabase) readVersions(keys []string) (found []*docMetadata
 
 // readRows reads what a peer needs to know of the documents in an answer.
 func readRows(decoder *json.Decoder) (found []*docMetadata, err error) {
-	for name := json.Token(nil); name != "rows"; { // the fields before are numbers
-		if name, err = decoder.Token(); err != nil {
-			return nil, errors.Wrap(err, "error reading response body")
-		}
-	}
-	if _, err := decoder.Token(); err != nil { // the bracket
-		return nil, errors.Wrap(err, "error reading response body")
+	if err := findRows(decoder); err != nil {
+		return nil, err
 	}
 	for decoder.More() {
 		var row struct {
@@ -102,4 +97,16 @@ func readRows(decoder *json.Decoder) (found []*docMetadata, err error) {
 	}
 	_, err = decoder.Token() // the other bracket, or the answer has broken off
 	return found, errors.Wrap(err, "error reading response body")
+}
+
+// findRows reads an answer up to its first row.
+func findRows(decoder *json.Decoder) error {
+	for name := json.Token(nil); name != "rows"; { // the fields before are numbers
+		var err error
+		if name, err = decoder.Token(); err != nil {
+			return errors.Wrap(err, "error reading response body")
+		}
+	}
+	_, err := decoder.Token() // the bracket
+	return errors.Wrap(err, "error reading response body")
 }
