@@ -3,43 +3,89 @@
 package inquire
 
 import (
-	"fmt"
+	"encoding/binary"
 	"math/rand"
 	"slices"
-	"strings"
 )
 
-// maxReduced bounds the principals of the sets that are compared, each with each.
-const maxReduced = 1 << 16
+// maxReduced bounds the sets that are compared, each with each.
+const maxReduced = 1 << 14
 
-// Reduce leaves out equal sets before it compares each with each: a majority of many organisations, merged with any one of them, has the same
-// set many times. Of more sets than can be compared it takes some at random. They say whom to ask, and each of them suffices.
+// Reduce returns the sets that contain no other one, and of equal sets the first. Of more sets than can be compared it takes some at random:
+// they say whom to ask, and each of them suffices.
 //
-//fork:wrap fix: policies that many sets satisfy, which clients of the discovery service name, cannot occupy a peer for hours
+//fork:replace fix: policies that many sets satisfy, which clients of the discovery service name, cannot occupy a peer for hours
 func (cps ComparablePrincipalSets) Reduce() ComparablePrincipalSets {
-	var once ComparablePrincipalSets
-	seen, principals := map[string]bool{}, 0
-	for _, set := range cps {
-		key := set.key()
-		if !seen[key] {
-			seen[key] = true
-			once = append(once, set)
-			principals += len(set)
+	sets, members := cps.distinct()
+	if len(sets) > maxReduced {
+		rand.Shuffle(len(sets), func(i, j int) {
+			sets[i], sets[j], members[i], members[j] = sets[j], sets[i], members[j], members[i]
+		})
+		sets, members = sets[:maxReduced], members[:maxReduced]
+	}
+	byFirst := map[int][]int{}
+	for i, m := range members {
+		byFirst[m[0]] = append(byFirst[m[0]], i)
+	}
+	var res ComparablePrincipalSets
+	for i, set := range sets {
+		if !containsAnother(members, byFirst, i) {
+			res = append(res, set)
 		}
 	}
-	if principals > maxReduced {
-		rand.Shuffle(len(once), func(i, j int) { once[i], once[j] = once[j], once[i] })
-		once = once[:max(1, len(once)*maxReduced/principals)]
-	}
-	return once.upstreamReduce()
+	return res
 }
 
-// key is the same for sets with the same principals, in any order.
-func (cps ComparablePrincipalSet) key() string {
-	keys := make([]string, len(cps))
-	for i, p := range cps {
-		keys[i] = fmt.Sprintf("%d %q", p.principal.GetPrincipalClassification(), p.principal.GetPrincipal())
+// distinct returns the sets without repetitions, and the numbers of the principals in each. A principal counts once, as where upstream
+// compares sets.
+func (cps ComparablePrincipalSets) distinct() (sets ComparablePrincipalSets, members [][]int) {
+	numbers, seen := map[string]int{}, map[string]bool{}
+	for _, set := range cps {
+		var in []int
+		for _, p := range set {
+			name := string(binary.AppendVarint(nil, int64(p.principal.GetPrincipalClassification()))) + string(p.principal.GetPrincipal())
+			if _, known := numbers[name]; !known {
+				numbers[name] = len(numbers)
+			}
+			in = append(in, numbers[name])
+		}
+		slices.Sort(in)
+		in = slices.Compact(in)
+		var key []byte
+		for _, number := range in {
+			key = binary.AppendUvarint(key, uint64(number))
+		}
+		if len(in) > 0 && !seen[string(key)] {
+			seen[string(key)] = true
+			sets, members = append(sets, set), append(members, in)
+		}
 	}
-	slices.Sort(keys)
-	return strings.Join(keys, " ")
+	return sets, members
+}
+
+// containsAnother reports whether all that is in another set is in the one with this index. The other's first principal must be in it.
+func containsAnother(members [][]int, byFirst map[int][]int, index int) bool {
+	for _, first := range members[index] {
+		for _, other := range byFirst[first] {
+			if other != index && isIn(members[other], members[index]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func isIn(part, whole []int) bool {
+	if len(part) > len(whole) {
+		return false
+	}
+	for _, number := range part {
+		for len(whole) > 0 && whole[0] < number {
+			whole = whole[1:]
+		}
+		if len(whole) == 0 || whole[0] != number {
+			return false
+		}
+	}
+	return true
 }
