@@ -38,6 +38,9 @@ func TestMessagesOfManyParts(t *testing.T) {
 	Expect(take(empty, nil)).To(MatchError(ContainSubstring("is not parsed: more than 96786 of field 7")))
 	Expect(testing.AllocsPerRun(1, func() { _ = take(empty, nil) })).To(BeNumerically("<", 10_000))
 	Expect(take(nil, make([]byte, 1<<20+1))).To(MatchError(ContainSubstring("is not parsed: metadata of 1048577 bytes")))
+	nested := bytes.Repeat([]byte{14<<3 | 2, 0}, many)
+	Expect(take(nested, nil)).To(MatchError(ContainSubstring("is not parsed: more than 1 of field 14")))
+	Expect(take(append([]byte{14<<3 | 2, 100}, nested[:100]...), nil)).To(MatchError(ContainSubstring("is not parsed: field 14: 100 bytes are more than 1")))
 	// gogo's parser takes this for field 7.
 	disguised := append(protowire.AppendVarint(nil, 1<<35|7<<3|2), 0)
 	Expect(take(bytes.Repeat(disguised, many), nil)).To(MatchError(ContainSubstring("invalid field number")))
