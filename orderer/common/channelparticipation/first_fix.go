@@ -3,6 +3,8 @@
 package channelparticipation
 
 import (
+	"fmt"
+
 	cb "github.com/hyperledger/fabric-protos-go/common"
 
 	"github.com/hyperledger/fabric/bccsp/factory"
@@ -25,7 +27,7 @@ func checkFirst(block *cb.Block, rules ...func(first channelconfig.Resources) er
 	}
 	for _, judge := range rules {
 		if err := judge(bundle); err != nil {
-			return err
+			return fmt.Errorf("%w (a channel that other orderers already have can be joined by its latest configuration block)", err)
 		}
 	}
 	return nil

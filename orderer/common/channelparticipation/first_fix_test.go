@@ -39,7 +39,7 @@ func TestFirstBlockThatEndsOrderers(t *testing.T) {
 		"MaxInflightBlocks (4294967295) must be at most 10000":         first("500ms", 1<<32-1),
 	} {
 		channel, err := validateJoinBlock(block)
-		require.EqualError(t, err, want)
+		require.ErrorContains(t, err, want)
 		require.Empty(t, channel)
 
 		// A channel that exists has its options, whichever these are: another orderer may join it.

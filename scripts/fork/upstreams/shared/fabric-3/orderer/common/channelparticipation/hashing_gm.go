@@ -6,6 +6,7 @@ import (
 	cb "github.com/hyperledger/fabric-protos-go-apiv2/common"
 
 	"github.com/hyperledger/fabric/common/channelconfig"
+	"github.com/hyperledger/fabric/common/flogging"
 	"github.com/hyperledger/fabric/orderer/consensus/etcdraft"
 	"github.com/hyperledger/fabric/orderer/consensus/smartbft/util"
 	"github.com/hyperledger/fabric/protoutil"
@@ -28,5 +29,15 @@ func ValidateJoinBlock(configBlock *cb.Block) (channelID string, err error) {
 	return channelID, nil
 }
 
+var logger = flogging.MustGetLogger("orderer.common.channelparticipation")
+
 // checkSmartBFT judges a first block as an update of a channel that has no configuration yet.
-func checkSmartBFT(first channelconfig.Resources) error { return util.Check(nil, first) }
+func checkSmartBFT(first channelconfig.Resources) error {
+	if err := util.Check(nil, first); err != nil {
+		return err
+	}
+	if err := util.CheckFirstSize(first); err != nil {
+		logger.Warnf("Channel %s may stand still when its leader fails. Lower AbsoluteMaxBytes: %s", first.ConfigtxValidator().ChannelID(), err)
+	}
+	return nil
+}

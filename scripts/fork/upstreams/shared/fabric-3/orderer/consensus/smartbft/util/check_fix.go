@@ -22,7 +22,7 @@ const largestMessage = 100 << 20
 
 // Check judges the configuration that a channel of SmartBFT is to have, before an update is ordered and before a first block makes a
 // channel. After a configuration that it refuses, each consenter would end, at each start again, or the channel would stand still for ever.
-// The present configuration is nil for a first block.
+// The present configuration is nil for a first block, whose size of blocks is left to CheckFirstSize.
 func Check(present, next channelconfig.Resources) error {
 	orderers := smartBFT(next)
 	if orderers == nil {
@@ -35,7 +35,19 @@ func Check(present, next channelconfig.Resources) error {
 	if err := checkConsenters(orderers.Consenters(), next.MSPManager()); err != nil {
 		return err
 	}
+	if present == nil {
+		return nil
+	}
 	return checkViewChange(was, orderers)
+}
+
+// CheckFirstSize says whether a change of the view fits into a message in a channel that starts with this configuration. Orderers join
+// channels that live with larger blocks, such as those of upstream's test network, so this is no reason to refuse a first block.
+func CheckFirstSize(first channelconfig.Resources) error {
+	if orderers := smartBFT(first); orderers != nil {
+		return checkViewChange(nil, orderers)
+	}
+	return nil
 }
 
 func smartBFT(config channelconfig.Resources) channelconfig.Orderer {
@@ -165,6 +177,9 @@ const (
 // viewChange is the largest message by which a new leader proves its view: of a quorum of consenters the last block and the one in flight.
 func viewChange(orderers channelconfig.Orderer) (most, quorum uint64) {
 	n := len(orderers.Consenters())
+	if n == 1 { // it proves nothing to anybody
+		return 0, 1
+	}
 	quorum = uint64(policies.ComputeBFTQuorum(n, (n-1)/3))
 	size := orderers.BatchSize()
 	block := uint64(size.GetAbsoluteMaxBytes())
