@@ -148,3 +148,26 @@ func requireCallToSync(t *testing.T, m *smartbftprotos.Message, sequence uint64)
 	require.Empty(t, data.LastDecisionSignatures)
 	require.Empty(t, data.LastDecision.Payload)
 }
+
+// TestBlockWhileJudging: view data with the next block, which comes from another consenter while it is judged, are not lost. They are sent once.
+func TestBlockWhileJudging(t *testing.T) {
+	network, nodes, verifier := startWithKeys(t, "testchannel")
+	order(t, network, "one", 2)
+	nodes[2].Stop()
+	order(t, network, "two", 3)
+	block := nodes[3].State.GetBlock(2)
+	data := &smartbftprotos.SignedViewData{RawViewData: protoutil.MarshalOrPanic(lastDecision(nodes[3].Chain.BlockToDecision(block))), Signer: 1}
+	signature, err := key(nodes[3].Chain.IdentityOf(1)).Sign(data.RawViewData)
+	require.NoError(t, err)
+	data.Signature = signature
+	for _, m := range []*smartbftprotos.Message{
+		{Content: &smartbftprotos.Message_ViewData{ViewData: data}},
+		{Content: &smartbftprotos.Message_NewView{NewView: &smartbftprotos.NewView{SignedViewData: []*smartbftprotos.SignedViewData{data}}}},
+	} {
+		lagging, err := createBFTChainUsingMocks(t, nodes[2], network.configInfo)
+		require.NoError(t, err)
+		lagging.UseKeys(key(lagging.IdentityOf(2)), verifier)
+		lagging.WhileJudging(block)
+		require.NoError(t, lagging.CheckViewChange(1, m))
+	}
+}

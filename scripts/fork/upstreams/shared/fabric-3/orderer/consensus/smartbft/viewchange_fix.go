@@ -68,13 +68,24 @@ func (v *views) give(sender, view uint64) error {
 	return nil
 }
 
-// judgeViewChange returns what the library may have of a message.
+// judgeViewChange returns what the library may have of a message. A message that was judged while a block came is judged again: by the time it
+// is refused, it can be about the last block and no longer about the next one. Blocks only come, so this ends.
 func (c *BFTChain) judgeViewChange(sender uint64, m *smartbftprotos.Message) (*smartbftprotos.Message, error) {
+	for {
+		rtc := c.RuntimeConfig.Load().(RuntimeConfig)
+		judged, err := c.judgeOnce(rtc, sender, m)
+		if err == nil || c.RuntimeConfig.Load().(RuntimeConfig).LastBlock == rtc.LastBlock {
+			return judged, err
+		}
+	}
+}
+
+func (c *BFTChain) judgeOnce(rtc RuntimeConfig, sender uint64, m *smartbftprotos.Message) (*smartbftprotos.Message, error) {
 	switch content := m.GetContent().(type) {
 	case *smartbftprotos.Message_ViewData:
-		return m, c.checkViewData(sender, content.ViewData)
+		return m, c.checkViewData(rtc, sender, content.ViewData)
 	case *smartbftprotos.Message_NewView:
-		return c.judgeNewView(sender, m)
+		return c.judgeNewView(rtc, sender, m)
 	}
 	return m, nil
 }
@@ -82,11 +93,10 @@ func (c *BFTChain) judgeViewChange(sender uint64, m *smartbftprotos.Message) (*s
 // checkViewData judges what a consenter says to the next leader. Once there is a decision, the library verifies the signature. It may do so
 // only after it has taken over a decision from the message, because this can change the consenters. The library takes no decision that is
 // later than the next one, and must not see it: when its turn comes, it may be the next one.
-func (c *BFTChain) checkViewData(sender uint64, svd *smartbftprotos.SignedViewData) error {
+func (c *BFTChain) checkViewData(rtc RuntimeConfig, sender uint64, svd *smartbftprotos.SignedViewData) error {
 	if svd.GetSigner() != sender {
 		return fmt.Errorf("it bears the number of consenter %d", svd.GetSigner())
 	}
-	rtc := c.RuntimeConfig.Load().(RuntimeConfig)
 	own, err := getViewMetadataFromBlock(rtc.LastBlock)
 	if err != nil {
 		return err
@@ -108,8 +118,7 @@ func (c *BFTChain) checkViewData(sender uint64, svd *smartbftprotos.SignedViewDa
 
 // judgeNewView judges a leader's proof. Nothing is parsed before its signature has verified, and no part is longer than the cluster's
 // messages are. A lower limit could keep the view from ever changing after a large block.
-func (c *BFTChain) judgeNewView(sender uint64, m *smartbftprotos.Message) (*smartbftprotos.Message, error) {
-	rtc := c.RuntimeConfig.Load().(RuntimeConfig)
+func (c *BFTChain) judgeNewView(rtc RuntimeConfig, sender uint64, m *smartbftprotos.Message) (*smartbftprotos.Message, error) {
 	own, err := getViewMetadataFromBlock(rtc.LastBlock)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,14 @@
 
 package smartbft
 
-import "github.com/hyperledger-labs/SmartBFT/smartbftprotos"
+import (
+	"sync"
+
+	"github.com/hyperledger-labs/SmartBFT/smartbftprotos"
+	cb "github.com/hyperledger/fabric-protos-go-apiv2/common"
+
+	"github.com/hyperledger/fabric/protoutil"
+)
 
 // UseKeys has a chain that has not started sign and verify as a test says.
 func (c *BFTChain) UseKeys(signer SignerSerializer, verifier ConsenterVerifier) {
@@ -29,4 +36,20 @@ func (c *BFTChain) CheckViewChange(sender uint64, m *smartbftprotos.Message) err
 // JudgeViewChange returns what HandleMessage gives to the library.
 func (c *BFTChain) JudgeViewChange(sender uint64, m *smartbftprotos.Message) (*smartbftprotos.Message, error) {
 	return c.judgeViewChange(sender, m)
+}
+
+// WhileJudging has a chain that has not started commit a block while it verifies the next proposal.
+func (c *BFTChain) WhileJudging(block *cb.Block) {
+	c.verifier.AccessController = &meanwhile{AccessController: c.verifier.AccessController, do: func() { c.updateRuntimeConfig(block) }}
+}
+
+type meanwhile struct {
+	AccessController
+	once sync.Once
+	do   func()
+}
+
+func (m *meanwhile) Evaluate(set []*protoutil.SignedData) error {
+	m.once.Do(m.do)
+	return m.AccessController.Evaluate(set)
 }
