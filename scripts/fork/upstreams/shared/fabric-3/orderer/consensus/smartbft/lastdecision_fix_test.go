@@ -171,3 +171,26 @@ func TestBlockWhileJudging(t *testing.T) {
 		require.NoError(t, lagging.CheckViewChange(1, m))
 	}
 }
+
+// TestUndecidedLastDecision: what costs little is judged first. Nobody has a consenter verify the transactions of a block that no quorum
+// has decided, nor in a view that is established.
+func TestUndecidedLastDecision(t *testing.T) {
+	network, nodes, verifier := startWithKeys(t, "testchannel")
+	order(t, network, "one", 2)
+	nodes[2].Stop()
+	order(t, network, "two", 3)
+	lagging, err := createBFTChainUsingMocks(t, nodes[2], network.configInfo)
+	require.NoError(t, err)
+	lagging.UseKeys(key(lagging.IdentityOf(2)), verifier)
+	lagging.WhileJudging(nil) // which would end in a panic
+	for want, change := range map[string]func(*smartbftprotos.ViewData){
+		"decision 2 has 2 signatures, and a quorum is 3": func(d *smartbftprotos.ViewData) { d.LastDecisionSignatures = d.LastDecisionSignatures[:2] },
+		"decision 2: signature of consenter":             func(d *smartbftprotos.ViewData) { d.LastDecisionSignatures[2].Value = []byte("x") },
+		"it is about view 0, and view 0 is established":  func(d *smartbftprotos.ViewData) { d.NextView = 0 },
+	} {
+		data := lastDecision(nodes[3].Chain.BlockToDecision(nodes[3].State.GetBlock(2)))
+		change(data)
+		m := &smartbftprotos.SignedViewData{RawViewData: protoutil.MarshalOrPanic(data), Signer: 1}
+		require.ErrorContains(t, lagging.CheckViewChange(1, &smartbftprotos.Message{Content: &smartbftprotos.Message_ViewData{ViewData: m}}), want)
+	}
+}

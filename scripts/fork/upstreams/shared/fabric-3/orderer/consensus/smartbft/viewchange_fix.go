@@ -113,7 +113,7 @@ func (c *BFTChain) checkViewData(rtc RuntimeConfig, sender uint64, svd *smartbft
 	if sequence > own.LatestSequence+1 {
 		return fmt.Errorf("the last decision in it is %d, and that of this orderer is %d", sequence, own.LatestSequence)
 	}
-	return (&decided{chain: c, consenters: len(rtc.Nodes), own: own.LatestSequence}).check(data, sequence)
+	return c.after(rtc, own).check(data, sequence)
 }
 
 // judgeNewView judges a leader's proof. Nothing is parsed before its signature has verified, and no part is longer than the cluster's
@@ -123,13 +123,13 @@ func (c *BFTChain) judgeNewView(rtc RuntimeConfig, sender uint64, m *smartbftpro
 	if err != nil {
 		return nil, err
 	}
-	view, latest, err := c.readNewView(m.GetNewView(), &decided{chain: c, consenters: len(rtc.Nodes), own: own.LatestSequence})
+	next := c.after(rtc, own)
+	view, latest, err := c.readNewView(m.GetNewView(), next)
 	if err != nil {
 		return nil, err
 	}
-	followed := c.MetricsBFT.MetricsViewChange.RealView.(*views)
-	if established := max(own.ViewId, followed.established.Load()); view <= established {
-		return nil, fmt.Errorf("it proves view %d, and view %d is established", view, established)
+	if view <= next.established {
+		return nil, fmt.Errorf("it proves view %d, and view %d is established", view, next.established)
 	}
 	if latest+1 < own.LatestSequence {
 		return nil, fmt.Errorf("the last decision in it is %d, and that of this orderer is %d", latest, own.LatestSequence)
@@ -137,7 +137,7 @@ func (c *BFTChain) judgeNewView(rtc RuntimeConfig, sender uint64, m *smartbftpro
 	if latest > own.LatestSequence+1 {
 		m = callToSync(view, latest)
 	}
-	return m, followed.give(sender, view)
+	return m, c.MetricsBFT.MetricsViewChange.RealView.(*views).give(sender, view)
 }
 
 // readNewView returns the view that all parts of a proof are about, and their latest decision. Each part must be signed by another consenter
