@@ -283,6 +283,11 @@ func (w *world) configure(ts *testscript.TestScript, kind string, tlcp *gmtls.Co
 		key, err := pki.NewKey(true)
 		check(ts, err)
 		tlcp.Certificates[0].PrivateKey = key
+	case "tls13-sign-usage": // hides from its own side what the certificate is for
+		leaf, err := x509.ParseCertificate(tlcp.Certificates[0].Certificate[0])
+		check(ts, err)
+		leaf.KeyUsage = stdx509.KeyUsageDigitalSignature
+		tlcp.Certificates[0].Leaf = leaf
 	case "mutual", "tls13-mutual", "from-middle":
 		tlcp.ClientAuth, tlcp.ClientCAs = gmtls.RequireAndVerifyClientCert, roots
 	case "tls-mutual":
