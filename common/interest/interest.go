@@ -17,12 +17,16 @@ const (
 	// to satisfy has one set.
 	MaxSets  = 256
 	maxRules = 256 // rules in one part of a policy
+
+	maxPolicyRules    = 1000     // in one policy
+	maxAllRules       = 10000    // in all of them
+	maxPrincipalBytes = 16 << 10 // of an identity or another principal that a policy names
 )
 
 // Check refuses an interest whose policies of keys more than MaxSets sets of principals satisfy. Otherwise it returns the work
 // that the interest is: the number of its chaincodes, collections, policies and sets.
 func Check(interest *peer.ChaincodeInterest) (parts int, err error) {
-	sets, seen := 1, map[string]bool{}
+	sets, rules, seen := 1, 0, map[string]bool{}
 	parts = len(interest.GetChaincodes())
 	for _, call := range interest.GetChaincodes() {
 		parts += len(call.GetCollectionNames()) + len(call.GetKeyPolicies())
@@ -35,12 +39,29 @@ func Check(interest *peer.ChaincodeInterest) (parts int, err error) {
 				continue
 			}
 			seen[string(text)] = true
+			of := rulesOf(policy.GetRule())
+			if rules += of; of > maxPolicyRules || rules > maxAllRules {
+				return 0, fmt.Errorf("a policy of a key in an interest has %d rules", of)
+			}
+			for _, principal := range policy.GetIdentities() {
+				if size := len(principal.GetPrincipal()); size > maxPrincipalBytes {
+					return 0, fmt.Errorf("a policy of a key in an interest names an identity of %d bytes", size)
+				}
+			}
 			if sets *= setsOf(policy.GetRule()); sets > MaxSets {
 				return 0, fmt.Errorf("more than %d sets of principals satisfy the policies of keys in an interest", MaxSets)
 			}
 		}
 	}
 	return parts + sets, nil
+}
+
+func rulesOf(rule *common.SignaturePolicy) int {
+	count := 1
+	for _, part := range rule.GetNOutOf().GetRules() {
+		count += rulesOf(part)
+	}
+	return count
 }
 
 // setsOf counts the sets of principals that satisfy a rule or, if they are more, one of its parts, up to MaxSets+1. Upstream lists those of all

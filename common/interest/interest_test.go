@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/hyperledger/fabric-protos-go/common"
+	"github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/hyperledger/fabric-protos-go/peer"
 	"github.com/stretchr/testify/require"
 )
@@ -79,4 +80,26 @@ func TestCheck(t *testing.T) {
 	}
 	_, err := Check(nil)
 	require.NoError(t, err)
+}
+
+// TestLargePolicies: one set of principals can be large, too.
+func TestLargePolicies(t *testing.T) {
+	check := func(calls ...*peer.ChaincodeCall) error {
+		_, err := Check(&peer.ChaincodeInterest{Chaincodes: calls})
+		return err
+	}
+	all := outOf(249, times(249, signedBy(0))...)
+	require.NoError(t, check(call(outOf(3, all, all, all))))
+	require.ErrorContains(t, check(call(outOf(4, all, all, all, all))), "has 1001 rules")
+	var many []*common.SignaturePolicy
+	for i := range 41 {
+		many = append(many, outOf(250, append(times(249, signedBy(0)), signedBy(i+1))...))
+	}
+	require.NoError(t, check(call(many[:39]...)))
+	require.ErrorContains(t, check(call(many...)), "has 251 rules")
+	named := call(signedBy(0))
+	named.KeyPolicies[0].Identities = []*msp.MSPPrincipal{{Principal: make([]byte, maxPrincipalBytes)}}
+	require.NoError(t, check(named))
+	named.KeyPolicies[0].Identities[0].Principal = make([]byte, maxPrincipalBytes+1)
+	require.ErrorContains(t, check(named), "an identity of 16385 bytes")
 }

@@ -10,8 +10,10 @@ import (
 
 	"github.com/golang/protobuf/proto"
 	"github.com/hyperledger/fabric-protos-go/discovery"
+	"github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/hyperledger/fabric-protos-go/peer"
 	"github.com/hyperledger/fabric/common/interest"
+	"github.com/hyperledger/fabric/common/policies"
 	"github.com/hyperledger/fabric/common/policies/inquire"
 	"github.com/hyperledger/fabric/gossip/common"
 	"github.com/pkg/errors"
@@ -98,4 +100,22 @@ func digest(sets inquire.ComparablePrincipalSets) (sum [sha256.Size]byte) {
 	}
 	copy(sum[:], h.Sum(nil))
 	return sum
+}
+
+// knownPrincipals has what the principals of a policy were parsed to. Its sets share them.
+type knownPrincipals map[*msp.MSPPrincipal]*inquire.ComparablePrincipal
+
+func (k knownPrincipals) set(principals policies.PrincipalSet) (res inquire.ComparablePrincipalSet) {
+	for _, principal := range principals {
+		parsed, known := k[principal]
+		if !known {
+			parsed = inquire.NewComparablePrincipal(principal)
+			k[principal] = parsed
+		}
+		if parsed == nil {
+			return nil
+		}
+		res = append(res, parsed)
+	}
+	return res
 }

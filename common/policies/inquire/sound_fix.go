@@ -9,8 +9,12 @@ import (
 	"github.com/hyperledger/fabric/common/policies"
 )
 
-// maxPrincipals bounds the principals in the sets that SatisfiedBy returns, all sets together.
-const maxPrincipals = 100_000
+const (
+	// maxPrincipals bounds the principals in the sets that SatisfiedBy returns, all sets together.
+	maxPrincipals = 400_000
+	// maxSigners bounds those of one set. What needs more signatures counts as what nobody satisfies.
+	maxSigners = 256
+)
 
 // SatisfiedBy returns sets of principals, each of which satisfies the policy: all of them, or as many as the bounds allow, chosen at
 // random. A part that is malformed counts as one that nobody satisfies: one organisation writes it, the others can do without. A set
@@ -99,11 +103,13 @@ func choose(parts [][]policies.PrincipalSet, n int, chosen [][]policies.Principa
 	}
 }
 
-// joined joins one set of each part, in all ways or, if they are too many, in random ones until the budget is spent.
+// joined joins one set of each part, in all ways or, if they are too many, in some until the budget is spent: those of one kind in all parts,
+// as organisations whose policies have one form can sign, and random ones.
 func joined(parts [][]policies.PrincipalSet, budget int) (res []policies.PrincipalSet) {
 	ways, most := 1, max(1, budget/len(parts))
+	kinds := 0
 	for _, sets := range parts {
-		ways = min(ways*len(sets), maxPrincipals)
+		ways, kinds = min(ways*len(sets), maxPrincipals), max(kinds, len(sets))
 	}
 	for i, used := 0, 0; i < min(ways, most) && (i == 0 || used < budget); i++ {
 		var set policies.PrincipalSet
@@ -112,12 +118,17 @@ func joined(parts [][]policies.PrincipalSet, budget int) (res []policies.Princip
 			at := rest % len(sets)
 			rest /= len(sets)
 			if ways > most {
-				at = rand.Intn(len(sets))
+				at = i % len(sets)
+				if i >= kinds {
+					at = rand.Intn(len(sets))
+				}
 			}
 			set = append(set, sets[at]...)
 		}
 		used += len(set)
-		res = append(res, set)
+		if len(set) <= maxSigners {
+			res = append(res, set)
+		}
 	}
 	return res
 }

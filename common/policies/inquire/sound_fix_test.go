@@ -3,6 +3,7 @@
 package inquire
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -103,5 +104,37 @@ func TestChoicesHaveTheirShare(t *testing.T) {
 	}
 	for _, kind := range []string{"CAA", "CBB", "ACC", "BCC", "CCC"} {
 		require.Greater(t, ways[kind], 100, "%v", ways)
+	}
+}
+
+// TestManySignersOfOneOrganization: what needs a thousand signatures counts as what nobody satisfies.
+func TestManySignersOfOneOrganization(t *testing.T) {
+	parts := []*common.SignaturePolicy{outOf(999, rules(999)...)}
+	for range 14 {
+		parts = append(parts, signedBy(0))
+	}
+	sets := satisfied(t, outOf(8, parts...))
+	require.Len(t, sets, 3003)
+	for _, set := range sets {
+		require.Len(t, set, 8)
+	}
+}
+
+// TestOneKindOfAll: where organisations have policies of one form, one of the sets has the same kind of signer of all.
+func TestOneKindOfAll(t *testing.T) {
+	var parts []*common.SignaturePolicy
+	for range 12 {
+		parts = append(parts, outOf(1, signedBy(0), signedBy(1), signedBy(2)))
+	}
+	found := map[string]bool{}
+	for _, set := range satisfied(t, outOf(12, parts...)) {
+		names := ""
+		for _, principal := range set {
+			names += mspId(principal)
+		}
+		found[names] = true
+	}
+	for _, name := range []string{"A", "B", "C"} {
+		require.True(t, found[strings.Repeat(name, 12)], name)
 	}
 }
