@@ -7,7 +7,7 @@ import (
 
 	"github.com/hyperledger/fabric-protos-go/orderer"
 
-	"github.com/hyperledger/fabric/internal/pkg/wireform"
+	"github.com/hyperledger/fabric/internal/wireform"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/hyperledger/fabric/internal/pkg/wireform"
+	"github.com/hyperledger/fabric/internal/wireform"
 )
 
 // Numbers of the fields of a message, by which its kind is known.
