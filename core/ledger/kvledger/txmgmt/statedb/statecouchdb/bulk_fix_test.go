@@ -114,7 +114,7 @@ func TestVersionsOfLargeDocuments(t *testing.T) {
 		memory.see(int64(now.HeapAlloc))
 	})
 	requireVersions(t, db, 64)
-	require.Less(t, memory.Load(), int64(32<<20))
+	require.Less(t, memory.Load(), int64(64<<20))
 }
 
 // TestVersionsOfSlowDocuments reads versions of documents that take longer than the time of a request.
