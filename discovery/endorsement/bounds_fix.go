@@ -85,7 +85,7 @@ func some(sets inquire.ComparablePrincipalSets, most int) inquire.ComparablePrin
 		return sets
 	}
 	chosen := slices.Clone(sets)
-	rand.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
+	rand.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] }) //nolint:gosec // chance spreads who is asked, and keeps no secret
 	return chosen[:most]
 }
 

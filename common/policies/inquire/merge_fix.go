@@ -18,7 +18,7 @@ const maxReduced = 1 << 14
 func (cps ComparablePrincipalSets) Reduce() ComparablePrincipalSets {
 	sets, members := cps.distinct()
 	if len(sets) > maxReduced {
-		rand.Shuffle(len(sets), func(i, j int) {
+		rand.Shuffle(len(sets), func(i, j int) { //nolint:gosec // chance spreads who is asked, and keeps no secret
 			sets[i], sets[j], members[i], members[j] = sets[j], sets[i], members[j], members[i]
 		})
 		sets, members = sets[:maxReduced], members[:maxReduced]

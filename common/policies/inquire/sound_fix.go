@@ -84,7 +84,7 @@ func pruned(parts [][]policies.PrincipalSet, n, budget int) (kept [][]policies.P
 	for keep < len(parts) {
 		more := choices * (keep + 1) / (keep + 1 - n)
 		if more > combinationsUpperBound || more*n > budget {
-			rand.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
+			rand.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] }) //nolint:gosec // chance spreads who is asked, and keeps no secret
 			break
 		}
 		keep, choices = keep+1, more
@@ -120,7 +120,7 @@ func joined(parts [][]policies.PrincipalSet, budget int) (res []policies.Princip
 			if ways > most {
 				at = i % len(sets)
 				if i >= kinds {
-					at = rand.Intn(len(sets))
+					at = rand.Intn(len(sets)) //nolint:gosec // chance spreads who is asked, and keeps no secret
 				}
 			}
 			set = append(set, sets[at]...)

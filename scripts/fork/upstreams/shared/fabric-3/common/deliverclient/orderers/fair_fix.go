@@ -45,7 +45,7 @@ func grouped(endpoints []*Endpoint) map[int][]int {
 	return groups
 }
 
-func one(of []int) int { return of[rand.IntN(len(of))] }
+func one(of []int) int { return of[rand.IntN(len(of))] } //nolint:gosec // chance spreads who is asked, and keeps no secret
 
 // ShuffledEndpoints returns all endpoints in an order of chance. The first one, which is asked first, is chosen as by RandomEndpoint.
 //
