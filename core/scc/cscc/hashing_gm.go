@@ -4,9 +4,11 @@ package cscc
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/hyperledger/fabric-protos-go/common"
 	"github.com/hyperledger/fabric/bccsp"
+	"github.com/hyperledger/fabric/common/configtx"
 	"github.com/hyperledger/fabric/protoutil"
 )
 
@@ -23,6 +25,19 @@ func validateConfigBlock(block *common.Block, csp bccsp.BCCSP) error {
 	}
 	if err := protoutil.CheckConfigBlockHash(block); err != nil {
 		return fmt.Errorf("refusing to join: %w", err)
+	}
+	return checkName(block)
+}
+
+// checkName refuses a channel that no network can have. The name becomes the path of the ledger's folders, before its configuration is
+// judged: a block for "x/../other" removed the ledger of channel other. Capital letters were legal once.
+func checkName(block *common.Block) error {
+	name, err := protoutil.GetChannelIDFromBlock(block)
+	if err != nil {
+		return err
+	}
+	if err := configtx.ValidateChannelID(strings.ToLower(name)); err != nil {
+		return fmt.Errorf("refusing to join channel %q: %w", name, err)
 	}
 	return nil
 }

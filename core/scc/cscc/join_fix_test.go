@@ -37,3 +37,19 @@ func TestJoinByAStrangeBlock(t *testing.T) {
 	}
 	require.Equal(t, 6, acl.CheckACLCallCount())
 }
+
+// TestJoinByAPath: the name of a channel becomes a path.
+func TestJoinByAPath(t *testing.T) {
+	provider, err := sw.NewDefaultSecurityLevelWithKeystore(sw.NewDummyKeyStore())
+	require.NoError(t, err)
+	for name, good := range map[string]bool{"channel": true, "Old": true, "x/../other": false, "..": false} {
+		block, err := configtxtest.MakeGenesisBlock(name)
+		require.NoError(t, err)
+		err = validateConfigBlock(block, provider)
+		if good {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorContains(t, err, "refusing to join channel", name)
+	}
+}
