@@ -7,6 +7,8 @@ import (
 	m "github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/pkg/errors"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/hyperledger/fabric/internal/wireform"
 )
 
 // collectPrincipals returns the principals that an identity has to satisfy to satisfy the given one. A member may nest combined ones as
@@ -77,24 +79,12 @@ func sharedPrincipal(encoded []byte) (*m.MSPPrincipal, error) {
 
 // eachField calls do with each field of an encoded message. It refuses what proto.Unmarshal refuses: the verdict on a transaction depends on it.
 func eachField(message []byte, do func(protowire.Number, protowire.Type, []byte) error) error {
-	for len(message) > 0 {
-		number, kind, tag := protowire.ConsumeTag(message)
-		if tag < 0 {
-			return protowire.ParseError(tag)
-		}
+	return wireform.Each(message, func(number protowire.Number, kind protowire.Type, value []byte) error {
 		if number > protowire.MaxValidNumber {
 			return errors.Errorf("there is no field %d", number)
 		}
-		size := protowire.ConsumeFieldValue(number, kind, message[tag:])
-		if size < 0 {
-			return protowire.ParseError(size)
-		}
-		if err := do(number, kind, message[tag:tag+size]); err != nil {
-			return err
-		}
-		message = message[tag+size:]
-	}
-	return nil
+		return do(number, kind, value)
+	})
 }
 
 // SatisfiesPrincipal asks the library of Idemix, which parses one level after another.

@@ -8,6 +8,7 @@ import (
 	cb "github.com/hyperledger/fabric-protos-go/common"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/hyperledger/fabric/internal/wireform"
 	"github.com/hyperledger/fabric/protoutil"
 )
 
@@ -99,19 +100,11 @@ func (m *mapped) element(path int) error {
 
 // eachField calls do with each field of an encoded message that has a length.
 func eachField(message []byte, do func(protowire.Number, []byte) error) error {
-	for len(message) > 0 {
-		number, kind, n := protowire.ConsumeField(message)
-		if n < 0 {
-			return protowire.ParseError(n)
+	return wireform.Each(message, func(number protowire.Number, kind protowire.Type, value []byte) error {
+		if kind != protowire.BytesType {
+			return nil
 		}
-		if kind == protowire.BytesType {
-			_, _, tag := protowire.ConsumeTag(message)
-			content, _ := protowire.ConsumeBytes(message[tag:n])
-			if err := do(number, content); err != nil {
-				return err
-			}
-		}
-		message = message[n:]
-	}
-	return nil
+		content, _ := protowire.ConsumeBytes(value)
+		return do(number, content)
+	})
 }
