@@ -57,6 +57,22 @@ func (h *Handler) handleMessage(msg *pb.ChaincodeMessage) error {
 	return h.upstreamHandleMessage(msg)
 }
 
+// HandleTransaction serves a request, and counts it off then.
+//
+//fork:wrap fix: a request of a chaincode is counted while it is served, and one whose transaction has run out of time does not end the peer
+func (h *Handler) HandleTransaction(msg *pb.ChaincodeMessage, delegate handleFunc) {
+	size := proto.Size(msg)
+	defer h.ended(size)
+	serve := guarded(delegate)
+	h.upstreamHandleTransaction(msg, func(msg *pb.ChaincodeMessage, txContext *TransactionContext) (*pb.ChaincodeMessage, error) {
+		if msg.Type == pb.ChaincodeMessage_INVOKE_CHAINCODE { // it may need what comes next on this stream
+			h.ended(size)
+			defer h.begun(size)
+		}
+		return serve(msg, txContext)
+	})
+}
+
 func (h *Handler) begun(size int) {
 	h.underWay.Add(1)
 	h.bytes.Add(int64(size))
