@@ -89,13 +89,19 @@ func some(sets inquire.ComparablePrincipalSets, most int) inquire.ComparablePrin
 	return chosen[:most]
 }
 
-// digest is the same for two lists of sets that have the same principals in the same order.
+// digest is the same for two lists of sets that have the same principals in the same order. Sets share their principals, which can be long, so
+// each is hashed once.
 func digest(sets inquire.ComparablePrincipalSets) (sum [sha256.Size]byte) {
-	h := sha256.New()
+	h, known := sha256.New(), map[*msp.MSPPrincipal][sha256.Size]byte{}
 	for _, set := range sets.ToPrincipalSets() {
 		fmt.Fprintf(h, "%d ", len(set))
 		for _, principal := range set {
-			fmt.Fprintf(h, "%d %q ", principal.PrincipalClassification, principal.Principal)
+			hashed, ok := known[principal]
+			if !ok {
+				hashed = sha256.Sum256(fmt.Appendf(nil, "%d %s", principal.PrincipalClassification, principal.Principal))
+				known[principal] = hashed
+			}
+			h.Write(hashed[:])
 		}
 	}
 	copy(sum[:], h.Sum(nil))

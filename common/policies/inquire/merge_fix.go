@@ -39,15 +39,11 @@ func (cps ComparablePrincipalSets) Reduce() ComparablePrincipalSets {
 // distinct returns the sets without repetitions, and the numbers of the principals in each. A principal counts once, as where upstream
 // compares sets.
 func (cps ComparablePrincipalSets) distinct() (sets ComparablePrincipalSets, members [][]int) {
-	numbers, seen := map[string]int{}, map[string]bool{}
+	numbers, seen := numbers{map[*ComparablePrincipal]int{}, map[string]int{}}, map[string]bool{}
 	for _, set := range cps {
 		var in []int
 		for _, p := range set {
-			name := string(binary.AppendVarint(nil, int64(p.principal.GetPrincipalClassification()))) + string(p.principal.GetPrincipal())
-			if _, known := numbers[name]; !known {
-				numbers[name] = len(numbers)
-			}
-			in = append(in, numbers[name])
+			in = append(in, numbers.of(p))
 		}
 		slices.Sort(in)
 		in = slices.Compact(in)
@@ -61,6 +57,25 @@ func (cps ComparablePrincipalSets) distinct() (sets ComparablePrincipalSets, mem
 		}
 	}
 	return sets, members
+}
+
+// numbers gives equal principals one number. Sets share their principals, which can be long, so each is read once.
+type numbers struct {
+	known map[*ComparablePrincipal]int
+	equal map[string]int
+}
+
+func (n numbers) of(p *ComparablePrincipal) int {
+	number, known := n.known[p]
+	if !known {
+		name := string(binary.AppendVarint(nil, int64(p.principal.GetPrincipalClassification()))) + string(p.principal.GetPrincipal())
+		if number, known = n.equal[name]; !known {
+			number = len(n.equal)
+			n.equal[name] = number
+		}
+		n.known[p] = number
+	}
+	return number
 }
 
 // containsAnother reports whether all that is in another set is in the one with this index. The other's first principal must be in it.
