@@ -13,7 +13,6 @@ func (p *plan) endorsers() []*endorser {
 		if chosen := p.take(p.layouts[p.nextLayout]); len(chosen) > 0 {
 			return chosen
 		}
-		p.layouts[p.nextLayout] = nil
 	}
 	return nil
 }
