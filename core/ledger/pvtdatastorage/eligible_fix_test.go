@@ -16,7 +16,7 @@ import (
 // which the purger may work. What it takes away in a pause does not come back with a later batch.
 func TestPurgedWhileMadeEligible(t *testing.T) {
 	config := pvtDataConf()
-	config.MaxBatchSize, config.BatchesInterval, config.PurgeInterval = 1, 50, 1_000_000
+	config.MaxBatchSize, config.BatchesInterval, config.PurgeInterval = 1, 200, 1_000_000
 	env := NewTestStoreEnv(t, "eligible", btltestutil.SampleBTLPolicy(map[[2]string]uint64{{"ns", "coll"}: 0}), config)
 	defer env.Cleanup()
 	s := env.TestStore
@@ -32,16 +32,18 @@ func TestPurgedWhileMadeEligible(t *testing.T) {
 	}
 	require.NoError(t, s.ProcessCollsEligibilityEnabled(blocks+1, map[string][]string{"ns": {"coll"}}))
 
-	// The newest block is the first.
-	require.Eventually(t, func() bool {
+	// The newest block is the first. A lock that is waited for goes to the waiter at the next pause.
+	purged := false
+	for end := time.Now().Add(10 * time.Second); !purged && time.Now().Before(end); {
 		s.purgerLock.Lock()
-		defer s.purgerLock.Unlock()
-		if !testElgPrioMissingDataKeyExists(t, s, key(blocks)) {
-			return false
+		if testElgPrioMissingDataKeyExists(t, s, key(blocks)) {
+			require.True(t, testInelgMissingDataKeyExists(t, s, key(1)), "there was no turn in a pause")
+			require.NoError(t, s.db.Delete(encodeInelgMissingDataKey(key(1)), true))
+			purged = true
 		}
-		require.NoError(t, s.db.Delete(encodeInelgMissingDataKey(key(1)), true))
-		return true
-	}, 10*time.Second, time.Millisecond)
+		s.purgerLock.Unlock()
+	}
+	require.True(t, purged, "nothing became eligible")
 	s.collElgProcSync.waitForDone()
 	require.False(t, testElgPrioMissingDataKeyExists(t, s, key(1)), "it is back")
 	for block := uint64(2); block <= blocks; block++ {
