@@ -66,7 +66,7 @@ test-integration: build stock network-tools ca kits ## networks over modes, iden
 	$(MAKE) build network-tools UPSTREAM=3.1.1
 	@if docker version >/dev/null 2>&1; then scripts/docker-images.sh '$(VERSION)' '$(COMMIT)'; else echo "no Docker engine answers: TestDocker will be skipped"; fi
 	@if docker version >/dev/null 2>&1; then scripts/docker-chaincode.sh; fi
-	go test -count=1 -timeout 60m -tags integration -skip '^TestFromRelease$$' ./integration/e2e ./integration/attacks ./integration/clients ./integration/chaincode
+	go test -count=1 -timeout 90m -tags integration -skip '^TestFromRelease$$' ./integration/e2e ./integration/attacks ./integration/clients ./integration/chaincode
 
 # The network's folder, build/e2e, is the volume. The emulated processor is slow: the machine's tests have long limits.
 .PHONY: test-storage
