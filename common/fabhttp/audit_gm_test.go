@@ -85,3 +85,34 @@ func TestStrangersAreRecorded(t *testing.T) {
 		require.Equal(t, c.event, found, "%+v: %q", c, lines.Entries())
 	}
 }
+
+// TestPagesOfOtherSites: a browser that shows an operator's certificate for a page of another site changes nothing, and the log says so.
+// Commands and pages of the node's own address do.
+func TestPagesOfOtherSites(t *testing.T) {
+	logger, lines := floggingtest.NewTestLogger(t)
+	defer audit.Use(audit.Use(audit.NewLog(logger.Infow)))
+	for _, c := range []struct {
+		method, header, value string
+		secure, refused       bool
+	}{
+		{"POST", "Sec-Fetch-Site", "cross-site", true, true},
+		{"DELETE", "Sec-Fetch-Site", "cross-site", true, true},
+		{"PUT", "Origin", "https://elsewhere.example", true, true},
+		{"PUT", "Origin", "https://elsewhere.example", false, true},
+		{"POST", "Sec-Fetch-Site", "same-origin", true, false},
+		{"POST", "Origin", "https://node.example", true, false},
+		{"POST", "User-Agent", "osnadmin", true, false},
+		{"GET", "Sec-Fetch-Site", "cross-site", true, false},
+	} {
+		lines.Reset()
+		done := false
+		handler := fabhttp.NewServer(fabhttp.Options{}).HandlerChain(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { done = true }), c.secure)
+		answer, request := httptest.NewRecorder(), httptest.NewRequest(c.method, "https://node.example/participation/v1/channels", nil)
+		request.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{}}}}
+		request.Header.Set(c.header, c.value)
+		handler.ServeHTTP(answer, request)
+		require.Equal(t, c.refused, answer.Code == http.StatusForbidden, "%+v", c)
+		require.NotEqual(t, c.refused, done, "%+v", c)
+		require.Equal(t, c.refused, strings.Contains(strings.Join(lines.Entries(), "\n"), "event=operator-refused method="+c.method), "%+v", c)
+	}
+}

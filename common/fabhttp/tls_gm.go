@@ -79,25 +79,22 @@ func (s *Server) Listen() (net.Listener, error) {
 	return secure, nil
 }
 
-// maxHeader bounds the header of a request in bytes, as comm does for gRPC. By default net/http keeps 1 MiB for each connection, which may
-// be a stranger's.
-const maxHeader = 16 << 10
-
 // initializeServer lets handlers find the client's verified chains in the request's TLS field under TLCP as under TLS.
 // net/http fills the field for connections of crypto/tls alone.
 //
 //fork:wrap gm: hand the TLS state of every connection to the handlers; the header of a request is bounded
 func (s *Server) initializeServer() {
 	s.upstreamInitializeServer()
-	s.httpServer.MaxHeaderBytes = maxHeader
+	s.httpServer.MaxHeaderBytes = comm.MaxHTTPHeader
 	s.httpServer.Handler = comm.HTTPHandler(s.mux)
 	s.httpServer.ConnContext = comm.HTTPConnContext
 }
 
 // HandlerChain records what changes a node before it is done: it may be that nothing is logged any more. Upstream refuses a
-// client without a verified certificate before the handler sees its request. This is recorded too.
+// client without a verified certificate before the handler sees its request. This is recorded too. So are requests that a web page
+// of another site made a browser send.
 //
-//fork:wrap gm: requests of operators are security events
+//fork:wrap gm: requests of operators are security events, and do not come from web pages of other sites
 func (s *Server) HandlerChain(h http.Handler, secure bool) http.Handler {
 	chain := s.upstreamHandlerChain(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if changes(r) {
@@ -115,6 +112,10 @@ func (s *Server) HandlerChain(h http.Handler, secure bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if secure && changes(r) && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
 			audit.Bounded(audit.OperatorRefused, "method", r.Method, "address", r.RemoteAddr, "reason", "no verified client certificate")
+		} else if err := fromElsewhere(r); err != nil {
+			audit.Bounded(audit.OperatorRefused, "method", r.Method, "address", r.RemoteAddr, "reason", err.Error())
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
 		}
 		chain.ServeHTTP(w, r)
 	})
@@ -122,6 +123,10 @@ func (s *Server) HandlerChain(h http.Handler, secure bool) http.Handler {
 
 // changes reports whether a request is to change a node.
 func changes(r *http.Request) bool { return r.Method != http.MethodGet && r.Method != http.MethodHead }
+
+// fromElsewhere refuses a change that a web page of another site asks for. A browser shows an operator's certificate for whatever page has
+// it post here, a channel to join or to leave for example, though the page does not see the answer.
+func fromElsewhere(r *http.Request) error { return new(http.CrossOriginProtection).Check(r) }
 
 // section is the part of the configuration that the settings come from, for messages.
 func (t TLS) section() string {

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/emmansun/gmsm/smx509"
@@ -75,6 +76,8 @@ func TestOperationsOverTLCP(t *testing.T) {
 	require.NoError(t, err)
 	status, text = askOverTLCP(ctx, t, port, own, http.MethodGet, "/healthz", nil)
 	require.Equal(t, http.StatusOK, status, text)
+	status, text = askOverTLCP(ctx, t, port, own, http.MethodGet, "/healthz?"+strings.Repeat("x", 32<<10), nil)
+	require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, status, text)
 }
 
 // TestOperationsAddress: without an address in the configuration the operations server listens on loopback alone, or where the

@@ -16,6 +16,10 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
 )
 
+// MaxHTTPHeader bounds the header of a request to an operations or admin server in bytes, as the server's options do for gRPC. By default
+// net/http keeps 1 MiB for each connection, which may be a stranger's.
+const MaxHTTPHeader = 16 << 10
+
 // httpListener runs handshakes before it hands connections to net/http, each on
 // a separate goroutine.
 type httpListener struct {

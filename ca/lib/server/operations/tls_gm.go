@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"syscall"
 
+	"github.com/hyperledger/fabric-lib-go/healthz"
 	"github.com/pkg/errors"
 
 	stls "github.com/hyperledger/fabric-ca/lib/tls"
@@ -45,7 +46,7 @@ func (s *System) UsePair(files stls.GMKeyCertFiles) { s.options.TLS.GM = files }
 
 // Start opens the operations server.
 //
-//fork:wrap gm: /tls shows and reloads certificates, and the metrics of connections are those of nodes
+//fork:wrap gm: /tls shows and reloads certificates, and the metrics of connections and the bound of headers are those of nodes
 func (s *System) Start() error {
 	operators, err := tlsadmin.ParseOperators(s.options.Operators)
 	if err != nil {
@@ -63,7 +64,16 @@ func (s *System) Start() error {
 	comm.UseMetrics(s)
 	s.httpServer.Handler = comm.HTTPHandler(s.mux)
 	s.httpServer.ConnContext = comm.HTTPConnContext
+	s.httpServer.MaxHeaderBytes = comm.MaxHTTPHeader
 	return s.upstreamStart()
+}
+
+// initializeHealthCheckHandler answers /healthz as nodes do.
+//
+//fork:replace fix: requests for /healthz share one run of the checks, and clients that leave early leave nothing behind
+func (s *System) initializeHealthCheckHandler() {
+	s.healthHandler = healthz.NewHealthHandler()
+	s.mux.Handle("/healthz", tlsadmin.NewHealthHandler(s.healthHandler))
 }
 
 // requireClientCertificate demands a verified certificate of the client, as nodes do.
