@@ -19,6 +19,12 @@ func transactionOf(data []byte) (*peer.Transaction, error) {
 	return tx, nil
 }
 
+// passOver says that a filtered block lacks a message without a name that a listener could wait for: it is invalid, and only a consenter can
+// have put it there.
+func passOver(index int, err error) {
+	logger.Debugf("A filtered block lacks message %d of its block, as it cannot be read: %s", index, err)
+}
+
 // toFilteredActions returns the events of a transaction, none if its actions cannot be read.
 //
 //fork:wrap fix: a malformed transaction does not keep the verdicts on the others of its block from listeners

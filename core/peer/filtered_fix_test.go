@@ -42,8 +42,11 @@ func TestFilteredBlockWithMalformedTransactions(t *testing.T) {
 	block := protoutil.NewBlock(7, nil)
 	block.Data.Data = [][]byte{
 		message("0", []byte{0xff}), message("1", action([]byte{0xff})), message("2", action([]byte{0x12, 3, 0x0a, 1, 0xff})), message("3", good),
+		// What only a consenter can put in a block has no name.
+		protoutil.MarshalOrPanic(&common.Envelope{Payload: []byte{0xff}}),
+		protoutil.MarshalOrPanic(&common.Envelope{Payload: protoutil.MarshalOrPanic(&common.Payload{Header: &common.Header{ChannelHeader: []byte{0xff}}})}),
 	}
-	block.Metadata.Metadata[common.BlockMetadataIndex_TRANSACTIONS_FILTER] = []byte{22, 22, 22, 0}
+	block.Metadata.Metadata[common.BlockMetadataIndex_TRANSACTIONS_FILTER] = []byte{22, 22, 22, 0, 2, 2}
 
 	listener := &filteredStream{}
 	require.NoError(t, (&filteredBlockResponseSender{listener}).SendBlockResponse(block, "", nil, nil))
