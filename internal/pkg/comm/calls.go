@@ -26,10 +26,14 @@ type calls struct {
 	mu       sync.Mutex
 	total    int            // protected by mu, as all below
 	bySource map[string]int // none is zero
+	answers
 }
 
 func newCalls(perAddress int) *calls {
-	return &calls{max: callsFactor * max(perAddress, DefaultHandshakesPerAddress), bySource: make(map[string]int)}
+	return &calls{
+		max: callsFactor * max(perAddress, DefaultHandshakesPerAddress), bySource: make(map[string]int),
+		answers: answers{most: maxAnswerBytes, conns: make(map[*connCalls]struct{})},
+	}
 }
 
 var (
@@ -46,17 +50,18 @@ type connCalls struct {
 	calls  *calls
 	source string
 
-	running int                 // handlers; protected by calls.mu, as all below
-	open    map[uint32]struct{} // streams whose end is not written; nil: no frames tell of calls, only gRPC
-	newest  uint32              // of all streams
-	reset   atomic.Int64        // streams that were reset since gRPC had nothing left to send; each write reads it without the lock
+	running int              // handlers; protected by calls.mu, as all below
+	open    map[uint32]int64 // streams whose end is not written, with the bytes of their answers that are kept; nil: no frames tell of calls, only gRPC
+	newest  uint32           // of all streams
+	reset   atomic.Int64     // streams that were reset since gRPC had nothing left to send; each write reads it without the lock
 	counted int
 	gone    bool
+	kept
 }
 
 // connection returns the part of a new connection whose frames are followed.
 func (c *calls) connection(source string) *connCalls {
-	return &connCalls{calls: c, source: source, open: make(map[uint32]struct{})}
+	return &connCalls{calls: c, source: source, open: make(map[uint32]int64)}
 }
 
 // countLocked counts after a change.
@@ -87,7 +92,8 @@ func (cc *connCalls) begun(stream uint32) error {
 		return errCallsNotRead
 	}
 	cc.newest = stream
-	cc.open[stream] = struct{}{}
+	cc.open[stream] = 0
+	c.conns[cc] = struct{}{}
 	cc.countLocked()
 	return nil
 }
@@ -96,12 +102,16 @@ func (cc *connCalls) begun(stream uint32) error {
 func (cc *connCalls) ended(stream uint32, reset bool) {
 	cc.calls.mu.Lock()
 	defer cc.calls.mu.Unlock()
-	if _, open := cc.open[stream]; !open {
+	bytes, open := cc.open[stream]
+	if !open {
 		return
 	}
 	delete(cc.open, stream)
 	if reset {
 		cc.reset.Add(1)
+		cc.ofReset += bytes
+	} else {
+		cc.keepLocked(-bytes)
 	}
 	cc.countLocked()
 }
@@ -114,6 +124,8 @@ func (cc *connCalls) sent() {
 	cc.calls.mu.Lock()
 	defer cc.calls.mu.Unlock()
 	cc.reset.Store(0)
+	cc.keepLocked(-cc.ofReset)
+	cc.ofReset = 0
 	cc.countLocked()
 }
 
@@ -121,9 +133,16 @@ func (cc *connCalls) sent() {
 func (cc *connCalls) close() {
 	cc.calls.mu.Lock()
 	defer cc.calls.mu.Unlock()
+	cc.closeLocked()
+}
+
+func (cc *connCalls) closeLocked() {
 	cc.gone = true
 	cc.reset.Store(0)
+	cc.ofReset = 0
 	clear(cc.open)
+	cc.keepLocked(-cc.bytes)
+	delete(cc.calls.conns, cc)
 	cc.countLocked()
 }
 
@@ -160,17 +179,22 @@ func (c *calls) admit(ctx context.Context, _ *tap.Info) (context.Context, error)
 	if c.fullLocked(cc.source, c.max, begins) {
 		return ctx, errTooManyCalls
 	}
-	return ctx, nil
+	return context.WithValue(ctx, answerKey{}, &answer{conn: cc, stream: cc.newest}), nil
 }
 
-// HandleRPC counts a handler that begins or ends.
+// HandleRPC counts a handler that begins or ends, and a message that gRPC has taken.
 func (c *calls) HandleRPC(ctx context.Context, event stats.RPCStats) {
 	change := 0
-	switch event.(type) {
+	switch event := event.(type) {
 	case *stats.Begin:
 		change = 1
 	case *stats.End:
 		change = -1
+	case *stats.OutPayload:
+		if a, ok := ctx.Value(answerKey{}).(*answer); ok {
+			a.passed(event.WireLength)
+		}
+		return
 	default:
 		return
 	}

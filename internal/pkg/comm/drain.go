@@ -33,6 +33,8 @@ type serverConn struct {
 	backlog backlog
 
 	read frames // used by the reading goroutine only
+	rest []byte // likewise: what was read and not handed out, in room
+	room []byte // likewise
 
 	mu      sync.Mutex
 	written frames // protected by mu
@@ -44,6 +46,9 @@ func newServerConn(conn net.Conn, calls *connCalls) *serverConn {
 	c := &serverConn{Conn: conn, calls: calls}
 	c.read = frames{payload: clientPreface, each: c.came}
 	c.written.each = c.went
+	if calls != nil {
+		calls.shut = c.Close
+	}
 	return c
 }
 
@@ -65,21 +70,60 @@ func (c *serverConn) came(kind, _ byte, stream uint32) error {
 
 // went takes note of a frame of gRPC.
 func (c *serverConn) went(kind, flags byte, stream uint32) error {
-	if c.calls != nil && (kind == frameReset || kind == frameHeaders && flags&flagEndStream != 0) {
+	switch {
+	case c.calls == nil:
+	case kind == frameData:
+		c.calls.taken(stream, c.written.payload)
+	case kind == frameReset, kind == frameHeaders && flags&flagEndStream != 0:
 		c.calls.ended(stream, false)
 	}
 	return nil
 }
 
-func (c *serverConn) Read(p []byte) (int, error) {
+// Read hands out what the client sends, at the most to the end of the first
+// field block in it: gRPC then makes the call before it reads on, so that admit
+// knows which stream the call is.
+func (c *serverConn) Read(p []byte) (n int, err error) {
 	if c.backlog.wait() && c.calls != nil {
 		c.calls.sent()
 	}
-	n, err := c.Conn.Read(p)
-	if err := c.read.advance(p[:n]); err != nil {
-		return 0, err
+	if len(c.rest) > 0 {
+		n = copy(p, c.rest)
+	} else {
+		n, err = c.Conn.Read(p)
+	}
+	out, refused := c.read.pastFields(p[:n])
+	if refused != nil {
+		return 0, refused
+	}
+	if len(c.rest) > 0 {
+		c.keep(c.rest[out:])
+		return out, nil
+	}
+	if out < n {
+		c.keep(p[out:n])
+		return out, nil // an error comes again
 	}
 	return n, err
+}
+
+// maxRest is the room for what was read that a connection keeps, in bytes.
+const maxRest = 4 << 10
+
+// keep keeps what was read for the next time.
+func (c *serverConn) keep(p []byte) {
+	switch {
+	case len(p) > 0 && len(c.rest) > 0:
+		c.rest = p // of it
+	case len(p) > 0:
+		c.rest = append(c.room[:0], p...)
+		c.room = c.rest
+	default:
+		c.rest = nil
+		if cap(c.room) > maxRest {
+			c.room = nil
+		}
+	}
 }
 
 func (c *serverConn) Write(p []byte) (int, error) {

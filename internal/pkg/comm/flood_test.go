@@ -446,8 +446,12 @@ func TestFramesOfCalls(t *testing.T) {
 	conn := newServerConn(raw, c.connection("192.0.2.1"))
 	client, server := http2.NewFramer(&raw.in, nil), http2.NewFramer(conn, nil)
 	read := func() error {
-		_, err := conn.Read(make([]byte, 1<<10))
-		return err
+		for {
+			_, err := conn.Read(make([]byte, 1<<10))
+			if err != nil || raw.in.Len() == 0 && len(conn.rest) == 0 {
+				return err
+			}
+		}
 	}
 	begin := func(stream uint32) {
 		t.Helper()

@@ -56,6 +56,7 @@ func NewGRPCServerFromListener(listener net.Listener, config ServerConfig) (*GRP
 		config.ConnectionTimeout = DefaultConnectionTimeout
 	}
 	s := &GRPCServer{listener: listener, calls: newCalls(config.SecOpts.perAddress())}
+	s.calls.most = max(s.calls.most, answersFactor*int64(config.MaxSendMsgSize))
 	opts := append(config.KaOpts.ServerKeepaliveOptions(),
 		grpc.MaxRecvMsgSize(sizeOr(config.MaxRecvMsgSize, DefaultMaxRecvMsgSize)),
 		grpc.MaxSendMsgSize(sizeOr(config.MaxSendMsgSize, DefaultMaxSendMsgSize)),
@@ -65,6 +66,7 @@ func NewGRPCServerFromListener(listener net.Listener, config ServerConfig) (*GRP
 		grpc.WriteBufferSize(writeBatch),
 		grpc.InTapHandle(s.calls.admit),
 		grpc.StatsHandler(s.calls),
+		grpc.ChainStreamInterceptor(countMessages),
 		grpc.ChainStreamInterceptor(config.StreamInterceptors...),
 		grpc.ChainUnaryInterceptor(config.UnaryInterceptors...),
 	)
