@@ -4,6 +4,12 @@ package gateway
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"math/big"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -11,12 +17,16 @@ import (
 
 	cp "github.com/hyperledger/fabric-protos-go/common"
 	gp "github.com/hyperledger/fabric-protos-go/gateway"
+	"github.com/hyperledger/fabric-protos-go/msp"
 	"github.com/hyperledger/fabric-protos-go/peer"
+	"github.com/hyperledger/fabric/common/crypto/tlsgen"
 	commonledger "github.com/hyperledger/fabric/common/ledger"
 	"github.com/hyperledger/fabric/common/ledger/blkstorage"
 	"github.com/hyperledger/fabric/common/metrics/disabled"
 	"github.com/hyperledger/fabric/protoutil"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // prepareTest gives the stream of events a context, as each stream of gRPC has one.
@@ -141,4 +151,79 @@ func TestEventsEndOnce(t *testing.T) {
 	require.EqualValues(t, 1, closed.Load())
 	cancel()
 	require.Never(t, func() bool { return closed.Load() != 1 }, 100*time.Millisecond, 10*time.Millisecond)
+}
+
+// manyBlocks are blocks in order, of which the last comes again and again.
+type manyBlocks struct{ blocks []*cp.Block }
+
+func (b *manyBlocks) Next() (commonledger.QueryResult, error) {
+	next := b.blocks[0]
+	if len(b.blocks) > 1 {
+		b.blocks = b.blocks[1:]
+	}
+	return next, nil
+}
+
+func (b *manyBlocks) Close() {}
+
+// TestEventsWhileAccessLasts: a client that a configuration of the channel excludes gets no more events, nor one whose certificate has
+// expired. One that stays in gets those of later blocks.
+func TestEventsWhileAccessLasts(t *testing.T) {
+	configuration := protoutil.NewBlock(1, nil)
+	configuration.Data.Data = [][]byte{protoutil.MarshalOrPanic(&cp.Envelope{Payload: protoutil.MarshalOrPanic(&cp.Payload{
+		Header: &cp.Header{ChannelHeader: protoutil.MarshalOrPanic(&cp.ChannelHeader{Type: int32(cp.HeaderType_CONFIG)})},
+	})})}
+	configuration.Metadata.Metadata[cp.BlockMetadataIndex_TRANSACTIONS_FILTER] = []byte{byte(peer.TxValidationCode_VALID)}
+	identity := func(end time.Time) []byte {
+		ca, err := tlsgen.NewCA()
+		require.NoError(t, err)
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: end.Add(-time.Hour), NotAfter: end}
+		root, err := x509.ParseCertificate(pemBytes(t, ca.CertBytes()))
+		require.NoError(t, err)
+		der, err := x509.CreateCertificate(rand.Reader, template, root, root.PublicKey, ca.Signer())
+		require.NoError(t, err)
+		return protoutil.MarshalOrPanic(&msp.SerializedIdentity{Mspid: "msp", IdBytes: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})})
+	}
+	for name, test := range map[string]struct {
+		identity []byte
+		refusals []error // of CheckACL, one call after the other
+		events   int
+		refused  bool
+	}{
+		"stays in":                {identity(time.Now().Add(time.Hour)), []error{nil, nil}, 3, false},
+		"excluded":                {identity(time.Now().Add(time.Hour)), []error{nil, errors.New("revoked")}, 1, true},
+		"expired":                 {identity(time.Now().Add(-time.Minute)), []error{nil, nil}, 0, true},
+		"without an end":          {nil, []error{nil, nil}, 3, false},
+		"excluded from the start": {nil, []error{errors.New("nobody")}, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			prepared := prepareTest(t, &testDef{})
+			for i, refusal := range test.refusals {
+				prepared.policy.CheckACLReturnsOnCall(i, refusal)
+			}
+			event := eventBlock(testChaincode)
+			prepared.ledger.GetBlocksIteratorStub = func(uint64) (commonledger.ResultsIterator, error) {
+				return &manyBlocks{[]*cp.Block{event, configuration, event}}, nil
+			}
+			sent := 0
+			prepared.eventsServer.SendStub = func(*gp.ChaincodeEventsResponse) error {
+				if sent++; sent == 3 {
+					return io.EOF
+				}
+				return nil
+			}
+			err := prepared.server.ChaincodeEvents(&gp.SignedChaincodeEventsRequest{Request: protoutil.MarshalOrPanic(
+				&gp.ChaincodeEventsRequest{ChannelId: testChannel, ChaincodeId: testChaincode, Identity: test.identity},
+			)}, prepared.eventsServer)
+			require.Equal(t, test.events, sent)
+			require.Equal(t, test.refused, status.Code(err) == codes.PermissionDenied, "%v", err)
+		})
+	}
+}
+
+func pemBytes(t *testing.T, text []byte) []byte {
+	t.Helper()
+	block, _ := pem.Decode(text)
+	require.NotNil(t, block)
+	return block.Bytes
 }
