@@ -174,7 +174,7 @@ func answersCountExactly(t *testing.T, mode ClientMode) {
 	var cancelled atomic.Int64
 	for worker := range 16 {
 		wg.Go(func() {
-			random := rand.New(rand.NewSource(int64(worker))) //nolint:gosec // which answers are asked for
+			random := rand.New(rand.NewSource(int64(worker)))
 			for range 40 {
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				request := wrapperspb.UInt64(uint64(random.Intn(300<<10)<<8 | random.Intn(5)))
