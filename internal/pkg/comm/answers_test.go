@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -143,11 +144,11 @@ func TestAnswersNotTaken(t *testing.T) {
 						break
 					}
 				}
-				for { // the connection ends
-					if _, err := f.ReadFrame(); err != nil {
-						break
-					}
+				var ended error
+				for ended == nil {
+					_, ended = f.ReadFrame()
 				}
+				require.NotErrorIs(t, ended, os.ErrDeadlineExceeded, "the node ends the connection")
 				conn.Close()
 				eventually(t, "nothing of it counts", func() bool { return server.calls.kept() == waiting })
 				require.NoError(t, honest.WriteWindowUpdate(0, 1<<20))
