@@ -59,7 +59,6 @@ func TestMalformedTransactions(t *testing.T) {
 	for number, data := range [][][]byte{{transactionWith("first", nil, nil, nil)}, messages} {
 		block := protoutil.NewBlock(uint64(number), last)
 		block.Data.Data = data
-		block.Header.DataHash = protoutil.BlockDataHash(block.Data)
 		block.Metadata.Metadata[common.BlockMetadataIndex_TRANSACTIONS_FILTER] = make([]byte, len(data))
 		require.NoError(t, store.AddBlock(block))
 		last = protoutil.BlockHeaderHash(block.Header)
