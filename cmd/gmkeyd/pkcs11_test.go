@@ -318,7 +318,7 @@ func TestTokenEmptyMessage(t *testing.T) {
 // The limit of a call is not one of a large message, which takes many calls.
 func TestLargeMessageInSlowToken(t *testing.T) {
 	t.Parallel()
-	d := prepareToken(t, "tass", "    preset: tass-sm3\ncallLimit: 1s\n")
+	d := prepareToken(t, "tass", "    preset: tass-sm3\ncallLimit: 4s\n")
 	require.NoError(t, d.Start())
 	t.Cleanup(d.Kill)
 	k := d.signer(t)
