@@ -18,5 +18,5 @@ func TestFreeBlock(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	taken := l.Addr().(*net.TCPAddr).Port
-	require.False(t, freeFrom(taken-2*portsPerNode, taken+1), "the third of three blocks of ports")
+	require.False(t, freeFrom(taken-2*portsPerNode-3, taken+1), "not the first port of a node")
 }
