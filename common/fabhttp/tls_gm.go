@@ -85,9 +85,7 @@ func (s *Server) Listen() (net.Listener, error) {
 //fork:wrap gm: hand the TLS state of every connection to the handlers; the header of a request is bounded
 func (s *Server) initializeServer() {
 	s.upstreamInitializeServer()
-	s.httpServer.MaxHeaderBytes = comm.MaxHTTPHeader
-	s.httpServer.Handler = comm.HTTPHandler(s.mux)
-	s.httpServer.ConnContext = comm.HTTPConnContext
+	comm.PrepareHTTP(s.httpServer, s.mux)
 }
 
 // HandlerChain records what changes a node before it is done: it may be that nothing is logged any more. Upstream refuses a

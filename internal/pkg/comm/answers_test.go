@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"io"
 	"math/rand"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -66,25 +65,16 @@ func blobServer(t *testing.T, most int64) (*GRPCServer, bundles) {
 	ka := DefaultKeepaliveOptions
 	ka.ServerTimeout = 20 * patience
 	node := newPKI(t).node(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	server, err := NewGRPCServerFromListener(listener, ServerConfig{
+	server := startServices(t, ServerConfig{
 		SecOpts:           SecureOptions{UseTLS: true, Source: newTestSource(t, SourceConfig{Role: t.Name(), Load: fixed(node), ServerMode: ModeDual})},
 		ConnectionTimeout: patience, KaOpts: ka,
+	}, func(server *grpc.Server) {
+		server.RegisterService(&blobs, new(any))
+		testpb.RegisterEmptyServiceServer(server, &echoService{})
 	})
-	require.NoError(t, err)
+	server.calls.mu.Lock()
+	defer server.calls.mu.Unlock()
 	server.calls.most = most
-	server.Server().RegisterService(&blobs, new(any))
-	testpb.RegisterEmptyServiceServer(server.Server(), &echoService{})
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		server.Start()
-	}()
-	t.Cleanup(func() {
-		server.Stop()
-		<-served
-	})
 	return server, node
 }
 

@@ -87,44 +87,29 @@ func (c *serverConn) Read(p []byte) (n int, err error) {
 	if c.backlog.wait() && c.calls != nil {
 		c.calls.sent()
 	}
-	if len(c.rest) > 0 {
-		n = copy(p, c.rest)
-	} else {
+	fresh := len(c.rest) == 0
+	if fresh {
 		n, err = c.Conn.Read(p)
+	} else {
+		n = copy(p, c.rest)
 	}
 	out, refused := c.read.pastFields(p[:n])
-	if refused != nil {
+	switch {
+	case refused != nil:
 		return 0, refused
+	case fresh && out < n:
+		c.room = append(c.room[:0], p[out:n]...)
+		c.rest, err = c.room, nil // an error comes again
+	case !fresh:
+		if c.rest = c.rest[out:]; len(c.rest) == 0 && cap(c.room) > maxRest {
+			c.rest, c.room = nil, nil
+		}
 	}
-	if len(c.rest) > 0 {
-		c.keep(c.rest[out:])
-		return out, nil
-	}
-	if out < n {
-		c.keep(p[out:n])
-		return out, nil // an error comes again
-	}
-	return n, err
+	return out, err
 }
 
 // maxRest is the room for what was read that a connection keeps, in bytes.
 const maxRest = 4 << 10
-
-// keep keeps what was read for the next time.
-func (c *serverConn) keep(p []byte) {
-	switch {
-	case len(p) > 0 && len(c.rest) > 0:
-		c.rest = p // of it
-	case len(p) > 0:
-		c.rest = append(c.room[:0], p...)
-		c.room = c.rest
-	default:
-		c.rest = nil
-		if cap(c.room) > maxRest {
-			c.room = nil
-		}
-	}
-}
 
 func (c *serverConn) Write(p []byte) (int, error) {
 	all, done := c.backlog.begin(len(p))

@@ -16,9 +16,10 @@ import (
 	"github.com/hyperledger/fabric/common/crypto/gmtls/gmcredentials"
 )
 
-// MaxHTTPHeader bounds the header of a request to an operations or admin server in bytes, as the server's options do for gRPC. By default
-// net/http keeps 1 MiB for each connection, which may be a stranger's.
-const MaxHTTPHeader = 16 << 10
+// maxHTTPHeader bounds the header of a request to an operations or admin server
+// in bytes, as the server's options do for gRPC. By default net/http keeps 1 MiB
+// for each connection, which may be a stranger's.
+const maxHTTPHeader = 16 << 10
 
 // httpListener runs handshakes before it hands connections to net/http, each on
 // a separate goroutine.
@@ -168,6 +169,13 @@ func (c *hookedConn) CloseWrite() error {
 		return half.CloseWrite()
 	}
 	return errors.ErrUnsupported
+}
+
+// PrepareHTTP prepares an operations or admin server for a listener of
+// NewHTTPListener, before it serves.
+func PrepareHTTP(server *http.Server, handler http.Handler) {
+	server.Handler, server.ConnContext = HTTPHandler(handler), HTTPConnContext
+	server.MaxHeaderBytes = maxHTTPHeader
 }
 
 type connectionStateKey struct{}

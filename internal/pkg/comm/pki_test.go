@@ -223,6 +223,15 @@ func startServer(t testing.TB, so SecureOptions) (*GRPCServer, *echoService) {
 
 func startServerWith(t testing.TB, config ServerConfig) (*GRPCServer, *echoService) {
 	t.Helper()
+	service := &echoService{}
+	return startServices(t, config, func(server *grpc.Server) {
+		testpb.RegisterEmptyServiceServer(server, service)
+		testpb.RegisterEchoServiceServer(server, service)
+	}), service
+}
+
+func startServices(t testing.TB, config ServerConfig, register func(*grpc.Server)) *GRPCServer {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	server, err := NewGRPCServerFromListener(listener, config)
@@ -230,9 +239,7 @@ func startServerWith(t testing.TB, config ServerConfig) (*GRPCServer, *echoServi
 		listener.Close()
 	}
 	require.NoError(t, err)
-	service := &echoService{}
-	testpb.RegisterEmptyServiceServer(server.Server(), service)
-	testpb.RegisterEchoServiceServer(server.Server(), service)
+	register(server.Server())
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -242,7 +249,7 @@ func startServerWith(t testing.TB, config ServerConfig) (*GRPCServer, *echoServi
 		server.Stop()
 		<-served
 	})
-	return server, service
+	return server
 }
 
 // dial connects in the manner of Fabric's clients and waits for the connection.

@@ -62,9 +62,7 @@ func (s *System) Start() error {
 	}
 	tlsadmin.RegisterKeyHealth(s)
 	comm.UseMetrics(s)
-	s.httpServer.Handler = comm.HTTPHandler(s.mux)
-	s.httpServer.ConnContext = comm.HTTPConnContext
-	s.httpServer.MaxHeaderBytes = comm.MaxHTTPHeader
+	comm.PrepareHTTP(s.httpServer, s.mux)
 	return s.upstreamStart()
 }
 

@@ -16,15 +16,10 @@ import (
 // healthLimit is how long a request waits for the checks, as in upstream's handler.
 const healthLimit = 30 * time.Second
 
-// healthChecks is *healthz.HealthHandler.
-type healthChecks interface {
-	RunChecks(ctx context.Context) []healthz.FailedCheck
-}
-
 // health answers /healthz, which needs no certificate. Requests that come while the checks run wait for their result; upstream's handler
 // runs all checks for each of them, and keeps a goroutine for ever for each whose client leaves early.
 type health struct {
-	checks healthChecks
+	checks *healthz.HealthHandler
 	limit  time.Duration
 
 	mu      sync.Mutex

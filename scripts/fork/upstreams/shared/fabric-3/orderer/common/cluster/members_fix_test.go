@@ -18,12 +18,7 @@ import (
 
 // TestStreamWaitsForMembers: a stream does not read members while another goroutine changes them, which would end the process.
 func TestStreamWaitsForMembers(t *testing.T) {
-	gmCA := gmtlstest.NewCA(t)
-	a, b := newConsenter(t, 1, gmCA, nil, comm_utils.ClientGM), newConsenter(t, 2, gmCA, nil, comm_utils.ClientGM)
-	introduce(t, gmCA, a, b)
-	remote, err := a.auth.Remote(testChannel, b.id)
-	require.NoError(t, err)
-	awaitReady(t, remote)
+	a, remote := connected(t)
 	opened := make(chan error, 1)
 	a.auth.Lock.Lock()
 	go func() {
@@ -40,11 +35,18 @@ func TestStreamWaitsForMembers(t *testing.T) {
 	require.NoError(t, <-opened)
 }
 
-func awaitReady(t *testing.T, remote *cluster.RemoteContext) {
+// connected returns a consenter and its connection to another.
+func connected(t *testing.T) (*consenter, *cluster.RemoteContext) {
 	t.Helper()
+	gmCA := gmtlstest.NewCA(t)
+	a, b := newConsenter(t, 1, gmCA, nil, comm_utils.ClientGM), newConsenter(t, 2, gmCA, nil, comm_utils.ClientGM)
+	introduce(t, gmCA, a, b)
+	remote, err := a.auth.Remote(testChannel, b.id)
+	require.NoError(t, err)
 	stream, err := remote.NewStream(soon)
 	require.NoError(t, err)
 	stream.Cancel(context.Canceled)
+	return a, remote
 }
 
 // next returns the sender of the next request that arrives.
@@ -67,12 +69,7 @@ func (absentKey) Serialize() ([]byte, error)  { return nil, errors.New("the devi
 
 // TestStreamThatCannotAuthenticateEnds: nothing stays of it on either side.
 func TestStreamThatCannotAuthenticateEnds(t *testing.T) {
-	gmCA := gmtlstest.NewCA(t)
-	a, b := newConsenter(t, 1, gmCA, nil, comm_utils.ClientGM), newConsenter(t, 2, gmCA, nil, comm_utils.ClientGM)
-	introduce(t, gmCA, a, b)
-	remote, err := a.auth.Remote(testChannel, b.id)
-	require.NoError(t, err)
-	awaitReady(t, remote)
+	a, remote := connected(t)
 	a.auth.Signer = absentKey{}
 	var of context.Context
 	open := remote.GetStreamFunc
@@ -80,7 +77,7 @@ func TestStreamThatCannotAuthenticateEnds(t *testing.T) {
 		of = ctx
 		return open(ctx)
 	}
-	_, err = remote.NewStream(soon)
+	_, err := remote.NewStream(soon)
 	require.ErrorContains(t, err, "the device is away")
 	require.Error(t, of.Err())
 }
